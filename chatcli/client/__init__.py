@@ -1,0 +1,1 @@
+"""5 and 6: ask the server, and listen."""

@@ -1,0 +1,1 @@
+"""What has been said, and every value that crosses the stages of a turn."""

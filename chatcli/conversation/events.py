@@ -1,0 +1,39 @@
+"""What a reply is made of while it arrives. A stream is any number of Thinking, Text, ToolCall and Tick, then one Done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chatcli.conversation.message import ToolUse
+from chatcli.conversation.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    use: ToolUse
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Nothing came for a moment: time to redraw and to save what is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The end. `reason` as the server gives it: stop, length, load, unload; "" when it gave none."""
+
+    reason: str
+    usage: Usage = Usage()
+
+
+Event = Thinking | Text | ToolCall | Tick | Done

@@ -1,0 +1,81 @@
+"""Plan: what one request sends, what it leaves out and why, and what it costs.
+
+One object feeds the meter, the warning and the request, so that they cannot disagree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chatcli.conversation.message import Message
+from chatcli.conversation.usage import NOTHING, Count, total
+
+
+class Kind(StrEnum):
+    TEMPLATE = "template"  # what the request costs besides its messages
+    SYSTEM = "system"
+    SUMMARY = "summary"
+    RECALLED = "recalled"
+    DOCUMENTS = "documents"
+    VERBATIM = "verbatim"
+    QUESTION = "question"
+
+
+class Fate(StrEnum):
+    SENT = "sent"
+    SUMMARISED = "summarised"
+    RECALLED = "recalled"
+    OUT = "out"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of the plan. Messages `first` to `last` (their numbers) share one fate; 0 where it is no message.
+
+    `count` is what it adds to this request when its fate is SENT; of any other fate, what it would have cost.
+    """
+
+    kind: Kind
+    fate: Fate
+    count: Count
+    why: str = ""
+    first: int = 0
+    last: int = 0
+    node: int | None = None
+
+    @property
+    def messages(self) -> int:
+        return self.last - self.first + 1 if self.first else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The request's messages and the account of them. `window`, `reserve` and `margin` are in tokens."""
+
+    messages: tuple[Message, ...]
+    parts: tuple[Part, ...]
+    window: int
+    reserve: int
+    margin: int = 0
+
+    @property
+    def planned(self) -> Count:
+        """What the server is going to count as prompt tokens."""
+        return total(part.count for part in self.parts if part.fate is Fate.SENT)
+
+    @property
+    def left_out(self) -> int:
+        """How many messages of the path are not sent word for word."""
+        return sum(part.messages for part in self.parts if part.fate is not Fate.SENT)
+
+    @property
+    def free(self) -> int:
+        """Tokens left for the reply, never negative."""
+        return max(0, self.window - self.planned.tokens)
+
+    def of(self, kind: Kind) -> Count:
+        return total((part.count for part in self.parts if part.kind is kind and part.fate is Fate.SENT))
+
+
+EMPTY = Plan(messages=(), parts=(Part(Kind.TEMPLATE, Fate.SENT, NOTHING),), window=0, reserve=0)

@@ -1,0 +1,54 @@
+"""Count, Usage, Turn: what something costs, what it did cost, and where an answer came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Tokens, and whether they are exact (`=`) or an estimate (`~`). A sum is exact when both parts are."""
+
+    tokens: int
+    exact: bool = False
+
+    def __add__(self, other: Count) -> Count:
+        return Count(self.tokens + other.tokens, self.exact and other.exact)
+
+    def __str__(self) -> str:
+        return f"{'=' if self.exact else '~'}{self.tokens}"
+
+
+NOTHING = Count(0, exact=True)
+
+
+def total(counts: Iterable[Count]) -> Count:
+    return sum(counts, NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the server measured (its last chunk). None: it did not say. Durations in seconds."""
+
+    prompt_tokens: int | None = None
+    reply_tokens: int | None = None
+    total_seconds: float | None = None
+    load_seconds: float | None = None
+    prompt_seconds: float | None = None
+    reply_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The provenance of one reply. Kept with the reply's node; a Message knows nothing of it."""
+
+    model: str
+    digest: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    planned: Count = NOTHING
+    usage: Usage = Usage()
+    done_reason: str = ""
+    left_out: int = 0
+    first_token_seconds: float | None = None

@@ -1,0 +1,161 @@
+"""Every error a person can meet. Each says what happened (message) and what to do about it (hint).
+
+ChatcliError
+├── UserError            the person asked for something that cannot be
+│   ├── UnknownCommand
+│   ├── BadArgument
+│   ├── UnknownSetting
+│   ├── BadValue
+│   ├── BadFile          missing, unreadable, too large, or of the wrong kind
+│   ├── NotFound         no such conversation, message, model file, ...
+│   └── Ambiguous        more than one thing has that name
+├── ServerError          the server, or the way to it
+│   ├── Unreachable
+│   ├── StreamBroken     the reply broke off; carries nothing, the text so far is with whoever collects it
+│   └── BadReply         what came back is not Ollama's protocol
+├── ModelError           this model cannot do it
+│   ├── Missing
+│   ├── CannotThink
+│   ├── CannotSee
+│   ├── CannotUseTools
+│   └── Refused          the server said no, in its own words
+├── ContextTooLong       the request does not fit the window
+├── StoreError           the conversations on disk
+│   ├── Locked
+│   ├── TooNew
+│   └── Damaged
+└── ConfigError          the settings file
+
+They are caught in two places only: the loop (shows them and goes on) and the shell's side (stderr, exit code).
+Anything else that is raised is a bug.
+"""
+
+from __future__ import annotations
+
+
+class ChatcliError(Exception):
+    """An error to be shown, not traced: `message` says what happened, `hint` what to do."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UserError(ChatcliError):
+    exit_code = 2
+
+
+class UnknownCommand(UserError):
+    pass
+
+
+class BadArgument(UserError):
+    pass
+
+
+class UnknownSetting(UserError):
+    pass
+
+
+class BadValue(UserError):
+    pass
+
+
+class BadFile(UserError):
+    pass
+
+
+class NotFound(UserError):
+    pass
+
+
+class Ambiguous(UserError):
+    pass
+
+
+class ServerError(ChatcliError):
+    pass
+
+
+class Unreachable(ServerError):
+    exit_code = 5
+
+
+class StreamBroken(ServerError):
+    pass
+
+
+class BadReply(ServerError):
+    pass
+
+
+class ModelError(ChatcliError):
+    pass
+
+
+class Missing(ModelError):
+    exit_code = 4
+
+
+class CannotThink(ModelError):
+    pass
+
+
+class CannotSee(ModelError):
+    pass
+
+
+class CannotUseTools(ModelError):
+    pass
+
+
+class Refused(ModelError):
+    pass
+
+
+class ContextTooLong(ChatcliError):
+    """`needed` and `available` are tokens where they are known; `biggest` names (what, tokens), largest first."""
+
+    exit_code = 3
+
+    def __init__(
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        needed: int | None = None,
+        available: int | None = None,
+        biggest: tuple[tuple[str, int], ...] = (),
+    ) -> None:
+        super().__init__(message, hint)
+        self.needed = needed
+        self.available = available
+        self.biggest = biggest
+
+
+class StoreError(ChatcliError):
+    pass
+
+
+class Locked(StoreError):
+    pass
+
+
+class TooNew(StoreError):
+    pass
+
+
+class Damaged(StoreError):
+    pass
+
+
+class ConfigError(ChatcliError):
+    exit_code = 2
+
+    def __init__(self, message: str, hint: str = "", *, file: str = "", line: int | None = None) -> None:
+        super().__init__(message, hint)
+        self.file = file
+        self.line = line

@@ -1,0 +1,54 @@
+"""Where config, data and cache live: CHATCLI_HOME when set, else the platform's own places (platformdirs)."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    config: Path
+    data: Path
+    cache: Path
+
+    @property
+    def settings_file(self) -> Path:
+        return self.config / "config.toml"
+
+    @property
+    def store(self) -> Path:
+        return self.data / "chatcli.db"
+
+    @property
+    def line_history(self) -> Path:
+        return self.data / "lines.db"
+
+    @property
+    def vocabularies(self) -> Path:
+        return self.cache / "vocab"
+
+
+def find_paths(home: Path | None = None) -> Paths:
+    """`home` (else $CHATCLI_HOME) holds everything when given; nothing is created here."""
+    chosen = home or (
+        Path(os.environ["CHATCLI_HOME"]).expanduser() if os.environ.get("CHATCLI_HOME") else None
+    )
+    if chosen is not None:
+        return Paths(config=chosen, data=chosen, cache=chosen / "cache")
+    import platformdirs
+
+    return Paths(
+        config=platformdirs.user_config_path("chatcli", appauthor=False),
+        data=platformdirs.user_data_path("chatcli", appauthor=False),
+        cache=platformdirs.user_cache_path("chatcli", appauthor=False),
+    )
+
+
+def private_directory(path: Path) -> Path:
+    """Make `path` (and its parents) where missing; the directory itself is for its owner only (0700)."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if os.name == "posix" and path.stat().st_mode & 0o077:
+        path.chmod(0o700)
+    return path

@@ -1,0 +1,1 @@
+"""7: draw. The only place that writes to the screen besides the prompt."""

@@ -1,0 +1,69 @@
+"""What a command or the loop may ask to be shown: plain values, drawn by notices.py. Imports nothing of Rich."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from chatcli.conversation.plan import Plan
+from chatcli.conversation.tree import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One or a few lines of chatcli's own. `tone` decides the colour; never Markdown or markup."""
+
+    text: str
+    tone: Literal["plain", "good", "quiet", "warning"] = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A table. Cells are plain text; numbers come formatted, `right` names the columns set flush right."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    title: str = ""
+    right: frozenset[str] = frozenset()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Markdown to be drawn as a reply is drawn (help, a system prompt, a saved reply)."""
+
+    markdown: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Text to be shown word for word, with no rendering at all (a template, a Modelfile)."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Messages of the conversation as they were said, with their numbers."""
+
+    nodes: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowView:
+    """The window as a picture: the plan by parts, then its messages, and what is known of the window's size.
+
+    `allocated` and `trained` are tokens (None: not known); `measured` is the server's count for the last turn
+    and `planned` what chatcli had planned for it (str of a Count); `lines` are short remarks below.
+    """
+
+    plan: Plan
+    strategy: str
+    allocated: int | None = None
+    trained: int | None = None
+    measured: int | None = None
+    planned: str = ""
+    lines: tuple[str, ...] = ()
+
+
+View = Note | Listing | Document | Source | History | WindowView

@@ -1,0 +1,1 @@
+"""8: keep. Everything said, in SQLite."""

@@ -1,0 +1,1 @@
+"""3: what it costs, in tokens."""
