@@ -32,9 +32,7 @@ class Paths:
 
 def find_paths(home: Path | None = None) -> Paths:
     """`home` (else $CHATCLI_HOME) holds everything when given; nothing is created here."""
-    chosen = home or (
-        Path(os.environ["CHATCLI_HOME"]).expanduser() if os.environ.get("CHATCLI_HOME") else None
-    )
+    chosen = home or (Path(os.environ["CHATCLI_HOME"]).expanduser() if os.environ.get("CHATCLI_HOME") else None)
     if chosen is not None:
         return Paths(config=chosen, data=chosen, cache=chosen / "cache")
     import platformdirs

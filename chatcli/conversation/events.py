@@ -1,4 +1,4 @@
-"""What a reply is made of while it arrives. A stream is any number of Thinking, Text, ToolCall and Tick, then one Done."""
+"""What a reply is made of while it arrives: any number of Thinking, Text, ToolCall and Tick, then one Done."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class Plan:
         return max(0, self.window - self.planned.tokens)
 
     def of(self, kind: Kind) -> Count:
-        return total((part.count for part in self.parts if part.kind is kind and part.fate is Fate.SENT))
+        return total(part.count for part in self.parts if part.kind is kind and part.fate is Fate.SENT)
 
 
 EMPTY = Plan(messages=(), parts=(Part(Kind.TEMPLATE, Fate.SENT, NOTHING),), window=0, reserve=0)
