@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -67,18 +67,21 @@ class Conversation:
         last = self.last
         return last if last is not None and last.message.role is Role.USER else None
 
-    def path(self, since: int | None = None) -> list[Node]:
-        """The nodes from the root (or from node `since`, when it is on the path) to the tip, oldest first."""
-        found: list[Node] = []
+    def back(self) -> Iterator[Node]:
+        """The nodes from the tip to the root, newest first; fetched as they are asked for."""
         at = self.tip
         while at is not None:
             node = self.node(at)
-            found.append(node)
-            if at == since:
-                break
+            yield node
             at = node.parent
-        found.reverse()
-        return found
+
+    def path(self) -> list[Node]:
+        """All nodes from the root to the tip, oldest first."""
+        return list(self.back())[::-1]
+
+    def message(self, number: int) -> Node | None:
+        """The message of that number on the path."""
+        return next((node for node in self.back() if node.number == number), None)
 
     def add(self, node: Node) -> None:
         """Put `node` in its place and the tip on it."""

@@ -1,0 +1,79 @@
+"""Work that is not the turn: values made once in the background or by the first who needs them, and the threads
+that make them.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Later(Generic[T]):
+    """A value made once: in the background after start(), or by the first get(). A failure is raised by get() and
+    forgotten, so that the next get() tries again.
+    """
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._lock = threading.RLock()
+        self._value: list[T] = []
+
+    @property
+    def ready(self) -> T | None:
+        """The value when it is there; never waits."""
+        return self._value[0] if self._value else None
+
+    def get(self) -> T:
+        with self._lock:
+            if not self._value:
+                self._value.append(self._make())
+            return self._value[0]
+
+    def forget(self) -> None:
+        """Make it anew at the next get()."""
+        with self._lock:
+            self._value.clear()
+
+
+class Background:
+    """Daemon threads by name. A job that fails is not lost: its error is kept in `failures`."""
+
+    def __init__(self) -> None:
+        self._threads: dict[str, threading.Thread] = {}
+        self.failures: dict[str, BaseException] = {}
+
+    def start(self, name: str, job: Callable[[], object]) -> None:
+        """Run `job` in a thread, unless one of that name is still running."""
+        if self.running(name):
+            return
+        self.failures.pop(name, None)
+        thread = threading.Thread(target=self._run, args=(name, job), name=f"chatcli-{name}", daemon=True)
+        self._threads[name] = thread
+        thread.start()
+
+    def running(self, name: str) -> bool:
+        thread = self._threads.get(name)
+        return thread is not None and thread.is_alive()
+
+    def wait(self, name: str, seconds: float) -> bool:
+        """Wait until that job is done; False when it still runs then."""
+        thread = self._threads.get(name)
+        if thread is not None:
+            thread.join(seconds)
+        return not self.running(name)
+
+    def close(self, seconds: float = 2.0) -> None:
+        """Give every job a last moment; daemon threads that go on then end with the process."""
+        end = time.monotonic() + seconds
+        for thread in list(self._threads.values()):
+            thread.join(max(0.0, end - time.monotonic()))
+
+    def _run(self, name: str, job: Callable[[], object]) -> None:
+        try:
+            job()
+        except Exception as error:  # noqa: BLE001 - kept, and raised again by whoever needs the result
+            self.failures[name] = error

@@ -1,0 +1,112 @@
+"""Settings: layers of values, the later over the earlier, and where each value came from."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Any, TypeVar
+
+from chatcli.errors import BadValue, UnknownSetting
+from chatcli.settings.table import TABLE, Setting
+
+T = TypeVar("T")
+
+
+class Layer(IntEnum):
+    DEFAULT = 0
+    FILE = 1
+    ENVIRONMENT = 2
+    CONVERSATION = 3
+    FLAG = 4
+    SET = 5
+
+    def __str__(self) -> str:
+        return {
+            Layer.DEFAULT: "default",
+            Layer.FILE: "settings file",
+            Layer.ENVIRONMENT: "environment",
+            Layer.CONVERSATION: "conversation",
+            Layer.FLAG: "flag",
+            Layer.SET: "/set",
+        }[self]
+
+
+def find_setting(name: str) -> Setting[Any]:
+    """The setting of that name or alias, dashes and capitals forgiven; else UnknownSetting with a suggestion."""
+    wanted = name.lower().replace("-", "_")
+    known = {word: setting for setting in TABLE for word in (setting.name, *setting.aliases)}
+    if wanted in known:
+        return known[wanted]
+    near = difflib.get_close_matches(wanted, known, n=1)
+    hint = f"Did you mean {known[near[0]].name}?" if near else "/set lists every setting."
+    raise UnknownSetting(f"There is no setting «{name}».", hint)
+
+
+class Settings:
+    """Typed access by the rows of the table: `settings[table.NUM_CTX]`."""
+
+    def __init__(self) -> None:
+        self._layers: dict[Layer, dict[str, Any]] = {layer: {} for layer in Layer}
+
+    def __getitem__(self, setting: Setting[T]) -> T:
+        value: T = self._layers[self.origin(setting)].get(setting.name, setting.default)
+        return value
+
+    def origin(self, setting: Setting[Any]) -> Layer:
+        return next((layer for layer in reversed(Layer) if setting.name in self._layers[layer]), Layer.DEFAULT)
+
+    def written(self, setting: Setting[T]) -> str:
+        """The value as it would be typed after /set; "" where nothing is set."""
+        return setting.kind.write(self[setting])
+
+    def put(self, name: str, text: str, layer: Layer) -> Setting[Any]:
+        """Read `text` as the value of the setting called `name` (or an alias) in that layer."""
+        setting = find_setting(name)
+        try:
+            self._layers[layer][setting.name] = setting.kind.read(text)
+        except BadValue as error:
+            source = f" ({setting.variable})" if layer is Layer.ENVIRONMENT else ""
+            raise BadValue(f"{setting.name}{source}: {error.message}", setting.help) from None
+        return setting
+
+    def put_value(self, setting: Setting[T], value: T, layer: Layer) -> None:
+        self._layers[layer][setting.name] = value
+
+    def unset(self, name: str) -> Setting[Any]:
+        """Back to what the flags, the environment, the file or the default say."""
+        setting = find_setting(name)
+        for layer in (Layer.SET, Layer.CONVERSATION):
+            self._layers[layer].pop(setting.name, None)
+        return setting
+
+    def kept(self) -> dict[str, str]:
+        """What is to be stored with the conversation: kept settings that differ from file and environment."""
+        return {
+            setting.name: self.written(setting)
+            for setting in TABLE
+            if setting.kept and self.origin(setting) >= Layer.CONVERSATION and self.written(setting)
+        }
+
+    def take_up(self, kept: Mapping[str, str]) -> list[str]:
+        """Use what a conversation had stored; returns the names that this version does not know or cannot read."""
+        self._layers[Layer.CONVERSATION].clear()
+        for setting in TABLE:
+            if setting.kept:
+                self._layers[Layer.SET].pop(setting.name, None)
+        refused = []
+        for name, text in kept.items():
+            try:
+                self.put(name, text, Layer.CONVERSATION)
+            except (UnknownSetting, BadValue):
+                refused.append(name)
+        return refused
+
+    def options(self) -> dict[str, Any]:
+        """The request's `options`: every Ollama option that is set anywhere, num_ctx included when set."""
+        found = {setting.name: self[setting] for setting in TABLE if setting.option}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in found.items()
+            if value is not None
+        }

@@ -1,0 +1,170 @@
+"""The only place where a setting exists. `/set`, its completion, the settings file, CHATCLI_* variables, flags,
+the request's options and the README's table all come from these rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+from chatcli.settings import values
+from chatcli.settings.values import Kind
+
+T = TypeVar("T")
+Group = Literal["conversation", "memory", "screen", "program", "model options"]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting(Generic[T]):
+    """One setting. `option`: sent to Ollama under its own name. `kept`: stored with the conversation."""
+
+    name: str
+    kind: Kind[T]
+    default: T
+    help: str
+    group: Group
+    aliases: tuple[str, ...] = ()
+    option: bool = False
+    kept: bool = False
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        return "CHATCLI_" + self.name.upper()
+
+
+TABLE: list[Setting[Any]] = []
+
+
+def _row(
+    group: Group,
+    name: str,
+    kind: Kind[T],
+    default: T,
+    meaning: str,
+    *aliases: str,
+    option: bool = False,
+    kept: bool = False,
+) -> Setting[T]:
+    setting = Setting(name, kind, default, meaning, group, aliases, option, kept)
+    TABLE.append(setting)
+    return setting
+
+
+def _option(name: str, kind: Kind[T], meaning: str) -> Setting[T | None]:
+    return _row("model options", name, values.optional(kind), None, meaning, option=True, kept=True)
+
+
+MODEL = _row("conversation", "model", values.text(), "", "Model to talk to.", kept=True)
+SYSTEM = _row(
+    "conversation", "system", values.text(), "", "System prompt: what the model is told first.", kept=True
+)
+FORMAT = _row(
+    "conversation", "format", values.text(), "", "Shape of replies: json, or a file with a JSON Schema.", kept=True
+)
+THINK = _row(
+    "conversation",
+    "think",
+    values.optional(values.choice("on", "off", "low", "medium", "high", "max")),
+    None,
+    "Whether a thinking model thinks, and how hard.",
+    kept=True,
+)
+KEEP_ALIVE = _row(
+    "conversation",
+    "keep_alive",
+    values.optional(values.duration()),
+    None,
+    "How long the server keeps the model loaded.",
+    "keepalive",
+)
+
+STRATEGY = _row(
+    "memory",
+    "strategy",
+    values.choice("full", "window", "trim", "auto"),
+    "auto",
+    "How history is chosen when it outgrows the window.",
+    "context",
+    kept=True,
+)
+WINDOW_MESSAGES = _row(
+    "memory",
+    "window_messages",
+    values.whole(0),
+    20,
+    "Strategy window: how many messages before the question are sent.",
+    "window",
+    kept=True,
+)
+HISTORY_BUDGET = _row(
+    "memory",
+    "history_budget",
+    values.optional(values.size(0)),
+    None,
+    "Most tokens that history may use; unset: all that fits.",
+    "budget",
+    kept=True,
+)
+RESERVE = _row(
+    "memory",
+    "reserve",
+    values.optional(values.size(0)),
+    None,
+    "Tokens kept free for the reply; unset: a quarter of the window, 256 to 1024.",
+    kept=True,
+)
+TOKENIZER = _row(
+    "memory",
+    "tokenizer",
+    values.choice("auto", "model", "o200k_base", "cl100k_base"),
+    "auto",
+    "What counts tokens: the model's own vocabulary, or a bundled encoding.",
+)
+
+THINKING = _row(
+    "screen",
+    "thinking",
+    values.choice("show", "fold", "hide"),
+    "fold",
+    "Thinking: shown, folded to one line when it ends, or hidden.",
+)
+VERBOSE = _row("screen", "verbose", values.boolean(), False, "Timings and counts after each reply.")
+PLAIN = _row(
+    "screen", "plain", values.boolean(), False, "Append-only text: no colours, no repaint; for screen readers."
+)
+
+HOST = _row("program", "host", values.text(), "", "Where Ollama is; unset: OLLAMA_HOST, else 127.0.0.1:11434.")
+HISTORY = _row(
+    "program", "history", values.boolean(), True, "Remember the lines typed, for the Up key and Ctrl-R."
+)
+SAVE = _row("program", "save", values.boolean(), True, "Keep conversations on disk.")
+VI = _row("program", "vi", values.boolean(), False, "Edit lines with vi keys.")
+
+NUM_CTX = _option("num_ctx", values.size(8), "Context window in tokens. Changing it reloads the model.")
+NUM_PREDICT = _option("num_predict", values.whole(-2), "Most tokens of a reply; -1: no limit of its own.")
+TEMPERATURE = _option("temperature", values.number(0, 10), "How freely words are chosen; 0: always the likeliest.")
+SEED = _option("seed", values.whole(), "Start of the random numbers; the same seed repeats a reply.")
+TOP_K = _option("top_k", values.whole(0), "Choose among the k likeliest tokens.")
+TOP_P = _option("top_p", values.number(0, 1), "Choose among the likeliest tokens that make up this probability.")
+MIN_P = _option("min_p", values.number(0, 1), "Leave out tokens less likely than this share of the likeliest.")
+TYPICAL_P = _option("typical_p", values.number(0, 1), "Prefer tokens about as surprising as expected.")
+REPEAT_LAST_N = _option(
+    "repeat_last_n", values.whole(-1), "How far back repetition is looked for; -1: the window."
+)
+REPEAT_PENALTY = _option("repeat_penalty", values.number(0, 10), "How strongly repetition is avoided.")
+PRESENCE_PENALTY = _option("presence_penalty", values.number(-10, 10), "Penalty for tokens that occurred at all.")
+FREQUENCY_PENALTY = _option("frequency_penalty", values.number(-10, 10), "Penalty by how often a token occurred.")
+STOP = _option("stop", values.texts(), "Texts that end a reply.")
+NUM_KEEP = _option(
+    "num_keep", values.whole(-1), "Tokens kept if the server shifts the window (chatcli forbids it)."
+)
+NUM_BATCH = _option("num_batch", values.whole(1), "Prompt tokens evaluated at once. Reloads the model.")
+NUM_GPU = _option("num_gpu", values.whole(-1), "Layers put on the GPU. Reloads the model.")
+MAIN_GPU = _option("main_gpu", values.whole(0), "Which GPU holds small tensors. Reloads the model.")
+USE_MMAP = _option("use_mmap", values.boolean(), "Map the model file into memory. Reloads the model.")
+NUM_THREAD = _option("num_thread", values.whole(0), "CPU threads. Reloads the model.")
+DRAFT_NUM_PREDICT = _option("draft_num_predict", values.whole(0), "Tokens a draft model runs ahead.")
