@@ -1,0 +1,155 @@
+"""Counter: what a message costs, by the best tier ready now. Encodings, ledger and disk are behind it.
+
+A count is exact (`=`) or an estimate (`~`). An estimate is on the safe side and already holds what the ledger has
+learnt, band included: the planner adds up `count` of its messages and `fixed()`, keeps its own margin, and needs
+nothing else. Importing this module, and counting before `warm_up`, costs no import of tiktoken.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Sequence
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chatcli.conversation.message import Message, Role
+from chatcli.conversation.plan import Plan
+from chatcli.conversation.usage import Count, Usage
+from chatcli.tokens import cache, encoding
+from chatcli.tokens.ledger import Ledger, Size
+
+if TYPE_CHECKING:
+    from tiktoken import Encoding
+
+# Runs of text that is not Latin: the two kinds of script cost a vocabulary very differently.
+_OTHER = re.compile(r"[^\u0000-\u024f\u2000-\u206f]+(?: [^\u0000-\u024f\u2000-\u206f]+)*")
+
+
+class Counter:
+    """Counts for one model at a time. `cache` is where learnt rates outlive the program (None: nowhere)."""
+
+    def __init__(self, cache: Path | None, tokenizer: str = "auto") -> None:
+        self._cache = cache
+        self._name = "cl100k_base" if tokenizer == "cl100k_base" else "o200k_base"
+        self._encoding: Encoding | None = None
+        self._ledgers: dict[str, Ledger] = {}
+        self._sizes: dict[Hashable, Size] = {}
+        self._preset: tuple[Message, ...] = ()
+        self.use("", "")
+
+    def use(self, model: str, digest: str, preset: Sequence[Message] = ()) -> None:
+        """Count for this model from now on. What was learnt of it before is taken up again.
+
+        `preset`: what the Modelfile puts before every request, its SYSTEM as a system message first.
+        """
+        self._key = digest or model
+        self._preset = tuple(preset)
+        if self._key not in self._ledgers:
+            self._ledgers[self._key] = self._restore()
+        self._ledger = self._ledgers[self._key]
+
+    @property
+    def ready(self) -> bool:
+        """Is an encoding loaded? Before that, counts are made from characters."""
+        return self._encoding is not None
+
+    def warm_up(self) -> None:
+        """Load the encoding: about 0.2 s in which no other thread runs, so when no key is awaited, or at Enter."""
+        if self._encoding is None:
+            self._encoding = encoding.load(self._name)
+            self._sizes = {}
+
+    def count(self, message: Message) -> Count:
+        """What `message` adds to a prompt: its text, its pictures, and the template's text around its role."""
+        key = _key(message)
+        return Count(self._ledger.cost(key, self._size(key, message)))
+
+    def text(self, text: str) -> Count:
+        """What the text alone costs, without a template: for the line being typed, files and stdin."""
+        return Count(self._ledger.text(self._measure(text)))
+
+    def fixed(self, messages: Sequence[Message] = ()) -> Count:
+        """What a request of `messages` costs besides them: beginning, end, and the Modelfile's own messages.
+
+        The Modelfile's SYSTEM gives way to a request that begins with a system message.
+        """
+        replaced = bool(messages) and messages[0].role is Role.SYSTEM
+        preset = [m for m in self._preset if not (replaced and m.role is Role.SYSTEM)]
+        return Count(self._ledger.fixed + sum(self.count(message).tokens for message in preset))
+
+    def at_most(self, messages: Sequence[Message]) -> int:
+        """A bound that needs no encoding: a text has no more tokens than bytes."""
+        around = self._ledger.estimate(Size())
+        return self.fixed(messages).tokens + sum(
+            len(m.text.encode("utf-8", "surrogatepass")) + around + len(m.images) * self._ledger.image
+            for m in messages
+        )
+
+    def learn(self, plan: Plan, usage: Usage, reply: Message | None = None) -> None:
+        """A reply has ended: take its prompt's true size, and the reply's own, for what they teach.
+
+        Not learnt from: no count, a count below half of the estimate (an old server that leaves out its cache), or
+        one that fills the window (an old server that has cut the prompt).
+        """
+        measured = usage.prompt_tokens
+        if measured is None or not self.ready:
+            return
+        sized = self._sized(plan.messages)
+        raw = sum(size.text for _, size in sized)
+        if measured < raw // 2 or (plan.window and measured >= plan.window * 0.97):
+            return
+        self._ledger.settle(sized, measured - self._preset_tokens(plan))
+        if reply is not None and usage.reply_tokens and not reply.thinking and not reply.tool_uses:
+            self._ledger.charge(_key(reply), usage.reply_tokens + self._ledger.estimate(Size()))
+        self._keep()
+
+    def too_long(self, needed: int | None, plan: Plan) -> None:
+        """The server refused the prompt: `needed` tokens where it said so, else more than the window."""
+        if not self.ready:
+            return
+        sized = self._sized(plan.messages)
+        tokens = needed or ceil(1.25 * max(plan.window, plan.planned.tokens))
+        self._ledger.raise_to(sized, tokens - self._preset_tokens(plan))
+
+    def describe(self) -> str:
+        """How counts are made now, in a few words: "o200k_base, estimated"."""
+        return f"{self._name}, estimated" if self.ready else "characters, estimated"
+
+    def _size(self, key: Hashable, message: Message) -> Size:
+        if key not in self._sizes:
+            calls = "".join(f"{use.name} {dict(use.arguments)}" for use in message.tool_uses)
+            size = self._measure(message.text + calls)
+            self._sizes[key] = Size(size.latin, size.other, len(message.images))
+        return self._sizes[key]
+
+    def _sized(self, messages: Sequence[Message]) -> list[tuple[Hashable, Size]]:
+        keys = [_key(message) for message in messages]
+        return [(key, self._size(key, message)) for key, message in zip(keys, messages, strict=True)]
+
+    def _preset_tokens(self, plan: Plan) -> int:
+        return self.fixed(plan.messages).tokens - self._ledger.fixed
+
+    def _measure(self, text: str) -> Size:
+        latin, other = (text, "") if text.isascii() else (_OTHER.sub("", text), "".join(_OTHER.findall(text)))
+        if self._encoding is None:
+            return Size(ceil(len(latin) / 3), len(other))
+        return Size(encoding.size(self._encoding, latin), encoding.size(self._encoding, other))
+
+    def _restore(self) -> Ledger:
+        ledger = Ledger()
+        if self._cache is not None and self._key:
+            ledger.restore(cache.read(self._file(self._cache)) or b"")
+        return ledger
+
+    def _keep(self) -> None:
+        if self._cache is not None and self._key:
+            cache.write(self._file(self._cache), self._ledger.dump())
+
+    def _file(self, directory: Path) -> Path:
+        return cache.file_for(directory, self._key, f".{self._name}.json")
+
+
+def _key(message: Message) -> Hashable:
+    calls = tuple((use.name, repr(use.arguments)) for use in message.tool_uses)
+    return (message.role, message.text, tuple(image.digest for image in message.images), calls)

@@ -1,0 +1,162 @@
+"""What a model's messages truly cost, learnt from the server's own counts (prompt_eval_count).
+
+Every request that was measured is an anchor: what it cost more than its known messages is charged to the new ones,
+and stays their cost. Messages not measured yet are estimated by rates that the same differences teach. counter.py
+sizes the messages, and says which model's ledger this is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+from statistics import median
+from typing import Any
+
+IMAGE = 768  # Ollama's own figure for a picture, until this model's is known
+DECAY = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """One message in the bundled encoding: tokens of its Latin text, tokens of every other script, pictures."""
+
+    latin: int = 0
+    other: int = 0
+    images: int = 0
+
+    @property
+    def text(self) -> int:
+        return self.latin + self.other
+
+
+@dataclass(slots=True)
+class Rate:
+    """True tokens for each estimated one: a ratio of decayed sums that starts on the safe side.
+
+    The prior stays in the sums at a small weight, so a little safety remains however much is known.
+    """
+
+    prior: float
+    weight: float
+    true: float = 0.0
+    estimated: float = 0.0
+
+    @property
+    def value(self) -> float:
+        return (self.prior * self.weight + self.true) / (self.weight + self.estimated)
+
+    def learn(self, true: float, estimated: float) -> None:
+        self.true = self.true * DECAY + true
+        self.estimated = self.estimated * DECAY + estimated
+
+    def restore(self, kept: Any) -> None:
+        true, estimated = (float(value) for value in kept)
+        if 0 <= true < 1e9 and 0 <= estimated < 1e9 and true <= 64 * estimated:
+            self.true, self.estimated = true, estimated
+
+
+class Ledger:
+    """Costs of one model. `cost` is what a message adds to a prompt, `fixed` what a request costs besides."""
+
+    def __init__(self) -> None:
+        # Until something was measured the rates are high: a model with a small vocabulary needs 1.6 times as many
+        # tokens as o200k_base for English, and several times as many for a script it hardly knows.
+        self._rates = {
+            "latin": Rate(1.5, 40),
+            "other": Rate(2.5, 40),
+            "message": Rate(7, 3),  # what the template puts around one message
+        }
+        self._images: list[int] = []
+        self._costs: dict[Hashable, int] = {}
+        self._start = 12
+        self._drift = 0  # the last measured prompt less the costs of its messages: keeps the sum true
+        self._raised = 0  # what a refused request was longer than planned, until one is measured again
+
+    @property
+    def fixed(self) -> int:
+        return max(0, self._start + self._drift) + self._raised
+
+    @property
+    def image(self) -> int:
+        return ceil(median(self._images)) if self._images else IMAGE
+
+    def cost(self, key: Hashable, size: Size) -> int:
+        """Tokens of the message known as `key`: as measured, else estimated on the safe side."""
+        return self._costs[key] if key in self._costs else self.estimate(size)
+
+    def estimate(self, size: Size) -> int:
+        return self.text(size) + ceil(self._rates["message"].value) + size.images * self.image
+
+    def text(self, size: Size) -> int:
+        """Tokens of the text alone, without what a template puts around it."""
+        return ceil(self._rates["latin"].value * size.latin + self._rates["other"].value * size.other)
+
+    def charge(self, key: Hashable, tokens: int) -> None:
+        """`tokens` are known to be the cost of that message."""
+        self._costs[key] = tokens
+
+    def settle(self, messages: Sequence[tuple[Hashable, Size]], measured: int) -> None:
+        """A request of just these messages was measured: what is new in it is charged to the new messages."""
+        self._raised = 0
+        new = self._new(messages)
+        rest = measured - self.fixed - self._known(messages)
+        if not new:
+            self._drift += rest
+        elif rest > 0:
+            self._learn([size for _, size in new], rest)
+            shares = _shares([self.estimate(size) for _, size in new], rest)
+            self._costs.update((key, share) for (key, _), share in zip(new, shares, strict=True))
+
+    def raise_to(self, messages: Sequence[tuple[Hashable, Size]], tokens: int) -> None:
+        """The request had at least `tokens`: nothing is charged, since how many is not known; rates go up."""
+        new = self._new(messages)
+        if new:
+            self._learn([size for _, size in new], max(1, tokens - self.fixed - self._known(messages)))
+        planned = self.fixed + sum(self.cost(key, size) for key, size in messages)
+        self._raised += max(0, tokens - planned)
+
+    def _new(self, messages: Sequence[tuple[Hashable, Size]]) -> list[tuple[Hashable, Size]]:
+        return [(key, size) for key, size in messages if key not in self._costs]
+
+    def _known(self, messages: Sequence[tuple[Hashable, Size]]) -> int:
+        return sum(self._costs.get(key, 0) for key, _ in messages)
+
+    def _learn(self, new: Sequence[Size], rest: int) -> None:
+        images = sum(size.images for size in new)
+        text = Size(sum(size.latin for size in new), sum(size.other for size in new))
+        around = self._rates["message"].value * len(new)
+        if images:
+            self._images = [*self._images, max(0, round((rest - self.text(text) - around) / images))][-9:]
+            return  # the text's share is a guess here: it teaches nothing
+        # One request teaches only so much: a prompt of the template's own may hide in the first one.
+        factor = min(max(rest / (self.text(text) + around), 0.25), 4.0)
+        for name, units in (("latin", text.latin), ("other", text.other), ("message", len(new))):
+            if units:
+                self._rates[name].learn(factor * self._rates[name].value * units, units)
+
+    def dump(self) -> bytes:
+        """What outlives the conversation, as JSON: rates and pictures, no texts."""
+        rates = {name: [round(rate.true, 3), round(rate.estimated, 3)] for name, rate in self._rates.items()}
+        return json.dumps({"rates": rates, "images": self._images}).encode()
+
+    def restore(self, kept_bytes: bytes) -> None:
+        """Take up what `dump` gave. Anything that is not of that shape is passed over."""
+        try:
+            kept: Mapping[str, Any] = json.loads(kept_bytes)
+            for name, rate in self._rates.items():
+                rate.restore(kept["rates"][name])
+            self._images = [int(tokens) for tokens in kept["images"] if 0 <= int(tokens) < 1_000_000][-9:]
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+            return
+
+
+def _shares(weights: Sequence[int], total: int) -> list[int]:
+    """`total` split in proportion to `weights`; the shares sum to it exactly."""
+    whole, shares, given, so_far = max(1, sum(weights)), [], 0, 0
+    for weight in weights:
+        so_far += weight
+        shares.append(total * so_far // whole - given)
+        given += shares[-1]
+    return shares
