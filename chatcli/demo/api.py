@@ -1,0 +1,97 @@
+"""Which endpoint answers what. Chat has a module of its own (chat.py); the rest is short."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+from chatcli.demo.chat import Engine, Speaker, chat
+from chatcli.demo.describe import listed, loaded, shown
+from chatcli.demo.models import Shelf
+from chatcli.demo.protocol import Answer, Refusal, Request, Response, lines, nothing, text, whole
+from chatcli.demo.replies import reply
+from chatcli.demo.runner import Runners
+
+PACE = 0.012  # seconds between two pieces of a reply
+
+
+def engine_answer(pace: float = PACE, speak: Speaker = reply, window: int = 4096) -> Answer:
+    """A fresh engine, as the function from request to response that a Server wants."""
+    engine = Engine(Shelf(), Runners(), speak, pace, window)
+
+    def answer(request: Request) -> Response:
+        path = request.path.partition("?")[0]
+        methods = _ROUTES.get(path)
+        if methods is None:
+            return text("404 page not found", 404)
+        endpoint = methods.get(request.method)
+        if endpoint is None:
+            return text("405 method not allowed", 405)
+        try:
+            return endpoint(engine, request)
+        except Refusal as refusal:
+            return refusal.response()
+
+    return answer
+
+
+def _root(_engine: Engine, _request: Request) -> Response:
+    return text("Ollama is running")
+
+
+def _version(_engine: Engine, _request: Request) -> Response:
+    return whole({"version": "0.0.0"})
+
+
+def _tags(engine: Engine, _request: Request) -> Response:
+    return whole({"models": [listed(model) for model in engine.shelf]})
+
+
+def _ps(engine: Engine, _request: Request) -> Response:
+    return whole({"models": [loaded(runner) for runner in engine.runners]})
+
+
+def _show(engine: Engine, request: Request) -> Response:
+    body = request.fields()
+    return whole(shown(engine.shelf.find(_name(body)), bool(body.get("verbose"))))
+
+
+def _copy(engine: Engine, request: Request) -> Response:
+    body = request.fields()
+    engine.shelf.copy(str(body.get("source") or ""), str(body.get("destination") or ""))
+    return nothing()
+
+
+def _delete(engine: Engine, request: Request) -> Response:
+    engine.shelf.delete(_name(request.fields()))
+    return nothing()
+
+
+def _pull(_engine: Engine, request: Request) -> Response:
+    name, _, tag = _name(request.fields()).partition(":")
+    address = f"https://registry.example/v2/library/{name}/manifests/{tag or 'latest'}"
+    error = f'pull model manifest: Get "{address}": dial tcp: lookup registry.example : no such host'
+
+    def progress() -> Generator[dict[str, Any]]:
+        yield {"status": "pulling manifest"}
+        yield {"error": error}
+
+    return lines(progress())
+
+
+def _name(body: dict[str, Any]) -> str:
+    return str(body.get("model") or body.get("name") or "")
+
+
+_Endpoint = Callable[[Engine, Request], Response]
+_ROUTES: dict[str, dict[str, _Endpoint]] = {
+    "/": {"GET": _root, "HEAD": _root},
+    "/api/version": {"GET": _version, "HEAD": _version},
+    "/api/tags": {"GET": _tags, "HEAD": _tags},
+    "/api/ps": {"GET": _ps},
+    "/api/show": {"POST": _show},
+    "/api/chat": {"POST": chat},
+    "/api/copy": {"POST": _copy},
+    "/api/delete": {"DELETE": _delete},
+    "/api/pull": {"POST": _pull},
+}

@@ -1,0 +1,53 @@
+"""The messages of a request, read from its JSON."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chatcli.demo.protocol import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """`images` are the bytes of image files."""
+
+    role: str
+    content: str
+    thinking: str = ""
+    images: tuple[bytes, ...] = ()
+
+
+def read_messages(value: object) -> tuple[Message, ...]:
+    """The "messages" of a body; Refusal (400) when they are no list of objects with strings in them."""
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise _wrong("ChatRequest.messages of type []api.Message")
+    return tuple(_read_message(item) for item in value)
+
+
+def _read_message(item: Any) -> Message:
+    if not isinstance(item, dict):
+        raise _wrong("ChatRequest.messages of type api.Message")
+    words = {name: item.get(name) or "" for name in ("role", "content", "thinking")}
+    for name, word in words.items():
+        if not isinstance(word, str):
+            raise _wrong(f"Message.messages.{name} of type string")
+    return Message(
+        words["role"].lower(), words["content"], words["thinking"], _read_images(item.get("images") or ())
+    )
+
+
+def _read_images(images: Sequence[object]) -> tuple[bytes, ...]:
+    try:
+        return tuple(base64.b64decode(str(image), validate=True) for image in images)
+    except binascii.Error as error:
+        raise Refusal(400, "illegal base64 data in a message's images") from error
+
+
+def _wrong(where: str) -> Refusal:
+    return Refusal(400, f"json: cannot unmarshal value into Go struct field {where}")

@@ -1,0 +1,133 @@
+"""What goes over the wire: requests, responses, refusals, and JSON written as Ollama writes it.
+
+Knows nothing of sockets (server.py) and nothing of models (api.py).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+JSON = "application/json; charset=utf-8"
+NDJSON = "application/x-ndjson"
+TEXT = "text/plain; charset=utf-8"
+
+Answer = Callable[["Request"], "Response"]
+
+_BUFFER = 2048  # Go announces the length of a body up to this size; a larger one goes out in chunks
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`pause(seconds)` waits, and raises ConnectionError as soon as the client has left."""
+
+    method: str
+    path: str
+    body: bytes
+    pause: Callable[[float], None]
+
+    def fields(self) -> dict[str, Any]:
+        """The body's JSON object; Refusal (400) where there is none."""
+        text = self.body.decode(errors="replace")
+        if not text.strip():
+            raise Refusal(400, "missing request body")
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise Refusal(400, _complaint(error)) from error
+        if not isinstance(value, dict):
+            raise Refusal(400, f"json: cannot unmarshal {_kind(value)} into Go value of type api.Request")
+        return _well_formed(value) if "\\ud" in text.lower() else value
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """`length` is None when the chunks are made while they are sent."""
+
+    status: int
+    content_type: str
+    chunks: Iterable[bytes]
+    length: int | None = None
+
+
+class Refusal(Exception):
+    """The request is answered with an HTTP error: its status, and {"error": ...}."""
+
+    def __init__(self, status: int, error: str) -> None:
+        super().__init__(error)
+        self.status = status
+        self.error = error
+
+    def response(self) -> Response:
+        return whole({"error": self.error}, self.status)
+
+
+def whole(value: Mapping[str, Any], status: int = 200) -> Response:
+    body = encode(value)
+    return Response(status, JSON, [body], len(body) if len(body) <= _BUFFER else None)
+
+
+def lines(values: Generator[Mapping[str, Any]]) -> Response:
+    """NDJSON, a line a chunk, each made when the one before it has been sent; `values` is closed in any case."""
+
+    def written() -> Iterator[bytes]:
+        with closing(values):
+            for value in values:
+                yield encode(value) + b"\n"
+
+    return Response(200, NDJSON, written())
+
+
+def text(words: str, status: int = 200) -> Response:
+    body = words.encode()
+    return Response(status, TEXT, [body], len(body))
+
+
+def nothing() -> Response:
+    return Response(200, "", [], 0)
+
+
+def encode(value: Mapping[str, Any]) -> bytes:
+    """JSON as Go writes it: compact, with <, > and & escaped."""
+    written = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        written = written.replace(character, f"\\u{ord(character):04x}")
+    return written.encode()
+
+
+def timestamp(moment: datetime | None = None) -> str:
+    """RFC 3339 with nanoseconds, in UTC; now when no moment is given."""
+    return (moment or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
+
+
+def _complaint(error: json.JSONDecodeError) -> str:
+    """Go's words for what Python's parser did not like."""
+    if error.pos >= len(error.doc.rstrip()):
+        return "unexpected EOF"
+    place = {
+        "Expecting property name enclosed in double quotes": "looking for beginning of object key string",
+        "Expecting ':' delimiter": "after object key",
+        "Expecting ',' delimiter": "after value",
+        "Extra data": "after top-level value",
+    }.get(error.msg, "looking for beginning of value")
+    return f"invalid character {error.doc[error.pos]!r} {place}"
+
+
+def _kind(value: object) -> str:
+    names = {str: "string", bool: "bool", int: "number", float: "number", list: "array", dict: "object"}
+    return names.get(type(value), "null")
+
+
+def _well_formed(value: Any) -> Any:
+    """The same value; lone surrogates in its strings become U+FFFD, as in Go."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_well_formed(item) for item in value]
+    if isinstance(value, dict):
+        return {_well_formed(key): _well_formed(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,72 @@
+"""Models in memory: the window each was loaded with, until when it stays, and the tokens it has read already."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import takewhile
+
+from chatcli.demo.models import Model
+
+LOADED, LOADING = 8_000_000, 350_000_000  # nanoseconds of load_duration; told, not waited for
+PER_TOKEN = 200_000  # nanoseconds of prompt_eval_duration for a token that is not in the cache
+
+
+@dataclass(slots=True)
+class Runner:
+    """One loaded model. One request at a time: `turn` makes the others wait, as OLLAMA_NUM_PARALLEL=1 does."""
+
+    model: Model
+    num_ctx: int
+    expires: float = 0.0  # seconds since the epoch
+    read: Sequence[int] = ()
+    busy: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def turn(self, pause: Callable[[float], None]) -> Iterator[None]:
+        while not self.busy.acquire(timeout=0.05):
+            pause(0)
+        try:
+            yield
+        finally:
+            self.busy.release()
+
+    def evaluate(self, prompt: Sequence[int]) -> int:
+        """Read the prompt; how many of its tokens were not read already (the last one always is read again)."""
+        known = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(self.read, prompt, strict=False)))
+        self.read = prompt
+        return len(prompt) - min(known, len(prompt) - 1)
+
+
+class Runners:
+    """The loaded models by digest and name. Another window, or an expired time, loads anew."""
+
+    def __init__(self) -> None:
+        self._runners: dict[str, Runner] = {}
+        self._lock = threading.Lock()
+
+    def load(self, model: Model, num_ctx: int, keep: float) -> tuple[Runner, int]:
+        """The runner, kept for `keep` seconds from now on, and its load_duration in nanoseconds."""
+        with self._lock:
+            runner = self._loaded().get(model.name)
+            fits = runner is not None and runner.num_ctx == num_ctx and runner.model == model
+            if runner is None or not fits:
+                runner = self._runners[model.name] = Runner(model, num_ctx)
+            runner.expires = time.time() + keep
+            return runner, LOADED if fits else LOADING
+
+    def unload(self, model: Model) -> None:
+        with self._lock:
+            self._runners.pop(model.name, None)
+
+    def __iter__(self) -> Iterator[Runner]:
+        with self._lock:
+            return iter(sorted(self._loaded().values(), key=lambda runner: -runner.expires))
+
+    def _loaded(self) -> dict[str, Runner]:
+        now = time.time()
+        self._runners = {name: runner for name, runner in self._runners.items() if runner.expires > now}
+        return self._runners

@@ -1,0 +1,121 @@
+"""HTTP on a loopback socket: one thread a connection, chunked replies, and a client's leaving noticed at once.
+
+What is answered is not decided here: a Server is given a function from Request to Response (api.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import socketserver
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+
+from chatcli.demo.protocol import Answer, Request, Response
+
+
+class Server(socketserver.ThreadingTCPServer):
+    """Listens on 127.0.0.1; port 0 lets the system choose one. A context manager: answers inside, closed after."""
+
+    allow_reuse_address = os.name == "posix"
+    request_queue_size = 64
+
+    def __init__(self, answer: Answer, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Connection)
+        self.answer = answer
+        self._open: set[socket.socket] = set()
+        self._loop = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def __enter__(self) -> Server:
+        self._loop.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop listening, hang up on every client, and wait until their threads have ended."""
+        self.shutdown()
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self.server_close()
+        self._loop.join()
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        connection, address = super().get_request()
+        self._open.add(connection)
+        return connection, address
+
+    def close_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
+        super().close_request(request)
+        self._open.discard(request)
+
+
+class _Connection(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: Server
+
+    def handle(self) -> None:
+        with contextlib.suppress(ConnectionError):
+            super().handle()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's names
+        """The terminal belongs to chatcli: nothing is logged."""
+
+    def _exchange(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self._send(self.server.answer(Request(self.command, self.path, body, self._pause)))
+
+    do_GET = do_HEAD = do_POST = do_DELETE = _exchange  # noqa: N815 - the library asks for these names
+
+    def _send(self, response: Response) -> None:
+        with closing_chunks(response) as chunks:
+            first = next(chunks, b"")  # made before the headers go out: a reply that cannot begin sends nothing
+            self._send_headers(response)
+            if self.command == "HEAD":
+                return
+            framed = response.length is None
+            chunk: bytes | None = first
+            while chunk is not None:
+                if chunk:
+                    self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk) if framed else chunk)
+                chunk = next(chunks, None)
+            if framed:
+                self.wfile.write(b"0\r\n\r\n")
+
+    def _send_headers(self, response: Response) -> None:
+        self.send_response_only(response.status)
+        if response.content_type:
+            self.send_header("Content-Type", response.content_type)
+        self.send_header("Date", self.date_time_string())
+        if response.length is None:
+            self.send_header("Transfer-Encoding", "chunked")
+        else:
+            self.send_header("Content-Length", str(response.length))
+        self.end_headers()
+
+    def _pause(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        readable, _, _ = select.select([self.connection], [], [], seconds)
+        if readable:
+            if not self.connection.recv(1, socket.MSG_PEEK):
+                raise ConnectionAbortedError("the client has left")
+            time.sleep(max(0.0, until - time.monotonic()))  # its next request waits already
+
+
+@contextlib.contextmanager
+def closing_chunks(response: Response) -> Iterator[Iterator[bytes]]:
+    """The chunks, of which a generator is told at once when nobody wants the rest."""
+    chunks = iter(response.chunks)
+    try:
+        yield chunks
+    finally:
+        if hasattr(chunks, "close"):
+            chunks.close()
