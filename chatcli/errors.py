@@ -22,6 +22,8 @@ ChatcliError
 ├── ContextTooLong       the request does not fit the window
 ├── StoreError           the conversations on disk
 │   ├── Locked
+│   ├── ReadOnly         the directory, the file or the disk cannot be written
+│   ├── NoRoom           the disk is full
 │   ├── TooNew
 │   └── Damaged
 └── ConfigError          the settings file
@@ -141,6 +143,14 @@ class StoreError(ChatcliError):
 
 
 class Locked(StoreError):
+    pass
+
+
+class ReadOnly(StoreError):
+    pass
+
+
+class NoRoom(StoreError):
     pass
 
 

@@ -1,0 +1,147 @@
+"""The one SQLite file: opened private, brought up to date, read and written in transactions.
+
+It runs in WAL mode. What is committed with `synchronous=NORMAL` is in the kernel's hands: a killed or crashed
+process loses nothing, and the file stays sound even through a power failure; what such a failure can take is what
+the kernel had not written yet, about half a minute. That is enough for a question, or for a reply still growing.
+The end of a reply commits with FULL, which waits for the disk: one wait in a turn of seconds or minutes, which
+takes the whole log before it along, so a finished turn survives power loss too.
+
+Calls may come from any thread: a lock makes them take turns on one connection. Several programs take turns
+through BEGIN IMMEDIATE, each waiting for at most WAIT seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from chatcli.errors import StoreError
+from chatcli.paths import private_directory
+from chatcli.store.failures import translated, unwritable
+from chatcli.store.migrations import from_newer, migrate, too_new
+
+# Transactions take milliseconds; this is for a crowd of them, or for a disk that has fallen asleep.
+WAIT = 3.0
+
+
+class Database:
+    """An open store file. `read_only` is why nothing can be written, or None; every writing raises it."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path | None, read_only: StoreError | None) -> None:
+        self.path = path
+        self.read_only = read_only
+        self._connection = connection
+        self._lock = threading.RLock()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, translated(self.path):
+            yield self._connection
+
+    @contextmanager
+    def writing(self, *, lasting: bool = False) -> Iterator[sqlite3.Connection]:
+        """One transaction: all of it or nothing. `lasting` waits until the disk has it."""
+        if self.read_only is not None:
+            raise type(self.read_only)(self.read_only.message, self.read_only.hint)
+        with self._lock, translated(self.path):
+            connection = self._connection
+            connection.execute(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:  # SQLite itself has rolled back when the disk was full
+                    connection.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        with self._lock, suppress(sqlite3.Error):
+            self._connection.close()
+
+
+def open_database(path: Path | None) -> Database:
+    """None: in memory. Raises StoreError when there is nothing to read and nothing can be written."""
+    if path is None:
+        return _bring_up_to_date(_connect(":memory:"), None)
+    try:
+        _make_private(path)
+    except OSError as error:
+        reason = unwritable(str(path), error.strerror or str(error))
+        if not path.is_file():
+            raise reason from error
+        return _open_to_read(path, reason)
+    with translated(path):
+        return _bring_up_to_date(_connect(str(path)), path)
+
+
+def _connect(name: str, *, uri: bool = False) -> sqlite3.Connection:
+    connection = sqlite3.connect(name, timeout=WAIT, isolation_level=None, check_same_thread=False, uri=uri)
+    connection.execute("PRAGMA foreign_keys=ON")
+    return connection
+
+
+def _make_private(path: Path) -> None:
+    """The directory 0700 and the file 0600 before anything is in it; SQLite gives -wal and -shm the same mode."""
+    private_directory(path.parent)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    if os.name == "posix":
+        for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
+            with suppress(FileNotFoundError):
+                if file.stat().st_mode & 0o077:
+                    file.chmod(0o600)
+
+
+def _bring_up_to_date(connection: sqlite3.Connection, path: Path | None) -> Database:
+    try:
+        if from_newer(connection):
+            connection.execute("PRAGMA query_only=ON")
+            return Database(connection, path, too_new(path))
+        _use_wal(connection)
+        connection.execute("PRAGMA journal_size_limit=16000000")  # a huge message must not leave a huge log behind
+        migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return Database(connection, path, None)
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Two programs may open a new store in the same moment, and this switch alone does not wait for its turn."""
+    deadline = time.monotonic() + WAIT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if (error.sqlite_errorcode & 0xFF) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _open_to_read(path: Path, reason: StoreError) -> Database:
+    """A store that cannot be written can still be read; where not even its log can be opened, as it lies."""
+    log = path.with_name(path.name + "-wal")
+    settled = not log.exists() or log.stat().st_size == 0
+    with translated(path):
+        try:
+            return _reader(path, "mode=ro", reason)
+        except sqlite3.OperationalError:
+            if not settled:
+                raise
+            return _reader(path, "mode=ro&immutable=1", reason)
+
+
+def _reader(path: Path, how: str, reason: StoreError) -> Database:
+    connection = _connect(f"{path.absolute().as_uri()}?{how}", uri=True)
+    try:
+        return Database(connection, path, too_new(path) if from_newer(connection) else reason)
+    except BaseException:
+        connection.close()
+        raise

@@ -1,0 +1,123 @@
+"""A reply while it is made. It is stored as interrupted from its first save on; only finishing it says otherwise,
+so that whenever the program is killed, what the store says is true already.
+
+A save adds what is new (a piece), not the whole text again: each second of a long reply costs what that second
+brought.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from chatcli.conversation.message import Message, Role
+from chatcli.conversation.state import State
+from chatcli.conversation.tree import Conversation, Ended, Node
+from chatcli.conversation.usage import Turn
+from chatcli.store import nodes
+from chatcli.store.database import Database
+from chatcli.store.rows import pack, pack_json, pack_time, state_to_plain
+
+
+class Draft:
+    """The reply to `question`: at most one node of the store, however often it is saved or finished."""
+
+    def __init__(
+        self,
+        database: Database,
+        conversation: Conversation,
+        question: Node,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._conversation = conversation
+        self._question = question
+        self._now = now
+        self._node: Node | None = None
+        self._saved = Message.assistant("")
+        self._finished: Node | None = None
+
+    def save(self, text: str, thinking: str = "") -> None:
+        """Keep what has come so far, the whole of it. Does nothing once the reply is finished."""
+        message = Message.assistant(text, thinking)
+        if self._finished is not None or message == self._saved:
+            return
+        with self._database.writing() as connection:
+            node = self._add_piece(connection, message) or self._put(connection, message, Ended.INTERRUPTED, None)
+        self._node, self._saved = node, message
+        self._conversation.add(node)
+
+    def finish(self, message: Message, ended: Ended, turn: Turn | None = None, state: State | None = None) -> Node:
+        """The reply as it ended, with the state it leaves, in one transaction that waits for the disk.
+
+        Finishing again gives the same node and stores nothing.
+        """
+        if self._finished is not None:
+            return self._finished
+        with self._database.writing(lasting=True) as connection:
+            node = self._put(connection, message, ended, turn)
+            if state is not None:
+                values = (pack_json(state_to_plain(state)), self._conversation.id)
+                connection.execute("UPDATE conversations SET state = ? WHERE id = ?", values)
+        self._conversation.add(node)
+        if state is not None:
+            self._conversation.state = state
+        self._node = self._finished = (
+            node  # last: an interrupt before this line lets the next call do it all again
+        )
+        return node
+
+    def drop(self) -> None:
+        """No reply came: the tip is on the question again. What has text is kept, as interrupted."""
+        if self._node is None or self._finished is not None or self._saved.text:
+            return
+        node = self._node.id
+        with self._database.writing() as connection:
+            connection.execute("DELETE FROM nodes WHERE id = ? AND ended = ?", (node, Ended.INTERRUPTED.value))
+            values = (self._question.id, self._conversation.id, node)
+            connection.execute("UPDATE conversations SET tip = ? WHERE id = ? AND tip = ?", values)
+        self._conversation.nodes.pop(node, None)
+        self._conversation.tip = self._question.id
+        self._node, self._saved = None, Message.assistant("")
+
+    def _add_piece(self, connection: sqlite3.Connection, message: Message) -> Node | None:
+        """What `message` has more than the last save; None when it is no continuation of it, or the first."""
+        saved = self._saved
+        grows = message.text.startswith(saved.text) and message.thinking.startswith(saved.thinking)
+        if self._node is None or not grows or not self._is_there(connection, self._node):
+            return None
+        connection.execute(
+            "INSERT INTO pieces (node, text, thinking) VALUES (?, ?, ?)",
+            (
+                self._node.id,
+                pack(message.text[len(saved.text) :]),
+                pack(message.thinking[len(saved.thinking) :]),
+            ),
+        )
+        return replace(self._node, message=message)
+
+    def _put(self, connection: sqlite3.Connection, message: Message, ended: Ended, turn: Turn | None) -> Node:
+        """Write the node as a whole: its row when it has one, else a new one; the tip moves there."""
+        conversation = self._conversation.id
+        if self._node is not None and self._is_there(connection, self._node):
+            nodes.rewrite(connection, self._node.id, message, ended, turn)
+            node = replace(self._node, message=message, ended=ended, turn=turn)
+        else:
+            created = pack_time(self._now())
+            node = nodes.insert(
+                connection, conversation, self._question.id, message, created=created, ended=ended, turn=turn
+            )
+            # Noted before the commit: a Ctrl-C that lands right behind it must not lead to a second row.
+            self._node = node
+        nodes.move_tip(connection, conversation, node)
+        return node
+
+    def _is_there(self, connection: sqlite3.Connection, node: Node) -> bool:
+        """Whether that row is this draft's: an id from a transaction that was rolled back may be another's now."""
+        found = connection.execute(
+            "SELECT 1 FROM nodes WHERE id = ? AND parent = ? AND role = ? AND created = ?",
+            (node.id, self._question.id, Role.ASSISTANT.value, pack_time(node.created)),
+        )
+        return found.fetchone() is not None

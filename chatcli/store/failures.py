@@ -1,0 +1,52 @@
+"""What SQLite and the file system say, in our words: every failure of the store becomes a StoreError here."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from chatcli.errors import Damaged, Locked, NoRoom, ReadOnly, StoreError
+
+ELSEWHERE = "Set CHATCLI_HOME to a directory of your own, or start with --no-save to keep nothing."
+
+
+@contextmanager
+def translated(path: Path | None) -> Iterator[None]:
+    """Anything SQLite raises inside becomes a StoreError about the store at `path`."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise store_error(error, path) from error
+    except (OverflowError, MemoryError) as error:
+        raise StoreError(
+            f"The message is too large to be stored: {error}.", "Send a smaller message or file."
+        ) from error
+
+
+def store_error(error: sqlite3.Error, path: Path | None) -> StoreError:
+    where = str(path) if path is not None else "memory"
+    # The low byte of an extended code is its family: SQLITE_BUSY_SNAPSHOT is a SQLITE_BUSY.
+    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return Locked(
+            f"Another program is using the conversations in {where}.", "Try again when it is done with them."
+        )
+    if code == sqlite3.SQLITE_FULL:
+        return NoRoom(
+            f"There is no room left on the disk for {where}.", "Make room and try again; what was stored is safe."
+        )
+    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN}:
+        return unwritable(where, str(error))
+    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB} or "decode" in str(error):
+        return Damaged(
+            f"The store {where} is damaged: {error}.", "chatcli doctor saves what can be read and keeps this file."
+        )
+    if code == sqlite3.SQLITE_TOOBIG or isinstance(error, sqlite3.DataError):
+        return StoreError(f"The message is too large to be stored: {error}.", "Send a smaller message or file.")
+    return StoreError(f"The store {where} failed: {error}.", "chatcli doctor checks it.")
+
+
+def unwritable(where: str, why: str) -> ReadOnly:
+    return ReadOnly(f"Nothing can be stored in {where}: {why}.", ELSEWHERE)

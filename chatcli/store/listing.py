@@ -1,0 +1,64 @@
+"""Which conversations there are: entries for lists, the last one, and what a name means. Only reads."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from chatcli.store.rows import unpack, unpack_time
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line in a list. `messages`: how many are on the path to the tip; `model`: the last that replied, or ""."""
+
+    id: int
+    title: str
+    updated: datetime
+    messages: int
+    model: str
+    demo: bool
+
+
+def entries(connection: sqlite3.Connection, limit: int | None, demo: bool | None) -> list[Entry]:
+    rows = connection.execute(
+        """SELECT conversations.id, title, updated, coalesce(number, 0), model, demo
+           FROM conversations LEFT JOIN nodes ON nodes.id = tip
+           WHERE latest > 0 AND trashed IS NULL AND demo IN (?, ?)
+           ORDER BY latest DESC LIMIT ?""",
+        (*((0, 1) if demo is None else (demo, demo)), -1 if limit is None else limit),
+    )
+    return [
+        Entry(number, unpack(title), unpack_time(updated), messages, model, bool(of_demo))
+        for number, title, updated, messages, model, of_demo in rows
+    ]
+
+
+def last(connection: sqlite3.Connection, demo: bool) -> int | None:
+    row = connection.execute(
+        """SELECT id FROM conversations
+           WHERE latest > 0 AND trashed IS NULL AND demo = ? AND tip IS NOT NULL
+           ORDER BY latest DESC LIMIT 1""",
+        (demo,),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def find(among: Sequence[Entry], name: str) -> list[Entry]:
+    wanted = name.strip()
+    folded = wanted.casefold()
+    if not wanted:
+        return []
+    ways: tuple[Callable[[Entry], bool], ...] = (
+        lambda entry: entry.title == wanted,
+        lambda entry: str(entry.id) == wanted,
+        lambda entry: entry.title.casefold().startswith(folded),
+        lambda entry: folded in entry.title.casefold(),
+    )
+    for fits in ways:
+        found = [entry for entry in among if fits(entry)]
+        if found:
+            return found
+    return []

@@ -1,0 +1,144 @@
+"""The schema, as the steps that made it. Append-only: a step that has been released is never changed.
+
+Each step runs in one transaction with its record in the table `migrations`. A store that records a step unknown
+here was written by a newer chatcli.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from chatcli.errors import TooNew
+
+
+def m001_conversations(connection: sqlite3.Connection) -> None:
+    """The tree. Times are microseconds since 1970 in UTC and for showing only: what came first is said by the ids.
+
+    AUTOINCREMENT, because pins, cuts and other programs remember ids: none is ever used for something else.
+    Small columns stand before large ones, so that walking the tree never touches the pages of a long text.
+    Text is TEXT, or BLOB where it has lone surrogates (see rows.py).
+    """
+    for statement in _CONVERSATIONS:
+        connection.execute(statement)
+
+
+_CONVERSATIONS = (
+    # tip: where the conversation goes on; latest: its newest node, by which "the last conversation" is known.
+    """CREATE TABLE conversations (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        created INTEGER NOT NULL,
+        updated INTEGER NOT NULL,
+        trashed INTEGER,
+        demo INTEGER NOT NULL DEFAULT 0,
+        tip INTEGER,
+        latest INTEGER NOT NULL DEFAULT 0,
+        model TEXT NOT NULL DEFAULT '',
+        title TEXT NOT NULL DEFAULT '',
+        settings TEXT NOT NULL DEFAULT '{}',
+        state TEXT NOT NULL DEFAULT '{}'
+    )""",
+    "CREATE INDEX conversations_latest ON conversations (latest)",
+    # A branch leaves its origin after message number `fork`. What the tree costs beyond its messages is this row.
+    """CREATE TABLE branches (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        conversation INTEGER NOT NULL REFERENCES conversations ON DELETE CASCADE,
+        origin INTEGER REFERENCES branches ON DELETE CASCADE,
+        fork INTEGER NOT NULL DEFAULT 0
+    )""",
+    "CREATE INDEX branches_conversation ON branches (conversation)",
+    "CREATE INDEX branches_origin ON branches (origin)",
+    # number: the place on the path from the root, 1-based; size: bytes of text, thinking and attachments.
+    """CREATE TABLE nodes (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        branch INTEGER NOT NULL REFERENCES branches ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        parent INTEGER REFERENCES nodes ON DELETE CASCADE,
+        created INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        role TEXT NOT NULL,
+        ended TEXT NOT NULL,
+        text TEXT NOT NULL,
+        thinking TEXT NOT NULL DEFAULT '',
+        tool_uses TEXT,
+        turn TEXT
+    )""",
+    "CREATE UNIQUE INDEX nodes_place ON nodes (branch, number)",
+    "CREATE INDEX nodes_parent ON nodes (parent)",
+    # What a growing reply has gained since its row was written; folded into the row when the reply ends.
+    """CREATE TABLE pieces (
+        id INTEGER PRIMARY KEY,
+        node INTEGER NOT NULL REFERENCES nodes ON DELETE CASCADE,
+        text TEXT NOT NULL,
+        thinking TEXT NOT NULL
+    )""",
+    "CREATE INDEX pieces_node ON pieces (node)",
+    """CREATE TABLE blobs (
+        id INTEGER PRIMARY KEY,
+        digest TEXT NOT NULL UNIQUE,
+        data BLOB NOT NULL
+    )""",
+    """CREATE TABLE attachments (
+        node INTEGER NOT NULL REFERENCES nodes ON DELETE CASCADE,
+        place INTEGER NOT NULL,
+        blob INTEGER NOT NULL REFERENCES blobs,
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        media_type TEXT NOT NULL,
+        PRIMARY KEY (node, place)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX attachments_blob ON attachments (blob)",
+)
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (m001_conversations,)
+
+
+_RECORDS = "CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied TEXT NOT NULL) WITHOUT ROWID"
+
+
+def migrate(
+    connection: sqlite3.Connection, steps: tuple[Callable[[sqlite3.Connection], None], ...] = MIGRATIONS
+) -> None:
+    """Take the steps that have not been taken. Safe against another program doing the same at the same time."""
+    if not _missing(connection, steps):
+        return
+    for step in steps:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(_RECORDS)
+            if step in _missing(connection, steps):
+                step(connection)
+                connection.execute("INSERT INTO migrations VALUES (?, datetime('now'))", (step.__name__,))
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+def from_newer(connection: sqlite3.Connection) -> bool:
+    return bool(_applied(connection) - {step.__name__ for step in MIGRATIONS})
+
+
+def too_new(path: Path | None) -> TooNew:
+    return TooNew(
+        f"The store {path} was written by a newer chatcli: it can be read here, but not written.",
+        "Update chatcli, or set CHATCLI_HOME to keep new conversations elsewhere.",
+    )
+
+
+def _missing(
+    connection: sqlite3.Connection, steps: tuple[Callable[[sqlite3.Connection], None], ...]
+) -> list[Callable[[sqlite3.Connection], None]]:
+    applied = _applied(connection)
+    return [step for step in steps if step.__name__ not in applied]
+
+
+def _applied(connection: sqlite3.Connection) -> set[str]:
+    if not connection.execute(
+        "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migrations'"
+    ).fetchone():
+        return set()
+    return {name for (name,) in connection.execute("SELECT name FROM migrations")}

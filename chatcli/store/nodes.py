@@ -1,0 +1,226 @@
+"""The tree in SQL: nodes put in their place and read back. The transactions are the callers'."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from chatcli.conversation.message import Attachment, Message, Role
+from chatcli.conversation.tree import Ended, Node
+from chatcli.conversation.usage import Turn
+from chatcli.errors import NotFound
+from chatcli.store.rows import (
+    pack,
+    pack_json,
+    pack_time,
+    pack_tool_uses,
+    size_of,
+    turn_from_plain,
+    turn_to_plain,
+    unpack,
+    unpack_time,
+    unpack_tool_uses,
+)
+
+# One batch of ancestors: about what a model's window holds, and no more of large texts and pictures than is quick.
+BATCH_NODES = 200
+BATCH_BYTES = 4_000_000
+
+_COLUMNS = "id, parent, number, created, role, ended, text, thinking, tool_uses, turn"
+
+
+_BY_IDS = f"SELECT {_COLUMNS} FROM nodes WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608
+
+
+def insert(
+    connection: sqlite3.Connection,
+    conversation: int,
+    parent: int | None,
+    message: Message,
+    *,
+    created: int,
+    ended: Ended,
+    turn: Turn | None = None,
+) -> Node:
+    """Put `message` below `parent` (None: a new root) as its newest child, no earlier than its parent."""
+    branch, number, created = _place(connection, conversation, parent, created)
+    node_id = connection.execute(
+        """INSERT INTO nodes (branch, number, parent, created, size, role, ended, text, thinking, tool_uses, turn)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        (
+            *(branch, number, parent, created, size_of(message), message.role.value, ended.value),
+            *(pack(message.text), pack(message.thinking), pack_tool_uses(message.tool_uses), _pack_turn(turn)),
+        ),
+    ).lastrowid
+    assert node_id is not None
+    attach(connection, node_id, message.attachments)
+    return Node(node_id, parent, number, message, unpack_time(created), ended, turn)
+
+
+def rewrite(connection: sqlite3.Connection, node: int, message: Message, ended: Ended, turn: Turn | None) -> None:
+    """The final form of a reply that was in progress."""
+    connection.execute("DELETE FROM pieces WHERE node = ?", (node,))
+    connection.execute(
+        "UPDATE nodes SET size = ?, ended = ?, text = ?, thinking = ?, tool_uses = ?, turn = ? WHERE id = ?",
+        (
+            *(size_of(message), ended.value, pack(message.text), pack(message.thinking)),
+            *(pack_tool_uses(message.tool_uses), _pack_turn(turn), node),
+        ),
+    )
+    connection.execute("DELETE FROM attachments WHERE node = ?", (node,))
+    attach(connection, node, message.attachments)
+
+
+def fold_pieces(connection: sqlite3.Connection) -> None:
+    """Put the pieces of replies that were cut off into their rows, where the text is searched for.
+
+    Right at any time: should another program still be writing that reply, its next pieces follow this text.
+    """
+    cut_off = [node for (node,) in connection.execute("SELECT DISTINCT node FROM pieces")]
+    for node in _nodes(connection, _BY_IDS, (json.dumps(cut_off),)) if cut_off else ():
+        rewrite(connection, node.id, node.message, node.ended, node.turn)
+
+
+def attach(connection: sqlite3.Connection, node: int, attachments: Iterable[Attachment]) -> None:
+    """Link files to a node; bytes that are in the store already are not stored again."""
+    for place, each in enumerate(attachments):
+        row = connection.execute("SELECT id FROM blobs WHERE digest = ?", (each.digest,)).fetchone()
+        blob = row[0] if row else None
+        if blob is None:
+            insertion = "INSERT INTO blobs (digest, data) VALUES (?, ?)"
+            blob = connection.execute(insertion, (each.digest, each.data)).lastrowid
+        connection.execute(
+            "INSERT INTO attachments (node, place, blob, kind, name, media_type) VALUES (?, ?, ?, ?, ?, ?)",
+            (node, place, blob, each.kind, pack(each.name), pack(each.media_type)),
+        )
+
+
+def ancestors(connection: sqlite3.Connection, conversation: int, node: int) -> list[Node]:
+    """`node` and a batch of what is above it, nearest first. Empty when it is no node of this conversation."""
+    return _nodes(
+        connection,
+        f"""WITH RECURSIVE up (node, above, place, bytes) AS (
+                SELECT nodes.id, nodes.parent, 1, size FROM nodes JOIN branches ON branches.id = branch
+                WHERE nodes.id = ? AND conversation = ?
+              UNION ALL
+                SELECT id, parent, place + 1, bytes + size FROM up JOIN nodes ON id = above
+                WHERE place < ? AND bytes < ?
+            )
+            SELECT {_COLUMNS} FROM up JOIN nodes ON id = node ORDER BY place""",  # noqa: S608
+        (node, conversation, BATCH_NODES, BATCH_BYTES),
+    )
+
+
+def children(connection: sqlite3.Connection, conversation: int, parent: int | None) -> list[Node]:
+    """What was said after `parent`, oldest first: alternatives to each other. None: the roots."""
+    if parent is not None:
+        return _nodes(connection, f"SELECT {_COLUMNS} FROM nodes WHERE parent = ? ORDER BY id", (parent,))  # noqa: S608
+    return _nodes(
+        connection,
+        f"""SELECT {_COLUMNS} FROM nodes
+            WHERE number = 1 AND branch IN (SELECT id FROM branches WHERE conversation = ? AND origin IS NULL)
+            ORDER BY id""",  # noqa: S608
+        (conversation,),
+    )
+
+
+def everything(connection: sqlite3.Connection, conversation: int) -> list[Node]:
+    """All nodes of all branches, in the order in which they were made."""
+    return _nodes(
+        connection,
+        f"""SELECT {_COLUMNS} FROM nodes
+            WHERE branch IN (SELECT id FROM branches WHERE conversation = ?) ORDER BY id""",  # noqa: S608
+        (conversation,),
+    )
+
+
+def _place(
+    connection: sqlite3.Connection, conversation: int, parent: int | None, created: int
+) -> tuple[int, int, int]:
+    """Branch, number and time for a child of `parent`: on its branch while that ends there, else on a new one."""
+    if parent is None:
+        if not connection.execute("SELECT 1 FROM conversations WHERE id = ?", (conversation,)).fetchone():
+            raise gone()
+        return _new_branch(connection, conversation, None, 0), 1, created
+    row = connection.execute(
+        """SELECT branch, number, nodes.created FROM nodes JOIN branches ON branches.id = branch
+           WHERE nodes.id = ? AND conversation = ?""",
+        (parent, conversation),
+    ).fetchone()
+    if row is None:
+        raise gone()
+    branch, number, earliest = row
+    place = (branch, number + 1)
+    if connection.execute("SELECT 1 FROM nodes WHERE branch = ? AND number = ?", place).fetchone():
+        branch = _new_branch(connection, conversation, branch, number)
+    return branch, number + 1, max(created, earliest)
+
+
+def _new_branch(connection: sqlite3.Connection, conversation: int, origin: int | None, fork: int) -> int:
+    insertion = "INSERT INTO branches (conversation, origin, fork) VALUES (?, ?, ?)"
+    branch = connection.execute(insertion, (conversation, origin, fork)).lastrowid
+    assert branch is not None
+    return branch
+
+
+def move_tip(connection: sqlite3.Connection, conversation: int, node: Node) -> None:
+    """The conversation goes on at `node`, which was just said: out of the trash with it, should it be there."""
+    connection.execute(
+        """UPDATE conversations SET tip = ?, latest = max(latest, ?), updated = max(updated, ?), trashed = NULL,
+               model = coalesce(?, model)
+           WHERE id = ?""",
+        (node.id, node.id, pack_time(node.created), node.turn.model if node.turn else None, conversation),
+    )
+
+
+def gone() -> NotFound:
+    return NotFound(
+        "That message or conversation is no longer in the store.",
+        "Another chatcli may have deleted it; /save FILE keeps what you see here.",
+    )
+
+
+def _nodes(connection: sqlite3.Connection, query: str, values: Sequence[Any]) -> list[Node]:
+    rows = connection.execute(query, values).fetchall()
+    ids = json.dumps([row[0] for row in rows])
+    grown = _pieces(connection, ids)
+    attached = _attachments(connection, ids)
+    return [_node(row, grown.get(row[0], ("", "")), attached.get(row[0], ())) for row in rows]
+
+
+def _node(row: Sequence[Any], grown: tuple[str, str], attachments: tuple[Attachment, ...]) -> Node:
+    node_id, parent, number, created, role, ended, text, thinking, tool_uses, turn = row
+    message = Message(
+        Role(role),
+        unpack(text) + grown[0],
+        unpack(thinking) + grown[1],
+        attachments,
+        unpack_tool_uses(tool_uses),
+    )
+    provenance = turn_from_plain(json.loads(turn)) if turn else None
+    return Node(node_id, parent, number, message, unpack_time(created), Ended(ended), provenance)
+
+
+def _pieces(connection: sqlite3.Connection, ids: str) -> dict[int, tuple[str, str]]:
+    """What replies in progress have gained since their row was written. Nearly always nothing."""
+    found: dict[int, tuple[str, str]] = {}
+    query = "SELECT node, text, thinking FROM pieces WHERE node IN (SELECT value FROM json_each(?)) ORDER BY id"
+    for node, text, thinking in connection.execute(query, (ids,)):
+        before = found.get(node, ("", ""))
+        found[node] = (before[0] + unpack(text), before[1] + unpack(thinking))
+    return found
+
+
+def _attachments(connection: sqlite3.Connection, ids: str) -> dict[int, tuple[Attachment, ...]]:
+    found: dict[int, tuple[Attachment, ...]] = {}
+    query = """SELECT node, kind, name, media_type, data FROM attachments JOIN blobs ON id = blob
+               WHERE node IN (SELECT value FROM json_each(?)) ORDER BY node, place"""
+    for node, kind, name, media_type, data in connection.execute(query, (ids,)):
+        found[node] = (*found.get(node, ()), Attachment(kind, unpack(name), unpack(media_type), data))
+    return found
+
+
+def _pack_turn(turn: Turn | None) -> str | None:
+    return pack_json(turn_to_plain(turn)) if turn is not None else None

@@ -1,0 +1,219 @@
+"""Store: the conversations on disk, in the words of a conversation. One transaction for each thing that happens.
+
+A method that fails raises a StoreError (or NotFound) and leaves the conversation object as it was. How the file is
+opened, shared and made safe is database.py's; the tree in SQL is nodes.py's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from chatcli.conversation.message import Message, Role
+from chatcli.conversation.state import State
+from chatcli.conversation.tree import Conversation, Ended, Node
+from chatcli.errors import NotFound, StoreError
+from chatcli.store import listing, nodes
+from chatcli.store.database import Database, open_database
+from chatcli.store.draft import Draft
+from chatcli.store.listing import Entry
+from chatcli.store.rows import pack, pack_json, pack_time, state_from_plain, state_to_plain, unpack
+from chatcli.store.title import clean_title, title_of
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Store:
+    """May be used from any thread; calls take turns. Several programs may have the same file open."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime] = utc_now) -> None:
+        self._database = database
+        self._now = now
+        self._created: list[int] = []
+
+    @classmethod
+    def open(cls, path: Path | None, now: Callable[[], datetime] = utc_now) -> Self:
+        """None keeps everything in memory. Check `read_only` before relying on being able to write."""
+        store = cls(open_database(path), now)
+        if store.read_only is None:
+            store._fold_pieces()
+        return store
+
+    @property
+    def read_only(self) -> StoreError | None:
+        """Why nothing can be written (a newer version's store, a read-only disk); every writing raises it."""
+        return self._database.read_only
+
+    def close(self) -> None:
+        """Safe to call twice. Conversations that were created here and never used leave no trace."""
+        self._forget_unused()
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def create(
+        self, *, title: str = "", demo: bool = False, settings: Mapping[str, str] | None = None
+    ) -> Conversation:
+        """A new conversation. It is in no list before something is said in it."""
+        title, kept = clean_title(title), dict(settings or {})
+        now = pack_time(self._now())
+        with self._database.writing() as connection:
+            conversation = connection.execute(
+                "INSERT INTO conversations (created, updated, demo, title, settings) VALUES (?, ?, ?, ?, ?)",
+                (now, now, demo, pack(title), pack_json(kept)),
+            ).lastrowid
+        assert conversation is not None
+        self._created.append(conversation)
+        return Conversation(conversation, title, demo, settings=kept, load=self._loader(conversation))
+
+    def conversation(self, conversation_id: int) -> Conversation:
+        """Open a conversation at its tip: the end of its path is loaded, the rest comes when it is looked at."""
+        with self._database.reading() as connection:
+            row = connection.execute(
+                "SELECT title, demo, tip, settings, state FROM conversations WHERE id = ?", (conversation_id,)
+            ).fetchone()
+            if row is None:
+                raise _no_conversation(conversation_id)
+            title, demo, tip, settings, state = row
+            end = nodes.ancestors(connection, conversation_id, tip) if tip is not None else []
+        return Conversation(
+            id=conversation_id,
+            title=unpack(title),
+            demo=bool(demo),
+            tip=tip if end else None,
+            settings=json.loads(settings),
+            state=state_from_plain(json.loads(state)),
+            nodes={node.id: node for node in end},
+            load=self._loader(conversation_id),
+        )
+
+    def append(self, conversation: Conversation, message: Message, *, ended: Ended = Ended.COMPLETE) -> Node:
+        """Store `message` as a child of the tip, and move the tip there. The first question gives the title."""
+        title = conversation.title or (title_of(message) if message.role is Role.USER else "")
+        with self._database.writing() as connection:
+            node = nodes.insert(
+                connection,
+                conversation.id,
+                conversation.tip,
+                message,
+                created=pack_time(self._now()),
+                ended=ended,
+            )
+            nodes.move_tip(connection, conversation.id, node)
+            if title != conversation.title:
+                naming = "UPDATE conversations SET title = ? WHERE id = ? AND title = ''"
+                connection.execute(naming, (pack(title), conversation.id))
+        conversation.add(node)
+        conversation.title = title
+        return node
+
+    def begin_reply(self, conversation: Conversation, question: Node) -> Draft:
+        """A reply to `question` is coming. Nothing is stored before its first save."""
+        return Draft(self._database, conversation, question, self._now)
+
+    def go_to(self, conversation: Conversation, node_id: int | None) -> None:
+        """Move the tip: what is said next follows that message (None: a new beginning). Nothing is lost."""
+        if node_id is not None:
+            self._look_up(conversation, node_id)
+        with self._database.writing() as connection:
+            values = (node_id, conversation.id)
+            if not connection.execute("UPDATE conversations SET tip = ? WHERE id = ?", values).rowcount:
+                raise nodes.gone()
+        conversation.go_to(node_id)
+
+    def children(self, conversation: Conversation, node_id: int | None) -> list[Node]:
+        """What was said after that message (None: the beginnings), oldest first: the branches that part there."""
+        with self._database.reading() as connection:
+            found = nodes.children(connection, conversation.id, node_id)
+        conversation.nodes.update((node.id, node) for node in found)
+        return found
+
+    def keep_state(self, conversation: Conversation, state: State) -> None:
+        self._set(conversation.id, "state", pack_json(state_to_plain(state)))
+        conversation.state = state
+
+    def keep_settings(self, conversation: Conversation, settings: Mapping[str, str]) -> None:
+        """Replace the settings kept with the conversation."""
+        kept = dict(settings)
+        self._set(conversation.id, "settings", pack_json(kept))
+        conversation.settings = kept
+
+    def rename(self, conversation_id: int, title: str) -> str:
+        """Returns the title as it was stored: one line, without control characters."""
+        title = clean_title(title)
+        self._set(conversation_id, "title", pack(title))
+        return title
+
+    def delete(self, conversation_id: int) -> None:
+        """Into the trash: in no list any more, still there until the trash is emptied."""
+        self._set(conversation_id, "trashed", pack_time(self._now()))
+
+    def last(self, demo: bool = False) -> int | None:
+        """The conversation in which something was said last, and which is at some message now."""
+        with self._database.reading() as connection:
+            return listing.last(connection, demo)
+
+    def entries(self, limit: int | None = None, demo: bool | None = None) -> list[Entry]:
+        """The conversations, the last used first. `demo`: only those of the demo engine, or only the others."""
+        with self._database.reading() as connection:
+            return listing.entries(connection, limit, demo)
+
+    def find(self, name: str) -> list[Entry]:
+        """The conversations that `name` may mean: by exact title, else by id, else by how titles begin, else by
+        what they contain (upper and lower case alike); the last used first."""
+        return listing.find(self.entries(), name)
+
+    def _set(self, conversation_id: int, column: str, value: str | bytes | int) -> None:
+        with self._database.writing() as connection:
+            setting = f"UPDATE conversations SET {column} = ? WHERE id = ?"  # noqa: S608 - named in this class only
+            if not connection.execute(setting, (value, conversation_id)).rowcount:
+                raise _no_conversation(conversation_id)
+
+    def _look_up(self, conversation: Conversation, node_id: int) -> Node:
+        try:
+            return conversation.node(node_id)
+        except KeyError:
+            raise NotFound(
+                f"There is no message {node_id} in this conversation.", "/tree shows them all."
+            ) from None
+
+    def _loader(self, conversation: int) -> Callable[[int], list[Node]]:
+        def load(node_id: int) -> list[Node]:
+            with self._database.reading() as connection:
+                return nodes.ancestors(connection, conversation, node_id)
+
+        return load
+
+    def _fold_pieces(self) -> None:
+        with self._database.reading() as connection:
+            if not connection.execute("SELECT 1 FROM pieces LIMIT 1").fetchone():
+                return
+        with self._database.writing() as connection:
+            nodes.fold_pieces(connection)
+
+    def _forget_unused(self) -> None:
+        if not self._created:
+            return
+        unused, self._created = self._created, []
+        try:
+            with self._database.writing() as connection:
+                for conversation in unused:
+                    connection.execute("DELETE FROM conversations WHERE id = ? AND latest = 0", (conversation,))
+        except StoreError:
+            pass  # it is in no list; the next purge takes it
+
+
+def _no_conversation(conversation_id: int) -> NotFound:
+    return NotFound(f"There is no conversation {conversation_id}.", "/chats lists them.")
