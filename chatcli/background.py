@@ -39,6 +39,30 @@ class Later(Generic[T]):
             self._value.clear()
 
 
+def wait_for(later: Later[T], tick: Callable[[], None], every: float = 0.1) -> T:
+    """The value, made in a thread of its own; `tick` is called every so many seconds meanwhile and may raise."""
+    if later.ready is not None:
+        return later.ready
+    outcome: list[T | BaseException] = []
+
+    def work() -> None:
+        try:
+            outcome.append(later.get())
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=work, name="chatcli-wait", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(every)
+        if thread.is_alive():
+            tick()
+    result = outcome[0]
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
 class Background:
     """Daemon threads by name. A job that fails is not lost: its error is kept in `failures`."""
 
@@ -75,5 +99,5 @@ class Background:
     def _run(self, name: str, job: Callable[[], object]) -> None:
         try:
             job()
-        except Exception as error:  # noqa: BLE001 - kept, and raised again by whoever needs the result
+        except Exception as error:
             self.failures[name] = error

@@ -1,1 +1,18 @@
 """Everything that begins with "/"."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chatcli.commands.registry import Registry
+
+
+@cache
+def everything() -> Registry:
+    """The registry of all commands, in the order in which /help lists them."""
+    from chatcli.commands import chats, context, files, help, models, options
+    from chatcli.commands.registry import Registry
+
+    return Registry([chats, files, context, options, models, help])

@@ -1,0 +1,195 @@
+"""The loop: read a line, act on it, repeat. Errors a person can meet are shown here, and the loop goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from chatcli.build import Wishes, build, close, settle_model, use_model
+from chatcli.client.server import answers
+from chatcli.commands import everything
+from chatcli.commands.outcome import Choose, Confirm, Opened, Outcome, Prefill, Quit, Send, Show, Watch
+from chatcli.conversation.tree import Node
+from chatcli.errors import ChatcliError
+from chatcli.interrupt import Interrupt
+from chatcli.meter import meter
+from chatcli.prompt.attachments import find_in
+from chatcli.prompt.completer import Suggestion
+from chatcli.prompt.history import LineHistory
+from chatcli.prompt.quiet import quiet_keyboard
+from chatcli.prompt.reader import Closed, Interrupted, Line, Reader, ReaderOptions
+from chatcli.remarks import after_reply
+from chatcli.render.console import Screen
+from chatcli.render.views import History, Note
+from chatcli.session import Session
+from chatcli.settings import table
+from chatcli.turn import answer, ask
+from chatcli.warmup import warm_up
+
+LEAVING = frozenset({"quit", "exit"})
+# How many messages of a conversation are shown when it is taken up again.
+SHOWN_ON_RESUME = 4
+
+
+def run(wishes: Wishes) -> int:
+    """Chat until the person leaves; the exit code."""
+    session = build(wishes)
+    try:
+        screen = Screen(plain=session.settings[table.PLAIN] or None)
+        Loop(session, screen, make_reader(session, screen)).run()
+    finally:
+        close(session)
+    return 0
+
+
+def make_reader(session: Session, screen: Screen) -> Reader:
+    """The prompt, with completion from the registry and the toolbar from the session."""
+    registry = everything()
+
+    def suggest(typed: str) -> list[Suggestion]:
+        if not typed.startswith("/"):
+            return []
+        found = registry.suggest(session, typed)
+        return [Suggestion(word.text, replaces, word.text, word.meaning) for word, replaces in found]
+
+    options = ReaderOptions(vi=session.settings[table.VI], plain=screen.plain)
+    history = LineHistory(session.paths.line_history) if session.settings[table.SAVE] else None
+    reader = Reader(history, suggest, lambda: meter(session), options)
+    reader.on_first_render(lambda: warm_up(session, reader.refresh))
+    return reader
+
+
+class Loop:
+    """Reads and acts until it is told to leave. `_line` is what the next prompt begins with."""
+
+    def __init__(self, session: Session, screen: Screen, reader: Reader) -> None:
+        self._session = session
+        self._screen = screen
+        self._reader = reader
+        self._line = ""
+        self._leaving = False
+
+    def run(self) -> None:
+        self._guarded(self._greet)
+        while not self._leaving:
+            line, self._line = self._line, ""
+            match self._reader.read(line):
+                case Closed():
+                    return
+                case Interrupted():
+                    self._screen.show(Note("To leave, press Ctrl-D or type /bye.", "quiet"))
+                case Line() as typed:
+                    self._take(typed)
+
+    def _greet(self) -> None:
+        """Where nothing names a model, the server is asked before the first prompt; else nothing is waited for."""
+        session = self._session
+        if session.conversation.tip is not None:
+            self._act(Opened())
+        if not session.server.demo and not answers(session.server.url):
+            session.client.get().version()  # raises what there is to say
+        if not session.settings[table.MODEL] and not session.server.demo:
+            names = settle_model(session)
+            if names:
+                self._act(Choose("Which model?", tuple(names), lambda index: self._chosen(names[index])))
+
+    def _chosen(self, name: str) -> Outcome:
+        use_model(self._session, name)
+        return Show.of(Note(f"Talking to {name}. /model switches.", "quiet"))
+
+    def _take(self, typed: Line) -> None:
+        text = typed.text
+        if typed.pasted or not text.lstrip().startswith("/"):
+            if text.strip() in LEAVING and not typed.pasted:
+                self._leaving = True
+            elif text.strip():
+                self._guarded(lambda: self._send(text))
+        elif text.startswith("//"):
+            self._guarded(lambda: self._send(text[1:]))
+        elif is_path(text):
+            self._guarded(lambda: self._send(text))
+        else:
+            self._guarded(lambda: self._act(everything().dispatch(self._session, text.lstrip()[1:])))
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        """Run `step`; an error is shown and the loop goes on."""
+        try:
+            step()
+        except ChatcliError as error:
+            self._screen.error(error)
+        except KeyboardInterrupt:
+            self._screen.show(Note("Stopped.", "quiet"))
+
+    def _send(self, text: str) -> None:
+        """Ask and answer. Where no reply came, the text is back in the line, its pictures still attached."""
+        session = self._session
+        question: Node | None = None
+        try:
+            said, found = find_in(text, Path.cwd())
+            if found:
+                self._screen.show(Note(f"Attached: {', '.join(each.name for each in found)}", "quiet"))
+            question = ask(session, said, (*session.pending, *found))
+            if self._listen(question) is None:
+                self._screen.show(Note("No reply came. The message is back in the line.", "quiet"))
+        finally:
+            if question is not None and session.conversation.tip != question.parent:
+                session.pending = []
+            else:
+                self._line = text
+
+    def _listen(self, question: Node) -> Node | None:
+        session, settings = self._session, self._session.settings
+        with (
+            Interrupt() as interrupt,
+            quiet_keyboard(),
+            self._screen.answer(settings[table.MODEL], settings[table.THINKING]) as view,
+        ):
+            reply = answer(session, question, view.feed, lambda: interrupt.asked)
+        if reply is not None:
+            for note in after_reply(reply, settings[table.VERBOSE]):
+                self._screen.show(note)
+        return reply
+
+    def _act(self, outcome: Outcome) -> None:
+        """Do what a command asks for."""
+        match outcome:
+            case Show(views):
+                for view in views:
+                    self._screen.show(view)
+            case Confirm(question, then):
+                if self._reader.ask(question, False):
+                    self._act(then())
+            case Choose(question, choices, then_with):
+                index = self._reader.choose(question, choices)
+                if index is not None:
+                    self._act(then_with(index))
+            case Watch(progress, then):
+                with closing(progress):  # type: ignore[type-var]
+                    self._screen.progress(progress)
+                self._act(then())
+            case Prefill(text):
+                self._line = text
+            case Send(text):
+                self._send(text)
+            case Opened(note):
+                self._show_where_it_stands(note)
+            case Quit():
+                self._leaving = True
+
+    def _show_where_it_stands(self, note: str) -> None:
+        conversation = self._session.conversation
+        newest = [node for node, _ in zip(conversation.back(), range(SHOWN_ON_RESUME), strict=False)][::-1]
+        if newest:
+            earlier = newest[0].number - 1
+            title = f"«{conversation.title}»" + (f", {earlier} earlier messages" if earlier else "")
+            self._screen.show(Note(title, "quiet"))
+            self._screen.show(History(tuple(newest)))
+        if note:
+            self._screen.show(Note(note, "warning"))
+
+
+def is_path(text: str) -> bool:
+    """Whether a line that begins with / is about a file and not a command: `/home/me/cat.png what is this`."""
+    first = text.split(maxsplit=1)[0]
+    return "/" in first[1:] or (len(first) > 1 and Path(first).exists())

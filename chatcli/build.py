@@ -1,0 +1,183 @@
+"""Makes every part once, and puts a session together. Used by the loop, the pipe, the library and the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from chatcli.background import Background, Later
+from chatcli.client import server as servers
+from chatcli.client.models import Model
+from chatcli.client.ollama import Client
+from chatcli.conversation.tree import Conversation
+from chatcli.errors import Missing, NotFound, UserError
+from chatcli.paths import Paths, find_paths
+from chatcli.session import Session
+from chatcli.settings import table
+from chatcli.settings.file import read_environment, read_file
+from chatcli.settings.settings import Layer, Settings
+from chatcli.store.store import Store
+from chatcli.tokens.counter import Counter
+from chatcli.window import find_window
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the command line (or the library) asked for. `values`: settings by name, as text."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    demo: bool = False
+    resume: bool = False
+
+
+def build(wishes: Wishes) -> Session:
+    """A session with nothing started but the demo engine's process, and nothing sent anywhere."""
+    paths = find_paths()
+    settings = read_settings(paths, wishes.values)
+    store = Store.open(paths.store if settings[table.SAVE] else None)
+    try:
+        server = (
+            servers.start_demo() if wishes.demo else servers.Server(servers.find(settings[table.HOST] or None))
+        )
+        session = _session(settings, paths, store, server)
+        if wishes.resume:
+            resume(session)
+        _take_last_model(session)
+    except BaseException:
+        store.close()
+        raise
+    return session
+
+
+def read_settings(paths: Paths, values: Mapping[str, str]) -> Settings:
+    settings = Settings()
+    read_file(settings, paths.settings_file)
+    read_environment(settings)
+    for name, text in values.items():
+        settings.put(name, text, Layer.FLAG)
+    return settings
+
+
+def close(session: Session) -> None:
+    """End what was started; safe to call twice."""
+    client = session.client.ready
+    if client is not None:
+        client.close()
+    session.server.close()
+    session.background.close()
+    session.store.close()
+
+
+def resume(session: Session) -> None:
+    """Open the conversation that was spoken in last; NotFound when there is none yet."""
+    last = session.store.last(demo=session.server.demo)
+    if last is None:
+        raise NotFound("There is no conversation to continue yet.", "Begin one: chatcli")
+    open_conversation(session, last)
+
+
+def open_conversation(session: Session, conversation_id: int) -> list[str]:
+    """Put that conversation on the table, with the settings it was left with; returns those it could not use."""
+    session.conversation = session.store.conversation(conversation_id)
+    refused = session.settings.take_up(session.conversation.settings)
+    forget_model(session)
+    session.plan = None
+    return refused
+
+
+def new_conversation(session: Session) -> None:
+    """Begin anew with the same settings. What was said stays in the store."""
+    session.conversation = Conversation(id=0, demo=session.server.demo)
+    session.plan = None
+
+
+def use_model(session: Session, name: str) -> Model:
+    """Talk to that model from the next turn on; the old one stays when the server does not know the name."""
+    model = _model(session, name)
+    session.settings.put("model", name, Layer.SET)
+    forget_model(session)
+    keep_settings(session)
+    return model
+
+
+def forget_model(session: Session) -> None:
+    """What is known of the model and its window is asked for again before the next request."""
+    session.model.forget()
+    session.window.forget()
+
+
+def keep_settings(session: Session) -> None:
+    """Store with the conversation what was set in it."""
+    if session.conversation.id:
+        session.store.keep_settings(session.conversation, session.settings.kept())
+
+
+def model_names(session: Session) -> list[str]:
+    """The server's models, ready to be typed: without the ending that names nothing."""
+    return [model.name.removesuffix(":latest") for model in session.client.get().models()]
+
+
+def settle_model(session: Session) -> list[str]:
+    """Make sure a model is named. Where neither a setting nor an earlier conversation names one, it is the only
+    one the server has; else the names to choose from are returned ([] when it is settled).
+    """
+    if session.settings[table.MODEL]:
+        return []
+    names = model_names(session)
+    if not names:
+        raise Missing(
+            f"The server at {session.server.url} has no model yet.",
+            "Get one: ollama pull llama3.2 (or any from ollama.com/library), or try chatcli --demo.",
+        )
+    if len(names) > 1 and not session.server.demo:
+        return names
+    session.settings.put("model", names[0], Layer.CONVERSATION)
+    return []
+
+
+def _session(settings: Settings, paths: Paths, store: Store, server: servers.Server) -> Session:
+    client = Later(lambda: Client(server.url))
+    session = Session(
+        settings=settings,
+        paths=paths,
+        store=store,
+        server=server,
+        client=client,
+        model=Later(lambda: _model_in_use(session)),
+        window=Later(lambda: find_window(session)),
+        counter=Counter(paths.cache if settings[table.SAVE] else None, settings[table.TOKENIZER]),
+        background=Background(),
+        conversation=Conversation(id=0, demo=server.demo),
+    )
+    return session
+
+
+def _take_last_model(session: Session) -> None:
+    """Where no setting names a model, go on with the one used last; the demo engine has only its own."""
+    settings, demo = session.settings, session.server.demo
+    if settings[table.MODEL] and not (demo and settings.origin(table.MODEL) < Layer.CONVERSATION):
+        return
+    last = session.store.last(demo=demo)
+    name = session.store.conversation(last).settings.get("model", "") if last is not None else ""
+    settings.put("model", name, Layer.CONVERSATION)
+
+
+def _model_in_use(session: Session) -> Model:
+    names = settle_model(session)
+    if names:
+        raise UserError(
+            f"Which model? None is named, and the server has {len(names)}: {', '.join(names)}.",
+            'Name one: --model NAME, /model NAME, or model = "NAME" in the settings file.',
+        )
+    model = _model(session, session.settings[table.MODEL])
+    session.counter.use(model.name, model.digest)
+    return model
+
+
+def _model(session: Session, name: str) -> Model:
+    try:
+        return session.client.get().model(name)
+    except Missing as error:
+        names = model_names(session)
+        there = f"There are: {', '.join(names)}." if names else "It has no model yet."
+        raise Missing(f"{error.message} {there}", error.hint) from None

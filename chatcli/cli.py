@@ -1,0 +1,191 @@
+"""The shell's side: flags from the settings table, subcommands from the registry (Typer), errors as exit codes.
+
+A bare `chatcli` in a terminal goes straight to the loop, without importing Typer.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import chatcli
+from chatcli.build import Wishes
+from chatcli.errors import BadFile, ChatcliError, UserError
+from chatcli.settings import table
+from chatcli.settings.table import TABLE, Setting
+
+if TYPE_CHECKING:
+    from chatcli.commands.registry import Command
+
+SHORT = {"model": "-m", "system": "-s"}
+
+
+def main() -> None:
+    """The entry point. Exit codes: 0 ok, 1 error, 2 usage, 3 too long for the context, 4 model missing,
+    5 server unreachable, 130 interrupted.
+    """
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run with these arguments; the exit code. Every error a person can meet is shown here, on stderr."""
+    _speak_utf8()
+    try:
+        if not arguments and _in_terminal():
+            return chat(Wishes())
+        return _with_typer(list(arguments))
+    except ChatcliError as error:
+        from chatcli.render.console import Screen
+
+        Screen().error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone (`chatcli ... | head`): nothing more to say, and nothing to flush to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def chat(wishes: Wishes, prompt: Sequence[str] = (), images: Sequence[str] = (), as_json: bool = False) -> int:
+    """One question when there is a prompt or piped input, else the loop."""
+    if prompt or images or not sys.stdin.isatty():
+        from chatcli import pipe
+
+        return pipe.run(wishes, " ".join(prompt), images, as_json)
+    if as_json or not sys.stdout.isatty():
+        raise UserError(
+            "Without a terminal to write to, a prompt is needed.", "chatcli [--json] PROMPT, or pipe it in."
+        )
+    from chatcli import app
+
+    return app.run(wishes)
+
+
+def _with_typer(arguments: list[str]) -> int:
+    import typer
+
+    from chatcli.commands import everything
+
+    subcommands = {each.subcommand: each for each in everything().commands if each.subcommand}
+    shell = typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings=_HELP)
+    chosen = subcommands.get(arguments[0]) if arguments else None
+    if chosen is not None:
+        shell.command(name=chosen.subcommand, help=chosen.summary)(_subcommand(chosen))
+        arguments = arguments[1:]
+    else:
+        epilog = "Subcommands: " + ", ".join(f"{name} ({each.summary})" for name, each in subcommands.items())
+        shell.command(name="chatcli", epilog=epilog)(_chat_command())
+    name = f"chatcli {chosen.subcommand}" if chosen is not None else "chatcli"
+    result = typer.main.get_command(shell).main(arguments, prog_name=name, standalone_mode=False)
+    return result if isinstance(result, int) else 0
+
+
+_HELP = {"help_option_names": ["-h", "--help"]}
+
+
+def _chat_command() -> Callable[..., int]:
+    """The function behind a plain `chatcli`: its signature is the fixed flags and one flag for each setting."""
+    import typer
+
+    def command(**given: Any) -> int:
+        if given.pop("version"):
+            typer.echo(f"chatcli {chatcli.__version__}")
+            return 0
+        prompt, images, as_json = given.pop("prompt") or [], given.pop("image") or [], given.pop("json")
+        wishes = Wishes(demo=given.pop("demo"), resume=given.pop("continue_"))
+        return chat(replace(wishes, values=_values(given)), prompt, images, as_json)
+
+    command.__doc__ = "Chat with an Ollama model: in the terminal, or with one prompt and from a pipe."
+    fixed = [
+        _parameter("prompt", list[str] | None, typer.Argument(help="What to ask. Without it: a conversation.")),
+        _parameter(
+            "continue_", bool, typer.Option("--continue", "-c", help="Take up the last conversation."), False
+        ),
+        _parameter("demo", bool, typer.Option("--demo", help="Talk to the demo engine: no Ollama needed."), False),
+        _parameter(
+            "image", list[str] | None, typer.Option("--image", "-i", help="A picture to go with the prompt.")
+        ),
+        _parameter("json", bool, typer.Option("--json", help="Print one JSON object instead of text."), False),
+        _parameter("version", bool, typer.Option("--version", "-V", help="Print the version."), False),
+    ]
+    return _signed(command, fixed + [_flag(setting) for setting in TABLE])
+
+
+def _subcommand(chosen: Command) -> Callable[..., int]:
+    """The function behind a subcommand: the command's own parameters, and where the server is."""
+    import typer
+
+    def command(**given: Any) -> int:
+        from chatcli.subcommand import run_command
+
+        wishes = Wishes(demo=given.pop("demo"), values=_values({"host": given.pop("host")}))
+        return run_command(wishes, chosen, given)
+
+    own = [
+        _parameter(
+            each.name,
+            list[each.kind] if each.many else each.kind,  # type: ignore[name-defined]
+            typer.Argument(help=each.meaning),
+            ... if each.required else None,
+        )
+        for each in chosen.parameters
+    ]
+    demo = _parameter("demo", bool, typer.Option("--demo", help="Use the demo engine."), False)
+    return _signed(command, [*own, demo, _flag(table.HOST)])
+
+
+def _flag(setting: Setting[Any]) -> inspect.Parameter:
+    import typer
+
+    names = [setting.flag, *(f"--{alias}" for alias in setting.aliases)]
+    if setting.kind.words == ("on", "off"):
+        switch = typer.Option(f"{setting.flag}/--no-{setting.flag[2:]}", help=setting.help)
+        return _parameter(setting.name, bool | None, switch)
+    short = [SHORT[setting.name]] if setting.name in SHORT else []
+    shown = "|".join(setting.kind.words) if 0 < len(setting.kind.words) < 7 else "VALUE"
+    return _parameter(setting.name, str | None, typer.Option(*names, *short, metavar=shown, help=setting.help))
+
+
+def _parameter(name: str, kind: Any, option: Any, default: Any = None) -> inspect.Parameter:
+    given = inspect.Parameter.empty if default is ... else default
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, keyword, default=given, annotation=Annotated[kind, option])
+
+
+def _signed(command: Callable[..., int], parameters: list[inspect.Parameter]) -> Callable[..., int]:
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return command
+
+
+def _values(given: dict[str, Any]) -> dict[str, str]:
+    """Settings by name, as text; `--system @FILE` is what the file says."""
+    values = {name: _as_text(value) for name, value in given.items() if value is not None}
+    system = values.get("system", "")
+    if system.startswith("@"):
+        try:
+            values["system"] = Path(system[1:]).expanduser().read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadFile(f"The system prompt cannot be read from {system[1:]}: {error}") from None
+    return values
+
+
+def _as_text(value: Any) -> str:
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
+
+
+def _in_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _speak_utf8() -> None:
+    """Whatever the locale says: a reply in any script can be written, and lone surrogates do no harm."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")

@@ -1,0 +1,163 @@
+"""The signature of a command is its grammar: parameters read from the function, arguments read from the line."""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
+
+from chatcli.errors import BadArgument
+
+if TYPE_CHECKING:
+    from chatcli.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Something that may be typed, and what it means."""
+
+    text: str
+    meaning: str = ""
+
+
+Suggest = Callable[["Session", str], Iterable[Word]]
+
+
+@dataclass(frozen=True, slots=True)
+class Arg:
+    """What a parameter means, and what may be typed for it, given the session and the words before it."""
+
+    meaning: str
+    suggest: Suggest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter. `raw`: takes the rest of the line as it is. `many`: takes any number of words.
+    `flag`: given as `--name` (a bool) or `--name VALUE`.
+    """
+
+    name: str
+    kind: type
+    meaning: str
+    required: bool
+    many: bool = False
+    raw: bool = False
+    flag: bool = False
+    suggest: Suggest | None = None
+
+    @property
+    def usage(self) -> str:
+        word = self.name.upper().rstrip("_")
+        if self.flag:
+            return f"[--{self.name}]" if self.kind is bool else f"[--{self.name} VALUE]"
+        shown = f"{word}..." if self.many else word
+        return shown if self.required else f"[{shown}]"
+
+
+def parameters_of(function: Callable[..., Any]) -> tuple[Parameter, ...]:
+    """The parameters after the session, in order. A keyword-only one is a flag when its type is bool or has a
+    default of None; otherwise it takes the rest of the line raw.
+    """
+    hints = get_type_hints(function, include_extras=True)
+    rows = list(inspect.signature(function).parameters.values())[1:]
+    return tuple(_parameter(row, hints[row.name]) for row in rows)
+
+
+def _parameter(row: inspect.Parameter, hint: Any) -> Parameter:
+    if get_origin(hint) is not Annotated:
+        raise TypeError(f"parameter {row.name} lacks its Annotated[..., Arg(...)]")
+    kind, arg = get_args(hint)[:2]
+    keyword = row.kind is inspect.Parameter.KEYWORD_ONLY
+    flag = keyword and (kind is bool or row.default is None)
+    kinds = [part for part in (get_args(kind) or (kind,)) if part is not type(None)]
+    return Parameter(
+        name=row.name,
+        kind=kinds[0],
+        meaning=arg.meaning,
+        required=row.default is inspect.Parameter.empty and row.kind is not inspect.Parameter.VAR_POSITIONAL,
+        many=row.kind is inspect.Parameter.VAR_POSITIONAL,
+        raw=keyword and not flag,
+        flag=flag,
+        suggest=arg.suggest,
+    )
+
+
+def read_arguments(parameters: tuple[Parameter, ...], text: str) -> tuple[list[Any], dict[str, Any]]:
+    """`text` after the command's name -> positional and keyword arguments; BadArgument when it does not fit."""
+    flags = {f"--{p.name}": p for p in parameters if p.flag}
+    raw = next((p for p in parameters if p.raw), None)
+    positional = [p for p in parameters if not p.flag and not p.raw]
+    if raw is not None:
+        words, rest = _first_words(text, len(positional))
+        return _positional(positional, words), {raw.name: rest} if rest or raw.required else {}
+    plain, keywords = _take_flags(split_words(text), flags)
+    return _positional(positional, plain), keywords
+
+
+def split_words(text: str) -> list[str]:
+    """Words, quotes undone; an apostrophe or an unclosed quote is taken as it stands."""
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    try:
+        return list(lexer)
+    except ValueError:
+        return text.split()
+
+
+def _first_words(text: str, count: int) -> tuple[list[str], str]:
+    words: list[str] = []
+    rest = text.strip()
+    while len(words) < count and rest:
+        word, _, rest = rest.partition(" ") if "\n" not in rest.split(" ")[0] else rest.partition("\n")
+        words.append(word)
+        rest = rest.lstrip()
+    return words, rest
+
+
+def _take_flags(words: list[str], flags: dict[str, Parameter]) -> tuple[list[str], dict[str, Any]]:
+    plain: list[str] = []
+    keywords: dict[str, Any] = {}
+    waiting = iter(words)
+    for word in waiting:
+        parameter = flags.get(word)
+        if parameter is None:
+            if word.startswith("--") and len(word) > 2:
+                known = ", ".join(flags) or "none"
+                raise BadArgument(f"There is no option «{word}» here.", f"Options: {known}.")
+            plain.append(word)
+        elif parameter.kind is bool:
+            keywords[parameter.name] = True
+        else:
+            value = next(waiting, None)
+            if value is None:
+                raise BadArgument(f"{word} needs a value after it.")
+            keywords[parameter.name] = _convert(parameter, value)
+    return plain, keywords
+
+
+def _positional(parameters: list[Parameter], words: list[str]) -> list[Any]:
+    found: list[Any] = []
+    left = list(words)
+    for parameter in parameters:
+        if parameter.many:
+            found.extend(_convert(parameter, word) for word in left)
+            left = []
+        elif left:
+            found.append(_convert(parameter, left.pop(0)))
+        elif parameter.required:
+            raise BadArgument(f"{parameter.usage} is missing: {parameter.meaning}.")
+    if left:
+        raise BadArgument(f"«{' '.join(left)}» is more than this command takes.")
+    return found
+
+
+def _convert(parameter: Parameter, word: str) -> Any:
+    if parameter.kind is int:
+        try:
+            return int(word)
+        except ValueError:
+            raise BadArgument(f"«{word}» is not a whole number: {parameter.meaning}.") from None
+    return word

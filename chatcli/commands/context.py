@@ -1,0 +1,55 @@
+"""/context: what the model sees, what it does not, and why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from chatcli.commands.outcome import Outcome, Show
+from chatcli.commands.registry import command
+from chatcli.conversation.plan import Fate, Part, Plan
+from chatcli.conversation.tree import Node
+from chatcli.render.views import Note, WindowView
+from chatcli.session import Session
+from chatcli.settings import table
+from chatcli.turn import plan_next
+from chatcli.window import loaded
+
+
+@command("context", "ctx")
+def context(session: Session) -> Outcome:
+    """Show the context window as a picture: what is sent, what is left out and why, and what is free."""
+    if session.conversation.tip is None:
+        return Show.of(Note("Nothing has been said yet: the window is empty.", "quiet"))
+    plan, _ = plan_next(session)
+    model = session.model.get()
+    row = loaded(session, model)
+    turn = next((node.turn for node in session.conversation.back() if node.turn is not None), None)
+    return Show.of(
+        WindowView(
+            plan=_message_by_message(session, plan),
+            strategy=session.settings[table.STRATEGY],
+            allocated=row.context_length if row is not None else None,
+            trained=model.trained,
+            measured=turn.usage.prompt_tokens if turn is not None else None,
+            planned=str(turn.planned) if turn is not None else "",
+            lines=(f"Counted by {session.counter.describe()}.",),
+        )
+    )
+
+
+def _message_by_message(session: Session, plan: Plan) -> Plan:
+    """The plan with its ranges of left-out messages resolved: one part for each, with what it would have cost."""
+    nodes = {node.number: node for node in session.conversation.back()}
+    parts: list[Part] = []
+    for part in plan.parts:
+        if part.fate is Fate.SENT or not part.first:
+            parts.append(part)
+        else:
+            parts.extend(_resolved(session, part, nodes[number]) for number in range(part.first, part.last + 1))
+    return replace(plan, parts=tuple(parts))
+
+
+def _resolved(session: Session, part: Part, node: Node) -> Part:
+    return replace(
+        part, count=session.counter.count(node.message), first=node.number, last=node.number, node=node.id
+    )

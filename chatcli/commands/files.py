@@ -1,0 +1,48 @@
+"""/image: what goes with the next message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from chatcli.client.request import Request, check
+from chatcli.commands.arguments import Arg, Word
+from chatcli.commands.outcome import Outcome, Show
+from chatcli.commands.registry import command
+from chatcli.conversation.message import Message
+from chatcli.errors import Unreachable
+from chatcli.prompt.attachments import IMAGE_ENDINGS, read_image
+from chatcli.render.views import Note
+from chatcli.session import Session
+
+
+def image_words(session: Session, typed: str) -> Iterator[Word]:
+    from chatcli.prompt.completer import paths
+
+    return (Word(path.text, path.meaning) for path in paths(typed, IMAGE_ENDINGS))
+
+
+@command("image", "img")
+def image(session: Session, *paths: Annotated[str, Arg("image files", image_words)]) -> Outcome:
+    """Attach pictures to the next message; without a path, list what is attached.
+
+    A path in the message itself works too. `/image none` takes them all back.
+    """
+    if paths == ("none",):
+        session.pending.clear()
+        return Show.of(Note("No picture is attached now.", "quiet"))
+    if not paths:
+        return Show.of(Note(_attached(session) or "No picture is attached. Attach one: /image PATH", "quiet"))
+    pictures = [read_image(path) for path in paths]
+    try:
+        known = session.model.get()
+        check(Request(known.name, (Message.user("", tuple(pictures)),), {}), known)
+    except Unreachable:
+        pass  # it is said when the message is sent; the picture stays attached
+    session.pending.extend(pictures)
+    return Show.of(Note(_attached(session), "good"))
+
+
+def _attached(session: Session) -> str:
+    names = ", ".join(f"{each.name} ({each.size / 1000:.0f} kB)" for each in session.pending)
+    return f"With the next message: {names}" if names else ""

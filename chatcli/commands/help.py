@@ -1,0 +1,74 @@
+"""/help and /bye."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from chatcli.commands.arguments import Arg, Word
+from chatcli.commands.outcome import Outcome, Quit, Show
+from chatcli.commands.registry import Command, Registry, command
+from chatcli.render.views import Document, Listing
+from chatcli.session import Session
+from chatcli.settings.settings import find_setting
+from chatcli.settings.table import TABLE, Setting
+
+
+def topic_words(session: Session, typed: str) -> Iterator[Word]:
+    from chatcli.commands import everything
+
+    for each in everything().commands:
+        if each.name.startswith(typed):
+            yield Word(each.name, each.summary)
+    yield Word("shortcuts", "the keys")
+
+
+@command("help", "?")
+def help_(
+    session: Session, topic: Annotated[str, Arg("a command, a setting, or shortcuts", topic_words)] = ""
+) -> Outcome:
+    """List the commands, or explain one command, one setting, or the keys (/? shortcuts)."""
+    from chatcli.commands import everything
+
+    registry = everything()
+    if not topic:
+        return Show.of(_overview(registry))
+    if topic == "shortcuts":
+        from chatcli.prompt.keys import shortcuts
+
+        return Show.of(Listing(("keys", "what they do"), tuple(shortcuts())))
+    name = topic.removeprefix("/")
+    if any(name in {setting.name, *setting.aliases} for setting in TABLE) and name not in registry:
+        return Show.of(_about_setting(find_setting(name)))
+    return Show.of(_about(registry.find(name)))
+
+
+@command("bye", "exit", "quit", "q")
+def bye(session: Session) -> Outcome:
+    """Leave. Everything said is stored; `chatcli --continue` goes on."""
+    return Quit()
+
+
+def _overview(registry: Registry) -> Listing:
+    rows = tuple((each.usage, each.summary) for each in registry.commands)
+    return Listing(
+        ("command", "what it does"),
+        rows,
+        note='/help NAME explains one; /? shortcuts lists the keys. A line of """ begins a text of several lines.',
+    )
+
+
+def _about(each: Command) -> Document:
+    lines = [f"**`{each.usage}`**", "", each.summary, "", each.details]
+    if each.aliases:
+        lines += ["", "Also: " + ", ".join(f"`/{alias}`" for alias in each.aliases)]
+    lines += ["", *(f"- `{parameter.usage}`: {parameter.meaning}" for parameter in each.parameters)]
+    return Document("\n".join(lines))
+
+
+def _about_setting(setting: Setting[object]) -> Document:
+    return Document(
+        f"**`{setting.name}`** {setting.help}\n\nExpects {setting.kind.expects}. "
+        f"`/set {setting.name} VALUE`, `{setting.flag} VALUE` in the shell, `{setting.variable}`, "
+        f"or `{setting.name} = ...` in the settings file."
+    )

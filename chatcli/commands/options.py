@@ -1,0 +1,163 @@
+"""/set, /unset, /system: the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from chatcli.build import forget_model, keep_settings
+from chatcli.commands.arguments import Arg, Word
+from chatcli.commands.outcome import Outcome, Prefill, Show
+from chatcli.commands.registry import command
+from chatcli.errors import BadArgument
+from chatcli.render.views import Document, Listing, Note
+from chatcli.session import Session
+from chatcli.settings import table
+from chatcli.settings.settings import Layer, find_setting
+from chatcli.settings.table import TABLE, Setting
+
+# What `ollama run` calls these, and what they are here.
+SHORTHANDS = {
+    "quiet": ("verbose", "off"),
+    "nothink": ("think", "off"),
+    "nohistory": ("history", "off"),
+}
+# A change of these makes the server load the model anew.
+RELOADING = {table.NUM_CTX, table.NUM_BATCH, table.NUM_GPU, table.MAIN_GPU, table.USE_MMAP, table.NUM_THREAD}
+
+
+def setting_words(session: Session, typed: str) -> Iterator[Word]:
+    """Names of settings, and the shorthands of ollama run."""
+    names = {setting.name: setting.help for setting in TABLE}
+    names |= {word: f"{name} {value}" for word, (name, value) in SHORTHANDS.items()}
+    return (Word(name, meaning) for name, meaning in names.items() if name.startswith(typed))
+
+
+def value_words(session: Session, typed: str) -> Iterator[Word]:
+    """What the setting named first may be set to."""
+    name, _, value = typed.partition(" ")
+    setting = next((row for row in TABLE if name in {row.name, *row.aliases}), None)
+    if setting is table.MODEL:
+        from chatcli.commands.models import model_words
+
+        return iter(list(model_words(session, value)))
+    words = setting.kind.words if setting is not None else ()
+    return (Word(word) for word in words if word.startswith(value))
+
+
+@command("set")
+def set_(
+    session: Session,
+    name: Annotated[str, Arg("a setting", setting_words)] = "",
+    *,
+    value: Annotated[str, Arg("its value", value_words)] = "",
+) -> Outcome:
+    """Change a setting, or list them all.
+
+    `/set` lists every setting with its value and where that came from; `/set NAME` shows one; `/set NAME VALUE`
+    sets it for this conversation. The forms of `ollama run` work too: `/set parameter num_ctx 8192`,
+    `/set verbose`, `/set nothink`.
+    """
+    if name == "parameter":
+        name, _, value = value.partition(" ")
+    if not name:
+        return Show.of(_listing(session))
+    if name in SHORTHANDS and not value:
+        name, value = SHORTHANDS[name]
+    if name == "noformat":
+        return unset.run(session, "format")
+    setting = find_setting(name)
+    if not value and setting.kind.words == ("on", "off"):
+        value = "on"
+    if not value.strip():
+        return Show.of(_row_note(session, setting))
+    if setting is table.MODEL:
+        from chatcli.commands.models import model
+
+        return model.run(session, value.strip())
+    return _change(session, setting, _unquoted(value.strip()))
+
+
+@command("unset")
+def unset(session: Session, name: Annotated[str, Arg("a setting", setting_words)]) -> Outcome:
+    """Take a setting back to what flags, environment, settings file or default say."""
+    setting = session.settings.unset(name)
+    _after_change(session, setting)
+    return Show.of(_row_note(session, setting))
+
+
+@command("system")
+def system(session: Session, *, text: Annotated[str, Arg("the new system prompt")] = "") -> Outcome:
+    """Show the system prompt, or replace it.
+
+    `/system TEXT` replaces it from the next message on; `/system edit` puts it into the line; `/unset system`
+    removes it. The prompt cache of the server is lost with a change: the next reply takes longer to begin.
+    """
+    current = session.settings[table.SYSTEM]
+    if text == "edit":
+        return Prefill(f"/system {current}")
+    if text:
+        return _change(session, table.SYSTEM, _unquoted(text))
+    if current:
+        return Show.of(Document(current))
+    return Show.of(Note("No system prompt. Set one: /system TEXT", "quiet"))
+
+
+def _change(session: Session, setting: Setting[Any], value: str) -> Outcome:
+    if setting is table.SYSTEM and not value:
+        raise BadArgument("An empty system prompt is none.", "/unset system removes it.")
+    before = session.settings[setting]
+    session.settings.put(setting.name, value, Layer.SET)
+    _after_change(session, setting)
+    notes = [_row_note(session, setting)]
+    if setting in RELOADING and session.settings[setting] != before:
+        notes.append(
+            Note("The server loads the model anew for this; the next reply takes longer to begin.", "quiet")
+        )
+    if setting is table.SYSTEM and session.conversation.tip is not None:
+        notes.append(Note("The server reads the whole conversation again with the next message.", "quiet"))
+    return Show(tuple(notes))
+
+
+def _after_change(session: Session, setting: Setting[Any]) -> None:
+    if setting is table.NUM_CTX:
+        session.window.forget()
+    if setting is table.MODEL:
+        forget_model(session)
+    keep_settings(session)
+
+
+def _unquoted(value: str) -> str:
+    for quote in ('"""', '"'):
+        if len(value) >= 2 * len(quote) and value.startswith(quote) and value.endswith(quote):
+            inside = value[len(quote) : -len(quote)]
+            return value if '"' in inside and quote == '"' else inside.strip("\n")
+    return value
+
+
+def _row_note(session: Session, setting: Setting[Any]) -> Note:
+    written = session.settings.written(setting)
+    value = written or "unset"
+    return Note(f"{setting.name} = {value}  ({session.settings.origin(setting)})\n{setting.help}")
+
+
+def _listing(session: Session) -> Listing:
+    rows = tuple(
+        (
+            setting.name,
+            _short(session.settings.written(setting)),
+            str(session.settings.origin(setting)),
+            setting.help,
+        )
+        for setting in TABLE
+    )
+    return Listing(
+        ("setting", "value", "from", "meaning"),
+        rows,
+        note="/set NAME VALUE changes one, /unset NAME takes it back.",
+    )
+
+
+def _short(value: str) -> str:
+    line = " ".join(value.split())
+    return line if len(line) <= 24 else line[:23] + "…"

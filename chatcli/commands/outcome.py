@@ -1,0 +1,74 @@
+"""What a command may ask the loop to do. Commands never print, read keys or start a turn themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from chatcli.client.models import Progress
+from chatcli.render.views import View
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Draw these, in order."""
+
+    views: tuple[View, ...]
+
+    @classmethod
+    def of(cls, *views: View) -> Show:
+        return cls(views)
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """Ask yes or no; on yes go on with `then`."""
+
+    question: str
+    then: Callable[[], Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Choose:
+    """Ask which; go on with `then(index)`."""
+
+    question: str
+    choices: tuple[str, ...]
+    then: Callable[[int], Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Draw the progress until it ends, then go on with `then`. Ctrl-C closes the iterator, which ends the work."""
+
+    progress: Iterator[Progress]
+    then: Callable[[], Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Prefill:
+    """Put text into the next line, to be edited."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send text as if it had been typed."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Another conversation is on the table: show where it stands."""
+
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """Leave."""
+
+
+Outcome = Show | Confirm | Choose | Watch | Prefill | Send | Opened | Quit

@@ -1,0 +1,127 @@
+"""Command, Registry: every command is one decorated function; what it takes, its help and its completion come
+from that function alone. The registry is built from an explicit list of modules.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+
+from chatcli.commands.arguments import Parameter, Word, parameters_of, read_arguments, split_words
+from chatcli.commands.outcome import Outcome
+from chatcli.errors import BadArgument, UnknownCommand
+from chatcli.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`subcommand`: its name as a subcommand of `chatcli`, when it is one. `family`: the module it comes from."""
+
+    name: str
+    aliases: tuple[str, ...]
+    summary: str
+    details: str
+    parameters: tuple[Parameter, ...]
+    run: Callable[..., Outcome]
+    subcommand: str = ""
+    family: str = ""
+
+    @property
+    def usage(self) -> str:
+        return " ".join([f"/{self.name}", *(parameter.usage for parameter in self.parameters)])
+
+
+def command(name: str, *aliases: str, subcommand: str = "") -> Callable[[Callable[..., Outcome]], Command]:
+    """Make a Command of a function: its docstring's first line is the summary, the rest the details."""
+
+    def make(function: Callable[..., Outcome]) -> Command:
+        summary, _, details = inspect.cleandoc(function.__doc__ or "").partition("\n")
+        if not summary:
+            raise TypeError(f"/{name} has no docstring")
+        family = function.__module__.rpartition(".")[2]
+        return Command(
+            name, aliases, summary, details.strip(), parameters_of(function), function, subcommand, family
+        )
+
+    return make
+
+
+class Registry:
+    """Commands by name and alias. Names match exactly; a near miss is suggested, never taken."""
+
+    def __init__(self, modules: Sequence[ModuleType]) -> None:
+        self.commands: list[Command] = []
+        self._by_name: dict[str, Command] = {}
+        for module in modules:
+            for value in vars(module).values():
+                if isinstance(value, Command):
+                    self._register(value)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._by_name
+
+    def find(self, name: str) -> Command:
+        if name in self._by_name:
+            return self._by_name[name]
+        near = difflib.get_close_matches(name, self._by_name, n=1, cutoff=0.5)
+        hint = f"Did you mean /{near[0]}?" if near else "/help lists the commands."
+        raise UnknownCommand(
+            f"There is no command /{name}.", f"{hint} To send a line that begins with /, type //."
+        )
+
+    def dispatch(self, session: Session, line: str) -> Outcome:
+        """Run the command line (without its slash)."""
+        name, rest = _split_name(line)
+        found = self.find(name)
+        try:
+            positional, keywords = read_arguments(found.parameters, rest)
+        except BadArgument as error:
+            raise BadArgument(f"/{found.name}: {error.message}", error.hint or f"Usage: {found.usage}") from None
+        return found.run(session, *positional, **keywords)
+
+    def suggest(self, session: Session, line: str) -> list[tuple[Word, int]]:
+        """What may be typed at the end of `line` (begins with /), each with how many characters it replaces."""
+        if " " not in line:
+            typed = line[1:]
+            words = [Word(f"/{command.name}", command.summary) for command in self.commands]
+            return [(word, len(line)) for word in words if word.text[1:].startswith(typed)]
+        name, rest = _split_name(line[1:])
+        found = self._by_name.get(name)
+        if found is None:
+            return []
+        before, current = _at_end(rest)
+        parameter = _parameter_at(found, len(before))
+        if parameter is None or parameter.suggest is None:
+            return []
+        words = list(parameter.suggest(session, rest if parameter.raw else current))
+        return [(word, len(current)) for word in words]
+
+    def _register(self, command: Command) -> None:
+        for name in (command.name, *command.aliases):
+            if name in self._by_name:
+                raise TypeError(f"/{name} is registered twice")
+            self._by_name[name] = command
+        self.commands.append(command)
+
+
+def _split_name(line: str) -> tuple[str, str]:
+    parts = line.split(maxsplit=1)
+    return (parts[0] if parts else ""), (parts[1] if len(parts) > 1 else "")
+
+
+def _at_end(rest: str) -> tuple[list[str], str]:
+    """The finished words, and the one being typed ("" after a space)."""
+    if not rest or rest[-1].isspace():
+        return split_words(rest), ""
+    *before, current = rest.split(" ")
+    return split_words(" ".join(before)), current
+
+
+def _parameter_at(command: Command, position: int) -> Parameter | None:
+    positional = [parameter for parameter in command.parameters if not parameter.flag]
+    if position < len(positional):
+        return positional[position]
+    return positional[-1] if positional and (positional[-1].many or positional[-1].raw) else None

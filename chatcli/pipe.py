@@ -1,0 +1,95 @@
+"""One question and its answer, for the shell: text or one JSON object on stdout, all else on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from chatcli.build import Wishes, build, close
+from chatcli.conversation.events import Event
+from chatcli.conversation.tree import Ended, Node
+from chatcli.errors import BadReply, UserError
+from chatcli.interrupt import Interrupt
+from chatcli.prompt.attachments import find_in, read_image
+from chatcli.remarks import after_reply
+from chatcli.render.console import Screen
+from chatcli.session import Session
+from chatcli.settings import table
+from chatcli.turn import answer, ask
+
+INTERRUPTED = 130
+
+
+def run(wishes: Wishes, prompt: str, images: Sequence[str] = (), as_json: bool = False) -> int:
+    """Ask once; the exit code. Errors are raised, for the shell's side to show."""
+    piped = read_stdin()
+    prompt, found = find_in(prompt, Path.cwd())
+    pictures = (*(read_image(path) for path in images), *found)
+    text = "\n\n".join(part for part in (piped.strip("\n"), prompt) if part.strip())
+    if not text and not pictures:
+        raise UserError(
+            "There is nothing to send: no prompt, and nothing on standard input.", "See chatcli --help."
+        )
+    session = build(wishes)
+    try:
+        return _ask(session, ask(session, text, pictures), as_json)
+    finally:
+        close(session)
+
+
+def read_stdin() -> str:
+    """All of standard input when it is no terminal. Bytes that are not UTF-8 become the replacement character."""
+    if sys.stdin is None or sys.stdin.isatty():
+        return ""
+    return sys.stdin.buffer.read().decode("utf-8", errors="replace")
+
+
+def _ask(session: Session, question: Node, as_json: bool) -> int:
+    settings = session.settings
+    screen = Screen(plain=settings[table.PLAIN] or None)
+    with Interrupt() as interrupt:
+        if as_json:
+            reply = answer(session, question, _ignore, lambda: interrupt.asked)
+        else:
+            with screen.answer(settings[table.MODEL], settings[table.THINKING]) as view:
+                reply = answer(session, question, view.feed, lambda: interrupt.asked)
+    if interrupt.asked:
+        return INTERRUPTED
+    if reply is None:
+        raise BadReply("The model's reply had no text.", "Ask again, or try another model.")
+    if as_json:
+        sys.stdout.write(json.dumps(account(session, reply), ensure_ascii=False) + "\n")
+    for note in after_reply(reply, settings[table.VERBOSE]):
+        screen.show(note)
+    return 0
+
+
+def account(session: Session, reply: Node) -> dict[str, Any]:
+    """The object that --json prints. Durations are in seconds; null: the server did not say."""
+    turn = reply.turn
+    if turn is None:
+        raise TypeError("a reply has its turn")
+    usage = turn.usage
+    return {
+        "model": turn.model,
+        "content": reply.message.text,
+        "thinking": reply.message.thinking,
+        "done_reason": turn.done_reason or ("stopped" if reply.ended is Ended.STOPPED else ""),
+        "planned_tokens": turn.planned.tokens,
+        "planned_exact": turn.planned.exact,
+        "prompt_eval_count": usage.prompt_tokens,
+        "eval_count": usage.reply_tokens,
+        "total_duration": usage.total_seconds,
+        "load_duration": usage.load_seconds,
+        "prompt_eval_duration": usage.prompt_seconds,
+        "eval_duration": usage.reply_seconds,
+        "left_out": turn.left_out,
+        "conversation": session.conversation.id,
+    }
+
+
+def _ignore(event: Event) -> None:
+    """With --json nothing is shown while the reply is made."""

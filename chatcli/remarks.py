@@ -1,0 +1,51 @@
+"""What is worth a line after a reply: how it ended when it did not end by itself, and its figures on request."""
+
+from __future__ import annotations
+
+from chatcli.conversation.tree import Ended, Node
+from chatcli.conversation.usage import Turn, Usage
+from chatcli.render.views import Note
+
+
+def after_reply(node: Node, verbose: bool) -> list[Note]:
+    notes = []
+    if node.ended is Ended.STOPPED:
+        notes.append(Note("Stopped. What came is kept.", "quiet"))
+    if node.ended is Ended.BROKEN:
+        notes.append(Note("What came before the error is kept.", "quiet"))
+    if node.ended is Ended.LENGTH and node.turn is not None:
+        notes.append(Note(why_it_ended(node.turn), "warning"))
+    if verbose and node.turn is not None:
+        notes.append(Note(figures(node.turn), "quiet"))
+    return notes
+
+
+def why_it_ended(turn: Turn) -> str:
+    """For done_reason "length": which limit it was, and how to move it."""
+    limit = turn.options.get("num_predict")
+    if limit is not None and limit >= 0 and (turn.usage.reply_tokens or 0) >= limit:
+        return f"The reply was ended by num_predict ({limit} tokens). /unset num_predict takes the limit away."
+    return (
+        f"The reply filled the context window ({turn.options.get('num_ctx', '?')} tokens) and ended there. "
+        "/set num_ctx takes a larger one, /set reserve keeps more room for replies."
+    )
+
+
+def figures(turn: Turn) -> str:
+    """One line of counts and speeds; only what the server told."""
+    usage = turn.usage
+    parts = [
+        f"first token after {turn.first_token_seconds:.2f} s" if turn.first_token_seconds is not None else "",
+        f"prompt {usage.prompt_tokens} tokens (planned {turn.planned})" if usage.prompt_tokens is not None else "",
+        f"read in {usage.prompt_seconds:.2f} s" if usage.prompt_seconds else "",
+        f"reply {usage.reply_tokens} tokens" if usage.reply_tokens is not None else "",
+        _speed(usage),
+        f"model loaded in {usage.load_seconds:.1f} s" if (usage.load_seconds or 0) > 0.5 else "",
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def _speed(usage: Usage) -> str:
+    if not usage.reply_tokens or not usage.reply_seconds:
+        return ""
+    return f"{usage.reply_tokens / usage.reply_seconds:.1f} tokens/s"

@@ -1,0 +1,40 @@
+"""What is open now: the conversation, the settings and the parts. A dataclass without logic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from chatcli.background import Background, Later
+from chatcli.conversation.message import Attachment
+from chatcli.conversation.plan import Plan
+from chatcli.conversation.tree import Conversation
+from chatcli.paths import Paths
+from chatcli.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from chatcli.client.models import Model
+    from chatcli.client.ollama import Client
+    from chatcli.client.server import Server
+    from chatcli.store.store import Store
+    from chatcli.tokens.counter import Counter
+
+
+@dataclass(slots=True)
+class Session:
+    """`conversation.id` is 0 until the first message is kept. `model` is what the server says of the model in
+    use, `window` its context window in tokens; `pending` goes with the next message; `plan` is the last request's.
+    """
+
+    settings: Settings
+    paths: Paths
+    store: Store
+    server: Server
+    client: Later[Client]
+    model: Later[Model]
+    window: Later[int]
+    counter: Counter
+    background: Background
+    conversation: Conversation
+    pending: list[Attachment] = field(default_factory=list)
+    plan: Plan | None = None

@@ -1,0 +1,237 @@
+"""One turn, top to bottom: keep the question, plan, ask, listen, keep the reply, learn. It draws nothing.
+
+The REPL, the pipe and the library all go through `ask` and `answer`. Read this first.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from chatcli.background import wait_for
+from chatcli.build import keep_settings
+from chatcli.client.request import Request, check
+from chatcli.context.assemble import assemble
+from chatcli.context.budget import Budget, margin_for, reserve_for
+from chatcli.conversation.events import Done, Event, Text, Thinking, Tick, ToolCall
+from chatcli.conversation.message import Attachment, Message, Role, ToolUse
+from chatcli.conversation.plan import Plan
+from chatcli.conversation.state import State
+from chatcli.conversation.tree import Ended, Node
+from chatcli.conversation.usage import NOTHING, Turn
+from chatcli.errors import BadFile, ContextTooLong
+from chatcli.session import Session
+from chatcli.settings import table
+from chatcli.settings.settings import Layer
+
+# A reply in progress is saved at least this often, in seconds.
+SAVE_EVERY = 0.8
+
+
+def ask(session: Session, text: str, attachments: tuple[Attachment, ...] = ()) -> Node:
+    """Keep the question, before anything can fail. Only a picture is looked at first: a model that cannot see is
+    said so before anything is stored.
+    """
+    message = Message.user(text, attachments)
+    if message.images:
+        check(Request(session.model.get().name, (message,), {}), session.model.get())
+    if not session.conversation.id:
+        session.conversation = session.store.create(demo=session.server.demo, settings=session.settings.kept())
+    unanswered = session.conversation.unanswered
+    if unanswered is not None:
+        session.store.go_to(session.conversation, unanswered.parent)
+    return session.store.append(session.conversation, message)
+
+
+def answer(
+    session: Session, question: Node, feed: Callable[[Event], None], stopped: Callable[[], bool] = lambda: False
+) -> Node | None:
+    """Get the reply to `question`, the tip of the conversation, and keep whatever came of it, however it ends.
+
+    None when no text came at all: then the question is off the path (the tip is its parent) but still in the
+    tree. The same holds when an error is raised before any text; after some text, the partial reply is kept
+    and the error raised all the same.
+    """
+    draft = session.store.begin_reply(session.conversation, question)
+    reply = Reply(save=draft.save)
+    state = session.conversation.state
+    try:
+        state = _listen(session, reply, feed, stopped)
+    except KeyboardInterrupt:
+        reply.stopped = True
+    finally:
+        if reply.started:
+            draft.finish(reply.message, reply.ended, _provenance(session, reply), state)
+        else:
+            draft.drop()
+        if not reply.text and session.conversation.tip != question.parent:
+            session.store.go_to(session.conversation, question.parent)
+    if reply.done is not None and session.plan is not None:
+        session.counter.learn(session.plan, reply.done.usage)
+    return session.conversation.last if reply.text else None
+
+
+@dataclass(slots=True)
+class Reply:
+    """What has come of a reply so far. `save` is called with text and thinking every now and then."""
+
+    save: Callable[[str, str], None]
+    texts: list[str] = field(default_factory=list)
+    thoughts: list[str] = field(default_factory=list)
+    tool_uses: list[ToolUse] = field(default_factory=list)
+    done: Done | None = None
+    stopped: bool = False
+    began: float = field(default_factory=time.monotonic)
+    first_token: float | None = None
+    saved: float = 0.0
+
+    def add(self, event: Event) -> None:
+        match event:
+            case Text(text):
+                self.texts.append(text)
+            case Thinking(text):
+                self.thoughts.append(text)
+            case ToolCall(use):
+                self.tool_uses.append(use)
+            case Done():
+                self.done = event
+        now = time.monotonic()
+        if self.started and self.first_token is None:
+            self.first_token = now - self.began
+        if self.started and now - self.saved >= SAVE_EVERY:
+            self.save(self.text, "".join(self.thoughts))
+            self.saved = now
+
+    @property
+    def text(self) -> str:
+        return "".join(self.texts)
+
+    @property
+    def started(self) -> bool:
+        return bool(self.texts or self.thoughts or self.tool_uses)
+
+    @property
+    def message(self) -> Message:
+        return Message(Role.ASSISTANT, self.text, thinking="".join(self.thoughts), tool_uses=tuple(self.tool_uses))
+
+    @property
+    def ended(self) -> Ended:
+        if self.done is not None:
+            return Ended.LENGTH if self.done.reason == "length" else Ended.COMPLETE
+        return Ended.STOPPED if self.stopped else Ended.BROKEN
+
+
+def plan_next(session: Session) -> tuple[Plan, State]:
+    """What would be sent now, and the state to keep with it once it was."""
+    settings, counter = session.settings, session.counter
+    window = _settle_window(session)
+    fixed = counter.fixed()
+    budget = Budget(
+        window=window,
+        reserve=reserve_for(window, settings[table.RESERVE]),
+        margin=margin_for(window, fixed.exact),
+        fixed=fixed,
+        history=settings[table.HISTORY_BUDGET],
+    )
+    return assemble(
+        session.conversation.back(),
+        settings[table.SYSTEM],
+        budget,
+        counter.count,
+        session.conversation.state,
+        settings[table.STRATEGY],
+        settings[table.WINDOW_MESSAGES],
+    )
+
+
+def request_for(session: Session, plan: Plan) -> Request:
+    """The plan as it goes to the server, with num_ctx as planned for."""
+    settings = session.settings
+    think = settings[table.THINK]
+    return Request(
+        model=session.model.get().name,
+        messages=plan.messages,
+        options={**settings.options(), "num_ctx": plan.window},
+        think={"on": True, "off": False}.get(think, think) if think is not None else None,
+        format=_shape(settings[table.FORMAT]),
+        keep_alive=settings[table.KEEP_ALIVE],
+    )
+
+
+def _listen(session: Session, reply: Reply, feed: Callable[[Event], None], stopped: Callable[[], bool]) -> State:
+    """Send the plan, collect what comes. A count that proved too small is learnt from, and planned again once."""
+
+    def tick() -> None:
+        feed(Tick())
+        if stopped():
+            raise KeyboardInterrupt
+
+    wait_for(session.window, tick)
+    for attempt in (1, 2):
+        plan, state = plan_next(session)
+        session.plan = plan
+        try:
+            with closing(session.client.get().chat(request_for(session, plan))) as events:
+                _collect(events, reply, feed, stopped)
+            return state
+        except ContextTooLong as error:
+            session.counter.too_long(error.needed, plan)
+            if attempt == 2 or reply.started:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _settle_window(session: Session) -> int:
+    """The window, fixed through the conversation from now on: kept as its num_ctx."""
+    window = session.window.get()
+    if session.settings[table.NUM_CTX] is None:
+        session.settings.put_value(table.NUM_CTX, window, Layer.CONVERSATION)
+        keep_settings(session)
+    return window
+
+
+def _collect(
+    events: Iterable[Event], reply: Reply, feed: Callable[[Event], None], stopped: Callable[[], bool]
+) -> None:
+    for event in events:
+        if stopped():
+            reply.stopped = True
+            return
+        reply.add(event)
+        feed(event)
+
+
+def _provenance(session: Session, reply: Reply) -> Turn:
+    plan, model, done = session.plan, session.model.ready, reply.done or Done("")
+    return Turn(
+        model=session.settings[table.MODEL],
+        digest=model.digest if model is not None else "",
+        options=session.settings.options(),
+        planned=plan.planned if plan is not None else NOTHING,
+        usage=done.usage,
+        done_reason=done.reason,
+        left_out=plan.left_out if plan is not None else 0,
+        first_token_seconds=reply.first_token,
+    )
+
+
+def _shape(asked: str) -> str | dict[str, Any] | None:
+    """The request's `format`: nothing, "json", or the JSON Schema in the file that was named."""
+    if asked in {"", "json"}:
+        return asked or None
+    try:
+        schema = json.loads(Path(asked).expanduser().read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadFile(
+            f"The JSON Schema for format cannot be read: {error}", "/unset format, or name another file."
+        ) from None
+    if not isinstance(schema, dict):
+        raise BadFile(
+            f"{asked} is not a JSON Schema: it must hold one object.", "/unset format, or name another file."
+        )
+    return schema

@@ -1,0 +1,105 @@
+"""The walls of the house: who may import whom. Read off the sources, so that a late import counts too."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent / "chatcli"
+
+LAYERS: list[set[str]] = [
+    {"errors", "paths", "background", "interrupt"},
+    {"settings", "conversation"},
+    {"prompt", "tokens", "context", "client", "render", "store"},
+    {"session"},
+    {"window"},
+    {"build"},
+    {"turn", "meter", "warmup", "remarks"},
+    {"commands"},
+    {"app", "pipe", "subcommand", "chat"},
+    {"cli"},
+    {"__main__"},
+]
+FENCED: dict[str, set[str]] = {
+    "ollama": {"client"},
+    "httpx": {"client"},
+    "prompt_toolkit": {"prompt"},
+    "rich": {"render"},
+    "markdown_it": {"render"},
+    "pygments": {"render"},
+    "sqlite3": {"store", "prompt/history.py"},
+    "tiktoken": {"tokens"},
+    "typer": {"cli.py"},
+}
+POSIX_ONLY = {"termios", "tty", "pty", "fcntl", "resource", "pwd", "grp", "readline", "curses"}
+
+MODULES = sorted(ROOT.rglob("*.py"))
+
+
+def _room(name: str) -> str:
+    """`chatcli.render.console` -> `render`; `chatcli` itself -> ""."""
+    return name.partition(".")[2].partition(".")[0]
+
+
+def _imports(path: Path) -> list[tuple[str, bool]]:
+    """Names of modules imported anywhere in the file, and whether at module level."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    top = {id(node) for node in tree.body}
+    found: list[tuple[str, bool]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, id(node) in top) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            if node.module == "chatcli":
+                found += [(f"chatcli.{alias.name}", id(node) in top) for alias in node.names]
+            else:
+                found.append((node.module, id(node) in top))
+    return found
+
+
+def _layer(room: str) -> int:
+    return next(index for index, layer in enumerate(LAYERS) if room in layer)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_imports_only_from_earlier_layers_or_its_own_room(path: Path) -> None:
+    here = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    for name, _ in _imports(path):
+        room = _room(name) if name.split(".")[0] == "chatcli" else ""
+        if room in {"", here} or not (ROOT / room).is_dir() and not (ROOT / f"{room}.py").exists():
+            continue
+        if here == "demo":
+            assert room in {"errors", "paths"}, f"{path} imports {name}"
+        elif here == "__init__":
+            continue
+        else:
+            assert room != "demo", f"{path} imports {name}: the demo engine is a process of its own"
+            assert _layer(room) < _layer(here), f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_third_parties_stay_behind_their_fence(path: Path) -> None:
+    inside = path.relative_to(ROOT)
+    for name, _ in _imports(path):
+        allowed = FENCED.get(name.split(".")[0])
+        if allowed is not None:
+            assert {inside.parts[0], inside.as_posix()} & allowed, f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_that_only_posix_has_is_imported_at_module_level(path: Path) -> None:
+    assert not [name for name, at_top in _imports(path) if at_top and name.split(".")[0] in POSIX_ONLY]
+
+
+def test_no_room_is_called_utils() -> None:
+    forbidden = {"utils", "util", "helpers", "helper", "manager", "base", "misc", "common"}
+    assert not [path for path in MODULES if path.stem in forbidden]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_module_says_what_it_owns(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(text)), f"{path} has no docstring"
+    assert text.count("\n") <= 300, f"{path} has outgrown its room"
