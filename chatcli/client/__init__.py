@@ -1,1 +1,1 @@
-"""5 and 6: ask the server, and listen."""
+"""Ask the server and listen: requests out, events in, failures translated. The only package that knows HTTP."""

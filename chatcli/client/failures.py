@@ -1,0 +1,266 @@
+"""What the server's refusals and the network's failures are in our words: which error, and what to do about it."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from chatcli.client import address
+from chatcli.errors import (
+    BadReply,
+    CannotSee,
+    CannotThink,
+    CannotUseTools,
+    ChatcliError,
+    ContextTooLong,
+    Missing,
+    Refused,
+    StreamBroken,
+    Unreachable,
+)
+
+LONGEST = 300  # characters of the server's words that are shown
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A "no" from the server. `status` is 0 for an error line in a stream; `model` is "" where none was named."""
+
+    status: int
+    body: str
+    where: str
+    model: str = ""
+    location: str = ""
+
+    @property
+    def words(self) -> str:
+        return one_line(_unwrapped(self.body)) or f"HTTP status {self.status}"
+
+
+def translated(refusal: Refusal) -> ChatcliError:
+    """The chatcli error that this refusal is: by its words where they are known, else by its status."""
+    words = refusal.words
+    for pattern, build in _BY_WORDS:
+        if re.search(pattern, words, re.IGNORECASE):
+            return build(refusal)
+    if 300 <= refusal.status < 400:
+        return _elsewhere(refusal)
+    return _BY_STATUS.get(refusal.status, _refused)(refusal)
+
+
+def unreachable(url: str, cause: str) -> Unreachable:
+    """`cause` is a clause: "nothing is listening there"."""
+    if address.is_loopback(url):
+        hint = (
+            "Start Ollama with `ollama serve`; get it at https://ollama.com/download. "
+            "Name another host with --host or OLLAMA_HOST. `chatcli --demo` works without a server."
+        )
+    else:
+        hint = (
+            "Check the name, and that Ollama on that machine listens to others (OLLAMA_HOST=0.0.0.0 there). "
+            "Name another host with --host or OLLAMA_HOST, or use Ollama on this machine: `ollama serve`, "
+            "from https://ollama.com/download. `chatcli --demo` works without a server."
+        )
+    return Unreachable(f"No Ollama server at {address.shown(url)}: {cause}.", hint)
+
+
+def broken(cause: str) -> StreamBroken:
+    return StreamBroken(
+        f"The answer broke off: {cause}.",
+        "The server may have stopped; its log says more. Ask again with /retry when it is back.",
+    )
+
+
+def not_ollama(url: str, what: str) -> BadReply:
+    """`what` is what came instead, in words."""
+    return BadReply(
+        f"The server at {address.shown(url)} does not answer as Ollama does: {what}.",
+        "Is something else listening there? Name the right host with --host or OLLAMA_HOST.",
+    )
+
+
+def one_line(text: str) -> str:
+    """Any text as one clean line of at most LONGEST characters; of an HTML page only its words."""
+    if re.search(r"<(!doctype|html|head|body|h1|title)\b", text, re.IGNORECASE):
+        title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+        text = re.sub(r"<(script|style)\b.*?</\1>", " ", text, flags=re.IGNORECASE | re.DOTALL)
+        words = title[1] if title and title[1].strip() else re.sub(r"<[^>]*>", " ", text)
+        text = html.unescape(words)
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return text if len(text) <= LONGEST else text[: LONGEST - 4].rstrip() + " ..."
+
+
+def _unwrapped(body: str) -> str:
+    """The words inside {"error": ...}, however deep: llama-server's own JSON comes as a string in Ollama's."""
+    words, said = body, _json(body)
+    for _ in range(6):
+        if isinstance(said, dict):
+            said = next((said[key] for key in ("error", "message", "detail") if said.get(key)), None)
+        elif isinstance(said, str):
+            words, said = said, _json(said)
+    return words
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _too_long(refusal: Refusal) -> ContextTooLong:
+    needed = _tokens(r"request \((\d+) tokens\)|n_prompt_tokens\W+(\d+)", refusal.body)
+    available = _tokens(r"context size \((\d+) tokens\)|n_ctx\W+(\d+)", refusal.body)
+    sizes = f" It has {needed} tokens." if needed else ""
+    sizes = f" It has {needed} tokens, the window {available}." if needed and available else sizes
+    return ContextTooLong(
+        f"The request does not fit the context window.{sizes}",
+        "Send less at once, or make the window larger with /set num_ctx.",
+        needed=needed,
+        available=available,
+    )
+
+
+def _tokens(pattern: str, body: str) -> int | None:
+    found = re.search(pattern, body)
+    return int(found[found.lastindex or 0]) if found else None
+
+
+def _missing(refusal: Refusal) -> Missing:
+    named = re.search(r"model ['\"](.+?)['\"] not found", refusal.words)
+    name = refusal.model or (named[1] if named else "")
+    return Missing(
+        f"The server at {refusal.where} has no model named {name}.",
+        f"Get it with `ollama pull {name}` or /pull {name}.",
+    )
+
+
+def _not_published(refusal: Refusal) -> Missing:
+    return Missing(
+        f"There is no model named {refusal.model} to pull: {refusal.words}.",
+        "Look for its exact name at https://ollama.com/search.",
+    )
+
+
+def _cannot_think(refusal: Refusal) -> CannotThink:
+    return CannotThink(
+        f"{_model(refusal)} does not support thinking.",
+        "Turn it off with /set think off, or choose another model with /model.",
+    )
+
+
+def _cannot_think_so_hard(refusal: Refusal) -> CannotThink:
+    return CannotThink(
+        f"{_model(refusal)} does not know that level of thinking: {refusal.words}.",
+        "Use /set think on or /set think off.",
+    )
+
+
+def _cannot_use_tools(refusal: Refusal) -> CannotUseTools:
+    return CannotUseTools(f"{_model(refusal)} does not support tools.", "Choose another model with /model.")
+
+
+def _cannot_see(refusal: Refusal) -> CannotSee:
+    return CannotSee(
+        f"{_model(refusal)} cannot see pictures.",
+        "Choose a vision model with /model, or send the text alone.",
+    )
+
+
+def _model(refusal: Refusal) -> str:
+    return refusal.model or "This model"
+
+
+def _refused(refusal: Refusal) -> Refused:
+    return _said_no("")(refusal)
+
+
+def _said_no(hint: str) -> Callable[[Refusal], Refused]:
+    """The server's own words, with a hint where there is one."""
+
+    def build(refusal: Refusal) -> Refused:
+        status = f" ({refusal.status})" if refusal.status else ""
+        return Refused(f"The server refused{status}: {refusal.words}", hint)
+
+    return build
+
+
+def _sign_in(refusal: Refusal) -> Refused:
+    return Refused(
+        f"The server at {refusal.where} does not let us in ({refusal.status}): {refusal.words}",
+        "Write the host as https://user:password@host, or set OLLAMA_API_KEY; "
+        "for a model in Ollama's cloud, run `ollama signin` first.",
+    )
+
+
+def _behind_a_proxy(refusal: Refusal) -> Unreachable:
+    return Unreachable(
+        f"What answers at {refusal.where} could not reach Ollama ({refusal.status}): {refusal.words}",
+        "Is Ollama running behind it? Another host can be named with --host or OLLAMA_HOST; "
+        "`chatcli --demo` works without a server.",
+    )
+
+
+def _unknown_path(refusal: Refusal) -> BadReply:
+    return not_ollama(refusal.where, f"{refusal.words} ({refusal.status})")
+
+
+def _elsewhere(refusal: Refusal) -> BadReply:
+    target = one_line(re.sub(r"//[^/@]*@", "//", refusal.location)) or "another place"
+    return BadReply(
+        f"The server at {refusal.where} sends us on to {target}.",
+        "Name that place itself with --host or OLLAMA_HOST.",
+    )
+
+
+_MEMORY = "Free some memory, choose a smaller model, or make the window smaller with /set num_ctx."
+
+# First match wins. The words are Ollama's and llama-server's own (see the recordings and tests).
+_BY_WORDS: tuple[tuple[str, Callable[[Refusal], ChatcliError]], ...] = (
+    (
+        r"exceeds? the (available )?context|longer than the context length|exceeds? (the )?context (length|size)",
+        _too_long,
+    ),
+    (r"pull model manifest: file does not exist", _not_published),
+    (r"^model ['\"].*['\"] not found", _missing),
+    (r"does not support thinking", _cannot_think),
+    (r"think value .* is not supported", _cannot_think_so_hard),
+    (r"does not support tools", _cannot_use_tools),
+    (
+        r"missing data required for image input|image input is not supported|does not support (vision|image)",
+        _cannot_see,
+    ),
+    (
+        r"does not support (chat|generate|completion)",
+        _said_no("It is not a model to chat with. Choose another with /model."),
+    ),
+    (r"more system memory|out of memory|cudamalloc failed|unable to allocate", _said_no(_MEMORY)),
+    (
+        r"runner (process )?(has )?(terminated|stopped|no longer)|runner process|unable to load model",
+        _said_no("The server's log says why. Often it is memory: " + _MEMORY),
+    ),
+    (r"error was encountered while running", _said_no("The server's log says more. Ask again with /retry.")),
+    (r"option .* must be of type", _said_no("Change that option with /set, or take it back with /unset.")),
+    (
+        r"invalid duration|unit in duration",
+        _said_no("Give keep_alive as a duration: /set keep_alive 5m."),
+    ),
+    (r"server busy|pending requests", _said_no("Wait a moment, then ask again with /retry.")),
+)
+
+_BY_STATUS: dict[int, Callable[[Refusal], ChatcliError]] = {
+    401: _sign_in,
+    403: _sign_in,
+    404: _unknown_path,
+    405: _unknown_path,
+    407: _said_no("The proxy wants a user name and password: write them into HTTPS_PROXY or HTTP_PROXY."),
+    413: _said_no("What stands before Ollama takes no request that large. Send fewer or smaller files."),
+    429: _said_no("Wait a moment, then ask again with /retry."),
+    502: _behind_a_proxy,
+    503: _said_no("Wait a moment, then ask again with /retry."),
+    504: _behind_a_proxy,
+}

@@ -1,0 +1,172 @@
+"""What the server knows about its models: Model, Listed, Loaded, Progress, and how they are read from its answers.
+
+Nothing here talks to the server; ollama.py does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from chatcli.conversation.message import Message, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model. `capabilities` is empty where the server does not tell; `trained` is the window it was trained
+    with, `num_ctx` the Modelfile's; `messages` are the Modelfile's, put before every request's own.
+    """
+
+    name: str
+    digest: str = ""
+    capabilities: frozenset[str] = frozenset()
+    trained: int | None = None
+    num_ctx: int | None = None
+    system: str = ""
+    messages: tuple[Message, ...] = ()
+    template: str = ""
+    parameters: str = ""
+    license: str = ""
+    modelfile: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A model on the server's disk. `size` in bytes."""
+
+    name: str
+    size: int
+    modified: datetime | None
+    digest: str
+    details: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model in memory. Sizes in bytes, `size_vram` of it on the GPU; `context_length`: its window as set up."""
+
+    name: str
+    size: int
+    size_vram: int
+    context_length: int | None
+    expires: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a download is: what is done now, and bytes where it is about bytes."""
+
+    status: str
+    done: int | None = None
+    total: int | None = None
+
+
+def read_model(name: str, shown: Mapping[str, Any], digest: str) -> Model:
+    """From the answer to /api/show."""
+    info = _mapping(shown.get("model_info"))
+    parameters = _text(shown.get("parameters"))
+    return Model(
+        name=name,
+        digest=digest,
+        capabilities=frozenset(c for c in _list(shown.get("capabilities")) if isinstance(c, str)),
+        trained=_trained(info),
+        num_ctx=_num_ctx(parameters),
+        system=_text(shown.get("system")),
+        messages=tuple(_messages(_list(shown.get("messages")))),
+        template=_text(shown.get("template")),
+        parameters=parameters,
+        license=_text(shown.get("license")),
+        modelfile=_text(shown.get("modelfile")),
+        details=_texts(shown.get("details")),
+        info=info,
+    )
+
+
+def read_listed(row: Mapping[str, Any]) -> Listed:
+    """From a row of /api/tags."""
+    return Listed(
+        name=_text(row.get("name")) or _text(row.get("model")),
+        size=_number(row.get("size")) or 0,
+        modified=_moment(row.get("modified_at")),
+        digest=_text(row.get("digest")),
+        details=_texts(row.get("details")),
+    )
+
+
+def read_loaded(row: Mapping[str, Any]) -> Loaded:
+    """From a row of /api/ps."""
+    return Loaded(
+        name=_text(row.get("name")) or _text(row.get("model")),
+        size=_number(row.get("size")) or 0,
+        size_vram=_number(row.get("size_vram")) or 0,
+        context_length=_number(row.get("context_length")) or None,
+        expires=_moment(row.get("expires_at")),
+    )
+
+
+def read_progress(line: Mapping[str, Any]) -> Progress:
+    """From a line of /api/pull."""
+    return Progress(_text(line.get("status")), _number(line.get("completed")), _number(line.get("total")))
+
+
+def same_model(one: str, other: str) -> bool:
+    """Whether both names mean one model: a name without a tag means its `latest`, and case does not matter."""
+    return _with_tag(one) == _with_tag(other)
+
+
+def digest_of(name: str, listed: Iterable[Listed]) -> str:
+    """The digest of the model called `name`; "" where it is not on the server's disk (cloud models are not)."""
+    return next((row.digest for row in listed if same_model(row.name, name)), "")
+
+
+def _with_tag(name: str) -> str:
+    folded = name.casefold()
+    return folded if ":" in folded.rpartition("/")[2] else f"{folded}:latest"
+
+
+def _trained(info: Mapping[str, Any]) -> int | None:
+    return _number(info.get(f"{info.get('general.architecture')}.context_length"))
+
+
+def _num_ctx(parameters: str) -> int | None:
+    found = re.search(r"^num_ctx\s+(\d+)\s*$", parameters, re.MULTILINE)
+    return int(found[1]) if found else None
+
+
+def _messages(rows: Iterable[Any]) -> Iterable[Message]:
+    for row in rows:
+        said = _mapping(row)
+        if (role := _text(said.get("role"))) in set(Role):
+            yield Message(Role(role), _text(said.get("content")), _text(said.get("thinking")))
+
+
+def _moment(value: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _number(value: Any) -> int | None:
+    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _texts(value: Any) -> Mapping[str, str]:
+    return {key: text for key, text in _mapping(value).items() if isinstance(text, str)}

@@ -1,0 +1,200 @@
+"""Client: the thin seam to an Ollama server. Every method waits interruptibly and raises chatcli errors only.
+
+The ollama library and httpx are imported by the first exchange (in wire.py), not by importing this.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import threading
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from chatcli.client import address, failures, models, stream
+from chatcli.client.models import Listed, Loaded, Model, Progress
+from chatcli.client.relay import Cut, relay
+from chatcli.client.request import NEVER_CUT, Request, duration
+from chatcli.conversation.events import Event
+from chatcli.errors import BadReply, Refused, StreamBroken, Unreachable
+
+if TYPE_CHECKING:
+    from chatcli.client.wire import Wire
+
+T = TypeVar("T")
+
+
+class Client:
+    """Talks to the server at `url` (as server.find gives it). May be used by several threads at once.
+
+    user:password@ in the URL becomes a Basic header; else OLLAMA_API_KEY is sent as a Bearer token, but only over
+    https or to this machine. `headers` go with every request and win over both.
+    """
+
+    def __init__(self, url: str, *, headers: Mapping[str, str] | None = None) -> None:
+        self.url, basic = address.without_credentials(url)
+        self._headers = {**_authorization(self.url, basic), **{k.lower(): v for k, v in (headers or {}).items()}}
+        self._lock = threading.Lock()
+        self._wire: Wire | None = None
+        self._cuts: set[Cut] = set()
+        self._closed = False
+
+    def chat(self, request: Request) -> Generator[Event, None, None]:
+        """The reply as it is made. Closing the generator disconnects at once, and the server stops generating."""
+        yield from stream.events(self._lines("/api/chat", request.body(), request.model))
+
+    def models(self) -> list[Listed]:
+        """What is on the server's disk."""
+        return [models.read_listed(row) for row in self._rows("/api/tags")]
+
+    def model(self, name: str, verbose: bool = False) -> Model:
+        """What the server knows of one model. Raises Missing. `verbose`: with its vocabulary, megabytes of it."""
+        shown = self._answer("POST", "/api/show", {"model": name, "verbose": verbose}, name)
+        return models.read_model(name, shown, models.digest_of(name, self.models()))
+
+    def vocabulary(self, name: str) -> Mapping[str, Any]:
+        """model_info with the tokenizer.ggml.* arrays; missing or empty for models that have none here."""
+        shown = self._answer("POST", "/api/show", {"model": name, "verbose": True}, name)
+        info = shown.get("model_info")
+        return info if isinstance(info, dict) else {}
+
+    def loaded(self) -> list[Loaded]:
+        """What is in the server's memory, with the window as it was allocated."""
+        return [models.read_loaded(row) for row in self._rows("/api/ps")]
+
+    def load(self, name: str, options: Mapping[str, Any], keep_alive: str | None = None) -> None:
+        """Load a model without asking it anything. The same options later do not load it again."""
+        kept = {} if keep_alive is None else {"keep_alive": duration(keep_alive)}
+        self._settle({"model": name, "messages": [], "options": dict(options), **NEVER_CUT, **kept}, name)
+
+    def unload(self, name: str) -> None:
+        self._settle({"model": name, "messages": [], "keep_alive": 0}, name)
+
+    def version(self) -> str:
+        return str(self._answer("GET", "/api/version").get("version", ""))
+
+    def pull(self, name: str) -> Generator[Progress, None, None]:
+        """Download a model. Closing the generator stops it; the next pull goes on where it stopped."""
+        progress, cause = Progress(""), None
+        try:
+            with closing(self._lines("/api/pull", {"model": name, "stream": True}, name)) as lines:
+                for line in lines:
+                    if line is not None:
+                        progress = models.read_progress(line)
+                        yield progress
+        except StreamBroken as error:
+            cause = error
+        if progress.status != "success":
+            raise StreamBroken(
+                f"The download of {name} broke off.", f"/pull {name} goes on from there."
+            ) from cause
+
+    def render(self, request: Request) -> str | None:
+        """The prompt that the model's template makes of this request; None where the server does not tell.
+
+        An old server would begin to generate instead: the connection is cut at its first chunk.
+        """
+        body = {**request.body(), "_debug_render_only": True}
+        try:
+            with closing(self._lines("/api/chat", body, request.model)) as lines:
+                first = next((line for line in lines if line is not None), {})
+        except (BadReply, Refused):
+            return None
+        told = first.get("_debug_info")
+        prompt = told.get("rendered_template") if isinstance(told, dict) else None
+        return prompt if isinstance(prompt, str) else None
+
+    def warm_up(self) -> None:
+        """Import the library and make ready to connect, without connecting: for a background thread."""
+        self._opened()
+
+    def close(self) -> None:
+        """Cut every exchange under way, in whichever thread. What is asked afterwards raises Unreachable."""
+        self._closed = True
+        for cut in list(self._cuts):
+            cut()
+        if self._wire is not None:
+            self._wire.shut()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _lines(
+        self, path: str, body: Mapping[str, Any], model: str
+    ) -> Generator[dict[str, Any] | None, None, None]:
+        return self._relayed(lambda wire, cut: wire.lines(path, body, cut, model))
+
+    def _answer(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, model: str = ""
+    ) -> dict[str, Any]:
+        def ask(wire: Wire, cut: Cut) -> Generator[dict[str, Any], None, None]:
+            yield wire.answer(method, path, body, cut, model)
+
+        with closing(self._relayed(ask)) as answers:
+            return next(answer for answer in answers if answer is not None)
+
+    def _rows(self, path: str) -> list[Mapping[str, Any]]:
+        rows = self._answer("GET", path).get("models") or []
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise failures.not_ollama(self.url, f"{path} has no list of models")
+        return rows
+
+    def _settle(self, body: Mapping[str, Any], model: str) -> None:
+        """Ask for something that may take minutes and answers nothing of interest."""
+        with closing(self._lines("/api/chat", body, model)) as lines:
+            for _ in lines:
+                pass
+
+    def _relayed(self, ask: Callable[[Wire, Cut], Generator[T, None, None]]) -> Generator[T | None, None, None]:
+        """Run one exchange in a reader thread; close() can cut it."""
+        cut = Cut()
+
+        def produce() -> Generator[T, None, None]:
+            yield from ask(self._opened(), cut)
+
+        self._cuts.add(cut)
+        try:
+            yield from relay(produce, cut)
+        finally:
+            self._cuts.discard(cut)
+
+    def _opened(self) -> Wire:
+        with self._lock:
+            if self._closed:
+                raise Unreachable("The connection to the server is closed.")
+            if self._wire is None:
+                self._wire = _library().Wire(self.url, self._headers)
+            return self._wire
+
+
+def _library() -> Any:
+    """Import wire.py, and with it the ollama library.
+
+    On import the library makes a client of its own, from OLLAMA_HOST, the proxy variables and SSL_CERT_FILE, and
+    fails where it cannot use them, though we may never need them: then it is imported without.
+    """
+    try:
+        return importlib.import_module("chatcli.client.wire")
+    except Exception:
+        aside = {name: os.environ.pop(name) for name in list(os.environ) if _steers_the_library(name)}
+        try:
+            return importlib.import_module("chatcli.client.wire")
+        finally:
+            os.environ.update(aside)
+
+
+def _steers_the_library(name: str) -> bool:
+    return name.upper() in {"OLLAMA_HOST", "SSL_CERT_FILE", "SSL_CERT_DIR"} or name.lower().endswith("_proxy")
+
+
+def _authorization(url: str, basic: str | None) -> dict[str, str]:
+    if basic is not None:
+        return {"authorization": basic}
+    key = os.environ.get("OLLAMA_API_KEY", "").strip()
+    if key and (url.startswith("https:") or address.is_loopback(url)):
+        return {"authorization": f"Bearer {key}"}
+    return {}

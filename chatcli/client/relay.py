@@ -1,0 +1,117 @@
+"""One reader thread and a bounded line of items to the thread that consumes them: whoever waits for the server can
+be interrupted at any moment, and a slow consumer slows the server down instead of filling the memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Generator, Mapping
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+TICK = 0.1  # seconds of silence after which the consumer gets a None
+DEPTH = 256  # items that may wait
+FAREWELL = 0.5  # seconds for the reader to end after its socket was shut down
+
+
+class Cut:
+    """Ends an exchange from another thread by shutting its socket down: a read that waits then returns at once."""
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+        self._made = False
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """httpcore's trace extension: keeps the socket of every connection it makes."""
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            self._socket = info["return_value"].get_extra_info("socket")
+            if self._made:
+                self._shut_down()
+
+    def __call__(self) -> None:
+        self._made = True
+        self._shut_down()
+
+    def _shut_down(self) -> None:
+        if self._socket is not None:
+            # The plain method on purpose: an SSLSocket's own would forget its TLS state under the reader's feet.
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+def relay(
+    produce: Callable[[], Generator[T, None, None]], cut: Callable[[], None]
+) -> Generator[T | None, None, None]:
+    """The items of `produce()`, which runs in a thread of its own; None when nothing came for a tick.
+
+    What it raises is raised here. Closing this generator calls `cut`, which must unblock `produce`.
+    """
+    line: _Line[T] = _Line()
+    reader = threading.Thread(target=_read, args=(produce, line), name="chatcli-reader", daemon=True)
+    try:
+        reader.start()
+        while not isinstance(item := line.take(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+    finally:
+        line.leave()
+        cut()
+        # A reader that is still connecting has no socket yet; it ends by itself when that is over.
+        if reader.ident is not None:
+            reader.join(FAREWELL)
+
+
+class _End:
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
+class _Line(Generic[T]):
+    """Bounded, between one thread that puts and one that takes.
+
+    Made of SimpleQueues because their operations are atomic: Ctrl-C may strike the taking thread at any point, and
+    must not leave a lock behind that the putting thread waits for.
+    """
+
+    def __init__(self) -> None:
+        self._items: SimpleQueue[T | _End] = SimpleQueue()
+        self._slots: SimpleQueue[None] = SimpleQueue()
+        self._deserted = False
+        for _ in range(DEPTH):
+            self._slots.put(None)
+
+    def put(self, item: T | _End) -> bool:
+        """Wait for a free slot; False when nobody takes any more."""
+        self._slots.get()
+        if not self._deserted:
+            self._items.put(item)
+        return not self._deserted
+
+    def take(self) -> T | _End | None:
+        try:
+            item = self._items.get(timeout=TICK)
+        except Empty:
+            return None
+        self._slots.put(None)
+        return item
+
+    def leave(self) -> None:
+        self._deserted = True
+        self._slots.put(None)
+
+
+def _read(produce: Callable[[], Generator[T, None, None]], line: _Line[T]) -> None:
+    try:
+        with contextlib.closing(produce()) as items:
+            for item in items:
+                if not line.put(item):
+                    return
+    except BaseException as error:  # raised again by the thread that consumes
+        line.put(_End(error))
+    else:
+        line.put(_End(None))

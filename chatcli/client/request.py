@@ -1,0 +1,99 @@
+"""Request: what one chat asks of the server, and whether the model at hand can do it at all.
+
+What goes into `messages` and `options` is the plan's business; num_ctx is sent when the caller put it there.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from chatcli.client.models import Model
+from chatcli.conversation.message import Message, Role
+from chatcli.errors import CannotSee, CannotThink
+
+# The server neither cuts the prompt behind our back nor drops older context while it generates. `shift` is part of
+# a runner's identity from v0.30 on, so everything that may load a model sends the same value.
+NEVER_CUT: Mapping[str, Any] = {"truncate": False, "shift": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`think`: None leaves it to the model; a str is a level ("low", ...). `keep_alive`: "5m", "-1", ..."""
+
+    model: str
+    messages: tuple[Message, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    think: bool | str | None = None
+    format: str | Mapping[str, Any] | None = None
+    keep_alive: str | None = None
+
+    def body(self) -> dict[str, Any]:
+        """The JSON object for POST /api/chat."""
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": [_message(message) for message in self.messages],
+            "options": dict(self.options),
+            "stream": True,
+            **NEVER_CUT,
+        }
+        if self.think is not None:
+            body["think"] = self.think
+        if self.format:
+            body["format"] = self.format
+        if self.keep_alive is not None:
+            body["keep_alive"] = duration(self.keep_alive)
+        return body
+
+
+def check(request: Request, model: Model, alternatives: Sequence[str] = ()) -> None:
+    """Raise CannotSee or CannotThink when `model` is known to be unable; `alternatives` are models that can see.
+
+    Only the newest question's pictures count: one from earlier in the conversation is no reason to refuse the next
+    question. A model without known capabilities (an old server) passes.
+    """
+    if not model.capabilities:
+        return
+    if _asks_with_pictures(request) and "vision" not in model.capabilities:
+        raise CannotSee(f"{request.model} cannot see pictures.", _who_can_see(alternatives))
+    if request.think and "thinking" not in model.capabilities:
+        raise CannotThink(
+            f"{request.model} does not support thinking.",
+            "Turn it off with /set think off, or choose another model with /model.",
+        )
+
+
+def duration(text: str) -> str | int | float:
+    """A keep_alive as the server reads it: a bare number is seconds and must be a JSON number, not a string."""
+    if re.fullmatch(r"-?\d+", text.strip()):
+        return int(text)
+    if re.fullmatch(r"-?\d*\.\d+", text.strip()):
+        return float(text)
+    return text.strip()
+
+
+def _message(message: Message) -> dict[str, Any]:
+    sent: dict[str, Any] = {"role": message.role.value, "content": message.text}
+    if message.thinking:
+        sent["thinking"] = message.thinking
+    if message.images:
+        sent["images"] = [base64.b64encode(image.data).decode("ascii") for image in message.images]
+    if message.tool_uses:
+        sent["tool_calls"] = [
+            {"function": {"name": use.name, "arguments": dict(use.arguments)}} for use in message.tool_uses
+        ]
+    return sent
+
+
+def _asks_with_pictures(request: Request) -> bool:
+    question = next((message for message in reversed(request.messages) if message.role is Role.USER), None)
+    return question is not None and bool(question.images)
+
+
+def _who_can_see(alternatives: Sequence[str]) -> str:
+    if alternatives:
+        return f"Choose one that can with /model: {', '.join(alternatives)}."
+    return "Choose a vision model with /model, or send the text alone."

@@ -1,0 +1,154 @@
+"""Which server to talk to: the one named, the one of OLLAMA_HOST, the one on this machine, or the demo engine as a
+child process.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit
+
+from chatcli.client import address
+from chatcli.errors import ServerError
+
+PATIENCE = 10.0  # seconds until the demo engine must have said its URL
+GRACE = 2.0  # seconds to end when asked, before it is asked less politely
+
+
+def find(host: str | None) -> str:
+    """The server's URL: `host` (from --host), else OLLAMA_HOST, else this machine. Raises BadValue."""
+    if host and host.strip():
+        return address.read(host, "--host")
+    named = os.environ.get("OLLAMA_HOST", "")
+    return address.read(named, "OLLAMA_HOST", forgive_ports=True) if named.strip() else address.DEFAULT
+
+
+def answers(url: str) -> bool:
+    """Whether something accepts connections there: 0.3 s for this machine, 2 s for another."""
+    place = urlsplit(url)
+    where = (place.hostname or "127.0.0.1", place.port or (443 if place.scheme == "https" else 80))
+    try:
+        with socket.create_connection(where, timeout=0.3 if address.is_loopback(url) else 2.0):
+            return True
+    except (OSError, UnicodeError):
+        return False
+
+
+class Server:
+    """A server to talk to. close() ends it when it is ours (the demo engine), and else does nothing."""
+
+    def __init__(self, url: str = "", *, engine: DemoEngine | None = None) -> None:
+        self._url = url
+        self._engine = engine
+
+    @property
+    def demo(self) -> bool:
+        return self._engine is not None
+
+    @property
+    def url(self) -> str:
+        """Waits for the demo engine to come up; ServerError when it does not."""
+        if not self._url and self._engine is not None:
+            self._url = self._engine.wait_for_url()
+        return self._url
+
+    @property
+    def shown(self) -> str:
+        """The URL as people may see it: without user name and password."""
+        return address.shown(self.url)
+
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.close()
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def start_demo() -> Server:
+    """Start the demo engine and return at once; `.url` waits for it."""
+    return Server(engine=DemoEngine([sys.executable, "-m", "chatcli.demo"]))
+
+
+class DemoEngine:
+    """The child process. It lives until close(), or until we die: it ends when its stdin does."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
+        self._child = _spawn(command, self._errors)
+        self._first_line = ""
+        self._spoke = threading.Event()
+        self._failure = ""
+        self._reader = threading.Thread(target=self._listen, name="chatcli-demo", daemon=True)
+        self._reader.start()
+
+    def wait_for_url(self) -> str:
+        """Its URL, from the first line it prints. ServerError when it ended or said nothing in time."""
+        self._spoke.wait(PATIENCE)
+        if self._first_line.startswith("http://"):
+            return self._first_line
+        if not self._failure:
+            self._failure = self._last_words() or "It gave no reason."
+            self.close()
+        raise ServerError("The demo engine did not start.", self._failure)
+
+    def close(self) -> None:
+        """End it: first by closing its stdin, then less politely. A second call does nothing."""
+        for stop in (self._close_stdin, self._child.terminate, self._child.kill):
+            if self._child.poll() is not None:
+                break
+            stop()
+            try:
+                self._child.wait(timeout=GRACE)
+            except subprocess.TimeoutExpired:
+                continue
+        self._close_stdin()
+        self._reader.join(timeout=1.0)
+        self._errors.close()
+
+    def _listen(self) -> None:
+        """Take the first line, then keep the pipe empty until it ends."""
+        assert self._child.stdout is not None
+        with self._child.stdout as stdout:
+            self._first_line = stdout.readline().strip()
+            self._spoke.set()
+            for _ in stdout:
+                pass
+
+    def _close_stdin(self) -> None:
+        if self._child.stdin is not None:
+            self._child.stdin.close()
+
+    def _last_words(self) -> str:
+        """The end of what it wrote to stderr, where a traceback says what went wrong."""
+        if self._errors.closed:
+            return ""
+        self._errors.seek(0)
+        lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
+        return "\n".join(lines[-5:])
+
+
+def _spawn(command: list[str], errors: IO[bytes]) -> subprocess.Popen[str]:
+    """Start the child out of reach of the terminal's Ctrl-C: that key ends a reply, not the engine."""
+    own_group = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+    return subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        text=True,
+        encoding="utf-8",
+        # `-m` looks in the working directory first: make that the place where this very package is.
+        cwd=Path(__file__).parents[2],
+        start_new_session=os.name == "posix",
+        creationflags=own_group,
+    )

@@ -1,0 +1,181 @@
+"""One HTTP exchange: the small subclass of the ollama library's client that posts bodies with fields the library
+does not know (truncate, shift, verbose, _debug_render_only). Importing it costs 0.3 s: done late, by ollama.py.
+
+It reads answers itself, through the library's httpx client: the library's own `_request` splits lines at U+0085
+inside a reply, loses why a connection failed, and stumbles over an error body that is not a JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import ollama
+
+from chatcli.client import address, failures
+from chatcli.client.relay import Cut
+from chatcli.errors import BadValue, ChatcliError
+
+CONNECT = 5.0  # seconds to reach the server
+ANSWER = 30.0  # seconds of silence allowed where no model has to be loaded
+MOST_OF_AN_ERROR = 64 * 1024  # bytes
+_CLOSED = "it closed the connection without an answer"
+LONGEST_LINE = 8 * 1024 * 1024  # bytes
+
+
+class Wire(ollama.Client):
+    """`url` without credentials; `headers` with the Authorization, if any: the library's own, taken from
+    OLLAMA_API_KEY whatever the host, is not sent.
+    """
+
+    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+        self.url = url
+        try:
+            super().__init__(host=url, follow_redirects=False, **_connection(url))
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise BadValue(f"{address.shown(url)} does not name a server: {error}.", "Check --host.") from error
+        except OSError as error:
+            raise failures.unreachable(
+                url, f"the certificates of SSL_CERT_FILE cannot be read ({error})"
+            ) from error
+        except (ImportError, ValueError) as error:
+            raise failures.unreachable(
+                url, f"the proxy set in the environment cannot be used ({error})"
+            ) from error
+        self._client.headers.pop("authorization", None)
+        self._client.headers.update(headers)
+
+    def lines(
+        self, path: str, body: Mapping[str, Any], cut: Cut, model: str
+    ) -> Generator[dict[str, Any], None, None]:
+        """Post `body`; the JSON objects of the answer, one for each line. No limit on the time between them."""
+        with self._exchange("POST", path, body, cut, model, patience=None) as response:
+            for line, whole in _split(response, self.url):
+                yield self._object(line, whole, model)
+
+    def answer(
+        self, method: str, path: str, body: Mapping[str, Any] | None, cut: Cut, model: str
+    ) -> dict[str, Any]:
+        """The JSON object that the answer is as a whole."""
+        with self._exchange(method, path, body, cut, model, patience=ANSWER) as response:
+            return self._object(response.read(), True, model)
+
+    def shut(self) -> None:
+        self._client.close()
+
+    @contextmanager
+    def _exchange(
+        self, method: str, path: str, body: Mapping[str, Any] | None, cut: Cut, model: str, patience: float | None
+    ) -> Iterator[httpx.Response]:
+        """An open response that is a success; every failure on the way is a chatcli error."""
+        begun = False
+        timeout = httpx.Timeout(patience, connect=CONNECT)
+        extensions = {"trace": cut.trace}
+        try:
+            with self._client.stream(method, path, json=body, timeout=timeout, extensions=extensions) as response:
+                if not response.is_success:
+                    raise failures.translated(self._refusal(response, model))
+                begun = True
+                yield response
+        except httpx.DecodingError as error:
+            raise failures.not_ollama(self.url, f"its compression is broken ({error})") from error
+        except (httpx.HTTPError, httpx.StreamError, OSError) as error:
+            raise self._network_failure(error, begun) from error
+
+    def _object(self, line: bytes, whole: bool, model: str) -> dict[str, Any]:
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError):
+            if not whole:
+                raise failures.broken("the connection was closed in the middle of a line") from None
+            raise failures.not_ollama(self.url, f"it sent {_start(line)}, which is not JSON") from None
+        if not isinstance(found, dict):
+            raise failures.not_ollama(self.url, f"it sent {_start(line)}, which is not a JSON object")
+        if found.get("error"):
+            refusal = failures.Refusal(0, line.decode("utf-8", "replace"), address.shown(self.url), model)
+            raise failures.translated(refusal)
+        return found
+
+    def _refusal(self, response: httpx.Response, model: str) -> failures.Refusal:
+        body = b""
+        for piece in response.iter_bytes():
+            body += piece
+            if len(body) > MOST_OF_AN_ERROR:
+                break
+        text = body[:MOST_OF_AN_ERROR].decode("utf-8", "replace")
+        location = response.headers.get("location", "")
+        return failures.Refusal(response.status_code, text, address.shown(self.url), model, location)
+
+    def _network_failure(self, error: Exception, begun: bool) -> ChatcliError:
+        if begun:
+            return failures.broken("the server closed the connection" if _is_close(error) else _cause(error))
+        if isinstance(error, httpx.RemoteProtocolError) and not _is_close(error):
+            return failures.not_ollama(self.url, f"it does not speak HTTP ({failures.one_line(str(error))})")
+        return failures.unreachable(self.url, _cause(error))
+
+
+def _connection(url: str) -> dict[str, Any]:
+    """How to connect. Never kept alive: every exchange has its own socket, so cutting one touches no other.
+
+    This machine is never reached through a proxy, whatever the environment says; plain HTTP needs no certificates,
+    whose loading takes time.
+    """
+    limits = httpx.Limits(max_keepalive_connections=0)
+    verify = url.startswith("https:")
+    if address.is_loopback(url):
+        return {"transport": httpx.HTTPTransport(verify=verify, limits=limits)}
+    return {"verify": verify, "limits": limits}
+
+
+def _split(response: httpx.Response, url: str) -> Iterator[tuple[bytes, bool]]:
+    """The lines, blank ones left out, and whether each was whole: the last may lack its end."""
+    rest = b""
+    for piece in response.iter_bytes():
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from ((line, True) for line in lines if line.strip())
+        if len(rest) > LONGEST_LINE:
+            raise failures.not_ollama(url, "it sent a line without end")
+    if rest.strip():
+        yield rest, False
+
+
+def _is_close(error: Exception) -> bool:
+    words = str(error)
+    return isinstance(error, httpx.ReadError | httpx.WriteError) or (
+        isinstance(error, httpx.RemoteProtocolError)
+        and ("disconnected" in words or "closed connection" in words or "incomplete" in words)
+    )
+
+
+def _cause(error: BaseException) -> str:
+    """Why the network failed, as a clause. The system's own error is at the root of the chain of causes."""
+    root = error
+    while root.__cause__ is not None or root.__context__ is not None:
+        root = root.__cause__ or root.__context__ or root
+    for kind, clause in _CAUSES:
+        if isinstance(error, kind) or isinstance(root, kind):
+            return clause
+    if isinstance(root, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({root.verify_message}; SSL_CERT_FILE can name an authority)"
+    said = failures.one_line(str(root)) or type(root).__name__
+    return f"the proxy on the way refused ({said})" if isinstance(error, httpx.ProxyError) else said
+
+
+_CAUSES: tuple[tuple[type[BaseException], str], ...] = (
+    (httpx.ConnectTimeout, f"it did not answer within {CONNECT:.0f} seconds"),
+    (httpx.TimeoutException, "it was silent for too long"),
+    (socket.gaierror, "there is no host of that name"),
+    (ConnectionRefusedError, "nothing is listening there"),
+    (ConnectionResetError, _CLOSED),
+    (httpx.RemoteProtocolError, _CLOSED),
+)
+
+
+def _start(line: bytes) -> str:
+    text = line[:80].decode("utf-8", "replace")
+    return repr(failures.one_line(text) or text)
