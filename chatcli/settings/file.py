@@ -7,6 +7,7 @@ import tempfile
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from chatcli.errors import ConfigError, UserError
 from chatcli.paths import private_directory
@@ -45,7 +46,7 @@ def read_environment(settings: Settings, environment: Mapping[str, str] = os.env
         settings.put("history", "off", Layer.ENVIRONMENT)
 
 
-def write_setting(path: Path, setting: Setting[object], text: str | None) -> None:
+def write_setting(path: Path, setting: Setting[Any], text: str | None) -> None:
     """Set (or with None remove) one line of the settings file; comments and order stay."""
     import tomlkit
 

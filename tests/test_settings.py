@@ -1,0 +1,127 @@
+"""Settings: kinds of values, layers, and where a value came from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatcli.errors import BadValue, ConfigError, UnknownSetting
+from chatcli.settings import table, values
+from chatcli.settings.file import read_environment, read_file, write_setting
+from chatcli.settings.settings import Layer, Settings, find_setting
+
+
+@pytest.mark.parametrize(
+    ("typed", "tokens"), [("8k", 8192), ("8192", 8192), ("1.5K", 1536), ("1m", 1048576), ("4_096", 4096)]
+)
+def test_a_size_may_be_typed_with_its_unit(typed: str, tokens: int) -> None:
+    assert values.size().read(typed) == tokens
+
+
+@pytest.mark.parametrize("typed", ["", "k", "-8k", "0", "8 apples", "99999999999k", "nan"])
+def test_a_size_that_makes_no_sense_is_refused_with_what_is_expected(typed: str) -> None:
+    with pytest.raises(BadValue, match="size in tokens"):
+        values.size().read(typed)
+
+
+def test_numbers_outside_their_range_are_refused() -> None:
+    with pytest.raises(BadValue, match="from 0 to 1"):
+        values.number(0, 1).read("1.5")
+    with pytest.raises(BadValue):
+        values.number().read("inf")
+
+
+@given(
+    st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), min_size=1), max_size=5)
+)
+def test_stop_texts_come_back_as_they_were_written(texts: list[str]) -> None:
+    kind = values.texts()
+    assert kind.read(kind.write(tuple(texts))) == tuple(texts)
+
+
+@pytest.mark.parametrize("setting", table.TABLE, ids=lambda setting: setting.name)
+def test_every_default_can_be_written_and_read_back(setting: table.Setting[object]) -> None:
+    written = setting.kind.write(setting.default)
+    if written:
+        assert setting.kind.read(written) == setting.default
+
+
+def test_names_and_aliases_are_never_shared() -> None:
+    words = [word for setting in table.TABLE for word in (setting.name, *setting.aliases)]
+    assert len(words) == len(set(words))
+
+
+def test_later_layers_win_and_the_origin_is_told() -> None:
+    settings = Settings()
+    assert settings[table.NUM_CTX] is None
+    for layer, text in [(Layer.FILE, "2k"), (Layer.FLAG, "8k"), (Layer.ENVIRONMENT, "4k")]:
+        settings.put("num_ctx", text, layer)
+    assert settings[table.NUM_CTX] == 8192
+    assert settings.origin(table.NUM_CTX) is Layer.FLAG
+    settings.put("num-ctx", "16k", Layer.SET)
+    assert settings[table.NUM_CTX] == 16384
+    settings.unset("num_ctx")
+    assert settings[table.NUM_CTX] == 8192
+
+
+def test_an_unknown_setting_is_answered_with_the_nearest_one() -> None:
+    with pytest.raises(UnknownSetting) as caught:
+        find_setting("temprature")
+    assert "temperature" in caught.value.hint
+
+
+def test_only_options_that_are_set_go_with_a_request() -> None:
+    settings = Settings()
+    settings.put("temperature", "0", Layer.SET)
+    settings.put("stop", '"END OF" x', Layer.SET)
+    assert settings.options() == {"temperature": 0.0, "stop": ["END OF", "x"]}
+
+
+def test_what_a_conversation_kept_is_taken_up_again_and_strangers_are_named() -> None:
+    before = Settings()
+    before.put("system", "Be brief.", Layer.SET)
+    before.put("verbose", "on", Layer.SET)
+    after = Settings()
+    refused = after.take_up({**before.kept(), "from_the_future": "1"})
+    assert after[table.SYSTEM] == "Be brief."
+    assert after[table.VERBOSE] is False
+    assert refused == ["from_the_future"]
+
+
+def test_the_settings_file_is_read_and_a_bad_line_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('model = "qwen3"\nnum_ctx = "8k"\ntemperature = 0.5\nverbose = true\nstop = ["a b", "c"]\n')
+    settings = Settings()
+    read_file(settings, file)
+    assert settings[table.MODEL] == "qwen3"
+    assert settings[table.NUM_CTX] == 8192
+    assert settings[table.VERBOSE] is True
+    assert settings[table.STOP] == ("a b", "c")
+    file.write_text('model = "qwen3"\ntemperature = "hot"\n')
+    with pytest.raises(ConfigError) as caught:
+        read_file(Settings(), file)
+    assert caught.value.line == 2
+    file.write_text("model = \n")
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        read_file(Settings(), file)
+
+
+def test_the_environment_sets_and_its_bad_values_are_named() -> None:
+    settings = Settings()
+    read_environment(settings, {"CHATCLI_NUM_CTX": "4k", "OLLAMA_NOHISTORY": "1"})
+    assert settings[table.NUM_CTX] == 4096
+    assert settings[table.HISTORY] is False
+    with pytest.raises(BadValue, match="CHATCLI_SEED"):
+        read_environment(settings, {"CHATCLI_SEED": "x"})
+
+
+def test_a_setting_is_written_without_disturbing_the_rest_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("# mine\nseed = 7  # lucky\n")
+    write_setting(file, table.NUM_CTX, "8k")
+    assert file.read_text() == '# mine\nseed = 7  # lucky\nnum_ctx = "8k"\n'
+    write_setting(file, table.NUM_CTX, None)
+    assert "num_ctx" not in file.read_text()
