@@ -7,7 +7,6 @@ nothing else. Importing this module, and counting before `warm_up`, costs no imp
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Sequence
 from math import ceil
 from pathlib import Path
@@ -16,14 +15,13 @@ from typing import TYPE_CHECKING
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Plan
 from chatcli.conversation.usage import Count, Usage
-from chatcli.tokens import cache, encoding
+from chatcli.tokens import cache
+from chatcli.tokens.encoding import load, tokens_of
 from chatcli.tokens.ledger import Ledger, Size
+from chatcli.tokens.scripts import split
 
 if TYPE_CHECKING:
     from tiktoken import Encoding
-
-# Runs of text that is not Latin: the two kinds of script cost a vocabulary very differently.
-_OTHER = re.compile(r"[^\u0000-\u024f\u2000-\u206f]+(?: [^\u0000-\u024f\u2000-\u206f]+)*")
 
 
 class Counter:
@@ -57,11 +55,14 @@ class Counter:
     def warm_up(self) -> None:
         """Load the encoding: about 0.2 s in which no other thread runs, so when no key is awaited, or at Enter."""
         if self._encoding is None:
-            self._encoding = encoding.load(self._name)
+            self._encoding = load(self._name)
             self._sizes = {}
 
     def count(self, message: Message) -> Count:
-        """What `message` adds to a prompt: its text, its pictures, and the template's text around its role."""
+        """What `message` adds to a prompt: its text, its pictures, and the template's text around its role.
+
+        Attached text files are counted by whoever puts them into the text.
+        """
         key = _key(message)
         return Count(self._ledger.cost(key, self._size(key, message)))
 
@@ -96,7 +97,7 @@ class Counter:
         if measured is None or not self.ready:
             return
         sized = self._sized(plan.messages)
-        raw = sum(size.text for _, size in sized)
+        raw = sum(sum(size.text) for _, size in sized)
         if measured < raw // 2 or (plan.window and measured >= plan.window * 0.97):
             return
         self._ledger.settle(sized, measured - self._preset_tokens(plan))
@@ -117,11 +118,11 @@ class Counter:
         return f"{self._name}, estimated" if self.ready else "characters, estimated"
 
     def _size(self, key: Hashable, message: Message) -> Size:
-        if key not in self._sizes:
+        sizes = self._sizes  # warm_up, in another thread, puts a new one in its place
+        if key not in sizes:
             calls = "".join(f"{use.name} {dict(use.arguments)}" for use in message.tool_uses)
-            size = self._measure(message.text + calls)
-            self._sizes[key] = Size(size.latin, size.other, len(message.images))
-        return self._sizes[key]
+            sizes[key] = Size(self._measure(message.text + calls).text, len(message.images))
+        return sizes[key]
 
     def _sized(self, messages: Sequence[Message]) -> list[tuple[Hashable, Size]]:
         keys = [_key(message) for message in messages]
@@ -131,10 +132,10 @@ class Counter:
         return self.fixed(plan.messages).tokens - self._ledger.fixed
 
     def _measure(self, text: str) -> Size:
-        latin, other = (text, "") if text.isascii() else (_OTHER.sub("", text), "".join(_OTHER.findall(text)))
         if self._encoding is None:
-            return Size(ceil(len(latin) / 3), len(other))
-        return Size(encoding.size(self._encoding, latin), encoding.size(self._encoding, other))
+            return Size(tuple(ceil(len(part) / (3 if part.isascii() else 1)) for part in split(text)))
+        encoding = self._encoding
+        return Size(tuple(tokens_of(encoding, part) if part else 0 for part in split(text)))
 
     def _restore(self) -> Ledger:
         ledger = Ledger()

@@ -61,7 +61,7 @@ def load(name: str) -> Encoding:
         return _build(name)
 
 
-def size(encoding: Encoding, text: str) -> int:
+def tokens_of(encoding: Encoding, text: str) -> int:
     """How many tokens `text` has. What spells a special token is text; a lone surrogate is U+FFFD."""
     return sum(len(encoding.encode_ordinary(piece)) for piece in pieces(text))
 

@@ -14,21 +14,18 @@ from math import ceil
 from statistics import median
 from typing import Any
 
+from chatcli.tokens.scripts import SCRIPTS
+
 IMAGE = 768  # Ollama's own figure for a picture, until this model's is known
 DECAY = 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """One message in the bundled encoding: tokens of its Latin text, tokens of every other script, pictures."""
+    """One message in the bundled encoding: tokens of its text by script (scripts.py), and pictures."""
 
-    latin: int = 0
-    other: int = 0
+    text: tuple[int, ...] = (0,) * len(SCRIPTS)
     images: int = 0
-
-    @property
-    def text(self) -> int:
-        return self.latin + self.other
 
 
 @dataclass(slots=True)
@@ -51,6 +48,9 @@ class Rate:
         self.true = self.true * DECAY + true
         self.estimated = self.estimated * DECAY + estimated
 
+    def dump(self) -> list[float]:
+        return [round(self.true, 3), round(self.estimated, 3)]
+
     def restore(self, kept: Any) -> None:
         true, estimated = (float(value) for value in kept)
         if 0 <= true < 1e9 and 0 <= estimated < 1e9 and true <= 64 * estimated:
@@ -61,13 +61,8 @@ class Ledger:
     """Costs of one model. `cost` is what a message adds to a prompt, `fixed` what a request costs besides."""
 
     def __init__(self) -> None:
-        # Until something was measured the rates are high: a model with a small vocabulary needs 1.6 times as many
-        # tokens as o200k_base for English, and several times as many for a script it hardly knows.
-        self._rates = {
-            "latin": Rate(1.5, 40),
-            "other": Rate(2.5, 40),
-            "message": Rate(7, 3),  # what the template puts around one message
-        }
+        self._rates = tuple(Rate(script.prior, 40) for script in SCRIPTS)
+        self._around = Rate(7, 3)  # what the template puts around one message
         self._images: list[int] = []
         self._costs: dict[Hashable, int] = {}
         self._start = 12
@@ -87,11 +82,11 @@ class Ledger:
         return self._costs[key] if key in self._costs else self.estimate(size)
 
     def estimate(self, size: Size) -> int:
-        return self.text(size) + ceil(self._rates["message"].value) + size.images * self.image
+        return self.text(size) + ceil(self._around.value) + size.images * self.image
 
     def text(self, size: Size) -> int:
         """Tokens of the text alone, without what a template puts around it."""
-        return ceil(self._rates["latin"].value * size.latin + self._rates["other"].value * size.other)
+        return ceil(sum(rate.value * units for rate, units in zip(self._rates, size.text, strict=True)))
 
     def charge(self, key: Hashable, tokens: int) -> None:
         """`tokens` are known to be the cost of that message."""
@@ -125,28 +120,31 @@ class Ledger:
 
     def _learn(self, new: Sequence[Size], rest: int) -> None:
         images = sum(size.images for size in new)
-        text = Size(sum(size.latin for size in new), sum(size.other for size in new))
-        around = self._rates["message"].value * len(new)
-        if images:
-            self._images = [*self._images, max(0, round((rest - self.text(text) - around) / images))][-9:]
-            return  # the text's share is a guess here: it teaches nothing
+        text = Size(tuple(map(sum, zip(*(size.text for size in new), strict=True))))
+        expected = self.text(text) + self._around.value * len(new)
+        if images:  # the text's share is a guess here: it teaches nothing
+            self._images = [*self._images, max(0, round((rest - expected) / images))][-9:]
+            return
         # One request teaches only so much: a prompt of the template's own may hide in the first one.
-        factor = min(max(rest / (self.text(text) + around), 0.25), 4.0)
-        for name, units in (("latin", text.latin), ("other", text.other), ("message", len(new))):
+        factor = min(max(rest / expected, 0.25), 4.0)
+        for rate, units in zip((*self._rates, self._around), (*text.text, len(new)), strict=True):
             if units:
-                self._rates[name].learn(factor * self._rates[name].value * units, units)
+                rate.learn(factor * rate.value * units, units)
 
     def dump(self) -> bytes:
         """What outlives the conversation, as JSON: rates and pictures, no texts."""
-        rates = {name: [round(rate.true, 3), round(rate.estimated, 3)] for name, rate in self._rates.items()}
-        return json.dumps({"rates": rates, "images": self._images}).encode()
+        names = [script.name for script in SCRIPTS]
+        rates = {name: rate.dump() for name, rate in zip(names, self._rates, strict=True)}
+        kept = {"rates": rates, "around": self._around.dump(), "images": self._images}
+        return json.dumps(kept).encode()
 
     def restore(self, kept_bytes: bytes) -> None:
         """Take up what `dump` gave. Anything that is not of that shape is passed over."""
         try:
             kept: Mapping[str, Any] = json.loads(kept_bytes)
-            for name, rate in self._rates.items():
-                rate.restore(kept["rates"][name])
+            for script, rate in zip(SCRIPTS, self._rates, strict=True):
+                rate.restore(kept["rates"][script.name])
+            self._around.restore(kept["around"])
             self._images = [int(tokens) for tokens in kept["images"] if 0 <= int(tokens) < 1_000_000][-9:]
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
             return
