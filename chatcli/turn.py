@@ -72,7 +72,7 @@ def answer(
         if not reply.text and session.conversation.tip != question.parent:
             session.store.go_to(session.conversation, question.parent)
     if reply.done is not None and session.plan is not None:
-        session.counter.learn(session.plan, reply.done.usage)
+        session.counter.learn(session.plan, reply.done.usage, reply.message)
     return session.conversation.last if reply.text else None
 
 
@@ -172,6 +172,7 @@ def _listen(session: Session, reply: Reply, feed: Callable[[Event], None], stopp
             raise KeyboardInterrupt
 
     wait_for(session.window, tick)
+    session.counter.warm_up()
     for attempt in (1, 2):
         plan, state = plan_next(session)
         session.plan = plan
