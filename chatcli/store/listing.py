@@ -27,7 +27,7 @@ def entries(connection: sqlite3.Connection, limit: int | None, demo: bool | None
         """SELECT conversations.id, title, updated, coalesce(number, 0), model, demo
            FROM conversations LEFT JOIN nodes ON nodes.id = tip
            WHERE latest > 0 AND trashed IS NULL AND demo IN (?, ?)
-           ORDER BY latest DESC LIMIT ?""",
+           ORDER BY latest DESC, updated DESC LIMIT ?""",
         (*((0, 1) if demo is None else (demo, demo)), -1 if limit is None else limit),
     )
     return [
@@ -40,7 +40,7 @@ def last(connection: sqlite3.Connection, demo: bool) -> int | None:
     row = connection.execute(
         """SELECT id FROM conversations
            WHERE latest > 0 AND trashed IS NULL AND demo = ? AND tip IS NOT NULL
-           ORDER BY latest DESC LIMIT 1""",
+           ORDER BY latest DESC, updated DESC LIMIT 1""",
         (demo,),
     ).fetchone()
     return row[0] if row else None

@@ -18,6 +18,7 @@ from chatcli.conversation.state import State
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.errors import NotFound, StoreError
 from chatcli.store import listing, nodes
+from chatcli.store.copying import copy_into
 from chatcli.store.database import Database, open_database
 from chatcli.store.draft import Draft
 from chatcli.store.listing import Entry
@@ -98,6 +99,23 @@ class Store:
             nodes={node.id: node for node in end},
             load=self._loader(conversation_id),
         )
+
+    def whole(self, conversation_id: int) -> Conversation:
+        """A conversation with all its branches loaded: for exports."""
+        conversation = self.conversation(conversation_id)
+        with self._database.reading() as connection:
+            everything = nodes.everything(connection, conversation_id)
+        conversation.nodes = {node.id: node for node in everything}
+        return conversation
+
+    def take_in(self, conversation: Conversation) -> Conversation:
+        """Store a copy of a conversation from elsewhere, with all its loaded nodes; returns the copy.
+
+        Done in portions, so that others can write between them; until it is complete it is in no list.
+        """
+        copy = self.create(title=conversation.title, demo=conversation.demo, settings=conversation.settings)
+        copy_into(self._database, conversation, copy.id)
+        return self.conversation(copy.id)
 
     def append(self, conversation: Conversation, message: Message, *, ended: Ended = Ended.COMPLETE) -> Node:
         """Store `message` as a child of the tip, and move the tip there. The first question gives the title."""

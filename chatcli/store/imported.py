@@ -1,0 +1,71 @@
+"""ImportedChat: a conversation read from a file, in no store yet; and how its messages become a tree."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from chatcli.conversation.message import Message
+from chatcli.conversation.tree import Conversation, Ended, Node
+from chatcli.conversation.usage import Turn
+
+
+@dataclass(slots=True)
+class ImportedChat:
+    """`conversation` has all its nodes (ids from 1, in the file's order); `repairs` says what was guessed."""
+
+    conversation: Conversation
+    repairs: list[str] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        return self.conversation.title
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What is on the path."""
+        return tuple(node.message for node in self.conversation.path())
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """A message that knows its parent by the name the file gives it. None: it is a beginning."""
+
+    name: Hashable
+    parent: Hashable | None
+    message: Message
+    created: datetime | None = None
+    ended: Ended = Ended.COMPLETE
+    turn: Turn | None = None
+
+
+def plant(seeds: Sequence[Seed], conversation: Conversation, repairs: list[str]) -> dict[Hashable, int]:
+    """Add `seeds` to `conversation`; the tip is the last one. Returns the new ids by name.
+
+    A message whose parent is not in the file, or is its own descendant, becomes a beginning.
+    """
+    by_name = {seed.name: seed for seed in seeds}
+    ids: dict[Hashable, int] = {}
+    now = datetime.now(UTC)
+    for seed in seeds:
+        for each in reversed(_not_planted(seed, by_name, ids)):
+            parent = ids.get(each.parent) if each.parent is not None else None
+            if parent is None and each.parent is not None:
+                repairs.append(f"message {each.name}: its parent is missing; taken as a beginning")
+            number = conversation.nodes[parent].number + 1 if parent is not None else 1
+            ids[each.name] = len(ids) + 1
+            created = each.created or now
+            node = Node(ids[each.name], parent, number, each.message, created, each.ended, each.turn)
+            conversation.add(node)
+    return ids
+
+
+def _not_planted(seed: Seed, by_name: dict[Hashable, Seed], ids: dict[Hashable, int]) -> list[Seed]:
+    """`seed` and its ancestors that have no place yet, nearest first; a circle ends where it closes."""
+    chain: dict[Hashable, Seed] = {}
+    at: Seed | None = seed
+    while at is not None and at.name not in ids and at.name not in chain:
+        chain[at.name] = at
+        at = by_name.get(at.parent) if at.parent is not None else None
+    return list(chain.values())

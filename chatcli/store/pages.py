@@ -1,0 +1,104 @@
+"""A conversation to be read: Markdown, and one self-contained HTML page. Only the path to the tip is on them."""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+
+from chatcli.conversation.message import Attachment, Role
+from chatcli.conversation.tree import Conversation, Ended, Node
+
+_SPEAKERS = {Role.USER: "You", Role.ASSISTANT: "Assistant", Role.SYSTEM: "System", Role.TOOL: "Tool"}
+_ENDINGS = {
+    Ended.LENGTH: "cut off by the length limit",
+    Ended.STOPPED: "stopped",
+    Ended.BROKEN: "broken off by the server",
+    Ended.INTERRUPTED: "interrupted",
+}
+# A picture of another kind is named instead: an SVG could carry a script into the page.
+_SHOWN = {"image/png", "image/jpeg", "image/gif", "image/webp"}
+
+
+def markdown_page(conversation: Conversation) -> str:
+    parts = [f"# {conversation.title or 'Conversation'}"]
+    for node in conversation.path():
+        message = node.message
+        parts.append(f"## {_heading(node)}")
+        if message.thinking:
+            parts.append("\n".join(f"> {line}".rstrip() for line in message.thinking.splitlines()))
+        parts.extend(f"*{_described(each)}*" for each in message.attachments)
+        if message.text:
+            parts.append(message.text.strip("\n"))
+    return "\n\n".join(parts) + "\n"
+
+
+def html_page(conversation: Conversation) -> str:
+    title = escape(conversation.title or "Conversation")
+    articles = "\n".join(_article(node) for node in conversation.path())
+    return _PAGE.format(title=title, style=_STYLE, articles=articles)
+
+
+def _article(node: Node) -> str:
+    message = node.message
+    parts = [f"<h2>{escape(_heading(node))}</h2>"]
+    if message.thinking:
+        parts.append(f"<details><summary>Thinking</summary><pre>{escape(message.thinking)}</pre></details>")
+    parts.extend(_shown(each) for each in message.attachments)
+    if message.text:
+        parts.append(f"<pre>{escape(message.text)}</pre>")
+    return f'<article class="{message.role.value}">\n' + "\n".join(parts) + "\n</article>"
+
+
+def _shown(attachment: Attachment) -> str:
+    described = escape(_described(attachment))
+    if attachment.kind == "image" and attachment.media_type in _SHOWN:
+        data = base64.b64encode(attachment.data).decode()
+        return f'<img alt="{described}" src="data:{attachment.media_type};base64,{data}">'
+    if attachment.kind == "text":
+        text = escape(attachment.data.decode(errors="replace"))
+        return f"<details><summary>{described}</summary><pre>{text}</pre></details>"
+    return f"<p><em>{described}</em></p>"
+
+
+def _heading(node: Node) -> str:
+    """Who, and of a reply the model and what cut it off."""
+    speaker = _SPEAKERS[node.message.role]
+    if node.turn is not None and node.turn.model:
+        speaker = node.turn.model
+    ending = _ENDINGS.get(node.ended)
+    return f"{speaker} ({ending})" if ending else speaker
+
+
+def _described(attachment: Attachment) -> str:
+    size = f"{attachment.size / 1000:.0f} kB" if attachment.size >= 1000 else f"{attachment.size} bytes"
+    return f"{'Picture' if attachment.kind == 'image' else 'File'}: {attachment.name}, {size}"
+
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem;
+  color: #1c1c1c; background: #fff; }
+article { margin: 1.5rem 0; padding: 0 1rem; border-left: 3px solid #ccc; }
+article.user { border-color: #2a6fb0; }
+h2 { font-size: 0.9rem; color: #666; margin: 0; }
+pre { font: inherit; white-space: pre-wrap; overflow-wrap: anywhere; margin: 0.4rem 0; }
+details pre { color: #666; }
+img { max-width: 100%; }
+@media (prefers-color-scheme: dark) { body { color: #ddd; background: #1a1a1a; } h2, details pre { color: #999; } }
+"""
+
+_PAGE = """<!DOCTYPE html>
+<html>
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy"
+  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<h1>{title}</h1>
+{articles}
+</body>
+</html>
+"""

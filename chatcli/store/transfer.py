@@ -1,0 +1,108 @@
+"""Conversations out of chatcli and into it: Markdown, JSON, JSONL, HTML out; JSON and JSONL in."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+from chatcli.conversation.tree import Conversation
+from chatcli.errors import BadFile, UserError
+from chatcli.store.imported import ImportedChat
+from chatcli.store.pages import html_page, markdown_page
+from chatcli.store.plain import FORM, from_plain, to_plain
+
+Format = Literal["md", "json", "jsonl", "html"]
+
+_LONE_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def export(conversation: Conversation, format: str) -> str:  # noqa: A002
+    """The conversation as text that is valid in UTF-8.
+
+    JSON and JSONL hold all of it (other branches as far as they are loaded: see Store.whole), and read_chat reads
+    them back. Markdown and HTML show the path.
+    """
+    match format:
+        case "md":
+            return markdown_page(conversation).encode(errors="replace").decode()
+        case "html":
+            return html_page(conversation).encode(errors="replace").decode()
+        case "json":
+            return _json(to_plain(conversation), indent=1) + "\n"
+        case "jsonl":
+            return _json_lines(conversation)
+    raise UserError(f"There is no export format {format!r}.", "There are md, json, jsonl and html.")
+
+
+def read_chat(source: str | Path) -> ImportedChat:
+    """The one conversation in `source` (text, or a file). Raises BadFile and UserError; see read_chats."""
+    chats = read_chats(source)
+    if len(chats) > 1:
+        raise UserError(
+            f"There are {len(chats)} conversations in it, not one.", "chatcli chats import takes them all."
+        )
+    return chats[0]
+
+
+def read_chats(source: str | Path) -> list[ImportedChat]:
+    """Every conversation in `source`, at least one: chatcli's own exports, lists of role and content."""
+    value = _values(_text_of(source))
+    return [_read_one(value)]
+
+
+def _read_one(value: Any) -> ImportedChat:
+    if isinstance(value, list):
+        return from_plain({"messages": value})
+    if isinstance(value, dict) and isinstance(value.get("messages", [] if "chatcli" in value else None), list):
+        if isinstance(value.get("chatcli"), int) and value["chatcli"] > FORM:
+            raise UserError("That file was written by a newer chatcli.", "Update chatcli to read it.")
+        return from_plain(value)
+    raise UserError("That is no list of messages.", 'A list of {"role": ..., "content": ...} can be read.')
+
+
+def _text_of(source: str | Path) -> str:
+    if isinstance(source, str):
+        return source
+    try:
+        data = source.read_bytes()
+    except OSError as error:
+        raise BadFile(
+            f"Cannot read {source}: {error.strerror}.", "Name a file with a conversation in it."
+        ) from None
+    return data.decode("utf-8-sig", "replace")
+
+
+def _values(text: str) -> Any:
+    """The JSON value in `text`; of JSON lines, one value made of all lines."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise UserError("That is no list of messages: it is nested too deeply.") from None
+    except ValueError as error:
+        problem = error
+    lines = [line for line in text.split("\n") if line.strip()]
+    try:
+        values = [json.loads(line) for line in lines]
+    except (ValueError, RecursionError):
+        raise UserError(f"That is neither JSON nor JSON lines: {problem}.", "Check the file.") from None
+    if not values:
+        raise UserError("There is nothing in it.", "Check the file.")
+    head = values[0]
+    if isinstance(head, dict) and "chatcli" in head and "role" not in head:
+        return {**head, "messages": values[1:]}
+    return values
+
+
+def _json_lines(conversation: Conversation) -> str:
+    """First a line about the conversation, then a line for each message, in the order they were made."""
+    plain = to_plain(conversation)
+    messages = [*plain.pop("messages"), *plain.pop("elsewhere", [])]
+    messages.sort(key=lambda message: int(message["id"]))
+    return "".join(_json(line) + "\n" for line in (plain, *messages))
+
+
+def _json(value: object, indent: int | None = None) -> str:
+    text = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
+    return _LONE_SURROGATES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -1,0 +1,221 @@
+"""Export then import gives the same conversation; what others wrote is read forgivingly, and guesses are said."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatcli.conversation.message import Attachment, Message, Role, ToolUse
+from chatcli.conversation.state import State, Summary
+from chatcli.conversation.tree import Conversation, Ended, Node
+from chatcli.conversation.usage import Count, Turn, Usage
+from chatcli.errors import BadFile, UserError
+from chatcli.store.store import Store
+from chatcli.store.transfer import export, read_chat
+
+TEXT = st.text(st.one_of(st.characters(), st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF)), max_size=20)
+NAMES = st.text(min_size=1, max_size=10)
+ATTACHMENTS = st.builds(
+    Attachment, st.sampled_from(["image", "text"]), NAMES, st.just("image/png"), st.binary(max_size=10)
+)
+MESSAGES = st.builds(
+    Message,
+    st.sampled_from(Role),
+    TEXT,
+    TEXT,
+    st.lists(ATTACHMENTS, max_size=2).map(tuple),
+    st.lists(st.builds(ToolUse, NAMES, st.dictionaries(NAMES, TEXT | st.integers())), max_size=2).map(tuple),
+)
+TURNS = st.builds(
+    Turn,
+    NAMES,
+    NAMES,
+    st.dictionaries(NAMES, TEXT | st.floats(allow_nan=False)),
+    st.builds(Count, st.integers(), st.booleans()),
+    st.builds(Usage, prompt_tokens=st.none() | st.integers()),
+)
+
+
+def nodes_of(conversation: Conversation) -> st.SearchStrategy[int | None]:
+    return st.sampled_from([None, *sorted(conversation.nodes)])
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> Conversation:
+    """Trees of any shape, times growing along every path, as the store makes them."""
+    conversation = Conversation(
+        id=0,
+        title=draw(st.sampled_from(["", "A title"])),
+        demo=draw(st.booleans()),
+        settings=draw(st.dictionaries(NAMES, TEXT, max_size=2)),
+    )
+    for node_id in range(1, draw(st.integers(1, 8))):
+        parent = draw(nodes_of(conversation))
+        number = conversation.nodes[parent].number + 1 if parent is not None else 1
+        created = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=node_id)
+        ended, turn = draw(st.sampled_from(Ended)), draw(st.none() | TURNS)
+        conversation.add(Node(node_id, parent, number, draw(MESSAGES), created, ended, turn))
+    tip, pin = draw(nodes_of(conversation)), draw(nodes_of(conversation))
+    conversation.go_to(tip)
+    pins = frozenset([pin] if pin is not None else [])
+    conversation.state = State(tip, Summary(draw(TEXT), tip) if tip is not None else None, pins)
+    return conversation
+
+
+@given(conversations(), st.sampled_from(["json", "jsonl"]))
+@settings(max_examples=60, deadline=None)
+def test_export_then_import_gives_the_same_conversation(conversation: Conversation, format_: str) -> None:
+    chat = read_chat(export(conversation, format_))
+    assert chat.repairs == []
+    assert chat.conversation == conversation
+    with Store.open(None) as store:
+        store.append(store.create(), Message.user("so that ids differ"))
+        stored = store.whole(store.take_in(chat.conversation).id)
+    if conversation.title or not conversation.nodes:
+        assert export(stored, format_) == export(conversation, format_)
+    assert len(stored.nodes) == len(conversation.nodes)
+
+
+def test_imported_branches_and_files_are_there() -> None:
+    conversation = Conversation(0, "A title")
+    files = (Attachment("image", "a.png", "image/png", b"\x89PNG"),)
+    now = datetime.now(UTC)
+    for node_id, parent, text in ((1, None, "question"), (2, 1, "first"), (3, 1, "second"), (4, 2, "more")):
+        conversation.add(Node(node_id, parent, {1: 1, 4: 3}.get(node_id, 2), Message.user(text, files), now))
+    plain = json.loads(export(conversation, "json"))
+    assert [message["content"] for message in plain["messages"]] == ["question", "first", "more"]
+    assert [message["content"] for message in plain["elsewhere"]] == ["second"]
+    assert len(plain["files"]) == 1
+    with Store.open(None) as store:
+        copy = store.take_in(read_chat(json.dumps(plain)).conversation)
+        assert [node.message.text for node in copy.path()] == ["question", "first", "more"]
+        assert copy.path()[2].message.attachments == files
+        assert [node.message.text for node in store.children(copy, copy.path()[0].id)] == ["first", "second"]
+
+
+def test_an_old_import_does_not_become_the_last_conversation() -> None:
+    old = '{"messages": [{"role": "user", "content": "long ago", "created": "2020-01-01T00:00:00Z"}]}'
+    with Store.open(None) as store:
+        recent = store.create()
+        store.append(recent, Message.user("today"))
+        copy = store.take_in(read_chat(old).conversation)
+        assert [entry.id for entry in store.entries()] == [recent.id, copy.id]
+        assert (copy.title, store.last()) == ("long ago", recent.id)
+        store.append(copy, Message.assistant("and now again"))
+        assert store.last() == copy.id
+
+
+def test_a_plain_list_is_repaired_and_it_is_said() -> None:
+    chat = read_chat('[{"content": "hi"}, {"role": "assistant"}, "and?", {"role": "robot", "content": 3}, 7]')
+    assert chat.messages == (
+        Message.user("hi"),
+        Message.assistant(""),
+        Message.user("and?"),
+        Message.user("3"),
+    )
+    assert chat.repairs == [
+        "message 1 has no role; taken as the user's",
+        "message 2 has no content; taken as empty",
+        "message 3 is bare text; taken as the user's",
+        "message 4 has content that is no text; taken as it is written",
+        "message 4 has the role 'robot', which means nothing here; taken as the user's",
+        "message 5 is no message; left out",
+    ]
+
+
+def test_json_lines_of_role_and_content_are_read() -> None:
+    chat = read_chat('{"role": "user", "content": "a"}\n\n{"role": "assistant", "content": "b"}\n')
+    assert chat.messages == (Message.user("a"), Message.assistant("b"))
+
+
+def test_openai_parts_pictures_and_tool_calls_are_read() -> None:
+    picture = "data:image/png;base64,iVBORw0KGgo="
+    parts = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": picture}}]
+    call = {"id": "1", "type": "function", "function": {"name": "look", "arguments": '{"at": 1}'}}
+    request = {
+        "model": "x",
+        "messages": [
+            {"role": "developer", "content": "Be brief."},
+            {"role": "user", "content": parts},
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+        ],
+    }
+    chat = read_chat(json.dumps(request))
+    image = Attachment("image", "picture1.png", "image/png", b"\x89PNG\r\n\x1a\n")
+    assert chat.messages == (
+        Message.system("Be brief."),
+        Message.user("What is this?", (image,)),
+        Message(Role.ASSISTANT, "", tool_uses=(ToolUse("look", {"at": 1}),)),
+    )
+    assert chat.repairs == []
+
+
+@pytest.mark.parametrize(
+    "text", ["", "hello", "3", '{"a": 1}', '"text"', "null", "[" * 100_000, '{"messages": 3}']
+)
+def test_what_is_no_list_is_refused(text: str) -> None:
+    with pytest.raises(UserError):
+        read_chat(text)
+
+
+def test_a_file_is_read_and_a_missing_one_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "chat.json"
+    file.write_bytes(b'\xef\xbb\xbf[{"role": "user", "content": "hi \xff"}]')
+    assert read_chat(file).messages == (Message.user("hi �"),)
+    with pytest.raises(BadFile, match="No such file"):
+        read_chat(tmp_path / "missing.json")
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | TEXT,
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    ["messages", "role", "content", "id", "parent", "turn", "ended", "state", "attachments"]
+                ),
+                inner,
+                max_size=4,
+            )
+        ),
+    )
+)
+@settings(max_examples=200, deadline=None)
+def test_any_json_is_read_or_refused_with_a_word(value: object) -> None:
+    for text in (json.dumps(value), json.dumps({"chatcli": 1, "messages": [value], "elsewhere": [value]})):
+        try:
+            chat = read_chat(text)
+        except UserError:
+            continue
+        with Store.open(None) as store:
+            store.take_in(chat.conversation)
+
+
+def test_markdown_and_html_show_the_path() -> None:
+    conversation = Conversation(0, "<Cats> & dogs")
+    now = datetime.now(UTC)
+    picture = Attachment("image", '"><script>', "image/png", b"\x89PNG")
+    script = Attachment("image", "x.svg", "image/svg+xml", b"<svg onload=alert(1)>")
+    conversation.add(Node(1, None, 1, Message.user("Is <b>this</b> a cat? \udc80", (picture, script)), now))
+    reply = Message.assistant("# Yes", thinking="Whiskers.\nTail.")
+    conversation.add(Node(2, 1, 2, reply, now, Ended.STOPPED, Turn("llama")))
+    markdown = export(conversation, "md")
+    assert "## You\n\n*Picture:" in markdown
+    assert "## llama (stopped)\n\n> Whiskers.\n> Tail.\n\n# Yes\n" in markdown
+    page = export(conversation, "html")
+    assert "Is &lt;b&gt;this&lt;/b&gt; a cat? ?" in page
+    assert "data:image/png;base64,iVBORw==" in page
+    assert "<script" not in page
+    assert "<svg" not in page
+    assert "svg+xml" not in page
+
+
+def test_an_unknown_format_is_refused() -> None:
+    with pytest.raises(UserError, match="docx"):
+        export(Conversation(0), "docx")
