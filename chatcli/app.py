@@ -30,20 +30,21 @@ from chatcli.warmup import warm_up
 LEAVING = frozenset({"quit", "exit"})
 # How many messages of a conversation are shown when it is taken up again.
 SHOWN_ON_RESUME = 4
+# Settings that the screen and the prompt are made by.
+FURNITURE = (table.PLAIN, table.VI, table.HISTORY, table.SAVE)
 
 
 def run(wishes: Wishes) -> int:
     """Chat until the person leaves; the exit code."""
     session = build(wishes)
     try:
-        screen = Screen(plain=session.settings[table.PLAIN] or None)
-        Loop(session, screen, make_reader(session, screen)).run()
+        Loop(session).run()
     finally:
         close(session)
     return 0
 
 
-def make_reader(session: Session, screen: Screen) -> Reader:
+def make_reader(session: Session, options: ReaderOptions) -> Reader:
     """The prompt, with completion from the registry and the toolbar from the session."""
     registry = everything()
 
@@ -53,8 +54,8 @@ def make_reader(session: Session, screen: Screen) -> Reader:
         found = registry.suggest(session, typed)
         return [Suggestion(word.text, replaces, word.text, word.meaning) for word, replaces in found]
 
-    options = ReaderOptions(vi=session.settings[table.VI], plain=screen.plain)
-    history = LineHistory(session.paths.line_history) if session.settings[table.SAVE] else None
+    remembered = session.settings[table.HISTORY] and session.settings[table.SAVE]
+    history = LineHistory(session.paths.line_history) if remembered else None
     reader = Reader(history, suggest, lambda: meter(session), options)
     reader.on_first_render(lambda: warm_up(session, reader.refresh))
     return reader
@@ -63,16 +64,25 @@ def make_reader(session: Session, screen: Screen) -> Reader:
 class Loop:
     """Reads and acts until it is told to leave. `_line` is what the next prompt begins with."""
 
-    def __init__(self, session: Session, screen: Screen, reader: Reader) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
-        self._screen = screen
-        self._reader = reader
         self._line = ""
         self._leaving = False
+        self._furnish()
+
+    def _furnish(self) -> None:
+        """Screen and prompt as the settings want them now; made anew only when one of those has changed."""
+        settings = self._session.settings
+        self._wanted = [settings[each] for each in FURNITURE]
+        self._screen = Screen(plain=settings[table.PLAIN] or None)
+        options = ReaderOptions(vi=settings[table.VI], plain=self._screen.plain)
+        self._reader = make_reader(self._session, options)
 
     def run(self) -> None:
         self._guarded(self._greet)
         while not self._leaving:
+            if self._wanted != [self._session.settings[each] for each in FURNITURE]:
+                self._furnish()
             line, self._line = self._line, ""
             match self._reader.read(line):
                 case Closed():

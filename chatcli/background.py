@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -39,28 +39,28 @@ class Later(Generic[T]):
             self._value.clear()
 
 
-def wait_for(later: Later[T], tick: Callable[[], None], every: float = 0.1) -> T:
-    """The value, made in a thread of its own; `tick` is called every so many seconds meanwhile and may raise."""
+def waiting(later: Later[T], every: float = 0.1) -> Iterator[None]:
+    """Have the value made in a thread of its own, and yield every so many seconds until it is there. Raises what
+    making it raised.
+    """
     if later.ready is not None:
-        return later.ready
-    outcome: list[T | BaseException] = []
+        return
+    failure: list[BaseException] = []
 
     def work() -> None:
         try:
-            outcome.append(later.get())
-        except BaseException as error:
-            outcome.append(error)
+            later.get()
+        except BaseException as error:  # raised below, in the thread that waits
+            failure.append(error)
 
     thread = threading.Thread(target=work, name="chatcli-wait", daemon=True)
     thread.start()
     while thread.is_alive():
         thread.join(every)
         if thread.is_alive():
-            tick()
-    result = outcome[0]
-    if isinstance(result, BaseException):
-        raise result
-    return result
+            yield
+    if failure:
+        raise failure[0]
 
 
 class Background:

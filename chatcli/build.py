@@ -34,7 +34,7 @@ def build(wishes: Wishes) -> Session:
     """A session with nothing started but the demo engine's process, and nothing sent anywhere."""
     paths = find_paths()
     settings = read_settings(paths, wishes.values)
-    store = Store.open(paths.store if settings[table.SAVE] else None)
+    store = _open_store(settings, paths)
     try:
         server = (
             servers.start_demo() if wishes.demo else servers.Server(servers.find(settings[table.HOST] or None))
@@ -60,10 +60,7 @@ def read_settings(paths: Paths, values: Mapping[str, str]) -> Settings:
 
 def close(session: Session) -> None:
     """End what was started; safe to call twice."""
-    client = session.client.ready
-    if client is not None:
-        client.close()
-    session.server.close()
+    disconnect(session)
     session.background.close()
     session.store.close()
 
@@ -106,6 +103,42 @@ def forget_model(session: Session) -> None:
     session.window.forget()
 
 
+def reconnect(session: Session) -> None:
+    """Talk to the server that the settings name now. What was said stays."""
+    url = servers.find(session.settings[table.HOST] or None)
+    disconnect(session)
+    session.server = servers.Server(url)
+    forget_model(session)
+
+
+def disconnect(session: Session) -> None:
+    client = session.client.ready
+    session.client.forget()
+    if client is not None:
+        client.close()
+    session.server.close()
+
+
+def change_store(session: Session) -> None:
+    """Keep what is said from now on where the settings say: on disk, or (save off) in memory only. What has been
+    said in this conversation is there too.
+    """
+    before, said = session.store, session.conversation.path()
+    session.store = _open_store(session.settings, session.paths)
+    session.conversation = Conversation(id=0, demo=session.server.demo)
+    if said:
+        session.conversation = session.store.create(demo=session.server.demo, settings=session.settings.kept())
+        for node in said:
+            session.store.append(session.conversation, node.message, ended=node.ended)
+    before.close()
+
+
+def renew_counter(session: Session) -> None:
+    """Count as the setting tokenizer says."""
+    session.counter = _counter(session.settings, session.paths)
+    forget_model(session)
+
+
 def keep_settings(session: Session) -> None:
     """Store with the conversation what was set in it."""
     if session.conversation.id:
@@ -136,20 +169,27 @@ def settle_model(session: Session) -> list[str]:
 
 
 def _session(settings: Settings, paths: Paths, store: Store, server: servers.Server) -> Session:
-    client = Later(lambda: Client(server.url))
     session = Session(
         settings=settings,
         paths=paths,
         store=store,
         server=server,
-        client=client,
+        client=Later(lambda: Client(session.server.url)),
         model=Later(lambda: _model_in_use(session)),
         window=Later(lambda: find_window(session)),
-        counter=Counter(paths.cache if settings[table.SAVE] else None, settings[table.TOKENIZER]),
+        counter=_counter(settings, paths),
         background=Background(),
         conversation=Conversation(id=0, demo=server.demo),
     )
     return session
+
+
+def _open_store(settings: Settings, paths: Paths) -> Store:
+    return Store.open(paths.store if settings[table.SAVE] else None)
+
+
+def _counter(settings: Settings, paths: Paths) -> Counter:
+    return Counter(paths.cache if settings[table.SAVE] else None, settings[table.TOKENIZER])
 
 
 def _take_last_model(session: Session) -> None:

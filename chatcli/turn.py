@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chatcli.background import wait_for
+from chatcli.background import waiting
 from chatcli.build import keep_settings
 from chatcli.client.request import Request, check
 from chatcli.context.assemble import assemble
@@ -51,29 +51,42 @@ def ask(session: Session, text: str, attachments: tuple[Attachment, ...] = ()) -
 def answer(
     session: Session, question: Node, feed: Callable[[Event], None], stopped: Callable[[], bool] = lambda: False
 ) -> Node | None:
-    """Get the reply to `question`, the tip of the conversation, and keep whatever came of it, however it ends.
+    """Get the reply to `question`, the tip of the conversation, and hand each event to `feed`; the reply's node.
 
     None when no text came at all: then the question is off the path (the tip is its parent) but still in the
     tree. The same holds when an error is raised before any text; after some text, the partial reply is kept
-    and the error raised all the same.
+    and the error raised all the same. `stopped` is asked between events, ten times a second at least.
     """
+    with closing(stream(session, question)) as events:
+        for event in events:
+            feed(event)
+            if stopped():
+                break
+    last = session.conversation.last
+    return last if last is not None and last.parent == question.id else None
+
+
+def stream(session: Session, question: Node) -> Generator[Event]:
+    """The events of the reply to `question`. Whatever came of it is kept, however it ends: closing stops it."""
     draft = session.store.begin_reply(session.conversation, question)
     reply = Reply(save=draft.save)
-    state = session.conversation.state
+    outcome = [session.conversation.state]
     try:
-        state = _listen(session, reply, feed, stopped)
-    except KeyboardInterrupt:
+        for event in _listen(session, outcome):
+            reply.add(event)
+            yield event
+    except (GeneratorExit, KeyboardInterrupt):
         reply.stopped = True
+        raise
     finally:
         if reply.started:
-            draft.finish(reply.message, reply.ended, _provenance(session, reply), state)
+            draft.finish(reply.message, reply.ended, _provenance(session, reply), outcome[0])
         else:
             draft.drop()
         if not reply.text and session.conversation.tip != question.parent:
             session.store.go_to(session.conversation, question.parent)
     if reply.done is not None and session.plan is not None:
         session.counter.learn(session.plan, reply.done.usage, reply.message)
-    return session.conversation.last if reply.text else None
 
 
 @dataclass(slots=True)
@@ -163,28 +176,23 @@ def request_for(session: Session, plan: Plan) -> Request:
     )
 
 
-def _listen(session: Session, reply: Reply, feed: Callable[[Event], None], stopped: Callable[[], bool]) -> State:
-    """Send the plan, collect what comes. A count that proved too small is learnt from, and planned again once."""
-
-    def tick() -> None:
-        feed(Tick())
-        if stopped():
-            raise KeyboardInterrupt
-
-    wait_for(session.window, tick)
+def _listen(session: Session, state: list[State]) -> Iterator[Event]:
+    """Send the plan and pass on what comes; `state` is what to remember with it. A count that proved too small is
+    learnt from, and planned again once.
+    """
+    for _ in waiting(session.window):
+        yield Tick()
     session.counter.warm_up()
-    for attempt in (1, 2):
-        plan, state = plan_next(session)
-        session.plan = plan
+    for last_try in (False, True):
+        session.plan, state[0] = plan_next(session)
         try:
-            with closing(session.client.get().chat(request_for(session, plan))) as events:
-                _collect(events, reply, feed, stopped)
-            return state
+            with closing(session.client.get().chat(request_for(session, session.plan))) as events:
+                yield from events
+                return
         except ContextTooLong as error:
-            session.counter.too_long(error.needed, plan)
-            if attempt == 2 or reply.started:
+            session.counter.too_long(error.needed, session.plan)
+            if last_try:
                 raise
-    raise AssertionError("unreachable")
 
 
 def _settle_window(session: Session) -> int:
@@ -194,17 +202,6 @@ def _settle_window(session: Session) -> int:
         session.settings.put_value(table.NUM_CTX, window, Layer.CONVERSATION)
         keep_settings(session)
     return window
-
-
-def _collect(
-    events: Iterable[Event], reply: Reply, feed: Callable[[Event], None], stopped: Callable[[], bool]
-) -> None:
-    for event in events:
-        if stopped():
-            reply.stopped = True
-            return
-        reply.add(event)
-        feed(event)
 
 
 def _provenance(session: Session, reply: Reply) -> Turn:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
-from chatcli.build import forget_model, keep_settings
+from chatcli.build import change_store, forget_model, keep_settings, reconnect, renew_counter
 from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.outcome import Outcome, Prefill, Show
 from chatcli.commands.registry import command
@@ -22,8 +22,16 @@ SHORTHANDS = {
     "nothink": ("think", "off"),
     "nohistory": ("history", "off"),
 }
+# What else is to be done when one of these changes. Those of screen and line are looked at by the loop.
+FOLLOWERS: dict[str, Callable[[Session], None]] = {
+    table.NUM_CTX.name: lambda session: session.window.forget(),
+    table.MODEL.name: forget_model,
+    table.HOST.name: reconnect,
+    table.SAVE.name: change_store,
+    table.TOKENIZER.name: renew_counter,
+}
 # A change of these makes the server load the model anew.
-RELOADING = {table.NUM_CTX, table.NUM_BATCH, table.NUM_GPU, table.MAIN_GPU, table.USE_MMAP, table.NUM_THREAD}
+RELOADING = (table.NUM_CTX, table.NUM_BATCH, table.NUM_GPU, table.MAIN_GPU, table.USE_MMAP, table.NUM_THREAD)
 
 
 def setting_words(session: Session, typed: str) -> Iterator[Word]:
@@ -120,10 +128,9 @@ def _change(session: Session, setting: Setting[Any], value: str) -> Outcome:
 
 
 def _after_change(session: Session, setting: Setting[Any]) -> None:
-    if setting is table.NUM_CTX:
-        session.window.forget()
-    if setting is table.MODEL:
-        forget_model(session)
+    follow = FOLLOWERS.get(setting.name)
+    if follow is not None:
+        follow(session)
     keep_settings(session)
 
 

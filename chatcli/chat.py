@@ -1,0 +1,96 @@
+"""The same for Python programs: Chat(model).send(text). The same plan, client and store as the program's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+
+from chatcli.build import Wishes, build, close, new_conversation
+from chatcli.conversation.events import Text
+from chatcli.conversation.message import Message
+from chatcli.errors import BadReply
+from chatcli.prompt.attachments import read_image
+from chatcli.turn import ask, stream
+
+
+class Chat:
+    """One conversation with one model.
+
+        with Chat("llama3.2", system="Be brief.") as chat:
+            print(chat.send("Name a prime."))
+            for piece in chat.stream("And another."):
+                print(piece, end="")
+
+    `host` is where Ollama is (else OLLAMA_HOST, else this machine); `save` keeps the conversation in chatcli's own
+    store; every other setting of chatcli may be given by name, as it would be typed: `temperature="0"`. Errors are
+    those of chatcli.errors.
+    """
+
+    def __init__(
+        self,
+        model: str = "",
+        *,
+        system: str = "",
+        strategy: str = "auto",
+        num_ctx: int | None = None,
+        host: str = "",
+        save: bool = False,
+        **settings: str,
+    ) -> None:
+        given = {
+            "model": model,
+            "system": system,
+            "strategy": strategy,
+            "num_ctx": str(num_ctx) if num_ctx is not None else "",
+            "host": host,
+            "save": "on" if save else "off",
+            **settings,
+        }
+        self._session = build(Wishes({name: value for name, value in given.items() if value}))
+
+    def send(self, text: str, images: Sequence[str | Path] = ()) -> str:
+        """Say `text`, with these picture files, and get the whole reply."""
+        return "".join(self.stream(text, images))
+
+    def stream(self, text: str, images: Sequence[str | Path] = ()) -> Iterator[str]:
+        """The reply in pieces, as it is made. Closing the iterator stops it; what came is kept."""
+        question = ask(self._session, text, tuple(read_image(str(image)) for image in images))
+        with closing(stream(self._session, question)) as events:
+            for event in events:
+                if isinstance(event, Text):
+                    yield event.text
+        if self._session.conversation.tip == question.parent:
+            raise BadReply("The model's reply had no text.", "Ask again, or try another model.")
+
+    def clear(self) -> None:
+        """Begin a new conversation with the same settings."""
+        new_conversation(self._session)
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What has been said, oldest first; the system prompt first where there is one."""
+        from chatcli.settings.table import SYSTEM
+
+        system = self._session.settings[SYSTEM]
+        said = tuple(node.message for node in self._session.conversation.path())
+        return (Message.system(system), *said) if system else said
+
+    def save(self, file: str | Path) -> None:
+        """Write the conversation to a file: .md, .json, .jsonl or .html."""
+        from chatcli.store.transfer import export
+
+        path = Path(file)
+        path.write_text(export(self._session.conversation, path.suffix[1:]), encoding="utf-8", errors="replace")
+
+    def close(self) -> None:
+        close(self._session)
+
+    def __enter__(self) -> Chat:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

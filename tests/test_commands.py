@@ -1,0 +1,394 @@
+"""Commands: the registry's grammar, and each family against a real store and the demo engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
+
+import pytest
+
+from chatcli.build import Wishes, build, close
+from chatcli.commands import everything
+from chatcli.commands.arguments import Arg, read_arguments, split_words
+from chatcli.commands.outcome import Choose, Confirm, Opened, Outcome, Prefill, Quit, Show
+from chatcli.commands.registry import Registry, command
+from chatcli.errors import (
+    BadArgument,
+    BadFile,
+    BadValue,
+    CannotSee,
+    Missing,
+    NotFound,
+    UnknownCommand,
+    UnknownSetting,
+    UserError,
+)
+from chatcli.render.views import Document, History, Listing, Note, Source, WindowView
+from chatcli.session import Session
+from chatcli.settings import table
+from chatcli.turn import answer, ask
+from tests.faults import Engine, nobody_there
+
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360000002000100"
+    "05fe02fea7569f0000000049454e44ae426082"
+)
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    with Engine() as running:
+        yield running
+
+
+@pytest.fixture
+def session(engine: Engine) -> Iterator[Session]:
+    opened = build(Wishes({"host": engine.url, "model": "demo"}))
+    yield opened
+    close(opened)
+
+
+def do(session: Session, line: str) -> Outcome:
+    return everything().dispatch(session, line)
+
+
+def shown(outcome: Outcome) -> str:
+    """The text of what is to be shown, whatever its form."""
+    assert isinstance(outcome, Show)
+    texts = []
+    for view in outcome.views:
+        match view:
+            case Note(text) | Document(text) | Source(text):
+                texts.append(text)
+            case Listing(_, rows):
+                texts += [" ".join(row) for row in rows]
+            case _:
+                texts.append(repr(view))
+    return "\n".join(texts)
+
+
+def say(session: Session, text: str) -> None:
+    answer(session, ask(session, text), lambda event: None)
+
+
+# The grammar
+
+
+def test_a_near_miss_is_suggested_and_never_taken(session: Session) -> None:
+    with pytest.raises(UnknownCommand) as caught:
+        do(session, "clera")
+    assert "/clear" in caught.value.hint
+    with pytest.raises(UnknownCommand):
+        do(session, "byes")
+    with pytest.raises(UnknownCommand):
+        do(session, "clearfoo")
+
+
+def test_too_many_or_missing_arguments_are_answered_with_the_usage(session: Session) -> None:
+    with pytest.raises(BadArgument) as caught:
+        do(session, "unset")
+    assert "/unset NAME" in caught.value.hint
+    with pytest.raises(BadArgument, match="more than this command takes"):
+        do(session, "clear everything")
+    with pytest.raises(BadArgument, match="whole number"):
+        do(session, "history many")
+
+
+def test_every_command_says_what_it_does_and_what_its_arguments_are() -> None:
+    for each in everything().commands:
+        assert each.summary.endswith(".")
+        assert all(parameter.meaning for parameter in each.parameters)
+
+
+def test_two_commands_of_one_name_are_refused() -> None:
+    @command("twice")
+    def one(session: Session) -> Outcome:
+        """One."""
+        return Quit()
+
+    @command("other", "twice")
+    def two(session: Session) -> Outcome:
+        """Two."""
+        return Quit()
+
+    module = ModuleType("family")
+    vars(module).update(one=one, two=two)
+    with pytest.raises(TypeError, match="twice"):
+        Registry([module])
+
+
+def test_a_command_without_a_docstring_is_refused() -> None:
+    with pytest.raises(TypeError, match="docstring"):
+
+        @command("mute")
+        def mute(session: Session) -> Outcome:
+            return Quit()
+
+
+def test_flags_may_stand_anywhere_and_unknown_ones_are_named() -> None:
+    @command("probe")
+    def probe(
+        session: Session,
+        *files: Annotated[str, Arg("files")],
+        dry: Annotated[bool, Arg("only look")] = False,
+        model: Annotated[str | None, Arg("a model")] = None,
+    ) -> Outcome:
+        """Probe."""
+        return Quit()
+
+    assert read_arguments(probe.parameters, "a --dry 'b c' --model m") == (
+        ["a", "b c"],
+        {"dry": True, "model": "m"},
+    )
+    assert probe.usage == "/probe [FILES...] [--dry] [--model VALUE]"
+    with pytest.raises(BadArgument, match="--wet"):
+        read_arguments(probe.parameters, "--wet")
+    with pytest.raises(BadArgument, match="needs a value"):
+        read_arguments(probe.parameters, "--model")
+
+
+def test_an_apostrophe_is_no_quote() -> None:
+    assert split_words("don't panic") == ["don't", "panic"]
+
+
+def test_completion_knows_commands_settings_and_values(session: Session) -> None:
+    def offered(line: str) -> list[str]:
+        return [word.text for word, _ in everything().suggest(session, line)]
+
+    assert offered("/mo") == ["/model", "/models"]
+    assert "num_ctx" in offered("/set num")
+    assert offered("/set strategy a") == ["auto"]
+    assert "8k" in offered("/set num_ctx ")
+    assert offered("/clear ") == []
+    assert offered("/nothing ") == []
+
+
+# Settings
+
+
+def test_set_reads_a_size_and_says_that_the_model_reloads(session: Session) -> None:
+    text = shown(do(session, "set num_ctx 8k"))
+    assert "8192" in text
+    assert "anew" in text
+    assert session.settings[table.NUM_CTX] == 8192
+    assert "8192" in shown(do(session, "set num_ctx"))
+
+
+def test_the_forms_of_ollama_run_work(session: Session) -> None:
+    do(session, "set parameter temperature 0.5")
+    do(session, "set verbose")
+    do(session, "set nothink")
+    do(session, 'set system """Be brief."""')
+    assert session.settings[table.TEMPERATURE] == 0.5
+    assert session.settings[table.VERBOSE] is True
+    assert session.settings[table.THINK] == "off"
+    assert session.settings[table.SYSTEM] == "Be brief."
+    do(session, "set quiet")
+    assert session.settings[table.VERBOSE] is False
+
+
+def test_bad_settings_and_values_are_refused_with_a_word(session: Session) -> None:
+    with pytest.raises(UnknownSetting):
+        do(session, "set nonsense 1")
+    with pytest.raises(BadValue, match="num_ctx"):
+        do(session, "set num_ctx lots")
+    assert session.settings[table.NUM_CTX] is None
+
+
+def test_set_alone_lists_every_setting_and_where_its_value_came_from(session: Session) -> None:
+    do(session, "set seed 7")
+    text = shown(do(session, "set"))
+    for setting in table.TABLE:
+        assert setting.name in text
+    assert "seed 7 /set" in text
+
+
+def test_unset_goes_back_to_what_was_before(session: Session) -> None:
+    do(session, "set seed 7")
+    assert "unset" in shown(do(session, "unset seed"))
+    assert session.settings.options().get("seed") is None
+
+
+def test_the_system_prompt_is_shown_replaced_and_edited(session: Session) -> None:
+    assert "No system prompt" in shown(do(session, "system"))
+    do(session, "system You are a pirate.")
+    assert shown(do(session, "system")) == "You are a pirate."
+    assert do(session, "system edit") == Prefill("/system You are a pirate.")
+
+
+def test_settings_made_in_a_conversation_come_back_with_it(session: Session) -> None:
+    say(session, "hi")
+    do(session, "system Be brief.")
+    do(session, "set temperature 0")
+    number = session.conversation.id
+    do(session, "clear")
+    do(session, "system Be verbose.")
+    assert isinstance(do(session, f"load {number}"), Opened)
+    assert session.settings[table.SYSTEM] == "Be brief."
+    assert session.settings[table.TEMPERATURE] == 0
+
+
+# Models
+
+
+def test_models_are_listed_and_switched_and_the_conversation_stays(session: Session) -> None:
+    say(session, "hi")
+    assert "demo-vision" in shown(do(session, "models"))
+    do(session, "model demo-vision")
+    assert session.settings[table.MODEL] == "demo-vision"
+    assert len(session.conversation.path()) == 2
+    with pytest.raises(Missing, match="demo"):
+        do(session, "model nope")
+    assert session.settings[table.MODEL] == "demo-vision"
+
+
+def test_model_alone_asks_which(session: Session) -> None:
+    outcome = do(session, "model")
+    assert isinstance(outcome, Choose)
+    outcome.then(list(outcome.choices).index("demo-vision"))
+    assert session.settings[table.MODEL] == "demo-vision"
+
+
+def test_show_tells_what_the_server_knows(session: Session) -> None:
+    assert "trained window" in shown(do(session, "show"))
+    assert "{{" in shown(do(session, "show template"))
+    with pytest.raises(BadArgument):
+        do(session, "show everything")
+
+
+# Pictures
+
+
+def test_a_picture_goes_with_the_next_message(session: Session, engine: Engine, tmp_path: Path) -> None:
+    picture = tmp_path / "a dot.png"
+    picture.write_bytes(PNG)
+    with pytest.raises(CannotSee, match="demo"):
+        do(session, f"image '{picture}'")
+    assert session.pending == []
+    do(session, "model demo-vision")
+    assert "a dot.png" in shown(do(session, f"image '{picture}'"))
+    assert [each.name for each in session.pending] == ["a dot.png"]
+    do(session, "image none")
+    assert session.pending == []
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a picture"], ids=["missing", "empty", "text"])
+def test_a_file_that_is_no_picture_is_refused(session: Session, tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "cat.png"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(BadFile, match=r"cat\.png"):
+        do(session, f"image {file}")
+    assert session.pending == []
+
+
+# Conversations
+
+
+def test_clear_begins_anew_and_the_old_one_can_be_loaded(session: Session) -> None:
+    say(session, "tell me of whales")
+    do(session, "save whales")
+    assert "whales" in shown(do(session, "clear"))
+    assert session.conversation.tip is None
+    say(session, "something else")
+    assert isinstance(do(session, "load whales"), Opened)
+    assert session.conversation.path()[0].message.text == "tell me of whales"
+
+
+def test_load_of_something_unknown_says_so(session: Session) -> None:
+    with pytest.raises(NotFound):
+        do(session, "load nothing like it")
+
+
+def test_load_of_a_models_exact_name_switches_the_model_and_keeps_the_conversation(session: Session) -> None:
+    say(session, "hi")
+    do(session, "load demo-vision")
+    assert session.settings[table.MODEL] == "demo-vision"
+    assert len(session.conversation.path()) == 2
+
+
+def test_load_asks_when_a_name_is_a_model_and_a_conversation(session: Session) -> None:
+    say(session, "hi")
+    do(session, "save demo-vision")
+    outcome = do(session, "load demo-vision")
+    assert isinstance(outcome, Choose)
+    assert outcome.choices[0] == "the model demo-vision"
+
+
+def test_save_to_a_file_exports_and_asks_before_it_replaces(session: Session, tmp_path: Path) -> None:
+    with pytest.raises(UserError):
+        do(session, "save nothing.md")
+    say(session, "hi there")
+    file = tmp_path / "chat.md"
+    do(session, f"save {file}")
+    assert "hi there" in file.read_text()
+    file.write_text("mine")
+    outcome = do(session, f"save {file}")
+    assert isinstance(outcome, Confirm)
+    assert file.read_text() == "mine"
+    outcome.then()
+    assert "hi there" in file.read_text()
+
+
+def test_history_shows_the_last_messages(session: Session) -> None:
+    assert "Nothing" in shown(do(session, "history"))
+    say(session, "one")
+    say(session, "two")
+    outcome = do(session, "history 2")
+    assert isinstance(outcome, Show)
+    view = outcome.views[0]
+    assert isinstance(view, History)
+    assert [node.number for node in view.nodes] == [3, 4]
+
+
+# The window
+
+
+def test_context_accounts_for_every_message_and_never_overflows(session: Session) -> None:
+    do(session, "set num_ctx 1k")
+    for number in range(12):
+        say(session, f"question {number}")
+    outcome = do(session, "context")
+    assert isinstance(outcome, Show)
+    view = outcome.views[0]
+    assert isinstance(view, WindowView)
+    numbers = [part.first for part in view.plan.parts if part.first]
+    assert numbers == list(range(1, 25))
+    assert all(part.first == part.last for part in view.plan.parts)
+    assert view.plan.left_out > 0
+    assert view.allocated == 1024
+    assert view.plan.planned.tokens <= 1024
+    assert view.measured is not None
+
+
+# Help, and leaving
+
+
+def test_help_lists_every_command_and_explains_each(session: Session) -> None:
+    text = shown(do(session, "help"))
+    for each in everything().commands:
+        assert f"/{each.name}" in text
+        assert each.summary.rstrip(".") in shown(do(session, f"help {each.name}"))
+    assert shown(do(session, "?")) == text
+    assert "num_ctx" in shown(do(session, "? num_ctx"))
+    assert "Ctrl" in shown(do(session, "? shortcuts"))
+    with pytest.raises(UnknownCommand):
+        do(session, "help nonsense")
+
+
+@pytest.mark.parametrize("word", ["bye", "exit", "quit"])
+def test_these_words_leave(session: Session, word: str) -> None:
+    assert do(session, word) == Quit()
+
+
+def test_without_a_server_commands_that_need_none_still_work() -> None:
+    with nobody_there() as url:
+        session = build(Wishes({"host": url}))
+        try:
+            assert "strategy" in shown(do(session, "set"))
+            assert "Nothing" in shown(do(session, "history"))
+            assert "/set" in shown(do(session, "help"))
+        finally:
+            close(session)

@@ -1,0 +1,23 @@
+"""The README is the manual, and true."""
+
+from __future__ import annotations
+
+from chatcli.commands import everything
+from tests.readme import README, with_tables
+
+
+def test_the_reference_tables_are_those_of_the_program() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert text == with_tables(text), "run: python -m tests.readme"
+
+
+def test_the_two_commands_stand_on_top() -> None:
+    lines = README.read_text(encoding="utf-8").splitlines()
+    assert lines[2:6] == ["```sh", "pip install . && chatcli --demo", "pip install '.[test]' && pytest", "```"]
+
+
+def test_every_subcommand_of_the_shell_is_named() -> None:
+    text = README.read_text(encoding="utf-8")
+    for each in everything().commands:
+        if each.subcommand:
+            assert f"`{each.subcommand}`" in text
