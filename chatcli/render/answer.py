@@ -1,0 +1,82 @@
+"""Answer: the events of one reply, drawn as they come. How it looks is a Page's business (live.py, plain.py).
+
+However its context is left, the complete text stays behind, once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from time import monotonic
+from types import TracebackType
+from typing import Protocol
+
+from chatcli.conversation.events import Done, Event, Text, Thinking, Tick, ToolCall
+from chatcli.render.sanitize import one_line
+from chatcli.render.uninterrupted import uninterrupted
+
+
+class Page(Protocol):
+    """Where a reply is written. `tick` is called often, so that what moves moves."""
+
+    def open(self) -> None: ...
+    def think(self, piece: str) -> None: ...
+    def thought(self, summary: str) -> None: ...
+    def write(self, piece: str) -> None: ...
+    def note(self, text: str) -> None: ...
+    def tick(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Answer:
+    def __init__(self, page: Page, clock: Callable[[], float] = monotonic) -> None:
+        self._page, self._clock = page, clock
+        self._thinking_since: float | None = None
+        self._thoughts = 0  # events; Ollama sends one for each token
+
+    def __enter__(self) -> Answer:
+        self._page.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with uninterrupted():
+            try:
+                self._end_thinking()
+            finally:
+                self._page.close()
+
+    def feed(self, event: Event) -> None:
+        with uninterrupted():
+            match event:
+                case Text(text):
+                    self._end_thinking()
+                    self._page.write(text)
+                case Thinking(text):
+                    self._think(text)
+                case Tick():
+                    self._page.tick()
+                case ToolCall(use):
+                    self._end_thinking()
+                    self._page.note(one_line(f"calls {use.name} {json.dumps(dict(use.arguments), default=str)}"))
+                case Done():
+                    self._end_thinking()
+
+    def _think(self, text: str) -> None:
+        if self._thinking_since is None:
+            self._thinking_since = self._clock()
+        self._thoughts += 1
+        self._page.think(text)
+
+    def _end_thinking(self) -> None:
+        if self._thinking_since is not None:
+            seconds = self._clock() - self._thinking_since
+            self._thinking_since = None
+            self._page.thought(f"thought for {_duration(seconds)}, ~{self._thoughts} tokens")
+            self._thoughts = 0
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60} s"

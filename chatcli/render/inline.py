@@ -1,0 +1,130 @@
+"""Markdown inside a block: emphasis, code, links and the rest -> spans. Imports markdown-it: import it late."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markdown_it.common.utils import normalizeReference
+from markdown_it.token import Token
+
+from chatcli.render.lines import Span, both
+from chatcli.render.sanitize import clean, safe_link
+from chatcli.render.theme import Palette
+
+References = dict[str, Any]  # markdown-it's environment: what `[label]: url` lines have defined so far
+
+_MARKUP = re.compile(r"[\\`*_\[\]!<&~]|  \n")
+_OPENER = re.compile(r"[`\[]|(?:\*|~)(?=\S)|(?<!\w)_|<(?=[A-Za-z/!?])|&(?=[#\w]*\Z)|!\Z|\\\Z")
+_BREAK = re.compile(r"<br\s*/?>\Z", re.IGNORECASE)
+_STYLE_OF = {"strong": "strong", "em": "emphasis", "s": "strike", "link": "link"}
+
+
+def spans(text: str, palette: Palette, sgr: str = "", references: References | None = None) -> list[Span]:
+    """The text of one paragraph, heading or cell as it is to be seen; a newline in it is a hard break."""
+    if not _MARKUP.search(text):
+        return [Span(text.replace("\n", " "), sgr)]
+    return _Look(palette, sgr).draw(_parse(text, references))
+
+
+def settled(text: str, palette: Palette, sgr: str, references: References | None) -> list[Span] | None:
+    """The same for the front part of a text that still grows, or None where what follows could change its look."""
+    if not _MARKUP.search(text):
+        return [Span(text.replace("\n", " "), sgr)]
+    tokens = _parse(text, references)
+    if any(token.type == "text" and _OPENER.search(token.content) for token in tokens):
+        return None
+    return _Look(palette, sgr).draw(tokens)
+
+
+@lru_cache(maxsize=1)
+def _markdown() -> MarkdownIt:
+    return MarkdownIt("commonmark").enable("strikethrough")
+
+
+def _parse(text: str, references: References | None) -> list[Token]:
+    markdown = _markdown()
+    tokens: list[Token] = []
+    markdown.inline.parse(text, markdown, references if references is not None else {}, tokens)
+    return tokens
+
+
+class _Look:
+    """Walks the tokens with the styles that are open at each of them."""
+
+    def __init__(self, palette: Palette, sgr: str) -> None:
+        self._palette = palette
+        self._open = [sgr]
+        self._link = ""
+        self._shown: list[Span] = []
+
+    def draw(self, tokens: Sequence[Token]) -> list[Span]:
+        for token in tokens:
+            self._token(token)
+        return _merged(self._shown)
+
+    def _token(self, token: Token) -> None:
+        kind = token.type
+        if kind == "text":
+            self._say(token.content)
+        elif kind == "text_special":  # an entity or an escape may stand for a character that clean() never saw
+            self._say(clean(token.content))
+        elif kind == "code_inline":
+            self._say(token.content, self._palette["code"])
+        elif kind == "softbreak":
+            self._say(" ")
+        elif kind == "hardbreak" or (kind == "html_inline" and _BREAK.match(token.content)):
+            self._say("\n")
+        elif kind == "html_inline":
+            self._say(token.content, self._palette["html"])
+        elif kind == "image":
+            self._image(token)
+        elif token.nesting == 1:
+            self._enter(token)
+        elif token.nesting == -1:
+            self._leave(token)
+
+    def _enter(self, token: Token) -> None:
+        name = token.type.removesuffix("_open")
+        self._open.append(both(self._open[-1], self._palette[_STYLE_OF[name]]))
+        if name == "link":
+            self._link = clean(str(token.attrs.get("href", "")))
+            self._from = len(self._shown)
+
+    def _leave(self, token: Token) -> None:
+        self._open.pop()
+        if token.type == "link_close":
+            shown = "".join(span.text for span in self._shown[self._from :])
+            url, self._link = self._link, ""
+            self._address(shown, url)
+
+    def _image(self, token: Token) -> None:
+        self._say(clean(token.content) or "image", self._palette["emphasis"])
+        self._address(token.content, clean(str(token.attrs.get("src", ""))))
+
+    def _address(self, shown: str, url: str) -> None:
+        """Where a link leads is always to be seen, unless its text says just that."""
+        if url and shown not in {url, url.removeprefix("mailto:"), url.rstrip("/")}:
+            self._say(f" ({url})", self._palette["url"], safe_link(url))
+
+    def _say(self, text: str, sgr: str = "", link: str = "") -> None:
+        self._shown.append(Span(text, both(self._open[-1], sgr), link or safe_link(self._link)))
+
+
+def _merged(shown: Iterable[Span]) -> list[Span]:
+    merged: list[Span] = []
+    for span in shown:
+        if merged and merged[-1][1:] == span[1:]:
+            merged[-1] = Span(merged[-1].text + span.text, span.sgr, span.link)
+        elif span.text:
+            merged.append(span)
+    return merged
+
+
+def define(label: str, url: str, references: References) -> None:
+    """Remember `[label]: url` (the first one counts)."""
+    known = references.setdefault("references", {})
+    known.setdefault(normalizeReference(label), {"href": _markdown().normalizeLink(url), "title": ""})

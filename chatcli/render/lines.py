@@ -1,0 +1,134 @@
+"""Spans of styled text, and the lines they make at a width. Widths are in cells, as terminals count them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from rich.cells import get_character_cell_size
+
+
+class Span(NamedTuple):
+    """A run of text of one look. `sgr`: codes such as "1;36"; `link`: where a click leads."""
+
+    text: str
+    sgr: str = ""
+    link: str = ""
+
+
+class Line(NamedTuple):
+    """One line ready to be written: text with its escapes, and how many cells it takes."""
+
+    text: str
+    cells: int
+
+
+BLANK = Line("", 0)
+
+
+def cells(text: str) -> int:
+    """The cells `text` takes. Where terminals differ (joined emoji): the most it can, so that none wraps early."""
+    if text.isascii():
+        return len(text)
+    return sum(map(_char_cells, text)) + text.count("\ufe0f")
+
+
+@lru_cache(maxsize=8192)
+def _char_cells(char: str) -> int:
+    return get_character_cell_size(char)
+
+
+def both(outer: str, inner: str) -> str:
+    """Two SGR codes as one."""
+    return f"{outer};{inner}" if outer and inner else outer or inner
+
+
+def to_line(spans: Iterable[Span]) -> Line:
+    parts: list[str] = []
+    width = 0
+    for text, sgr, link in spans:
+        width += cells(text)
+        shown = f"\x1b[{sgr}m{text}\x1b[0m" if sgr else text
+        parts.append(f"\x1b]8;;{link}\x1b\\{shown}\x1b]8;;\x1b\\" if link else shown)
+    return Line("".join(parts), width)
+
+
+def wrap(spans: Sequence[Span], width: int) -> list[list[Span]]:
+    """`spans` broken into lines of at most `width` cells: at spaces, at newlines, between wide characters.
+
+    A word longer than a line is cut. At least one line comes back, an empty one for no text.
+    """
+    text = "".join(span.text for span in spans)
+    if "\n" not in text and (len(text) if text.isascii() else cells(text)) <= width:
+        return [list(spans)]
+    return list(_slices(spans, _breaks(text, max(1, width))))
+
+
+def _breaks(text: str, width: int) -> Iterator[tuple[int, int]]:
+    start = 0
+    for part in text.split("\n"):
+        for begin, end in _breaks_in_line(part, width):
+            yield start + begin, start + end
+        start += len(part) + 1
+
+
+def _breaks_in_line(text: str, width: int) -> Iterator[tuple[int, int]]:
+    start, size = 0, len(text)
+    ascii_only = text.isascii()
+    while True:
+        end = start + width if ascii_only else _reach(text, start, width)
+        if end >= size:
+            yield start, size
+            return
+        stop = end if text[end] == " " else text.rfind(" ", start, end)
+        if not ascii_only and text[end] != " ":
+            stop = max(stop, _wide_break(text, start, end))
+        stop = stop if text[start:stop].strip() else end
+        yield start, start + len(text[start:stop].rstrip(" "))
+        start = stop
+        while start < size and text[start] == " ":
+            start += 1
+        if start >= size:
+            return
+
+
+def _reach(text: str, start: int, width: int) -> int:
+    """The first index that does not fit any more; a base and its marks stay together."""
+    at, used = start, 0
+    while at < len(text):
+        used += cells(text[at])
+        if used > width:
+            break
+        at += 1
+    end = at
+    while end < len(text) and end > start + 1 and not _char_cells(text[end]):
+        end -= 1
+    return max(end, start + 1)
+
+
+def _wide_break(text: str, start: int, end: int) -> int:
+    for at in range(end, start, -1):
+        if _char_cells(text[at - 1]) == 2 or _char_cells(text[at]) == 2:
+            return at
+        if text[at - 1] == " ":
+            break
+    return -1
+
+
+def _slices(spans: Sequence[Span], ranges: Iterable[tuple[int, int]]) -> Iterator[list[Span]]:
+    index, offset = 0, 0  # `offset`: where spans[index] begins in the whole text
+    for start, end in ranges:
+        line: list[Span] = []
+        while index < len(spans) and offset + len(spans[index].text) <= start:
+            offset += len(spans[index].text)
+            index += 1
+        at, base = index, offset
+        while at < len(spans) and base < end:
+            span = spans[at]
+            piece = span.text[max(0, start - base) : end - base]
+            if piece:
+                line.append(Span(piece, span.sgr, span.link))
+            base += len(span.text)
+            at += 1
+        yield line

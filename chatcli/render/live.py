@@ -1,0 +1,143 @@
+"""LivePage: a reply as rendered Markdown that grows on a terminal, with a spinner before it and thinking above it.
+
+Nothing here waits or runs by itself: it is drawn when something comes, and not more often than drawing is cheap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic
+
+from chatcli.render.blocks import Blocks
+from chatcli.render.lines import BLANK, Line, Span, to_line, wrap
+from chatcli.render.paint import Painter
+from chatcli.render.sanitize import Cleaner, one_line
+from chatcli.render.theme import Palette
+
+_DELAY = 0.06  # seconds from one refresh to the next, at the least
+_SHARE = 5  # ... and so many times what the last one took: drawing never takes more than a part of the time
+_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_GLIMPSE = 5  # lines of thinking that are to be seen while it goes on, when it is folded
+
+
+class LivePage:
+    def __init__(
+        self,
+        painter: Painter,
+        palette: Palette,
+        size: Callable[[], tuple[int, int]],
+        model: str,
+        thinking: str,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._painter, self._palette, self._size, self._clock = painter, palette, size, clock
+        self._model, self._mode = one_line(model), thinking
+        self._cleaner = Cleaner()
+        self._pending: list[str] = []
+        self._final: list[Line] = []
+        self._thoughts: str | None = None  # None: not thinking
+        self._blocks: Blocks | None = None  # None: no text yet
+        self._began = self._due = clock()
+        self._busy = True  # nothing has come yet, or it thinks: the spinner turns
+
+    def open(self) -> None:
+        self._painter.open()
+        self._refresh()
+
+    def think(self, piece: str) -> None:
+        self._thoughts = self._thoughts or ""
+        self._pending.append(piece)
+        self._refresh_when_due()
+
+    def thought(self, summary: str) -> None:
+        self._take_pending()
+        if self._mode == "show" and self._thoughts:
+            self._final += self._dim(self._thoughts)
+        if self._mode != "hide":
+            self._final += [*self._dim(summary), BLANK]
+        self._thoughts = None
+
+    def write(self, piece: str) -> None:
+        if self._blocks is None:
+            if not self._pending and not piece.strip():
+                return  # what comes before the first word is nothing to see
+            self._blocks = Blocks(self._palette, self._size()[0])
+        self._busy = False
+        self._pending.append(piece)
+        self._refresh_when_due()
+
+    def note(self, text: str) -> None:
+        self._end_text()
+        self._final += self._dim(text)
+        self._busy = True
+        self._refresh()
+
+    def tick(self) -> None:
+        self._refresh_when_due()
+
+    def close(self) -> None:
+        self._busy = False
+        try:
+            self._end_text()
+            self._painter.paint(self._final, [])
+            self._final = []
+        finally:
+            self._painter.close()
+
+    def _refresh_when_due(self) -> None:
+        if self._clock() >= self._due:
+            self._refresh()
+
+    def _refresh(self) -> None:
+        start = self._clock()
+        self._take_pending()
+        final, self._final = self._final, []
+        self._painter.paint(final, self._open_lines())
+        now = self._clock()
+        self._due = start + max(_DELAY, _SHARE * (now - start))
+
+    def _take_pending(self) -> None:
+        text = self._cleaner.feed("".join(self._pending))
+        self._pending.clear()
+        if self._thoughts is not None:
+            self._thoughts += text
+            if self._mode == "show":
+                *whole, self._thoughts = self._thoughts.split("\n")
+                for line in whole:
+                    self._final += self._dim(line)
+            else:
+                self._thoughts = self._thoughts[-4000:]
+        elif self._blocks:
+            self._final += self._blocks.feed(text)
+
+    def _end_text(self) -> None:
+        self._pending.append(self._cleaner.finish())
+        self._take_pending()
+        if self._blocks:
+            self._final += self._blocks.finish()
+            self._blocks = None
+
+    def _open_lines(self) -> list[Line]:
+        if self._blocks:
+            return self._blocks.open_lines()
+        if not self._busy:
+            return []
+        spinner = self._spinner()
+        if self._thoughts is None or self._mode == "hide":
+            return [spinner]
+        return [*self._dim(self._thoughts)[-_GLIMPSE:], spinner]
+
+    def _spinner(self) -> Line:
+        seconds = self._clock() - self._began
+        turn = _SPINNER[int(seconds * 10) % len(_SPINNER)]
+        what = " thinks" if self._thoughts is not None else ""
+        text = f"{turn} {self._model}{what}, {int(seconds)} s"
+        return to_line(wrap([Span(text, self._palette["quiet"])], self._size()[0])[0])
+
+    def _dim(self, text: str) -> list[Line]:
+        width = self._size()[0]
+        return [
+            to_line(line)
+            for part in text.rstrip().split("\n")
+            for line in wrap([Span(part.expandtabs(4), self._palette["thinking"])], width)
+        ]

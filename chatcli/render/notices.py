@@ -1,0 +1,116 @@
+"""chatcli's own words -> lines: notes, errors, listings, documents, history. Foreign text is cleaned here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from chatcli.conversation.message import Attachment, Role
+from chatcli.conversation.tree import Ended, Node
+from chatcli.errors import ChatcliError
+from chatcli.render.blocks import render
+from chatcli.render.columns import Align, draw_row, fit
+from chatcli.render.lines import BLANK, Line, Span, to_line, wrap
+from chatcli.render.sanitize import clean, one_line
+from chatcli.render.theme import Palette
+from chatcli.render.views import Document, History, Listing, Note, Source, View, WindowView
+from chatcli.render.window import draw_window
+
+_NAMES = {Role.SYSTEM: "system", Role.USER: "you", Role.ASSISTANT: "reply", Role.TOOL: "tool"}
+_ENDINGS = {
+    Ended.COMPLETE: "",
+    Ended.LENGTH: "reached its length limit",
+    Ended.STOPPED: "stopped",
+    Ended.BROKEN: "broke off",
+    Ended.INTERRUPTED: "interrupted",
+}
+
+
+def draw(view: View, palette: Palette, width: int | None) -> Iterator[Line]:
+    """The lines of `view`. `width` None: no terminal, so nothing is wrapped and Markdown stays as written."""
+    match view:
+        case Note(text, tone):
+            yield from _text(text, palette[tone] if tone != "plain" else "", width)
+        case Listing():
+            yield from _listing(view, palette, width)
+        case Document(markdown):
+            yield from _markdown(markdown, palette, width)
+        case Source(text):
+            yield from _source(text)
+        case History(nodes):
+            yield from _history(nodes, palette, width)
+        case WindowView():
+            yield from draw_window(view, palette, width)
+
+
+def draw_error(error: ChatcliError, palette: Palette, width: int | None) -> Iterator[Line]:
+    yield from _text(error.message, palette["error"], width)
+    if error.hint:
+        yield from _text(error.hint, palette["hint"], width)
+
+
+def _text(text: str, sgr: str, width: int | None) -> Iterator[Line]:
+    for line in clean(text).expandtabs(4).split("\n"):
+        spans = [Span(line, sgr)]
+        yield from map(to_line, wrap(spans, width) if width else [spans])
+
+
+def _source(text: str) -> Iterator[Line]:
+    for line in clean(text).removesuffix("\n").expandtabs(8).split("\n"):
+        yield to_line([Span(line)])
+
+
+def _markdown(markdown: str, palette: Palette, width: int | None) -> Iterator[Line]:
+    if width is None:
+        yield from _source(markdown)
+    else:
+        yield from render(clean(markdown), palette, width)
+
+
+def _listing(view: Listing, palette: Palette, width: int | None) -> Iterator[Line]:
+    if view.title:
+        yield from _text(view.title, palette["title"], width)
+    if view.rows:
+        head = [[Span(one_line(name), palette["quiet"])] for name in view.columns]
+        rows = [[[Span(one_line(cell))] for cell in row] for row in view.rows]
+        aligns: list[Align] = ["right" if name in view.right else "left" for name in view.columns]
+        widths = fit([head, *rows], width or 10_000)
+        for row in [head, *rows] if any(view.columns) else rows:
+            yield from draw_row(row, widths, aligns)
+    if view.note:
+        yield from _text(view.note, palette["quiet"], width)
+
+
+def _history(nodes: tuple[Node, ...], palette: Palette, width: int | None) -> Iterator[Line]:
+    for at, node in enumerate(nodes):
+        if at:
+            yield BLANK
+        yield to_line([Span(_heading(node), palette["quiet"])])
+        message = node.message
+        if message.role is Role.ASSISTANT:
+            yield from _markdown(message.text, palette, width)
+        else:
+            yield from _text(message.text, "", width)
+        for attachment in message.attachments:
+            yield from _text(_described(attachment), palette["quiet"], width)
+
+
+def _heading(node: Node) -> str:
+    who = _NAMES[node.message.role]
+    if node.turn and node.turn.model:
+        who = one_line(node.turn.model)
+    ending = _ENDINGS[node.ended]
+    return f"{node.number} {who}" + (f" ({ending})" if ending else "")
+
+
+def _described(attachment: Attachment) -> str:
+    kind = "picture" if attachment.kind == "image" else "file"
+    return f"[{kind} {one_line(attachment.name)}, {_bytes(attachment.size)}]"
+
+
+def _bytes(size: int) -> str:
+    amount = float(size)
+    for unit in ("bytes", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"

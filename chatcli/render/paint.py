@@ -1,0 +1,72 @@
+"""The one hand that writes while a reply grows: final lines go into the scrollback, live ones are redrawn below.
+
+The cursor rests at the beginning of the row under the live lines. Only rows that changed are written again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from chatcli.render.lines import Line
+
+_HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
+_BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"  # terminals that know it show what lies between in one go
+
+
+class Painter:
+    def __init__(self, write: Callable[[str], None], size: Callable[[], tuple[int, int]]) -> None:
+        self._write, self._size = write, size
+        self._live: list[Line] = []
+        self._width = size()[0]
+
+    def open(self) -> None:
+        self._write(_HIDE)
+
+    def close(self) -> None:
+        self._write(_SHOW)
+
+    def paint(self, final: Sequence[Line], live: Sequence[Line]) -> None:
+        """Write `final` for good, and `live` below it (of which only the end is shown where it is too tall)."""
+        width, height = self._size()
+        self._width = width
+        new = [*final, *_bottom(live, width, height - 2)]
+        old = self._live
+        same = 0
+        while same < len(old) and same < len(new) and old[same] == new[same]:
+            same += 1
+        self._live = new[len(final) :]
+        if same < len(old) or same < len(new):
+            self._write(_change(old[same:], new[same:], width))
+
+
+def rows(line: Line, width: int) -> int:
+    """How many rows of the screen the line takes."""
+    return max(1, -(-line.cells // width))
+
+
+def _change(old: Sequence[Line], new: Sequence[Line], width: int) -> str:
+    up = sum(rows(line, width) for line in old)
+    over = [f"\x1b[{up}A\r"] if up else []
+    long = any(line.cells >= width for line in (*old, *new))
+    if up and long:
+        over.append("\x1b[J")
+    erase = (
+        "\x1b[K\n" if up and not long else "\n"
+    )  # a full row must not be followed by an erasure: it would lose a cell
+    over += [line.text + erase for line in new]
+    if up > len(new) and not long:
+        over.append("\x1b[J")
+    text = "".join(over)
+    return f"{_BEGIN}{text}{_END}" if up + len(new) > 2 else text
+
+
+def _bottom(live: Sequence[Line], width: int, height: int) -> list[Line]:
+    """The last of the lines that fit into `height` rows."""
+    kept: list[Line] = []
+    room = max(1, height)
+    for line in reversed(live):
+        room -= rows(line, width)
+        if room < 0:
+            break
+        kept.append(line)
+    return kept[::-1]

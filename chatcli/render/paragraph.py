@@ -1,0 +1,111 @@
+"""A paragraph that grows. What nothing can change any more is wrapped once; only its end is parsed again."""
+
+from __future__ import annotations
+
+import copy
+import re
+
+from chatcli.render import inline
+from chatcli.render.inline import References
+from chatcli.render.lines import Line, Span, to_line, wrap
+from chatcli.render.theme import Palette
+
+_TRY = 120  # characters of the unsettled end from which on it is worth trying to settle some of it
+_SLAB = 4096  # characters after which emphasis and links left open are taken as they stand: bounds the work
+_DEFINITION = re.compile(
+    r" {0,3}\[(?!\^)([^\[\]]+)\]:\s*<?([^\s<>]+)>?(?:\s+(?:\"[^\"]*\"|'[^']*'|\([^()]*\)))?\s*\Z"
+)
+
+
+class Paragraph:
+    """add() whole lines, extend() the last one. lines(): as it stands now; take(): those that are final."""
+
+    def __init__(self, palette: Palette, width: int, references: References) -> None:
+        self._palette, self._width, self._references = palette, width, references
+        self.source = ""  # of the slab at hand
+        self.is_whole = True  # no slab is done yet
+        self._settled = 0  # so much of `source` is in the two below
+        self._lines: list[Line] = []
+        self._carry: list[Span] = []  # the beginning of the line after `_lines`
+        self._try_at = _TRY
+
+    def copy(self) -> Paragraph:
+        twin = copy.copy(self)
+        twin._lines = list(self._lines)
+        return twin
+
+    def add(self, line: str) -> None:
+        self.extend("\n" + line if self.source else line)
+
+    def extend(self, piece: str) -> None:
+        self.source += piece
+        while len(self.source) > _SLAB:
+            self._end_slab()
+        if len(self.source) - self._settled >= self._try_at:
+            self._settle()
+
+    def lines(self) -> list[Line]:
+        end = self.source[self._settled :].rstrip()
+        if not end and not self._carry:
+            return list(self._lines)
+        shown = self._carry + inline.spans(end, self._palette, "", self._references)
+        return self._lines + [to_line(line) for line in wrap(shown, self._width)]
+
+    def take(self) -> list[Line]:
+        if self.is_whole:  # it may still become a heading
+            return []
+        self._lines, final = [], self._lines
+        return final
+
+    @property
+    def last_line(self) -> str:
+        return self.source.rpartition("\n")[2]
+
+    def without_last_line(self) -> Paragraph:
+        rest = Paragraph(self._palette, self._width, self._references)
+        rest.extend(self.source.rpartition("\n")[0])
+        return rest
+
+    def define(self) -> None:
+        """Take the link definitions at its front out of the text and into the references."""
+        if not self.is_whole or not self.source.startswith("["):
+            return
+        lines = self.source.split("\n")
+        while lines and (found := _DEFINITION.match(lines[0])):
+            inline.define(found[1], found[2], self._references)
+            del lines[0]
+        if len(lines) <= self.source.count("\n"):
+            self.source = "\n".join(lines)
+            self._restart()
+
+    def resize(self, width: int) -> None:
+        self._width = width
+        self._restart()
+
+    def _restart(self) -> None:
+        self._settled, self._lines, self._carry, self._try_at = 0, [], [], _TRY
+
+    def _settle(self) -> None:
+        """Wrap what cannot change: up to a space, where no emphasis, link or code is open."""
+        at = self.source.rfind(" ", self._settled + 1, -1)
+        while at > 0 and (self.source[at - 1] in " \n" or self.source[at + 1] in " \n"):
+            at = self.source.rfind(" ", self._settled + 1, at)
+        shown = None
+        if at > self._settled:
+            part = self.source[self._settled : at]
+            shown = inline.settled(part, self._palette, "", self._references)
+        if shown is None:
+            self._try_at = len(self.source) - self._settled + _TRY
+        else:
+            self._keep(shown, at)
+
+    def _end_slab(self) -> None:
+        at = max(self.source.rfind(" ", 0, _SLAB), self.source.rfind("\n", 0, _SLAB))
+        at = len(self.source[: max(at, 0)].rstrip()) or _SLAB
+        self._keep(inline.spans(self.source[self._settled : at], self._palette, "", self._references), at)
+        self.source, self._settled, self.is_whole = self.source[at:], 0, False
+
+    def _keep(self, shown: list[Span], settled: int) -> None:
+        *full, self._carry = wrap(self._carry + shown, self._width)
+        self._lines += map(to_line, full)
+        self._settled, self._try_at = settled, _TRY

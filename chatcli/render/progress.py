@@ -1,0 +1,70 @@
+"""How far a long job is, as a bar that moves, or as lines where nothing may move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from chatcli.render.lines import Line, Span, cells, to_line
+from chatcli.render.paint import Painter
+from chatcli.render.sanitize import one_line
+from chatcli.render.theme import Palette
+
+if TYPE_CHECKING:
+    from chatcli.render.console import Progress
+
+_BAR = 24
+_DELAY = 0.1  # seconds between two drawings
+
+
+def draw_progress(
+    steps: Iterator[Progress], write: Callable[[str], None], size: Callable[[], tuple[int, int]], palette: Palette
+) -> None:
+    """One row that changes; every status stays behind once it is done."""
+    painter = Painter(write, size)
+    painter.open()
+    last: Line | None = None
+    status, due = "", 0.0
+    try:
+        for step in steps:
+            final = [last] if last and step.status != status else []
+            last = _row(step, size()[0], palette)
+            if final or monotonic() >= due:
+                painter.paint(final, [last])
+                due = monotonic() + _DELAY
+            status = step.status
+    finally:
+        painter.paint([last] if last else [], [])
+        painter.close()
+
+
+def tell_progress(steps: Iterator[Progress], write: Callable[[str], None]) -> None:
+    """A line for every new status."""
+    status = ""
+    for step in steps:
+        if step.status != status:
+            status = step.status
+            write(one_line(status) + "\n")
+
+
+def _row(step: Progress, width: int, palette: Palette) -> Line:
+    status = one_line(step.status)
+    if not step.total:
+        return to_line([Span(_short(status, width - 1))])
+    share = min(1.0, (step.done or 0) / step.total)
+    full = round(share * _BAR)
+    amount = f" {share:4.0%}  {_size(step.done or 0)} of {_size(step.total)}"
+    status = _short(status, max(8, width - _BAR - len(amount) - 3))
+    bar = [Span("━" * full, palette["good"]), Span("━" * (_BAR - full), palette["quiet"])]
+    return to_line([Span(status + "  "), *bar, Span(amount)])
+
+
+def _short(text: str, width: int) -> str:
+    while cells(text) > width and text:
+        text = text[:-2] + "…"
+    return text
+
+
+def _size(amount: int) -> str:
+    return f"{amount / 1e9:.2f} GB" if amount >= 1e9 else f"{amount / 1e6:.1f} MB"

@@ -1,0 +1,91 @@
+"""What a source line can begin: pure functions of the line, as CommonMark has them. Tabs come expanded."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from markdown_it.common.html_blocks import block_names
+from markdown_it.common.html_re import HTML_OPEN_CLOSE_TAG_STR
+
+_HEADING = re.compile(r"(#{1,6})(?:[ ]+(.*?))?(?:[ ]+#+)?[ ]*\Z")
+_FENCE = re.compile(r"(`{3,})([^`]*)\Z|(~{3,})(.*)\Z")
+_RULE = re.compile(r"([-*_])[ ]*(?:\1[ ]*){2,}\Z")
+_UNDERLINE = re.compile(r"(=+|-+)[ ]*\Z")
+_ITEM = re.compile(r"([-+*]|\d{1,9}[.)])( +|\Z)")
+_STRUCTURE = re.compile(r"[\s>]*(?:(?:[-+*]|\d{1,9}[.)])\s+)*")
+_HTML = (
+    (re.compile(r"<(script|pre|style|textarea)(?:[\s>]|\Z)", re.IGNORECASE), r"</(?:script|pre|style|textarea)>"),
+    (re.compile(r"<!--"), r"-->"),
+    (re.compile(rf"</?(?:{'|'.join(block_names)})(?:\s|/?>|\Z)", re.IGNORECASE), ""),
+    (re.compile(HTML_OPEN_CLOSE_TAG_STR + r"\s*\Z"), ""),
+)
+
+
+class Fence(NamedTuple):
+    marks: str
+    language: str
+
+
+class Item(NamedTuple):
+    marker: str  # - * + . )
+    number: int  # 0 for a bullet
+    indent: int  # what the lines that belong to it are indented by
+    text: str
+
+
+def expand_tabs(line: str) -> str:
+    """Tabs that say where a line belongs, as spaces; those in its text stay."""
+    if "\t" not in line:
+        return line
+    front = _STRUCTURE.match(line)
+    end = front.end() if front else 0
+    return line[:end].expandtabs(4) + line[end:]
+
+
+def heading(text: str) -> tuple[int, str] | None:
+    found = _HEADING.match(text) if text.startswith("#") else None
+    return (len(found[1]), (found[2] or "").strip()) if found else None
+
+
+def underline(text: str) -> int:
+    """1 or 2 when `text` makes a heading of the paragraph above it, else 0."""
+    found = _UNDERLINE.match(text)
+    return 0 if not found else 1 if found[1][0] == "=" else 2
+
+
+def rule(text: str) -> bool:
+    return text[0] in "-*_" and _RULE.match(text) is not None
+
+
+def fence(text: str) -> Fence | None:
+    found = _FENCE.match(text) if text.startswith(("```", "~~~")) else None
+    if not found:
+        return None
+    info = (found[2] if found[1] else found[4]).split()
+    return Fence(found[1] or found[3], info[0].strip("{}.").lower() if info else "")
+
+
+def closes(marks: str, text: str) -> bool:
+    """Whether `text` ends the fence that `marks` began."""
+    body = text.strip()
+    return len(text) - len(text.lstrip(" ")) < 4 and len(body) >= len(marks) and set(body) == {marks[0]}
+
+
+def item(text: str, indent: int) -> Item | None:
+    """The list item that `text` begins, which stands behind `indent` spaces."""
+    found = _ITEM.match(text)
+    if not found:
+        return None
+    mark, spaces = found[1], len(found[2])
+    if not 1 <= spaces <= 4:  # nothing behind the marker, or indented code
+        spaces = 1
+    number = int(mark[:-1]) if mark[:-1] else 0
+    return Item(mark[-1], number, indent + len(mark) + spaces, text[len(mark) + spaces :])
+
+
+def html(text: str) -> str | None:
+    """The pattern that ends the HTML `text` begins ("" for a blank line), None where it begins none."""
+    if not text.startswith("<"):
+        return None
+    return next((end for start, end in _HTML if start.match(text)), None)

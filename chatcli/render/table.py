@@ -1,0 +1,95 @@
+"""A Markdown table that grows: its columns are settled by its first rows, so that later rows only add lines."""
+
+from __future__ import annotations
+
+import copy
+import re
+
+from chatcli.render import inline
+from chatcli.render.columns import Align, Cell, draw_row, fit, total
+from chatcli.render.inline import References
+from chatcli.render.lines import Line, Span, to_line
+from chatcli.render.theme import Palette
+
+_ROWS = 16  # rows that decide the widths; with them the table is still drawn anew, after them no more
+_DELIMITERS = re.compile(r"\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*\Z")
+_CELL_END = re.compile(r"(?<!\\)\|")
+
+
+class Table:
+    def __init__(self, palette: Palette, width: int, references: References, head: str, delimiters: str) -> None:
+        self._palette, self._width, self._references = palette, width, references
+        self._aligns = [_align(cell) for cell in _cells(delimiters)]
+        self._rows: list[list[Cell]] = []  # the head first; those that are not final yet
+        self._widths: list[int] | None = None
+        self._final: list[Line] = []
+        self._rows.append(self._row(head, palette["strong"]))
+
+    def copy(self) -> Table:
+        twin = copy.copy(self)
+        twin._rows, twin._final = list(self._rows), list(self._final)
+        return twin
+
+    def add(self, line: str) -> None:
+        row = self._row(line, "")
+        if self._widths is not None:
+            self._final += draw_row(row, self._widths, self._aligns)
+            return
+        self._rows.append(row)
+        if len(self._rows) > _ROWS:
+            self._settle()
+
+    extend = add
+
+    def lines(self) -> list[Line]:
+        if self._widths is not None:
+            return self._final
+        widths = fit(self._rows, self._width)
+        head, *rows = self._rows
+        drawn = draw_row(head, widths, self._aligns)
+        drawn.append(to_line([Span("─" * total(widths), self._palette["rule"])]))
+        for row in rows:
+            drawn += draw_row(row, widths, self._aligns)
+        return drawn
+
+    def take(self) -> list[Line]:
+        self._final, final = [], self._final
+        return final
+
+    def resize(self, width: int) -> None:
+        self._width = width  # columns that are settled keep their widths
+
+    def _settle(self) -> None:
+        self._final = self.lines()
+        self._widths = fit(self._rows, self._width)
+        self._rows = []
+
+    def _row(self, line: str, sgr: str) -> list[Cell]:
+        texts = _cells(line)[: len(self._aligns)]
+        row = [inline.spans(text, self._palette, sgr, self._references) for text in texts]
+        return row + [[] for _ in range(len(self._aligns) - len(row))]
+
+
+def starts_table(head: str, delimiters: str) -> bool:
+    """Whether these two lines are the beginning of a table."""
+    return (
+        "|" in head
+        and ("|" in delimiters or ":" in delimiters)
+        and _DELIMITERS.match(delimiters) is not None
+        and len(_cells(head)) == len(_cells(delimiters))
+    )
+
+
+def _cells(line: str) -> list[str]:
+    line = line.strip()
+    parts = _CELL_END.split(line)
+    if line.startswith("|"):
+        del parts[0]
+    if parts and not parts[-1].strip() and line.endswith("|"):
+        del parts[-1]
+    return [part.strip().replace("\\|", "|") for part in parts]
+
+
+def _align(cell: str) -> Align:
+    left, right = cell.startswith(":"), cell.endswith(":")
+    return "center" if left and right else "right" if right else "left"

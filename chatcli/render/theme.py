@@ -1,0 +1,204 @@
+"""Colours: what each kind of text looks like, as SGR codes for this terminal. Imports Rich: import it late.
+
+`auto` uses the terminal's own sixteen colours, which suit its background whatever that is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+from rich.color import ColorSystem
+from rich.style import Style
+
+if TYPE_CHECKING:
+    from pygments.style import StyleMeta
+    from pygments.token import _TokenType
+
+ThemeName = Literal["auto", "light", "dark", "mono"]
+THEMES: tuple[ThemeName, ...] = ("auto", "light", "dark", "mono")
+
+_MONO = {
+    "heading1": "bold underline",
+    "heading": "bold",
+    "strong": "bold",
+    "emphasis": "italic",
+    "strike": "strike",
+    "code": "bold",
+    "block": "",
+    "link": "underline",
+    "url": "dim",
+    "bullet": "bold",
+    "quote": "dim",
+    "bar": "dim",
+    "rule": "dim",
+    "html": "dim",
+    "thinking": "dim italic",
+    "quiet": "dim",
+    "good": "bold",
+    "warning": "bold",
+    "error": "bold",
+    "hint": "",
+    "title": "bold",
+    "part.system": "",
+    "part.summary": "",
+    "part.recalled": "",
+    "part.documents": "",
+    "part.verbatim": "",
+    "part.question": "",
+    "part.template": "",
+    "part.reserve": "",
+    "part.free": "dim",
+}
+_STYLES: dict[str, dict[str, str]] = {
+    "mono": _MONO,
+    "auto": _MONO
+    | {
+        "heading1": "bold underline magenta",
+        "heading": "bold magenta",
+        "code": "cyan",
+        "link": "underline blue",
+        "bullet": "magenta",
+        "good": "green",
+        "warning": "yellow",
+        "error": "red",
+        "part.system": "blue",
+        "part.summary": "magenta",
+        "part.recalled": "cyan",
+        "part.documents": "yellow",
+        "part.verbatim": "green",
+        "part.question": "bright_green",
+        "part.template": "white",
+        "part.reserve": "bright_black",
+    },
+    "dark": _MONO
+    | {
+        "heading1": "bold underline #d7afff",
+        "heading": "bold #d7afff",
+        "code": "#87d7d7",
+        "link": "underline #87afff",
+        "bullet": "#d7afff",
+        "good": "#87d787",
+        "warning": "#ffd787",
+        "error": "#ff8787",
+        "part.system": "#87afff",
+        "part.summary": "#d7afff",
+        "part.recalled": "#87d7d7",
+        "part.documents": "#ffd787",
+        "part.verbatim": "#87d787",
+        "part.question": "#d7ffaf",
+        "part.template": "#bcbcbc",
+        "part.reserve": "#767676",
+    },
+    "light": _MONO
+    | {
+        "heading1": "bold underline #5f00af",
+        "heading": "bold #5f00af",
+        "code": "#005f5f",
+        "link": "underline #0000d7",
+        "bullet": "#5f00af",
+        "good": "#006700",
+        "warning": "#875f00",
+        "error": "#af0000",
+        "part.system": "#0000d7",
+        "part.summary": "#5f00af",
+        "part.recalled": "#005f5f",
+        "part.documents": "#875f00",
+        "part.verbatim": "#006700",
+        "part.question": "#5f8700",
+        "part.template": "#6c6c6c",
+        "part.reserve": "#a8a8a8",
+    },
+}
+_CODE_THEMES = {"auto": "ansi", "dark": "monokai", "light": "friendly", "mono": "none"}
+# The code theme of the terminal's own colours; a token without an entry looks like its parent.
+_ANSI_CODE = {
+    "Token.Comment": "dim italic",
+    "Token.Keyword": "blue",
+    "Token.Keyword.Type": "cyan",
+    "Token.Keyword.Constant": "magenta",
+    "Token.Operator.Word": "blue",
+    "Token.Name.Builtin": "cyan",
+    "Token.Name.Function": "green",
+    "Token.Name.Class": "bold green",
+    "Token.Name.Namespace": "cyan",
+    "Token.Name.Decorator": "magenta",
+    "Token.Name.Exception": "cyan",
+    "Token.Name.Tag": "blue",
+    "Token.Name.Attribute": "cyan",
+    "Token.Literal.String": "yellow",
+    "Token.Literal.Number": "magenta",
+    "Token.Generic.Deleted": "red",
+    "Token.Generic.Inserted": "green",
+    "Token.Generic.Heading": "bold",
+    "Token.Generic.Subheading": "bold magenta",
+    "Token.Generic.Prompt": "dim",
+}
+
+
+class Palette:
+    """Kinds of text -> SGR codes ("1;36", or "" for none) at what this terminal can show."""
+
+    def __init__(self, theme: str = "auto", code_theme: str = "", colors: ColorSystem | None = None) -> None:
+        name = _background() if theme == "auto" else theme
+        self._colors = colors
+        self._sgr = {kind: _codes(style, colors) for kind, style in _STYLES[name].items()}
+        self._code_theme = code_theme or _CODE_THEMES[name]
+        self._tokens: dict[_TokenType, str] = {}
+
+    def __getitem__(self, kind: str) -> str:
+        return self._sgr[kind]
+
+    @property
+    def styles(self) -> Mapping[str, str]:
+        return self._sgr
+
+    def token(self, kind: _TokenType) -> str:
+        """The SGR codes of a Pygments token."""
+        found = self._tokens.get(kind)
+        if found is None:
+            found = self._tokens[kind] = _codes(self._token_style(kind), self._colors)
+        return found
+
+    def _token_style(self, kind: _TokenType) -> str:
+        if self._code_theme == "none":
+            return ""
+        if self._code_theme == "ansi":
+            at: _TokenType | None = kind
+            while at is not None and str(at) not in _ANSI_CODE:
+                at = at.parent
+            return _ANSI_CODE[str(at)] if at is not None else ""
+        look = _pygments_style(self._code_theme).style_for_token(kind)
+        words = [word for word in ("bold", "italic", "underline") if look[word]]
+        if look["color"]:
+            words.append("#" + look["color"])
+        return " ".join(words)
+
+
+def _background() -> str:
+    """auto, dark or light, by what the terminal says of itself (COLORFGBG, as rxvt, Konsole and others set it)."""
+    last = os.environ.get("COLORFGBG", "").rpartition(";")[2]
+    if not last.isdigit():
+        return "auto"
+    return "light" if int(last) in {7, 15} else "dark"
+
+
+@lru_cache(maxsize=512)
+def _codes(style: str, colors: ColorSystem | None) -> str:
+    if colors is None or not style:
+        return ""
+    drawn = Style.parse(style).render("x", color_system=colors)
+    return drawn.partition("m")[0].removeprefix("\x1b[") if drawn != "x" else ""
+
+
+@lru_cache(maxsize=4)
+def _pygments_style(name: str) -> StyleMeta:
+    from pygments.styles import get_style_by_name
+    from pygments.util import ClassNotFound
+
+    try:
+        return get_style_by_name(name)
+    except ClassNotFound:
+        return get_style_by_name("default")

@@ -1,0 +1,127 @@
+"""The context window as a picture: a bar of its parts, what each of them costs, then message by message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from chatcli.conversation.plan import Fate, Kind, Part
+from chatcli.conversation.usage import Count
+from chatcli.render.columns import Align, draw_row, fit
+from chatcli.render.lines import BLANK, Line, Span, to_line, wrap
+from chatcli.render.sanitize import clean, one_line
+from chatcli.render.theme import Palette
+from chatcli.render.views import WindowView
+
+# The order of the request, the words of the legend, and the letter of a bar without colours.
+_PARTS = (
+    (Kind.SYSTEM, "system prompt", "s"),
+    (Kind.SUMMARY, "summary", "u"),
+    (Kind.RECALLED, "recalled", "r"),
+    (Kind.DOCUMENTS, "documents", "d"),
+    (Kind.VERBATIM, "messages", "m"),
+    (Kind.QUESTION, "question", "q"),
+    (Kind.TEMPLATE, "template", "t"),
+)
+_NAMES = {kind: name for kind, name, _ in _PARTS}
+_BAR = 60  # cells at the most
+
+Piece = tuple[str, str, str, Count]  # style, name, letter, tokens
+
+
+def draw_window(view: WindowView, palette: Palette, width: int | None) -> Iterator[Line]:
+    plan = view.plan
+    yield from _wrapped(_size(view), palette["title"], width)
+    pieces = _pieces(view)
+    yield to_line(_bar(pieces, plan.window, min(width or _BAR, _BAR), palette))
+    yield from _table(
+        [[[_swatch(piece, palette)], [Span(piece[1])], *_amounts(piece[3], plan.window)] for piece in pieces],
+        ["left", "left", "right", "right"],
+        width,
+    )
+    over = plan.planned.tokens + plan.reserve + plan.margin - plan.window
+    if plan.window and over > 0:
+        yield from _wrapped(f"{over} tokens of the reply's reserve are taken.", palette["warning"], width)
+    rows = [_row(part) for part in plan.parts if part.first or part.fate is not Fate.SENT or part.why]
+    if rows:
+        yield BLANK
+        head = [[Span(name, palette["quiet"])] for name in ("messages", "tokens", "fate", "why")]
+        yield from _table([head, *rows], ["left", "right", "left", "left"], width)
+    remarks = [_measured(view), *view.lines]
+    if any(remarks):
+        yield BLANK
+    for remark in filter(None, remarks):
+        yield from _wrapped(remark, palette["quiet"], width)
+
+
+def _size(view: WindowView) -> str:
+    words = [f"Window {view.plan.window} tokens", f"strategy {one_line(view.strategy)}"]
+    if view.allocated is not None:
+        words.append(f"allocated {view.allocated}")
+    if view.trained is not None:
+        words.append(f"trained for {view.trained}")
+    return " · ".join(words)
+
+
+def _pieces(view: WindowView) -> list[Piece]:
+    plan = view.plan
+    pieces = [(f"part.{kind.value}", name, letter, plan.of(kind)) for kind, name, letter in _PARTS]
+    pieces = [piece for piece in pieces if piece[3].tokens]
+    reserve = min(plan.reserve, plan.free)
+    pieces.append(("part.reserve", "kept for the reply", "-", Count(reserve, exact=True)))
+    pieces.append(("part.free", "free", ".", Count(plan.free - reserve, exact=plan.planned.exact)))
+    return pieces
+
+
+def _bar(pieces: list[Piece], window: int, width: int, palette: Palette) -> list[Span]:
+    """Every part that is there has a cell; the free space takes what is left."""
+    whole = max(window, sum(piece[3].tokens for piece in pieces), 1)
+    sizes = [max(1, round(piece[3].tokens * width / whole)) if piece[3].tokens else 0 for piece in pieces]
+    while sum(sizes) > width and max(sizes) > 1:
+        sizes[sizes.index(max(sizes))] -= 1
+    sizes[-1] = max(0, width - sum(sizes[:-1]))
+    return [
+        Span(_glyph(piece, palette) * size, palette[piece[0]]) for piece, size in zip(pieces, sizes, strict=True)
+    ]
+
+
+def _glyph(piece: Piece, palette: Palette) -> str:
+    if piece[0] == "part.free":
+        return "·" if palette["part.system"] else piece[2]
+    return "█" if palette["part.system"] else piece[2]
+
+
+def _swatch(piece: Piece, palette: Palette) -> Span:
+    return Span(_glyph(piece, palette), palette[piece[0]])
+
+
+def _amounts(count: Count, window: int) -> list[list[Span]]:
+    share = f"{count.tokens * 100 / window:.0f} %" if window else ""
+    return [[Span(str(count))], [Span(share)]]
+
+
+def _row(part: Part) -> list[list[Span]]:
+    if not part.first:
+        which = _NAMES[part.kind]
+    elif part.first == part.last:
+        which = str(part.first)
+    else:
+        which = f"{part.first}–{part.last}"
+    return [[Span(which)], [Span(str(part.count))], [Span(part.fate.value)], [Span(one_line(part.why))]]
+
+
+def _measured(view: WindowView) -> str:
+    if view.measured is None:
+        return ""
+    planned = f", planned {one_line(view.planned)}" if view.planned else ""
+    return f"Last turn: {view.measured} prompt tokens by the server's count{planned}."
+
+
+def _table(rows: list[list[list[Span]]], aligns: list[Align], width: int | None) -> Iterator[Line]:
+    widths = fit(rows, width or 10_000)
+    for row in rows:
+        yield from draw_row(row, widths, aligns)
+
+
+def _wrapped(text: str, sgr: str, width: int | None) -> Iterator[Line]:
+    spans = [Span(" ".join(clean(text).split()), sgr)]
+    yield from map(to_line, wrap(spans, width) if width else [spans])
