@@ -1,0 +1,34 @@
+'''Blocks: text between `"""` and `"""`, over as many lines as it takes. A block may also end a command.'''
+
+from __future__ import annotations
+
+import re
+
+from chatcli.prompt.line import Line
+
+QUOTES = '"""'
+_COMMAND_WITH_BLOCK = re.compile(r'(/[^\n]*?\s)"""', re.DOTALL)
+
+
+def is_open(text: str) -> bool:
+    """Whether `text` begins a block and has not ended it."""
+    parts = _split(text)
+    return parts is not None and not parts[1].rstrip().endswith(QUOTES)
+
+
+def close(text: str) -> Line:
+    """The entry that a typed `text` stands for: the quotes are gone, and a bare block is never a command."""
+    parts = _split(text)
+    if parts is None:
+        return Line(text)
+    command, rest = parts
+    content = rest.rstrip().removesuffix(QUOTES).removeprefix("\n").removesuffix("\n")
+    return Line(command + content, pasted=not command)
+
+
+def _split(text: str) -> tuple[str, str] | None:
+    """(what stands before the quotes, what stands behind them), when `text` opens a block."""
+    if text.startswith(QUOTES):
+        return "", text[len(QUOTES) :]
+    match = _COMMAND_WITH_BLOCK.match(text)
+    return (match[1], text[match.end() :]) if match else None

@@ -1,0 +1,87 @@
+"""Suggestions, drawn as completions. What to suggest is the commands' affair; for paths they find help here."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from prompt_toolkit.completion import Completer
+
+_MOST = 200
+_SEPARATORS = "/\\" if os.name == "nt" else "/"
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """`text` for the `replaces` characters before the cursor; the menu has it as `shown`, with its `meaning`."""
+
+    text: str
+    replaces: int
+    shown: str
+    meaning: str = ""
+
+
+def paths(prefix: str, endings: frozenset[str] | None = None) -> list[Suggestion]:
+    """The folders and files that `prefix` may become, as they are to be typed: quoted where they need it.
+
+    `prefix` may begin with ~ or a quote. `endings`, lower case with the dot, narrow the files. Hidden ones are
+    offered once a dot is typed.
+    """
+    quote = prefix[:1] if prefix[:1] in {'"', "'"} else ""
+    typed = prefix[1:] if quote else _without_backslashes(prefix)
+    if typed == "~":
+        return [Suggestion("~/", len(prefix), "~/", "folder")]
+    cut = max(typed.rfind(separator) for separator in _SEPARATORS) + 1
+    folder, name = typed[:cut], typed[cut:]
+    found = sorted(_entries(folder, name, endings), key=lambda entry: (not entry[1], entry[0].casefold()))
+    return [_suggestion(folder, entry, is_folder, quote, len(prefix)) for entry, is_folder in found[:_MOST]]
+
+
+def as_completer(suggest: Callable[[str], Sequence[Suggestion]]) -> Completer:
+    """`suggest`, which is asked with the text before the cursor, as prompt_toolkit takes it."""
+    from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+    from prompt_toolkit.document import Document
+
+    class Suggestions(Completer):  # in here, because to name its base is to load prompt_toolkit
+        def get_completions(self, document: Document, _: CompleteEvent) -> list[Completion]:
+            return [
+                Completion(each.text, -each.replaces, display=each.shown, display_meta=each.meaning)
+                for each in suggest(document.text_before_cursor)
+            ]
+
+    return Suggestions()
+
+
+def _entries(folder: str, name: str, endings: frozenset[str] | None) -> list[tuple[str, bool]]:
+    """(name, whether it is a folder) of what is in `folder` and goes on from `name`."""
+    try:
+        with os.scandir(Path(folder or ".").expanduser()) as entries:
+            fitting = [entry for entry in entries if entry.name.casefold().startswith(name.casefold())]
+            shown = [entry for entry in fitting if name.startswith(".") or not entry.name.startswith(".")]
+            found = [(entry.name, entry.is_dir()) for entry in shown]
+    except (OSError, RuntimeError, ValueError):  # not there, not ours, ~nobody, a NUL in it
+        return []
+    return [(each, is_folder) for each, is_folder in found if is_folder or _ends(each, endings)]
+
+
+def _ends(name: str, endings: frozenset[str] | None) -> bool:
+    return endings is None or Path(name).suffix.lower() in endings
+
+
+def _suggestion(folder: str, name: str, is_folder: bool, quote: str, replaces: int) -> Suggestion:
+    path = folder + name + ("/" if is_folder else "")
+    if not quote and re.search(r"""[\s"']""", path):
+        quote = "'" if '"' in path and "'" not in path else '"'
+    typed = path.replace('"', '\\"') if quote == '"' else path
+    # The quote of a folder stays open: a name inside it may follow.
+    text = quote + typed + ("" if is_folder else quote)
+    return Suggestion(text, replaces, name + ("/" if is_folder else ""), "folder" if is_folder else "")
+
+
+def _without_backslashes(typed: str) -> str:
+    return typed if os.name == "nt" else re.sub(r"\\(.)", r"\1", typed)

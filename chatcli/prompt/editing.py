@@ -1,0 +1,225 @@
+"""The line with everything: history, menu, toolbar, folded pastes. The only user of a PromptSession.
+
+Loads prompt_toolkit; imported when the first prompt is made.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import get_app, run_in_terminal
+from prompt_toolkit.buffer import Buffer, ValidationState
+from prompt_toolkit.document import Document
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.history import History
+from prompt_toolkit.input import Input
+from prompt_toolkit.layout.processors import Processor, TabsProcessor, Transformation, TransformationInput
+from prompt_toolkit.layout.utils import explode_text_fragments
+from prompt_toolkit.output import Output
+from prompt_toolkit.styles import Style
+from prompt_toolkit.validation import ValidationError
+
+from chatcli.errors import ChatcliError
+from chatcli.prompt import block, editor, keys, toolbar
+from chatcli.prompt.completer import Suggestion, as_completer
+from chatcli.prompt.history import LineHistory
+from chatcli.prompt.line import Line, Outcome, ReaderOptions
+from chatcli.prompt.pastes import Pastes
+
+_STYLE = Style.from_dict(
+    {
+        **toolbar.STYLE,
+        "prompt": "bold",
+        "prompt-continuation": "fg:#888888",
+        "placeholder": "fg:#888888",
+        "folded": "italic",
+        "validation-toolbar": "noreverse bg:default fg:#c07000",
+    }
+)
+_MENU_ROWS = 8
+# How long a lone Escape waits for the rest of an Alt key; the library's half second is felt in vi mode.
+_ESCAPE_SECONDS = 0.1
+
+
+class EditedLine:
+    """One line at a time, edited in place. What a key does to it is in keys.py."""
+
+    def __init__(
+        self,
+        history: LineHistory,
+        suggest: Callable[[str], Sequence[Suggestion]],
+        draw_toolbar: Callable[[], toolbar.Toolbar],
+        options: ReaderOptions,
+        input_: Input,
+        output: Output,
+    ) -> None:
+        self.is_composing = False
+        self._options = options
+        self._draw_toolbar = draw_toolbar
+        self._output = output
+        self._input = input_
+        self._session: PromptSession[Any] = PromptSession(
+            options.prompt,
+            prompt_continuation=self._continuation,
+            placeholder=self._placeholder,
+            bottom_toolbar=self._toolbar,
+            vi_mode=options.vi,
+            history=_Recall(history),
+            completer=as_completer(suggest),
+            complete_while_typing=Condition(self._is_command),
+            enable_history_search=Condition(lambda: not self._is_command()),
+            reserve_space_for_menu=_MENU_ROWS,
+            style=_STYLE,
+            include_default_pygments_style=False,
+            key_bindings=keys.bind(self),
+            input=input_,
+            output=output,
+        )
+        self.app = self._session.app
+        self.app.ttimeoutlen = _ESCAPE_SECONDS
+        self.buffer = self._session.default_buffer
+        self.buffer.accept_handler = self._accept
+        self.pastes = Pastes(self.buffer)
+        self._session.input_processors = [_ShowFolded(self.pastes), TabsProcessor(char1=" ", char2=" ")]
+
+    def read(self, prefill: str) -> Outcome:
+        self.pastes.reset()
+        outcome: Outcome = self._session.prompt(default=prefill)
+        return outcome
+
+    def ask(self, question: str) -> str:
+        """One short answer: no history, no menu, no toolbar."""
+        answer: str = PromptSession[str](question, input=self._input, output=self._output, style=_STYLE).prompt()
+        return answer
+
+    def say(self, text: str) -> None:
+        self._output.write(text + "\r\n")
+        self._output.flush()
+
+    def refresh(self) -> None:
+        with suppress(RuntimeError):  # the prompt may end between the look and the call
+            self.app.invalidate()
+
+    def on_first_render(self, callback: Callable[[], None]) -> None:
+        def once(_: object) -> None:
+            self.app.after_render -= once
+            callback()
+
+        self.app.after_render += once
+
+    def submit(self) -> None:
+        """Hand the line back, unless it is blank or in the middle of a block, which goes on in a new line."""
+        text = self.pastes.expand(self.buffer.text)
+        pasted = self.pastes.begin(text)
+        if not pasted and block.is_open(text):
+            self.buffer.insert_text("\n")
+            return
+        entry = Line(text, pasted=True) if pasted else block.close(text)
+        if entry.text.strip():
+            self.app.exit(result=entry)
+
+    def clear(self) -> None:
+        """Begin the line anew."""
+        self.buffer.reset()
+        self.pastes.reset()
+
+    def compose(self) -> None:
+        """Edit the line in the person's editor. What comes back is in the line, not sent."""
+
+        async def edit() -> None:
+            self.is_composing = True
+            text = self.pastes.expand(self.buffer.text)
+            try:
+                edited = await run_in_terminal(lambda: editor.edit(text), in_executor=True)
+            except ChatcliError as error:
+                self._complain(f"{error.message} {error.hint}")
+            else:
+                self.buffer.document = Document(edited, len(edited))
+            finally:
+                self.is_composing = False
+
+        get_app().create_background_task(edit())
+
+    def _accept(self, _: Buffer) -> bool:
+        self.submit()
+        return True  # the text stays for the last drawing
+
+    def _complain(self, text: str) -> None:
+        """Show `text` below the line until the line changes."""
+        self.buffer.validation_error = ValidationError(message=text)
+        self.buffer.validation_state = ValidationState.INVALID
+        self.app.invalidate()
+
+    def _is_command(self) -> bool:
+        text = self.buffer.text
+        return text.startswith("/") and "\n" not in text and not self.pastes.begin(text)
+
+    def _continuation(self, _width: int, _line: int, wraps: int) -> str:
+        return " " * len(self._options.continuation) if wraps else self._options.continuation
+
+    def _placeholder(self) -> StyleAndTextTuples:
+        return [] if get_app().is_done else [("class:placeholder", self._options.placeholder)]
+
+    def _toolbar(self) -> StyleAndTextTuples:
+        ascii_only = "utf" not in self._output.encoding().lower()
+        width = self._output.get_size().columns
+        return [*toolbar.draw(self._draw_toolbar(), width, ascii_only=ascii_only)]
+
+
+class _Recall(History):
+    """The line history as prompt_toolkit asks for it. Reader adds the lines: it knows what was meant."""
+
+    def __init__(self, history: LineHistory) -> None:
+        super().__init__()
+        self._history = history
+
+    async def load(self) -> AsyncGenerator[str, None]:
+        if not self._history.is_loaded:
+            from asyncio import get_running_loop
+
+            await get_running_loop().run_in_executor(None, self._history.lines)
+        for line in self._history.lines():
+            yield line
+
+    def get_strings(self) -> list[str]:
+        return self._history.lines()[::-1]
+
+    def load_history_strings(self) -> Iterable[str]:
+        return self._history.lines()
+
+    def append_string(self, string: str) -> None:
+        pass
+
+    def store_string(self, string: str) -> None:
+        pass
+
+
+class _ShowFolded(Processor):
+    """Shows the label of a folded paste in the place of its character."""
+
+    def __init__(self, pastes: Pastes) -> None:
+        self._pastes = pastes
+
+    def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
+        source = transformation_input.fragments
+        if not self._pastes.are_folded:
+            return Transformation(source)
+        starts: list[int] = []
+        shown: StyleAndTextTuples = []
+        column = 0
+        for style, character, *_ in explode_text_fragments(source):
+            label = self._pastes.label(character)
+            starts.append(column)
+            shown.append((f"{style} class:folded", label) if label else (style, character))
+            column += len(label or character)
+        starts.append(column)
+        return Transformation(
+            shown,
+            source_to_display=lambda at: starts[min(at, len(starts) - 1)],
+            display_to_source=lambda at: bisect_right(starts, at) - 1,
+        )

@@ -1,0 +1,65 @@
+"""Writing in one's own editor: the text goes there in a private temporary file, and comes back when it ends."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from chatcli.errors import NotFound, UserError
+
+_VARIABLES = ("OLLAMA_EDITOR", "VISUAL", "EDITOR")
+_KNOWN = ("sensible-editor", "nano", "vim", "vi")
+_REMEDY = "Set VISUAL or EDITOR to one you have."
+
+
+def edit(text: str) -> str:
+    """`text` as it is after the editor ended. UserError when there is no editor, or it ended in failure."""
+    command = find_editor(os.environ)
+    descriptor, name = tempfile.mkstemp(prefix="chatcli-", suffix=".md")
+    path = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
+            file.write(text)
+        _run([*command, name])
+        edited = path.read_text(encoding="utf-8", errors="replace")
+    finally:
+        path.unlink(missing_ok=True)
+    # Editors end the last line of a file; a message has no need of it.
+    return edited.removesuffix("\n")
+
+
+def find_editor(environment: Mapping[str, str]) -> list[str]:
+    """The editor's command: OLLAMA_EDITOR, VISUAL, EDITOR, or one that most systems have."""
+    for variable in _VARIABLES:
+        chosen = environment.get(variable, "").strip()
+        if chosen:
+            return _split(chosen)
+    known = ("notepad",) if os.name == "nt" else _KNOWN
+    found = next((name for name in known if shutil.which(name)), None)
+    if found is None:
+        raise NotFound("No editor was found.", _REMEDY)
+    return [found]
+
+
+def _split(command: str) -> list[str]:
+    """The words of `command`. One that is a program as it stands may have spaces in its path."""
+    if shutil.which(command):
+        return [command]
+    try:
+        return shlex.split(command, posix=os.name != "nt")
+    except ValueError:
+        return [command]
+
+
+def _run(command: list[str]) -> None:
+    try:
+        status = subprocess.run(command, check=False).returncode  # noqa: S603  the person's own editor
+    except OSError as error:
+        raise NotFound(f"The editor {command[0]} did not start: {error.strerror}.", _REMEDY) from None
+    if status != 0:
+        raise UserError(f"The editor {command[0]} ended with status {status}.", "The line is as it was.")

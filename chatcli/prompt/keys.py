@@ -1,0 +1,139 @@
+"""The keys: one table, from which come the bindings and the shortcut help. Imports prompt_toolkit only to bind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chatcli.prompt.line import Closed, Interrupted
+
+if TYPE_CHECKING:
+    from prompt_toolkit.key_binding import KeyBindings
+
+    from chatcli.prompt.editing import EditedLine
+
+Action = Callable[["EditedLine"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A row: the keys as a person reads them, what they mean, and what is bound.
+
+    `sequences` are in prompt_toolkit's names; without an `act` prompt_toolkit does it by itself. An Alt key is
+    Escape and the key, and in vi mode Escape means something else: there it is not bound.
+    """
+
+    shown: str
+    meaning: str
+    sequences: tuple[tuple[str, ...], ...] = ()
+    act: Action = lambda _: None
+
+
+_TABLE: list[Key] = []
+
+
+def shortcuts() -> tuple[tuple[str, str], ...]:
+    """(keys, meaning) of every key there is help for."""
+    return tuple((key.shown, key.meaning) for key in _TABLE)
+
+
+def bind(line: EditedLine) -> KeyBindings:
+    """The bindings of the table, at work on `line`."""
+    from prompt_toolkit.enums import DEFAULT_BUFFER
+    from prompt_toolkit.filters import emacs_mode, has_focus
+    from prompt_toolkit.key_binding import KeyBindings
+
+    typing = has_focus(DEFAULT_BUFFER)
+    bindings = KeyBindings()
+    bindings.add("<bracketed-paste>", filter=typing)(lambda event: line.pastes.insert(event.data))
+    for key in _TABLE:
+        for sequence in key.sequences:
+            when = typing & emacs_mode if sequence[0] == "escape" else typing
+            bindings.add(*sequence, filter=when)(lambda _, act=key.act: act(line))
+    return bindings
+
+
+def _key(shown: str, *sequences: str) -> Callable[[Action], Action]:
+    """Enter the function as a row; its docstring is the meaning. A sequence is written "escape enter"."""
+
+    def enter_row(act: Action) -> Action:
+        keys = tuple(tuple(sequence.split()) for sequence in sequences)
+        _TABLE.append(Key(shown, (act.__doc__ or "").strip(), keys, act))
+        return act
+
+    return enter_row
+
+
+def _builtin(shown: str, meaning: str) -> None:
+    _TABLE.append(Key(shown, meaning))
+
+
+@_key("Enter", "enter")
+def submit(line: EditedLine) -> None:
+    """send the message; in the completion menu, take what is chosen"""
+    menu = line.buffer.complete_state
+    if menu and menu.current_completion:
+        line.buffer.complete_state = None
+    else:
+        line.submit()
+
+
+@_key("Ctrl+J, Alt+Enter", "c-j", "escape enter")
+def start_new_line(line: EditedLine) -> None:
+    """begin a new line of the same message"""
+    line.buffer.insert_text("\n")
+
+
+_builtin('"""', 'begin a text of several lines; another """ ends it')
+_builtin("Tab", "complete, or open the menu of what fits")
+_builtin("Up, Down", "earlier and later lines that begin with what is typed")
+_builtin("Ctrl+R", "search the earlier lines")
+
+
+@_key("Ctrl+G", "c-g")
+def compose(line: EditedLine) -> None:
+    """write the message in your editor (OLLAMA_EDITOR, VISUAL or EDITOR)"""
+    line.compose()
+
+
+_builtin("Ctrl+A, Home", "go to the beginning of the line")
+_builtin("Ctrl+E, End", "go to the end of the line")
+_builtin("Ctrl+B, Ctrl+F", "go one character back, forward")
+_builtin("Alt+B, Alt+F", "go one word back, forward")
+_builtin("Ctrl+W, Alt+Backspace", "delete the word before the cursor")
+_builtin("Ctrl+U, Ctrl+K", "delete to the beginning, to the end of the line")
+_builtin("Ctrl+Y", "put back what was deleted last")
+_builtin("Ctrl+_", "undo")
+
+
+@_key("Ctrl+L", "c-l")
+def clear_screen(line: EditedLine) -> None:
+    """clear the screen"""
+    line.app.renderer.clear()
+
+
+@_key("Ctrl+C", "c-c", "<sigint>")
+def clear_line(line: EditedLine) -> None:
+    """clear the line; while a reply comes, stop it"""
+    if line.is_composing:
+        return  # it was meant for the editor
+    if line.buffer.text:
+        line.clear()
+    else:
+        line.app.exit(result=Interrupted())
+
+
+@_key("Ctrl+D", "c-d")
+def delete_or_leave(line: EditedLine) -> None:
+    """delete the character under the cursor; on an empty line, leave"""
+    if line.buffer.text:
+        line.buffer.delete()
+    else:
+        line.app.exit(result=Closed())
+
+
+@_key("Ctrl+Z", "c-z")
+def suspend(line: EditedLine) -> None:
+    """back to the shell for a while (fg returns)"""
+    line.app.suspend_to_background()

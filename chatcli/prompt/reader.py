@@ -1,0 +1,135 @@
+"""The prompt: read() gives what a person entered. How a line is edited is in editing.py and, simpler, plain.py."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from chatcli.errors import UserError
+from chatcli.prompt.completer import Suggestion
+from chatcli.prompt.history import LineHistory
+from chatcli.prompt.line import Closed, Interrupted, Line, Outcome, ReaderOptions
+from chatcli.prompt.toolbar import Toolbar
+
+if TYPE_CHECKING:
+    from prompt_toolkit.input import Input
+    from prompt_toolkit.output import Output
+
+__all__ = ["Closed", "Interrupted", "Line", "Outcome", "Reader", "ReaderOptions"]
+
+_USUAL = ReaderOptions()
+_LONE_SURROGATES = re.compile("[\ud800-\udfff]")
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
+
+
+class Reader:
+    """`suggest` is asked with the text before the cursor, `toolbar` at every redraw: both answer at once.
+
+    `input` and `output` take the place of the terminal in tests.
+    """
+
+    def __init__(
+        self,
+        history: LineHistory | None,
+        suggest: Callable[[str], Sequence[Suggestion]],
+        toolbar: Callable[[], Toolbar],
+        options: ReaderOptions = _USUAL,
+        input: Input | None = None,  # noqa: A002
+        output: Output | None = None,
+    ) -> None:
+        self._history = history or LineHistory(None)
+        self.keyboard = _open_terminal() if options.from_terminal else None
+        if options.plain or _is_dumb():
+            from chatcli.prompt.plain import PlainLine
+
+            self._line: _OneLine = PlainLine(self._history, options, self.keyboard)
+        else:
+            from chatcli.prompt.editing import EditedLine
+            from chatcli.prompt.terminal import open_input, open_output
+
+            ends = (input or open_input(self.keyboard), output or open_output())
+            self._line = EditedLine(self._history, suggest, toolbar, options, *ends)
+
+    def read(self, prefill: str = "") -> Outcome:
+        """The next entry. `prefill` stands in the line as if it had been typed, and is not sent."""
+        try:
+            outcome = self._line.read(prefill)
+        except KeyboardInterrupt:
+            return Interrupted()
+        except EOFError:
+            return Closed()
+        if isinstance(outcome, Line):
+            outcome = Line(_LONE_SURROGATES.sub("\N{REPLACEMENT CHARACTER}", outcome.text), outcome.pasted)
+            self._history.add(outcome.retyped)
+        return outcome
+
+    def ask(self, question: str, default: bool = False) -> bool:
+        """Yes or no; Enter alone means `default`, Ctrl+C and Ctrl+D mean no."""
+        answers = {"y": True, "yes": True, "n": False, "no": False, "": default}
+        while (answer := self._answer(f"{question} [{'Y/n' if default else 'y/N'}] ")) is not None:
+            if answer.lower() in answers:
+                return answers[answer.lower()]
+        return False
+
+    def choose(self, question: str, choices: Sequence[str]) -> int | None:
+        """The index of the choice, named by its number or its name; None when none is taken."""
+        self._line.say(_harmless(question))
+        for number, choice in enumerate(choices, 1):
+            self._line.say(f"{number:3}  {_harmless(choice)}")
+        while answer := self._answer(f"Number (1-{len(choices)}), or Enter for none: "):
+            if answer.isdecimal() and 1 <= int(answer) <= len(choices):
+                return int(answer) - 1
+            if answer in choices:
+                return choices.index(answer)
+        return None
+
+    def refresh(self) -> None:
+        """Redraw the toolbar if a prompt is up. May be called from any thread."""
+        self._line.refresh()
+
+    def on_first_render(self, callback: Callable[[], None]) -> None:
+        """Call back once, when the next prompt has been drawn and before its first key: time to start threads."""
+        self._line.on_first_render(callback)
+
+    def close(self) -> None:
+        """Let go of the terminal, where it was opened for this."""
+        if self.keyboard is not None:
+            self.keyboard.close()
+
+    def _answer(self, question: str) -> str | None:
+        try:
+            return self._line.ask(_harmless(question)).strip()
+        except (KeyboardInterrupt, EOFError):
+            return None
+
+
+class _OneLine(Protocol):
+    """A way to edit a line. Ctrl+C and the end of the input may also come as KeyboardInterrupt and EOFError."""
+
+    def read(self, prefill: str) -> Outcome: ...
+    def ask(self, question: str) -> str: ...
+    def say(self, text: str) -> None: ...
+    def refresh(self) -> None: ...
+    def on_first_render(self, callback: Callable[[], None]) -> None: ...
+
+
+def _open_terminal() -> TextIO | None:
+    """The terminal itself. None on Windows, where the console is found without."""
+    if os.name == "nt":
+        return None
+    try:
+        return Path("/dev/tty").open(encoding="utf-8")
+    except OSError:
+        raise UserError("There is no terminal to type at.", "Leave out -i, or run it in a terminal.") from None
+
+
+def _is_dumb() -> bool:
+    return os.environ.get("TERM", "").lower() in {"dumb", "unknown"}
+
+
+def _harmless(text: str) -> str:
+    """Names of models and conversations come from elsewhere: no control characters into the terminal."""
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -1,0 +1,100 @@
+"""The bottom line: model, tokens used of the window with a small meter, strategy, notes. Only values come in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Fragments = list[tuple[str, str]]
+
+METER_CELLS = 8
+NEARLY_FULL = 0.85
+STYLE = {
+    "bottom-toolbar": "noreverse",
+    # A grey that can be read on black and on white.
+    "bottom-toolbar.text": "fg:#888888",
+    "toolbar.full": "fg:#c07000 bold",
+}
+_MARGIN = " "
+_BETWEEN = " · "
+_SHORTEST_MODEL = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Toolbar:
+    """`used` as it is to be read ("~1912"), `tokens` the same as a number; `window` in tokens, 0 when not known.
+
+    `notes` are in the order of their importance.
+    """
+
+    model: str
+    used: str
+    window: int
+    tokens: int
+    strategy: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def draw(toolbar: Toolbar, width: int, *, ascii_only: bool = False) -> Fragments:
+    """`toolbar` in one line shorter than `width` columns, as (style, text) pairs.
+
+    What matters least goes first when there is no room: strategy, meter, notes from the last on; then the model's
+    name is shortened.
+    """
+    for strategy, meter, notes in _ever_shorter(toolbar):
+        line = _line(toolbar, toolbar.model, strategy, meter, notes, ascii_only)
+        excess = _width(line) - (width - 1)
+        if excess <= 0:
+            return line
+    return _line(toolbar, _shortened(toolbar.model, excess, ascii_only), "", False, (), ascii_only)
+
+
+def _ever_shorter(toolbar: Toolbar) -> list[tuple[str, bool, tuple[str, ...]]]:
+    """(strategy, whether there is a meter, notes), from everything down to nothing."""
+    notes = [toolbar.notes[:kept] for kept in range(len(toolbar.notes), -1, -1)]
+    return [
+        (toolbar.strategy, True, toolbar.notes),
+        ("", True, toolbar.notes),
+        *(("", False, kept) for kept in notes),
+    ]
+
+
+def _line(
+    toolbar: Toolbar, model: str, strategy: str, meter: bool, notes: tuple[str, ...], ascii_only: bool
+) -> Fragments:
+    usage = "class:toolbar.full" if _is_nearly_full(toolbar) else ""
+    amount = f"{toolbar.used}/{toolbar.window}" if toolbar.window else toolbar.used
+    if meter and toolbar.window:
+        amount += f" {_meter(toolbar, ascii_only)}"
+    parts = [("", model), (usage, amount), ("", strategy), *(("", note) for note in notes)]
+    line: Fragments = [("", _MARGIN)]
+    for style, text in parts:
+        if text:
+            line += [("", _BETWEEN if len(line) > 1 else ""), (style, text)]
+    return [(style, text.replace("·", "-") if ascii_only else text) for style, text in line if text]
+
+
+def _is_nearly_full(toolbar: Toolbar) -> bool:
+    return toolbar.window > 0 and toolbar.tokens > NEARLY_FULL * toolbar.window
+
+
+def _meter(toolbar: Toolbar, ascii_only: bool) -> str:
+    """Anything at all fills the first cell; the last one is filled only when nothing is left."""
+    full, empty = ("#", "-") if ascii_only else ("■", "□")
+    cells = -(-toolbar.tokens * METER_CELLS // toolbar.window)
+    if toolbar.tokens < toolbar.window:
+        cells = min(cells, METER_CELLS - 1)
+    cells = max(0, min(METER_CELLS, cells))
+    return full * cells + empty * (METER_CELLS - cells)
+
+
+def _shortened(model: str, excess: int, ascii_only: bool) -> str:
+    """`model` with about `excess` columns less, or nothing when hardly anything of it would be left."""
+    end = "~" if ascii_only else "…"
+    kept = len(model) - excess - 1
+    return f"{model[:kept]}{end}" if kept >= _SHORTEST_MODEL else ""
+
+
+def _width(line: Fragments) -> int:
+    from wcwidth import wcswidth
+
+    return sum(max(0, wcswidth(text)) for _, text in line)

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+import pytest
+
+from chatcli.prompt.completer import paths
+
+IMAGES = frozenset({".png", ".jpg"})
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with files and folders in it."""
+    place = tmp_path / "place"
+    for name in ("images", "my pictures", ".hidden"):
+        (place / name).mkdir(parents=True)
+    for name in ("cat.png", "Dog.PNG", "notes.txt", ".secret.png", "my cat.png", 'a "b".png', "images/sun.jpg"):
+        (place / name).write_bytes(b"x")
+    monkeypatch.chdir(place)
+    return place
+
+
+def typed(prefix: str, endings: frozenset[str] | None = IMAGES) -> list[str]:
+    return [each.text for each in paths(prefix, endings)]
+
+
+def test_folders_come_first_and_files_by_their_ending(folder: Path) -> None:
+    assert [each.shown for each in paths("", IMAGES)] == [
+        "images/",
+        "my pictures/",
+        'a "b".png',
+        "cat.png",
+        "Dog.PNG",
+        "my cat.png",
+    ]
+
+
+def test_without_endings_every_file_is_offered(folder: Path) -> None:
+    assert typed("no", None) == ["notes.txt"]
+
+
+def test_a_suggestion_takes_the_place_of_what_is_typed(folder: Path) -> None:
+    (suggestion,) = paths("images/s", IMAGES)
+    assert (suggestion.text, suggestion.replaces, suggestion.shown) == (
+        "images/sun.jpg",
+        len("images/s"),
+        "sun.jpg",
+    )
+
+
+def test_case_does_not_matter_when_typing(folder: Path) -> None:
+    assert typed("dog") == ["Dog.PNG"]
+
+
+def test_hidden_ones_only_when_asked_for(folder: Path) -> None:
+    assert typed(".") == [".hidden/", ".secret.png"]
+
+
+def test_names_with_blanks_are_quoted_and_a_folder_stays_open(folder: Path) -> None:
+    assert typed("my") == ['"my pictures/', '"my cat.png"']
+
+
+def test_a_quote_that_is_typed_is_kept(folder: Path) -> None:
+    assert typed("'c") == ["'cat.png'"]
+    assert typed('"my c') == ['"my cat.png"']
+
+
+def test_escaped_blanks_are_understood(folder: Path) -> None:
+    assert typed(r"my\ c") == ['"my cat.png"']
+
+
+def test_what_is_offered_reads_back_as_the_file(folder: Path) -> None:
+    names = [shlex.split(text)[0] for text in typed("") if not text.endswith("/")]
+    assert all((folder / name).is_file() for name in names)
+
+
+def test_the_home_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME" if os.name == "posix" else "USERPROFILE", str(folder))
+    assert typed("~") == ["~/"]
+    assert typed("~/c") == ["~/cat.png"]
+
+
+@pytest.mark.parametrize("prefix", ["nowhere/c", "~nobody-here/c", "a\0b", "cat.png/"])
+def test_what_is_not_there_offers_nothing(folder: Path, prefix: str) -> None:
+    assert typed(prefix) == []

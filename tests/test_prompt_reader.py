@@ -1,0 +1,402 @@
+from __future__ import annotations
+
+import re
+import threading
+
+import pytest
+
+from chatcli.prompt.completer import Suggestion
+from chatcli.prompt.history import LineHistory
+from chatcli.prompt.line import Closed, Interrupted, Line, Outcome, ReaderOptions
+from chatcli.prompt.toolbar import Toolbar
+from tests.typing_keys import Keyboard, keyboard, reader_at
+
+FULL = Toolbar("llama3.2", "~3900", 4096, 3900, "trim", ("12 left out",))
+LONG = "\n".join(f"line {number}" for number in range(30))
+
+
+def entry(typed: str) -> Outcome:
+    """What one prompt gives for these keys."""
+    with keyboard() as board:
+        board.type(typed)
+        return reader_at(board).read()
+
+
+def screen_while(board: Keyboard, typed: str, until: str) -> list[str]:
+    """The screen once `until` is on it, after `typed`; the prompt is left then."""
+    board.type(typed)
+    return board.when(until, then="<c-c><c-c>")
+
+
+def test_enter_sends_the_line() -> None:
+    assert entry("hi there<enter>") == Line("hi there")
+
+
+def test_enter_on_a_blank_line_sends_nothing() -> None:
+    assert entry("<enter>  <enter>hi<enter>") == Line("  hi")
+
+
+@pytest.mark.parametrize("key", ["<c-j>", "<alt-enter>"])
+def test_a_message_can_have_several_lines(key: str) -> None:
+    assert entry(f"one{key}two<enter>") == Line("one\ntwo")
+
+
+def test_continuation_lines_are_marked() -> None:
+    with keyboard() as board:
+        seen = screen_while(board, "one<c-j>two", "two")
+        reader_at(board).read()
+    assert seen[:2] == [">>> one", "... two"]
+
+
+def test_an_empty_line_says_what_to_do_and_leaves_no_trace() -> None:
+    with keyboard() as board:
+        seen = screen_while(board, "", "Send a message")
+        reader_at(board).read()
+        assert seen[0] == ">>> Send a message (/? for help)"
+        assert board.screen() == [">>>"]
+
+
+def test_what_is_typed_too_early_is_the_next_line() -> None:
+    with keyboard() as board:
+        reader = reader_at(board)
+        board.type("first<enter>second<enter>")
+        assert [reader.read(), reader.read()] == [Line("first"), Line("second")]
+
+
+def test_bytes_that_are_no_text_are_replaced() -> None:
+    with keyboard() as board:
+        board.input.send_bytes(b"caf\xe9<\r")
+        assert reader_at(board).read() == Line("caf\N{REPLACEMENT CHARACTER}<")
+
+
+class TestBlocks:
+    def test_three_quotes_begin_a_block_and_three_end_it(self) -> None:
+        assert entry('"""<enter>one<enter>two<enter>"""<enter>') == Line("one\ntwo", pasted=True)
+
+    def test_a_block_may_begin_and_end_within_its_text(self) -> None:
+        assert entry('"""one<enter>two"""<enter>') == Line("one\ntwo", pasted=True)
+
+    def test_a_block_may_be_one_line(self) -> None:
+        assert entry('"""one"""<enter>') == Line("one", pasted=True)
+
+    def test_an_empty_block_is_not_sent(self) -> None:
+        assert entry('""""""<enter><c-c>hi<enter>') == Line("hi")
+
+    def test_a_block_is_never_a_command(self) -> None:
+        assert entry('"""/bye"""<enter>') == Line("/bye", pasted=True)
+
+    def test_a_block_ends_a_command(self) -> None:
+        assert entry('/set system """<enter>You are brief.<enter>Very.<enter>"""<enter>') == Line(
+            "/set system You are brief.\nVery."
+        )
+
+    def test_quotes_elsewhere_are_text(self) -> None:
+        assert entry('what is """ in Python?<enter>') == Line('what is """ in Python?')
+
+
+class TestPastes:
+    def test_a_paste_is_not_sent_by_its_line_ends(self) -> None:
+        with keyboard() as board:
+            board.paste("one\ntwo\n")
+            board.type("three<enter>")
+            assert reader_at(board).read() == Line("one\ntwo\nthree", pasted=True)
+
+    @pytest.mark.parametrize(
+        ("before", "pasted", "after", "literal"),
+        [
+            ("", "/etc/hosts", " what is it<enter>", True),
+            ("", "/etc/hosts", "<backspace><backspace><enter>", True),
+            ("/image ", "/home/me/cat.png", "<enter>", False),
+            ("", "me", "<home>/help <enter>", False),
+            ("", "/etc/hosts", "<c-u>/help<enter>", False),
+            ("", "/etc/hosts", "<c-c>/help<enter>", False),
+        ],
+    )
+    def test_only_a_line_that_begins_with_a_paste_is_literal(
+        self, before: str, pasted: str, after: str, literal: bool
+    ) -> None:
+        with keyboard() as board:
+            board.type(before)
+            board.paste(pasted)
+            board.type(after)
+            line = reader_at(board).read()
+        assert isinstance(line, Line)
+        assert line.pasted is literal
+
+    def test_pasted_quotes_begin_no_block(self) -> None:
+        with keyboard() as board:
+            board.paste('"""A docstring.')
+            board.type("<enter>")
+            assert reader_at(board).read() == Line('"""A docstring.', pasted=True)
+
+    def test_a_literal_slash_comes_back_from_the_history_as_one_that_is_typed(self) -> None:
+        history = LineHistory(None)
+        with keyboard() as board:
+            reader = reader_at(board, history=history)
+            board.paste("/etc/hosts")
+            board.type("<enter>")
+            reader.read()
+        assert history.lines() == ["//etc/hosts"]
+
+    def test_a_long_paste_is_folded_on_the_screen_and_whole_in_the_message(self) -> None:
+        with keyboard() as board:
+            board.type("look: ")
+            board.paste(LONG)
+            seen = board.when("Pasted text", then=" ok?<enter>")
+            assert reader_at(board).read() == Line(f"look: {LONG} ok?")
+            assert seen[0] == ">>> look: [Pasted text #1 +30 lines]"
+            assert board.screen() == [">>> look: [Pasted text #1 +30 lines] ok?"]
+
+    def test_a_long_line_is_folded_too(self) -> None:
+        with keyboard() as board:
+            board.paste("x" * 1000)
+            board.type("<enter>")
+            assert reader_at(board).read() == Line("x" * 1000, pasted=True)
+            assert board.screen() == [">>> [Pasted text #1 +1000 characters]"]
+
+    def test_a_folded_paste_is_deleted_as_one_and_undone_as_one(self) -> None:
+        with keyboard() as board:
+            board.type("a")
+            board.paste(LONG)
+            board.type("<backspace>b")
+            board.paste(LONG)
+            board.type("c<enter>")
+            assert reader_at(board).read() == Line(f"ab{LONG}c")
+            assert board.screen() == [">>> ab[Pasted text #2 +30 lines]c"]
+
+    def test_the_cursor_passes_a_folded_paste_in_one_step(self) -> None:
+        with keyboard() as board:
+            board.type("ab")
+            board.paste(LONG)
+            board.type("c<left><left><left>X<enter>")
+            assert reader_at(board).read() == Line(f"aXb{LONG}c")
+
+    def test_tabs_are_kept_and_shown_as_blanks(self) -> None:
+        with keyboard() as board:
+            board.paste("a\tb")
+            board.type("<enter>")
+            assert reader_at(board).read() == Line("a\tb", pasted=True)
+            assert board.screen() == [">>> a   b"]
+
+
+class TestLeaving:
+    def test_ctrl_c_clears_the_line(self) -> None:
+        assert entry("nonsense<c-c>hi<enter>") == Line("hi")
+
+    def test_ctrl_c_on_an_empty_line_is_reported(self) -> None:
+        assert entry("<c-c>") == Interrupted()
+
+    def test_ctrl_d_on_an_empty_line_closes(self) -> None:
+        assert entry("<c-d>") == Closed()
+
+    def test_ctrl_d_in_a_line_deletes(self) -> None:
+        assert entry("abc<home><c-d><enter>") == Line("bc")
+
+    def test_the_end_of_the_input_closes(self) -> None:
+        with keyboard() as board:
+            board.input.close()
+            assert reader_at(board).read() == Closed()
+
+
+class TestPrefill:
+    def test_a_prefill_is_edited_not_sent(self) -> None:
+        with keyboard() as board:
+            board.type("!<enter>")
+            assert reader_at(board).read("Hello") == Line("Hello!")
+
+    def test_a_prefill_may_have_several_lines(self) -> None:
+        with keyboard() as board:
+            board.type("<enter>")
+            assert reader_at(board).read("one\ntwo") == Line("one\ntwo")
+
+
+class TestHistory:
+    def recalled(self, typed: str) -> Outcome:
+        history = LineHistory(None)
+        for line in ("hello world", "/help", "one\ntwo", "help me"):
+            history.add(line)
+        history.lines()
+        with keyboard() as board:
+            reader = reader_at(board, history=history)
+            board.when("/? for help", then=typed)
+            return reader.read()
+
+    def test_up_brings_the_last_line(self) -> None:
+        assert self.recalled("<up><enter>") == Line("help me")
+
+    def test_an_entry_of_several_lines_comes_back_whole(self) -> None:
+        assert self.recalled("<up><up><enter>") == Line("one\ntwo")
+
+    def test_up_goes_on_from_what_is_typed(self) -> None:
+        assert self.recalled("hel<up><up><enter>") == Line("hello world")
+
+    def test_down_returns_to_what_was_typed(self) -> None:
+        assert self.recalled("hel<up><down>!<enter>") == Line("hel!")
+
+    def test_ctrl_r_searches(self) -> None:
+        assert self.recalled("<c-r>world<enter><enter>") == Line("hello world")
+
+    def test_what_is_sent_is_remembered(self) -> None:
+        history = LineHistory(None)
+        with keyboard() as board:
+            reader = reader_at(board, history=history)
+            board.type("one<enter>two<c-j>lines<enter>")
+            reader.read()
+            reader.read()
+        assert history.lines() == ["two\nlines", "one"]
+
+
+class TestCompletion:
+    WORDS = (
+        Suggestion("/set", 2, "/set", "change a setting"),
+        Suggestion("/show", 2, "/show", "what is set"),
+    )
+
+    def test_the_menu_of_a_command_shows_what_it_means(self) -> None:
+        with keyboard() as board:
+            seen = screen_while(board, "/s", "what is set")
+            reader_at(board, suggestions=self.WORDS).read()
+        assert [" ".join(row.split()) for row in seen[:3]] == [
+            ">>> /s",
+            "/set change a setting",
+            "/show what is set",
+        ]
+
+    def test_tab_completes_what_is_the_only_one(self) -> None:
+        with keyboard() as board:
+            board.type("/sh")
+            word = Suggestion("/show", 3, "/show", "what is set")
+            board.when("what is set", then="<tab> model<enter>")
+            assert reader_at(board, suggestions=[word]).read() == Line("/show model")
+
+    def test_enter_in_the_menu_takes_the_choice_and_sends_nothing(self) -> None:
+        with keyboard() as board:
+            board.type("/s")
+            board.when("what is set", then="<down><down><enter> x<enter>")
+            assert reader_at(board, suggestions=self.WORDS).read() == Line("/show x")
+
+    def test_ordinary_text_opens_no_menu(self) -> None:
+        word = Suggestion("hello", 1, "hello", "a greeting")
+        with keyboard() as board:
+            board.type("h")
+            seen = board.when(">>> h", then="i<enter>")
+            assert reader_at(board, suggestions=[word]).read() == Line("hi")
+        assert not any("greeting" in row for row in seen)
+
+
+class TestToolbar:
+    def test_it_stands_below_the_line_and_goes_with_it(self) -> None:
+        with keyboard() as board:
+            seen = screen_while(board, "hi", ">>> hi")
+            reader_at(board, toolbar=lambda: FULL).read()
+            assert seen == [">>> hi", " llama3.2 · ~3900/4096 ■■■■■■■□ · trim · 12 left out"]
+            assert board.screen() == [">>>"]
+
+    def test_it_fits_a_narrow_terminal(self) -> None:
+        with keyboard(columns=40) as board:
+            seen = screen_while(board, "hi", ">>> hi")
+            reader_at(board, toolbar=lambda: FULL).read()
+        assert seen[1:] == [" llama3.2 · ~3900/4096 · 12 left out"]
+
+    def test_a_terminal_without_unicode_gets_ascii(self) -> None:
+        with keyboard(encoding="ascii") as board:
+            seen = screen_while(board, "hi", ">>> hi")
+            reader_at(board).read()
+        assert seen[1:] == [" llama3.2 - ~120/4096 #------- - trim"]
+
+    def test_without_colours_nothing_is_coloured(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("NO_COLOR", "1")
+        with keyboard() as board:
+            screen_while(board, "hi", ">>> hi")
+            reader_at(board, toolbar=lambda: FULL).read()
+            assert not re.search(rb"\x1b\[[0-9;]*[34]8;", board.recorded.getvalue())
+
+    def test_a_window_nearly_full_is_coloured(self) -> None:
+        with keyboard() as board:
+            screen_while(board, "hi", ">>> hi")
+            reader_at(board, toolbar=lambda: FULL).read()
+            assert re.search(rb"\x1b\[[0-9;]*38;[0-9;]*m~3900/4096", board.recorded.getvalue())
+
+    def test_another_thread_may_redraw_it(self) -> None:
+        values = [Toolbar("no model yet", "~0", 0, 0)]
+        with keyboard() as board:
+            reader = reader_at(board, toolbar=lambda: values[0])
+
+            def find_a_model() -> None:
+                values[0] = Toolbar("llama3.2", "~0", 4096, 0)
+                reader.refresh()
+
+            reader.refresh()  # no prompt is up: nothing to do
+            reader.on_first_render(lambda: threading.Thread(target=find_a_model).start())
+            seen = screen_while(board, "", "llama3.2")
+            reader.read()
+            reader.refresh()
+        assert seen[1] == " llama3.2 · ~0/4096 □□□□□□□□"
+
+
+def test_the_first_drawing_is_announced_once() -> None:
+    drawn: list[str] = []
+    with keyboard() as board:
+        reader = reader_at(board)
+        reader.on_first_render(lambda: drawn.append(board.screen()[0]))
+        board.type("one<enter>two<enter>")
+        reader.read()
+        reader.read()
+    assert drawn == [">>> Send a message (/? for help)"]
+
+
+class TestAsking:
+    @pytest.mark.parametrize(
+        ("typed", "default", "answer"),
+        [
+            ("y<enter>", False, True),
+            ("No<enter>", True, False),
+            ("<enter>", True, True),
+            ("<enter>", False, False),
+            ("what<enter>yes<enter>", False, True),
+            ("<c-c>", True, False),
+            ("<c-d>", True, False),
+        ],
+    )
+    def test_yes_or_no(self, typed: str, default: bool, answer: bool) -> None:
+        with keyboard() as board:
+            board.type(typed)
+            assert reader_at(board).ask("Delete it?", default) is answer
+
+    @pytest.mark.parametrize(
+        ("typed", "index"),
+        [("2<enter>", 1), ("gemma3<enter>", 1), ("9<enter>1<enter>", 0), ("<enter>", None), ("<c-c>", None)],
+    )
+    def test_a_choice_by_number_or_name(self, typed: str, index: int | None) -> None:
+        with keyboard() as board:
+            board.type(typed)
+            assert reader_at(board).choose("Which model?", ["llama3.2", "gemma3"]) == index
+            assert board.screen()[:3] == ["Which model?", "  1  llama3.2", "  2  gemma3"]
+
+    def test_names_from_elsewhere_cannot_steer_the_terminal(self) -> None:
+        with keyboard() as board:
+            board.type("<enter>")
+            reader_at(board).choose("Which?", ["\x1b]0;gotcha\x07evil"])
+            assert b"\x1b]0" not in board.recorded.getvalue()
+
+    def test_answers_are_not_remembered(self) -> None:
+        history = LineHistory(None)
+        with keyboard() as board:
+            board.type("y<enter>")
+            reader_at(board, history=history).ask("Delete it?")
+        assert history.lines() == []
+
+
+class TestViMode:
+    def test_escape_moves_and_edits(self) -> None:
+        with keyboard() as board:
+            reader = reader_at(board, options=ReaderOptions(vi=True))
+            board.type("hello world")
+            board.when(">>> hello world", then="<escape>bcwthere")
+            board.when(">>> hello there", then="<enter>")
+            assert reader.read() == Line("hello there")
+
+    def test_enter_and_the_newline_key_work_as_ever(self) -> None:
+        with keyboard() as board:
+            board.type("one<c-j>two<enter>")
+            assert reader_at(board, options=ReaderOptions(vi=True)).read() == Line("one\ntwo")
