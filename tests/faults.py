@@ -18,9 +18,11 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from chatcli.demo.api import engine_answer
+from chatcli.demo.api import answer
+from chatcli.demo.engine import Engine as DemoEngine
 from chatcli.demo.messages import Message
 from chatcli.demo.protocol import NDJSON, Answer, Request, Response, whole
 from chatcli.demo.replies import Reply, reply
@@ -39,14 +41,18 @@ class Received:
 
 
 class Engine:
-    """A context manager. `pace`: seconds between two pieces of a reply; `window`: the default num_ctx."""
+    """A context manager. `inside` are the engine's own parts (its shelf of models, its runners).
+
+    `pace`: seconds between two pieces of a reply; `window`: the default num_ctx.
+    """
 
     def __init__(self, *, pace: float = 0.0, window: int = 4096) -> None:
         self.requests: list[Received] = []
         self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self._says: deque[Reply] = deque()
         self._left = threading.Semaphore(0)
-        self._answer = engine_answer(pace, self._speak, window)
+        self.inside = DemoEngine(pace, window, self._speak)
+        self._answer: Answer = partial(answer, self.inside)
         self._server = Server(self._receive)
 
     def __enter__(self) -> Engine:
@@ -77,8 +83,8 @@ class Engine:
         """Wait until a client has hung up in the middle of a reply; False when none did in time."""
         return self._left.acquire(timeout=timeout)
 
-    def _speak(self, messages: Sequence[Message]) -> Reply:
-        return self._says.popleft() if self._says else reply(messages)
+    def _speak(self, messages: Sequence[Message], shape: object) -> Reply:
+        return self._says.popleft() if self._says else reply(messages, shape)
 
     def _receive(self, request: Request) -> Response:
         received = Received(request.method, request.path, _object(request.body))

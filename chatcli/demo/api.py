@@ -1,38 +1,29 @@
-"""Which endpoint answers what. Chat has a module of its own (chat.py); the rest is short."""
+"""Which endpoint answers what. Chat (chat.py) and what makes something (making.py) are modules of their own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from typing import Any
 
-from chatcli.demo.chat import Engine, Speaker, chat
+from chatcli.demo.chat import chat
 from chatcli.demo.describe import listed, loaded, shown
-from chatcli.demo.models import Shelf
-from chatcli.demo.protocol import Answer, Refusal, Request, Response, lines, nothing, text, whole
-from chatcli.demo.replies import reply
-from chatcli.demo.runner import Runners
-
-PACE = 0.012  # seconds between two pieces of a reply
+from chatcli.demo.engine import Engine
+from chatcli.demo.making import create, embed
+from chatcli.demo.protocol import Refusal, Request, Response, lines, nothing, text, whole
 
 
-def engine_answer(pace: float = PACE, speak: Speaker = reply, window: int = 4096) -> Answer:
-    """A fresh engine, as the function from request to response that a Server wants."""
-    engine = Engine(Shelf(), Runners(), speak, pace, window)
-
-    def answer(request: Request) -> Response:
-        path = request.path.partition("?")[0]
-        methods = _ROUTES.get(path)
-        if methods is None:
-            return text("404 page not found", 404)
-        endpoint = methods.get(request.method)
-        if endpoint is None:
-            return text("405 method not allowed", 405)
-        try:
-            return endpoint(engine, request)
-        except Refusal as refusal:
-            return refusal.response()
-
-    return answer
+def answer(engine: Engine, request: Request) -> Response:
+    """What `engine` has to say to `request`, refusals included."""
+    methods = _ENDPOINTS.get(request.path.partition("?")[0])
+    if methods is None:
+        return text("404 page not found", 404)
+    endpoint = methods.get(request.method)
+    if endpoint is None:
+        return text("405 method not allowed", 405)
+    try:
+        return endpoint(engine, request)
+    except Refusal as refusal:
+        return refusal.response()
 
 
 def _root(_engine: Engine, _request: Request) -> Response:
@@ -68,9 +59,13 @@ def _delete(engine: Engine, request: Request) -> Response:
 
 
 def _pull(_engine: Engine, request: Request) -> Response:
-    name, _, tag = _name(request.fields()).partition(":")
+    """Fails as it does without a network: there is nothing that this engine could fetch."""
+    body = request.fields()
+    name, _, tag = _name(body).partition(":")
     address = f"https://registry.example/v2/library/{name}/manifests/{tag or 'latest'}"
     error = f'pull model manifest: Get "{address}": dial tcp: lookup registry.example : no such host'
+    if body.get("stream") is False:
+        raise Refusal(500, error)
 
     def progress() -> Generator[dict[str, Any]]:
         yield {"status": "pulling manifest"}
@@ -84,13 +79,15 @@ def _name(body: dict[str, Any]) -> str:
 
 
 _Endpoint = Callable[[Engine, Request], Response]
-_ROUTES: dict[str, dict[str, _Endpoint]] = {
+_ENDPOINTS: dict[str, dict[str, _Endpoint]] = {
     "/": {"GET": _root, "HEAD": _root},
     "/api/version": {"GET": _version, "HEAD": _version},
     "/api/tags": {"GET": _tags, "HEAD": _tags},
     "/api/ps": {"GET": _ps},
     "/api/show": {"POST": _show},
     "/api/chat": {"POST": chat},
+    "/api/embed": {"POST": embed},
+    "/api/create": {"POST": create},
     "/api/copy": {"POST": _copy},
     "/api/delete": {"DELETE": _delete},
     "/api/pull": {"POST": _pull},

@@ -60,13 +60,12 @@ def refuse_if_too_long(prompt: Prompt, window: int) -> None:
 
 def _tokens(model: Model, text: str, images: Sequence[bytes]) -> list[int]:
     """An image's tokens are negative numbers of its own, so that the prompt cache tells images apart."""
-    tokens: list[int] = []
-    if not images:
-        return model.vocabulary.encode(text)
-    for at, part in enumerate(_IMAGE.split(text)):
+    vocabulary = model.vocabulary
+    tokens = list(vocabulary.beginning)
+    for at, part in enumerate(_IMAGE.split(text) if images else [text]):
         if at % 2:
             sign = -int.from_bytes(hashlib.sha256(images[int(part)]).digest()[:6]) - 1
             tokens.extend([sign] * model.image_tokens)
         else:
-            tokens.extend(model.vocabulary.encode(part))
+            tokens.extend(vocabulary.prompt(part))
     return tokens

@@ -1,0 +1,29 @@
+"""The parts of one running engine, and the words it has for a conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from chatcli.demo.messages import Message
+from chatcli.demo.models import Shelf
+from chatcli.demo.replies import Reply, reply
+from chatcli.demo.runner import Runners
+
+PACE = 0.012  # seconds
+
+Speaker = Callable[[Sequence[Message], object], Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """`pace`: seconds between two tokens of a reply. `window`: num_ctx where nobody asks for another.
+
+    `speak` is given the messages and the request's format, and says the reply.
+    """
+
+    pace: float = PACE
+    window: int = 4096
+    speak: Speaker = reply
+    shelf: Shelf = field(default_factory=Shelf)
+    runners: Runners = field(default_factory=Runners)
