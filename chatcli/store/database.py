@@ -24,6 +24,7 @@ from chatcli.errors import StoreError
 from chatcli.paths import private_directory
 from chatcli.store.failures import translated, unwritable
 from chatcli.store.migrations import from_newer, migrate, too_new
+from chatcli.store.passages import spaced
 
 # Transactions take milliseconds; this is for a crowd of them, or for a disk that has fallen asleep.
 WAIT = 3.0
@@ -83,6 +84,7 @@ def open_database(path: Path | None) -> Database:
 def _connect(name: str, *, uri: bool = False) -> sqlite3.Connection:
     connection = sqlite3.connect(name, timeout=WAIT, isolation_level=None, check_same_thread=False, uri=uri)
     connection.execute("PRAGMA foreign_keys=ON")
+    connection.create_function("spaced", 1, spaced, deterministic=True)
     return connection
 
 

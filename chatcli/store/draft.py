@@ -75,7 +75,7 @@ class Draft:
             return
         node = self._node.id
         with self._database.writing() as connection:
-            connection.execute("DELETE FROM nodes WHERE id = ? AND ended = ?", (node, Ended.INTERRUPTED.value))
+            nodes.remove(connection, node)
             values = (self._question.id, self._conversation.id, node)
             connection.execute("UPDATE conversations SET tip = ? WHERE id = ? AND tip = ?", values)
         self._conversation.nodes.pop(node, None)

@@ -18,6 +18,9 @@ def translated(path: Path | None) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
+        if str(error) == "user-defined function raised exception":
+            # The one function there is, `spaced`, never fails: a Ctrl-C landed in it, and SQLite hides that.
+            raise KeyboardInterrupt from error
         raise store_error(error, path) from error
     except (OverflowError, MemoryError) as error:
         raise StoreError(

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from chatcli.errors import TooNew
+from chatcli.store import passages
 
 
 def m001_conversations(connection: sqlite3.Connection) -> None:
@@ -92,7 +93,26 @@ _CONVERSATIONS = (
 )
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (m001_conversations,)
+def m002_search(connection: sqlite3.Connection) -> None:
+    """Full text search. See passages.py for what is indexed; the index keeps no copy of the text."""
+    for statement in _SEARCH:
+        connection.execute(statement)
+    passages.reindex(connection)
+
+
+_SEARCH = (
+    # id: the node's id * 1024 and the place in it; start and length: bytes of the node's text, from 1.
+    "CREATE TABLE passages (id INTEGER PRIMARY KEY, start INTEGER NOT NULL, length INTEGER NOT NULL)",
+    """CREATE VIEW passage_texts AS
+        SELECT passages.id AS id, spaced(substr(CAST(text AS BLOB), start, length)) AS text
+        FROM passages JOIN nodes ON nodes.id = passages.id >> 10""",
+    """CREATE VIRTUAL TABLE search USING fts5(
+        text, content='passage_texts', content_rowid='id', tokenize='porter unicode61 remove_diacritics 2'
+    )""",
+)
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (m001_conversations, m002_search)
 
 
 _RECORDS = "CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied TEXT NOT NULL) WITHOUT ROWID"

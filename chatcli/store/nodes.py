@@ -11,6 +11,7 @@ from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import Turn
 from chatcli.errors import NotFound
+from chatcli.store import passages
 from chatcli.store.rows import (
     pack,
     pack_json,
@@ -56,11 +57,13 @@ def insert(
     ).lastrowid
     assert node_id is not None
     attach(connection, node_id, message.attachments)
+    passages.index(connection, node_id, message.text)
     return Node(node_id, parent, number, message, unpack_time(created), ended, turn)
 
 
 def rewrite(connection: sqlite3.Connection, node: int, message: Message, ended: Ended, turn: Turn | None) -> None:
     """The final form of a reply that was in progress."""
+    passages.unindex(connection, node)
     connection.execute("DELETE FROM pieces WHERE node = ?", (node,))
     connection.execute(
         "UPDATE nodes SET size = ?, ended = ?, text = ?, thinking = ?, tool_uses = ?, turn = ? WHERE id = ?",
@@ -71,6 +74,13 @@ def rewrite(connection: sqlite3.Connection, node: int, message: Message, ended: 
     )
     connection.execute("DELETE FROM attachments WHERE node = ?", (node,))
     attach(connection, node, message.attachments)
+    passages.index(connection, node, message.text)
+
+
+def remove(connection: sqlite3.Connection, node: int) -> None:
+    """A node that has no children, without a trace."""
+    passages.unindex(connection, node)
+    connection.execute("DELETE FROM nodes WHERE id = ?", (node,))
 
 
 def fold_pieces(connection: sqlite3.Connection) -> None:

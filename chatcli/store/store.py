@@ -7,12 +7,13 @@ opened, shared and made safe is database.py's; the tree in SQL is nodes.py's.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from chatcli.conversation.hit import Hit
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.state import State
 from chatcli.conversation.tree import Conversation, Ended, Node
@@ -23,6 +24,7 @@ from chatcli.store.database import Database, open_database
 from chatcli.store.draft import Draft
 from chatcli.store.listing import Entry
 from chatcli.store.rows import pack, pack_json, pack_time, state_from_plain, state_to_plain, unpack
+from chatcli.store.search import search
 from chatcli.store.title import clean_title, title_of
 
 
@@ -192,6 +194,25 @@ class Store:
         """The conversations that `name` may mean: by exact title, else by id, else by how titles begin, else by
         what they contain (upper and lower case alike); the last used first."""
         return listing.find(self.entries(), name)
+
+    def search(
+        self,
+        terms: Sequence[str],
+        *,
+        conversation: int | None = None,
+        before: int | None = None,
+        limit: int = 20,
+        per_message: bool = True,
+    ) -> list[Hit]:
+        """Passages in which any of `terms` occurs, the best first. A term is a word, a phrase, or a beginning*.
+
+        In all conversations, but for the trash; or in one; or, with `before`, on the path that leads to that node
+        of the conversation. `per_message` gives of each message only its best passage.
+        """
+        with self._database.reading() as connection:
+            return search(
+                connection, terms, conversation=conversation, before=before, limit=limit, per_message=per_message
+            )
 
     def _set(self, conversation_id: int, column: str, value: str | bytes | int) -> None:
         with self._database.writing() as connection:

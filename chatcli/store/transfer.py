@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from chatcli.conversation.tree import Conversation
 from chatcli.errors import BadFile, UserError
+from chatcli.store.foreign import is_open_webui, is_openai, read_open_webui, read_openai
 from chatcli.store.imported import ImportedChat
 from chatcli.store.pages import html_page, markdown_page
 from chatcli.store.plain import FORM, from_plain, to_plain
@@ -47,12 +48,24 @@ def read_chat(source: str | Path) -> ImportedChat:
 
 
 def read_chats(source: str | Path) -> list[ImportedChat]:
-    """Every conversation in `source`, at least one: chatcli's own exports, lists of role and content."""
+    """Every conversation in `source`, at least one. What can be read: chatcli's own exports, lists of role and
+    content, requests of Ollama and OpenAI, the exports of ChatGPT and of Open WebUI.
+    """
     value = _values(_text_of(source))
+    if isinstance(value, list) and value and all(isinstance(each, dict) and _is_chat(each) for each in value):
+        return [_read_one(each) for each in value]
     return [_read_one(value)]
 
 
+def _is_chat(value: dict[str, Any]) -> bool:
+    return is_openai(value) or is_open_webui(value) or isinstance(value.get("messages"), list)
+
+
 def _read_one(value: Any) -> ImportedChat:
+    if isinstance(value, dict) and is_openai(value):
+        return read_openai(value)
+    if isinstance(value, dict) and is_open_webui(value):
+        return read_open_webui(value)
     if isinstance(value, list):
         return from_plain({"messages": value})
     if isinstance(value, dict) and isinstance(value.get("messages", [] if "chatcli" in value else None), list):

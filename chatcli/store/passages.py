@@ -1,0 +1,98 @@
+"""What the full text index holds: every message in passages of about 100 tokens, so that a hit in a long reply is
+a place in it. Passage k of a node has the id node * 1024 + k; ids therefore run as the nodes' do.
+
+The text itself is not stored twice: `passages` says which bytes of the node's text it is, and the view
+`passage_texts` shows the index what it once was given.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+
+from chatcli.store.rows import Column, unpack
+
+SHIFT = 10
+
+_LENGTH = 400  # characters, about 100 tokens; longer in texts that would have more than 1000 passages
+_MOST = 1000
+
+# Scripts written without spaces: each character is a word of its own, so that any part of a line can be found.
+_UNSPACED = re.compile(
+    "([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff])"
+)
+_SEAM = "\u200b"
+# What highlighting puts around a word; a message that has such characters is indexed without them.
+ON, OFF = "\x02", "\x03"
+_NO_MARKS = str.maketrans({ON: " ", OFF: " "})
+_BREAKS = ("\n\n", "\n", ". ", " ")
+
+
+def index(connection: sqlite3.Connection, node: int, text: str) -> None:
+    """Make `text` findable. It has to be what the node's row says."""
+    data = text.encode("utf-8", "surrogatepass")
+    for place, (start, end) in enumerate(_spans(text)):
+        values = ((node << SHIFT) + place, start + 1, end - start)
+        connection.execute("INSERT INTO passages (id, start, length) VALUES (?, ?, ?)", values)
+        connection.execute("INSERT INTO search (rowid, text) VALUES (?, ?)", (values[0], spaced(data[start:end])))
+
+
+def reindex(connection: sqlite3.Connection) -> None:
+    """Index every message there is, in a store that has an empty index."""
+    for node, text in connection.execute("SELECT id, text FROM nodes"):
+        index(connection, node, unpack(text))
+
+
+def unindex(connection: sqlite3.Connection, node: int) -> None:
+    """Forget the node's passages, before its text changes: the index has to be told what it was given."""
+    passages = (node << SHIFT, (node + 1) << SHIFT)
+    connection.execute(
+        """INSERT INTO search (search, rowid, text)
+           SELECT 'delete', id, text FROM passage_texts WHERE id >= ? AND id < ?""",
+        passages,
+    )
+    connection.execute("DELETE FROM passages WHERE id >= ? AND id < ?", passages)
+
+
+def spaced(text: Column) -> str:
+    """Text as the index takes it (and as SQL's function `spaced`): scripts without spaces get invisible ones."""
+    readable = text.decode(errors="replace") if isinstance(text, bytes) else text
+    if not readable.isascii():
+        readable = _UNSPACED.sub(rf"{_SEAM}\1{_SEAM}", readable)
+    return readable.translate(_NO_MARKS) if ON in readable or OFF in readable else readable
+
+
+def unspaced(text: str) -> str:
+    return text.replace(_SEAM, "")
+
+
+def _spans(text: str) -> Iterator[tuple[int, int]]:
+    """(start, end) of the passages in the UTF-8 bytes of `text`."""
+    at = 0
+    for passage in split(text):
+        end = at + (len(passage) if passage.isascii() else len(passage.encode("utf-8", "surrogatepass")))
+        if not passage.isspace():
+            yield at, end
+        at = end
+
+
+def split(text: str) -> Iterator[str]:
+    """Pieces of `text`, which joined give it again, each ending with a paragraph, a line, a sentence or a word."""
+    length = max(_LENGTH, len(text) // _MOST)
+    start = 0
+    while len(text) - start > length * 3 // 2:
+        end = _good_end(text, start + length // 2, start + length * 3 // 2)
+        yield text[start:end]
+        start = end
+    if start < len(text):
+        yield text[start:]
+
+
+def _good_end(text: str, earliest: int, latest: int) -> int:
+    for mark in _BREAKS:
+        found = text.rfind(mark, earliest, latest)
+        if found >= 0:
+            return found + len(mark)
+    return latest

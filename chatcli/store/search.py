@@ -1,0 +1,163 @@
+"""Full text search over all that was said, or over one path of it (FTS5; what is indexed: passages.py).
+
+A common word costs as much as it is common, and says as little: only the rarest terms that together occur in at
+most COMMON passages are ranked by; where even the rarest is more common than that, the newest hits are given.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from chatcli.conversation.hit import Hit
+from chatcli.conversation.message import Role
+from chatcli.store.passages import OFF, ON, SHIFT, spaced, unspaced
+from chatcli.store.rows import unpack, unpack_time
+
+COMMON = 10_000
+
+_QUOTED_OR_WORD = re.compile(r'"([^"]+)"|([\w*]+)')
+
+
+def terms_of(text: str) -> list[str]:
+    """What a person typed as terms: words, "phrases in quotes", and beginnings of words with a * behind them."""
+    return [phrase or word for phrase, word in _QUOTED_OR_WORD.findall(text)]
+
+
+def search(
+    connection: sqlite3.Connection,
+    terms: Sequence[str],
+    *,
+    conversation: int | None,
+    before: int | None,
+    limit: int,
+    per_message: bool,
+) -> list[Hit]:
+    """See Store.search."""
+    words, ranked = _query(connection, terms)
+    if not words:
+        return []
+    scope = _scope(connection, conversation, before)
+    found: dict[int, float] = {}
+    met: set[int] = set()
+    for passage, score in _matches(connection, words, ranked, scope):
+        node = passage >> SHIFT
+        if (per_message and node in met) or not _is_wanted(connection, node, scope):
+            continue
+        met.add(node)
+        found[passage] = score
+        if len(found) == limit:
+            break
+    return _hits(connection, words, found)
+
+
+def _query(connection: sqlite3.Connection, terms: Sequence[str]) -> tuple[str, bool]:
+    """The words to match ("" when none occurs), and whether they are rare enough to be ranked by."""
+    counted = []
+    for quoted in dict.fromkeys(filter(None, map(_quoted, terms))):
+        count = "SELECT count(*) FROM (SELECT 1 FROM search WHERE search MATCH ? LIMIT ?)"
+        (occurrences,) = connection.execute(count, (quoted, COMMON + 1)).fetchone()
+        if occurrences:
+            counted.append((occurrences, quoted))
+    counted.sort()
+    rare, total = [], 0
+    for occurrences, quoted in counted:
+        total += occurrences
+        if total <= COMMON:
+            rare.append(quoted)
+    return " OR ".join(rare or [quoted for _, quoted in counted]), bool(rare)
+
+
+def _quoted(term: str) -> str:
+    """The term as FTS5 takes it, every character of it harmless; "" when there is no word in it."""
+    text = spaced("".join(each if each.isalnum() or each == "\u200b" else " " for each in term))
+    if not any(map(str.isalnum, text)):
+        return ""
+    return f'"{text.strip()}"' + (" *" if term.endswith("*") else "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """Where to look: passages from `first` up to `end`; of a path, the branches it takes, each up to a number."""
+
+    first: int
+    end: int
+    conversation: int | None
+    path: dict[int, int] | None
+
+
+def _scope(connection: sqlite3.Connection, conversation: int | None, before: int | None) -> _Scope:
+    if conversation is None:
+        return _Scope(0, 1 << 62, None, None)
+    (first,) = connection.execute(
+        """SELECT min(nodes.id) FROM branches JOIN nodes ON branch = branches.id AND number = 1
+           WHERE conversation = ? AND origin IS NULL""",
+        (conversation,),
+    ).fetchone()
+    if before is None:
+        return _Scope((first or 0) << SHIFT, 1 << 62, conversation, None)
+    path = connection.execute(
+        """WITH RECURSIVE way (branch, upto) AS (
+               SELECT branch, number - 1 FROM nodes WHERE id = ?
+             UNION ALL
+               SELECT origin, fork FROM way JOIN branches ON id = way.branch WHERE origin IS NOT NULL
+           )
+           SELECT branch, upto FROM way""",
+        (before,),
+    )
+    return _Scope((first or 0) << SHIFT, before << SHIFT, conversation, dict(path.fetchall()))
+
+
+def _matches(
+    connection: sqlite3.Connection, words: str, ranked: bool, scope: _Scope
+) -> Iterator[tuple[int, float]]:
+    """(passage, score), the best first; the newest first where there is no ranking."""
+    values = (words, scope.first, scope.end)
+    among = "FROM search WHERE search MATCH ? AND rowid >= ? AND rowid < ?"
+    if ranked:
+        return connection.execute(f"SELECT rowid, -rank {among} ORDER BY rank", values)
+    return connection.execute(f"SELECT rowid, 0.0 {among} ORDER BY rowid DESC", values)
+
+
+def _is_wanted(connection: sqlite3.Connection, node: int, scope: _Scope) -> bool:
+    branch, number, conversation, trashed = connection.execute(
+        """SELECT branch, number, conversation, trashed IS NOT NULL OR latest = 0
+           FROM nodes JOIN branches ON branches.id = branch JOIN conversations ON conversations.id = conversation
+           WHERE nodes.id = ?""",
+        (node,),
+    ).fetchone()
+    if scope.path is not None:
+        return bool(number <= scope.path.get(branch, 0))
+    return bool(conversation == scope.conversation) if scope.conversation is not None else not trashed
+
+
+def _hits(connection: sqlite3.Connection, words: str, found: Mapping[int, float]) -> list[Hit]:
+    rows = connection.execute(
+        """SELECT search.rowid, highlight(search, 0, ?, ?), conversation, title, nodes.id, number, role,
+               nodes.created
+           FROM search JOIN nodes ON nodes.id = search.rowid >> ?
+               JOIN branches ON branches.id = branch JOIN conversations ON conversations.id = conversation
+           WHERE search MATCH ? AND search.rowid IN (SELECT value FROM json_each(?))""",
+        (ON, OFF, SHIFT, words, json.dumps(list(found))),
+    )
+    hits = {}
+    for passage, marked, conversation, title, node, number, role, created in rows:
+        text, marks = _read_marks(unspaced(marked))
+        when = unpack_time(created)
+        hits[passage] = Hit(
+            conversation, unpack(title), node, number, Role(role), when, text, marks, found[passage]
+        )
+    return [hits[passage] for passage in found]
+
+
+def _read_marks(marked: str) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """The passage, and the spans in it that FTS5 has put between ON and OFF."""
+    text, marks = "", []
+    for place, part in enumerate(re.split(f"[{ON}{OFF}]", marked)):
+        if place % 2:
+            marks.append((len(text), len(text) + len(part)))
+        text += part
+    return text, tuple(marks)
