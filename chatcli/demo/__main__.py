@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+from contextlib import suppress
 from functools import partial
 
 from chatcli.demo.api import answer
@@ -16,7 +18,13 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="loopback port (default: a free one)")
     parser.add_argument("--pace", type=float, default=PACE, help=f"seconds between two tokens (default: {PACE})")
     chosen = parser.parse_args()
-    with Server(partial(answer, Engine(pace=chosen.pace)), chosen.port) as server:
+    if not sys.stdin.isatty():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the chat that started this process
+    try:
+        server = Server(partial(answer, Engine(pace=chosen.pace)), chosen.port)
+    except OSError as error:
+        parser.exit(1, f"Port {chosen.port} cannot be used: {error.strerror}. Leave out --port for a free one.\n")
+    with server, suppress(KeyboardInterrupt):
         print(server.url, flush=True)  # noqa: T201 - the parent reads it
         while sys.stdin.buffer.read(4096):
             pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from chatcli.demo.engine import Engine
@@ -21,6 +22,8 @@ def chat(engine: Engine, request: Request) -> Response:
     name = str(body.get("model") or "")
     model = engine.shelf.find(name)
     messages = read_messages(body.get("messages"))
+    if "vision" not in model.capabilities:
+        messages = tuple(replace(message, images=()) for message in messages)  # without a word, as Ollama does
     keep = seconds(body.get("keep_alive"))
     if not messages and not keep:
         engine.runners.unload(model)

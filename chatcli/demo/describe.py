@@ -14,6 +14,12 @@ from chatcli.demo.protocol import timestamp
 from chatcli.demo.runner import Runner
 
 _LAYERS, _WIDTH, _INNER, _HEADS = 2, 64, 128, 4
+_LAYER = {
+    **dict.fromkeys(("attn_norm", "ffn_norm"), (_WIDTH,)),
+    **dict.fromkeys(("attn_q", "attn_k", "attn_v", "attn_output"), (_WIDTH, _WIDTH)),
+    **dict.fromkeys(("ffn_gate", "ffn_up"), (_WIDTH, _INNER)),
+    "ffn_down": (_INNER, _WIDTH),
+}
 _WINDOW_BYTES = _LAYERS * _WIDTH * 2 * 2  # a token in the window: a key and a value of two bytes each
 _FAR_OFF = datetime(2318, 1, 1, tzinfo=UTC)  # when a model expires that stays for good
 
@@ -55,11 +61,11 @@ def shown(model: Model, verbose: bool) -> dict[str, Any]:
         "details": _details(model) | {"parent_model": model.parent},
         "messages": [{"role": message.role, "content": message.content} for message in model.messages],
         "model_info": _info(model, verbose),
-        "tensors": [],
+        "tensors": _tensors(model),
         "capabilities": list(model.capabilities),
         "modified_at": model.modified,
     }
-    return {name: value for name, value in described.items() if value or name == "tensors"}
+    return {name: value for name, value in described.items() if value}
 
 
 def _details(model: Model) -> dict[str, Any]:
@@ -119,9 +125,16 @@ def _parameters(model: Model) -> list[tuple[str, object]]:
     ]
 
 
+def _tensors(model: Model) -> list[dict[str, Any]]:
+    vocabulary = (_WIDTH, model.vocabulary.size)
+    shapes: dict[str, tuple[int, ...]] = {"token_embd": vocabulary, "output_norm": (_WIDTH,), "output": vocabulary}
+    for layer in range(_LAYERS):
+        shapes |= {f"blk.{layer}.{part}": shape for part, shape in _LAYER.items()}
+    return [{"name": f"{name}.weight", "type": "F32", "shape": shape} for name, shape in shapes.items()]
+
+
 def _parameter_count(model: Model) -> int:
-    layer = 4 * _WIDTH * _WIDTH + 3 * _WIDTH * _INNER + 2 * _WIDTH
-    return _LAYERS * layer + _WIDTH + 2 * model.vocabulary.size * _WIDTH
+    return sum(math.prod(tensor["shape"]) for tensor in _tensors(model))
 
 
 def _size(model: Model) -> int:
