@@ -104,6 +104,7 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path | None) -> Data
         if from_newer(connection):
             connection.execute("PRAGMA query_only=ON")
             return Database(connection, path, too_new(path))
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # takes effect in a new file; see trash.py
         _use_wal(connection)
         connection.execute("PRAGMA journal_size_limit=16000000")  # a huge message must not leave a huge log behind
         migrate(connection)

@@ -22,13 +22,15 @@ class Entry:
     demo: bool
 
 
-def entries(connection: sqlite3.Connection, limit: int | None, demo: bool | None) -> list[Entry]:
+def entries(
+    connection: sqlite3.Connection, *, limit: int | None = None, demo: bool | None = None, trashed: bool = False
+) -> list[Entry]:
     rows = connection.execute(
         """SELECT conversations.id, title, updated, coalesce(number, 0), model, demo
            FROM conversations LEFT JOIN nodes ON nodes.id = tip
-           WHERE latest > 0 AND trashed IS NULL AND demo IN (?, ?)
+           WHERE latest > 0 AND (trashed IS NOT NULL) = ? AND demo IN (?, ?)
            ORDER BY latest DESC, updated DESC LIMIT ?""",
-        (*((0, 1) if demo is None else (demo, demo)), -1 if limit is None else limit),
+        (trashed, *((0, 1) if demo is None else (demo, demo)), -1 if limit is None else limit),
     )
     return [
         Entry(number, unpack(title), unpack_time(updated), messages, model, bool(of_demo))

@@ -26,6 +26,7 @@ from chatcli.store.listing import Entry
 from chatcli.store.rows import pack, pack_json, pack_time, state_from_plain, state_to_plain, unpack
 from chatcli.store.search import search
 from chatcli.store.title import clean_title, title_of
+from chatcli.store.trash import purge
 
 
 def utc_now() -> datetime:
@@ -180,6 +181,18 @@ class Store:
         """Into the trash: in no list any more, still there until the trash is emptied."""
         self._set(conversation_id, "trashed", pack_time(self._now()))
 
+    def restore(self, conversation_id: int) -> None:
+        """Out of the trash."""
+        self._set(conversation_id, "trashed", None)
+
+    def trash(self) -> list[Entry]:
+        with self._database.reading() as connection:
+            return listing.entries(connection, trashed=True)
+
+    def purge(self) -> int:
+        """Empty the trash for good; returns how many conversations went. Others may write between its steps."""
+        return purge(self._database, pack_time(self._now()))
+
     def last(self, demo: bool = False) -> int | None:
         """The conversation in which something was said last, and which is at some message now."""
         with self._database.reading() as connection:
@@ -188,7 +201,7 @@ class Store:
     def entries(self, limit: int | None = None, demo: bool | None = None) -> list[Entry]:
         """The conversations, the last used first. `demo`: only those of the demo engine, or only the others."""
         with self._database.reading() as connection:
-            return listing.entries(connection, limit, demo)
+            return listing.entries(connection, limit=limit, demo=demo)
 
     def find(self, name: str) -> list[Entry]:
         """The conversations that `name` may mean: by exact title, else by id, else by how titles begin, else by
@@ -214,7 +227,7 @@ class Store:
                 connection, terms, conversation=conversation, before=before, limit=limit, per_message=per_message
             )
 
-    def _set(self, conversation_id: int, column: str, value: str | bytes | int) -> None:
+    def _set(self, conversation_id: int, column: str, value: str | bytes | int | None) -> None:
         with self._database.writing() as connection:
             setting = f"UPDATE conversations SET {column} = ? WHERE id = ?"  # noqa: S608 - named in this class only
             if not connection.execute(setting, (value, conversation_id)).rowcount:

@@ -1,0 +1,94 @@
+"""Emptying the trash: what was deleted leaves the disk, and the index, in portions that keep nobody waiting."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from chatcli.store import nodes
+from chatcli.store.database import Database
+
+# Nodes in one transaction, and pages of the index or the file in one step: milliseconds each.
+PORTION = 200
+
+_DAY = 24 * 60 * 60 * 1_000_000
+# In the trash; or in no list for more than a day, as what an import leaves that was cut off.
+_CONDEMNED = "(trashed IS NOT NULL OR (latest = 0 AND created < ?))"
+
+
+def purge(database: Database, now: int) -> int:
+    """Remove for good what is in the trash, at the time `now` in microseconds. How many conversations went."""
+    before = now - _DAY
+    with database.reading() as connection:
+        found = connection.execute(f"SELECT id FROM conversations WHERE {_CONDEMNED}", (before,))  # noqa: S608
+        condemned = [conversation for (conversation,) in found]
+    gone = 0
+    with _zeroing(database):
+        for conversation in condemned:
+            while _remove_some(database, conversation, before):
+                pass
+            gone += _remove_emptied(database, conversation, before)
+        if gone:
+            _give_back(database)
+    return gone
+
+
+def _remove_some(database: Database, conversation: int, before: int) -> bool:
+    """Remove its newest nodes, children before parents; none if it was taken out of the trash meanwhile."""
+    with database.writing() as connection:
+        some = connection.execute(
+            f"""SELECT nodes.id FROM branches JOIN nodes ON branch = branches.id
+                WHERE conversation = (SELECT id FROM conversations WHERE id = ? AND {_CONDEMNED})
+                ORDER BY branches.id DESC, number DESC LIMIT ?""",  # noqa: S608
+            (conversation, before, PORTION),
+        ).fetchall()
+        for (node,) in some:
+            nodes.remove(connection, node)
+    return bool(some)
+
+
+def _remove_emptied(database: Database, conversation: int, before: int) -> int:
+    with database.writing() as connection:
+        removal = f"DELETE FROM conversations WHERE id = ? AND {_CONDEMNED}"  # noqa: S608
+        return connection.execute(removal, (conversation, before)).rowcount
+
+
+def _give_back(database: Database) -> None:
+    """Files that no message has any more, words that the index still knows, and the free pages."""
+    with database.writing() as connection:
+        connection.execute("DELETE FROM blobs WHERE id NOT IN (SELECT blob FROM attachments)")
+    pages = -PORTION  # negative: begin a merge of the whole index, which the next steps go on with
+    while _merge(database, pages):
+        pages = PORTION
+    with database.reading() as connection:
+        while (free := _free_pages(connection)) > 0:
+            connection.execute(f"PRAGMA incremental_vacuum({PORTION})").fetchall()
+            if _free_pages(connection) == free:  # a store that was made without that ability keeps them for later
+                break
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _merge(database: Database, pages: int) -> bool:
+    """One step of merging the index into one piece, which drops what was deleted; False when it is done."""
+    with database.writing() as connection:
+        before = connection.total_changes
+        connection.execute("INSERT INTO search (search, rank) VALUES ('merge', ?)", (pages,))
+        return connection.total_changes - before >= 2
+
+
+@contextmanager
+def _zeroing(database: Database) -> Iterator[None]:
+    """What is deleted inside is overwritten, not only forgotten."""
+    with database.reading() as connection:
+        connection.execute("PRAGMA secure_delete=ON")
+    try:
+        yield
+    finally:
+        with database.reading() as connection:
+            connection.execute("PRAGMA secure_delete=OFF")
+
+
+def _free_pages(connection: sqlite3.Connection) -> int:
+    (pages,) = connection.execute("PRAGMA freelist_count").fetchone()
+    return int(pages)
