@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Callable
@@ -86,6 +85,8 @@ def not_ollama(url: str, what: str) -> BadReply:
 def one_line(text: str) -> str:
     """Any text as one clean line of at most LONGEST characters; of an HTML page only its words."""
     if re.search(r"<(!doctype|html|head|body|h1|title)\b", text, re.IGNORECASE):
+        import html  # a table of thousands of names
+
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
         text = re.sub(r"<(script|style)\b.*?</\1>", " ", text, flags=re.IGNORECASE | re.DOTALL)
         words = title[1] if title and title[1].strip() else re.sub(r"<[^>]*>", " ", text)
@@ -115,10 +116,10 @@ def _json(text: str) -> Any:
 def _too_long(refusal: Refusal) -> ContextTooLong:
     needed = _tokens(r"request \((\d+) tokens\)|n_prompt_tokens\W+(\d+)", refusal.body)
     available = _tokens(r"context size \((\d+) tokens\)|n_ctx\W+(\d+)", refusal.body)
-    sizes = f" It has {needed} tokens." if needed else ""
-    sizes = f" It has {needed} tokens, the window {available}." if needed and available else sizes
+    sizes = [f"it has {needed} tokens"] if needed else []
+    sizes += [f"the window has {available}"] if available else []
     return ContextTooLong(
-        f"The request does not fit the context window.{sizes}",
+        f"The request does not fit the context window{': ' if sizes else ''}{', '.join(sizes)}.",
         "Send less at once, or make the window larger with /set num_ctx.",
         needed=needed,
         available=available,
@@ -131,7 +132,7 @@ def _tokens(pattern: str, body: str) -> int | None:
 
 
 def _missing(refusal: Refusal) -> Missing:
-    named = re.search(r"model ['\"](.+?)['\"] not found", refusal.words)
+    named = re.search(r"model ['\"](.+?)['\"]", refusal.words)
     name = refusal.model or (named[1] if named else "")
     return Missing(
         f"The server at {refusal.where} has no model named {name}.",
@@ -226,7 +227,7 @@ _BY_WORDS: tuple[tuple[str, Callable[[Refusal], ChatcliError]], ...] = (
         _too_long,
     ),
     (r"pull model manifest: file does not exist", _not_published),
-    (r"^model ['\"].*['\"] not found", _missing),
+    (r"^model\b.*\bnot found", _missing),
     (r"does not support thinking", _cannot_think),
     (r"think value .* is not supported", _cannot_think_so_hard),
     (r"does not support tools", _cannot_use_tools),
@@ -245,10 +246,8 @@ _BY_WORDS: tuple[tuple[str, Callable[[Refusal], ChatcliError]], ...] = (
     ),
     (r"error was encountered while running", _said_no("The server's log says more. Ask again with /retry.")),
     (r"option .* must be of type", _said_no("Change that option with /set, or take it back with /unset.")),
-    (
-        r"invalid duration|unit in duration",
-        _said_no("Give keep_alive as a duration: /set keep_alive 5m."),
-    ),
+    (r"invalid duration|unit in duration", _said_no("Give keep_alive as a duration: /set keep_alive 5m.")),
+    (r"http request to an https server", _said_no("Write https:// before the host.")),
     (r"server busy|pending requests", _said_no("Wait a moment, then ask again with /retry.")),
 )
 

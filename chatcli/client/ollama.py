@@ -17,12 +17,14 @@ from chatcli.client.models import Listed, Loaded, Model, Progress
 from chatcli.client.relay import Cut, relay
 from chatcli.client.request import NEVER_CUT, Request, duration
 from chatcli.conversation.events import Event
-from chatcli.errors import BadReply, Refused, StreamBroken, Unreachable
+from chatcli.errors import BadReply, BadValue, Refused, StreamBroken, Unreachable
 
 if TYPE_CHECKING:
     from chatcli.client.wire import Wire
 
 T = TypeVar("T")
+
+_STEERING = {"OLLAMA_HOST", "OLLAMA_API_KEY", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 
 
 class Client:
@@ -175,7 +177,7 @@ def _library() -> Any:
     """Import wire.py, and with it the ollama library.
 
     On import the library makes a client of its own, from OLLAMA_HOST, the proxy variables and SSL_CERT_FILE, and
-    fails where it cannot use them, though we may never need them: then it is imported without.
+    fails where it cannot use them, though we do not need that client: then it is imported without.
     """
     try:
         return importlib.import_module("chatcli.client.wire")
@@ -188,7 +190,7 @@ def _library() -> Any:
 
 
 def _steers_the_library(name: str) -> bool:
-    return name.upper() in {"OLLAMA_HOST", "SSL_CERT_FILE", "SSL_CERT_DIR"} or name.lower().endswith("_proxy")
+    return name.upper() in _STEERING or name.upper().endswith("_PROXY")
 
 
 def _authorization(url: str, basic: str | None) -> dict[str, str]:
@@ -196,5 +198,7 @@ def _authorization(url: str, basic: str | None) -> dict[str, str]:
         return {"authorization": basic}
     key = os.environ.get("OLLAMA_API_KEY", "").strip()
     if key and (url.startswith("https:") or address.is_loopback(url)):
+        if not (key.isascii() and key.isprintable()):
+            raise BadValue("OLLAMA_API_KEY is not a key: it has characters that no key has.", "Set it anew.")
         return {"authorization": f"Bearer {key}"}
     return {}

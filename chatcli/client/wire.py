@@ -24,19 +24,19 @@ from chatcli.errors import BadValue, ChatcliError
 CONNECT = 5.0  # seconds to reach the server
 ANSWER = 30.0  # seconds of silence allowed where no model has to be loaded
 MOST_OF_AN_ERROR = 64 * 1024  # bytes
-_CLOSED = "it closed the connection without an answer"
 LONGEST_LINE = 8 * 1024 * 1024  # bytes
+_CLOSED = "it closed the connection without an answer"
 
 
 class Wire(ollama.Client):
-    """`url` without credentials; `headers` with the Authorization, if any: the library's own, taken from
-    OLLAMA_API_KEY whatever the host, is not sent.
-    """
+    """`url` without credentials; `headers` with the Authorization, if any."""
 
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
         self.url = url
+        # Without an Authorization the library would take OLLAMA_API_KEY, whatever the host.
+        given = {"authorization": "none", **headers}
         try:
-            super().__init__(host=url, follow_redirects=False, **_connection(url))
+            super().__init__(host=url, headers=given, follow_redirects=False, **_connection(url))
         except (httpx.InvalidURL, UnicodeError) as error:
             raise BadValue(f"{address.shown(url)} does not name a server: {error}.", "Check --host.") from error
         except OSError as error:
@@ -47,8 +47,8 @@ class Wire(ollama.Client):
             raise failures.unreachable(
                 url, f"the proxy set in the environment cannot be used ({error})"
             ) from error
-        self._client.headers.pop("authorization", None)
-        self._client.headers.update(headers)
+        if "authorization" not in headers:
+            del self._client.headers["authorization"]
 
     def lines(
         self, path: str, body: Mapping[str, Any], cut: Cut, model: str
@@ -76,15 +76,19 @@ class Wire(ollama.Client):
         begun = False
         timeout = httpx.Timeout(patience, connect=CONNECT)
         extensions = {"trace": cut.trace}
+        # Half a character (a lone surrogate, from a file name or a broken paste) cannot be sent: it becomes "?".
+        content = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         try:
-            with self._client.stream(method, path, json=body, timeout=timeout, extensions=extensions) as response:
+            with self._client.stream(
+                method, path, content=content, timeout=timeout, extensions=extensions
+            ) as response:
                 if not response.is_success:
                     raise failures.translated(self._refusal(response, model))
                 begun = True
                 yield response
         except httpx.DecodingError as error:
             raise failures.not_ollama(self.url, f"its compression is broken ({error})") from error
-        except (httpx.HTTPError, httpx.StreamError, OSError) as error:
+        except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
             raise self._network_failure(error, begun) from error
 
     def _object(self, line: bytes, whole: bool, model: str) -> dict[str, Any]:
@@ -163,6 +167,8 @@ def _cause(error: BaseException) -> str:
     if isinstance(root, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({root.verify_message}; SSL_CERT_FILE can name an authority)"
     said = failures.one_line(str(root)) or type(root).__name__
+    if isinstance(root, ssl.SSLError):
+        return f"no secure connection came about ({said}); is it http:// instead of https://?"
     return f"the proxy on the way refused ({said})" if isinstance(error, httpx.ProxyError) else said
 
 
@@ -170,6 +176,7 @@ _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
     (httpx.ConnectTimeout, f"it did not answer within {CONNECT:.0f} seconds"),
     (httpx.TimeoutException, "it was silent for too long"),
     (socket.gaierror, "there is no host of that name"),
+    (UnicodeError, "there is no host of that name"),
     (ConnectionRefusedError, "nothing is listening there"),
     (ConnectionResetError, _CLOSED),
     (httpx.RemoteProtocolError, _CLOSED),
