@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
-_PASTES_ARE_MARKED = "\x1b[?2004h"
-_PASTES_ARE_NOT_MARKED = "\x1b[?2004l"
+# So that a paste stays one paste: without marks, every line of it would end in an Enter.
+_MARK_PASTES = "\x1b[?2004h"
+_DO_NOT_MARK_PASTES = "\x1b[?2004l"
 
 
 @contextmanager
@@ -30,17 +31,18 @@ def quiet_keyboard(keyboard: TextIO | None = None, *, plain: bool = False) -> It
     import termios
 
     before = termios.tcgetattr(descriptor)
+    marks_pastes = not plain and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+    def quieten() -> None:
+        _set(descriptor, _quietened(before), _MARK_PASTES if marks_pastes else "")
 
     def restore() -> None:
-        termios.tcsetattr(descriptor, termios.TCSANOW, before)
-
-    def quiet() -> None:
-        termios.tcsetattr(descriptor, termios.TCSANOW, _quietened(before))
+        _set(descriptor, before, _DO_NOT_MARK_PASTES if marks_pastes else "")
 
     try:
         try:
-            quiet()
-            with _again_after_suspension(quiet), _pastes_marked(plain):
+            quieten()
+            with _again_after_suspension(quieten):
                 yield
         finally:
             restore()
@@ -73,32 +75,32 @@ def _quietened(attributes: list[Any]) -> list[Any]:
 
 
 @contextmanager
-def _again_after_suspension(quiet: Callable[[], None]) -> Iterator[None]:
+def _again_after_suspension(quieten: Callable[[], None]) -> Iterator[None]:
     """After Ctrl+Z and fg the terminal is as the shell left it: make it quiet once more."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGCONT, lambda *_: quiet())
+    before = signal.signal(signal.SIGCONT, lambda *_: quieten())
     try:
         yield
     finally:
-        signal.signal(signal.SIGCONT, before)
+        signal.signal(signal.SIGCONT, before or signal.SIG_DFL)
 
 
-@contextmanager
-def _pastes_marked(plain: bool) -> Iterator[None]:
-    """Have the terminal mark pastes, as it does at the prompt: or else every pasted line would end in an Enter."""
-    if plain or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
-        yield
-        return
-    _write(_PASTES_ARE_MARKED)
+def _set(descriptor: int, attributes: list[Any], sequence: str) -> None:
+    """Nothing is touched from the background, where it would stop the process, nor on a terminal that is gone."""
+    import termios
+
+    with suppress(OSError, ValueError, termios.error):
+        if _is_in_background(descriptor):
+            return
+        termios.tcsetattr(descriptor, termios.TCSANOW, attributes)
+        # Past any buffer: this may be a signal handler.
+        os.write(sys.stdout.fileno(), sequence.encode())
+
+
+def _is_in_background(descriptor: int) -> bool:
     try:
-        yield
-    finally:
-        _write(_PASTES_ARE_NOT_MARKED)
-
-
-def _write(sequence: str) -> None:
-    with suppress(OSError, ValueError):  # the terminal is gone; that shows elsewhere
-        sys.stdout.write(sequence)
-        sys.stdout.flush()
+        return os.tcgetpgrp(descriptor) != os.getpgrp()
+    except OSError:  # not the terminal that controls us
+        return False

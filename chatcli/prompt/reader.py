@@ -116,14 +116,12 @@ class _OneLine(Protocol):
     def on_first_render(self, callback: Callable[[], None]) -> None: ...
 
 
-def _open_terminal() -> TextIO | None:
-    """The terminal itself. None on Windows, where the console is found without."""
-    if os.name == "nt":
-        return None
+def _open_terminal() -> TextIO:
+    """The terminal itself, whatever standard input is."""
     try:
-        return Path("/dev/tty").open(encoding="utf-8")
+        return Path("CONIN$" if os.name == "nt" else "/dev/tty").open(encoding="utf-8")
     except OSError:
-        raise UserError("There is no terminal to type at.", "Leave out -i, or run it in a terminal.") from None
+        raise UserError("There is no terminal to type at.", "Run it in a terminal, without -i.") from None
 
 
 def _is_dumb() -> bool:

@@ -32,5 +32,5 @@ def open_output() -> Output:
 
 
 def open_input(keyboard: TextIO | None) -> Input:
-    """`keyboard`: the terminal, when it is not standard input (Windows finds its console by itself)."""
-    return create_input(keyboard)
+    """`keyboard`: the terminal, when it is not standard input. On Windows the console is found without it."""
+    return create_input(None if sys.platform == "win32" else keyboard)

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatcli.prompt.history import LineHistory
+from chatcli.prompt.line import Closed, Interrupted, Line, ReaderOptions
+from chatcli.prompt.reader import Reader
+from chatcli.prompt.toolbar import Toolbar
+
+# Reads line after line until the end; a line `ask` asks, and `edit this` prefills the next one.
+PROGRAM = """
+from pathlib import Path
+from chatcli.prompt.history import LineHistory
+from chatcli.prompt.line import ReaderOptions
+from chatcli.prompt.reader import Closed, Reader
+from chatcli.prompt.toolbar import Toolbar
+
+options = ReaderOptions(from_terminal={from_terminal})
+reader = Reader(LineHistory(Path({history!r})), lambda _: [], lambda: Toolbar("m", "0", 0, 0), options)
+reader.on_first_render(lambda: print("READY", flush=True))
+prefill = ""
+while not isinstance(line := reader.read(prefill), Closed):
+    print("GOT", repr(line), flush=True)
+    prefill = "to be edited" if "edit this" in repr(line) else ""
+    if "ask" in repr(line):
+        print("ANSWER", reader.ask("Sure?"), reader.choose("Which?", ["a", "b"]), flush=True)
+reader.close()
+print("BYE", flush=True)
+"""
+
+
+def reader() -> Reader:
+    return Reader(None, lambda _: [], lambda: Toolbar("m", "0", 0, 0), ReaderOptions(plain=True))
+
+
+def read_all(monkeypatch: pytest.MonkeyPatch, typed: str, prefill: str = "") -> list[object]:
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    lines: list[object] = []
+    plain = reader()
+    while not isinstance(line := plain.read(prefill), Closed):
+        lines.append(line)
+        prefill = ""
+    return lines
+
+
+def test_lines_and_blocks_are_read(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = read_all(monkeypatch, 'hello\n"""one\ntwo\n"""\n/help\n')
+    assert lines == [Line("hello"), Line("one\ntwo", pasted=True), Line("/help")]
+    assert capsys.readouterr().out == ">>> >>> ... ... >>> >>> "
+
+
+def test_a_prefill_is_shown_and_enter_sends_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert read_all(monkeypatch, "\n", prefill="what I said") == [Line("what I said")]
+    assert "what I said\n" in capsys.readouterr().out
+    assert read_all(monkeypatch, "something else\n", prefill="what I said") == [Line("something else")]
+
+
+def test_a_dumb_terminal_is_read_plainly(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr("sys.stdin", io.StringIO("hello\n"))
+    assert Reader(None, lambda _: [], lambda: Toolbar("m", "0", 0, 0)).read() == Line("hello")
+    assert capsys.readouterr().out == ">>> "
+
+
+def test_lines_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    history = LineHistory(None)
+    monkeypatch.setattr("sys.stdin", io.StringIO("one\ntwo\n"))
+    plain = Reader(history, lambda _: [], lambda: Toolbar("m", "0", 0, 0), ReaderOptions(plain=True))
+    plain.read()
+    plain.read()
+    plain.refresh()
+    assert history.lines() == ["two", "one"]
+
+
+def test_questions_are_asked_plainly(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n2\n"))
+    plain = reader()
+    assert plain.ask("Sure?") is True
+    assert plain.choose("Which?", ["a", "b"]) == 1
+    assert plain.choose("Which?", ["a", "b"]) is None
+    assert "  1  a\n  2  b\n" in capsys.readouterr().out
+
+
+def test_ctrl_c_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(prompt: str) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("builtins.input", interrupted)
+    assert reader().read() == Interrupted()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+class TestAtATerminal:
+    @contextmanager
+    def terminal(self, tmp_path: Path, term: str, command: str = "{python} -c {program}") -> Iterator[Any]:
+        import shlex
+
+        import pexpect
+
+        program = PROGRAM.format(
+            history=str(tmp_path / "lines.db"), from_terminal="<" in command or "|" in command
+        )
+        line = command.format(python=shlex.quote(sys.executable), program=shlex.quote(program))
+        child = pexpect.spawn(
+            "/bin/sh",
+            ["-c", line],
+            cwd=str(Path(__file__).parent.parent),
+            env={**os.environ, "TERM": term},
+            timeout=20,
+            encoding="utf-8",
+            dimensions=(24, 80),
+        )
+        try:
+            yield child
+            child.expect("BYE")
+            child.expect(pexpect.EOF)
+        finally:
+            child.close(force=True)
+
+    def test_nothing_is_drawn_twice(self, tmp_path: Path) -> None:
+        with self.terminal(tmp_path, "dumb") as child:
+            child.expect("READY")
+            child.expect_exact(">>> ")
+            child.send("hello\r")
+            child.expect_exact("hello\r\nGOT Line(text='hello', pasted=False)")
+            child.expect_exact(">>> ")
+            child.send("ask\r")
+            child.expect_exact("Sure? [y/N] ")
+            child.send("y\r")
+            child.expect_exact("or Enter for none: ")
+            child.send("b\r")
+            child.expect_exact("ANSWER True 1")
+            assert not re.search(r"\x1b\[", child.before)
+            child.send("\x04")
+
+    def test_up_recalls_and_a_prefill_can_be_edited(self, tmp_path: Path) -> None:
+        LineHistory(tmp_path / "lines.db").add("edit this")
+        with self.terminal(tmp_path, "dumb") as child:
+            child.expect_exact(">>> ")
+            child.send("\x10\r")
+            child.expect_exact("GOT Line(text='edit this', pasted=False)")
+            child.expect_exact(">>> to be edited")
+            child.send("!\r")
+            child.expect_exact("GOT Line(text='to be edited!', pasted=False)")
+            child.send("\x04")
+        assert LineHistory(tmp_path / "lines.db").lines() == ["to be edited!", "edit this"]
+
+    @pytest.mark.parametrize("term", ["dumb", "xterm"])
+    def test_with_standard_input_taken_the_terminal_is_read(self, tmp_path: Path, term: str) -> None:
+        with self.terminal(tmp_path, term, "echo piped | {python} -c {program}") as child:
+            child.expect_exact(">>> ")
+            child.send("typed\r")
+            child.expect_exact("GOT Line(text='typed', pasted=False)")
+            child.send("\x04")

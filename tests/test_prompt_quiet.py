@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatcli.prompt.quiet import quiet_keyboard
+
+pexpect = pytest.importorskip("pexpect")
+termios = pytest.importorskip("termios")
+
+# A reply that comes until `over` exists, then one prompt after the other until Ctrl+D.
+PROGRAM = """
+import sys, termios, time
+from pathlib import Path
+from chatcli.prompt.line import Line, ReaderOptions
+from chatcli.prompt.quiet import quiet_keyboard
+from chatcli.prompt.reader import Closed, Reader
+from chatcli.prompt.toolbar import Toolbar
+
+over, plain = Path(sys.argv[1]), "plain" in sys.argv
+reader = Reader(None, lambda _: [], lambda: Toolbar("m", "0", 0, 0), ReaderOptions(plain=plain))
+before = termios.tcgetattr(0)
+try:
+    with quiet_keyboard(plain=plain):
+        print("REPLY", flush=True)
+        while not over.exists():
+            time.sleep(0.01)
+        if "fail" in sys.argv:
+            raise ValueError
+except (KeyboardInterrupt, ValueError) as end:
+    print(type(end).__name__, flush=True)
+print("RESTORED" if termios.tcgetattr(0) == before else "CHANGED", flush=True)
+while not isinstance(line := reader.read(), Closed):
+    print("GOT", repr(line), flush=True)
+print("BYE", flush=True)
+"""
+
+
+@contextmanager
+def reply(tmp_path: Path, *words: str) -> Iterator[tuple[Any, Path]]:
+    """The program in the middle of a reply, and the file that ends the reply."""
+    over = tmp_path / "over"
+    child = pexpect.spawn(
+        sys.executable,
+        ["-c", PROGRAM, str(over), *words],
+        cwd=str(Path(__file__).parent.parent),
+        timeout=20,
+        encoding="utf-8",
+        dimensions=(24, 80),
+    )
+    try:
+        child.expect("REPLY")
+        yield child, over
+        child.expect("BYE")
+        child.expect(pexpect.EOF)
+    finally:
+        child.close(force=True)
+
+
+def test_what_is_typed_into_a_reply_is_the_next_line_and_is_not_echoed(tmp_path: Path) -> None:
+    with reply(tmp_path) as (child, over):
+        child.send("next qustion\x1b[D\x1b[D\x1b[D\x1b[D\x1b[De\r")
+        over.touch()
+        child.expect("RESTORED")
+        assert "question" not in child.before
+        assert "next" not in child.before
+        child.expect_exact("GOT Line(text='next question', pasted=False)")
+        child.send("\x04")
+
+
+def test_what_is_not_ended_by_enter_waits_in_the_line(tmp_path: Path) -> None:
+    with reply(tmp_path) as (child, over):
+        child.send("next quesx\x7f")
+        over.touch()
+        child.expect("RESTORED")
+        child.expect_exact("next ques")
+        child.send("tion\r")
+        child.expect_exact("GOT Line(text='next question', pasted=False)")
+        child.send("\x04")
+
+
+def test_a_paste_into_a_reply_is_one_line(tmp_path: Path) -> None:
+    with reply(tmp_path) as (child, over):
+        assert "\x1b[?2004h" in child.before
+        child.send("\x1b[200~one\rtwo\r\x1b[201~")
+        over.touch()
+        child.expect_exact("two")
+        child.send("\r")
+        child.expect_exact(r"GOT Line(text='one\ntwo\n', pasted=True)")
+        child.send("\x04")
+
+
+def test_ctrl_c_interrupts_and_keeps_what_was_typed(tmp_path: Path) -> None:
+    with reply(tmp_path) as (child, _):
+        child.send("next")
+        child.send("\x03")
+        child.expect("KeyboardInterrupt")
+        child.expect("RESTORED")
+        child.expect_exact("next")
+        child.send("\r")
+        child.expect_exact("GOT Line(text='next', pasted=False)")
+        child.send("\x04")
+
+
+def test_an_error_leaves_the_terminal_as_it_was(tmp_path: Path) -> None:
+    with reply(tmp_path, "fail") as (child, over):
+        over.touch()
+        child.expect("ValueError")
+        child.expect("RESTORED")
+        child.expect_exact(">>> ")
+        child.send("\x04")
+
+
+def test_after_a_suspension_it_is_quiet_again(tmp_path: Path) -> None:
+    with reply(tmp_path) as (child, over):
+        child.kill(signal.SIGSTOP)
+        os.waitpid(child.pid, os.WUNTRACED)
+        attributes = termios.tcgetattr(child.child_fd)
+        attributes[3] |= termios.ECHO | termios.ICANON
+        termios.tcsetattr(child.child_fd, termios.TCSANOW, attributes)
+        child.kill(signal.SIGCONT)
+        deadline = time.monotonic() + 20
+        while termios.tcgetattr(child.child_fd)[3] & (termios.ECHO | termios.ICANON):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        over.touch()
+        child.expect("RESTORED")
+        child.expect_exact(">>> ")
+        child.send("\x04")
+
+
+def test_in_the_background_the_terminal_is_left_alone(tmp_path: Path) -> None:
+    program = "from chatcli.prompt.quiet import quiet_keyboard\nwith quiet_keyboard(): print('DONE')"
+    script = tmp_path / "script.py"
+    script.write_text(program)
+    shell = pexpect.spawn(
+        "/bin/bash",
+        ["--norc", "-i", "-c", f"set -m; '{sys.executable}' '{script}' </dev/tty & wait; jobs; echo END"],
+        cwd=str(Path(__file__).parent.parent),
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        timeout=20,
+        encoding="utf-8",
+    )
+    try:
+        shell.expect("DONE")
+        shell.expect("END")
+        assert "Stopped" not in shell.before
+        shell.expect(pexpect.EOF)
+    finally:
+        shell.close(force=True)
+
+
+def test_plain_lines_work_too_and_no_marks_are_sent(tmp_path: Path) -> None:
+    with reply(tmp_path, "plain") as (child, over):
+        child.send("next\r")
+        over.touch()
+        child.expect("RESTORED")
+        assert "\x1b" not in child.before
+        child.expect_exact("GOT Line(text='next', pasted=False)")
+        child.send("\x04")
+
+
+def test_where_there_is_no_terminal_nothing_happens() -> None:
+    with quiet_keyboard(io.StringIO("text")):
+        pass
+    closed = io.StringIO()
+    closed.close()
+    with quiet_keyboard(closed):
+        pass
