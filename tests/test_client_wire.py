@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import gzip
 import inspect
-import itertools
 import json
-import os
 import socket
-import ssl
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import suppress
 
 import pytest
 
@@ -24,93 +18,15 @@ from chatcli.conversation.events import Done, Text, Tick
 from chatcli.conversation.message import Message
 from chatcli.errors import BadReply, BadValue, ChatcliError, Refused, StreamBroken, Unreachable
 from tests.faults import Engine, nobody_there
-
-Play = Callable[[socket.socket], None]
+from tests.raw_server import FIRST, LAST, STREAM, Play, Script, reset, sends, whole
 
 HELLO = Request("tiny", (Message.user("Hello"),), {"num_ctx": 2048})
-STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n\r\n"
-FIRST = b'{"message":{"content":"Hel"},"done":false}\n'
-LAST = b'{"message":{"content":""},"done":true,"done_reason":"stop"}\n'
 
 
 @pytest.fixture(autouse=True)
 def no_reader_is_left_behind() -> Iterator[None]:
     yield
     assert "chatcli-reader" not in {thread.name for thread in threading.enumerate()}
-
-
-class Script:
-    """One connection after another gets `play`, once its request has come in; `heads` are the requests' heads."""
-
-    def __init__(self, play: Play, tls: ssl.SSLContext | None = None) -> None:
-        self._play = play
-        self._tls = tls
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._thread = threading.Thread(target=self._serve)
-        self._over = False
-        self.heads: list[str] = []
-        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        self.url = f"{'https' if tls else 'http'}://{self.address}"
-
-    def __enter__(self) -> Script:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over = True
-        socket.create_connection(self._listener.getsockname()).close()  # wakes the waiting accept
-        self._thread.join()
-        self._listener.close()
-
-    def _serve(self) -> None:
-        while True:
-            connection, _ = self._listener.accept()
-            if self._over:
-                connection.close()
-                return
-            with suppress(OSError), self._secured(connection) as ready:
-                self._take(ready)
-                self._play(ready)
-
-    def _secured(self, connection: socket.socket) -> socket.socket:
-        if self._tls is None:
-            return connection
-        with connection:
-            return self._tls.wrap_socket(connection, server_side=True)
-
-    def _take(self, connection: socket.socket) -> None:
-        """Read the whole request: closing with some of it unread would reset the connection."""
-        if self._tls is None and connection.recv(1, socket.MSG_PEEK) == b"\x16":
-            connection.recv(65536)  # the first record of TLS: no line will come
-            return
-        with connection.makefile("rb") as coming:
-            lines = itertools.takewhile(lambda line: line not in {b"", b"\r\n"}, iter(coming.readline, None))
-            head = b"".join(lines).decode("latin-1")
-            length = [line for line in head.lower().splitlines() if line.startswith("content-length:")]
-            coming.read(int(length[0].split(":")[1]) if length else 0)
-        self.heads.append(head)
-
-
-def sends(*parts: bytes) -> Play:
-    def play(connection: socket.socket) -> None:
-        for part in parts:
-            connection.sendall(part)
-
-    return play
-
-
-def whole(body: bytes, status: str = "200 OK", *headers: str) -> Play:
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers]
-    return sends("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
-
-
-def reset(connection: socket.socket) -> None:
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
-    connection.close()
-
-
-def hold(connection: socket.socket) -> None:
-    connection.recv(1)  # b"" once the client has hung up
 
 
 def failure(play: Play, request: Request = HELLO) -> ChatcliError:
@@ -272,61 +188,8 @@ def test_a_consumer_that_does_not_come_back_stops_the_server_not_the_memory() ->
     assert sent[0] < limit / 4
 
 
-def header(head: str, name: str) -> str | None:
-    found = [line.partition(":")[2].strip() for line in head.splitlines() if line.lower().startswith(f"{name}:")]
-    return found[0] if found else None
-
-
-VERSION = whole(b'{"version":"1.2.3"}')
-
-
-def authorization(url: str, script: Script, **headers: str) -> str | None:
-    with Client(url, headers=headers) as client:
-        assert client.version() == "1.2.3"
-    return header(script.heads[-1], "authorization")
-
-
-def test_no_credentials_are_sent_that_nobody_gave() -> None:
-    with Script(VERSION) as script:
-        assert authorization(script.url, script) is None
-
-
-def test_credentials_in_the_url_go_before_the_key_and_an_explicit_header_before_both(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("OLLAMA_API_KEY", "key")
-    with Script(VERSION) as script:
-        assert authorization(script.url, script) == "Bearer key"
-        url = script.url.replace("http://", "http://me:pa%40ss@")
-        assert authorization(url, script) == "Basic bWU6cGFAc3M="
-        assert authorization(url, script, Authorization="mine") == "mine"
-
-
-def test_the_key_is_not_sent_in_the_clear_to_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OLLAMA_API_KEY", "key")
-    with Script(VERSION) as script:
-        monkeypatch.setenv("HTTP_PROXY", script.url)
-        assert authorization("http://box.example:11434", script) is None
-        assert script.heads[-1].startswith("GET http://box.example:11434/api/version ")
-
-
-def test_a_key_that_cannot_be_one_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OLLAMA_API_KEY", "ключ")
-    with pytest.raises(BadValue, match="OLLAMA_API_KEY"):
-        Client("http://127.0.0.1:1")
-
-
-def test_a_proxy_is_used_for_other_machines_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:1")
-    with Script(VERSION) as script:
-        assert authorization(script.url, script) is None
-    with Client("http://box.example:11434") as client, pytest.raises(Unreachable):
-        client.version()
-
-
 def test_a_path_in_the_url_is_kept() -> None:
-    with Script(VERSION) as script, Client(f"{script.url}/behind/it") as client:
+    with Script(whole(b'{"version":"1.2.3"}')) as script, Client(f"{script.url}/behind/it") as client:
         assert client.version() == "1.2.3"
     assert script.heads[-1].startswith("GET /behind/it/api/version ")
 
@@ -341,78 +204,6 @@ def test_half_a_character_in_a_message_is_sent_as_a_question_mark() -> None:
     with Engine() as engine, Client(engine.url) as client:
         list(client.chat(Request("demo", (Message.user("caf\udce9 …"),), {"num_ctx": 2048})))
         assert engine.chats[-1]["messages"][-1]["content"] == "caf? …"
-
-
-@pytest.mark.parametrize(
-    "environment",
-    [
-        {"ALL_PROXY": "socks5://127.0.0.1:9"},
-        {"HTTPS_PROXY": "nonsense://x"},
-        {"OLLAMA_HOST": "box:many"},
-        {"SSL_CERT_FILE": "/nowhere/at/all.pem"},
-    ],
-    ids=lambda environment: next(iter(environment)),
-)
-def test_an_environment_the_library_cannot_be_imported_in_does_not_matter(environment: dict[str, str]) -> None:
-    program = """
-import sys
-from chatcli.client.ollama import Client
-with Client(sys.argv[1]) as client:
-    print(client.version())
-"""
-    with Engine() as engine:
-        done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", program, engine.url],
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    assert (done.stdout, done.stderr) == ("0.0.0\n", "")
-
-
-@contextmanager
-def certificate(folder: Path) -> Iterator[tuple[ssl.SSLContext, Path]]:
-    key, cert = folder / "key.pem", folder / "cert.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    more = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
-    try:
-        subprocess.run([*command, *more], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("no openssl here to make a certificate")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert, key)
-    yield context, cert
-
-
-def test_over_tls_the_certificate_is_checked_and_closing_disconnects_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    left = threading.Event()
-
-    def hang(connection: socket.socket) -> None:
-        connection.sendall(STREAM + FIRST)
-        with suppress(OSError):
-            hold(connection)
-        left.set()
-
-    with certificate(tmp_path) as (context, cert), Script(hang, context) as script:
-        with Client(script.url) as client, pytest.raises(Unreachable, match="certificate is not trusted"):
-            client.version()
-        monkeypatch.setenv("SSL_CERT_FILE", str(cert))
-        with Client(script.url) as client:
-            events = client.chat(HELLO)
-            assert next(event for event in events if not isinstance(event, Tick)) == Text("Hel")
-            assert next(events) == Tick()
-            events.close()
-        assert left.wait(10)
-
-
-def test_https_to_a_server_of_plain_http_is_told_as_such() -> None:
-    told = pytest.raises(Unreachable, match="is it http://")
-    with Script(whole(b"{}")) as script, Client(script.url.replace("http:", "https:")) as client, told:
-        client.version()
 
 
 def test_nobody_there_is_unreachable_for_every_question() -> None:
