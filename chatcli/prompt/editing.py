@@ -8,7 +8,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app, run_in_terminal
@@ -63,7 +62,7 @@ class EditedLine:
         self._draw_toolbar = draw_toolbar
         self._output = output
         self._input = input_
-        self._session: PromptSession[Any] = PromptSession(
+        self._session: PromptSession[Outcome] = PromptSession(
             options.prompt,
             prompt_continuation=self._continuation,
             placeholder=self._placeholder,
@@ -89,13 +88,11 @@ class EditedLine:
 
     def read(self, prefill: str) -> Outcome:
         self.pastes.reset()
-        outcome: Outcome = self._session.prompt(default=prefill)
-        return outcome
+        return self._session.prompt(default=prefill)
 
     def ask(self, question: str) -> str:
         """One short answer: no history, no menu, no toolbar."""
-        answer: str = PromptSession[str](question, input=self._input, output=self._output, style=_STYLE).prompt()
-        return answer
+        return PromptSession[str](question, input=self._input, output=self._output, style=_STYLE).prompt()
 
     def say(self, text: str) -> None:
         self._output.write(text + "\r\n")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 Fragments = list[tuple[str, str]]
 
@@ -16,6 +17,7 @@ STYLE = {
 }
 _MARGIN = " "
 _BETWEEN = " · "
+_BETWEEN_ASCII = " - "
 _SHORTEST_MODEL = 4
 
 
@@ -40,37 +42,35 @@ def draw(toolbar: Toolbar, width: int, *, ascii_only: bool = False) -> Fragments
     What matters least goes first when there is no room: strategy, meter, notes from the last on; then the model's
     name is shortened.
     """
-    for strategy, meter, notes in _ever_shorter(toolbar):
-        line = _line(toolbar, toolbar.model, strategy, meter, notes, ascii_only)
+    for shorter, has_meter in _ever_shorter(toolbar):
+        line = _line(shorter, has_meter, ascii_only)
         excess = _width(line) - (width - 1)
         if excess <= 0:
             return line
-    return _line(toolbar, _shortened(toolbar.model, excess, ascii_only), "", False, (), ascii_only)
+    return _line(replace(shorter, model=_shortened(toolbar.model, excess, ascii_only)), False, ascii_only)
 
 
-def _ever_shorter(toolbar: Toolbar) -> list[tuple[str, bool, tuple[str, ...]]]:
-    """(strategy, whether there is a meter, notes), from everything down to nothing."""
-    notes = [toolbar.notes[:kept] for kept in range(len(toolbar.notes), -1, -1)]
-    return [
-        (toolbar.strategy, True, toolbar.notes),
-        ("", True, toolbar.notes),
-        *(("", False, kept) for kept in notes),
-    ]
+def _ever_shorter(toolbar: Toolbar) -> Iterator[tuple[Toolbar, bool]]:
+    """The toolbar with ever less in it, and whether it has a meter still."""
+    yield toolbar, True
+    bare = replace(toolbar, strategy="")
+    yield bare, True
+    for kept in range(len(toolbar.notes), -1, -1):
+        yield replace(bare, notes=toolbar.notes[:kept]), False
 
 
-def _line(
-    toolbar: Toolbar, model: str, strategy: str, meter: bool, notes: tuple[str, ...], ascii_only: bool
-) -> Fragments:
+def _line(toolbar: Toolbar, has_meter: bool, ascii_only: bool) -> Fragments:
     usage = "class:toolbar.full" if _is_nearly_full(toolbar) else ""
     amount = f"{toolbar.used}/{toolbar.window}" if toolbar.window else toolbar.used
-    if meter and toolbar.window:
+    if has_meter and toolbar.window:
         amount += f" {_meter(toolbar, ascii_only)}"
-    parts = [("", model), (usage, amount), ("", strategy), *(("", note) for note in notes)]
-    line: Fragments = [("", _MARGIN)]
+    parts = [("", toolbar.model), (usage, amount), ("", toolbar.strategy), *(("", note) for note in toolbar.notes)]
+    between = _BETWEEN_ASCII if ascii_only else _BETWEEN
+    line: Fragments = []
     for style, text in parts:
         if text:
-            line += [("", _BETWEEN if len(line) > 1 else ""), (style, text)]
-    return [(style, text.replace("·", "-") if ascii_only else text) for style, text in line if text]
+            line += [("", between if line else _MARGIN), (style, text)]
+    return line
 
 
 def _is_nearly_full(toolbar: Toolbar) -> bool:
