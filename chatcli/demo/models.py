@@ -45,17 +45,17 @@ class Model:
         return hashlib.sha256(repr(content).encode()).hexdigest()
 
 
-DEMO = Model("demo:latest", "llama", "llama-bpe", HEADERS, "2026-11-21T12:00:04.000000000Z")
+DEMO = Model("demo:latest", "llama", "llama-bpe", HEADERS, "2026-11-01T12:00:04.000000000Z")
 VISION = Model(
-    "demo-vision:latest", "gemma3", "spm", TURNS, "2026-11-21T12:00:03.000000000Z", ("completion", "vision")
+    "demo-vision:latest", "gemma3", "spm", TURNS, "2026-11-01T12:00:03.000000000Z", ("completion", "vision")
 )
 THINKING = Model(
-    "demo-thinking:latest", "qwen2", "qwen2", CHATML, "2026-11-21T12:00:02.000000000Z", ("completion", "thinking")
+    "demo-thinking:latest", "qwen2", "qwen2", CHATML, "2026-11-01T12:00:02.000000000Z", ("completion", "thinking")
 )
 BRIEF = replace(
     DEMO,
     name="demo-brief:latest",
-    modified="2026-11-21T12:00:01.000000000Z",
+    modified="2026-11-01T12:00:01.000000000Z",
     system="Answer in one or two sentences.",
     messages=(
         Message("user", "What is a token?"),
