@@ -156,6 +156,7 @@ class Loop:
             self._screen.answer(settings[table.MODEL], settings[table.THINKING]) as view,
         ):
             reply = answer(session, question, view.feed, lambda: interrupt.asked)
+        self._screen.show(Note(""))
         if reply is not None:
             for note in after_reply(reply, settings[table.VERBOSE]):
                 self._screen.show(note)

@@ -82,7 +82,12 @@ def _with_typer(arguments: list[str]) -> int:
         epilog = "Subcommands: " + ", ".join(f"{name} ({each.summary})" for name, each in subcommands.items())
         shell.command(name="chatcli", epilog=epilog)(_chat_command())
     name = f"chatcli {chosen.subcommand}" if chosen is not None else "chatcli"
-    result = typer.main.get_command(shell).main(arguments, prog_name=name, standalone_mode=False)
+    try:
+        result = typer.main.get_command(shell).main(arguments, prog_name=name, standalone_mode=False)
+    except typer.TyperException as error:
+        raise UserError(error.format_message(), f"See {name} --help.") from None
+    except typer.Abort:
+        return 130
     return result if isinstance(result, int) else 0
 
 

@@ -212,6 +212,7 @@ def test_a_400_too_long_is_learnt_from_and_planned_again_once() -> None:
 @pytest.mark.parametrize("strategy", ["auto", "trim", "window"])
 def test_a_long_conversation_never_overflows_its_window(strategy: str) -> None:
     with Engine() as engine, talking_to(engine.url, num_ctx="2k", strategy=strategy) as session:
+        reply = None
         for number in range(200):
             reply = say(session, f"Question {number}: what do you say to {'this, ' * (number % 23)}then?")
             assert reply is not None
@@ -219,6 +220,8 @@ def test_a_long_conversation_never_overflows_its_window(strategy: str) -> None:
             assert reply.turn.usage.prompt_tokens is not None
             assert reply.turn.usage.prompt_tokens <= 2048
         assert len(engine.chats) == 200
+        assert reply is not None
+        assert reply.turn is not None
         assert reply.turn.left_out > 0
 
 

@@ -14,7 +14,7 @@ from chatcli.errors import BadFile, ChatcliError, NotFound, UserError
 from chatcli.render.views import History, Note
 from chatcli.session import Session
 from chatcli.store import transfer
-from chatcli.store.store import Entry
+from chatcli.store.listing import Entry
 
 EXPORTS = {".md": "md", ".json": "json", ".jsonl": "jsonl", ".html": "html"}
 

@@ -1,0 +1,205 @@
+"""chatcli in a pipe: a real process, its standard streams, its exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.faults import Cut, Engine, Status, nobody_there
+
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360000002000100"
+    "05fe02fea7569f0000000049454e44ae426082"
+)
+
+
+def chatcli(
+    *arguments: str, url: str = "", stdin: str | bytes = "", cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    given = stdin.encode() if isinstance(stdin, str) else stdin
+    environment = {**os.environ, "OLLAMA_HOST": url, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    done = subprocess.run(
+        [sys.executable, "-m", "chatcli", *arguments],
+        input=given,
+        capture_output=True,
+        env=environment,
+        cwd=cwd,
+        timeout=60,
+        check=False,
+    )
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def test_a_piped_prompt_is_answered_in_plain_text() -> None:
+    with Engine() as engine:
+        engine.say("# Title\n\nSome **bold** text.\n")
+        done = chatcli("-m", "demo", url=engine.url, stdin="hi")
+        assert done.stdout == "# Title\n\nSome **bold** text.\n"
+        assert done.stderr == ""
+        assert done.returncode == 0
+        assert engine.chats[0]["messages"][-1]["content"] == "hi"
+
+
+def test_standard_input_stands_before_the_prompt() -> None:
+    with Engine() as engine:
+        chatcli("-m", "demo", "write", "a commit message", url=engine.url, stdin="diff --git a b\n+x\n")
+        assert engine.chats[0]["messages"][-1]["content"] == "diff --git a b\n+x\n\nwrite a commit message"
+
+
+def test_json_prints_one_object() -> None:
+    with Engine() as engine:
+        engine.say("Seven.")
+        done = chatcli("--json", "-m", "demo", "a prime", url=engine.url)
+        account = json.loads(done.stdout)
+        assert list(account) == [
+            "model",
+            "content",
+            "thinking",
+            "done_reason",
+            "planned_tokens",
+            "planned_exact",
+            "prompt_eval_count",
+            "eval_count",
+            "total_duration",
+            "load_duration",
+            "prompt_eval_duration",
+            "eval_duration",
+            "left_out",
+            "conversation",
+        ]
+        assert account["content"] == "Seven."
+        assert account["done_reason"] == "stop"
+        assert account["left_out"] == 0
+        assert account["total_duration"] > 0
+        assert done.stdout.count("\n") == 1
+
+
+def test_continue_goes_on_with_the_last_conversation_in_a_pipe_too() -> None:
+    with Engine() as engine:
+        first = json.loads(chatcli("--json", "-m", "demo", "one", url=engine.url).stdout)
+        second = json.loads(chatcli("--json", "--continue", "two", url=engine.url).stdout)
+        assert second["conversation"] == first["conversation"]
+        assert [m["role"] for m in engine.chats[1]["messages"]] == ["user", "assistant", "user"]
+
+
+def test_thinking_goes_to_standard_error_and_never_to_standard_output() -> None:
+    with Engine() as engine:
+        done = chatcli("-m", "demo-thinking", "--thinking", "show", "hi", url=engine.url)
+        assert done.returncode == 0
+        thinking = json.loads(chatcli("--json", "-m", "demo-thinking", "hi", url=engine.url).stdout)["thinking"]
+        assert thinking
+        assert thinking.strip()[:30] in done.stderr
+        assert thinking.strip()[:30] not in done.stdout
+
+
+def test_a_picture_may_go_with_a_prompt(tmp_path: Path) -> None:
+    (tmp_path / "dot.png").write_bytes(PNG)
+    with Engine() as engine:
+        done = chatcli("-m", "demo-vision", "--image", "dot.png", "what is it?", url=engine.url, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert len(engine.chats[0]["messages"][-1]["images"]) == 1
+
+
+def test_exit_codes_say_what_went_wrong() -> None:
+    with Engine() as engine:
+        assert chatcli("-m", "nope", "hi", url=engine.url).returncode == 4
+        assert chatcli("-m", "demo", "--num-ctx", "512", url=engine.url, stdin="word " * 4000).returncode == 3
+        assert chatcli("--num-ctx", "lots", "hi", url=engine.url).returncode == 2
+        assert chatcli("--no-such-flag", url=engine.url).returncode == 2
+        assert chatcli(url=engine.url).returncode == 2
+        engine.script(Cut(after=2))
+        assert chatcli("-m", "demo", "hi", url=engine.url).returncode == 1
+        engine.script(Status(500, "out of memory"))
+        failed = chatcli("-m", "demo", "hi", url=engine.url)
+        assert failed.returncode == 1
+        assert "out of memory" in failed.stderr
+    with nobody_there() as url:
+        gone = chatcli("-m", "demo", "hi", url=url)
+        assert gone.returncode == 5
+        assert "ollama serve" in gone.stderr
+        assert "chatcli --demo" in gone.stderr
+        assert gone.stdout == ""
+
+
+def test_no_error_shows_a_traceback() -> None:
+    with nobody_there() as url:
+        for arguments in (
+            ["hi"],
+            ["-m", "x", "hi"],
+            ["--host", "::::", "hi"],
+            ["models"],
+            ["--image", "/nope.png", "hi"],
+        ):
+            done = chatcli(*arguments, url=url)
+            assert done.returncode != 0
+            assert "Traceback" not in done.stderr
+            assert done.stderr.strip()
+
+
+def test_bytes_that_are_no_text_do_no_harm() -> None:
+    with Engine() as engine:
+        done = chatcli("-m", "demo", url=engine.url, stdin=b"caf\xe9 \xff\xfe")
+        assert done.returncode == 0, done.stderr
+        assert "caf" in engine.chats[0]["messages"][-1]["content"]
+
+
+def test_subcommands_match_exactly_and_two_dashes_force_a_prompt() -> None:
+    with Engine() as engine:
+        listed = chatcli("models", url=engine.url)
+        assert "demo-vision" in listed.stdout
+        assert engine.chats == []
+        chatcli("-m", "demo", "--", "models", url=engine.url)
+        assert engine.chats[0]["messages"][-1]["content"] == "models"
+
+
+def test_settings_of_the_shell_reach_the_request() -> None:
+    with Engine() as engine:
+        chatcli(
+            "-m",
+            "demo",
+            "--temperature",
+            "0",
+            "--seed",
+            "7",
+            "--num-ctx",
+            "2k",
+            "-s",
+            "Be kind.",
+            "hi",
+            url=engine.url,
+        )
+        body = engine.chats[0]
+        assert body["options"] == {"temperature": 0.0, "seed": 7, "num_ctx": 2048}
+        assert body["messages"][0]["content"] == "Be kind."
+
+
+def test_no_save_keeps_nothing(home: Path) -> None:
+    with Engine() as engine:
+        assert chatcli("--no-save", "-m", "demo", "hi", url=engine.url).returncode == 0
+        assert not list(home.rglob("*.db"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
+def test_what_is_kept_is_private(home: Path) -> None:
+    with Engine() as engine:
+        chatcli("-m", "demo", "hi", url=engine.url)
+    for path in [home, *home.rglob("*")]:
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_the_demo_answers_without_any_ollama_and_says_what_it_is() -> None:
+    done = chatcli("--demo", stdin="hi")
+    assert done.returncode == 0, done.stderr
+    assert "no language model" in done.stdout.lower()
+    assert "\x1b" not in done.stdout
+
+
+def test_both_ways_into_the_program_are_equal() -> None:
+    with nobody_there() as url:
+        bare, long = chatcli(url=url), chatcli("--no-plain", url=url)
+        assert (bare.returncode, bare.stdout, bare.stderr) == (long.returncode, long.stdout, long.stderr)

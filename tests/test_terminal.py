@@ -1,0 +1,270 @@
+"""The real program in a real terminal (a pty), its screen read through pyte."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+if os.name != "posix":
+    pytest.skip("a pty is POSIX's", allow_module_level=True)
+
+import pexpect
+import pyte
+
+from tests.faults import Engine, Hang, Slow, nobody_there
+
+PATIENCE = 20.0
+
+
+class Terminal:
+    """A person at the keyboard: `press` keys, `see` what stands on the screen or has scrolled off it."""
+
+    def __init__(self, *arguments: str, columns: int = 80, rows: int = 24, **environment: str) -> None:
+        self._screen = pyte.HistoryScreen(columns, rows, history=10_000, ratio=0.5)
+        self._stream = pyte.ByteStream(self._screen)
+        variables = {
+            **os.environ,
+            "PYTHONPATH": str(Path(__file__).parent.parent),
+            "TERM": "xterm-256color",
+            **environment,
+        }
+        self._child = pexpect.spawn(
+            sys.executable,
+            ["-m", "chatcli", *arguments],
+            env=variables,
+            dimensions=(rows, columns),
+            timeout=PATIENCE,
+        )
+
+    def press(self, keys: str) -> None:
+        self._child.send(keys)
+
+    def enter(self, line: str) -> None:
+        self.press(line + "\r")
+
+    def resize(self, columns: int, rows: int) -> None:
+        self._screen.resize(rows, columns)
+        self._child.setwinsize(rows, columns)
+
+    @property
+    def rows(self) -> list[str]:
+        """Everything from the top of the scrollback to the bottom of the screen."""
+        width = self._screen.columns
+        gone = [
+            "".join(line[column].data for column in range(width)).rstrip() for line in self._screen.history.top
+        ]
+        return gone + [row.rstrip() for row in self._screen.display]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.rows)
+
+    def see(self, *words: str, patience: float = PATIENCE) -> str:
+        """Wait until all these words are there; the whole text."""
+        end = time.monotonic() + patience
+        while not all(word in self.text for word in words):
+            if time.monotonic() > end:
+                raise AssertionError(f"not seen: {words}\n{self.text}")
+            self._read()
+        return self.text
+
+    def until(self, happened: Callable[[], bool]) -> None:
+        """Wait until `happened()`."""
+        end = time.monotonic() + PATIENCE
+        while not happened():
+            assert time.monotonic() < end, self.text
+            self._read()
+
+    def settle(self, quiet: float = 0.4) -> str:
+        """Read until nothing has come for a moment."""
+        while self._read(quiet):
+            pass
+        return self.text
+
+    def ends(self) -> int:
+        """Wait until the program has left; its exit code."""
+        while self._read(0.2) or self._child.isalive():
+            pass
+        self._child.close()
+        assert self._child.exitstatus is not None, f"killed by signal {self._child.signalstatus}"
+        return int(self._child.exitstatus)
+
+    def close(self) -> None:
+        self._child.close(force=True)
+
+    def _read(self, patience: float = 0.1) -> bool:
+        try:
+            came = self._child.read_nonblocking(65536, timeout=patience)
+        except (pexpect.TIMEOUT, pexpect.EOF):
+            return False
+        self._stream.feed(came if isinstance(came, bytes) else came.encode())
+        return True
+
+
+@contextmanager
+def terminal(*arguments: str, url: str = "", columns: int = 80, rows: int = 24) -> Iterator[Terminal]:
+    opened = Terminal(*arguments, columns=columns, rows=rows, OLLAMA_HOST=url)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def test_a_conversation_from_the_first_prompt_to_the_last() -> None:
+    with Engine() as engine, terminal("-m", "demo", url=engine.url) as person:
+        engine.say("Hello **there**.\n\n- one\n- two\n")
+        person.see(">>>", "Send a message")
+        person.enter("hi")
+        text = person.see("Hello there.", "two", "Send a message")
+        assert "**" not in text
+        assert "\x1b" not in text
+        person.enter("/bye")
+        assert person.ends() == 0
+
+
+@pytest.mark.parametrize("leave", ["\x04", "/bye\r", "quit\r", "exit\r", "/exit\r"])
+def test_these_leave(leave: str) -> None:
+    with Engine() as engine, terminal("-m", "demo", url=engine.url) as person:
+        person.see(">>>")
+        person.press(leave)
+        assert person.ends() == 0
+
+
+def test_ctrl_c_stops_a_reply_and_keeps_what_came() -> None:
+    with Engine() as engine, terminal("-m", "demo", url=engine.url) as person:
+        engine.say("one two three four five six seven")
+        engine.script(Hang(after=4))
+        person.see("Send a message")
+        person.enter("count")
+        person.see("one")
+        person.press("\x03")
+        person.see("Stopped", "Send a message")
+        engine.say("eight")
+        person.enter("go on")
+        person.see("eight")
+        assert engine.chats[1]["messages"][1]["content"].startswith("one")
+
+
+def test_ctrl_c_at_the_prompt_clears_the_line_and_says_how_to_leave() -> None:
+    with Engine() as engine, terminal("-m", "demo", url=engine.url) as person:
+        person.see("Send a message")
+        person.press("half a thought")
+        person.see("half a thought")
+        person.press("\x03")
+        person.settle()
+        person.press("\x03")
+        person.see("Ctrl-D")
+        assert engine.chats == []
+
+
+def test_a_reply_that_does_not_begin_can_be_stopped_and_the_text_comes_back() -> None:
+    with Engine() as engine, terminal("-m", "demo", url=engine.url) as person:
+        engine.script(Hang(after=0))
+        person.see("Send a message")
+        person.enter("are you there?")
+        person.until(lambda: len(engine.chats) == 1)
+        person.press("\x03")
+        person.see("No reply came")
+        person.until(lambda: "are you there?" in person.text.split("No reply came")[1])
+        person.press("\r")
+        person.until(lambda: len(engine.chats) == 2)
+
+
+def test_what_is_typed_during_a_reply_waits_for_the_next_prompt() -> None:
+    with Engine(pace=0.02) as engine, terminal("-m", "demo", url=engine.url) as person:
+        engine.say(" ".join(f"word{number}" for number in range(60)))
+        person.see("Send a message")
+        person.enter("count")
+        person.see("word3")
+        person.press("typed ahead")
+        text = person.see("word59", "typed ahead")
+        assert text.count("typed ahead") == 1
+        assert text.index("word59") < text.index("typed ahead")
+
+
+def test_errors_leave_the_program_alive() -> None:
+    with Engine() as engine, terminal("-m", "demo", url=engine.url) as person:
+        person.see("Send a message")
+        for line, answer in [
+            ("/nonsense", "There is no command /nonsense"),
+            ("/set num_ctx lots", "num_ctx"),
+            ("/image /no/such/cat.png", "cat.png"),
+            ("/load nothing like it", "nothing like it"),
+            ("/model nope", "nope"),
+        ]:
+            person.enter(line)
+            person.see(answer)
+        engine.say("still here")
+        person.enter("hello?")
+        person.see("still here")
+
+
+def test_without_a_server_it_says_what_to_do_and_stays() -> None:
+    with nobody_there() as url, terminal("-m", "demo", url=url) as person:
+        person.see("ollama serve", "chatcli --demo", ">>>")
+        person.enter("hi")
+        person.settle()
+        person.press("\x03\x04")
+        assert person.ends() == 0
+
+
+def test_continue_shows_where_it_stood_and_goes_on() -> None:
+    with Engine() as engine:
+        engine.say("The answer is 42.")
+        with terminal("-m", "demo", url=engine.url) as person:
+            person.see("Send a message")
+            person.enter("what is the answer?")
+            person.see("42")
+            person.press("\x04")
+            assert person.ends() == 0
+        with terminal("--continue", url=engine.url) as person:
+            person.see("what is the answer?", "42", "Send a message")
+            person.enter("why?")
+            person.until(lambda: len(engine.chats) == 2)
+            assert len(engine.chats[1]["messages"]) == 3
+
+
+def test_the_toolbar_tells_model_tokens_window_and_strategy() -> None:
+    with Engine() as engine, terminal("-m", "demo", "--num-ctx", "2k", url=engine.url) as person:
+        person.see("demo", "2", "auto")
+        engine.say("Fine.")
+        person.enter("how are you?")
+        person.see("Fine.")
+        bar = [row for row in person.settle().splitlines() if row.strip()][-1]
+        assert "demo" in bar
+        assert "auto" in bar
+        assert "2" in bar
+
+
+def test_where_several_models_are_and_none_is_named_it_asks() -> None:
+    with Engine() as engine, terminal(url=engine.url) as person:
+        person.see("Which model?", "demo-vision")
+        person.enter("demo-vision")
+        person.see("Talking to demo-vision", "Send a message")
+
+
+def test_a_waiting_reply_shows_that_it_waits() -> None:
+    with Engine() as engine, terminal("-m", "demo", url=engine.url) as person:
+        engine.say("late")
+        engine.script(Slow(first=1.5))
+        person.see("Send a message")
+        person.enter("hi")
+        person.see("late")
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (40, 10), (200, 50)])
+def test_a_long_reply_stands_once_in_the_scrollback(columns: int, rows: int) -> None:
+    lines = [f"Line number {number}." for number in range(80)]
+    with Engine() as engine, terminal("-m", "demo", url=engine.url, columns=columns, rows=rows) as person:
+        engine.say("\n\n".join(lines))
+        person.see(">>>")
+        person.enter("a long one")
+        person.see("Line number 79.")
+        person.settle()
+        assert [row for row in person.rows if row.startswith("Line number")] == lines
