@@ -236,14 +236,15 @@ def error_line(message: str = "an error was encountered while running the model"
     return Line(json.dumps({"error": message}), after)
 
 
-def too_long(needed: int | None = None, available: int = 4096) -> Status:
-    """HTTP 400, the prompt does not fit: in v0.24's words, or in llama-server's where `needed` is given."""
+def too_long(needed: int | None = None, available: int = 4096, *, nested: bool = False) -> Status:
+    """HTTP 400, the prompt does not fit: in v0.24's words, or in llama-server's where `needed` is given.
+
+    `nested`: llama-server's own JSON, passed on as the text of the error.
+    """
     if needed is None:
         return Status(400, "the input length exceeds the context length")
-    return Status(
-        400,
-        f"request ({needed} tokens) exceeds the available context size ({available} tokens), try increasing it",
-    )
+    words = f"request ({needed} tokens) exceeds the available context size ({available} tokens), try increasing it"
+    return Status(400, json.dumps({"error": {"code": 400, "message": words}}) if nested else words)
 
 
 @contextmanager

@@ -129,9 +129,11 @@ def test_leaving_the_context_hangs_up_on_everybody() -> None:
 
 
 def test_too_long_is_said_in_both_wordings(engine: Engine) -> None:
-    engine.script(too_long(), too_long(5000, 4096))
+    engine.script(too_long(), too_long(5000, 4096), too_long(5000, 4096, nested=True))
     assert post(engine.url, HELLO) == (400, '{"error":"the input length exceeds the context length"}')
-    assert "(5000 tokens) exceeds the available context size (4096 tokens)" in post(engine.url, HELLO)[1]
+    plain, nested = (json.loads(post(engine.url, HELLO)[1])["error"] for _ in range(2))
+    assert plain.startswith("request (5000 tokens) exceeds the available context size (4096 tokens)")
+    assert json.loads(nested)["error"]["message"] == plain
 
 
 def test_nobody_answers_where_nobody_listens() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from contextlib import suppress
@@ -16,7 +17,8 @@ from chatcli.demo.server import Server
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m chatcli.demo", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="loopback port (default: a free one)")
-    parser.add_argument("--pace", type=float, default=PACE, help=f"seconds between two tokens (default: {PACE})")
+    pace = os.environ.get("CHATCLI_DEMO_PACE", str(PACE))
+    parser.add_argument("--pace", type=float, default=pace, help=f"seconds between two tokens (default: {pace})")
     chosen = parser.parse_args()
     if not sys.stdin.isatty():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the chat that started this process

@@ -41,8 +41,8 @@ class Model:
     @property
     def digest(self) -> str:
         """Of what makes the model answer as it does: a copy has the same, a change another."""
-        content = (self.speaks, self.template.source, self.system, self.messages, sorted(self.parameters.items()))
-        return hashlib.sha256(repr(content).encode()).hexdigest()
+        own = (self.template.source, self.system, self.messages, sorted(self.parameters.items()))
+        return hashlib.sha256(repr((self.vocabulary.digest, *own)).encode()).hexdigest()
 
 
 DEMO = Model("demo:latest", "llama", "llama-bpe", HEADERS, "2026-11-01T12:00:04.000000000Z")

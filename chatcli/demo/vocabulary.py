@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class Vocabulary:
     def size(self) -> int:
         return len(self._tokens)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the fields, in hex: what would be the model's file."""
         return hashlib.sha256(repr(self.fields).encode()).hexdigest()
