@@ -9,7 +9,7 @@ from pathlib import Path
 from chatcli.build import Wishes, build, close, settle_model, use_model
 from chatcli.client.server import answers
 from chatcli.commands import everything
-from chatcli.commands.outcome import Choose, Confirm, Opened, Outcome, Prefill, Quit, Send, Show, Watch
+from chatcli.commands.outcome import Choose, Confirm, Opened, Outcome, Prefill, Quit, Reply, Send, Show, Watch
 from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError
 from chatcli.interrupt import Interrupt
@@ -168,11 +168,11 @@ class Loop:
             case Show(views):
                 for view in views:
                     self._screen.show(view)
-            case Confirm(question, then):
-                if self._reader.ask(question, False):
+            case Confirm(asked, then):
+                if self._reader.ask(asked, False):
                     self._act(then())
-            case Choose(question, choices, then_with):
-                index = self._reader.choose(question, choices)
+            case Choose(asked, choices, then_with):
+                index = self._reader.choose(asked, choices)
                 if index is not None:
                     self._act(then_with(index))
             case Watch(progress, then):
@@ -183,6 +183,8 @@ class Loop:
                 self._line = text
             case Send(text):
                 self._send(text)
+            case Reply(question):
+                self._listen(question)
             case Opened(note):
                 self._show_where_it_stands(note)
             case Quit():

@@ -159,7 +159,7 @@ def settle_model(session: Session) -> list[str]:
     names = model_names(session)
     if not names:
         raise Missing(
-            f"The server at {session.server.url} has no model yet.",
+            f"The server at {session.server.shown} has no model yet.",
             "Get one: ollama pull llama3.2 (or any from ollama.com/library), or try chatcli --demo.",
         )
     if len(names) > 1 and not session.server.demo:

@@ -38,8 +38,7 @@ def ask(session: Session, text: str, attachments: tuple[Attachment, ...] = ()) -
     said so before anything is stored.
     """
     message = Message.user(text, attachments)
-    if message.images:
-        check(Request(session.model.get().name, (message,), {}), session.model.get())
+    _check_sight(session, message)
     if not session.conversation.id:
         session.conversation = session.store.create(demo=session.server.demo, settings=session.settings.kept())
     unanswered = session.conversation.unanswered
@@ -72,7 +71,7 @@ def stream(session: Session, question: Node) -> Generator[Event]:
     reply = Reply(save=draft.save)
     outcome = [session.conversation.state]
     try:
-        for event in _listen(session, outcome):
+        for event in _listen(session, question, outcome):
             reply.add(event)
             yield event
     except (GeneratorExit, KeyboardInterrupt):
@@ -159,6 +158,7 @@ def plan_next(session: Session) -> tuple[Plan, State]:
         session.conversation.state,
         settings[table.STRATEGY],
         settings[table.WINDOW_MESSAGES],
+        sees=session.model.get().sees,
     )
 
 
@@ -176,12 +176,13 @@ def request_for(session: Session, plan: Plan) -> Request:
     )
 
 
-def _listen(session: Session, state: list[State]) -> Iterator[Event]:
+def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Event]:
     """Send the plan and pass on what comes; `state` is what to remember with it. A count that proved too small is
     learnt from, and planned again once.
     """
     for _ in waiting(session.window):
         yield Tick()
+    _check_sight(session, question.message)
     session.counter.warm_up()
     for last_try in (False, True):
         session.plan, state[0] = plan_next(session)
@@ -193,6 +194,13 @@ def _listen(session: Session, state: list[State]) -> Iterator[Event]:
             session.counter.too_long(error.needed, session.plan)
             if last_try:
                 raise
+
+
+def _check_sight(session: Session, message: Message) -> None:
+    """Refuse pictures for a model that cannot see them; the server would pass over them in silence."""
+    if message.images:
+        model = session.model.get()
+        check(Request(model.name, (message,), {}), model)
 
 
 def _settle_window(session: Session) -> int:

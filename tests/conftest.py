@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("chatcli", deadline=None)  # no test asserts on time
+settings.load_profile("chatcli")
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ import pytest
 from chatcli.build import Wishes, build, close
 from chatcli.commands import everything
 from chatcli.commands.arguments import Arg, read_arguments, split_words
-from chatcli.commands.outcome import Choose, Confirm, Opened, Outcome, Prefill, Quit, Show
+from chatcli.commands.outcome import Choose, Confirm, Opened, Outcome, Prefill, Quit, Reply, Show
 from chatcli.commands.registry import Registry, command
 from chatcli.errors import (
     BadArgument,
@@ -21,6 +21,7 @@ from chatcli.errors import (
     CannotSee,
     Missing,
     NotFound,
+    StreamBroken,
     UnknownCommand,
     UnknownSetting,
     UserError,
@@ -29,7 +30,7 @@ from chatcli.render.views import Document, History, Listing, Note, Source, Windo
 from chatcli.session import Session
 from chatcli.settings import table
 from chatcli.turn import answer, ask
-from tests.faults import Engine, nobody_there
+from tests.faults import Cut, Engine, nobody_there
 
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360000002000100"
@@ -392,3 +393,29 @@ def test_without_a_server_commands_that_need_none_still_work() -> None:
             assert "/set" in shown(do(session, "help"))
         finally:
             close(session)
+
+
+# Branches
+
+
+def test_retry_asks_again_and_keeps_the_earlier_reply(session: Session, engine: Engine) -> None:
+    with pytest.raises(UserError):
+        do(session, "retry")
+    engine.say("one", "two")
+    say(session, "a number")
+    outcome = do(session, "retry")
+    assert isinstance(outcome, Reply)
+    answer(session, outcome.question, lambda event: None)
+    assert [node.message.text for node in session.conversation.path()] == ["a number", "two"]
+    replies = session.store.children(session.conversation, outcome.question.id)
+    assert [node.message.text for node in replies] == ["one", "two"]
+
+
+def test_retry_after_an_error_asks_the_question_that_got_no_reply(session: Session, engine: Engine) -> None:
+    say(session, "first")
+    engine.script(Cut(after=0))
+    with pytest.raises(StreamBroken):
+        say(session, "second")
+    outcome = do(session, "retry")
+    assert isinstance(outcome, Reply)
+    assert outcome.question.message.text == "second"

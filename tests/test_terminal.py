@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -100,10 +101,10 @@ class Terminal:
 
     def _read(self, patience: float = 0.1) -> bool:
         try:
-            came = self._child.read_nonblocking(65536, timeout=patience)
+            came = cast("bytes", self._child.read_nonblocking(65536, timeout=patience))
         except (pexpect.TIMEOUT, pexpect.EOF):
             return False
-        self._stream.feed(came if isinstance(came, bytes) else came.encode())
+        self._stream.feed(came)
         return True
 
 

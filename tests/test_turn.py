@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.build import Wishes, build, close
+from chatcli.build import Wishes, build, close, use_model
 from chatcli.conversation.events import Event, Text, Tick
 from chatcli.conversation.message import Attachment, Role
 from chatcli.conversation.tree import Ended, Node
@@ -232,3 +232,15 @@ def test_conversations_of_the_demo_are_passed_over_by_continue(home: Path) -> No
         session.store.append(demo, session.conversation.path()[0].message)
         assert session.store.last(demo=False) == session.conversation.id
         assert session.store.last(demo=True) == demo.id
+
+
+def test_pictures_of_earlier_messages_stay_out_for_a_model_that_cannot_see() -> None:
+    with Engine() as engine, talking_to(engine.url, model="demo-vision") as session:
+        answer(session, ask(session, "what is this?", (PICTURE,)), unheard)
+        use_model(session, "demo")
+        say(session, "and now?")
+        assert all("images" not in message for message in engine.chats[1]["messages"])
+        session.store.go_to(session.conversation, session.conversation.path()[0].id)
+        question = session.conversation.path()[-1]
+        with pytest.raises(CannotSee):
+            answer(session, question, unheard)

@@ -34,6 +34,11 @@ class Model:
     details: Mapping[str, str] = field(default_factory=dict)
     info: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def sees(self) -> bool:
+        """Whether it takes pictures; a server that tells no capabilities gets the benefit of the doubt."""
+        return not self.capabilities or "vision" in self.capabilities
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:

@@ -57,7 +57,7 @@ def check(request: Request, model: Model, alternatives: Sequence[str] = ()) -> N
     """
     if not model.capabilities:
         return
-    if _asks_with_pictures(request) and "vision" not in model.capabilities:
+    if _asks_with_pictures(request) and not model.sees:
         raise CannotSee(f"{request.model} cannot see pictures.", _who_can_see(alternatives))
     if request.think and "thinking" not in model.capabilities:
         raise CannotThink(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from chatcli.client.models import Progress
+from chatcli.conversation.tree import Node
 from chatcli.render.views import View
 
 
@@ -60,6 +61,13 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class Reply:
+    """Get a reply to this question, which is the tip of the conversation."""
+
+    question: Node
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """Another conversation is on the table: show where it stands."""
 
@@ -71,4 +79,4 @@ class Quit:
     """Leave."""
 
 
-Outcome = Show | Confirm | Choose | Watch | Prefill | Send | Opened | Quit
+Outcome = Show | Confirm | Choose | Watch | Prefill | Send | Reply | Opened | Quit

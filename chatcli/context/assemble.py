@@ -24,17 +24,19 @@ def assemble(
     state: State,
     strategy: str = "auto",
     window_messages: int = 20,
+    sees: bool = True,
 ) -> tuple[Plan, State]:
     """Plan the next request. `back` yields the path's nodes from the tip to the root; only as many are asked for
     as the strategy needs, so that the cost does not grow with the conversation.
+
+    `sees`: whether the model takes pictures; for one that does not, those of earlier messages stay out.
 
     The system prompt, and everything from the last question on, are always sent; ContextTooLong when those
     alone do not fit.
     """
 
-
     def cost(message: Message) -> Count:
-        return count(as_sent(message))
+        return count(as_sent(message, sees))
 
     nodes = iter(back)
     question = _from_last_question(nodes)
@@ -52,14 +54,18 @@ def assemble(
             messages=window_messages,
         )
     )
-    messages = (*front, *(as_sent(node.message) for node in chain(choice.sent, question)))
+    messages = (*front, *(as_sent(node.message, sees) for node in chain(choice.sent, question)))
     parts = (Part(Kind.TEMPLATE, Fate.SENT, budget.fixed), *_parts(always, choice, question, cost))
     return Plan(messages, parts, budget.window, budget.reserve, budget.margin), choice.state
 
 
-def as_sent(message: Message) -> Message:
+def as_sent(message: Message, sees: bool = True) -> Message:
     """The request's copy of a message. Earlier thinking stays out: templates drop it, and it would be counted."""
-    return replace(message, thinking="") if message.thinking else message
+    if message.thinking:
+        message = replace(message, thinking="")
+    if message.images and not sees:
+        message = replace(message, attachments=tuple(each for each in message.attachments if each.kind != "image"))
+    return message
 
 
 def _from_last_question(nodes: Iterator[Node]) -> tuple[Node, ...]:
