@@ -83,8 +83,8 @@ class Engine:
         """Wait until a client has hung up in the middle of a reply; False when none did in time."""
         return self._left.acquire(timeout=timeout)
 
-    def _speak(self, messages: Sequence[Message], shape: object) -> Reply:
-        return self._says.popleft() if self._says else reply(messages, shape)
+    def _speak(self, messages: Sequence[Message], schema: dict[str, Any] | None) -> Reply:
+        return self._says.popleft() if self._says else reply(messages, schema)
 
     def _receive(self, request: Request) -> Response:
         received = Received(request.method, request.path, _object(request.body))

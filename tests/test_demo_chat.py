@@ -200,6 +200,12 @@ def test_a_format_gives_json_that_fits_it(engine: Engine) -> None:
     assert isinstance(json.loads(chat(engine, user("hi"), format="json")["message"]["content"]), dict)
 
 
+def test_a_format_that_is_none_is_refused_in_a_stream_as_well(engine: Engine) -> None:
+    status, answer = post(engine, "/api/chat", {"model": "demo", "messages": [user("hi")], "format": "xml"})
+    assert status == 500
+    assert answer["error"].startswith('invalid format: "xml"')
+
+
 @pytest.mark.parametrize("messages", ["hi", ["hi"], [{"role": 3}], [{"role": "user", "images": ["%%%"]}]])
 def test_messages_that_are_none_are_refused(engine: Engine, messages: Any) -> None:
     assert post(engine, "/api/chat", {"model": "demo", "messages": messages})[0] == 400

@@ -10,6 +10,7 @@ from chatcli.demo.messages import Message, read_messages
 from chatcli.demo.models import Model
 from chatcli.demo.options import Options, seconds, settle
 from chatcli.demo.protocol import Refusal, Request, Response, lines, whole
+from chatcli.demo.shapes import read_format
 from chatcli.demo.talking import Turn, chunk, last, talk, together
 from chatcli.demo.window import Prompt, cut, fit, prompt_of, refuse_if_too_long
 
@@ -31,6 +32,7 @@ def chat(engine: Engine, request: Request) -> Response:
     think = _may_think(name, model, body.get("think"))
     if body.get("tools"):
         raise Refusal(400, f"registry.example/library/{model.name} does not support tools")
+    schema = read_format(body.get("format"))
     options = settle(body.get("options"), model, engine.window)
     runner, load = engine.runners.load(model, options.num_ctx, keep)
     if not messages:
@@ -38,9 +40,8 @@ def chat(engine: Engine, request: Request) -> Response:
     prompt = _prompt(model, messages, think, options, body)
     if body.get("_debug_render_only"):
         return whole(chunk(name, "") | {"_debug_info": {"rendered_template": prompt.text}})
-    turn = Turn(
-        name, messages, prompt, options, bool(think), body.get("shift") is not False, body.get("format"), load
-    )
+    shift = body.get("shift") is not False
+    turn = Turn(name, messages, prompt, options, bool(think), shift, schema, load)
     chunks = talk(turn, engine, runner, request.pause)
     return lines(chunks) if body.get("stream") is not False else whole(together(chunks))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from chatcli.demo.messages import Message
 from chatcli.demo.models import Shelf
@@ -12,14 +13,14 @@ from chatcli.demo.runner import Runners
 
 PACE = 0.012  # seconds
 
-Speaker = Callable[[Sequence[Message], object], Reply]
+Speaker = Callable[[Sequence[Message], dict[str, Any] | None], Reply]
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
     """`pace`: seconds between two tokens of a reply. `window`: num_ctx where nobody asks for another.
 
-    `speak` is given the messages and the request's format, and says the reply.
+    `speak` is given the messages, and a JSON Schema where the request asks for that format, and says the reply.
     """
 
     pace: float = PACE

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from chatcli.demo.messages import Message
 from chatcli.demo.pictures import describe_picture
@@ -38,13 +39,13 @@ class _Part:
     text: str
 
 
-def reply(messages: Sequence[Message], shape: object = None) -> Reply:
+def reply(messages: Sequence[Message], schema: dict[str, Any] | None = None) -> Reply:
     """The reply to the last message; where that is a reply itself, broken off, what is missing of it."""
     if messages[-1].role == "assistant":
-        return _rest(messages, shape)
+        return _rest(messages, schema)
     question = messages[-1]
-    if shape:
-        return Reply(json.dumps(shaped(shape, "No language model is behind this."), ensure_ascii=False))
+    if schema is not None:
+        return Reply(json.dumps(shaped(schema, "No language model is behind this."), ensure_ascii=False))
     if re.search(r"\bsummar|\bcondense", question.content, re.IGNORECASE):
         return Reply(
             summarise(_sources(messages)), "I take the sentences with names, numbers and decisions in them."
@@ -64,12 +65,10 @@ def _talk(messages: Sequence[Message], question: Message) -> Reply:
     return Reply(said if earlier else f"{NO_MODEL}\n\n{said}", _thoughts(question, part))
 
 
-def _rest(messages: Sequence[Message], shape: object) -> Reply:
+def _rest(messages: Sequence[Message], schema: dict[str, Any] | None) -> Reply:
     *before, begun = messages
-    if any(message.role == "user" for message in before):
-        whole = reply(
-            [message for message in before if message.content or message.images] or before, shape
-        ).content
+    if before and before[-1].role != "assistant":
+        whole = reply(before, schema).content
         if whole.startswith(begun.content) and whole != begun.content:
             return Reply(whole.removeprefix(begun.content))
     return Reply(" And that is where it ends: the rest was never written.")

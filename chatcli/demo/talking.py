@@ -30,7 +30,7 @@ class Turn:
     options: Options
     thinks: bool
     shift: bool
-    format: object
+    schema: dict[str, Any] | None
     load: int
 
 
@@ -39,7 +39,7 @@ def talk(turn: Turn, engine: Engine, runner: Runner, pause: Callable[[float], No
     vocabulary = runner.model.vocabulary
     with runner.turn(pause):
         evaluated = runner.evaluate(turn.prompt.tokens)
-        spoken = list(_spoken(engine.speak(turn.messages, turn.format), turn, vocabulary))
+        spoken = list(_spoken(engine.speak(turn.messages, turn.schema), turn, vocabulary))
         limit = _limit(turn)
         reason = "stop" if limit is None or len(spoken) <= limit else "length"
         began, said = time.monotonic_ns(), 0
