@@ -25,6 +25,7 @@ _STYLE_OF = {"strong": "strong", "em": "emphasis", "s": "strike", "link": "link"
 
 def spans(text: str, palette: Palette, sgr: str = "", references: References | None = None) -> list[Span]:
     """The text of one paragraph, heading or cell as it is to be seen; a newline in it is a hard break."""
+    text = text.replace("\t", " ")
     if not _MARKUP.search(text):
         return [Span(text.replace("\n", " "), sgr)]
     return _Look(palette, sgr).draw(_parse(text, references))
@@ -32,6 +33,7 @@ def spans(text: str, palette: Palette, sgr: str = "", references: References | N
 
 def settled(text: str, palette: Palette, sgr: str, references: References | None) -> list[Span] | None:
     """The same for the front part of a text that still grows, or None where what follows could change its look."""
+    text = text.replace("\t", " ")
     if not _MARKUP.search(text):
         return [Span(text.replace("\n", " "), sgr)]
     tokens = _parse(text, references)

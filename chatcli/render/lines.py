@@ -84,7 +84,7 @@ def _breaks_in_line(text: str, width: int) -> Iterator[tuple[int, int]]:
         stop = end if text[end] == " " else text.rfind(" ", start, end)
         if not ascii_only and text[end] != " ":
             stop = max(stop, _wide_break(text, start, end))
-        stop = stop if text[start:stop].strip() else end
+        stop = stop if stop > start and text[start:stop].strip() else end
         yield start, start + len(text[start:stop].rstrip(" "))
         start = stop
         while start < size and text[start] == " ":

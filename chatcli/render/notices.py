@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from chatcli.conversation.message import Attachment, Role
 from chatcli.conversation.tree import Ended, Node
 from chatcli.errors import ChatcliError
-from chatcli.render.blocks import render
 from chatcli.render.columns import Align, draw_row, fit
 from chatcli.render.lines import BLANK, Line, Span, to_line, wrap
 from chatcli.render.sanitize import clean, one_line
@@ -63,6 +62,8 @@ def _markdown(markdown: str, palette: Palette, width: int | None) -> Iterator[Li
     if width is None:
         yield from _source(markdown)
     else:
+        from chatcli.render.blocks import render  # brings markdown-it along, which a note does without
+
         yield from render(clean(markdown), palette, width)
 
 

@@ -50,9 +50,8 @@ def _change(old: Sequence[Line], new: Sequence[Line], width: int) -> str:
     long = any(line.cells >= width for line in (*old, *new))
     if up and long:
         over.append("\x1b[J")
-    erase = (
-        "\x1b[K\n" if up and not long else "\n"
-    )  # a full row must not be followed by an erasure: it would lose a cell
+    # After a full row an erasure would take its last cell: there it is done beforehand.
+    erase = "\x1b[K\r\n" if up and not long else "\r\n"
     over += [line.text + erase for line in new]
     if up > len(new) and not long:
         over.append("\x1b[J")

@@ -1,0 +1,63 @@
+"""What a person would see: a terminal of a given size (pyte) that takes what the program writes."""
+
+from __future__ import annotations
+
+import io
+
+import pyte
+
+Cell = tuple[str, str, bool, bool, bool]  # character, colour, bold, italic, underlined
+
+
+class Seen(io.StringIO):
+    """A terminal to write to, with a long scrollback. Newlines act as a tty in cooked mode makes them."""
+
+    def __init__(self, columns: int = 80, rows: int = 24) -> None:
+        super().__init__()
+        self.columns, self.rows = columns, rows
+        self.written: list[str] = []
+        self._screen = pyte.HistoryScreen(columns, rows, history=200_000, ratio=1.0)
+        self._stream = pyte.Stream(self._screen)
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str, /) -> int:
+        self.written.append(text)
+        self._stream.feed(text.replace("\r\n", "\n").replace("\n", "\r\n"))
+        return len(text)
+
+    def resize(self, columns: int, rows: int) -> None:
+        """As xterm does it: nothing flows anew."""
+        self.columns, self.rows = columns, rows
+        self._screen.resize(rows, columns)
+
+    @property
+    def display(self) -> list[str]:
+        """The rows of the screen, without spaces at their ends."""
+        return [row.rstrip() for row in self._screen.display]
+
+    @property
+    def text(self) -> list[str]:
+        """Scrollback and screen, from the first row to the last that has something in it."""
+        return _without_empty_end(["".join(cell[0] for cell in row).rstrip() for row in self.cells])
+
+    @property
+    def cells(self) -> list[list[Cell]]:
+        """Scrollback and screen with their looks."""
+        rows = [*self._screen.history.top, *(self._screen.buffer[at] for at in range(self.rows))]
+        return [[_cell(row[at]) for at in range(self.columns)] for row in rows]
+
+    @property
+    def cursor_is_hidden(self) -> bool:
+        return bool(self._screen.cursor.hidden)
+
+
+def _cell(char: pyte.screens.Char) -> Cell:
+    return (char.data, str(char.fg), char.bold, char.italics, char.underscore)
+
+
+def _without_empty_end(rows: list[str]) -> list[str]:
+    while rows and not rows[-1]:
+        rows.pop()
+    return rows

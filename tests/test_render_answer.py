@@ -1,0 +1,208 @@
+"""A reply as a person sees it grow: in pyte screens of several sizes, in pipes, and however it ends."""
+
+from __future__ import annotations
+
+import io
+import random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chatcli.conversation.events import Done, Event, Text, Thinking, Tick
+from chatcli.render.console import Screen
+from chatcli.render.views import Document
+from tests.screen import Cell, Seen
+
+BLOCKS = [
+    "# A heading",
+    "Setext heading\n===",
+    "A paragraph with **bold**, *italic*, `code` and a [link](https://example.org/a_b) that has to wrap.",
+    "Unclosed **bold and `code, 2 * 3 * 4, snake_case_name and <b>tags</b>\nover two lines  \nwith a hard break",
+    "- one\n- two **bold\n  text**\n- three\n\n  second paragraph\n\n      indented code in it",
+    "1. first\n2. second\n   - nested\n     deeper text that goes on for so long that it has to wrap\n10. tenth",
+    "- [ ] open\n- [x] done",
+    "> quoted text\nlazily continued\n>\n> - a list in it\n>   ```\n>   code\n>   ```",
+    "| name | size |\n|:-----|-----:|\n| a | 1 |\n| a `longer` one that may wrap | 22 |\n| b |",
+    "```python\ndef f(x):\n    '''Doc\n    string.'''\n    return f\"{x}\"  # comment\n\n\nclass A: ...\n```",
+    "````\nno language ``` here\n\n\tindented\n````",
+    "    indented code\n\n    more of it",
+    "***",
+    "日本語のテキストには空白がないので、どこでも折り返すことができます。日本語のテキスト。",
+    "Emoji 👍 👨‍👩‍👧 ❤️ 🇩🇪 and combining e\u0301 n\u0303 marks, again 👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍",
+    "<details>\n<summary>More</summary>\n\nInside.\n\n</details>",
+    "[ref]: https://example.org\n\nSee [ref].",
+    "&amp; &copy; \\*not emphasis\\* &#8238;",
+    "x" * 200,
+]
+markdown = st.lists(st.sampled_from(BLOCKS), min_size=1, max_size=6).map("\n\n".join) | st.text(
+    alphabet="ab *_`#-+>|[]()!<&\\~=1.: \n\t", max_size=120
+)
+
+
+def pieces(text: str, seed: int) -> list[str]:
+    chance = random.Random(seed)
+    found = []
+    while text:
+        size = chance.choice([1, 2, 3, 5, 8, 40, 200])
+        found.append(text[:size])
+        text = text[size:]
+    return found
+
+
+def streamed(events: list[Event], columns: int = 80, rows: int = 24, thinking: str = "fold") -> Seen:
+    """A screen after these events, each of which was drawn."""
+    seen = Seen(columns, rows)
+    clock = iter(range(0, 10**9, 10))
+    screen = Screen(seen, seen, theme="dark", width=columns, height=rows)
+    with screen.answer("m", thinking, clock=lambda: float(next(clock))) as answer:
+        for event in events:
+            answer.feed(event)
+    return seen
+
+
+def rendered(text: str, columns: int = 80, rows: int = 24) -> Seen:
+    """A screen after all of `text` was drawn at once."""
+    seen = Seen(columns, rows)
+    Screen(seen, seen, theme="dark", width=columns, height=rows).show(Document(text))
+    return seen
+
+
+def looks(seen: Seen) -> list[list[Cell]]:
+    return seen.cells[: len(seen.text)]
+
+
+@pytest.fixture(autouse=True)
+def colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLORTERM", "truecolor")
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (40, 10), (200, 50)])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=markdown, seed=st.integers(0, 1000))
+def test_a_streamed_reply_looks_like_one_rendering_of_it(columns: int, rows: int, text: str, seed: int) -> None:
+    seen = streamed([Text(piece) for piece in pieces(text, seed)], columns, rows)
+    whole = rendered(text, columns, rows)
+    assert seen.text == whole.text
+    assert looks(seen) == looks(whole)
+    assert not seen.cursor_is_hidden
+
+
+def test_a_reply_taller_than_the_screen_leaves_no_line_twice() -> None:
+    lines = [f"- item {n}" for n in range(100)]
+    lines += ["", *(f"paragraph {n}\n" for n in range(50)), "```", *(f"code {n}" for n in range(100)), "```"]
+    seen = streamed([Text(piece) for piece in pieces("\n".join(lines), 1)], 40, 10)
+    shown = [row for row in seen.text if row]
+    assert shown == [line.replace("- ", "• ").strip() for line in lines if line and not line.startswith("```")]
+
+
+def test_what_came_before_a_ctrl_c_stays_once() -> None:
+    seen = Seen()
+
+    def interrupted() -> None:
+        with Screen(seen, seen, width=80, height=24).answer("m") as answer:
+            answer.feed(Text("one **two"))
+            answer.feed(Text("** three"))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert seen.text == ["one two three"]
+    assert not seen.cursor_is_hidden
+
+
+def test_thinking_is_folded_to_one_line() -> None:
+    events: list[Event] = [Tick(), Thinking("first idea\n"), Thinking("second idea"), Text("Hello"), Done("stop")]
+    seen = streamed(events)
+    assert seen.text[0].startswith("thought for ")
+    assert seen.text[0].endswith(", ~2 tokens")
+    assert seen.text[1:] == ["", "Hello"]
+
+
+def test_thinking_can_be_shown_or_hidden() -> None:
+    events: list[Event] = [Thinking("first idea\nsecond "), Thinking("idea"), Text("Hello"), Done("stop")]
+    assert streamed(events, thinking="show").text[:2] == ["first idea", "second idea"]
+    assert streamed(events, thinking="hide").text == ["Hello"]
+
+
+def test_a_spinner_turns_until_the_first_word_and_leaves_nothing() -> None:
+    seen = Seen()
+    times = [0.0, 0.0, 0.0]
+    with Screen(seen, seen, width=80, height=24).answer("llama", clock=lambda: times[-1]) as answer:
+        for seconds in (0.0, 1.0, 2.5):
+            times.append(seconds)
+            answer.feed(Tick())
+        assert seen.display[0].endswith("llama, 2 s")
+        answer.feed(Text("Hi"))
+    assert seen.text == ["Hi"]
+
+
+def test_a_reply_without_text_leaves_nothing() -> None:
+    assert streamed([Tick(), Done("stop")]).text == []
+
+
+HOSTILE = [
+    "\x1b[2J\x1b[H",
+    "\x1b]0;title\x07",
+    "\x1b]52;c;aGVsbG8=\x1b\\",
+    "\x9b31m",
+    "\x1bP+q544e\x1b\\",
+    "\x1b[?1049h",
+    "\u202eevil\u2066",
+    "\U000e0041",
+    "\x07\x08\r",
+    "\x1bc",
+]
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_escapes_from_a_model_do_nothing_and_leave_nothing(size: int) -> None:
+    text = "".join(f"a{escape}b\n\n```\n{escape}c\n```\n\n" for escape in HOSTILE)
+    events: list[Event] = [Text(text[at : at + size]) for at in range(0, len(text), size)]
+    seen = streamed(events)
+    shown = " ".join(" ".join(seen.text).split())
+    assert shown == " ".join("aevilb evilc" if "evil" in escape else "ab c" for escape in HOSTILE)
+
+
+def test_only_harmless_links_can_be_followed() -> None:
+    seen = streamed([Text("[a](https://example.org) [b](javascript:x) [c](file:///etc/passwd) <mailto:a@b.org>")])
+    targets = [part.partition("\x1b\\")[0] for part in "".join(seen.written).split("\x1b]8;;")[1:]]
+    assert set(targets) == {"", "https://example.org", "mailto:a@b.org"}
+
+
+class Pipe(io.StringIO):
+    """A file that is no terminal."""
+
+
+def test_a_pipe_gets_the_source_and_nothing_else() -> None:
+    out, err = Pipe(), Pipe()
+    with Screen(out, err).answer("m") as answer:
+        for event in (Tick(), Thinking("hm"), Text("# Ti\x1b[31"), Text("mtle\n\n**b**"), Done("stop")):
+            answer.feed(event)
+    assert out.getvalue() == "# Title\n\n**b**\n"
+    assert err.getvalue().startswith("hm\n(thought for ")
+
+
+def test_hidden_thinking_is_nowhere_in_a_pipe() -> None:
+    out, err = Pipe(), Pipe()
+    with Screen(out, err).answer("m", "hide") as answer:
+        answer.feed(Thinking("hm"))
+        answer.feed(Text("Hi"))
+    assert (out.getvalue(), err.getvalue()) == ("Hi\n", "")
+
+
+def test_a_plain_screen_only_ever_adds_text() -> None:
+    seen = Seen()
+    with Screen(seen, seen, plain=True).answer("m") as answer:
+        for event in (Tick(), Thinking("hm"), Text("**a**"), Tick(), Text(" b"), Done("stop")):
+            answer.feed(event)
+    assert "\x1b" not in "".join(seen.written)
+    assert seen.text[0].startswith("(thought for ")
+    assert seen.text[1:] == ["**a** b"]
+
+
+@pytest.mark.parametrize("name", ["ACCESSIBLE", "TERM"])
+def test_the_environment_can_ask_for_plain_text(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "dumb" if name == "TERM" else "1")
+    assert Screen(Seen()).plain
+    assert not Screen(Seen(), plain=False).plain

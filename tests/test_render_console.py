@@ -1,0 +1,202 @@
+"""What chatcli says of itself: notes, listings, the window, errors, progress; on a terminal and in a pipe."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pytest
+
+from chatcli.conversation.message import Attachment, Message
+from chatcli.conversation.plan import Fate, Kind, Part, Plan
+from chatcli.conversation.tree import Ended, Node
+from chatcli.conversation.usage import Count, Turn
+from chatcli.errors import Missing
+from chatcli.render.console import Screen
+from chatcli.render.views import Document, History, Listing, Note, Source, View, WindowView
+from tests.screen import Seen
+
+PLAN = Plan(
+    messages=(),
+    parts=(
+        Part(Kind.TEMPLATE, Fate.SENT, Count(12, exact=True)),
+        Part(Kind.SYSTEM, Fate.SENT, Count(200, exact=True)),
+        Part(Kind.VERBATIM, Fate.OUT, Count(3000), "older than the cut", 1, 10),
+        Part(Kind.VERBATIM, Fate.SENT, Count(900), "the newest", 11, 18),
+        Part(Kind.QUESTION, Fate.SENT, Count(30), "", 19, 19),
+    ),
+    window=2048,
+    reserve=512,
+)
+VIEWS: list[View] = [
+    Note("A \x1b[31mnote", "warning"),
+    Listing(
+        ("na\x1b]0;x\x07me", "size"), (("llama\x1b[2J", "4 GB"),), "Mod\x1bcels", frozenset({"size"}), "\x9b1mnote"
+    ),
+    Document("# Help\x1b[31m"),
+    Source("FROM \x1b]52;c;x\x07x"),
+    History((Node(1, None, 1, Message.assistant("Hi\x1b[1m"), datetime.now(UTC)),)),
+    WindowView(PLAN, "trim\x1b[1m", lines=("\x1b[5mblink",)),
+]
+
+
+def seen(*views: View, columns: int = 80, rows: int = 24) -> Seen:
+    terminal = Seen(columns, rows)
+    screen = Screen(terminal, terminal, width=columns, height=rows)
+    for view in views:
+        screen.show(view)
+    return terminal
+
+
+def piped(view: View) -> tuple[str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    Screen(out, err).show(view)
+    return out.getvalue(), err.getvalue()
+
+
+def test_importing_the_screen_imports_no_library() -> None:
+    code = "import sys, chatcli.render.console; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"rich", "pygments", "markdown_it", "prompt_toolkit"} & {name.partition(".")[0] for name in found}
+
+
+def test_a_note_does_not_wait_for_markdown() -> None:
+    code = (
+        "import sys; from chatcli.render.console import Screen; from chatcli.render.views import Note;"
+        "Screen().show(Note('x')); print(*sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"pygments", "markdown_it"} & {name.partition(".")[0] for name in found}
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: type(view).__name__)
+def test_no_view_lets_an_escape_through(view: View) -> None:
+    terminal, pipe = "".join(seen(view).written), "".join(piped(view))
+    assert "\x1b" not in pipe
+    for sequence in ("\x1b]", "\x1b[2J", "\x1bc", "\x9b", "\x1b[5m"):
+        assert sequence not in terminal
+    assert "[31m" not in pipe
+
+
+def test_markup_of_other_programs_is_only_text() -> None:
+    assert seen(Note("[red]not red[/red] :smile:")).text == ["[red]not red[/red] :smile:"]
+
+
+def test_a_listing_is_in_columns_and_fits_the_screen() -> None:
+    rows = (("llama3:8b", "4.1 GB", "a long remark that has to be wrapped"), ("日本語", "12 GB", "x"))
+    listing = Listing(("name", "size", "remark"), rows, "Models", frozenset({"size"}), "Two in all.")
+    assert seen(listing, columns=40).text == [
+        "Models",
+        "name         size  remark",
+        "llama3:8b  4.1 GB  a long remark that",
+        "                   has to be wrapped",
+        "日本語      12 GB  x",
+        "Two in all.",
+    ]
+
+
+def test_a_pipe_gets_a_listing_unwrapped() -> None:
+    out, err = piped(Listing(("a", "b"), (("x" * 100, "y" * 100),)))
+    assert out == "a" + " " * 101 + "b\n" + "x" * 100 + "  " + "y" * 100 + "\n"
+    assert err == ""
+
+
+def test_notes_and_errors_of_a_pipe_go_to_stderr() -> None:
+    assert piped(Note("hello")) == ("", "hello\n")
+    out, err = io.StringIO(), io.StringIO()
+    Screen(out, err).error(Missing("There is no model x.", "Pull it: /pull x"))
+    assert (out.getvalue(), err.getvalue()) == ("", "There is no model x.\nPull it: /pull x\n")
+
+
+def test_a_document_and_a_source_go_through_a_pipe_as_they_are() -> None:
+    assert piped(Document("# T\n\n**b**\n"))[0] == "# T\n\n**b**\n"
+    assert piped(Source("a\n\tb"))[0] == "a\n        b\n"
+
+
+def test_history_says_who_said_what_and_how_it_ended() -> None:
+    when = datetime.now(UTC)
+    picture = Attachment("image", "cat.png", "image/png", b"x" * 2500)
+    nodes = (
+        Node(1, None, 1, Message.user("What is *this*?", (picture,)), when),
+        Node(2, 1, 2, Message.assistant("A **cat**."), when, Ended.STOPPED, Turn("llava")),
+    )
+    assert seen(History(nodes)).text == [
+        "1 you",
+        "What is *this*?",
+        "[picture cat.png, 2.5 kB]",
+        "",
+        "2 llava (stopped)",
+        "A cat.",
+    ]
+
+
+def test_the_window_is_a_picture_with_its_sums() -> None:
+    view = WindowView(PLAN, "trim", 2048, 131072, 1140, "~1142", ("10 messages are out.",))
+    shown = "\n".join(seen(view).text)
+    assert "Window 2048 tokens · strategy trim · allocated 2048 · trained for 131072" in shown
+    assert "messages            ~900  44 %" in shown
+    assert "1–10       ~3000  out   older than the cut" in shown
+    assert "Last turn: 1140 prompt tokens by the server's count, planned ~1142." in shown
+    assert "10 messages are out." in shown
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_the_bar_is_as_wide_as_it_says_even_when_the_plan_is_over(columns: int) -> None:
+    full = Plan((), (Part(Kind.VERBATIM, Fate.SENT, Count(5000), "", 1, 2),), window=2048, reserve=512)
+    rows = seen(WindowView(full, "full"), columns=columns).text
+    assert len(rows[1]) == min(columns, 60)
+
+
+@dataclass
+class Step:
+    status: str
+    done: int | None = None
+    total: int | None = None
+
+
+def steps() -> Iterator[Step]:
+    for done in (0, 50, 100):
+        yield Step("pulling \x1b[31mabc", done * 10**6, 10**8)
+    yield Step("verifying")
+
+
+def test_progress_leaves_one_line_for_each_status() -> None:
+    terminal = Seen()
+    Screen(terminal, terminal, width=80, height=24).progress(steps())
+    assert [row.partition("━")[0].strip() for row in terminal.text] == ["pulling abc", "verifying"]
+    assert "100%" in terminal.text[0]
+    assert not terminal.cursor_is_hidden
+
+
+def test_progress_in_a_pipe_tells_each_status_on_stderr() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    Screen(out, err).progress(steps())
+    assert (out.getvalue(), err.getvalue()) == ("", "pulling abc\nverifying\n")
+
+
+def test_stopping_a_progress_closes_its_iterator() -> None:
+    closed = []
+
+    def endless() -> Iterator[Step]:
+        try:
+            yield Step("pulling")
+            raise KeyboardInterrupt
+        finally:
+            closed.append(True)
+
+    terminal = Seen()
+    with pytest.raises(KeyboardInterrupt):
+        Screen(terminal, terminal).progress(endless())
+    assert closed
+    assert not terminal.cursor_is_hidden
+
+
+def test_no_color_keeps_the_text_and_drops_the_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    terminal = seen(Note("careful", "warning"), Document("# T\n\n`x`\n\n```python\nimport a\n```"))
+    assert {cell[1] for row in terminal.cells for cell in row} == {"default"}
+    assert terminal.text == ["careful", "T", "", "x", "", "import a"]
