@@ -10,7 +10,7 @@ from pathlib import Path
 
 from chatcli.paths import private_directory
 
-KEPT_FILES = 8
+KEPT_FILES = {".vocab": 8, ".json": 64}
 KEPT_DAYS = 30
 
 
@@ -46,5 +46,5 @@ def prune(directory: Path, ending: str) -> None:
     oldest = time.time() - KEPT_DAYS * 86400
     dated = sorted(((p.stat().st_mtime, p) for p in directory.glob(f"*{ending}")), reverse=True)
     for place, (written, path) in enumerate(dated):
-        if place >= KEPT_FILES or written < oldest:
+        if place >= KEPT_FILES.get(ending, 8) or written < oldest:
             path.unlink(missing_ok=True)

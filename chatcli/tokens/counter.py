@@ -1,8 +1,9 @@
-"""Counter: what a message costs, by the best tier ready now. Encodings, ledger and disk are behind it.
+"""Counter: what a message costs, by the best tier ready now. Vocabulary, template, ledger and disk are behind it.
 
-A count is exact (`=`) or an estimate (`~`). An estimate is on the safe side and already holds what the ledger has
-learnt, band included: the planner adds up `count` of its messages and `fixed()`, keeps its own margin, and needs
-nothing else. Importing this module, and counting before `warm_up`, costs no import of tiktoken.
+A count is exact (`=`), made with the model's own vocabulary and template, or an estimate (`~`) of a bundled
+encoding and the ledger. An estimate is on the safe side and already holds what the ledger has learnt, band
+included: the planner adds up `count` of its messages and `fixed` of them all, keeps its own margin, and needs
+nothing else. Importing this module, and counting before `warm_up` and `prepare`, costs no import of tiktoken.
 """
 
 from __future__ import annotations
@@ -14,10 +15,14 @@ from typing import TYPE_CHECKING
 
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Plan
-from chatcli.conversation.usage import Count, Usage
+from chatcli.conversation.usage import Count, Usage, total
+from chatcli.errors import ChatcliError
 from chatcli.tokens import cache
+from chatcli.tokens.build import Unusable
 from chatcli.tokens.encoding import load, tokens_of
+from chatcli.tokens.exact import Exact
 from chatcli.tokens.ledger import Ledger, Size
+from chatcli.tokens.prepare import Source, keep, prepare
 from chatcli.tokens.scripts import split
 
 if TYPE_CHECKING:
@@ -25,36 +30,71 @@ if TYPE_CHECKING:
 
 
 class Counter:
-    """Counts for one model at a time. `cache` is where learnt rates outlive the program (None: nowhere)."""
+    """Counts for one model at a time. `cache` is where what was learnt outlives the program (None: nowhere).
+
+    `tokenizer`: auto or model (the model's own vocabulary where there is one), o200k_base, cl100k_base.
+    """
 
     def __init__(self, cache: Path | None, tokenizer: str = "auto") -> None:
         self._cache = cache
+        self._tokenizer = tokenizer
         self._name = "cl100k_base" if tokenizer == "cl100k_base" else "o200k_base"
         self._encoding: Encoding | None = None
+        self._exact: Exact | None = None
+        self._source: Source | None = None
         self._ledgers: dict[str, Ledger] = {}
         self._sizes: dict[Hashable, Size] = {}
         self._preset: tuple[Message, ...] = ()
+        self._trouble = self._said = ""
+        self._key = self._digest = ""
         self.use("", "")
 
-    def use(self, model: str, digest: str, preset: Sequence[Message] = ()) -> None:
+    def use(self, model: str, digest: str, preset: Sequence[Message] = (), source: Source | None = None) -> None:
         """Count for this model from now on. What was learnt of it before is taken up again.
 
         `preset`: what the Modelfile puts before every request, its SYSTEM as a system message first.
+        `source`: lets `prepare` get at the model's vocabulary and template. To be called again when the digest
+        or the think setting changes.
         """
-        self._key = digest or model
-        self._preset = tuple(preset)
-        if self._key not in self._ledgers:
-            self._ledgers[self._key] = self._restore()
-        self._ledger = self._ledgers[self._key]
+        key = digest or model
+        before, now = (made.variant if made else "" for made in (self._source, source))
+        if (key, now) != (self._key, before):
+            self._exact, self._trouble = None, ""
+        self._key, self._digest, self._source, self._preset = key, digest, source, tuple(preset)
+        if key not in self._ledgers:
+            self._ledgers[key] = self._restore()
+        self._ledger = self._ledgers[key]
+
+    def prepare(self) -> None:
+        """Make exact counts ready: to be called in a background thread after `use`, again at will.
+
+        From the cache it takes about 0.3 s; the first time, the server is asked for a few megabytes and a process
+        works on them for a second or two. Where there is nothing to be had, counts stay estimates: see `notice`.
+        """
+        key, source = self._key, self._source
+        if self._exact or source is None or self._tokenizer not in {"auto", "model"}:
+            return
+        try:
+            exact = prepare(self._cache, self._digest, source, self._preset)
+        except Unusable as error:
+            self._trouble = f"the model's vocabulary {error}"
+            return
+        except ChatcliError as error:
+            self._trouble = f"the server did not show the model's vocabulary: {error}"
+            return
+        if (key, source) == (self._key, self._source):
+            self._exact, self._trouble = exact, ""
 
     @property
     def ready(self) -> bool:
-        """Is an encoding loaded? Before that, counts are made from characters."""
-        return self._encoding is not None
+        """Is a vocabulary loaded? Before that, counts are made from characters."""
+        return self._exact is not None or self._encoding is not None
 
     def warm_up(self) -> None:
-        """Load the encoding: about 0.2 s in which no other thread runs, so when no key is awaited, or at Enter."""
-        if self._encoding is None:
+        """Load the bundled encoding if there is nothing better: about 0.2 s in which no other thread runs, so when
+        no key is awaited, or at Enter.
+        """
+        if not self.ready:
             self._encoding = load(self._name)
             self._sizes = {}
 
@@ -63,21 +103,34 @@ class Counter:
 
         Attached text files are counted by whoever puts them into the text.
         """
+        if self._exact:
+            return self._exact.cost(message)
         key = _key(message)
         return Count(self._ledger.cost(key, self._size(key, message)))
 
     def text(self, text: str) -> Count:
         """What the text alone costs, without a template: for the line being typed, files and stdin."""
-        return Count(self._ledger.text(self._measure(text)))
+        return self._exact.text(text) if self._exact else Count(self._ledger.text(self._measure(text)))
 
     def fixed(self, messages: Sequence[Message] = ()) -> Count:
-        """What a request of `messages` costs besides them: beginning, end, and the Modelfile's own messages.
+        """What a request of `messages` (or of one question) costs besides their `count`: beginning, end, the
+        Modelfile's own messages, and what else the sum of the parts leaves over.
 
         The Modelfile's SYSTEM gives way to a request that begins with a system message.
         """
+        if self._exact:
+            return self._exact.fixed(messages)
         replaced = bool(messages) and messages[0].role is Role.SYSTEM
         preset = [m for m in self._preset if not (replaced and m.role is Role.SYSTEM)]
         return Count(self._ledger.fixed + sum(self.count(message).tokens for message in preset))
+
+    def prompt(self, messages: Sequence[Message]) -> Count:
+        """What the server will count for a request of `messages`: `fixed` of them and every `count`."""
+        return (
+            self._exact.prompt(messages)
+            if self._exact
+            else total([self.fixed(messages), *map(self.count, messages)])
+        )
 
     def at_most(self, messages: Sequence[Message]) -> int:
         """A bound that needs no encoding: a text has no more tokens than bytes."""
@@ -94,11 +147,17 @@ class Counter:
         one that fills the window (an old server that has cut the prompt).
         """
         measured = usage.prompt_tokens
-        if measured is None or not self.ready:
+        if measured is None or not self.ready or (plan.window and measured >= plan.window * 0.97):
+            return
+        if self._exact:
+            if measured >= sum(self._exact.text(message.text).tokens for message in plan.messages) // 2:
+                self._exact.learn(plan.messages, measured)
+                if self._source:
+                    keep(self._cache, self._digest, self._source, self._exact)
             return
         sized = self._sized(plan.messages)
         raw = sum(sum(size.text) for _, size in sized)
-        if measured < raw // 2 or (plan.window and measured >= plan.window * 0.97):
+        if measured < raw // 2:
             return
         self._ledger.settle(sized, measured - self._preset_tokens(plan))
         if reply is not None and usage.reply_tokens and not reply.thinking and not reply.tool_uses:
@@ -107,15 +166,23 @@ class Counter:
 
     def too_long(self, needed: int | None, plan: Plan) -> None:
         """The server refused the prompt: `needed` tokens where it said so, else more than the window."""
-        if not self.ready:
+        tokens = needed or ceil(1.25 * max(plan.window, plan.planned.tokens))
+        if self._exact:
+            self._exact.raise_to(plan.messages, tokens)
             return
         sized = self._sized(plan.messages)
-        tokens = needed or ceil(1.25 * max(plan.window, plan.planned.tokens))
         self._ledger.raise_to(sized, tokens - self._preset_tokens(plan))
 
     def describe(self) -> str:
         """How counts are made now, in a few words: "o200k_base, estimated"."""
+        if self._exact:
+            return self._exact.describe()
         return f"{self._name}, estimated" if self.ready else "characters, estimated"
+
+    def notice(self) -> str:
+        """What is to be said about counting, once: why counts are only estimates. "" when there is nothing new."""
+        said, self._said = self._said, self._trouble
+        return f"Counts are estimates: {self._trouble}." if self._trouble not in {"", said} else ""
 
     def _size(self, key: Hashable, message: Message) -> Size:
         sizes = self._sizes  # warm_up, in another thread, puts a new one in its place

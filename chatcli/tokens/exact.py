@@ -1,0 +1,194 @@
+"""Exact: counts with the model's own vocabulary, and its template where the server renders it.
+
+Each prompt the server has measured is held against the count. A difference that comes again is a fact of this
+server (a token more at the beginning, or for every reply) and is added from then on; one that is not makes the
+counts estimates, until they agree again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from chatcli.conversation.message import Attachment, Message, Role
+from chatcli.conversation.usage import Count
+from chatcli.tokens.ledger import IMAGE
+from chatcli.tokens.template import STRIPS, SYSTEM, THINKING, Piece, Template
+from chatcli.tokens.vocabulary import Vocabulary
+
+_QUESTION = Message.user("x")
+
+
+@dataclass(slots=True)
+class Correction:
+    """What a prompt costs more than vocabulary and template tell: `fixed`, and `each` for every reply in it.
+
+    `sound`: the counts agree with what was measured. `measured`: the last one, as (replies, missing tokens).
+    """
+
+    fixed: int = 0
+    each: int = 0
+    sound: bool = True
+    solved: bool = False
+    measured: tuple[int, int] | None = None
+
+    def of(self, replies: int) -> int:
+        return self.fixed + self.each * replies
+
+    def settle(self, replies: int, missing: int) -> None:
+        """A prompt with so many replies cost `missing` more than counted: agree, solve for both, or shift."""
+        before, self.measured = self.measured, (replies, missing)
+        if self.of(replies) == missing:
+            self.sound = True
+            return
+        self.sound = False
+        if before and before[0] != replies and (missing - before[1]) % (replies - before[0]) == 0:
+            self.each = (missing - before[1]) // (replies - before[0])
+            # Two measurements for two unknowns are enough once; after that, they have to agree.
+            self.sound = not self.solved
+            self.solved = True
+        self.fixed = missing - self.each * replies
+
+
+@dataclass(slots=True)
+class Exact:
+    """Counts for one model. Without a template, what it adds is learnt from two measured prompts."""
+
+    vocabulary: Vocabulary
+    template: Template | None
+    correction: Correction = field(default_factory=Correction)
+    images: dict[str, int] = field(default_factory=dict)
+    tried: bool = False
+
+    @classmethod
+    def begin(cls, vocabulary: Vocabulary, template: Template | None, preset: Sequence[Message] = ()) -> Exact:
+        """`preset`: what stands before every prompt; a template shows it by itself."""
+        guess = 24 + sum(12 + vocabulary.count(message.text) for message in preset)
+        return cls(vocabulary, template, Correction() if template else Correction(guess, each=12, sound=False))
+
+    @property
+    def sound(self) -> bool:
+        return self.vocabulary.known and self.correction.sound
+
+    def text(self, text: str) -> Count:
+        return Count(self.vocabulary.count(text), self.vocabulary.known)
+
+    def prompt(self, messages: Sequence[Message]) -> Count:
+        """What the server counts for a request of these messages."""
+        tokens, certain = self._counted(messages)
+        tokens += self.correction.of(_replies(messages))
+        seen = all(image.digest in self.images for message in messages for image in message.images)
+        return Count(max(0, tokens), certain and seen and self.sound)
+
+    def cost(self, message: Message) -> Count:
+        """What one message adds to a prompt. What these sums leave over, `prompt` less them, is the request's."""
+        tokens = self._walk(self._pieces(message)) + self._calls([message])
+        if self.template is None and message.role == Role.ASSISTANT:
+            tokens += self.correction.each
+        seen = all(image.digest in self.images for image in message.images)
+        return Count(tokens, self.sound and seen and not message.tool_uses)
+
+    def fixed(self, messages: Sequence[Message]) -> Count:
+        """What a request of these messages (or of one question) costs besides them."""
+        whole, parts = self.prompt(messages or [_QUESTION]), [self.cost(m) for m in messages or [_QUESTION]]
+        return Count(whole.tokens - sum(part.tokens for part in parts), whole.exact)
+
+    def learn(self, messages: Sequence[Message], measured: int) -> None:
+        counted, certain = self._counted(messages)
+        if not certain:
+            return
+        missing = measured - counted
+        unseen = {i.digest: i for message in messages for i in message.images if i.digest not in self.images}
+        if unseen:
+            if self.correction.sound:
+                share = round((missing - self.correction.of(_replies(messages))) / len(unseen))
+                self.images.update(dict.fromkeys(unseen, max(0, self._image() + share)))
+            return
+        if missing != self.correction.of(_replies(messages)) and self.template and not self.tried:
+            self.tried = True
+            if self._read_otherwise(messages, measured):
+                return
+        self.correction.settle(_replies(messages), missing)
+
+    def raise_to(self, messages: Sequence[Message], tokens: int) -> None:
+        """The server refused a prompt of these messages: count it as `tokens` at least, until one is measured."""
+        self.correction.fixed += max(0, tokens - self.prompt(messages).tokens)
+        self.correction.sound = False
+
+    def describe(self) -> str:
+        if not self.vocabulary.known:
+            cut = f"how it cuts words ({self.vocabulary.pre}) is not known here"
+            return f"the model's own vocabulary, estimated: {cut}"
+        if not self.correction.sound:
+            why = "the server counts differently" if self.template else "its template is not known yet"
+            return f"the model's own vocabulary, estimated: {why}"
+        return "the model's own vocabulary" + (" and template" if self.template else "")
+
+    def _read_otherwise(self, messages: Sequence[Message], measured: int) -> bool:
+        """Perhaps this server reads the vocabulary in another way: take the one that gives what was measured."""
+        for other in self.vocabulary.others():
+            if Exact(other, self.template)._counted(messages)[0] == measured:
+                self.vocabulary, self.correction = other, Correction()
+                return True
+        return False
+
+    def _counted(self, messages: Sequence[Message]) -> tuple[int, bool]:
+        calls = self._calls(messages)
+        if self.template is not None:
+            pieces, certain = self.template.write(messages)
+            return self.vocabulary.around + self._walk(pieces) + calls, certain
+        texts = sum(self._walk(self._pieces(message)) for message in messages)
+        return self.vocabulary.around + texts + calls, not calls
+
+    def _pieces(self, message: Message) -> list[Piece]:
+        """One message as it stands between its usual neighbours, from the first special token before its text to
+        the one that ends it.
+        """
+        if self.template is None:
+            return [Piece(message.text, message.images)]
+        text = STRIPS[self.template.strips.get(message.role, "")](message.text)
+        if message.role == Role.SYSTEM:
+            shown, _ = self.template.gap(["s", "^", "user!", "$"])
+            return [Piece(text)] * max(1, shown.count(SYSTEM))
+        reply = message.role == Role.ASSISTANT
+        kind = "assistant+" if message.thinking and not self.template.forgets else "assistant"
+        before, _ = self.template.gap(["-", "user", kind] if reply else ["-", "assistant", "user"])
+        after, _ = self.template.gap(["-", kind, "user"] if reply else ["-", "user", "assistant"])
+        marks = self.vocabulary.marks
+        start, end = marks.cut(before), marks.cut(after)
+        opening = "".join(start[1:]) if len(start) > 1 else before
+        closing = end[0] if len(end) > 1 else ""
+        return [
+            Piece(opening.replace(THINKING, message.thinking).replace(SYSTEM, "")),
+            Piece(text, message.images),
+            Piece(closing),
+        ]
+
+    def _walk(self, pieces: Iterable[Piece]) -> int:
+        """Tokens of a text in pieces. What stands between two special tokens is counted as one: pieces merge."""
+        tokens, pending = 0, ""
+        for text, images in pieces:
+            if images:
+                tokens += self.vocabulary.count(pending) + sum(self._image(image) for image in images)
+                pending = ""
+            first, *rest = self.vocabulary.marks.cut(text)
+            pending += first
+            for mark, following in zip(rest[::2], rest[1::2], strict=True):
+                tokens += self.vocabulary.count(pending) + (1 if mark else 0)
+                pending = following
+        return tokens + self.vocabulary.count(pending)
+
+    def _image(self, image: Attachment | None = None) -> int:
+        usual = round(median(self.images.values())) if self.images else IMAGE
+        return self.images.get(image.digest, usual) if image else usual
+
+    def _calls(self, messages: Iterable[Message]) -> int:
+        """Tool calls are written in ways of their own: a rough figure."""
+        return sum(
+            8 + self.vocabulary.count(f"{use.name} {dict(use.arguments)}") for m in messages for use in m.tool_uses
+        )
+
+
+def _replies(messages: Iterable[Message]) -> int:
+    return sum(message.role == Role.ASSISTANT for message in messages)

@@ -1,0 +1,122 @@
+"""A template, learnt from how the server renders a few conversations of sentinels. No reply is made for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise, product
+
+from chatcli.conversation.message import Message, Role
+from chatcli.tokens.template import STRIPS, SYSTEM, THINKING, Template, gaps_of, leading
+
+Render = Callable[[Sequence[Message]], str | None]
+
+# Each is rendered also with a system message in front. u: user, a: reply, A: reply with thinking, s: system in the
+# middle; U, e, E: the same as u, a, A, without a text.
+PROBES = (
+    "u ua uA uau uaua uauA uauau uAuAu uauu uuaau uasu uasuau U uaU uAU Uau uaUau ueu ueuau uEu uEuau ueUau uaUeu"
+)
+_SENTINEL = re.compile(r"qz(\d+)([ct])zq")
+_BLANK = "\n \t"
+
+
+def learn(render: Render) -> Template | None:
+    """The template behind `render`; None where it renders nothing, or nothing that can be foretold."""
+    gaps: dict[str, str | None] = {}
+    for shape in (lead + probe for probe in PROBES.split() for lead in ("", "s")):
+        messages = _probe(shape)
+        rendered = render(messages)
+        if rendered is None:
+            return None
+        for kinds, gap in _read(messages, rendered):
+            key = " ".join(kinds)
+            gaps[key] = gap if gaps.get(key, gap) == gap else None  # one that varies is not known
+    known = {key: gap for key, gap in gaps.items() if gap is not None}
+    template = Template(known, forgets=_is_forgetful(known), even=_is_even(known))
+    return _with_joint(_with_strips(template, render), render)
+
+
+def _is_forgetful(gaps: Mapping[str, str]) -> bool:
+    inside = [key for key in gaps if "+" in key and key[-1] != "$"]
+    return all(gaps[key] == gaps.get(key.replace("+", "")) for key in inside)
+
+
+def _is_even(gaps: Mapping[str, str]) -> bool:
+    """Are empty messages written as any other: is each gap with some of them the gaps between all, joined?"""
+    return all(gaps[key] == _joined(gaps, key.split()) for key in gaps if "?" in key)
+
+
+def _joined(gaps: Mapping[str, str], key: Sequence[str]) -> str | None:
+    mode, *kinds = (kind.replace("?", "") for kind in key)
+    ends = kinds.pop() if kinds[-1] == "$" else ""
+    steps = [[mode, *pair] for pair in pairwise(kinds)]
+    if ends:
+        steps[-1].append(ends)
+        if "?" in key[-2]:
+            steps.append([mode, kinds[-1], ends])
+    found = [gaps.get(" ".join(step)) for step in steps if step[1:] != ["^"]]
+    return None if None in found else "".join(gap for gap in found if gap is not None)
+
+
+def _with_strips(template: Template, render: Render) -> Template | None:
+    """Held to conversations it was not learnt from: texts with blanks around them, and with markup in them."""
+    trials = [[_padded(message) for message in _probe(shape)] for shape in ("suAuau", "uau")]
+    rendered = [render(trial) for trial in trials]
+    for system, user, assistant in product(STRIPS, repeat=3):
+        made = replace(template, strips={"system": system, "user": user, "assistant": assistant})
+        if all(_text(made, trial) == text for trial, text in zip(trials, rendered, strict=True)):
+            return made
+    return None
+
+
+def _with_joint(template: Template | None, render: Render) -> Template | None:
+    if template is None:
+        return None
+    messages = _probe("ssu")
+    rendered = render(messages) or ""
+    first, second = messages[0].text, messages[1].text
+    between = re.search(f"{first}(.*?){second}", rendered, re.DOTALL)
+    made = replace(template, joint=between[1] if between else None)
+    return made if _text(made, messages) == rendered else template
+
+
+def _read(messages: Sequence[Message], rendered: str) -> Iterator[tuple[list[str], str]]:
+    """The gaps of a rendered probe; those after a text that is not where it should be are passed over."""
+    found = _SENTINEL.split(rendered)
+    literals, slots = found[::3], list(zip(map(int, found[1::3]), found[2::3], strict=True))
+    at, lead = 0, leading(messages)
+    for kinds, message in gaps_of(messages, [message.text for message in messages], lead):
+        gap = literals[at]
+        while at < len(slots) and slots[at] != (message, "c"):
+            shown = {(0, "c"): SYSTEM if lead else "", (message, "t"): THINKING}.get(slots[at])
+            if not shown:
+                return
+            at += 1
+            gap += shown + literals[at]
+        if (at == len(slots)) != (message is None):
+            return
+        at += 1
+        yield kinds, gap
+
+
+def _probe(shape: str) -> list[Message]:
+    roles = {"s": Role.SYSTEM, "u": Role.USER, "a": Role.ASSISTANT, "e": Role.ASSISTANT}
+    return [
+        Message(
+            roles[letter.lower()],
+            "" if letter in "UeE" else f"qz{at}czq",
+            thinking=f"qz{at}tzq" if letter in "AE" else "",
+        )
+        for at, letter in enumerate(shape)
+    ]
+
+
+def _padded(message: Message) -> Message:
+    return replace(
+        message, text=f"{_BLANK}{message.text} <b>&amp; \"{{{{ x }}}}\" 'ü'\n\n# {message.text}{_BLANK[::-1]}"
+    )
+
+
+def _text(template: Template, messages: Sequence[Message]) -> str:
+    return "".join(piece.text for piece in template.write(messages)[0])

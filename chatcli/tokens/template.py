@@ -1,0 +1,102 @@
+"""Template: how a model writes a conversation as one prompt. probes.py learns it from the server.
+
+What stands between two texts depends on the kinds of messages on both sides, on the empty ones between them, on
+whether they are the last, and on whether a system message leads. Each such gap is looked up in one table; where a
+conversation needs one that is not there, its prompt is known only nearly.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from chatcli.conversation.message import Attachment, Message, Role
+
+# Places in a gap where the template shows the system message, or the thinking of the reply that follows.
+SYSTEM, THINKING = "\x00", "\x01"
+_SHOWN = re.compile(f"[{SYSTEM}{THINKING}]")
+
+
+STRIPS: Mapping[str, Callable[[str], str]] = {
+    "": lambda text: text,
+    "both": str.strip,
+    "left": str.lstrip,
+    "right": str.rstrip,
+    "lines": lambda text: text.strip("\n"),
+}
+
+
+class Piece(NamedTuple):
+    """A part of a prompt: text, and the pictures that stand before it."""
+
+    text: str
+    images: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """`gaps`: by kinds, as in "s user assistant" or "- assistant user! $" (s: a system message leads; ^: the
+    beginning, $: the end, !: the last question, +: with thinking, ?: without a text). `joint`: what stands between
+    two leading system messages. `strips`: by role, which blanks are cut off its texts. `forgets`: thinking leaves
+    no trace, unless the last message has some. `even`: a message without a text is written as any other.
+    """
+
+    gaps: Mapping[str, str]
+    joint: str | None = None
+    strips: Mapping[str, str] = field(default_factory=dict)
+    forgets: bool = False
+    even: bool = False
+
+    def write(self, messages: Sequence[Message]) -> tuple[list[Piece], bool]:
+        """The prompt of `messages`, and whether all of it is certain."""
+        if self.forgets:
+            messages = [*(_without_thinking(message) for message in messages[:-1]), *messages[-1:]]
+        texts = [STRIPS[self.strips.get(message.role, "")](message.text) for message in messages]
+        lead = leading(messages)
+        system = (self.joint or "\n\n").join(texts[:lead])
+        certain = lead < 2 or self.joint is not None
+        pieces: list[Piece] = []
+        for kinds, at in gaps_of(messages, texts, lead, self.even):
+            gap, sure = self.gap(kinds)
+            certain = certain and sure
+            shown = {SYSTEM: system, THINKING: messages[at].thinking if at is not None else ""}
+            pieces.append(Piece(_SHOWN.sub(lambda found, shown=shown: shown[found[0]], gap)))  # type: ignore[misc]
+            if at is not None:
+                pieces.append(Piece(texts[at], messages[at].images))
+        return pieces, certain and not any(message.tool_uses for message in messages)
+
+    def gap(self, kinds: Sequence[str]) -> tuple[str, bool]:
+        """The text for this gap, and True; or that of the likeliest gap there is, and False."""
+        if " ".join(kinds) in self.gaps:
+            return self.gaps[" ".join(kinds)], True
+        plain = [re.sub(r"[+!]", "", kind) for kind in kinds if "?" not in kind]
+        likely = (plain, plain[:-1], ["-", *plain[1:]], ["-", "assistant", "user"])
+        return next((self.gaps[key] for key in map(" ".join, likely) if key in self.gaps), ""), False
+
+
+def gaps_of(
+    messages: Sequence[Message], texts: Sequence[str], lead: int, even: bool = False
+) -> Iterator[tuple[list[str], int | None]]:
+    """The kinds around each gap, and the place of the message whose text follows it (None: the end)."""
+    mode = "s" if lead else "-"
+    question = max((at for at, message in enumerate(messages) if message.role == Role.USER), default=-1)
+    kinds = [mode, "^"]
+    for at in range(lead, len(messages)):
+        shown = even or texts[at] != "" or messages[at].images != ()
+        thinking = messages[at].thinking != ""
+        kinds.append(f"{messages[at].role}{'!' * (at == question)}{'+' * thinking}{'?' * (not shown)}")
+        if shown:
+            yield ([*kinds, "$"] if at == len(messages) - 1 else kinds), at
+            kinds = [mode, kinds[-1]]
+    yield [*kinds, "$"], None
+
+
+def _without_thinking(message: Message) -> Message:
+    return replace(message, thinking="") if message.thinking else message
+
+
+def leading(messages: Sequence[Message]) -> int:
+    """How many system messages stand in front."""
+    return next((at for at, message in enumerate(messages) if message.role != Role.SYSTEM), len(messages))

@@ -1,0 +1,104 @@
+"""Vocabulary: a model's own, as a tiktoken encoding. build.py makes the file it is loaded from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from chatcli.tokens.build import Header, read
+from chatcli.tokens.encoding import tokens_of
+from chatcli.tokens.merges import BLANK
+from chatcli.tokens.pretokenizers import FALLBACK, family_of
+
+if TYPE_CHECKING:
+    from tiktoken import Encoding
+
+# How servers may read a vocabulary otherwise than its file says (Ollama's own engine overrules some files).
+OTHER_WAYS = ("llama-bpe", "qwen2", "gpt-2", "default")
+
+
+class Vocabulary:
+    """Counts text to the token. `known`: it is certain how this vocabulary cuts text into pieces."""
+
+    def __init__(self, file: bytes, way: str = "") -> None:
+        """`file` as build gives it; `way`: read as a server may, one of `others`. Raises Unusable."""
+        header, ranks = read(file)
+        self._file, self.way = file, way
+        self._header = header = _another_way(header, way) if way else header
+        self.known = bool(header.pieces) or family_of(header.pre) is not None
+        self.pre = header.pre
+        self.around = header.around
+        self.marks = Specials(header.marks)
+        self._specials = Specials(header.specials)
+        self._encoding = _encoding(header, ranks)
+        self.count = lru_cache(maxsize=8192)(self._count)
+
+    def _count(self, text: str) -> int:
+        """Tokens of `text`, which stands at the prompt's beginning or right after a special token."""
+        parts = self._specials.cut(text)
+        return len(parts) // 2 + sum(self._ordinary(part) for part in parts[::2] if part)
+
+    def others(self) -> Iterator[Vocabulary]:
+        """The same vocabulary in the other ways a server may read it."""
+        header = self._header
+        ways = ("blank first", "no blank first") if header.pieces else OTHER_WAYS
+        for way in ways:
+            if _another_way(header, way) != header:
+                yield self.read_as(way)
+
+    def read_as(self, way: str) -> Vocabulary:
+        return Vocabulary(self._file, way)
+
+    def _ordinary(self, text: str) -> int:
+        if not self._header.pieces:
+            return tokens_of(self._encoding, text)
+        text = (" " + text if self._header.blank_first else text).replace(" ", BLANK)
+        weights = self._header.weights
+        return sum(weights.get(rank, 1) for rank in self._encoding.encode_ordinary(text))
+
+
+class Specials:
+    """Finds special tokens in a text, the longest first. There may be thousands: too many for one pattern."""
+
+    def __init__(self, tokens: Sequence[str]) -> None:
+        self._tokens = frozenset(tokens)
+        lengths: dict[str, set[int]] = {}
+        for token in tokens:
+            lengths.setdefault(token[0], set()).add(len(token))
+        self._lengths = {first: sorted(found, reverse=True) for first, found in lengths.items()}
+        self._first = re.compile("|".join(map(re.escape, lengths)) or r"(?!)")
+
+    def cut(self, text: str) -> list[str]:
+        """Text, special token, text, ...: special tokens have the odd places."""
+        parts: list[str] = []
+        start = at = 0
+        while found := self._first.search(text, at):
+            at = found.start()
+            token = self._longest(text, at)
+            if token:
+                parts += (text[start:at], token)
+                start = at = at + len(token)
+            else:
+                at += 1
+        return [*parts, text[start:]]
+
+    def _longest(self, text: str, at: int) -> str:
+        candidates = (text[at : at + length] for length in self._lengths[text[at]])
+        return next((candidate for candidate in candidates if candidate in self._tokens), "")
+
+
+def _encoding(header: Header, ranks: Sequence[bytes]) -> Encoding:
+    from tiktoken import Encoding
+
+    pattern = header.pieces or (family_of(header.pre) or FALLBACK).pattern
+    mergeable = {token: rank for rank, token in enumerate(ranks)}
+    return Encoding("model", pat_str=pattern, mergeable_ranks=mergeable, special_tokens={})
+
+
+def _another_way(header: Header, way: str) -> Header:
+    if header.pieces:
+        return replace(header, blank_first=way == "blank first")
+    return replace(header, pre=way)
