@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from chatcli.paths import private_directory
 
-KEPT_FILES = {".vocab": 8, ".json": 64}
+KEPT_FILES = {".vocab": 8, ".template": 32, ".rates": 32}
 KEPT_DAYS = 30
 
 
@@ -20,31 +20,37 @@ def file_for(directory: Path, model: str, ending: str) -> Path:
 
 
 def read(path: Path) -> bytes | None:
+    """What is in the file, or None. Reading it counts as use: it is not pruned for another month."""
     try:
-        return path.read_bytes()
+        kept = path.read_bytes()
     except OSError:
         return None
+    with suppress(OSError):
+        os.utime(path)
+    return kept
 
 
 def write(path: Path, data: bytes) -> None:
     """Put `data` in place of what was there, whole or not at all; a full or read-only disk is no error here."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        handle, temporary = tempfile.mkstemp(dir=private_directory(path.parent), prefix=".", suffix=path.suffix)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            Path(temporary).replace(path)
-        except OSError:
-            Path(temporary).unlink(missing_ok=True)
+        private_directory(path.parent)
+        temporary.unlink(missing_ok=True)
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(data)
+        temporary.replace(path)
     except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         return
     prune(path.parent, path.suffix)
 
 
 def prune(directory: Path, ending: str) -> None:
-    """Keep the newest few files of that ending, and none that was not written for a month."""
-    oldest = time.time() - KEPT_DAYS * 86400
-    dated = sorted(((p.stat().st_mtime, p) for p in directory.glob(f"*{ending}")), reverse=True)
-    for place, (written, path) in enumerate(dated):
-        if place >= KEPT_FILES.get(ending, 8) or written < oldest:
-            path.unlink(missing_ok=True)
+    """Keep the few files of that ending used last, and none that was not used for a month."""
+    longest_ago = time.time() - KEPT_DAYS * 86400
+    with suppress(OSError):  # another chatcli may be at it, too
+        dated = sorted(((p.stat().st_mtime, p) for p in directory.glob(f"*{ending}")), reverse=True)
+        for place, (used, path) in enumerate(dated):
+            if place >= KEPT_FILES[ending] or used < longest_ago:
+                path.unlink(missing_ok=True)

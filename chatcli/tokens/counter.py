@@ -18,15 +18,15 @@ from chatcli.conversation.plan import Plan
 from chatcli.conversation.usage import Count, Usage, total
 from chatcli.errors import ChatcliError
 from chatcli.tokens import cache
-from chatcli.tokens.build import Unusable
 from chatcli.tokens.encoding import load, tokens_of
-from chatcli.tokens.exact import Exact
 from chatcli.tokens.ledger import Ledger, Size
-from chatcli.tokens.prepare import Source, keep, prepare
 from chatcli.tokens.scripts import split
+from chatcli.tokens.source import Source
 
 if TYPE_CHECKING:
     from tiktoken import Encoding
+
+    from chatcli.tokens.exact import Exact
 
 
 class Counter:
@@ -71,6 +71,8 @@ class Counter:
         From the cache it takes about 0.3 s; the first time, the server is asked for a few megabytes and a process
         works on them for a second or two. Where there is nothing to be had, counts stay estimates: see `notice`.
         """
+        from chatcli.tokens.prepare import Unusable, prepare
+
         key, source = self._key, self._source
         if self._exact or source is None or self._tokenizer not in {"auto", "model"}:
             return
@@ -152,8 +154,7 @@ class Counter:
         if self._exact:
             if measured >= sum(self._exact.text(message.text).tokens for message in plan.messages) // 2:
                 self._exact.learn(plan.messages, measured)
-                if self._source:
-                    keep(self._cache, self._digest, self._source, self._exact)
+                self._keep_exact()
             return
         sized = self._sized(plan.messages)
         raw = sum(sum(size.text) for _, size in sized)
@@ -214,8 +215,14 @@ class Counter:
         if self._cache is not None and self._key:
             cache.write(self._file(self._cache), self._ledger.dump())
 
+    def _keep_exact(self) -> None:
+        from chatcli.tokens.prepare import keep
+
+        if self._exact and self._source:
+            keep(self._cache, self._digest, self._source, self._exact)
+
     def _file(self, directory: Path) -> Path:
-        return cache.file_for(directory, self._key, f".{self._name}.json")
+        return cache.file_for(directory, self._key, f".{self._name}.rates")
 
 
 def _key(message: Message) -> Hashable:

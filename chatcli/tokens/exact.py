@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from statistics import median
 
 from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.usage import Count
@@ -180,7 +179,7 @@ class Exact:
         return tokens + self.vocabulary.count(pending)
 
     def _image(self, image: Attachment | None = None) -> int:
-        usual = round(median(self.images.values())) if self.images else IMAGE
+        usual = sorted(self.images.values())[len(self.images) // 2] if self.images else IMAGE
         return self.images.get(image.digest, usual) if image else usual
 
     def _calls(self, messages: Iterable[Message]) -> int:

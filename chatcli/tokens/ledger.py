@@ -11,7 +11,6 @@ import json
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
-from statistics import median
 from typing import Any
 
 from chatcli.tokens.scripts import SCRIPTS
@@ -75,7 +74,7 @@ class Ledger:
 
     @property
     def image(self) -> int:
-        return ceil(median(self._images)) if self._images else IMAGE
+        return sorted(self._images)[len(self._images) // 2] if self._images else IMAGE
 
     def cost(self, key: Hashable, size: Size) -> int:
         """Tokens of the message known as `key`: as measured, else estimated on the safe side."""

@@ -6,32 +6,20 @@ Everything here may take seconds and is meant for a background thread; the secon
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from chatcli.conversation.message import Message
 from chatcli.errors import ChatcliError
 from chatcli.tokens import cache, probes
 from chatcli.tokens.build import FORMAT, Unusable, build
 from chatcli.tokens.exact import Correction, Exact
+from chatcli.tokens.source import Source
 from chatcli.tokens.template import Template
 from chatcli.tokens.vocabulary import Vocabulary
 
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a model can be asked what it is made of. Both functions may raise chatcli's errors.
-
-    `vocabulary`: the verbose /api/show, best as the bytes of the answer (parsing it would hold up the keyboard),
-    or its model_info. `render`: the prompt the server would make of these messages; None where it does not tell.
-    `variant`: what else the rendering depends on (the think setting); it is part of the template's name on disk.
-    """
-
-    vocabulary: Callable[[], bytes | Mapping[str, Any]]
-    render: Callable[[Sequence[Message]], str | None]
-    variant: str = ""
+__all__ = ["Unusable", "keep", "prepare"]
 
 
 def prepare(directory: Path | None, digest: str, source: Source, preset: Sequence[Message]) -> Exact:
@@ -98,4 +86,4 @@ def _restored(kept: bytes, vocabulary: Vocabulary) -> Exact | None:
 
 
 def _file(directory: Path, digest: str, source: Source) -> Path:
-    return cache.file_for(directory, f"{digest}{source.variant and '-'}{source.variant}", ".template.json")
+    return cache.file_for(directory, f"{digest}{source.variant and '-'}{source.variant}", ".template")

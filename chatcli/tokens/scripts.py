@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import NamedTuple
 
 
@@ -27,16 +28,19 @@ SCRIPTS = (
 )
 LATIN = 4
 
-# Blanks between words of one script belong to it.
-_RUNS = [re.compile(rf"[{s.characters}]+(?: +[{s.characters}]+)*") for s in SCRIPTS if s.characters]
-
 
 def split(text: str) -> list[str]:
     """The text of each script, in the order of SCRIPTS; together they have all its characters."""
     if text.isascii():
         return [text if place == LATIN else "" for place in range(len(SCRIPTS))]
     found = []
-    for runs in _RUNS:
+    for runs in _runs():
         found.append("".join(runs.findall(text)))
         text = runs.sub("", text) if found[-1] else text
     return [*found, text]
+
+
+@cache
+def _runs() -> list[re.Pattern[str]]:
+    """Blanks between words of one script belong to it."""
+    return [re.compile(rf"[{s.characters}]+(?: +[{s.characters}]+)*") for s in SCRIPTS if s.characters]
