@@ -36,9 +36,11 @@ FURNITURE = (table.PLAIN, table.VI, table.HISTORY, table.SAVE)
 
 def run(wishes: Wishes) -> int:
     """Chat until the person leaves; the exit code."""
-    session = build(wishes)
+    with quiet_keyboard():  # what is typed while the program starts waits for the first prompt
+        session = build(wishes)
+        loop = Loop(session)
     try:
-        Loop(session).run()
+        loop.run()
     finally:
         close(session)
     return 0
@@ -146,13 +148,13 @@ class Loop:
             if question is not None and session.conversation.tip != question.parent:
                 session.pending = []
             else:
-                self._line = text
+                self._line = Line(text, pasted=True).retyped
 
     def _listen(self, question: Node) -> Node | None:
         session, settings = self._session, self._session.settings
         with (
             Interrupt() as interrupt,
-            quiet_keyboard(),
+            quiet_keyboard(self._reader.keyboard, plain=self._screen.plain),
             self._screen.answer(settings[table.MODEL], settings[table.THINKING]) as view,
         ):
             reply = answer(session, question, view.feed, lambda: interrupt.asked)

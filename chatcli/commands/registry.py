@@ -113,11 +113,16 @@ def _split_name(line: str) -> tuple[str, str]:
 
 
 def _at_end(rest: str) -> tuple[list[str], str]:
-    """The finished words, and the one being typed ("" after a space)."""
-    if not rest or rest[-1].isspace():
-        return split_words(rest), ""
-    *before, current = rest.split(" ")
-    return split_words(" ".join(before)), current
+    """The finished words, and the one being typed: "" after a blank, with its quote where one is still open."""
+    begin, quote = 0, ""
+    for index, letter in enumerate(rest):
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "\"'" and index == begin:
+            quote = letter
+        elif letter.isspace() and rest[index - 1 : index] != "\\":
+            begin = index + 1
+    return split_words(rest[:begin]), rest[begin:]
 
 
 def _parameter_at(command: Command, position: int) -> Parameter | None:
