@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from chatcli.build import Wishes, build, close, settle_model, use_model
@@ -36,13 +36,12 @@ FURNITURE = (table.PLAIN, table.VI, table.HISTORY, table.SAVE)
 
 def run(wishes: Wishes) -> int:
     """Chat until the person leaves; the exit code."""
-    with quiet_keyboard():  # what is typed while the program starts waits for the first prompt
-        session = build(wishes)
-        loop = Loop(session)
-    try:
+    with ExitStack() as stack:
+        with quiet_keyboard():  # what is typed while the program starts waits for the first prompt
+            session = build(wishes)
+            stack.callback(close, session)
+            loop = Loop(session)
         loop.run()
-    finally:
-        close(session)
     return 0
 
 
