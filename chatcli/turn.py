@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,8 +138,10 @@ class Reply:
         return Ended.STOPPED if self.stopped else Ended.BROKEN
 
 
-def plan_next(session: Session) -> tuple[Plan, State]:
-    """What would be sent now, and the state to keep with it once it was."""
+def plan_next(session: Session, back: Iterable[Node] | None = None) -> tuple[Plan, State]:
+    """What would be sent now, and the state to keep with it once it was. `back`: another path than the
+    conversation's, from its tip to its root.
+    """
     settings, counter = session.settings, session.counter
     window = _settle_window(session)
     fixed = counter.fixed()
@@ -151,7 +153,7 @@ def plan_next(session: Session) -> tuple[Plan, State]:
         history=settings[table.HISTORY_BUDGET],
     )
     return assemble(
-        session.conversation.back(),
+        session.conversation.back() if back is None else back,
         settings[table.SYSTEM],
         budget,
         counter.count,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 
 from chatcli.commands.outcome import Outcome, Show
 from chatcli.commands.registry import command
+from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Part, Plan
 from chatcli.conversation.tree import Node
 from chatcli.render.views import Note, WindowView
@@ -20,7 +22,7 @@ def context(session: Session) -> Outcome:
     """Show the context window as a picture: what is sent, what is left out and why, and what is free."""
     if session.conversation.tip is None:
         return Show.of(Note("Nothing has been said yet: the window is empty.", "quiet"))
-    plan, _ = plan_next(session)
+    plan = _plan_with_the_next_message(session)
     model = session.model.get()
     row = loaded(session, model)
     turn = next((node.turn for node in session.conversation.back() if node.turn is not None), None)
@@ -35,6 +37,17 @@ def context(session: Session) -> Outcome:
             lines=(f"Counted by {session.counter.describe()}.",),
         )
     )
+
+
+def _plan_with_the_next_message(session: Session) -> Plan:
+    """The plan of the request to come: the path, and after a reply an empty message in the place of the next."""
+    last = session.conversation.last
+    if last is None or last.message.role is Role.USER:
+        return plan_next(session)[0]
+    coming = replace(last, id=0, parent=last.id, number=last.number + 1, message=Message.user(""))
+    plan, _ = plan_next(session, chain([coming], session.conversation.back()))
+    parts = (replace(each, first=0, last=0, node=None) if each.node == 0 else each for each in plan.parts)
+    return replace(plan, parts=tuple(parts))
 
 
 def _message_by_message(session: Session, plan: Plan) -> Plan:
