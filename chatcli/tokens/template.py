@@ -38,9 +38,9 @@ class Piece(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Template:
     """`gaps`: by kinds, as in "s user assistant" or "- assistant user! $" (s: a system message leads; ^: the
-    beginning, $: the end, !: the last question, +: with thinking, ?: without a text). `joint`: what stands between
-    two leading system messages. `strips`: by role, which blanks are cut off its texts. `forgets`: thinking leaves
-    no trace, unless the last message has some. `even`: a message without a text is written as any other.
+    beginning, $: the end, !: what the user said last, +: with thinking, ?: without a text). `joint`: what stands
+    between two leading system messages. `strips`: by role, which blanks are cut off its texts. `forgets`: thinking
+    leaves no trace, unless the last message has some. `even`: a message without a text is written as any other.
     """
 
     gaps: Mapping[str, str]
@@ -81,16 +81,23 @@ def gaps_of(
 ) -> Iterator[tuple[list[str], int | None]]:
     """The kinds around each gap, and the place of the message whose text follows it (None: the end)."""
     mode = "s" if lead else "-"
-    question = max((at for at, message in enumerate(messages) if message.role == Role.USER), default=-1)
+    question = _last_question(messages)
     kinds = [mode, "^"]
     for at in range(lead, len(messages)):
         shown = even or texts[at] != "" or messages[at].images != ()
         thinking = messages[at].thinking != ""
-        kinds.append(f"{messages[at].role}{'!' * (at == question)}{'+' * thinking}{'?' * (not shown)}")
+        kinds.append(f"{messages[at].role}{'!' * (at in question)}{'+' * thinking}{'?' * (not shown)}")
         if shown:
             yield ([*kinds, "$"] if at == len(messages) - 1 else kinds), at
             kinds = [mode, kinds[-1]]
     yield [*kinds, "$"], None
+
+
+def _last_question(messages: Sequence[Message]) -> range:
+    """The places of the last message from the user, and of those from the user right before it."""
+    end = next((at for at in range(len(messages), 0, -1) if messages[at - 1].role == Role.USER), 0)
+    start = next((at for at in range(end, 0, -1) if messages[at - 1].role != Role.USER), 0)
+    return range(start, end)
 
 
 def _without_thinking(message: Message) -> Message:
