@@ -29,7 +29,7 @@ from chatcli.warmup import warm_up
 
 LEAVING = frozenset({"quit", "exit"})
 # How many messages of a conversation are shown when it is taken up again.
-SHOWN_ON_RESUME = 4
+SHOWN_ON_RESUME = 2
 # Settings that the screen and the prompt are made by.
 FURNITURE = (table.PLAIN, table.VI, table.HISTORY, table.SAVE)
 

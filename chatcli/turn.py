@@ -144,6 +144,7 @@ def plan_next(session: Session, back: Iterable[Node] | None = None) -> tuple[Pla
     """
     settings, counter = session.settings, session.counter
     window = _settle_window(session)
+    counter.warm_up()
     fixed = counter.fixed()
     budget = Budget(
         window=window,
@@ -185,7 +186,6 @@ def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Ev
     for _ in waiting(session.window):
         yield Tick()
     _check_sight(session, question.message)
-    session.counter.warm_up()
     for last_try in (False, True):
         session.plan, state[0] = plan_next(session)
         try:
