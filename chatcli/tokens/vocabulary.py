@@ -26,7 +26,7 @@ class Vocabulary:
     def __init__(self, file: bytes, way: str = "") -> None:
         """`file` as build gives it; `way`: read as a server may, one of `others`. Raises Unusable."""
         header, ranks = read(file)
-        self._file, self.way = file, way
+        self._file, self.way, self._own_way = file, way, header.pre
         self._header = header = _another_way(header, way) if way else header
         self.known = bool(header.pieces) or family_of(header.pre) is not None
         self.pre = header.pre
@@ -44,7 +44,7 @@ class Vocabulary:
     def others(self) -> Iterator[Vocabulary]:
         """The same vocabulary in the other ways a server may read it."""
         header = self._header
-        ways = ("blank first", "no blank first") if header.pieces else OTHER_WAYS
+        ways = ("blank first", "no blank first") if header.pieces else (self._own_way, *OTHER_WAYS)
         for way in ways:
             if _another_way(header, way) != header:
                 yield self.read_as(way)
