@@ -19,7 +19,7 @@ from chatcli.prompt.completer import Suggestion
 from chatcli.prompt.history import LineHistory
 from chatcli.prompt.quiet import quiet_keyboard
 from chatcli.prompt.reader import Closed, Interrupted, Line, Reader, ReaderOptions
-from chatcli.remarks import after_reply
+from chatcli.remarks import about_counting, after_reply
 from chatcli.render.console import Screen
 from chatcli.render.views import History, Note
 from chatcli.session import Session
@@ -58,7 +58,7 @@ def make_reader(session: Session, options: ReaderOptions) -> Reader:
     remembered = session.settings[table.HISTORY] and session.settings[table.SAVE]
     history = LineHistory(session.paths.line_history) if remembered else None
     reader = Reader(history, suggest, lambda: meter(session), options)
-    reader.on_first_render(lambda: warm_up(session, reader.refresh))
+    reader.on_first_render(lambda: warm_up(session, reader.refresh, reader.idle))
     return reader
 
 
@@ -159,7 +159,7 @@ class Loop:
             reply = answer(session, question, view.feed, lambda: interrupt.asked)
         self._screen.show(Note(""))
         if reply is not None:
-            for note in after_reply(reply, settings[table.VERBOSE]):
+            for note in (*after_reply(reply, settings[table.VERBOSE]), *about_counting(session.counter.notice())):
                 self._screen.show(note)
         return reply
 

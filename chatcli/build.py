@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chatcli.background import Background, Later
 from chatcli.client import server as servers
 from chatcli.client.models import Model
 from chatcli.client.ollama import Client
+from chatcli.client.request import Request, think_as
+from chatcli.conversation.message import Message
 from chatcli.conversation.tree import Conversation
 from chatcli.errors import Missing, NotFound, UserError
 from chatcli.paths import Paths, find_paths
@@ -18,6 +20,7 @@ from chatcli.settings.file import read_environment, read_file
 from chatcli.settings.settings import Layer, Settings
 from chatcli.store.store import Store
 from chatcli.tokens.counter import Counter
+from chatcli.tokens.source import Source
 from chatcli.window import find_window
 
 
@@ -101,6 +104,7 @@ def forget_model(session: Session) -> None:
     """What is known of the model and its window is asked for again before the next request."""
     session.model.forget()
     session.window.forget()
+    session.counting.forget()
 
 
 def reconnect(session: Session) -> None:
@@ -177,6 +181,7 @@ def _session(settings: Settings, paths: Paths, store: Store, server: servers.Ser
         client=Later(lambda: Client(session.server.url)),
         model=Later(lambda: _model_in_use(session)),
         window=Later(lambda: find_window(session)),
+        counting=Later(lambda: _counting(session)),
         counter=_counter(settings, paths),
         background=Background(),
         conversation=Conversation(id=0, demo=server.demo),
@@ -209,9 +214,25 @@ def _model_in_use(session: Session) -> Model:
             f"Which model? None is named, and the server has {len(names)}: {', '.join(names)}.",
             'Name one: --model NAME, /model NAME, or model = "NAME" in the settings file.',
         )
-    model = _model(session, session.settings[table.MODEL])
-    session.counter.use(model.name, model.digest)
-    return model
+    return _model(session, session.settings[table.MODEL])
+
+
+def _counting(session: Session) -> Counter:
+    """The counter, made ready to count exactly for the model in use; in the background, since it takes a while."""
+    model, window = session.model.get(), session.window.get()
+    think = session.settings[table.THINK]
+
+    def render(messages: Sequence[Message]) -> str | None:
+        request = Request(
+            model.name, tuple(messages), {**session.settings.options(), "num_ctx": window}, think_as(think)
+        )
+        return session.client.get().render(request)
+
+    system = (Message.system(model.system),) if model.system else ()
+    source = Source(lambda: session.client.get().vocabulary(model.name), render, variant=think or "")
+    session.counter.use(model.name, model.digest, (*system, *model.messages), source)
+    session.counter.prepare()
+    return session.counter
 
 
 def _model(session: Session, name: str) -> Model:

@@ -14,7 +14,7 @@ from chatcli.conversation.tree import Ended, Node
 from chatcli.errors import BadReply, UserError
 from chatcli.interrupt import Interrupt
 from chatcli.prompt.attachments import find_in, read_image
-from chatcli.remarks import after_reply
+from chatcli.remarks import about_counting, after_reply
 from chatcli.render.console import Screen
 from chatcli.session import Session
 from chatcli.settings import table
@@ -62,7 +62,7 @@ def _ask(session: Session, question: Node, as_json: bool) -> int:
         raise BadReply("The model's reply had no text.", "Ask again, or try another model.")
     if as_json:
         sys.stdout.write(json.dumps(account(session, reply), ensure_ascii=False) + "\n")
-    for note in after_reply(reply, settings[table.VERBOSE]):
+    for note in (*after_reply(reply, settings[table.VERBOSE]), *about_counting(session.counter.notice())):
         screen.show(note)
     return 0
 

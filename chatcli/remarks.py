@@ -20,6 +20,11 @@ def after_reply(node: Node, verbose: bool) -> list[Note]:
     return notes
 
 
+def about_counting(notice: str) -> list[Note]:
+    """Why counts are only estimates, when the counter has something to say of it."""
+    return [Note(notice, "quiet")] if notice else []
+
+
 def why_it_ended(turn: Turn) -> str:
     """For done_reason "length": which limit it was, and how to move it."""
     limit = turn.options.get("num_predict")

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 @dataclass(slots=True)
 class Session:
     """`conversation.id` is 0 until the first message is kept. `model` is what the server says of the model in
-    use, `window` its context window in tokens; `pending` goes with the next message; `plan` is the last request's.
+    use, `window` its context window in tokens, `counting` the counter once it knows that model's vocabulary;
+    `pending` goes with the next message; `plan` is the last request's.
     """
 
     settings: Settings
@@ -33,6 +34,7 @@ class Session:
     client: Later[Client]
     model: Later[Model]
     window: Later[int]
+    counting: Later[Counter]
     counter: Counter
     background: Background
     conversation: Conversation

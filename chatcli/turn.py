@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from chatcli.background import waiting
 from chatcli.build import keep_settings
-from chatcli.client.request import Request, check
+from chatcli.client.request import Request, check, think_as
 from chatcli.context.assemble import assemble
 from chatcli.context.budget import Budget, margin_for, reserve_for
 from chatcli.conversation.events import Done, Event, Text, Thinking, Tick, ToolCall
 from chatcli.conversation.message import Attachment, Message, Role, ToolUse
-from chatcli.conversation.plan import Plan
+from chatcli.conversation.plan import Plan, with_template
 from chatcli.conversation.state import State
 from chatcli.conversation.tree import Ended, Node
-from chatcli.conversation.usage import NOTHING, Turn
+from chatcli.conversation.usage import NOTHING, Count, Turn
 from chatcli.errors import BadFile, ContextTooLong
 from chatcli.session import Session
 from chatcli.settings import table
@@ -138,29 +139,41 @@ class Reply:
         return Ended.STOPPED if self.stopped else Ended.BROKEN
 
 
-def plan_next(session: Session, back: Iterable[Node] | None = None) -> tuple[Plan, State]:
-    """What would be sent now, and the state to keep with it once it was. `back`: another path than the
-    conversation's, from its tip to its root.
+def plan_next(session: Session, coming: Node | None = None) -> tuple[Plan, State]:
+    """What would be sent now, and the state to keep with it once it was. `coming`: a message not yet said, to be
+    planned for as if it were the tip.
     """
-    settings, counter = session.settings, session.counter
+    session.counter.warm_up()
     window = _settle_window(session)
-    counter.warm_up()
-    fixed = counter.fixed()
-    budget = Budget(
+    system = session.settings[table.SYSTEM]
+    fixed = session.counter.fixed((Message.system(system),) if system else ())
+    for _ in range(3):  # what a request costs besides its messages hangs a little on which messages they are
+        plan, state = _assemble(session, coming, system, _budget(session, window, fixed))
+        before, fixed = fixed, session.counter.fixed(plan.messages)
+        if fixed.tokens <= before.tokens:
+            break
+    return with_template(plan, fixed), state
+
+
+def _budget(session: Session, window: int, fixed: Count) -> Budget:
+    return Budget(
         window=window,
-        reserve=reserve_for(window, settings[table.RESERVE]),
+        reserve=reserve_for(window, session.settings[table.RESERVE]),
         margin=margin_for(window, fixed.exact),
         fixed=fixed,
-        history=settings[table.HISTORY_BUDGET],
+        history=session.settings[table.HISTORY_BUDGET],
     )
+
+
+def _assemble(session: Session, coming: Node | None, system: str, budget: Budget) -> tuple[Plan, State]:
     return assemble(
-        session.conversation.back() if back is None else back,
-        settings[table.SYSTEM],
+        chain([coming] if coming is not None else [], session.conversation.back()),
+        system,
         budget,
-        counter.count,
+        session.counter.count,
         session.conversation.state,
-        settings[table.STRATEGY],
-        settings[table.WINDOW_MESSAGES],
+        session.settings[table.STRATEGY],
+        session.settings[table.WINDOW_MESSAGES],
         sees=session.model.get().sees,
     )
 
@@ -168,12 +181,11 @@ def plan_next(session: Session, back: Iterable[Node] | None = None) -> tuple[Pla
 def request_for(session: Session, plan: Plan) -> Request:
     """The plan as it goes to the server, with num_ctx as planned for."""
     settings = session.settings
-    think = settings[table.THINK]
     return Request(
         model=session.model.get().name,
         messages=plan.messages,
         options={**settings.options(), "num_ctx": plan.window},
-        think={"on": True, "off": False}.get(think, think) if think is not None else None,
+        think=think_as(settings[table.THINK]),
         format=_shape(settings[table.FORMAT]),
         keep_alive=settings[table.KEEP_ALIVE],
     )
@@ -183,7 +195,7 @@ def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Ev
     """Send the plan and pass on what comes; `state` is what to remember with it. A count that proved too small is
     learnt from, and planned again once.
     """
-    for _ in waiting(session.window):
+    for _ in chain(waiting(session.window), waiting(session.counting)):
         yield Tick()
     _check_sight(session, question.message)
     for last_try in (False, True):

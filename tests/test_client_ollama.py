@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -177,7 +178,7 @@ def test_loading_makes_a_model_appear_with_its_window_and_unloading_takes_it_awa
 
 
 def test_the_vocabulary_is_the_verbose_part_of_what_a_model_is(client: Client) -> None:
-    vocabulary = client.vocabulary("demo")
+    vocabulary = json.loads(client.vocabulary("demo"))["model_info"]
     assert vocabulary == client.model("demo", verbose=True).info
     assert len(vocabulary["tokenizer.ggml.tokens"]) > 100
 

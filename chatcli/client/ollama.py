@@ -55,11 +55,16 @@ class Client:
         shown = self._answer("POST", "/api/show", {"model": name, "verbose": verbose}, name)
         return models.read_model(name, shown, models.digest_of(name, self.models()))
 
-    def vocabulary(self, name: str) -> Mapping[str, Any]:
-        """model_info with the tokenizer.ggml.* arrays; missing or empty for models that have none here."""
-        shown = self._answer("POST", "/api/show", {"model": name, "verbose": True}, name)
-        info = shown.get("model_info")
-        return info if isinstance(info, dict) else {}
+    def vocabulary(self, name: str) -> bytes:
+        """The verbose /api/show as it came: megabytes of JSON, whose parsing is better done in another process. The
+        tokenizer.ggml.* arrays in its model_info are missing or empty for models that have none here.
+        """
+
+        def ask(wire: Wire, cut: Cut) -> Generator[bytes, None, None]:
+            yield wire.body("POST", "/api/show", {"model": name, "verbose": True}, cut, name)
+
+        with closing(self._relayed(ask)) as answers:
+            return next(answer for answer in answers if answer is not None)
 
     def loaded(self) -> list[Loaded]:
         """What is in the server's memory, with the window as it was allocated."""

@@ -49,6 +49,11 @@ class Request:
         return body
 
 
+def think_as(setting: str | None) -> bool | str | None:
+    """The request's `think` for a value of the setting: on, off, or a level; None leaves it to the model."""
+    return {"on": True, "off": False}.get(setting, setting) if setting is not None else None
+
+
 def check(request: Request, model: Model, alternatives: Sequence[str] = ()) -> None:
     """Raise CannotSee or CannotThink when `model` is known to be unable; `alternatives` are models that can see.
 

@@ -62,8 +62,12 @@ class Wire(ollama.Client):
         self, method: str, path: str, body: Mapping[str, Any] | None, cut: Cut, model: str
     ) -> dict[str, Any]:
         """The JSON object that the answer is as a whole."""
+        return self._object(self.body(method, path, body, cut, model), True, model)
+
+    def body(self, method: str, path: str, body: Mapping[str, Any] | None, cut: Cut, model: str) -> bytes:
+        """The answer as it came, unread."""
         with self._exchange(method, path, body, cut, model, patience=ANSWER) as response:
-            return self._object(response.read(), True, model)
+            return response.read()
 
     def shut(self) -> None:
         self._client.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import chain
 
 from chatcli.commands.outcome import Outcome, Show
 from chatcli.commands.registry import command
@@ -45,7 +44,7 @@ def _plan_with_the_next_message(session: Session) -> Plan:
     if last is None or last.message.role is Role.USER:
         return plan_next(session)[0]
     coming = replace(last, id=0, parent=last.id, number=last.number + 1, message=Message.user(""))
-    plan, _ = plan_next(session, chain([coming], session.conversation.back()))
+    plan, _ = plan_next(session, coming)
     parts = (replace(each, first=0, last=0, node=None) if each.node == 0 else each for each in plan.parts)
     return replace(plan, parts=tuple(parts))
 

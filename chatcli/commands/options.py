@@ -26,6 +26,7 @@ SHORTHANDS = {
 FOLLOWERS: dict[str, Callable[[Session], None]] = {
     table.NUM_CTX.name: lambda session: session.window.forget(),
     table.MODEL.name: forget_model,
+    table.THINK.name: lambda session: session.counting.forget(),
     table.HOST.name: reconnect,
     table.SAVE.name: change_store,
     table.TOKENIZER.name: renew_counter,

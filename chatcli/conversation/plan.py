@@ -5,7 +5,7 @@ One object feeds the meter, the warning and the request, so that they cannot dis
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from chatcli.conversation.message import Message
@@ -76,6 +76,12 @@ class Plan:
 
     def of(self, kind: Kind) -> Count:
         return total(part.count for part in self.parts if part.kind is kind and part.fate is Fate.SENT)
+
+
+def with_template(plan: Plan, count: Count) -> Plan:
+    """The same plan, with what the request costs besides its messages."""
+    parts = (replace(each, count=count) if each.kind is Kind.TEMPLATE else each for each in plan.parts)
+    return replace(plan, parts=tuple(parts))
 
 
 EMPTY = Plan(messages=(), parts=(Part(Kind.TEMPLATE, Fate.SENT, NOTHING),), window=0, reserve=0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import suppress
+from time import monotonic
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app, run_in_terminal
@@ -80,6 +81,8 @@ class EditedLine:
             output=output,
         )
         self.app = self._session.app
+        self._last_key = monotonic()
+        self.app.key_processor.before_key_press += self._note_key
         self.app.ttimeoutlen = _ESCAPE_SECONDS
         self.buffer = self._session.default_buffer
         self.buffer.accept_handler = self._accept
@@ -101,6 +104,9 @@ class EditedLine:
     def refresh(self) -> None:
         with suppress(RuntimeError):  # the prompt may end between the look and the call
             self.app.invalidate()
+
+    def idle(self) -> float:
+        return monotonic() - self._last_key
 
     def on_first_render(self, callback: Callable[[], None]) -> None:
         def once(_: object) -> None:
@@ -141,6 +147,9 @@ class EditedLine:
                 self.is_composing = False
 
         get_app().create_background_task(edit())
+
+    def _note_key(self, _: object) -> None:
+        self._last_key = monotonic()
 
     def _accept(self, _: Buffer) -> bool:
         self.submit()

@@ -47,6 +47,10 @@ class PlainLine:
     def refresh(self) -> None:
         """There is nothing that could have changed."""
 
+    def idle(self) -> float:
+        """Keys are the terminal's affair here, and show at once whatever else goes on."""
+        return float("inf")
+
     def on_first_render(self, callback: Callable[[], None]) -> None:
         self._starting.append(callback)
 

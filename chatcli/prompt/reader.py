@@ -94,6 +94,10 @@ class Reader:
         """Call back once, when the next prompt has been drawn and before its first key: time to start threads."""
         self._line.on_first_render(callback)
 
+    def idle(self) -> float:
+        """Seconds since the last key."""
+        return self._line.idle()
+
     def close(self) -> None:
         """Let go of the terminal, where it was opened for this."""
         if self.keyboard is not None:
@@ -113,6 +117,7 @@ class _OneLine(Protocol):
     def ask(self, question: str) -> str: ...
     def say(self, text: str) -> None: ...
     def refresh(self) -> None: ...
+    def idle(self) -> float: ...
     def on_first_render(self, callback: Callable[[], None]) -> None: ...
 
 
