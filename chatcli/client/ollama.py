@@ -56,8 +56,8 @@ class Client:
         return models.read_model(name, shown, models.digest_of(name, self.models()))
 
     def vocabulary(self, name: str) -> bytes:
-        """The verbose /api/show as it came: megabytes of JSON, whose parsing is better done in another process. The
-        tokenizer.ggml.* arrays in its model_info are missing or empty for models that have none here.
+        """The verbose /api/show as it came: megabytes of JSON, better parsed in another process.
+        The tokenizer.ggml.* arrays in its model_info are missing or empty for models that have none here.
         """
 
         def ask(wire: Wire, cut: Cut) -> Generator[bytes, None, None]:
