@@ -27,10 +27,17 @@ class Seen(io.StringIO):
         self._stream.feed(text.replace("\r\n", "\n").replace("\n", "\r\n"))
         return len(text)
 
-    def resize(self, columns: int, rows: int) -> None:
-        """As xterm does it: nothing flows anew."""
+    def resize(self, columns: int, rows: int, *, reflow: bool = True) -> None:
+        """Lines too long now go on in the next row, as in most terminals; or they are cut, as in xterm."""
+        above = len(self._screen.history.top) + self._screen.cursor.y
+        whole = ["".join(cell[0] for cell in row).rstrip() for row in self.cells[:above]]
         self.columns, self.rows = columns, rows
-        self._screen.resize(rows, columns)
+        self._screen = pyte.HistoryScreen(columns, rows, history=200_000, ratio=1.0)
+        self._stream = pyte.Stream(self._screen)
+        for row in whole:
+            size = columns if reflow else len(row)
+            parts = [row[at : at + columns] for at in range(0, max(1, len(row)), max(1, size))]
+            self._stream.feed("".join(part + "\r\n" for part in parts))
 
     @property
     def display(self) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import re
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -139,6 +140,48 @@ def test_a_spinner_turns_until_the_first_word_and_leaves_nothing() -> None:
 
 def test_a_reply_without_text_leaves_nothing() -> None:
     assert streamed([Tick(), Done("stop")]).text == []
+
+
+WORDS = " ".join(f"word{n}" for n in range(120))
+LONG_BLOCKS = [
+    WORDS,
+    "\n".join(f"- item{n} with a few more words" for n in range(30)),
+    "> " + WORDS,
+    "| a | b |\n|---|---|\n" + "\n".join(f"| cell{n} and more | other{n} cell |" for n in range(40)),
+    "```\n" + "\n".join(f"code{n} = {n} * {n}" for n in range(40)) + "\n```",
+    "- first\n\n  " + WORDS,
+]
+
+
+def resized(text: str, seed: int, reflow: bool) -> Seen:
+    """A screen after `text`, which changed its size several times meanwhile."""
+    chance = random.Random(seed)
+    seen = Seen(80, 24)
+    clock = iter(range(0, 10**9, 10))
+    screen = Screen(seen, seen, theme="mono")
+    screen.size = lambda: (seen.columns, seen.rows)  # type: ignore[method-assign]
+    with screen.answer("m", clock=lambda: float(next(clock))) as answer:
+        for piece in pieces(text, seed):
+            answer.feed(Text(piece))
+            if chance.random() < 0.1:
+                seen.resize(chance.choice([30, 50, 80, 120]), chance.choice([8, 24, 40]), reflow=reflow)
+    return seen
+
+
+@pytest.mark.parametrize("text", LONG_BLOCKS, ids=["paragraph", "list", "quote", "table", "code", "nested"])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_resize_in_mid_reply_loses_nothing_and_repeats_nothing(text: str, seed: int) -> None:
+    seen = "".join("".join(resized(text, seed, reflow=True).text).split())
+    assert re.findall(r"(?:word|item|code|cell|other)\d+", seen) == re.findall(
+        r"(?:word|item|code|cell|other)\d+", "".join("".join(rendered(text, 500, 500).text).split())
+    )
+
+
+@pytest.mark.parametrize("text", LONG_BLOCKS[:3], ids=["paragraph", "list", "quote"])
+def test_a_terminal_that_cuts_its_lines_shows_nothing_twice(text: str) -> None:
+    seen = " ".join(resized(text, 1, reflow=False).text)
+    found = re.findall(r"(?:word|item)\d+\b", seen)
+    assert len(found) == len(set(found))
 
 
 HOSTILE = [

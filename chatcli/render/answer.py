@@ -48,20 +48,19 @@ class Answer:
                 self._page.close()
 
     def feed(self, event: Event) -> None:
-        with uninterrupted():
-            match event:
-                case Text(text):
-                    self._end_thinking()
-                    self._page.write(text)
-                case Thinking(text):
-                    self._think(text)
-                case Tick():
-                    self._page.tick()
-                case ToolCall(use):
-                    self._end_thinking()
-                    self._page.note(one_line(f"calls {use.name} {json.dumps(dict(use.arguments), default=str)}"))
-                case Done():
-                    self._end_thinking()
+        match event:
+            case Text(text):
+                self._end_thinking()
+                self._page.write(text)
+            case Thinking(text):
+                self._think(text)
+            case Tick():
+                self._page.tick()
+            case ToolCall(use):
+                self._end_thinking()
+                self._page.note(one_line(f"calls {use.name} {json.dumps(dict(use.arguments), default=str)}"))
+            case Done():
+                self._end_thinking()
 
     def _think(self, text: str) -> None:
         if self._thinking_since is None:

@@ -45,13 +45,14 @@ class Blocks:
         return self._tree.take()
 
     def open_lines(self) -> list[Line]:
+        if not self._partial or (not self._begun and _UNDECIDED.match(self._partial)):
+            return self._tree.open_lines()
         tree = self._tree.copy()
         if self._begun:
             tree.extend(self._partial)
-        elif self._partial and not _UNDECIDED.match(self._partial):
+        else:
             tree.line(self._partial)
-        tree.finish()
-        return tree.take()
+        return tree.take() + tree.open_lines()
 
     def finish(self) -> list[Line]:
         if self._partial or self._begun:

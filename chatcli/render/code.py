@@ -17,7 +17,7 @@ class Code:
         self._lines: list[Line] = []
         self._blank = 0  # blank lines seen since the last other one: shown when another line follows
 
-    def copy(self) -> Code:
+    def copy(self, _references: object) -> Code:
         twin = copy.copy(self)
         twin._highlighter, twin._lines = self._highlighter.copy(), []
         return twin

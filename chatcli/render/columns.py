@@ -13,9 +13,24 @@ Align = Literal["left", "right", "center"]
 _GAP = "  "
 
 
-def fit(rows: Sequence[Sequence[Cell]], width: int) -> list[int]:
+class Row:
+    """One row of cells, which remembers how it was drawn last."""
+
+    def __init__(self, row: Sequence[Cell], aligns: Sequence[Align]) -> None:
+        self._row, self._aligns = row, aligns
+        self.needs = [_widest(cell) for cell in row]
+        self._widths: Sequence[int] = ()
+        self._drawn: list[Line] = []
+
+    def draw(self, widths: Sequence[int]) -> list[Line]:
+        if widths != self._widths:
+            self._widths, self._drawn = widths, _draw(self._row, widths, self._aligns)
+        return self._drawn
+
+
+def fit(rows: Sequence[Row], width: int) -> list[int]:
     """Column widths: what each needs, or less for the widest ones where they do not fit `width` together."""
-    widths = [max([1, *(_widest(row[at]) for row in rows)]) for at in range(len(rows[0]))]
+    widths = [max(1, *needs) for needs in zip(*(row.needs for row in rows), strict=True)]
     room = max(len(widths), width - len(_GAP) * (len(widths) - 1))
     surplus = sum(widths) - room
     while surplus > 0:
@@ -33,7 +48,7 @@ def total(widths: Sequence[int]) -> int:
     return sum(widths) + len(_GAP) * (len(widths) - 1)
 
 
-def draw_row(row: Sequence[Cell], widths: Sequence[int], aligns: Sequence[Align]) -> list[Line]:
+def _draw(row: Sequence[Cell], widths: Sequence[int], aligns: Sequence[Align]) -> list[Line]:
     columns = [wrap(cell, width) for cell, width in zip(row, widths, strict=True)]
     drawn: list[Line] = []
     for at in range(max(map(len, columns))):

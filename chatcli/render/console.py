@@ -88,8 +88,7 @@ class Screen:
         from chatcli.render.live import LivePage
         from chatcli.render.paint import Painter
 
-        painter = Painter(self._write, self.size)
-        return Answer(LivePage(painter, self._palette, self.size, model, thinking, clock), clock)
+        return Answer(LivePage(Painter(self._write), self._palette, self.size, model, thinking, clock), clock)
 
     def progress(self, steps: Iterable[Progress]) -> None:
         """Draw how far a job is until it ends. However this is left, the job's iterator gets closed."""

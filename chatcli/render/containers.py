@@ -65,12 +65,27 @@ class Tree:
         twin.stack, twin.out = [replace(box) for box in self.stack], list(self.out)
         twin.references = {"references": dict(self.references.get("references", {}))}
         if self.leaf:
-            twin.leaf = replace(self.leaf, body=self.leaf.body.copy())
+            twin.leaf = replace(self.leaf, body=self.leaf.body.copy(twin.references))
         return twin
 
     def take(self) -> list[Line]:
         self.out, out = [], self.out
         return out
+
+    def open_lines(self) -> list[Line]:
+        """What would come out if the text ended here. Everything is put back as it was: a copy would cost more."""
+        leaf, stack, owed, out, references = self.leaf, self.stack, self.owed, self.out, self.references
+        boxes = [(box.fresh, box.gap) for box in stack]
+        self.stack, self.out = list(stack), []
+        if leaf and isinstance(leaf.body, Paragraph) and leaf.body.source.startswith("["):
+            self.references = {"references": dict(references.get("references", {}))}
+            self.leaf = replace(leaf, body=leaf.body.copy(self.references))
+        self.finish()
+        shown = self.out
+        self.leaf, self.stack, self.owed, self.out, self.references = leaf, stack, owed, out, references
+        for box, (fresh, gap) in zip(stack, boxes, strict=True):
+            box.fresh, box.gap = fresh, gap
+        return shown
 
     @property
     def in_paragraph(self) -> bool:

@@ -1,16 +1,14 @@
-"""Highlighting line by line: the lexer's state is kept from line to line, so that it never starts over."""
+"""Code in colours, line by line: what has been shown is never looked at again."""
 
 from __future__ import annotations
 
-import copy
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chatcli.render.lines import Span
 from chatcli.render.theme import Palette
 
 if TYPE_CHECKING:
-    from pygments.lexer import Lexer
+    from chatcli.render.lexing import Lexed, Lexing
 
 
 class Highlighter:
@@ -18,32 +16,37 @@ class Highlighter:
 
     def __init__(self, language: str, palette: Palette) -> None:
         self._palette = palette
-        self._lexer = _lexer(language)
-        self._stack: tuple[str, ...] = ("root",)
+        self._lexing = _lexing(language)
 
     def copy(self) -> Highlighter:
-        return copy.copy(self)
+        twin = Highlighter("", self._palette)
+        twin._lexing = self._lexing.copy() if self._lexing else None
+        return twin
 
     def line(self, text: str) -> list[Span]:
-        if self._lexer is None:
+        if self._lexing is None:
             return [Span(text, self._palette["block"])] if text else []
+        try:
+            return self._spans(self._lexing.line(text))
+        except Exception:  # some lexers stumble over odd code: that must not cost the reply
+            self._lexing = None
+            return self.line(text)
+
+    def _spans(self, lexed: Lexed) -> list[Span]:
         spans: list[Span] = []
-        for kind, part in self._lexer.get_tokens(text):
+        for kind, part in lexed:
             shown = part.rstrip("\n")
-            if shown:
-                spans.append(Span(shown, self._palette.token(kind)))
+            sgr = self._palette.token(kind)
+            if spans and (spans[-1].sgr == sgr or shown.isspace()):
+                spans[-1] = Span(spans[-1].text + shown, spans[-1].sgr)
+            elif shown:
+                spans.append(Span(shown, sgr))
         return spans
 
 
-@lru_cache(maxsize=16)
-def _lexer(language: str) -> Lexer | None:
+def _lexing(language: str) -> Lexing | None:
     if not language:
         return None
-    from pygments.lexers import get_lexer_by_name
-    from pygments.util import ClassNotFound
+    from chatcli.render.lexing import lexing
 
-    options: dict[str, Any] = {"stripnl": False, "ensurenl": True}
-    try:
-        return get_lexer_by_name(language, **options)
-    except ClassNotFound:
-        return None
+    return lexing(language)

@@ -11,8 +11,10 @@ from time import monotonic
 from chatcli.render.blocks import Blocks
 from chatcli.render.lines import BLANK, Line, Span, to_line, wrap
 from chatcli.render.paint import Painter
+from chatcli.render.resume import after, ink
 from chatcli.render.sanitize import Cleaner, one_line
 from chatcli.render.theme import Palette
+from chatcli.render.uninterrupted import uninterrupted
 
 _DELAY = 0.06  # seconds from one refresh to the next, at the least
 _SHARE = 5  # ... and so many times what the last one took: drawing never takes more than a part of the time
@@ -38,6 +40,8 @@ class LivePage:
         self._thoughts: str | None = None  # None: not thinking
         self._blocks: Blocks | None = None  # None: no text yet
         self._began = self._due = clock()
+        self._painted = size()  # what the screen's size was then
+        self._left = ""  # text that stands above already: a resize made it final before its time
         self._busy = True  # nothing has come yet, or it thinks: the spinner turns
 
     def open(self) -> None:
@@ -50,26 +54,28 @@ class LivePage:
         self._refresh_when_due()
 
     def thought(self, summary: str) -> None:
-        self._take_pending()
-        if self._mode == "show" and self._thoughts:
-            self._final += self._dim(self._thoughts)
-        if self._mode != "hide":
-            self._final += [*self._dim(summary), BLANK]
-        self._thoughts = None
+        with uninterrupted():
+            self._take_pending()
+            if self._mode == "show" and self._thoughts:
+                self._final += self._dim(self._thoughts)
+            if self._mode != "hide":
+                self._final += [*self._dim(summary), BLANK]
+            self._thoughts = None
 
     def write(self, piece: str) -> None:
         if self._blocks is None:
-            if not self._pending and not piece.strip():
-                return  # what comes before the first word is nothing to see
-            self._blocks = Blocks(self._palette, self._size()[0])
+            if not piece.strip("\n"):
+                return  # empty lines before the first word
+            self._blocks = Blocks(self._palette, self._painted[0])
         self._busy = False
         self._pending.append(piece)
         self._refresh_when_due()
 
     def note(self, text: str) -> None:
-        self._end_text()
-        self._final += self._dim(text)
-        self._busy = True
+        with uninterrupted():
+            self._end_text()
+            self._final += self._dim(text)
+            self._busy = True
         self._refresh()
 
     def tick(self) -> None:
@@ -78,9 +84,9 @@ class LivePage:
     def close(self) -> None:
         self._busy = False
         try:
+            self._heed_size()
             self._end_text()
-            self._painter.paint(self._final, [])
-            self._final = []
+            self._paint([])
         finally:
             self._painter.close()
 
@@ -90,11 +96,31 @@ class LivePage:
 
     def _refresh(self) -> None:
         start = self._clock()
-        self._take_pending()
-        final, self._final = self._final, []
-        self._painter.paint(final, self._open_lines())
+        with uninterrupted():
+            self._heed_size()
+            self._take_pending()
+            self._paint(self._open_lines())
         now = self._clock()
         self._due = start + max(_DELAY, _SHARE * (now - start))
+
+    def _paint(self, live: list[Line]) -> None:
+        final, self._final = self._final, []
+        if self._left:
+            final, self._left = after(final, self._left)
+            live = after(live, self._left)[0]
+        self._painter.paint(final, live, self._painted)
+
+    def _heed_size(self) -> None:
+        """What is open is drawn at the new width; what is final keeps the old one."""
+        size = self._size()
+        if size == self._painted:
+            return
+        if not self._painter.stands(size):
+            left = ink(self._painter.leave())
+            self._left = self._left + left if self._blocks else ""
+        self._painted = size
+        if self._blocks:
+            self._blocks.resize(size[0])
 
     def _take_pending(self) -> None:
         text = self._cleaner.feed("".join(self._pending))
@@ -132,10 +158,10 @@ class LivePage:
         turn = _SPINNER[int(seconds * 10) % len(_SPINNER)]
         what = " thinks" if self._thoughts is not None else ""
         text = f"{turn} {self._model}{what}, {int(seconds)} s"
-        return to_line(wrap([Span(text, self._palette["quiet"])], self._size()[0])[0])
+        return to_line(wrap([Span(text, self._palette["quiet"])], self._painted[0])[0])
 
     def _dim(self, text: str) -> list[Line]:
-        width = self._size()[0]
+        width = self._painted[0]
         return [
             to_line(line)
             for part in text.rstrip().split("\n")

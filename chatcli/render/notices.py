@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from chatcli.conversation.message import Attachment, Role
 from chatcli.conversation.tree import Ended, Node
 from chatcli.errors import ChatcliError
-from chatcli.render.columns import Align, draw_row, fit
+from chatcli.render.columns import Align, Row, fit
 from chatcli.render.lines import BLANK, Line, Span, to_line, wrap
 from chatcli.render.sanitize import clean, one_line
 from chatcli.render.theme import Palette
@@ -71,12 +71,12 @@ def _listing(view: Listing, palette: Palette, width: int | None) -> Iterator[Lin
     if view.title:
         yield from _text(view.title, palette["title"], width)
     if view.rows:
-        head = [[Span(one_line(name), palette["quiet"])] for name in view.columns]
-        rows = [[[Span(one_line(cell))] for cell in row] for row in view.rows]
         aligns: list[Align] = ["right" if name in view.right else "left" for name in view.columns]
+        head = Row([[Span(one_line(name), palette["quiet"])] for name in view.columns], aligns)
+        rows = [Row([[Span(one_line(cell))] for cell in row], aligns) for row in view.rows]
         widths = fit([head, *rows], width or 10_000)
         for row in [head, *rows] if any(view.columns) else rows:
-            yield from draw_row(row, widths, aligns)
+            yield from row.draw(widths)
     if view.note:
         yield from _text(view.note, palette["quiet"], width)
 

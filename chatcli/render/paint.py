@@ -14,10 +14,9 @@ _BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"  # terminals that know it show what 
 
 
 class Painter:
-    def __init__(self, write: Callable[[str], None], size: Callable[[], tuple[int, int]]) -> None:
-        self._write, self._size = write, size
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
         self._live: list[Line] = []
-        self._width = size()[0]
 
     def open(self) -> None:
         self._write(_HIDE)
@@ -25,10 +24,9 @@ class Painter:
     def close(self) -> None:
         self._write(_SHOW)
 
-    def paint(self, final: Sequence[Line], live: Sequence[Line]) -> None:
+    def paint(self, final: Sequence[Line], live: Sequence[Line], size: tuple[int, int]) -> None:
         """Write `final` for good, and `live` below it (of which only the end is shown where it is too tall)."""
-        width, height = self._size()
-        self._width = width
+        width, height = size
         new = [*final, *_bottom(live, width, height - 2)]
         old = self._live
         same = 0
@@ -37,6 +35,18 @@ class Painter:
         self._live = new[len(final) :]
         if same < len(old) or same < len(new):
             self._write(_change(old[same:], new[same:], width))
+
+    def stands(self, size: tuple[int, int]) -> bool:
+        """Whether the live lines are still where they were, on a screen that has now this size.
+
+        Terminals differ in what they do to lines that are too long now, so no step up is taken over those.
+        """
+        return len(self._live) < size[1] and all(line.cells <= size[0] for line in self._live)
+
+    def leave(self) -> list[Line]:
+        """Let the live lines stand as they are, for good, and give them."""
+        self._live, left = [], self._live
+        return left
 
 
 def rows(line: Line, width: int) -> int:

@@ -27,11 +27,12 @@ class Paragraph:
         self._settled = 0  # so much of `source` is in the two below
         self._lines: list[Line] = []
         self._carry: list[Span] = []  # the beginning of the line after `_lines`
+        self._before: list[Span] = []  # what _carry was at the beginning of the slab
         self._try_at = _TRY
 
-    def copy(self) -> Paragraph:
+    def copy(self, references: References) -> Paragraph:
         twin = copy.copy(self)
-        twin._lines = list(self._lines)
+        twin._lines, twin._references = list(self._lines), references
         return twin
 
     def add(self, line: str) -> None:
@@ -83,7 +84,7 @@ class Paragraph:
         self._restart()
 
     def _restart(self) -> None:
-        self._settled, self._lines, self._carry, self._try_at = 0, [], [], _TRY
+        self._settled, self._lines, self._carry, self._try_at = 0, [], self._before, _TRY
 
     def _settle(self) -> None:
         """Wrap what cannot change: up to a space, where no emphasis, link or code is open."""
@@ -104,6 +105,7 @@ class Paragraph:
         at = len(self.source[: max(at, 0)].rstrip()) or _SLAB
         self._keep(inline.spans(self.source[self._settled : at], self._palette, "", self._references), at)
         self.source, self._settled, self.is_whole = self.source[at:], 0, False
+        self._before = self._carry
 
     def _keep(self, shown: list[Span], settled: int) -> None:
         *full, self._carry = wrap(self._carry + shown, self._width)

@@ -22,7 +22,7 @@ def draw_progress(
     steps: Iterator[Progress], write: Callable[[str], None], size: Callable[[], tuple[int, int]], palette: Palette
 ) -> None:
     """One row that changes; every status stays behind once it is done."""
-    painter = Painter(write, size)
+    painter = Painter(write)
     painter.open()
     last: Line | None = None
     status, due = "", 0.0
@@ -31,11 +31,11 @@ def draw_progress(
             final = [last] if last and step.status != status else []
             last = _row(step, size()[0], palette)
             if final or monotonic() >= due:
-                painter.paint(final, [last])
+                painter.paint(final, [last], size())
                 due = monotonic() + _DELAY
             status = step.status
     finally:
-        painter.paint([last] if last else [], [])
+        painter.paint([last] if last else [], [], size())
         painter.close()
 
 

@@ -6,7 +6,7 @@ import copy
 import re
 
 from chatcli.render import inline
-from chatcli.render.columns import Align, Cell, draw_row, fit, total
+from chatcli.render.columns import Align, Row, fit, total
 from chatcli.render.inline import References
 from chatcli.render.lines import Line, Span, to_line
 from chatcli.render.theme import Palette
@@ -20,37 +20,30 @@ class Table:
     def __init__(self, palette: Palette, width: int, references: References, head: str, delimiters: str) -> None:
         self._palette, self._width, self._references = palette, width, references
         self._aligns = [_align(cell) for cell in _cells(delimiters)]
-        self._rows: list[list[Cell]] = []  # the head first; those that are not final yet
+        self._rows = [self._row(head, palette["strong"])]  # those that are not final yet
         self._widths: list[int] | None = None
         self._final: list[Line] = []
-        self._rows.append(self._row(head, palette["strong"]))
 
-    def copy(self) -> Table:
+    def copy(self, references: References) -> Table:
         twin = copy.copy(self)
+        twin._references = references
         twin._rows, twin._final = list(self._rows), list(self._final)
         return twin
 
     def add(self, line: str) -> None:
         row = self._row(line, "")
         if self._widths is not None:
-            self._final += draw_row(row, self._widths, self._aligns)
+            self._final += row.draw(self._widths)
             return
         self._rows.append(row)
         if len(self._rows) > _ROWS:
-            self._settle()
+            self._final, self._widths = self._drawn()
+            self._rows = []
 
     extend = add
 
     def lines(self) -> list[Line]:
-        if self._widths is not None:
-            return self._final
-        widths = fit(self._rows, self._width)
-        head, *rows = self._rows
-        drawn = draw_row(head, widths, self._aligns)
-        drawn.append(to_line([Span("─" * total(widths), self._palette["rule"])]))
-        for row in rows:
-            drawn += draw_row(row, widths, self._aligns)
-        return drawn
+        return self._final if self._widths is not None else self._drawn()[0]
 
     def take(self) -> list[Line]:
         self._final, final = [], self._final
@@ -59,15 +52,18 @@ class Table:
     def resize(self, width: int) -> None:
         self._width = width  # columns that are settled keep their widths
 
-    def _settle(self) -> None:
-        self._final = self.lines()
-        self._widths = fit(self._rows, self._width)
-        self._rows = []
+    def _drawn(self) -> tuple[list[Line], list[int]]:
+        widths = fit(self._rows, self._width)
+        drawn = list(self._rows[0].draw(widths))
+        drawn.append(to_line([Span("─" * total(widths), self._palette["rule"])]))
+        for row in self._rows[1:]:
+            drawn += row.draw(widths)
+        return drawn, widths
 
-    def _row(self, line: str, sgr: str) -> list[Cell]:
+    def _row(self, line: str, sgr: str) -> Row:
         texts = _cells(line)[: len(self._aligns)]
         row = [inline.spans(text, self._palette, sgr, self._references) for text in texts]
-        return row + [[] for _ in range(len(self._aligns) - len(row))]
+        return Row(row + [[] for _ in range(len(self._aligns) - len(row))], self._aligns)
 
 
 def starts_table(head: str, delimiters: str) -> bool:

@@ -163,14 +163,18 @@ class Palette:
         return found
 
     def _token_style(self, kind: _TokenType) -> str:
-        if self._code_theme == "none":
+        if self._code_theme == "none" or str(kind) == "Token.Error":  # code may only be unfinished: no alarm
             return ""
         if self._code_theme == "ansi":
             at: _TokenType | None = kind
             while at is not None and str(at) not in _ANSI_CODE:
                 at = at.parent
             return _ANSI_CODE[str(at)] if at is not None else ""
-        look = _pygments_style(self._code_theme).style_for_token(kind)
+        theme = _pygments_style(self._code_theme)
+        known = {token for token, _ in theme}
+        while kind.parent is not None and kind not in known:  # a lexer may have tokens of its own
+            kind = kind.parent
+        look = theme.style_for_token(kind)
         words = [word for word in ("bold", "italic", "underline") if look[word]]
         if look["color"]:
             words.append("#" + look["color"])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from chatcli.conversation.plan import Fate, Kind, Part
 from chatcli.conversation.usage import Count
-from chatcli.render.columns import Align, draw_row, fit
+from chatcli.render.columns import Align, Row, fit
 from chatcli.render.lines import BLANK, Line, Span, to_line, wrap
 from chatcli.render.sanitize import clean, one_line
 from chatcli.render.theme import Palette
@@ -117,9 +117,10 @@ def _measured(view: WindowView) -> str:
 
 
 def _table(rows: list[list[list[Span]]], aligns: list[Align], width: int | None) -> Iterator[Line]:
-    widths = fit(rows, width or 10_000)
-    for row in rows:
-        yield from draw_row(row, widths, aligns)
+    drawn = [Row(row, aligns) for row in rows]
+    widths = fit(drawn, width or 10_000)
+    for row in drawn:
+        yield from row.draw(widths)
 
 
 def _wrapped(text: str, sgr: str, width: int | None) -> Iterator[Line]:
