@@ -149,14 +149,14 @@ class Loop:
             else:
                 self._line = Line(text, pasted=True).retyped
 
-    def _listen(self, question: Node) -> Node | None:
+    def _listen(self, question: Node, onward: Node | None = None) -> Node | None:
         session, settings = self._session, self._session.settings
         with (
             Interrupt() as interrupt,
             quiet_keyboard(self._reader.keyboard, plain=self._screen.plain),
             self._screen.answer(settings[table.MODEL], settings[table.THINKING]) as view,
         ):
-            reply = answer(session, question, view.feed, lambda: interrupt.asked)
+            reply = answer(session, question, view.feed, lambda: interrupt.asked, onward)
         self._screen.show(Note(""))
         if reply is not None:
             for note in (*after_reply(reply, settings[table.VERBOSE]), *about_counting(session.counter.notice())):
@@ -184,8 +184,8 @@ class Loop:
                 self._line = text
             case Send(text):
                 self._send(text)
-            case Reply(question):
-                self._listen(question)
+            case Reply(question, onward):
+                self._listen(question, onward)
             case Opened(note):
                 self._show_where_it_stands(note)
             case Quit():

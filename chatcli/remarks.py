@@ -15,6 +15,8 @@ def after_reply(node: Node, verbose: bool) -> list[Note]:
         notes.append(Note("What came before the error is kept.", "quiet"))
     if node.ended is Ended.LENGTH and node.turn is not None:
         notes.append(Note(why_it_ended(node.turn), "warning"))
+    if node.turn is not None and _saw_less(node.turn):
+        notes.append(Note(what_it_saw(node.turn), "warning"))
     if verbose and node.turn is not None:
         notes.append(Note(figures(node.turn), "quiet"))
     return notes
@@ -25,14 +27,28 @@ def about_counting(notice: str) -> list[Note]:
     return [Note(notice, "quiet")] if notice else []
 
 
+def what_it_saw(turn: Turn) -> str:
+    """For a server that read fewer tokens than it was sent."""
+    return (
+        f"The server read only {turn.usage.prompt_tokens} of about {turn.planned.tokens} tokens sent: it has cut the "
+        "prompt although chatcli forbids it (an old Ollama, or something between it and chatcli)."
+    )
+
+
+def _saw_less(turn: Turn) -> bool:
+    """Whether part of the prompt is missing in the server's count; estimates may be far off by themselves."""
+    least = 0.9 if turn.planned.exact else 0.5
+    return turn.usage.prompt_tokens is not None and turn.usage.prompt_tokens < least * turn.planned.tokens - 16
+
+
 def why_it_ended(turn: Turn) -> str:
     """For done_reason "length": which limit it was, and how to move it."""
     limit = turn.options.get("num_predict")
     if limit is not None and limit >= 0 and (turn.usage.reply_tokens or 0) >= limit:
-        return f"The reply was ended by num_predict ({limit} tokens). /unset num_predict takes the limit away."
+        return f"The reply was ended by num_predict ({limit} tokens). /continue goes on from there."
     return (
         f"The reply filled the context window ({turn.options.get('num_ctx', '?')} tokens) and ended there. "
-        "/set num_ctx takes a larger one, /set reserve keeps more room for replies."
+        "/continue goes on from there; /set reserve keeps more room for replies."
     )
 
 

@@ -49,27 +49,35 @@ def ask(session: Session, text: str, attachments: tuple[Attachment, ...] = ()) -
 
 
 def answer(
-    session: Session, question: Node, feed: Callable[[Event], None], stopped: Callable[[], bool] = lambda: False
+    session: Session,
+    question: Node,
+    feed: Callable[[Event], None],
+    stopped: Callable[[], bool] = lambda: False,
+    onward: Node | None = None,
 ) -> Node | None:
-    """Get the reply to `question`, the tip of the conversation, and hand each event to `feed`; the reply's node.
+    """Get the reply to `question` and hand each event to `feed`; the reply's node.
+
+    `question` is the tip of the conversation, or `onward` is: a reply to it that is to be continued; what comes is
+    then kept as a new reply that begins with that one's text.
 
     None when no text came at all: then the question is off the path (the tip is its parent) but still in the
     tree. The same holds when an error is raised before any text; after some text, the partial reply is kept
     and the error raised all the same. `stopped` is asked between events, ten times a second at least.
     """
-    with closing(stream(session, question)) as events:
+    before = session.conversation.tip
+    with closing(stream(session, question, onward)) as events:
         for event in events:
             feed(event)
             if stopped():
                 break
     last = session.conversation.last
-    return last if last is not None and last.parent == question.id else None
+    return last if last is not None and last.parent == question.id and last.id != before else None
 
 
-def stream(session: Session, question: Node) -> Generator[Event]:
+def stream(session: Session, question: Node, onward: Node | None = None) -> Generator[Event]:
     """The events of the reply to `question`. Whatever came of it is kept, however it ends: closing stops it."""
     draft = session.store.begin_reply(session.conversation, question)
-    reply = Reply(save=draft.save)
+    reply = Reply(save=draft.save, prefix=onward.message.text if onward is not None else "")
     outcome = [session.conversation.state]
     try:
         for event in _listen(session, question, outcome):
@@ -83,17 +91,20 @@ def stream(session: Session, question: Node) -> Generator[Event]:
             draft.finish(reply.message, reply.ended, _provenance(session, reply), outcome[0])
         else:
             draft.drop()
-        if not reply.text and session.conversation.tip != question.parent:
-            session.store.go_to(session.conversation, question.parent)
+        if not reply.texts:
+            _step_back(session, question, onward)
     if reply.done is not None and session.plan is not None:
-        session.counter.learn(session.plan, reply.done.usage, reply.message)
+        session.counter.learn(session.plan, reply.done.usage, reply.message if onward is None else None)
 
 
 @dataclass(slots=True)
 class Reply:
-    """What has come of a reply so far. `save` is called with text and thinking every now and then."""
+    """What has come of a reply so far, after `prefix`, the text of a reply that it goes on from. `save` is called
+    with text and thinking every now and then.
+    """
 
     save: Callable[[str, str], None]
+    prefix: str = ""
     texts: list[str] = field(default_factory=list)
     thoughts: list[str] = field(default_factory=list)
     tool_uses: list[ToolUse] = field(default_factory=list)
@@ -122,7 +133,7 @@ class Reply:
 
     @property
     def text(self) -> str:
-        return "".join(self.texts)
+        return self.prefix + "".join(self.texts)
 
     @property
     def started(self) -> bool:
@@ -208,6 +219,13 @@ def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Ev
             session.counter.too_long(error.needed, session.plan)
             if last_try:
                 raise
+
+
+def _step_back(session: Session, question: Node, onward: Node | None) -> None:
+    """No text came: a question without a reply is not on the path, and a reply to go on from stays as it was."""
+    tip = onward.id if onward is not None else question.parent
+    if session.conversation.tip != tip:
+        session.store.go_to(session.conversation, tip)
 
 
 def _check_sight(session: Session, message: Message) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from chatcli.errors import ChatcliError
 from chatcli.session import Session
 
-# A vocabulary is loaded in one piece of 0.2 s in which no key can be answered: wait for a pause of so many seconds.
+# A vocabulary is loaded in one piece of 0.2 s in which no key can be answered: wait for a pause this long (s).
 QUIET = 0.6
 
 

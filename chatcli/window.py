@@ -30,6 +30,37 @@ def as_allocated(num_ctx: int, model: Model) -> int:
     return min(max(num_ctx, least), model.trained or num_ctx)
 
 
+def memory_of_window(model: Model, num_ctx: int) -> int | None:
+    """Bytes that a window of `num_ctx` tokens takes besides the model itself; None where the model does not tell.
+
+    window x layers x KV heads x head size x 2 (keys and values) x 2 bytes (16-bit), as llama.cpp lays it out when
+    OLLAMA_KV_CACHE_TYPE is not set. Models that look back only a little in some layers take less.
+    """
+    kind = model.info.get("general.architecture")
+    layers, heads, kv_heads, width, head = (
+        model.info.get(f"{kind}.{name}")
+        for name in (
+            "block_count",
+            "attention.head_count",
+            "attention.head_count_kv",
+            "embedding_length",
+            "attention.key_length",
+        )
+    )
+    kv_heads = kv_heads or heads
+    if not head and isinstance(width, int) and isinstance(heads, int) and heads:
+        head = width // heads
+    if not (isinstance(layers, int) and isinstance(kv_heads, int) and isinstance(head, int)):
+        return None
+    return num_ctx * layers * kv_heads * head * 2 * 2
+
+
+def next_window(needed: int, model: Model) -> int | None:
+    """The smallest power of two that holds `needed` tokens, when the model was trained for so many."""
+    size = 1 << max(needed - 1, 1).bit_length()
+    return size if model.trained is None or size <= model.trained else None
+
+
 def loaded(session: Session, model: Model) -> Loaded | None:
     """The row of /api/ps for that model, when it is loaded now."""
     names = {model.name, f"{model.name}:latest"}

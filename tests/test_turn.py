@@ -244,3 +244,21 @@ def test_pictures_of_earlier_messages_stay_out_for_a_model_that_cannot_see() -> 
         question = session.conversation.path()[-1]
         with pytest.raises(CannotSee):
             answer(session, question, unheard)
+
+
+def test_a_reply_cut_short_goes_on_from_where_it_ended() -> None:
+    with Engine() as engine, talking_to(engine.url) as session:
+        engine.say("one two three four five six seven", "eight nine.")
+        engine.script(Cut(after=3))
+        with pytest.raises(StreamBroken):
+            say(session, "count")
+        question, partial = session.conversation.path()
+        longer = answer(session, question, unheard, onward=partial)
+        assert longer is not None
+        assert longer.message.text == partial.message.text + "eight nine."
+        assert engine.chats[1]["messages"][-1] == {"role": "assistant", "content": partial.message.text}
+        assert len(session.store.children(session.conversation, question.id)) == 2
+        engine.script(Cut(after=0))
+        with pytest.raises(StreamBroken):
+            answer(session, question, unheard, onward=longer)
+        assert session.conversation.last == longer

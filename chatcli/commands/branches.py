@@ -1,8 +1,11 @@
-"""/retry: another reply to the same question. Nothing is overwritten; the earlier reply is a sibling."""
+"""/retry, /continue, /undo: other ways on. Nothing is overwritten; an earlier reply becomes a sibling."""
 
 from __future__ import annotations
 
-from chatcli.commands.outcome import Outcome, Reply
+from typing import Annotated
+
+from chatcli.commands.arguments import Arg
+from chatcli.commands.outcome import Outcome, Prefill, Reply
 from chatcli.commands.registry import command
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Node
@@ -16,6 +19,26 @@ def retry(session: Session) -> Outcome:
     question = _last_question(session)
     session.store.go_to(session.conversation, question.id)
     return Reply(question)
+
+
+@command("continue", "go")
+def continue_(session: Session) -> Outcome:
+    """Go on from a reply that was stopped, broke off, or reached a limit. The shorter one is kept as a sibling."""
+    last = session.conversation.last
+    if last is None or last.message.role is not Role.ASSISTANT or last.parent is None:
+        raise UserError("There is no reply to go on from.", "/retry asks the last question again.")
+    return Reply(session.conversation.node(last.parent), onward=last)
+
+
+@command("undo")
+def undo(session: Session, exchanges: Annotated[int, Arg("how many exchanges to step back")] = 1) -> Outcome:
+    """Step back before the last question (or the last few) and put it into the line. Nothing is deleted."""
+    questions = [node for node in session.conversation.back() if node.message.role is Role.USER]
+    if not 1 <= exchanges <= len(questions):
+        raise UserError(f"There are {len(questions)} exchanges to step back over.")
+    question = questions[exchanges - 1]
+    session.store.go_to(session.conversation, question.parent)
+    return Prefill(question.message.text)
 
 
 def _last_question(session: Session) -> Node:

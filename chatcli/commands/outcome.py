@@ -62,9 +62,10 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Get a reply to this question, which is the tip of the conversation."""
+    """Get a reply to this question, which is the tip of the conversation, or go `onward` from a reply to it."""
 
     question: Node
+    onward: Node | None = None
 
 
 @dataclass(frozen=True, slots=True)
