@@ -125,7 +125,7 @@ def test_a_server_that_reads_the_vocabulary_otherwise_is_followed() -> None:
 
 def test_another_way_that_fitted_by_chance_is_left_again() -> None:
     counting = exact("llama-bpe", "headers")
-    numbers = [Message.user("How much is 1234567 and 7654321?")]
+    numbers = [Message.user("10 11 12 2024 100 200?")]
     true, otherwise = counting.prompt(numbers), Exact(own("llama-bpe").read_as("qwen2"), counting.template)
     more = otherwise.prompt(numbers).tokens - true.tokens
     counting.learn(numbers, true.tokens + more)

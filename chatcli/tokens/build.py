@@ -78,7 +78,7 @@ def convert(shown: bytes) -> bytes:
         raise Unusable("is not JSON") from None
     if kind == "gpt2":
         return write(*_byte_level(info))
-    if kind in {"llama", "gemma4"}:
+    if kind in ("llama", "gemma4"):
         return write(*_sentencepiece(info, kind == "gemma4"))
     raise Unusable(f"is of a kind that is not counted here: {kind}" if kind else "is not shown by this server")
 

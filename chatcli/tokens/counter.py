@@ -84,6 +84,9 @@ class Counter:
         except ChatcliError as error:
             self._trouble = f"the server did not show the model's vocabulary: {error}"
             return
+        except Exception as error:  # whatever a server shows, the chat goes on
+            self._trouble = f"the model's vocabulary cannot be read ({type(error).__name__}: {error})"
+            return
         if (key, source) == (self._key, self._source):
             self._exact, self._trouble = exact, ""
 
