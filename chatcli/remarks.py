@@ -30,8 +30,8 @@ def about_counting(notice: str) -> list[Note]:
 def what_it_saw(turn: Turn) -> str:
     """For a server that read fewer tokens than it was sent."""
     return (
-        f"The server read only {turn.usage.prompt_tokens} of about {turn.planned.tokens} tokens sent: it has cut the "
-        "prompt although chatcli forbids it (an old Ollama, or something between it and chatcli)."
+        f"The server read only {turn.usage.prompt_tokens} of about {turn.planned.tokens} tokens sent: it has cut "
+        "the prompt although chatcli forbids it (an old Ollama, or something between it and chatcli)."
     )
 
 

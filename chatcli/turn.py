@@ -29,6 +29,7 @@ from chatcli.errors import BadFile, ContextTooLong
 from chatcli.session import Session
 from chatcli.settings import table
 from chatcli.settings.settings import Layer
+from chatcli.window import offer
 
 # A reply in progress is saved at least this often, in seconds.
 SAVE_EVERY = 0.8
@@ -177,16 +178,21 @@ def _budget(session: Session, window: int, fixed: Count) -> Budget:
 
 
 def _assemble(session: Session, coming: Node | None, system: str, budget: Budget) -> tuple[Plan, State]:
-    return assemble(
-        chain([coming] if coming is not None else [], session.conversation.back()),
-        system,
-        budget,
-        session.counter.count,
-        session.conversation.state,
-        session.settings[table.STRATEGY],
-        session.settings[table.WINDOW_MESSAGES],
-        sees=session.model.get().sees,
-    )
+    try:
+        return assemble(
+            chain([coming] if coming is not None else [], session.conversation.back()),
+            system,
+            budget,
+            session.counter.count,
+            session.conversation.state,
+            session.settings[table.STRATEGY],
+            session.settings[table.WINDOW_MESSAGES],
+            sees=session.model.get().sees,
+        )
+    except ContextTooLong as error:
+        besides = budget.window - max(0, error.available or 0)
+        error.hint = f"{error.hint} {offer(session.model.get(), (error.needed or 0) + besides)}".strip()
+        raise
 
 
 def request_for(session: Session, plan: Plan) -> Request:

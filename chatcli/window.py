@@ -61,6 +61,25 @@ def next_window(needed: int, model: Model) -> int | None:
     return size if model.trained is None or size <= model.trained else None
 
 
+def offer(model: Model, needed: int) -> str:
+    """A sentence on the next window that would hold `needed` tokens, and its price."""
+    size = next_window(needed, model)
+    if size is None:
+        return f"{model.name} was trained for no more than {model.trained} tokens."
+    return f"/set num_ctx {size} would hold it{price(model, size)}; the model is then loaded anew."
+
+
+def price(model: Model, num_ctx: int) -> str:
+    """` (about 1.1 GB of memory)`, or nothing where the model does not tell."""
+    size = memory_of_window(model, num_ctx)
+    return f" (about {gigabytes(size)} of memory for the window)" if size is not None else ""
+
+
+def gigabytes(size: int) -> str:
+    """`4.7 GB`, as ollama list writes sizes (decimal)."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
 def loaded(session: Session, model: Model) -> Loaded | None:
     """The row of /api/ps for that model, when it is loaded now."""
     names = {model.name, f"{model.name}:latest"}

@@ -15,6 +15,7 @@ from chatcli.errors import BadArgument, ChatcliError
 from chatcli.render.views import Listing, Note, Source
 from chatcli.session import Session
 from chatcli.settings import table
+from chatcli.window import gigabytes
 
 ASPECTS = ("info", "license", "modelfile", "parameters", "system", "template")
 
@@ -108,11 +109,6 @@ def ps(session: Session) -> Outcome:
     return Show.of(
         Listing(("name", "size", "on GPU", "window", "until"), rows, right=frozenset({"size", "window"}))
     )
-
-
-def gigabytes(size: int) -> str:
-    """`4.7 GB`, as ollama list writes sizes (decimal)."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
 
 
 def _switched(found: Model) -> Note:

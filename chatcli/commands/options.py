@@ -15,6 +15,7 @@ from chatcli.session import Session
 from chatcli.settings import table
 from chatcli.settings.settings import Layer, find_setting
 from chatcli.settings.table import TABLE, Setting
+from chatcli.window import price
 
 # What `ollama run` calls these, and what they are here.
 SHORTHANDS = {
@@ -120,12 +121,16 @@ def _change(session: Session, setting: Setting[Any], value: str) -> Outcome:
     _after_change(session, setting)
     notes = [_row_note(session, setting)]
     if setting in RELOADING and session.settings[setting] != before:
-        notes.append(
-            Note("The server loads the model anew for this; the next reply takes longer to begin.", "quiet")
-        )
+        notes.append(Note(_reloading(session), "quiet"))
     if setting is table.SYSTEM and session.conversation.tip is not None:
         notes.append(Note("The server reads the whole conversation again with the next message.", "quiet"))
     return Show(tuple(notes))
+
+
+def _reloading(session: Session) -> str:
+    model, num_ctx = session.model.ready, session.settings[table.NUM_CTX]
+    cost = price(model, num_ctx) if model is not None and num_ctx is not None else ""
+    return f"The server loads the model anew for this{cost}; the next reply takes longer to begin."
 
 
 def _after_change(session: Session, setting: Setting[Any]) -> None:
