@@ -11,6 +11,8 @@ from chatcli.errors import Damaged, Locked, NoRoom, ReadOnly, StoreError
 
 ELSEWHERE = "Set CHATCLI_HOME to a directory of your own, or start with --no-save to keep nothing."
 
+SAVE_THE_REST = "chatcli doctor saves what can be read and keeps this file."
+
 
 @contextmanager
 def translated(path: Path | None) -> Iterator[None]:
@@ -22,10 +24,21 @@ def translated(path: Path | None) -> Iterator[None]:
             # The one function there is, `spaced`, never fails: a Ctrl-C landed in it, and SQLite hides that.
             raise KeyboardInterrupt from error
         raise store_error(error, path) from error
+    except UnicodeDecodeError as error:  # of a name in the schema, say
+        raise Damaged(f"The store {path} is damaged: {error}.", SAVE_THE_REST) from error
     except (OverflowError, MemoryError) as error:
         raise StoreError(
             f"The message is too large to be stored: {error}.", "Send a smaller message or file."
         ) from error
+
+
+@contextmanager
+def nonsense_is_damage() -> Iterator[None]:
+    """Around the reading of rows: what was never written so was damaged, even where SQLite sees nothing wrong."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise Damaged(f"The store is damaged: a row makes no sense ({error}).", SAVE_THE_REST) from error
 
 
 def store_error(error: sqlite3.Error, path: Path | None) -> StoreError:
@@ -43,9 +56,7 @@ def store_error(error: sqlite3.Error, path: Path | None) -> StoreError:
     if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN}:
         return unwritable(where, str(error))
     if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB} or "decode" in str(error):
-        return Damaged(
-            f"The store {where} is damaged: {error}.", "chatcli doctor saves what can be read and keeps this file."
-        )
+        return Damaged(f"The store {where} is damaged: {error}.", SAVE_THE_REST)
     if code == sqlite3.SQLITE_TOOBIG or isinstance(error, sqlite3.DataError):
         return StoreError(f"The message is too large to be stored: {error}.", "Send a smaller message or file.")
     return StoreError(f"The store {where} failed: {error}.", "chatcli doctor checks it.")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from chatcli.store.failures import nonsense_is_damage
 from chatcli.store.rows import unpack, unpack_time
 
 
@@ -22,6 +23,7 @@ class Entry:
     demo: bool
 
 
+@nonsense_is_damage()
 def entries(
     connection: sqlite3.Connection, *, limit: int | None = None, demo: bool | None = None, trashed: bool = False
 ) -> list[Entry]:

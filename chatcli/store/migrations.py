@@ -40,7 +40,7 @@ _CONVERSATIONS = (
         settings TEXT NOT NULL DEFAULT '{}',
         state TEXT NOT NULL DEFAULT '{}'
     )""",
-    "CREATE INDEX conversations_latest ON conversations (latest)",
+    "CREATE INDEX conversations_latest ON conversations (latest, updated)",
     # A branch leaves its origin after message number `fork`. What the tree costs beyond its messages is this row.
     """CREATE TABLE branches (
         id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -12,6 +12,7 @@ from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import Turn
 from chatcli.errors import NotFound
 from chatcli.store import passages
+from chatcli.store.failures import nonsense_is_damage
 from chatcli.store.rows import (
     pack,
     pack_json,
@@ -192,6 +193,7 @@ def gone() -> NotFound:
     )
 
 
+@nonsense_is_damage()
 def _nodes(connection: sqlite3.Connection, query: str, values: Sequence[Any]) -> list[Node]:
     rows = connection.execute(query, values).fetchall()
     ids = json.dumps([row[0] for row in rows])
@@ -202,6 +204,8 @@ def _nodes(connection: sqlite3.Connection, query: str, values: Sequence[Any]) ->
 
 def _node(row: Sequence[Any], grown: tuple[str, str], attachments: tuple[Attachment, ...]) -> Node:
     node_id, parent, number, created, role, ended, text, thinking, tool_uses, turn = row
+    if parent is not None and parent >= node_id:
+        raise ValueError("its parent is younger than itself")  # following it might never end
     message = Message(
         Role(role),
         unpack(text) + grown[0],

@@ -56,9 +56,12 @@ def unindex(connection: sqlite3.Connection, node: int) -> None:
     connection.execute("DELETE FROM passages WHERE id >= ? AND id < ?", passages)
 
 
-def spaced(text: Column) -> str:
-    """Text as the index takes it (and as SQL's function `spaced`): scripts without spaces get invisible ones."""
-    readable = text.decode(errors="replace") if isinstance(text, bytes) else text
+def spaced(text: Column | None) -> str:
+    """Text as the index takes it (and as SQL's function `spaced`): scripts without spaces get invisible ones.
+
+    Never fails, whatever a damaged store hands it.
+    """
+    readable = text.decode(errors="replace") if isinstance(text, bytes) else str(text or "")
     if not readable.isascii():
         readable = _UNSPACED.sub(rf"{_SEAM}\1{_SEAM}", readable)
     return readable.translate(_NO_MARKS) if ON in readable or OFF in readable else readable

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from chatcli.conversation.hit import Hit
 from chatcli.conversation.message import Role
+from chatcli.store.failures import nonsense_is_damage
 from chatcli.store.passages import OFF, ON, SHIFT, spaced, unspaced
 from chatcli.store.rows import unpack, unpack_time
 
@@ -134,6 +135,7 @@ def _is_wanted(connection: sqlite3.Connection, node: int, scope: _Scope) -> bool
     return bool(conversation == scope.conversation) if scope.conversation is not None else not trashed
 
 
+@nonsense_is_damage()
 def _hits(connection: sqlite3.Connection, words: str, found: Mapping[int, float]) -> list[Hit]:
     rows = connection.execute(
         """SELECT search.rowid, highlight(search, 0, ?, ?), conversation, title, nodes.id, number, role,

@@ -22,6 +22,7 @@ from chatcli.store import listing, nodes
 from chatcli.store.copying import copy_into
 from chatcli.store.database import Database, open_database
 from chatcli.store.draft import Draft
+from chatcli.store.failures import nonsense_is_damage
 from chatcli.store.listing import Entry
 from chatcli.store.rows import pack, pack_json, pack_time, state_from_plain, state_to_plain, unpack
 from chatcli.store.search import search
@@ -92,16 +93,17 @@ class Store:
                 raise _no_conversation(conversation_id)
             title, demo, tip, settings, state = row
             end = nodes.ancestors(connection, conversation_id, tip) if tip is not None else []
-        return Conversation(
-            id=conversation_id,
-            title=unpack(title),
-            demo=bool(demo),
-            tip=tip if end else None,
-            settings=json.loads(settings),
-            state=state_from_plain(json.loads(state)),
-            nodes={node.id: node for node in end},
-            load=self._loader(conversation_id),
-        )
+        with nonsense_is_damage():
+            return Conversation(
+                id=conversation_id,
+                title=unpack(title),
+                demo=bool(demo),
+                tip=tip if end else None,
+                settings=dict(json.loads(settings)),
+                state=state_from_plain(json.loads(state)),
+                nodes={node.id: node for node in end},
+                load=self._loader(conversation_id),
+            )
 
     def whole(self, conversation_id: int) -> Conversation:
         """A conversation with all its branches loaded: for exports."""
@@ -226,6 +228,17 @@ class Store:
             return search(
                 connection, terms, conversation=conversation, before=before, limit=limit, per_message=per_message
             )
+
+    def check(self) -> list[str]:
+        """Read everything and see whether it fits together; what does not, in SQLite's words. For doctor."""
+        with self._database.reading() as connection:
+            found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
+            loose = connection.execute("PRAGMA foreign_key_check").fetchall()
+            found += [f"a row of {row[0]} refers to nothing" for row in loose]
+        if self.read_only is None:
+            with self._database.writing() as connection:
+                connection.execute("INSERT INTO search (search) VALUES ('integrity-check')")
+        return [problem for problem in found if problem != "ok"]
 
     def _set(self, conversation_id: int, column: str, value: str | bytes | int | None) -> None:
         with self._database.writing() as connection:

@@ -1,0 +1,173 @@
+"""What can be read of a damaged store, put into a new one; the damaged file is kept beside it, untouched."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from chatcli.conversation.message import Attachment, Message, Role
+from chatcli.conversation.tree import Conversation, Ended
+from chatcli.errors import Damaged, NoRoom
+from chatcli.store.carving import Row
+from chatcli.store.imported import Seed, plant
+from chatcli.store.plain import renumbered
+from chatcli.store.rows import state_from_plain, turn_from_plain, unpack_time, unpack_tool_uses
+from chatcli.store.salvage import Salvaged, salvage
+from chatcli.store.store import Store, utc_now
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """`kept`: where the damaged file is now. `lost`: messages that the store knows of, and that cannot be read."""
+
+    kept: Path
+    conversations: int
+    messages: int
+    lost: int
+
+
+def recover(path: Path) -> Recovered:
+    """Replace the damaged store at `path` by a new one with all that can be read of it.
+
+    No other program should have it open: what it wrote from now on would go to the file that is kept. Raises
+    StoreError when nothing can be read or there is no room for a second file; then everything is as it was.
+    """
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix="recovering-") as name:
+            place = Path(name)
+            new, damaged = place / "new.db", place / "damaged.db"
+            shutil.copyfile(path, damaged)
+            with suppress(FileNotFoundError):
+                shutil.copyfile(_beside(path, "-wal"), _beside(damaged, "-wal"))
+            Store.open(new).close()
+            conversations, messages, lost = _rebuild(salvage(damaged, new), new)
+            if not messages:
+                raise Damaged(f"Nothing can be read of {path}.", "Move it away to begin anew.")
+            return Recovered(_exchange(path, new), conversations, messages, lost)
+    except OSError as error:
+        raise NoRoom(f"{path} cannot be recovered: {error.strerror}.", "Make room for a copy of it.") from error
+
+
+def _rebuild(salvaged: Salvaged, new: Path) -> tuple[int, int, int]:
+    """How many conversations and messages are in the new store, and how many messages are lost."""
+    tables = salvaged.tables
+    heads = {row["id"]: row for row in tables["conversations"]}
+    chats: dict[int, list[Seed]] = {}
+    for conversation, seed in _seeds(tables):
+        chats.setdefault(conversation, []).append(seed)
+    with Store.open(new) as store:
+        for conversation in sorted(chats):
+            _rebuild_one(store, heads.get(conversation, {}), chats[conversation])
+    read = {seed.name for seeds in chats.values() for seed in seeds}
+    known = salvaged.known | {head["tip"] for head in heads.values() if head["tip"]}
+    return len(chats), len(read), len(known - read)
+
+
+def _rebuild_one(store: Store, head: Row, seeds: list[Seed]) -> None:
+    conversation = Conversation(id=0, title=_text(head.get("title", b"")), demo=bool(head.get("demo")))
+    ids = plant(seeds, conversation, [])
+    if head.get("tip", 0) is None or head.get("tip") in ids:
+        conversation.tip = ids.get(head["tip"])
+    with suppress(
+        ValueError, TypeError, KeyError, AttributeError
+    ):  # what else was kept is worth less than messages
+        conversation.settings = dict(json.loads(head["settings"]))
+        numbers = {name: new for name, new in ids.items() if isinstance(name, int)}
+        conversation.state = renumbered(state_from_plain(json.loads(head["state"])), numbers)
+    copy = store.take_in(conversation)
+    if head.get("trashed") is not None:
+        store.delete(copy.id)
+
+
+def _seeds(tables: Mapping[str, list[Row]]) -> Iterator[tuple[int, Seed]]:
+    """(conversation, message) for every message that can be read, in the order they were made.
+
+    One whose parent is lost follows the nearest message above it on its branch. One whose branch is lost is where
+    its parent is; with that lost too, in conversation 0.
+    """
+    homes = {row["id"]: row["conversation"] for row in tables["branches"]}
+    attachments, pieces = _attachments(tables), _pieces(tables["pieces"])
+    conversation_of: dict[int, int] = {}
+    newest: dict[int, int] = {}
+    for row in tables["nodes"]:
+        with suppress(
+            ValueError, TypeError, KeyError, AttributeError, OverflowError
+        ):  # a row of nonsense is no row
+            node, branch, parent = row["id"], row["branch"], row["parent"]
+            text, thinking = pieces.get(node, ("", ""))
+            message = Message(
+                Role(row["role"].decode()),
+                _text(row["text"]) + text,
+                _text(row["thinking"]) + thinking,
+                attachments.get(node, ()),
+                unpack_tool_uses(row["tool_uses"]),
+            )
+            turn = turn_from_plain(json.loads(row["turn"])) if row["turn"] else None
+            ended, created = Ended(row["ended"].decode()), unpack_time(row["created"])
+            if parent is not None and parent not in conversation_of:
+                parent = newest.get(branch)
+            conversation_of[node] = homes.get(branch) or conversation_of.get(parent, 0)
+            newest[branch] = node
+            yield conversation_of[node], Seed(node, parent, message, created, ended, turn)
+
+
+def _attachments(tables: Mapping[str, list[Row]]) -> dict[int, tuple[Attachment, ...]]:
+    """The files that are whole, by node."""
+    blobs = {
+        row["id"]: row["data"]
+        for row in tables["blobs"]
+        if isinstance(row["data"], bytes) and hashlib.sha256(row["data"]).hexdigest().encode() == row["digest"]
+    }
+    found: dict[int, tuple[Attachment, ...]] = {}
+    for row in tables["attachments"]:
+        if row["blob"] in blobs:
+            kind: Literal["image", "text"] = "text" if row["kind"] == b"text" else "image"
+            each = Attachment(kind, _text(row["name"]), _text(row["media_type"]), blobs[row["blob"]])
+            found[row["node"]] = (*found.get(row["node"], ()), each)
+    return found
+
+
+def _pieces(rows: list[Row]) -> dict[int, tuple[str, str]]:
+    found: dict[int, tuple[str, str]] = {}
+    for row in rows:
+        text, thinking = found.get(row["node"], ("", ""))
+        found[row["node"]] = (text + _text(row["text"]), thinking + _text(row["thinking"]))
+    return found
+
+
+def _text(column: Any) -> str:
+    """What is no text any more becomes none; bytes that are no UTF-8 are shown as such."""
+    if not isinstance(column, bytes):
+        return ""
+    try:
+        return column.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return column.decode(errors="replace")
+
+
+def _exchange(path: Path, new: Path) -> Path:
+    """The new file in the place of the damaged one, whose new name is returned. At no moment is there none."""
+    stamp = f"{utc_now():%Y%m%d-%H%M%S}"
+    kept = path.with_name(f"{path.stem}.damaged-{stamp}{path.suffix}")
+    try:
+        os.link(path, kept)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(path, kept)
+    # Its log has to go first: SQLite would take it for the new file's.
+    for end in ("-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            _beside(path, end).replace(_beside(kept, end))
+    new.replace(path)
+    return kept
+
+
+def _beside(path: Path, end: str) -> Path:
+    return path.with_name(path.name + end)

@@ -1,0 +1,209 @@
+"""Of a damaged store all that can be read is taken into a new one, and the damaged file is kept."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import tempfile
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chatcli.conversation.message import Attachment, Message
+from chatcli.conversation.state import State
+from chatcli.conversation.tree import Conversation, Ended
+from chatcli.conversation.usage import Turn
+from chatcli.errors import Damaged, StoreError
+from chatcli.store.recovery import recover
+from chatcli.store.store import Store
+
+PAGE = 4096
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "chatcli.db"
+
+
+def fill(path: Path, conversations: int = 20) -> set[str]:
+    """Conversations of 20 messages, with branches and files; returns what each says."""
+    with Store.open(path) as store:
+        said = set()
+        for number in range(conversations):
+            conversation = store.create(title=f"conversation {number}", settings={"model": "llama"})
+            talk(store, conversation)
+            said.add(words(conversation))
+        return said
+
+
+def talk(store: Store, conversation: Conversation) -> None:
+    for place in range(10):
+        picture = Attachment("image", "a.png", "image/png", f"{conversation.title} {place}".encode() * 50)
+        question = store.append(
+            conversation, Message.user(f"{conversation.title}: {place} " + "word " * 50, (picture,))
+        )
+        store.append(conversation, Message.assistant("a reply that was not good"))
+        store.go_to(conversation, question.id)
+        draft = store.begin_reply(conversation, question)
+        draft.save("half")
+        draft.finish(Message.assistant(f"reply {place} \udc80", "hm"), Ended.LENGTH, Turn("llama"))
+    store.keep_state(conversation, State(cut=conversation.tip))
+
+
+def words(conversation: Conversation) -> str:
+    """Everything about a path that has to come back."""
+    return repr([(n.number, n.message, n.ended, n.turn, n.created) for n in conversation.path()])
+
+
+def texts(path: Path) -> set[tuple[str, ...]]:
+    with Store.open(path) as store:
+        conversations = [store.conversation(entry.id) for entry in store.entries()]
+        return {tuple(node.message.text for node in conversation.path()) for conversation in conversations}
+
+
+def read(path: Path) -> set[str]:
+    with Store.open(path) as store:
+        assert store.check() == []
+        return {words(store.conversation(entry.id)) for entry in store.entries()}
+
+
+def damage(path: Path, *pages: int) -> None:
+    noise = random.Random(1)
+    with path.open("r+b") as file:
+        for page in pages:
+            file.seek(page * PAGE)
+            file.write(noise.randbytes(PAGE))
+
+
+def test_a_sound_store_is_recovered_whole(path: Path) -> None:
+    said = fill(path)
+    before = path.read_bytes()
+    recovered = recover(path)
+    assert (recovered.conversations, recovered.messages, recovered.lost) == (20, 20 * 30, 0)
+    assert recovered.kept.read_bytes() == before
+    assert read(path) == said
+    with Store.open(path) as store:
+        conversation = store.conversation(store.entries()[0].id)
+        assert conversation.settings == {"model": "llama"}
+        assert conversation.state == State(cut=conversation.tip)
+        assert len(store.children(conversation, conversation.path()[0].id)) == 2
+    assert {file.name for file in path.parent.iterdir()} == {"chatcli.db", recovered.kept.name}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_bad_pages_cost_no_more_than_what_was_on_them(path: Path, seed: int) -> None:
+    said = fill(path)
+    pages = path.stat().st_size // PAGE
+    damage(path, *random.Random(seed).sample(range(1, pages), 3))
+    recovered = recover(path)
+    found = read(path)
+    assert recovered.messages + recovered.lost >= 20 * 30 * 0.9
+    assert recovered.messages >= 20 * 30 * 0.8
+    assert len(said & found) >= 10
+
+
+@pytest.mark.parametrize("kept", [0.9, 0.6, 0.3])
+def test_a_truncated_store_is_recovered_as_far_as_it_goes(path: Path, kept: float) -> None:
+    fill(path)
+    said = texts(path)
+    with path.open("r+b") as file:
+        file.truncate(int(path.stat().st_size * kept))
+    with pytest.raises(Damaged) as caught:
+        read(path)
+    assert "doctor" in caught.value.hint
+    recovered = recover(path)
+    assert recovered.messages > 20 * 30 * kept * 0.5
+    assert len(texts(path) & said) > 20 * kept * 0.4
+
+
+def test_rows_that_no_tree_leads_to_any_more_are_found_by_their_looks(path: Path) -> None:
+    said = fill(path)
+    with closing(sqlite3.connect(path)) as raw:
+        roots = dict(raw.execute("SELECT name, rootpage FROM sqlite_master WHERE rootpage > 0"))
+    damage(path, *(roots[table] - 1 for table in ("nodes", "blobs", "attachments", "nodes_place")))
+    recovered = recover(path)
+    assert (recovered.conversations, recovered.messages, recovered.lost) == (20, 600, 0)
+    assert len(read(path) & said) >= 19  # the root of the attachments had one of them
+
+
+def test_a_lost_beginning_is_taken_from_a_sound_store(path: Path) -> None:
+    said = fill(path)
+    with path.open("r+b") as file:
+        file.write(bytes(PAGE))
+    with pytest.raises(StoreError):
+        Store.open(path)
+    recovered = recover(path)
+    assert recovered.lost == 0
+    assert read(path) == said
+
+
+def test_what_is_only_in_the_log_is_recovered_too(path: Path) -> None:
+    fill(path, 2)
+    with Store.open(path) as store:
+        talk(store, store.create(title="conversation 2"))
+        said = words(store.conversation(store.entries()[0].id))
+        place = path.parent.with_name("copy")
+        place.mkdir()
+        copy = place / path.name
+        for file in path.parent.iterdir():
+            (place / file.name).write_bytes(file.read_bytes())
+    damage(copy, 40)
+    recovered = recover(copy)
+    assert said in read(copy)
+    assert recovered.kept.with_name(recovered.kept.name + "-wal").exists()
+
+
+@pytest.fixture(scope="module")
+def small_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("small") / "chatcli.db"
+    fill(path, 1)
+    return path
+
+
+@given(
+    noise=st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=200)), min_size=1, max_size=4),
+    kept=st.sampled_from([1, 1, 0.5, 0.1]),
+)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_damage_leads_to_a_crash(
+    small_store: Path, tmp_path: Path, noise: list[tuple[float, bytes]], kept: float
+) -> None:
+    """Whatever the bytes are, they are read, recovered, or refused with a word."""
+    content = bytearray(small_store.read_bytes())
+    for place, each in noise:
+        start = int(place * len(content))
+        content[start : start + len(each)] = each
+    path = Path(tempfile.mkdtemp(dir=tmp_path)) / "chatcli.db"
+    path.write_bytes(content[: int(len(content) * kept)])
+    with suppress(StoreError):
+        texts(path)
+    before = path.read_bytes()
+    try:
+        recovered = recover(path)
+    except Damaged:
+        assert path.read_bytes() == before
+    else:
+        assert recovered.kept.read_bytes() == before
+        read(path)
+
+
+def test_the_trash_stays_the_trash(path: Path) -> None:
+    fill(path, 2)
+    with Store.open(path) as store:
+        store.delete(store.find("conversation 0")[0].id)
+    recover(path)
+    with Store.open(path) as store:
+        assert [entry.title for entry in store.entries()] == ["conversation 1"]
+        assert [entry.title for entry in store.trash()] == ["conversation 0"]
+
+
+def test_a_file_in_which_there_is_nothing_is_left_alone(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"nothing")
+    with pytest.raises(Damaged):
+        recover(path)
+    assert path.read_bytes() == b"nothing"
+    assert [file.name for file in path.parent.iterdir()] == ["chatcli.db"]
