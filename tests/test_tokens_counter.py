@@ -186,7 +186,7 @@ def test_any_message_can_be_counted() -> None:
         for text in ("", "\ud800", "<|endoftext|>", "\x00", "👩‍👩‍👧", "नमस्ते", " " * 5000):
             message = Message.user(text)
             assert counting.count(message).tokens > 0
-            assert counting.text(text).tokens <= counting.at_most([message])
+            assert counting.text(text).tokens < counting.count(message).tokens
     call = Message(Message.user("").role, "", tool_uses=(ToolUse("look", {"at": "the sky"}),))
     assert counter().count(call).tokens > counter().count(Message.user("")).tokens
 

@@ -137,14 +137,6 @@ class Counter:
             else total([self.fixed(messages), *map(self.count, messages)])
         )
 
-    def at_most(self, messages: Sequence[Message]) -> int:
-        """A bound that needs no encoding: a text has no more tokens than bytes."""
-        around = self._ledger.estimate(Size())
-        return self.fixed(messages).tokens + sum(
-            len(m.text.encode("utf-8", "surrogatepass")) + around + len(m.images) * self._ledger.image
-            for m in messages
-        )
-
     def learn(self, plan: Plan, usage: Usage, reply: Message | None = None) -> None:
         """A reply has ended: take its prompt's true size, and the reply's own, for what they teach.
 

@@ -131,9 +131,11 @@ class Exact:
     def _read_otherwise(self, missing: int) -> bool:
         """Perhaps this server reads the vocabulary in another way: take one that gives what was measured.
 
-        A difference of one or two tokens is rather a matter of how prompts begin, so that needs two witnesses.
+        A difference of one or two tokens is rather a matter of how prompts begin, so that needs two witnesses; not
+        for SentencePiece, where the only other way differs by as much.
         """
-        if self.template is None or not self.tries or (len(self.records) < 2 and missing < 3):
+        plain = len(self.records) < 2 and missing < 3 and not self.vocabulary.is_sentencepiece
+        if self.template is None or not self.tries or plain:
             return False
         self.tries -= 1
         for other in self.vocabulary.others():

@@ -28,7 +28,8 @@ class Vocabulary:
         header, ranks = read(file)
         self._file, self.way, self._own_way = file, way, header.pre
         self._header = header = _another_way(header, way) if way else header
-        self.known = bool(header.pieces) or family_of(header.pre) is not None
+        self.known = header.pieces != "" or family_of(header.pre) is not None
+        self.is_sentencepiece = bool(header.pieces)
         self.pre = header.pre
         self.around = header.around
         self.marks = Specials(header.marks)

@@ -1,0 +1,25 @@
+"""Against a real Ollama, when CHATCLI_TEST_OLLAMA names one on this machine: all its models, to the token."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from chatcli.client.ollama import Client
+from tests.bench.tokens import arguments, measure
+
+HOST = os.environ.get("CHATCLI_TEST_OLLAMA", "")
+
+
+@pytest.mark.skipif(not HOST, reason="CHATCLI_TEST_OLLAMA names no server")
+def test_every_turn_from_the_second_on_is_planned_to_the_token(tmp_path: Path) -> None:
+    with closing(Client(HOST)) as client:
+        for number, model in enumerate(client.models()):
+            given = arguments().parse_args(["--host", HOST, "--model", model.name, "--turns", "12"])
+            cache = tmp_path / str(number)
+            cache.mkdir()
+            found = measure(client, given, cache)
+            assert found["differ_from_second"] == 0 or not found["exact"], found
