@@ -20,6 +20,7 @@ from chatcli.settings import table
 from chatcli.settings.table import TABLE, Setting
 
 if TYPE_CHECKING:
+    from chatcli.commands.arguments import Parameter
     from chatcli.commands.registry import Command
 
 SHORT = {"model": "-m", "system": "-s"}
@@ -123,26 +124,33 @@ def _chat_command() -> Callable[..., int]:
 
 
 def _subcommand(chosen: Command) -> Callable[..., int]:
-    """The function behind a subcommand: the command's own parameters, and where the server is."""
-    import typer
+    """The function behind a subcommand: the command's own parameters, and which server and model it is about."""
 
     def command(**given: Any) -> int:
         from chatcli.subcommand import run_command
 
-        wishes = Wishes(demo=given.pop("demo"), values=_values({"host": given.pop("host")}))
-        return run_command(wishes, chosen, given)
+        about = {name: given.pop(name) for name in ("host", "model")}
+        return run_command(Wishes(demo=given.pop("demo"), values=_values(about)), chosen, given)
 
-    own = [
-        _parameter(
-            each.name,
-            list[each.kind] if each.many else each.kind,  # type: ignore[name-defined]
-            typer.Argument(help=each.meaning),
-            ... if each.required else None,
-        )
-        for each in chosen.parameters
-    ]
-    demo = _parameter("demo", bool, typer.Option("--demo", help="Use the demo engine."), False)
-    return _signed(command, [*own, demo, _flag(table.HOST)])
+    own = [_own_parameter(each) for each in chosen.parameters]
+    return _signed(command, [*own, _demo_flag(), _flag(table.HOST), _flag(table.MODEL)])
+
+
+def _own_parameter(each: Parameter) -> inspect.Parameter:
+    import typer
+
+    if each.flag and each.kind is bool:
+        return _parameter(each.name, bool, typer.Option(f"--{each.name}", help=each.meaning), False)
+    option = typer.Option(f"--{each.name}", help=each.meaning) if each.flag else typer.Argument(help=each.meaning)
+    kind: Any = list[each.kind] if each.many else each.kind  # type: ignore[name-defined]
+    return _parameter(each.name, kind if each.required else kind | None, option, ... if each.required else None)
+
+
+def _demo_flag() -> inspect.Parameter:
+    import typer
+
+    option = typer.Option("--demo", help="Talk to the demo engine: no Ollama needed.")
+    return _parameter("demo", bool, option, False)
 
 
 def _flag(setting: Setting[Any]) -> inspect.Parameter:

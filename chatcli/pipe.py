@@ -14,6 +14,7 @@ from chatcli.conversation.tree import Ended, Node
 from chatcli.errors import BadReply, UserError
 from chatcli.interrupt import Interrupt
 from chatcli.prompt.attachments import find_in, read_image
+from chatcli.prompt.piped import read_stdin
 from chatcli.remarks import about_counting, after_reply
 from chatcli.render.console import Screen
 from chatcli.session import Session
@@ -38,13 +39,6 @@ def run(wishes: Wishes, prompt: str, images: Sequence[str] = (), as_json: bool =
         return _ask(session, ask(session, text, pictures), as_json)
     finally:
         close(session)
-
-
-def read_stdin() -> str:
-    """All of standard input when it is no terminal. Bytes that are not UTF-8 become the replacement character."""
-    if sys.stdin is None or sys.stdin.isatty():
-        return ""
-    return sys.stdin.buffer.read().decode("utf-8", errors="replace")
 
 
 def _ask(session: Session, question: Node, as_json: bool) -> int:

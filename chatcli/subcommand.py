@@ -17,12 +17,16 @@ def run_command(wishes: Wishes, command: Command, given: Mapping[str, Any]) -> i
     """The exit code. Arguments not given are left to the command's own defaults."""
     session = build(wishes)
     try:
-        positional = [
-            given[p.name] for p in command.parameters if not p.flag and not p.raw and given[p.name] is not None
-        ]
-        keywords = {
-            p.name: given[p.name] for p in command.parameters if (p.flag or p.raw) and given[p.name] is not None
-        }
+        positional: list[Any] = []
+        keywords: dict[str, Any] = {}
+        for each in command.parameters:
+            value = given[each.name]
+            if value is None:
+                continue
+            if each.flag or each.raw:
+                keywords[each.name] = value
+            else:
+                positional.extend(value if each.many else [value])
         _act(Screen(), command.run(session, *positional, **keywords))
     finally:
         close(session)

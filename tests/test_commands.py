@@ -419,3 +419,35 @@ def test_retry_after_an_error_asks_the_question_that_got_no_reply(session: Sessi
     outcome = do(session, "retry")
     assert isinstance(outcome, Reply)
     assert outcome.question.message.text == "second"
+
+
+# Counts
+
+
+def test_tokens_counts_files_with_the_models_own_vocabulary(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("hello world")
+    (tmp_path / "b.txt").write_text("def f(): pass\n" * 10)
+    text = shown(do(session, f"tokens {tmp_path}/a.txt {tmp_path}/b.txt"))
+    counts = [int(line.split()[0].removeprefix("=")) for line in text.splitlines()[:3]]
+    assert counts[2] == counts[0] + counts[1]
+    with pytest.raises(BadFile):
+        do(session, f"tokens {tmp_path}/none.txt")
+
+
+def test_stats_tells_how_the_replies_came(session: Session) -> None:
+    assert "No reply" in shown(do(session, "stats"))
+    say(session, "hi")
+    say(session, "and again")
+    assert len(shown(do(session, "stats")).splitlines()) == 2
+
+
+def test_context_why_explains_one_message(session: Session) -> None:
+    do(session, "set num_ctx 1k")
+    for number in range(8):
+        say(session, f"question {number}")
+    assert "left out: before the cut" in shown(do(session, "context why 1"))
+    assert "sent word for word" in shown(do(session, "context why 15"))
+    with pytest.raises(NotFound):
+        do(session, "context why 99")
+    with pytest.raises(BadArgument):
+        do(session, "context what 1")

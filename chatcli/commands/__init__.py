@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 @cache
 def everything() -> Registry:
     """The registry of all commands, in the order in which /help lists them."""
-    from chatcli.commands import branches, chats, context, files, help, models, options
+    from chatcli.commands import branches, chats, context, counts, files, help, models, options
     from chatcli.commands.registry import Registry
 
-    return Registry([chats, branches, files, context, options, models, help])
+    return Registry([chats, branches, files, context, counts, options, models, help])

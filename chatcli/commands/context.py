@@ -2,26 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Annotated
 
+from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.outcome import Outcome, Show
 from chatcli.commands.registry import command
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Part, Plan
 from chatcli.conversation.tree import Node
+from chatcli.errors import BadArgument, NotFound
 from chatcli.render.views import Note, WindowView
 from chatcli.session import Session
 from chatcli.settings import table
 from chatcli.turn import plan_next
 from chatcli.window import loaded
 
+_FATES = {
+    Fate.SENT: "sent word for word",
+    Fate.SUMMARISED: "part of the summary",
+    Fate.RECALLED: "recalled beside the question",
+    Fate.OUT: "left out",
+}
+
+
+def why_words(session: Session, typed: str) -> Iterator[Word]:
+    return (Word(word, "one message") for word in ("why",) if word.startswith(typed))
+
 
 @command("context", "ctx")
-def context(session: Session) -> Outcome:
-    """Show the context window as a picture: what is sent, what is left out and why, and what is free."""
+def context(
+    session: Session,
+    why: Annotated[str, Arg("the word why, to ask about one message", why_words)] = "",
+    number: Annotated[int, Arg("the number of that message")] = 0,
+) -> Outcome:
+    """Show the context window as a picture: what is sent, what is left out and why, and what is free.
+
+    `/context why 7` tells what becomes of message 7, and why.
+    """
     if session.conversation.tip is None:
         return Show.of(Note("Nothing has been said yet: the window is empty.", "quiet"))
+    if why not in {"", "why"} or (why and not number):
+        raise BadArgument("That is nothing to ask.", "/context, or /context why NUMBER")
     plan = _plan_with_the_next_message(session)
+    if why:
+        return Show.of(_why(session, plan, number))
     model = session.model.get()
     row = loaded(session, model)
     turn = next((node.turn for node in session.conversation.back() if node.turn is not None), None)
@@ -35,6 +61,21 @@ def context(session: Session) -> Outcome:
             planned=str(turn.planned) if turn is not None else "",
             lines=(f"Counted by {session.counter.describe()}.",),
         )
+    )
+
+
+def _why(session: Session, plan: Plan, number: int) -> Note:
+    node = session.conversation.message(number)
+    part = next((each for each in plan.parts if each.first <= number <= each.last), None)
+    if node is None or part is None:
+        raise NotFound(
+            f"There is no message {number} in this conversation.", "/context lists them with their numbers."
+        )
+    begin = " ".join(node.message.text.split())[:60]
+    reason = f": {part.why}" if part.why else ""
+    cost = session.counter.count(node.message)
+    return Note(
+        f"Message {number} ({node.message.role}, {cost} tokens, «{begin}») is {_FATES[part.fate]}{reason}."
     )
 
 

@@ -15,7 +15,8 @@ class Code:
     def __init__(self, palette: Palette, language: str) -> None:
         self._highlighter = Highlighter(language, palette)
         self._lines: list[Line] = []
-        self._blank = 0  # blank lines seen since the last other one: shown when another line follows
+        self._blank = 0  # blank lines since the last other one: shown when another line follows
+        self._begun = False
 
     def copy(self, _references: object) -> Code:
         twin = copy.copy(self)
@@ -25,8 +26,9 @@ class Code:
     def add(self, line: str) -> None:
         shown = self._highlighter.line(line.expandtabs(4).rstrip())
         if not shown:
-            self._blank += 1
+            self._blank += self._begun
             return
+        self._begun = True
         self._lines += [BLANK] * self._blank
         self._blank = 0
         self._lines.append(to_line(shown))

@@ -188,7 +188,7 @@ class Tree:
         if level and self._underlined(level):
             return True
         heading, fence = starts.heading(body), starts.fence(body)
-        html = starts.html(body) if not self.in_paragraph else None
+        html = starts.html(body, self.in_paragraph)
         if not (heading or fence or html is not None or starts.rule(body)):
             return False
         self._close_to(depth)

@@ -14,7 +14,7 @@ _BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"  # terminals that know it show what 
 
 
 class Painter:
-    def __init__(self, write: Callable[[str], None]) -> None:
+    def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
         self._live: list[Line] = []
 

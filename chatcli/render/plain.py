@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from chatcli.render.sanitize import Cleaner
 
-Write = Callable[[str], None]
+Write = Callable[[str], object]
 
 
 class PlainPage:

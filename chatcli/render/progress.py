@@ -19,7 +19,10 @@ _DELAY = 0.1  # seconds between two drawings
 
 
 def draw_progress(
-    steps: Iterator[Progress], write: Callable[[str], None], size: Callable[[], tuple[int, int]], palette: Palette
+    steps: Iterator[Progress],
+    write: Callable[[str], object],
+    size: Callable[[], tuple[int, int]],
+    palette: Palette,
 ) -> None:
     """One row that changes; every status stays behind once it is done."""
     painter = Painter(write)
@@ -39,7 +42,7 @@ def draw_progress(
         painter.close()
 
 
-def tell_progress(steps: Iterator[Progress], write: Callable[[str], None]) -> None:
+def tell_progress(steps: Iterator[Progress], write: Callable[[str], object]) -> None:
     """A line for every new status."""
     status = ""
     for step in steps:

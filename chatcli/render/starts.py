@@ -8,7 +8,8 @@ from typing import NamedTuple
 from markdown_it.common.html_blocks import block_names
 from markdown_it.common.html_re import HTML_OPEN_CLOSE_TAG_STR
 
-_HEADING = re.compile(r"(#{1,6})(?:[ ]+(.*?))?(?:[ ]+#+)?[ ]*\Z")
+_HEADING = re.compile(r"(#{1,6})(?: (.*))?\Z")
+_HEADING_END = re.compile(r"(?:\A|[ ]+)#+\Z")
 _FENCE = re.compile(r"(`{3,})([^`]*)\Z|(~{3,})(.*)\Z")
 _RULE = re.compile(r"([-*_])[ ]*(?:\1[ ]*){2,}\Z")
 _UNDERLINE = re.compile(r"(=+|-+)[ ]*\Z")
@@ -45,7 +46,7 @@ def expand_tabs(line: str) -> str:
 
 def heading(text: str) -> tuple[int, str] | None:
     found = _HEADING.match(text) if text.startswith("#") else None
-    return (len(found[1]), (found[2] or "").strip()) if found else None
+    return (len(found[1]), _HEADING_END.sub("", (found[2] or "").strip())) if found else None
 
 
 def underline(text: str) -> int:
@@ -84,8 +85,9 @@ def item(text: str, indent: int) -> Item | None:
     return Item(mark[-1], number, indent + len(mark) + spaces, text[len(mark) + spaces :])
 
 
-def html(text: str) -> str | None:
+def html(text: str, in_paragraph: bool) -> str | None:
     """The pattern that ends the HTML `text` begins ("" for a blank line), None where it begins none."""
     if not text.startswith("<"):
         return None
-    return next((end for start, end in _HTML if start.match(text)), None)
+    kinds = _HTML[:-1] if in_paragraph else _HTML  # a tag of any name alone does not interrupt a paragraph
+    return next((end for start, end in kinds if start.match(text)), None)
