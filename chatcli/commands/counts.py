@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -34,10 +35,8 @@ def tokens(session: Session, *files: Annotated[str, Arg("text files", file_words
     texts = [(name, _text(name)) for name in files] or [("", read_stdin())]
     if not files and not texts[0][1]:
         raise BadArgument("There is nothing to count.", "Name a file, or pipe text in.")
-    try:
+    with suppress(ServerError):  # no server, no vocabulary: the bundled encoding counts
         session.counting.get()
-    except ServerError:
-        pass  # no server, no vocabulary: the bundled encoding counts
     session.counter.warm_up()
     counts = [session.counter.text(text) for _, text in texts]
     rows = [(str(count), name) for count, (name, _) in zip(counts, texts, strict=True)]
@@ -50,7 +49,7 @@ def tokens(session: Session, *files: Annotated[str, Arg("text files", file_words
 
 @command("stats")
 def stats(session: Session) -> Outcome:
-    """Show how the last replies came: time to the first token, speeds, and how much of the prompt was in the cache."""
+    """Show how the last replies came: time to the first token, speeds, and how much was read from the cache."""
     replies = [node for node in session.conversation.back() if node.turn is not None]
     if not replies:
         return Show.of(Note("No reply has come yet in this conversation.", "quiet"))
