@@ -57,7 +57,7 @@ def make_reader(session: Session, options: ReaderOptions) -> Reader:
 
     remembered = session.settings[table.HISTORY] and session.settings[table.SAVE]
     history = LineHistory(session.paths.line_history) if remembered else None
-    reader = Reader(history, suggest, lambda: meter(session), options)
+    reader = Reader(history, suggest, lambda: meter(session, reader.typed), options)
     reader.on_first_render(lambda: warm_up(session, reader.refresh, reader.idle))
     return reader
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from chatcli.conversation.message import Message
 from chatcli.conversation.tree import Conversation
 from chatcli.conversation.usage import NOTHING, Count
 from chatcli.prompt.toolbar import Toolbar
 from chatcli.session import Session
 from chatcli.settings import table
 
+# A longer line is counted by its beginning: the toolbar is drawn on every key.
+COUNTED = 20_000
 
-def meter(session: Session) -> Toolbar:
+
+def meter(session: Session, typed: str = "") -> Toolbar:
+    """`typed`: the line being typed, which is counted too, with what is attached to it."""
     used = spoken(session.conversation)
     return Toolbar(
         model=session.settings[table.MODEL] or "no model yet",
@@ -17,7 +22,7 @@ def meter(session: Session) -> Toolbar:
         window=session.window.ready or session.settings[table.NUM_CTX] or 0,
         tokens=used.tokens,
         strategy=session.settings[table.STRATEGY],
-        notes=_notes(session),
+        notes=(*_coming(session, typed), *_notes(session)),
     )
 
 
@@ -30,6 +35,18 @@ def spoken(conversation: Conversation) -> Count:
     prompt = Count(usage.prompt_tokens, exact=True) if usage.prompt_tokens is not None else planned
     reply = Count(usage.reply_tokens, exact=True) if usage.reply_tokens is not None else NOTHING
     return prompt + reply
+
+
+def _coming(session: Session, typed: str) -> tuple[str, ...]:
+    """What the next message costs so far. Commands cost nothing; before an encoding is there nothing is said."""
+    pictures = tuple(session.pending)
+    if not session.counter.ready or not (typed.strip() or pictures) or typed.startswith("/"):
+        return ()
+    begin = typed[:COUNTED]
+    count = session.counter.count(Message.user(begin, pictures))
+    if len(typed) > len(begin):
+        count = Count(count.tokens * len(typed) // len(begin))
+    return (f"{count} typed",)
 
 
 def _notes(session: Session) -> tuple[str, ...]:

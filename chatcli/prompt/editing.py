@@ -105,6 +105,10 @@ class EditedLine:
         with suppress(RuntimeError):  # the prompt may end between the look and the call
             self.app.invalidate()
 
+    @property
+    def typed(self) -> str:
+        return self.pastes.expand(self.buffer.text)
+
     def idle(self) -> float:
         return monotonic() - self._last_key
 

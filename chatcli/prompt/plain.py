@@ -47,6 +47,11 @@ class PlainLine:
     def refresh(self) -> None:
         """There is nothing that could have changed."""
 
+    @property
+    def typed(self) -> str:
+        """There is no toolbar to show anything of it."""
+        return ""
+
     def idle(self) -> float:
         """Keys are the terminal's affair here, and show at once whatever else goes on."""
         return float("inf")
