@@ -1,0 +1,66 @@
+"""Killed programs and programs that write at once lose nothing. The long runs are tests/bench/faults.py."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from chatcli.conversation.message import Message
+from chatcli.conversation.tree import Ended
+from chatcli.store.store import Store
+from tests.bench.faults import kill_at_random_moments, two_writers
+
+
+def test_a_killed_program_loses_nothing_that_was_stored(tmp_path: Path) -> None:
+    losses = kill_at_random_moments(tmp_path / "chatcli.db", 12)
+    assert losses.none, losses
+    assert losses.questions > 0
+
+
+def test_two_programs_writing_at_once_lose_nothing(tmp_path: Path) -> None:
+    told = two_writers(tmp_path / "chatcli.db", 1)
+    assert told["messages"] > 0
+    assert told["lost"] == told["damaged"] == 0
+
+
+@pytest.mark.parametrize("kept", [0, 32, 1000, 0.3, 0.7, 0.99])
+def test_a_truncated_log_costs_only_its_end(tmp_path: Path, kept: float) -> None:
+    """What a power failure may leave: the log without its end. The store is whole, up to some message."""
+    path, copy = tmp_path / "chatcli.db", tmp_path / "copy" / "chatcli.db"
+    texts = [f"message {number} " + "x" * 3000 for number in range(40)]
+    with Store.open(path) as store:
+        conversation = store.create()
+        store.append(conversation, Message.user("before the log"))
+        store._database._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        for text in texts:
+            store.append(conversation, Message.user(text))
+        copy.parent.mkdir()
+        for file in (path, path.with_name("chatcli.db-wal")):
+            copy.with_name(file.name).write_bytes(file.read_bytes())
+    log = copy.with_name("chatcli.db-wal")
+    os.truncate(log, int(kept * log.stat().st_size) if kept < 1 else int(kept))
+    with Store.open(copy) as store:
+        assert store.check() == []
+        found = store.conversation(conversation.id)
+        said = [node.message.text for node in found.path()]
+        assert said == ["before the log", *texts][: len(said)]
+        assert len(said) > 40 * kept * 0.8 if kept < 1 else said
+        store.append(found, Message.user("and on"))
+
+
+def test_a_draft_survives_without_its_writer(tmp_path: Path) -> None:
+    """The connection is given up as a killed program gives it up: nothing is folded, closed or tidied."""
+    path = tmp_path / "chatcli.db"
+    store = Store.open(path)
+    conversation = store.create()
+    draft = store.begin_reply(conversation, store.append(conversation, Message.user("question")))
+    draft.save("half", "hm")
+    draft.save("half a reply", "hm")
+    store._database.close()
+    with Store.open(path) as again:
+        last = again.conversation(conversation.id).last
+        assert last is not None
+        assert (last.message, last.ended) == (Message.assistant("half a reply", "hm"), Ended.INTERRUPTED)
+        assert [hit.text for hit in again.search(["reply"])] == ["half a reply"]
