@@ -23,6 +23,7 @@ from chatcli.conversation.usage import Usage
 from chatcli.errors import Unreachable
 from chatcli.tokens import cache
 from chatcli.tokens.counter import Counter
+from chatcli.tokens.memo import Memo
 from chatcli.tokens.source import Source
 from tests.bench.tokens import TEXTS
 from tests.test_tokens_template import WRITERS
@@ -150,6 +151,28 @@ def test_damaged_cache_files_are_made_anew(tmp_path: Path, damage: bytes) -> Non
         path.write_bytes(damage)
     assert asked.ready(tmp_path).prompt([QUESTION]) == good
     assert asked.vocabularies == 2
+
+
+@pytest.mark.parametrize("place", [0, 40, 70, 500, -3])
+def test_one_wrong_byte_in_a_cache_file_is_noticed(tmp_path: Path, place: int) -> None:
+    asked = Asked(shown("spm"), "gemma")
+    good = asked.ready(tmp_path).prompt([QUESTION])
+    for path in tmp_path.iterdir():
+        kept = bytearray(path.read_bytes())
+        kept[place] ^= 1
+        path.write_bytes(kept)
+    assert asked.ready(tmp_path).prompt([QUESTION]) == good
+    assert asked.vocabularies == 2
+
+
+def test_a_line_that_grows_by_key_presses_does_not_fill_the_memory() -> None:
+    made: list[int] = []
+    memo: Memo[None] = Memo()
+    for length in range(3000, 6000):
+        for _ in range(2):
+            memo.get("x" * length, length, lambda: made.append(1))
+    assert len(made) == 3000
+    assert memo._held <= 4_000_000
 
 
 def test_what_a_server_adds_is_remembered(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """A vocabulary file from what the server shows (verbose /api/show). Made in a process of its own, since it takes
 seconds in which nothing else of a Python program would run.
 
-The file: the SHA-256 of the rest, in hex, a line of JSON (Header), and the ranks as encoding.pack gives them.
+The file: a line of JSON (Header), and the ranks as encoding.pack gives them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -84,16 +83,12 @@ def convert(shown: bytes) -> bytes:
 
 
 def write(header: Header, ranks: Sequence[bytes]) -> bytes:
-    rest = json.dumps(asdict(header)).encode() + b"\n" + pack(ranks)
-    return sha256(rest).hexdigest().encode() + b"\n" + rest
+    return json.dumps(asdict(header)).encode() + b"\n" + pack(ranks)
 
 
 def read(file: bytes) -> tuple[Header, list[bytes]]:
-    """What `write` was given. Raises Unusable for a damaged file."""
-    said, _, rest = file.partition(b"\n")
-    if sha256(rest).hexdigest().encode() != said:
-        raise Unusable("was damaged on disk")
-    line, _, ranks = rest.partition(b"\n")
+    """What `write` was given."""
+    line, _, ranks = file.partition(b"\n")
     header = json.loads(line)
     weights = {int(rank): weight for rank, weight in header.pop("weights").items()}
     return Header(**header, weights=weights), unpack(ranks)

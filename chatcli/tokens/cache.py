@@ -1,4 +1,7 @@
-"""Files that may vanish: written atomically and for their owner only, pruned, never the reason of a failure."""
+"""Files that may vanish: written atomically and for their owner only, pruned, never the reason of a failure.
+
+Each begins with a line that has the SHA-256 of the rest, in hex: a damaged file is as good as none.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import os
 import re
 import time
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 from chatcli.paths import private_directory
@@ -20,14 +24,14 @@ def file_for(directory: Path, model: str, ending: str) -> Path:
 
 
 def read(path: Path) -> bytes | None:
-    """What is in the file, or None. Reading it counts as use: it is not pruned for another month."""
+    """What was written, or None. Reading it counts as use: it is not pruned for another month."""
     try:
-        kept = path.read_bytes()
+        seal, _, kept = path.read_bytes().partition(b"\n")
     except OSError:
         return None
     with suppress(OSError):
         os.utime(path)
-    return kept
+    return kept if seal == _seal(kept) else None
 
 
 def write(path: Path, data: bytes) -> None:
@@ -37,7 +41,7 @@ def write(path: Path, data: bytes) -> None:
         private_directory(path.parent)
         temporary.unlink(missing_ok=True)
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
+            file.write(_seal(data) + b"\n" + data)
         temporary.replace(path)
     except OSError:
         with suppress(OSError):
@@ -54,3 +58,7 @@ def prune(directory: Path, ending: str) -> None:
         for place, (used, path) in enumerate(dated):
             if place >= KEPT_FILES[ending] or used < longest_ago:
                 path.unlink(missing_ok=True)
+
+
+def _seal(data: bytes) -> bytes:
+    return sha256(data).hexdigest().encode()

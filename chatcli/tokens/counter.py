@@ -20,6 +20,7 @@ from chatcli.errors import ChatcliError
 from chatcli.tokens import cache
 from chatcli.tokens.encoding import load, tokens_of
 from chatcli.tokens.ledger import Ledger, Size
+from chatcli.tokens.memo import Memo
 from chatcli.tokens.scripts import split
 from chatcli.tokens.source import Source
 
@@ -43,7 +44,7 @@ class Counter:
         self._exact: Exact | None = None
         self._source: Source | None = None
         self._ledgers: dict[str, Ledger] = {}
-        self._sizes: dict[Hashable, Size] = {}
+        self._sizes: Memo[Size] = Memo()
         self._preset: tuple[Message, ...] = ()
         self._trouble = self._said = ""
         self._key = self._digest = ""
@@ -101,7 +102,7 @@ class Counter:
         """
         if not self.ready:
             self._encoding = load(self._name)
-            self._sizes = {}
+            self._sizes = Memo()
 
     def count(self, message: Message) -> Count:
         """What `message` adds to a prompt: its text, its pictures, and the template's text around its role.
@@ -181,11 +182,11 @@ class Counter:
         return f"Counts are estimates: {self._trouble}." if self._trouble not in {"", said} else ""
 
     def _size(self, key: Hashable, message: Message) -> Size:
-        sizes = self._sizes  # warm_up, in another thread, puts a new one in its place
-        if key not in sizes:
+        def measure() -> Size:
             calls = "".join(f"{use.name} {dict(use.arguments)}" for use in message.tool_uses)
-            sizes[key] = Size(self._measure(message.text + calls).text, len(message.images))
-        return sizes[key]
+            return Size(self._measure(message.text + calls).text, len(message.images))
+
+        return self._sizes.get(key, len(message.text), measure)
 
     def _sized(self, messages: Sequence[Message]) -> list[tuple[Hashable, Size]]:
         keys = [_key(message) for message in messages]

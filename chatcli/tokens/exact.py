@@ -8,7 +8,7 @@ counts estimates, until they agree again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.usage import Count
@@ -139,7 +139,8 @@ class Exact:
             return False
         self.tries -= 1
         for other in self.vocabulary.others():
-            if all(Exact(other, self.template)._counted(sent)[0] == measured for sent, measured in self.records):
+            read = replace(self, vocabulary=other)
+            if all(read._counted(sent)[0] == measured for sent, measured in self.records):
                 self.vocabulary, self.correction = other, Correction(sound=len(self.records) == 2)
                 return True
         return False

@@ -51,17 +51,13 @@ def keep(directory: Path | None, digest: str, source: Source, exact: Exact) -> N
 
 def _vocabulary(directory: Path | None, digest: str, source: Source) -> Vocabulary:
     place = cache.file_for(directory, digest, f"-v{FORMAT}.vocab") if directory else None
-    kept = cache.read(place) if place else None
-    if kept is not None:
-        try:
-            return Vocabulary(kept)
-        except Unusable:
-            pass  # damaged: made anew below
-    shown = source.vocabulary()
-    made = build(shown if isinstance(shown, bytes) else json.dumps(dict(shown)).encode())
-    if place:
-        cache.write(place, made)
-    return Vocabulary(made)
+    file = cache.read(place) if place else None
+    if file is None:
+        shown = source.vocabulary()
+        file = build(shown if isinstance(shown, bytes) else json.dumps(dict(shown)).encode())
+        if place:
+            cache.write(place, file)
+    return Vocabulary(file)
 
 
 def _template(source: Source) -> Template | None:

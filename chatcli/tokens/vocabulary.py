@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from chatcli.tokens.build import Header, read
 from chatcli.tokens.encoding import tokens_of
+from chatcli.tokens.memo import Memo
 from chatcli.tokens.merges import BLANK
 from chatcli.tokens.pretokenizers import FALLBACK, family_of
 
@@ -24,7 +24,7 @@ class Vocabulary:
     """Counts text to the token. `known`: it is certain how this vocabulary cuts text into pieces."""
 
     def __init__(self, file: bytes, way: str = "") -> None:
-        """`file` as build gives it; `way`: read as a server may, one of `others`. Raises Unusable."""
+        """`file` as build gives it; `way`: read as a server may, one of `others`."""
         header, ranks = read(file)
         self._file, self.way, self._own_way = file, way, header.pre
         self._header = header = _another_way(header, way) if way else header
@@ -35,10 +35,13 @@ class Vocabulary:
         self.marks = Specials(header.marks)
         self._specials = Specials(header.specials)
         self._encoding = _encoding(header, ranks)
-        self.count = lru_cache(maxsize=8192)(self._count)
+        self._memo: Memo[int] = Memo()
+
+    def count(self, text: str) -> int:
+        """Tokens of `text`, which stands at the prompt's beginning or right after a special token."""
+        return self._memo.get(text, len(text), lambda: self._count(text))
 
     def _count(self, text: str) -> int:
-        """Tokens of `text`, which stands at the prompt's beginning or right after a special token."""
         parts = self._specials.cut(text)
         return len(parts) // 2 + sum(self._ordinary(part) for part in parts[::2] if part)
 
