@@ -163,16 +163,16 @@ def two_writers(path: Path, seconds: float) -> dict[str, float]:
         conversation = store.create()
         store.append(conversation, Message.user("the beginning"))
     command = [sys.executable, "-m", "tests.bench.faults", "--write", str(path), "--seconds", str(seconds)]
-    start = partial(subprocess.Popen[bytes], command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    start = partial(subprocess.Popen, command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with start() as one, start() as two:
         for program in (one, two):
             assert program.stdout is not None
             program.stdout.readline()
         for program in (one, two):
             assert program.stdin is not None
-            program.stdin.write(b"go\n")
+            program.stdin.write("go\n")
             program.stdin.flush()
-        told = [program.communicate()[0].decode().split() for program in (one, two)]
+        told = [program.communicate()[0].split() for program in (one, two)]
     written = {int(node) for words in told for node in words[2:]}
     with Store.open(path) as store:
         there = set(store.whole(conversation.id).nodes)
