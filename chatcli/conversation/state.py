@@ -7,17 +7,26 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The rolling summary. It stands for every message up to and including node `upto`."""
+    """The rolling summary. It stands for the messages up to and including node `upto`.
+
+    `first` and `last` are the numbers on the path of the messages it was made of; 0 where that is not known.
+    """
 
     text: str
     upto: int
+    first: int = 0
+    last: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`cut`: the first node sent verbatim (None: from the beginning). Node ids not on the path are ignored."""
+    """`cut`: the first node sent verbatim (None: from the beginning). Node ids not on the path are ignored.
+
+    `reserve`: tokens to keep free for the reply, as the replies so far have been; it moves with the cut only.
+    """
 
     cut: int | None = None
     summary: Summary | None = None
     pins: frozenset[int] = frozenset()
     forgotten: frozenset[int] = frozenset()
+    reserve: int | None = None

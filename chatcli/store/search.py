@@ -41,12 +41,12 @@ def search(
     words, ranked = _query(connection, terms)
     if not words:
         return []
-    scope = _scope(connection, conversation, before)
+    scope = scope_of(connection, conversation, before)
     found: dict[int, float] = {}
     met: set[int] = set()
     for passage, score in _matches(connection, words, ranked, scope):
         node = passage >> SHIFT
-        if (per_message and node in met) or not _is_wanted(connection, node, scope):
+        if (per_message and node in met) or not is_wanted(connection, node, scope):
             continue
         met.add(node)
         found[passage] = score
@@ -58,21 +58,21 @@ def search(
 def _query(connection: sqlite3.Connection, terms: Sequence[str]) -> tuple[str, bool]:
     """The words to match ("" when none occurs), and whether they are rare enough to be ranked by."""
     counted = []
-    for quoted in dict.fromkeys(filter(None, map(_quoted, terms))):
+    for words in dict.fromkeys(filter(None, map(quoted, terms))):
         count = "SELECT count(*) FROM (SELECT 1 FROM search WHERE search MATCH ? LIMIT ?)"
-        (occurrences,) = connection.execute(count, (quoted, COMMON + 1)).fetchone()
+        (occurrences,) = connection.execute(count, (words, COMMON + 1)).fetchone()
         if occurrences:
-            counted.append((occurrences, quoted))
+            counted.append((occurrences, words))
     counted.sort()
     rare, total = [], 0
-    for occurrences, quoted in counted:
+    for occurrences, words in counted:
         total += occurrences
         if total <= COMMON:
-            rare.append(quoted)
-    return " OR ".join(rare or [quoted for _, quoted in counted]), bool(rare)
+            rare.append(words)
+    return " OR ".join(rare or [words for _, words in counted]), bool(rare)
 
 
-def _quoted(term: str) -> str:
+def quoted(term: str) -> str:
     """The term as FTS5 takes it, every character of it harmless; "" when there is no word in it."""
     text = spaced("".join(each if each.isalnum() or each == "\u200b" else " " for each in term))
     if not any(map(str.isalnum, text)):
@@ -81,7 +81,7 @@ def _quoted(term: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Scope:
+class Scope:
     """Where to look: passages from `first` up to `end`; of a path, the branches it takes, each up to a number."""
 
     first: int
@@ -90,16 +90,16 @@ class _Scope:
     path: dict[int, int] | None
 
 
-def _scope(connection: sqlite3.Connection, conversation: int | None, before: int | None) -> _Scope:
+def scope_of(connection: sqlite3.Connection, conversation: int | None, before: int | None) -> Scope:
     if conversation is None:
-        return _Scope(0, 1 << 62, None, None)
+        return Scope(0, 1 << 62, None, None)
     (first,) = connection.execute(
         """SELECT min(nodes.id) FROM branches JOIN nodes ON branch = branches.id AND number = 1
            WHERE conversation = ? AND origin IS NULL""",
         (conversation,),
     ).fetchone()
     if before is None:
-        return _Scope((first or 0) << SHIFT, 1 << 62, conversation, None)
+        return Scope((first or 0) << SHIFT, 1 << 62, conversation, None)
     path = connection.execute(
         """WITH RECURSIVE way (branch, upto) AS (
                SELECT branch, number - 1 FROM nodes WHERE id = ?
@@ -109,11 +109,11 @@ def _scope(connection: sqlite3.Connection, conversation: int | None, before: int
            SELECT branch, upto FROM way""",
         (before,),
     )
-    return _Scope((first or 0) << SHIFT, before << SHIFT, conversation, dict(path.fetchall()))
+    return Scope((first or 0) << SHIFT, before << SHIFT, conversation, dict(path.fetchall()))
 
 
 def _matches(
-    connection: sqlite3.Connection, words: str, ranked: bool, scope: _Scope
+    connection: sqlite3.Connection, words: str, ranked: bool, scope: Scope
 ) -> Iterator[tuple[int, float]]:
     """(passage, score), the best first; the newest first where there is no ranking."""
     values = (words, scope.first, scope.end)
@@ -123,7 +123,7 @@ def _matches(
     return connection.execute(f"SELECT rowid, 0.0 {among} ORDER BY rowid DESC", values)
 
 
-def _is_wanted(connection: sqlite3.Connection, node: int, scope: _Scope) -> bool:
+def is_wanted(connection: sqlite3.Connection, node: int, scope: Scope) -> bool:
     branch, number, conversation, trashed = connection.execute(
         """SELECT branch, number, conversation, trashed IS NOT NULL OR latest = 0
            FROM nodes JOIN branches ON branches.id = branch JOIN conversations ON conversations.id = conversation

@@ -1,0 +1,38 @@
+"""Candidate, Found: passages that may be worth quoting for a question, as a search hands them to the recall."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from chatcli.conversation.message import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Passage `passage` (from 0) of message `number`, with the sought terms that occur in it: none, when it is
+    here only because it stands beside one that has some.
+    """
+
+    node: int
+    number: int
+    passage: int
+    role: Role
+    created: datetime
+    text: str
+    terms: frozenset[str] = frozenset()
+    conversation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found. `occurrences`: for each term asked for, in how many of the `passages` looked at it is.
+
+    `near`: of some candidates (node, passage), how near their meaning is to the question's, 0 to 1.
+    """
+
+    candidates: tuple[Candidate, ...] = ()
+    occurrences: Mapping[str, int] = field(default_factory=dict)
+    passages: int = 0
+    near: Mapping[tuple[int, int], float] = field(default_factory=dict)

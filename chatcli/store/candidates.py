@@ -1,0 +1,209 @@
+"""What the recall chooses from: the passages that hold the rarest of the question's terms, and what stands beside
+them. How they are ranked is the recall's business (chatcli/context).
+
+Each term's postings are read from FTS5 as they are, the newest MOST of them; terms that are more common than that
+say little and only mark what the others have found.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import log
+
+from chatcli.conversation.candidate import Candidate, Found
+from chatcli.conversation.message import Role
+from chatcli.store.passages import SHIFT
+from chatcli.store.rows import unpack, unpack_time
+from chatcli.store.search import Scope, quoted, scope_of
+
+MOST = 4000  # postings that are read of one term
+IN_ALL = 12_000  # postings that are weighed together, the rarest terms' first
+BESIDE = 2  # messages on either side of a find
+
+_PLACE = (1 << SHIFT) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """A message among the candidates: where it stands."""
+
+    node: int
+    branch: int
+    number: int
+    role: Role
+    created: int
+    conversation: int
+
+
+def candidates(
+    connection: sqlite3.Connection,
+    terms: Sequence[str],
+    *,
+    conversation: int,
+    before: int,
+    limit: int,
+    all_chats: bool,
+) -> Found:
+    """See Store.candidates."""
+    path = scope_of(connection, conversation, before)
+    scope = scope_of(connection, None, None) if all_chats else path
+    postings = {term: _postings(connection, term, scope) for term in dict.fromkeys(terms)}
+    first = path.first >> SHIFT
+    passages = _passages(connection) if all_chats else max(1, before - first)
+    best = _best(postings, passages)
+    messages = _wanted(connection, best, path, limit, all_chats)
+    beside = _beside(connection, messages, path)
+    shown = _with_neighbours(connection, messages, beside, {passage for passage, _ in best})
+    marks = {term: set(found) for term, found in postings.items()}
+    texts = _texts(connection, shown)
+    everything = {**messages, **beside}
+    return Found(
+        tuple(
+            _candidate(everything[passage >> SHIFT], passage, texts[passage], marks)
+            for passage in shown
+            if passage in texts
+        ),
+        {term: len(found) for term, found in postings.items()},
+        passages,
+    )
+
+
+def _postings(connection: sqlite3.Connection, term: str, scope: Scope) -> list[int]:
+    words = quoted(term)
+    if not words:
+        return []
+    query = (
+        "SELECT rowid FROM search WHERE search MATCH ? AND rowid >= ? AND rowid < ? ORDER BY rowid DESC LIMIT ?"
+    )
+    return [row[0] for row in connection.execute(query, (words, scope.first, scope.end, MOST))]
+
+
+def _passages(connection: sqlite3.Connection) -> int:
+    (most,) = connection.execute("SELECT coalesce(max(id), 1) FROM nodes").fetchone()
+    return int(most)
+
+
+def _best(postings: Mapping[str, list[int]], passages: int) -> list[tuple[int, float]]:
+    """(passage, weight), the heaviest first: each term weighs by how rare it is."""
+    weights: dict[int, float] = {}
+    total = 0
+    for found in sorted(filter(None, postings.values()), key=len):
+        weight = log(1 + passages / len(found))
+        total += len(found)
+        if total <= IN_ALL or not weights:
+            for passage in found:
+                weights[passage] = weights.get(passage, 0.0) + weight
+        else:
+            for passage in weights.keys() & set(found):
+                weights[passage] += weight
+    return sorted(weights.items(), key=lambda item: (-item[1], -item[0]))
+
+
+def _wanted(
+    connection: sqlite3.Connection, best: Iterable[tuple[int, float]], path: Scope, limit: int, all_chats: bool
+) -> dict[int, _Message]:
+    """The messages of the best passages, up to `limit`, that are on the path or in other conversations."""
+    ids = list(dict.fromkeys(passage >> SHIFT for passage, _ in best))
+    found: dict[int, _Message] = {}
+    for start in range(0, len(ids), 2 * limit):
+        portion = ids[start : start + 2 * limit]
+        known = {message.node: message for message in _messages(connection, portion)}
+        for node in portion:
+            message = known.get(node)
+            if message is not None and (_is_on(path, message) or (all_chats and _is_elsewhere(path, message))):
+                found[node] = message
+            if len(found) == limit:
+                return found
+    return found
+
+
+def _messages(connection: sqlite3.Connection, ids: Sequence[int]) -> list[_Message]:
+    return _read(connection, "nodes.id IN (SELECT value FROM json_each(?))", json.dumps(ids))
+
+
+def _beside(connection: sqlite3.Connection, messages: Mapping[int, _Message], path: Scope) -> dict[int, _Message]:
+    """The messages that stand up to BESIDE places from those, on the path or on the branch they are on."""
+    places: set[tuple[int, int]] = set()
+    for message in messages.values():
+        for number in range(message.number - BESIDE, message.number + BESIDE + 1):
+            branch = message.branch
+            if path.path is not None and message.conversation == path.conversation:
+                branch = _branch(path.path, number)
+            places.add((branch, number))
+    condition = """(branch, number) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]')
+                                        FROM json_each(?))"""
+    wanted = json.dumps(sorted(places - {(each.branch, each.number) for each in messages.values()}))
+    return {each.node: each for each in _read(connection, condition, wanted)}
+
+
+def _read(connection: sqlite3.Connection, condition: str, value: str) -> list[_Message]:
+    rows = connection.execute(
+        f"""SELECT nodes.id, branch, number, role, nodes.created, conversation FROM nodes
+            JOIN branches ON branches.id = branch JOIN conversations ON conversations.id = conversation
+            WHERE {condition} AND trashed IS NULL""",  # noqa: S608 - conditions of this module only
+        (value,),
+    )
+    return [
+        _Message(node, branch, number, Role(role), created, chat)
+        for node, branch, number, role, created, chat in rows
+    ]
+
+
+def _is_on(path: Scope, message: _Message) -> bool:
+    return path.path is not None and message.number <= path.path.get(message.branch, 0)
+
+
+def _is_elsewhere(path: Scope, message: _Message) -> bool:
+    return message.conversation != path.conversation
+
+
+def _branch(path: Mapping[int, int], number: int) -> int:
+    """The branch that the path takes at that number: of those that reach it, the one that is left first."""
+    reaching = [(upto, branch) for branch, upto in path.items() if upto >= number]
+    return min(reaching)[1] if reaching else 0
+
+
+def _with_neighbours(
+    connection: sqlite3.Connection,
+    messages: Mapping[int, _Message],
+    beside: Mapping[int, _Message],
+    found: set[int],
+) -> list[int]:
+    """The passages to show: the found ones of `messages`, and those up to BESIDE passages before and after."""
+    everything = {**messages, **beside}
+    nodes = sorted(everything.values(), key=lambda each: (each.conversation, each.number))
+    ids = _passage_ids(connection, list(everything))
+    line = [passage for message in nodes for passage in ids.get(message.node, ())]
+    shown: set[int] = set()
+    for place, passage in enumerate(line):
+        if passage in found and passage >> SHIFT in messages:
+            shown.update(line[max(0, place - BESIDE) : place + BESIDE + 1])
+    return [passage for passage in line if passage in shown]
+
+
+def _passage_ids(connection: sqlite3.Connection, nodes: Sequence[int]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    query = """SELECT id FROM json_each(?) JOIN passages ON id >= value << 10 AND id < (value + 1) << 10
+               ORDER BY id"""
+    for (passage,) in connection.execute(query, (json.dumps(nodes),)):
+        found.setdefault(passage >> SHIFT, []).append(passage)
+    return found
+
+
+def _texts(connection: sqlite3.Connection, passages: Sequence[int]) -> dict[int, str]:
+    query = """SELECT passages.id, substr(CAST(text AS BLOB), start, length)
+               FROM passages JOIN nodes ON nodes.id = passages.id >> 10
+               WHERE passages.id IN (SELECT value FROM json_each(?))"""
+    rows = connection.execute(query, (json.dumps(passages),))
+    return {passage: unpack(bytes(text)) for passage, text in rows}
+
+
+def _candidate(message: _Message, passage: int, text: str, marks: Mapping[str, set[int]]) -> Candidate:
+    terms = frozenset(term for term, found in marks.items() if passage in found)
+    created = unpack_time(message.created)
+    return Candidate(
+        message.node, message.number, passage & _PLACE, message.role, created, text, terms, message.conversation
+    )
