@@ -194,7 +194,7 @@ def _open_store(settings: Settings, paths: Paths) -> Store:
 
 
 def _counter(settings: Settings, paths: Paths) -> Counter:
-    return Counter(paths.cache if settings[table.SAVE] else None, settings[table.TOKENIZER])
+    return Counter(paths.vocabularies if settings[table.SAVE] else None, settings[table.TOKENIZER])
 
 
 def _take_last_model(session: Session) -> None:

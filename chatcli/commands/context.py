@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated
 
+from chatcli.client.models import Model
 from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.outcome import Outcome, Show
 from chatcli.commands.registry import command
@@ -59,8 +60,19 @@ def context(
             trained=model.trained,
             measured=turn.usage.prompt_tokens if turn is not None else None,
             planned=str(turn.planned) if turn is not None else "",
-            lines=(f"Counted by {session.counter.describe()}.",),
+            lines=(f"Counted by {session.counter.describe()}.", *_from_the_modelfile(model)),
         )
+    )
+
+
+def _from_the_modelfile(model: Model) -> tuple[str, ...]:
+    """What the model brings along itself, which counts as part of the template."""
+    brought = ["its SYSTEM, unless a system prompt is set"] if model.system else []
+    brought += [f"its {len(model.messages)} MESSAGEs"] if model.messages else []
+    return (
+        (f"The template's tokens include what the Modelfile of {model.name} puts in: {', '.join(brought)}.",)
+        if brought
+        else ()
     )
 
 
