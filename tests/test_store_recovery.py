@@ -51,6 +51,7 @@ def talk(store: Store, conversation: Conversation) -> None:
         draft.save("half")
         draft.finish(Message.assistant(f"reply {place} \udc80", "hm"), Ended.LENGTH, Turn("llama"))
     store.keep_state(conversation, State(cut=conversation.tip))
+    store.name(conversation, "here", conversation.tip)
 
 
 def words(conversation: Conversation) -> str:
@@ -89,6 +90,7 @@ def test_a_sound_store_is_recovered_whole(path: Path) -> None:
         conversation = store.conversation(store.entries()[0].id)
         assert conversation.settings == {"model": "llama"}
         assert conversation.state == State(cut=conversation.tip)
+        assert conversation.names == {"here": conversation.tip}
         assert len(store.children(conversation, conversation.path()[0].id)) == 2
     assert {file.name for file in path.parent.iterdir()} == {"chatcli.db", recovered.kept.name}
 

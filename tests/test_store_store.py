@@ -258,6 +258,33 @@ def test_an_entry_tells_the_model_that_replied_last(store: Store) -> None:
     assert (entry.model, entry.messages, entry.demo) == ("llama", 2, False)
 
 
+def test_a_place_may_have_a_name_and_is_kept(store: Store, path: Path) -> None:
+    conversation = store.create()
+    first, second = say(store, conversation, "one", "two")
+    store.name(conversation, "start", first)
+    store.name(conversation, "end", second)
+    store.name(conversation, "end", None)
+    with pytest.raises(NotFound):
+        store.name(conversation, "nowhere", 99)
+    assert reopened(path, conversation.id).names == conversation.names == {"start": first}
+
+
+def test_the_outline_shows_the_whole_tree_in_brief(store: Store) -> None:
+    conversation = store.create()
+    question, first = say(store, conversation, "a\nquestion \udc80", "first " * 1000)
+    draft = store.begin_reply(conversation, conversation.path()[0])
+    second = draft.finish(Message.assistant("second"), Ended.STOPPED, TURN)
+    twigs = store.outline(conversation.id)
+    assert [(twig.id, twig.parent, twig.number) for twig in twigs] == [
+        (question, None, 1),
+        (first, question, 2),
+        (second.id, question, 2),
+    ]
+    assert twigs[0].beginning.startswith("a question")
+    assert len(twigs[1].beginning) == 400
+    assert (twigs[2].model, twigs[2].ended, twigs[2].role) == ("llama", Ended.STOPPED, Role.ASSISTANT)
+
+
 def test_what_is_not_there_is_said(store: Store) -> None:
     conversation, other = store.create(), store.create()
     (elsewhere,) = say(store, other, "hi")

@@ -41,6 +41,25 @@ TURNS = st.builds(
 )
 
 
+KEYS = [
+    "messages",
+    "role",
+    "content",
+    "id",
+    "parent",
+    "turn",
+    "ended",
+    "state",
+    "names",
+    "attachments",
+    "mapping",
+    "message",
+    "history",
+    "chat",
+    "parts",
+]
+
+
 def nodes_of(conversation: Conversation) -> st.SearchStrategy[int | None]:
     return st.sampled_from([None, *sorted(conversation.nodes)])
 
@@ -63,6 +82,8 @@ def conversations(draw: st.DrawFn) -> Conversation:
     tip, pin = draw(nodes_of(conversation)), draw(nodes_of(conversation))
     conversation.go_to(tip)
     pins = frozenset([pin] if pin is not None else [])
+    if tip is not None:
+        conversation.names = {draw(NAMES): tip}
     conversation.state = State(tip, Summary(draw(TEXT), tip) if tip is not None else None, pins)
     return conversation
 
@@ -177,9 +198,7 @@ def test_a_file_is_read_and_a_missing_one_is_said(tmp_path: Path) -> None:
         lambda inner: (
             st.lists(inner, max_size=3)
             | st.dictionaries(
-                st.sampled_from(
-                    ["messages", "role", "content", "id", "parent", "turn", "ended", "state", "attachments"]
-                ),
+                st.sampled_from(KEYS),
                 inner,
                 max_size=4,
             )
@@ -188,7 +207,9 @@ def test_a_file_is_read_and_a_missing_one_is_said(tmp_path: Path) -> None:
 )
 @settings(max_examples=200, deadline=None)
 def test_any_json_is_read_or_refused_with_a_word(value: object) -> None:
-    for text in (json.dumps(value), json.dumps({"chatcli": 1, "messages": [value], "elsewhere": [value]})):
+    ours = {"chatcli": 1, "messages": [value], "elsewhere": [value]}
+    theirs = [{"mapping": {"a": value}}, {"chat": {"history": {"messages": {"b": value}}}}]
+    for text in map(json.dumps, (value, ours, *theirs)):
         try:
             chat = read_chat(text)
         except UserError:
@@ -214,6 +235,17 @@ def test_markdown_and_html_show_the_path() -> None:
     assert "<script" not in page
     assert "<svg" not in page
     assert "svg+xml" not in page
+
+
+def test_html_takes_rendered_replies() -> None:
+    conversation = Conversation(0, "Cats")
+    now = datetime.now(UTC)
+    conversation.add(Node(1, None, 1, Message.user("*hi*"), now))
+    conversation.add(Node(2, 1, 2, Message.assistant("*hi*"), now))
+    page = export(conversation, "html", rendered=lambda text: f"<em>{text[1:-1]}</em>", style="em { color: red }")
+    assert "<pre>*hi*</pre>" in page
+    assert "<em>hi</em>" in page
+    assert "em { color: red }" in page
 
 
 def test_an_unknown_format_is_refused() -> None:

@@ -49,6 +49,7 @@ class Conversation:
     tip: int | None = None
     settings: dict[str, str] = field(default_factory=dict)
     state: State = State()
+    names: dict[str, int] = field(default_factory=dict)  # branches and places that were given a name
     nodes: dict[int, Node] = field(default_factory=dict)
     load: Callable[[int], Iterable[Node]] | None = None
 

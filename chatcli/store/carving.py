@@ -21,8 +21,8 @@ _CELLS = {_TABLE_LEAF: 8, _INDEX_LEAF: 8, _INDEX_INNER: 12}
 # For each table its columns, and what each may hold: integer, text, blob, or none. An id is the row's own number.
 TABLES = {
     "conversations": (
-        "id created updated trashed demo tip latest model title settings state",
-        "n i i in i in i t tb t t",
+        "id created updated trashed demo tip latest model title settings state names",
+        "n i i in i in i t tb t t t",
     ),
     "branches": ("id conversation origin fork", "n i in i"),
     "nodes": (
@@ -64,8 +64,10 @@ def _rows(content: bytes, page: Callable[[int], bytes]) -> Iterator[tuple[str, R
         except (IndexError, struct.error, ValueError):
             continue
         for table, names, kinds in _SHAPES:
-            if len(values) == len(kinds) and all(map(_is_of_kind, values, kinds)):
-                row = dict(zip(names, (value for _, value in values), strict=True))
+            # A row from before the last column came (m003) ends without it.
+            missing = table == "conversations" and len(values) == len(kinds) - 1
+            if (len(values) == len(kinds) or missing) and all(map(_is_of_kind, values, kinds)):
+                row = dict(zip(names, (value for _, value in values), strict=not missing))
                 yield table, {**row, "id": row_id} if "id" in row else row
 
 

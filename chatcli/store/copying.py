@@ -49,12 +49,14 @@ def _show(connection: sqlite3.Connection, source: Conversation, target: int, ids
     first = next((node.message for node in everything if node.message.role is Role.USER), newest.message)
     updated = pack_time(max(node.created for node in everything))
     connection.execute(
-        """UPDATE conversations SET tip = ?, updated = ?, model = ?, state = ?, title = ?,
+        """UPDATE conversations SET tip = ?, updated = ?, model = ?, state = ?, names = ?, title = ?,
                latest = (SELECT max(1, max(latest)) FROM conversations WHERE updated <= ? OR id = ?)
            WHERE id = ?""",
         (
             *(ids[source.tip] if source.tip is not None else None, updated, models[-1] if models else ""),
-            *(pack_json(state_to_plain(renumbered(source.state, ids))), pack(source.title or title_of(first))),
+            pack_json(state_to_plain(renumbered(source.state, ids))),
+            pack_json({name: ids[node] for name, node in source.names.items() if node in ids}),
+            pack(source.title or title_of(first)),
             *(updated, target, target),
         ),
     )

@@ -61,6 +61,16 @@ class Database:
                     connection.execute("ROLLBACK")
                 raise
 
+    def check(self) -> list[str]:
+        """Read everything and see whether it fits together; what does not, in SQLite's words."""
+        with self.reading() as connection:
+            found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
+            loose = connection.execute("PRAGMA foreign_key_check").fetchall()
+        if self.read_only is None:
+            with self.writing() as connection:
+                connection.execute("INSERT INTO search (search) VALUES ('integrity-check')")
+        return [each for each in found if each != "ok"] + [f"a row of {row[0]} refers to nothing" for row in loose]
+
     def close(self) -> None:
         with self._lock, suppress(sqlite3.Error):
             self._connection.close()

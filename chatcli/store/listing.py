@@ -7,8 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from chatcli.conversation.message import Role
+from chatcli.conversation.tree import Ended
 from chatcli.store.failures import nonsense_is_damage
 from chatcli.store.rows import unpack, unpack_time
+from chatcli.store.title import clean_title
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,20 @@ class Entry:
     messages: int
     model: str
     demo: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Twig:
+    """A node of the tree in brief. `beginning`: the first line or so of its text; `model`: of a reply, or ""."""
+
+    id: int
+    parent: int | None
+    number: int
+    role: Role
+    ended: Ended
+    created: datetime
+    beginning: str
+    model: str
 
 
 @nonsense_is_damage()
@@ -37,6 +54,24 @@ def entries(
     return [
         Entry(number, unpack(title), unpack_time(updated), messages, model, bool(of_demo))
         for number, title, updated, messages, model, of_demo in rows
+    ]
+
+
+@nonsense_is_damage()
+def outline(connection: sqlite3.Connection, conversation: int) -> list[Twig]:
+    rows = connection.execute(
+        """SELECT nodes.id, parent, number, role, ended, created, substr(CAST(text AS BLOB), 1, 400),
+               coalesce(json_extract(turn, '$.model'), '')
+           FROM branches JOIN nodes ON branch = branches.id WHERE conversation = ? ORDER BY nodes.id""",
+        (conversation,),
+    )
+    return [
+        Twig(
+            *(node, parent, number, Role(role), Ended(ended), unpack_time(created)),
+            clean_title(beginning.decode(errors="replace")),
+            model,
+        )
+        for node, parent, number, role, ended, created, beginning, model in rows
     ]
 
 

@@ -112,7 +112,12 @@ _SEARCH = (
 )
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (m001_conversations, m002_search)
+def m003_names(connection: sqlite3.Connection) -> None:
+    """Places in a conversation that were given a name: JSON, name to node id."""
+    connection.execute("ALTER TABLE conversations ADD COLUMN names TEXT NOT NULL DEFAULT '{}'")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (m001_conversations, m002_search, m003_names)
 
 
 _RECORDS = "CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied TEXT NOT NULL) WITHOUT ROWID"

@@ -147,6 +147,38 @@ def everything(connection: sqlite3.Connection, conversation: int) -> list[Node]:
     )
 
 
+def on_path(connection: sqlite3.Connection, conversation: int, before: int, ids: Iterable[int]) -> list[Node]:
+    """Those of the nodes that are ancestors of `before`, in their order."""
+    return _nodes(
+        connection,
+        f"""{_WAY} SELECT {_COLUMNS} FROM way JOIN nodes USING (branch)
+            WHERE number <= upto AND id IN (SELECT value FROM json_each(?)) ORDER BY number""",  # noqa: S608
+        (before, conversation, json.dumps(sorted(ids))),
+    )
+
+
+def with_files(connection: sqlite3.Connection, conversation: int, before: int) -> list[Node]:
+    """The ancestors of `before` that have text files attached, in their order."""
+    return _nodes(
+        connection,
+        f"""{_WAY} SELECT {_COLUMNS} FROM way JOIN nodes USING (branch)
+            WHERE number <= upto AND id IN (
+                SELECT node FROM attachments JOIN nodes ON id = node JOIN branches ON branches.id = branch
+                WHERE conversation = ? AND kind = 'text'
+            ) ORDER BY number""",  # noqa: S608
+        (before, conversation, conversation),
+    )
+
+
+# The branches that lead to a node, each up to the number at which the way leaves it; the node itself is not on it.
+_WAY = """WITH RECURSIVE way (branch, upto) AS (
+        SELECT branch, number - 1 FROM nodes JOIN branches ON branches.id = branch
+        WHERE nodes.id = ? AND conversation = ?
+      UNION ALL
+        SELECT origin, min(fork, upto) FROM way JOIN branches ON id = way.branch WHERE origin IS NOT NULL
+    )"""
+
+
 def _place(
     connection: sqlite3.Connection, conversation: int, parent: int | None, created: int
 ) -> tuple[int, int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from html import escape
 
 from chatcli.conversation.message import Attachment, Role
@@ -32,20 +33,26 @@ def markdown_page(conversation: Conversation) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def html_page(conversation: Conversation) -> str:
+def html_page(conversation: Conversation, rendered: Callable[[str], str] | None, style: str) -> str:
+    """`rendered` makes safe HTML of Markdown, to go with the rules in `style`; without it text stands as it is."""
     title = escape(conversation.title or "Conversation")
-    articles = "\n".join(_article(node) for node in conversation.path())
-    return _PAGE.format(title=title, style=_STYLE, articles=articles)
+    articles = "\n".join(_article(node, rendered or _verbatim) for node in conversation.path())
+    return _PAGE.format(title=title, style=_STYLE + style, articles=articles)
 
 
-def _article(node: Node) -> str:
+def _verbatim(text: str) -> str:
+    return f"<pre>{escape(text)}</pre>"
+
+
+def _article(node: Node, rendered: Callable[[str], str]) -> str:
     message = node.message
     parts = [f"<h2>{escape(_heading(node))}</h2>"]
     if message.thinking:
         parts.append(f"<details><summary>Thinking</summary><pre>{escape(message.thinking)}</pre></details>")
     parts.extend(_shown(each) for each in message.attachments)
     if message.text:
-        parts.append(f"<pre>{escape(message.text)}</pre>")
+        # What a person typed is no Markdown: it stands as it was typed.
+        parts.append((_verbatim if message.role is Role.USER else rendered)(message.text))
     return f'<article class="{message.role.value}">\n' + "\n".join(parts) + "\n</article>"
 
 

@@ -1,6 +1,6 @@
 """A conversation as JSON types and back, complete: every branch, its settings, turns and files.
 
-    {"chatcli": 1, "title", "tip", "demo", "settings", "state", "messages": [], "elsewhere": [], "files": {}}
+    {"chatcli": 1, "title", "tip", "demo", "settings", "state", "names", "messages", "elsewhere", "files"}
 
 `messages` is the path to the tip; `elsewhere` has what lies on other branches. A message: {"id", "parent", "role",
 "content", "thinking", "attachments", "tool_calls", "created", "ended", "turn"}. What is empty is left out. Ids
@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from chatcli.conversation.message import Attachment
-from chatcli.conversation.state import State, Summary
+from chatcli.conversation.state import State
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.conversation.usage import Turn
 from chatcli.store.imported import ImportedChat, Seed, plant
@@ -39,6 +40,7 @@ def to_plain(conversation: Conversation) -> dict[str, Any]:
         "demo": conversation.demo,
         "settings": conversation.settings,
         "state": state_to_plain(renumbered(conversation.state, ids)),
+        "names": {name: ids[node] for name, node in conversation.names.items() if node in ids},
         "messages": [_message_to_plain(node, ids) for node in path],
         "elsewhere": [_message_to_plain(node, ids) for node in nodes if node.id not in on_path],
         "files": {digest: base64.b64encode(each.data).decode() for digest, each in files.items()},
@@ -64,9 +66,13 @@ def from_plain(plain: Mapping[str, Any]) -> ImportedChat:
     if "tip" in plain:
         tip = plain["tip"]
         conversation.tip = ids.get(tip) if isinstance(tip, Hashable) else None
+    numbers = {name: new for name, new in ids.items() if isinstance(name, int)}
+    places = mapped(plain.get("names")).items()
+    conversation.names = {
+        name: numbers[place] for name, place in places if isinstance(place, int) and place in numbers
+    }
     try:
-        state = state_from_plain(mapped(plain.get("state")))
-        conversation.state = renumbered(state, {name: new for name, new in ids.items() if isinstance(name, int)})
+        conversation.state = renumbered(state_from_plain(mapped(plain.get("state"))), numbers)
     except (KeyError, TypeError, AttributeError):
         repairs.append("the state of the context could not be read; it begins anew")
     return ImportedChat(conversation, repairs)
@@ -95,9 +101,10 @@ def seeds_from(items: Iterable[Any], files: Mapping[str, Any], repairs: list[str
 def renumbered(state: State, ids: Mapping[int, int]) -> State:
     """The state with its nodes' ids translated by `ids`. What it says of nodes that are not there is dropped."""
     summary = state.summary
-    return State(
+    return replace(
+        state,
         cut=ids.get(state.cut) if state.cut is not None else None,
-        summary=Summary(summary.text, ids[summary.upto]) if summary and summary.upto in ids else None,
+        summary=replace(summary, upto=ids[summary.upto]) if summary and summary.upto in ids else None,
         pins=frozenset(ids[each] for each in state.pins if each in ids),
         forgotten=frozenset(ids[each] for each in state.forgotten if each in ids),
     )

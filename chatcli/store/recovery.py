@@ -82,6 +82,8 @@ def _rebuild_one(store: Store, head: Row, seeds: list[Seed]) -> None:
         conversation.settings = dict(json.loads(head["settings"]))
         numbers = {name: new for name, new in ids.items() if isinstance(name, int)}
         conversation.state = renumbered(state_from_plain(json.loads(head["state"])), numbers)
+        names = json.loads(head["names"])
+        conversation.names = {name: numbers[node] for name, node in names.items() if node in numbers}
     copy = store.take_in(conversation)
     if head.get("trashed") is not None:
         store.delete(copy.id)

@@ -88,11 +88,13 @@ def state_to_plain(state: State) -> dict[str, Any]:
     if state.cut is not None:
         plain["cut"] = state.cut
     if state.summary is not None:
-        plain["summary"] = {"text": state.summary.text, "upto": state.summary.upto}
+        plain["summary"] = asdict(state.summary)
     if state.pins:
         plain["pins"] = sorted(state.pins)
     if state.forgotten:
         plain["forgotten"] = sorted(state.forgotten)
+    if state.reserve is not None:
+        plain["reserve"] = state.reserve
     return plain
 
 
@@ -100,11 +102,13 @@ def state_from_plain(plain: Mapping[str, Any]) -> State:
     summary = plain.get("summary")
     return State(
         cut=plain.get("cut"),
-        summary=Summary(summary["text"], summary["upto"]) if summary else None,
+        summary=Summary(**{name: summary[name] for name in _SUMMARY if name in summary}) if summary else None,
         pins=frozenset(plain.get("pins", ())),
         forgotten=frozenset(plain.get("forgotten", ())),
+        reserve=plain.get("reserve"),
     )
 
 
 _TURN = [field.name for field in fields(Turn)]
 _USAGE = [field.name for field in fields(Usage)]
+_SUMMARY = [field.name for field in fields(Summary)]

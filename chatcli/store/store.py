@@ -6,25 +6,26 @@ opened, shared and made safe is database.py's; the tree in SQL is nodes.py's.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from chatcli.conversation.candidate import Found
 from chatcli.conversation.hit import Hit
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.state import State
 from chatcli.conversation.tree import Conversation, Ended, Node
-from chatcli.errors import NotFound, StoreError
-from chatcli.store import listing, nodes
+from chatcli.errors import Locked, NotFound, StoreError
+from chatcli.store import heads, listing, nodes
+from chatcli.store.candidates import candidates
 from chatcli.store.copying import copy_into
 from chatcli.store.database import Database, open_database
 from chatcli.store.draft import Draft
-from chatcli.store.failures import nonsense_is_damage
-from chatcli.store.listing import Entry
-from chatcli.store.rows import pack, pack_json, pack_time, state_from_plain, state_to_plain, unpack
+from chatcli.store.listing import Entry, Twig
+from chatcli.store.rows import pack, pack_json, pack_time, state_to_plain
 from chatcli.store.search import search
 from chatcli.store.title import clean_title, title_of
 from chatcli.store.trash import purge
@@ -73,37 +74,16 @@ class Store:
     ) -> Conversation:
         """A new conversation. It is in no list before something is said in it."""
         title, kept = clean_title(title), dict(settings or {})
-        now = pack_time(self._now())
+        created = pack_time(self._now())
         with self._database.writing() as connection:
-            conversation = connection.execute(
-                "INSERT INTO conversations (created, updated, demo, title, settings) VALUES (?, ?, ?, ?, ?)",
-                (now, now, demo, pack(title), pack_json(kept)),
-            ).lastrowid
-        assert conversation is not None
+            conversation = heads.create(connection, title=title, demo=demo, settings=kept, created=created)
         self._created.append(conversation)
         return Conversation(conversation, title, demo, settings=kept, load=self._loader(conversation))
 
     def conversation(self, conversation_id: int) -> Conversation:
         """Open a conversation at its tip: the end of its path is loaded, the rest comes when it is looked at."""
         with self._database.reading() as connection:
-            row = connection.execute(
-                "SELECT title, demo, tip, settings, state FROM conversations WHERE id = ?", (conversation_id,)
-            ).fetchone()
-            if row is None:
-                raise _no_conversation(conversation_id)
-            title, demo, tip, settings, state = row
-            end = nodes.ancestors(connection, conversation_id, tip) if tip is not None else []
-        with nonsense_is_damage():
-            return Conversation(
-                id=conversation_id,
-                title=unpack(title),
-                demo=bool(demo),
-                tip=tip if end else None,
-                settings=dict(json.loads(settings)),
-                state=state_from_plain(json.loads(state)),
-                nodes={node.id: node for node in end},
-                load=self._loader(conversation_id),
-            )
+            return heads.read(connection, conversation_id, self._loader(conversation_id))
 
     def whole(self, conversation_id: int) -> Conversation:
         """A conversation with all its branches loaded: for exports."""
@@ -162,6 +142,19 @@ class Store:
             found = nodes.children(connection, conversation.id, node_id)
         conversation.nodes.update((node.id, node) for node in found)
         return found
+
+    def outline(self, conversation_id: int) -> list[Twig]:
+        """The whole tree in brief, in the order it grew."""
+        with self._database.reading() as connection:
+            return listing.outline(connection, conversation_id)
+
+    def name(self, conversation: Conversation, name: str, node_id: int | None) -> None:
+        """Give a place in the conversation a name, to come back to (None: take the name away)."""
+        names = {known: node for known, node in conversation.names.items() if known != name}
+        if node_id is not None:
+            names[name] = self._look_up(conversation, node_id).id
+        self._set(conversation.id, "names", pack_json(names))
+        conversation.names = names
 
     def keep_state(self, conversation: Conversation, state: State) -> None:
         self._set(conversation.id, "state", pack_json(state_to_plain(state)))
@@ -229,22 +222,34 @@ class Store:
                 connection, terms, conversation=conversation, before=before, limit=limit, per_message=per_message
             )
 
-    def check(self) -> list[str]:
-        """Read everything and see whether it fits together; what does not, in SQLite's words. For doctor."""
+    def candidates(
+        self, terms: Sequence[str], *, conversation: int, before: int, limit: int = 150, all_chats: bool = False
+    ) -> Found:
+        """For the recall: the passages with the rarest of `terms`, of up to `limit` messages on the path that
+        leads to node `before` (`all_chats`: or in other conversations), and those beside them.
+        """
         with self._database.reading() as connection:
-            found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
-            loose = connection.execute("PRAGMA foreign_key_check").fetchall()
-            found += [f"a row of {row[0]} refers to nothing" for row in loose]
-        if self.read_only is None:
-            with self._database.writing() as connection:
-                connection.execute("INSERT INTO search (search) VALUES ('integrity-check')")
-        return [problem for problem in found if problem != "ok"]
+            return candidates(
+                connection, terms, conversation=conversation, before=before, limit=limit, all_chats=all_chats
+            )
+
+    def on_path(self, conversation: Conversation, before: int, ids: Iterable[int]) -> list[Node]:
+        """Those of the nodes that are on the path that leads to node `before`, in its order."""
+        with self._database.reading() as connection:
+            return nodes.on_path(connection, conversation.id, before, ids)
+
+    def with_files(self, conversation: Conversation, before: int) -> list[Node]:
+        """The nodes on the path that leads to node `before` which have text files attached, in its order."""
+        with self._database.reading() as connection:
+            return nodes.with_files(connection, conversation.id, before)
+
+    def check(self) -> list[str]:
+        """Read everything and see whether it fits together; what does not. For chatcli doctor."""
+        return self._database.check()
 
     def _set(self, conversation_id: int, column: str, value: str | bytes | int | None) -> None:
         with self._database.writing() as connection:
-            setting = f"UPDATE conversations SET {column} = ? WHERE id = ?"  # noqa: S608 - named in this class only
-            if not connection.execute(setting, (value, conversation_id)).rowcount:
-                raise _no_conversation(conversation_id)
+            heads.change(connection, conversation_id, column, value)
 
     def _look_up(self, conversation: Conversation, node_id: int) -> Node:
         try:
@@ -265,20 +270,12 @@ class Store:
         with self._database.reading() as connection:
             if not connection.execute("SELECT 1 FROM pieces LIMIT 1").fetchone():
                 return
-        with self._database.writing() as connection:
+        with suppress(Locked), self._database.writing() as connection:  # else the next one to open it does it
             nodes.fold_pieces(connection)
 
     def _forget_unused(self) -> None:
         if not self._created:
             return
         unused, self._created = self._created, []
-        try:
-            with self._database.writing() as connection:
-                for conversation in unused:
-                    connection.execute("DELETE FROM conversations WHERE id = ? AND latest = 0", (conversation,))
-        except StoreError:
-            pass  # it is in no list; the next purge takes it
-
-
-def _no_conversation(conversation_id: int) -> NotFound:
-    return NotFound(f"There is no conversation {conversation_id}.", "/chats lists them.")
+        with suppress(StoreError), self._database.writing() as connection:  # else the next purge takes them
+            heads.remove_unused(connection, unused)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,17 +20,24 @@ Format = Literal["md", "json", "jsonl", "html"]
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
-def export(conversation: Conversation, format: str) -> str:  # noqa: A002
+def export(
+    conversation: Conversation,
+    format: str,  # noqa: A002
+    *,
+    rendered: Callable[[str], str] | None = None,
+    style: str = "",
+) -> str:
     """The conversation as text that is valid in UTF-8.
 
     JSON and JSONL hold all of it (other branches as far as they are loaded: see Store.whole), and read_chat reads
-    them back. Markdown and HTML show the path.
+    them back. Markdown and HTML show the path. For HTML, `rendered` may be given, which makes safe HTML of a
+    reply's Markdown, to go with the CSS rules `style`; without it replies stand as they came.
     """
     match format:
         case "md":
             return markdown_page(conversation).encode(errors="replace").decode()
         case "html":
-            return html_page(conversation).encode(errors="replace").decode()
+            return html_page(conversation, rendered, style).encode(errors="replace").decode()
         case "json":
             return _json(to_plain(conversation), indent=1) + "\n"
         case "jsonl":

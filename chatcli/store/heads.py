@@ -1,0 +1,62 @@
+"""The row of a conversation itself: made, read, changed. What is said in it is nodes.py's. No transactions here."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+
+from chatcli.conversation.tree import Conversation, Node
+from chatcli.errors import NotFound
+from chatcli.store import nodes
+from chatcli.store.failures import nonsense_is_damage
+from chatcli.store.rows import Column, pack, pack_json, state_from_plain, unpack
+
+
+def create(
+    connection: sqlite3.Connection, *, title: str, demo: bool, settings: Mapping[str, str], created: int
+) -> int:
+    conversation = connection.execute(
+        "INSERT INTO conversations (created, updated, demo, title, settings) VALUES (?, ?, ?, ?, ?)",
+        (created, created, demo, pack(title), pack_json(settings)),
+    ).lastrowid
+    assert conversation is not None
+    return conversation
+
+
+def read(connection: sqlite3.Connection, conversation: int, load: Callable[[int], Iterable[Node]]) -> Conversation:
+    """The conversation with the end of its path; `load` is what it fetches the rest with."""
+    row = connection.execute(
+        "SELECT title, demo, tip, settings, state, names FROM conversations WHERE id = ?", (conversation,)
+    ).fetchone()
+    if row is None:
+        raise missing(conversation)
+    title, demo, tip, settings, state, names = row
+    end = nodes.ancestors(connection, conversation, tip) if tip is not None else []
+    with nonsense_is_damage():
+        return Conversation(
+            id=conversation,
+            title=unpack(title),
+            demo=bool(demo),
+            tip=tip if end else None,
+            settings=dict(json.loads(settings)),
+            state=state_from_plain(json.loads(state)),
+            names=dict(json.loads(names)),
+            nodes={node.id: node for node in end},
+            load=load,
+        )
+
+
+def change(connection: sqlite3.Connection, conversation: int, column: str, value: Column | int | None) -> None:
+    changing = f"UPDATE conversations SET {column} = ? WHERE id = ?"  # noqa: S608 - columns named in our code only
+    if not connection.execute(changing, (value, conversation)).rowcount:
+        raise missing(conversation)
+
+
+def remove_unused(connection: sqlite3.Connection, conversations: Iterable[int]) -> None:
+    for conversation in conversations:
+        connection.execute("DELETE FROM conversations WHERE id = ? AND latest = 0", (conversation,))
+
+
+def missing(conversation: int) -> NotFound:
+    return NotFound(f"There is no conversation {conversation}.", "/chats lists them.")
