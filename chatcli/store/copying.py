@@ -10,8 +10,7 @@ from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.store import nodes
 from chatcli.store.database import Database
-from chatcli.store.plain import renumbered
-from chatcli.store.rows import pack, pack_json, pack_time, state_to_plain
+from chatcli.store.rows import pack, pack_json, pack_time, renumbered, state_to_plain
 from chatcli.store.title import title_of
 
 # A portion is one transaction: short enough that another chatcli waits for no more than a moment.

@@ -1,4 +1,4 @@
-"""The row of a conversation itself: made, read, changed. What is said in it is nodes.py's. No transactions here."""
+"""The row of a conversation itself: made, read, changed. What is said in it is nodes.py's."""
 
 from __future__ import annotations
 

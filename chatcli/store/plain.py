@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from chatcli.conversation.message import Attachment
-from chatcli.conversation.state import State
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.conversation.usage import Turn
 from chatcli.store.imported import ImportedChat, Seed, plant
 from chatcli.store.messages import listed, mapped, read_message, read_time
-from chatcli.store.rows import state_from_plain, state_to_plain, turn_from_plain, turn_to_plain
+from chatcli.store.rows import renumbered, state_from_plain, state_to_plain, turn_from_plain, turn_to_plain
 from chatcli.store.title import clean_title
 
 FORM = 1
@@ -96,18 +94,6 @@ def seeds_from(items: Iterable[Any], files: Mapping[str, Any], repairs: list[str
         created = read_time(about.get("created"))
         seeds.append(Seed(name, parent, message, created, _read_ended(about), _read_turn(about, place, repairs)))
     return seeds
-
-
-def renumbered(state: State, ids: Mapping[int, int]) -> State:
-    """The state with its nodes' ids translated by `ids`. What it says of nodes that are not there is dropped."""
-    summary = state.summary
-    return replace(
-        state,
-        cut=ids.get(state.cut) if state.cut is not None else None,
-        summary=replace(summary, upto=ids[summary.upto]) if summary and summary.upto in ids else None,
-        pins=frozenset(ids[each] for each in state.pins if each in ids),
-        forgotten=frozenset(ids[each] for each in state.forgotten if each in ids),
-    )
 
 
 def _read_ended(about: Mapping[str, Any]) -> Ended:

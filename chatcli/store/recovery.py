@@ -18,8 +18,7 @@ from chatcli.conversation.tree import Conversation, Ended
 from chatcli.errors import Damaged, NoRoom
 from chatcli.store.carving import Row
 from chatcli.store.imported import Seed, plant
-from chatcli.store.plain import renumbered
-from chatcli.store.rows import state_from_plain, turn_from_plain, unpack_time, unpack_tool_uses
+from chatcli.store.rows import renumbered, state_from_plain, turn_from_plain, unpack_time, unpack_tool_uses
 from chatcli.store.salvage import Salvaged, salvage
 from chatcli.store.store import Store, utc_now
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -106,6 +106,18 @@ def state_from_plain(plain: Mapping[str, Any]) -> State:
         pins=frozenset(plain.get("pins", ())),
         forgotten=frozenset(plain.get("forgotten", ())),
         reserve=plain.get("reserve"),
+    )
+
+
+def renumbered(state: State, ids: Mapping[int, int]) -> State:
+    """The state with its nodes' ids translated by `ids`. What it says of nodes that are not there is dropped."""
+    summary = state.summary
+    return replace(
+        state,
+        cut=ids.get(state.cut) if state.cut is not None else None,
+        summary=replace(summary, upto=ids[summary.upto]) if summary and summary.upto in ids else None,
+        pins=frozenset(ids[each] for each in state.pins if each in ids),
+        forgotten=frozenset(ids[each] for each in state.forgotten if each in ids),
     )
 
 

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from chatcli.conversation.tree import Conversation
 from chatcli.errors import BadFile, UserError
@@ -14,8 +14,6 @@ from chatcli.store.foreign import is_open_webui, is_openai, read_open_webui, rea
 from chatcli.store.imported import ImportedChat
 from chatcli.store.pages import html_page, markdown_page
 from chatcli.store.plain import FORM, from_plain, to_plain
-
-Format = Literal["md", "json", "jsonl", "html"]
 
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 
