@@ -15,11 +15,11 @@ from chatcli.render.theme import Palette
 _LONG = 4096  # characters of one source line that are taken together: what keeps endless lines cheap
 # From here on nothing can change what a line is: text, emphasis or code, after quote and list markers.
 _DECIDED = re.compile(
-    r"(?:[ >]*(?:[-*+] +|\d{1,9}[.)] +)?)*"
+    r"[ >]*+(?:(?:[-*+]|\d{1,9}[.)]) [ >]*+)*+"
     r"(?:[^\s\d\-+*_=#~|:`<>\[]|\*{1,3}[^\s*\-_=+>]|`{1,2}[^`\s]|\d+[^\d.)]|\d+[.)]\S|\[[^\]]*\][^:])"
 )
 # What may still become a list, a rule, a heading underline, a fence or a table: not worth a flicker.
-_UNDECIDED = re.compile(r"[\s>]*(?:[-+*_=#~|:`\s]*|\d{1,9}[.)]?\s*)\Z|\s*(?:`{3,}|~{3,})[^`]*\Z")
+_UNDECIDED = re.compile(r"[\s>]*+(?:[-+*_=#~|:`\s]*+|\d{1,9}[.)]?\s*+)\Z|\s*+(?:`{3,}|~{3,})[^`]*+\Z")
 
 
 def render(markdown: str, palette: Palette, width: int) -> list[Line]:

@@ -19,6 +19,7 @@ from chatcli.render.paragraph import Paragraph
 from chatcli.render.table import Table, starts_table
 from chatcli.render.theme import Palette
 
+_DEEPEST = 30  # containers in each other; what would open more is text
 _NARROWEST = 12  # cells that are kept for the text, however deep it is nested
 _TASK = re.compile(r"\[([ xX])\](?= )")
 
@@ -163,7 +164,7 @@ class Tree:
         while body := text.lstrip(" "):
             indent = len(text) - len(body)
             interrupts = self.in_paragraph and not opened and depth == len(self.stack)
-            if indent > 3:
+            if indent > 3 or len(self.stack) > _DEEPEST:
                 break
             if body[0] == ">":
                 self._close_to(depth)
@@ -300,7 +301,7 @@ class Tree:
     def _begin(self, kind: str) -> None:
         """A child of that kind begins in the innermost container: with a blank line before it, or not."""
         box = self.stack[-1]
-        if box.last and (box.gap or (box.kind != "item" and not _close(box.last, kind))):
+        if box.last and not box.fresh and (box.gap or (box.kind != "item" and not _close(box.last, kind))):
             self.owed = True
         box.last, box.gap = kind, False
 

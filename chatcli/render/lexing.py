@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -37,6 +37,7 @@ _ALIASES = {
 # end has not come, these openers, found open at the end of a line, are tried with the closer put behind it.
 _PAIRS = (
     ("/*", "*/"),
+    ("```", "```"),
     ('"""', '"""'),
     ("'''", "'''"),
     ("`", "`"),
@@ -46,6 +47,7 @@ _PAIRS = (
     ("(*", "*)"),
     ("#|", "|#"),
     ("<#", "#>"),
+    ('r#"', '"#'),
     ("'", "'"),
     ('"', '"'),
 )
@@ -64,22 +66,21 @@ def lexing(language: str) -> Lexing | None:
     lexer = _lexer(language)
     if lexer is None:
         return None
-    if isinstance(lexer, ExtendedRegexLexer):
-        return _Contextual(lexer)
-    return _Stacked(lexer) if isinstance(lexer, RegexLexer) else _Alone(lexer)
+    return _ByRules(lexer) if isinstance(lexer, RegexLexer) else _Alone(lexer)
 
 
-class _Stacked:
-    """RegexLexer: what is kept is its stack of states, and a comment or string that is not closed yet."""
+class _ByRules:
+    """A lexer made of rules: what is kept is its context, and a comment or string that is not closed yet."""
 
     def __init__(self, lexer: RegexLexer) -> None:
         self._lexer = lexer
-        self._stack: tuple[str, ...] = ("root",)
+        self._context = _new_context(lexer)
         self._open: tuple[re.Pattern[str], _TokenType] | None = None
         self._inner: tuple[Lexing, str] | None = None
 
-    def copy(self) -> _Stacked:
+    def copy(self) -> _ByRules:
         twin = copy.copy(self)
+        twin._context = _copy_context(self._context)
         if self._inner:
             twin._inner = (self._inner[0].copy(), self._inner[1])
         return twin
@@ -89,28 +90,24 @@ class _Stacked:
             if self._inner[1] not in text.lower():
                 return self._inner[0].line(text)
             self._inner = None
-        lexed: Lexed = []
-        start = 0
-        if self._open:
-            closer, kind = self._open
-            end = closer.search(text)
-            if not end:
-                return [(kind, text)]
-            start = end.end()
-            lexed.append((kind, text[:start]))
-            self._open = None
-        return lexed + self._rest(text, start)
+        if not self._open:
+            return self._rest(text, 0)
+        closer, kind = self._open
+        end = closer.search(text)
+        if not end:
+            return [(kind, text)]
+        self._open = None
+        return [(kind, text[: end.end()]), *self._rest(text, end.end())]
 
     def _rest(self, text: str, start: int) -> Lexed:
         edge = len(text)
         for closer, pattern in _closers(text, start):
-            run = _Run(self._lexer, f"{text}\n{closer}\n", start, self._stack, edge)
-            if run.crossed and run.lexed:
-                self._open, self._stack = (re.compile(pattern), run.lexed[-1][0]), run.stack
+            run = _Run(self._lexer, _copy_context(self._context), f"{text}\n{closer}\n", start, edge)
+            if run.crossed:
+                self._open, self._context = (re.compile(pattern), run.crossed), run.context
                 return run.lexed
-        run = _Run(self._lexer, text + "\n", start, self._stack, edge + 1)
-        self._stack = run.stack
-        if embedded := _EMBEDDED.get(run.stack[-1]):
+        run = _Run(self._lexer, self._context, text + "\n", start, edge)
+        if embedded := _EMBEDDED.get(run.context.stack[-1]):
             inner = lexing(embedded[0])
             self._inner = (inner, embedded[1]) if inner else None
         return run.lexed
@@ -122,7 +119,7 @@ def _closers(text: str, start: int) -> Iterator[tuple[str, str]]:
         if _left_open(text, start, opener, closer):
             yield closer, re.escape(closer)
     if heredoc := _HEREDOC.search(text, start):
-        yield heredoc[1], rf"^\s*{heredoc[1]}$"
+        yield f"\n{heredoc[1]}", rf"^\s*{heredoc[1]}$"
 
 
 def _left_open(text: str, start: int, opener: str, closer: str) -> bool:
@@ -135,78 +132,78 @@ def _left_open(text: str, start: int, opener: str, closer: str) -> bool:
 
 
 class _Run:
-    """One run of a RegexLexer's rules over `text`. It ends at `edge`, or with the match that goes beyond it.
+    """One run of a lexer's rules over a line, which ends at `edge`; what follows is there to be looked at.
 
-    Pygments keeps the stack to itself, so its loop is done here: the rules are its own.
+    Pygments does not tell the state it ends in, so its loop is done here; the rules are its own. `crossed`: what
+    the first match that goes beyond the line takes the next one for.
     """
 
-    def __init__(self, lexer: RegexLexer, text: str, start: int, stack: Sequence[str], edge: int) -> None:
+    def __init__(self, lexer: RegexLexer, context: LexerContext, text: str, start: int, edge: int) -> None:
         self.lexed: Lexed = []
-        self.crossed = False
-        self._states = list(stack)
+        self.crossed: _TokenType | None = None
+        self.context = context
+        self._lexer, self._edge = lexer, edge
+        context.text, context.pos, context.end = text, start, len(text)
         rules: dict[str, Any] = lexer._tokens  # type: ignore[attr-defined]
-        at, stuck = start, 0
-        while at < edge and not self.crossed and stuck < 100:
-            if self._states[-1] in _EMBEDDED and text[at] == "\n":
-                break  # its rules for a newline give up, as for a text that ends here
-            for match_at, action, new_state in rules[self._states[-1]]:
-                found = match_at(text, at)
-                if not found:
-                    continue
-                self.crossed = found.end() > edge + 1
-                self._take(lexer, found, action, edge)
-                stuck = stuck + 1 if found.end() == at else 0
-                at = found.end()
+        idle = 0
+        while context.pos <= edge and not self.crossed and idle < 100:  # idle: a lexer that goes round in a circle
+            if context.stack[-1] in _EMBEDDED and context.pos == edge:
+                break  # the rules for a newline give up there, as if the text ended
+            before = context.pos
+            self._step(rules[context.stack[-1]])
+            idle = idle + 1 if context.pos == before else 0
+
+    def _step(self, rules: Any) -> None:
+        context = self.context
+        for match_at, action, new_state in rules:
+            found = match_at(context.text, context.pos, context.end)
+            if found:
+                self._take(found, action)
                 self._change(new_state)
-                break
-            else:
-                if text[at] == "\n":
-                    self._states = ["root"]
-                else:
-                    self.lexed.append((Error, text[at]))
-                at += 1
+                return
+        if context.text[context.pos] == "\n":
+            context.stack = ["root"]
+        else:
+            self.lexed.append((Error, context.text[context.pos]))
+        context.pos += 1
 
-    @property
-    def stack(self) -> tuple[str, ...]:
-        return tuple(self._states)
-
-    def _take(self, lexer: RegexLexer, found: Any, action: Any, edge: int) -> None:
-        if action is None:
-            return
-        matched = [(found.start(), action, found.group())] if type(action) is _TokenType else action(lexer, found)
+    def _take(self, found: Any, action: Any) -> None:
+        context, edge = self.context, self._edge
+        if action is None or type(action) is _TokenType:
+            matched = [(found.start(), action, found.group())] if action else []
+            context.pos = found.end()
+        elif isinstance(self._lexer, ExtendedRegexLexer):
+            matched = list(action(self._lexer, found, context))
+        else:
+            matched = list(action(self._lexer, found))
+            context.pos = found.end()
         for at, kind, part in matched:
             if part and at < edge:
                 self.lexed.append((kind, part[: edge - at].rstrip("\n")))
+            if context.pos > edge + 1 and at <= edge + 1 < at + len(part):
+                self.crossed = kind
 
     def _change(self, new_state: Any) -> None:
-        states = self._states
+        stack: list[str] = self.context.stack
         if isinstance(new_state, int):
-            del states[max(1, len(states) - abs(new_state)) :]
+            del stack[max(1, len(stack) - abs(new_state)) :]
         elif new_state is not None:
             for state in (new_state,) if isinstance(new_state, str) else new_state:
                 if state == "#pop":
-                    del states[max(1, len(states) - 1) :]
+                    del stack[max(1, len(stack) - 1) :]
                 else:
-                    states.append(states[-1] if state == "#push" else state)
+                    stack.append(stack[-1] if state == "#push" else state)
 
 
-class _Contextual:
-    """ExtendedRegexLexer: it keeps what it knows in a context, which can be handed back to it."""
+def _new_context(lexer: RegexLexer) -> LexerContext:
+    kind: type[LexerContext] = YamlLexerContext if "yaml" in lexer.aliases else LexerContext
+    return kind("", 0)
 
-    def __init__(self, lexer: ExtendedRegexLexer) -> None:
-        self._lexer = lexer
-        context: type[LexerContext] = YamlLexerContext if "yaml" in lexer.aliases else LexerContext
-        self._context = context("", 0)
 
-    def copy(self) -> _Contextual:
-        twin = copy.copy(self)
-        twin._context = copy.deepcopy(self._context)
-        return twin
-
-    def line(self, text: str) -> Lexed:
-        context = self._context
-        context.text, context.pos, context.end = text + "\n", 0, len(text) + 1
-        return [(kind, part) for _, kind, part in self._lexer.get_tokens_unprocessed(context=context)]
+def _copy_context(context: LexerContext) -> LexerContext:
+    twin = copy.copy(context)
+    vars(twin).update({name: list(held) for name, held in vars(context).items() if isinstance(held, list)})
+    return twin
 
 
 class _Alone:

@@ -9,7 +9,6 @@ from markdown_it.common.html_blocks import block_names
 from markdown_it.common.html_re import HTML_OPEN_CLOSE_TAG_STR
 
 _HEADING = re.compile(r"(#{1,6})(?: (.*))?\Z")
-_HEADING_END = re.compile(r"(?:\A|[ ]+)#+\Z")
 _FENCE = re.compile(r"(`{3,})([^`]*)\Z|(~{3,})(.*)\Z")
 _RULE = re.compile(r"([-*_])[ ]*(?:\1[ ]*){2,}\Z")
 _UNDERLINE = re.compile(r"(=+|-+)[ ]*\Z")
@@ -46,7 +45,11 @@ def expand_tabs(line: str) -> str:
 
 def heading(text: str) -> tuple[int, str] | None:
     found = _HEADING.match(text) if text.startswith("#") else None
-    return (len(found[1]), _HEADING_END.sub("", (found[2] or "").strip())) if found else None
+    if not found:
+        return None
+    body = (found[2] or "").strip()
+    bare = body.rstrip("#")  # a run of # behind a space is no part of the heading
+    return len(found[1]), bare.rstrip() if not bare or bare.endswith(" ") else body
 
 
 def underline(text: str) -> int:
@@ -79,7 +82,7 @@ def item(text: str, indent: int) -> Item | None:
     if not found:
         return None
     mark, spaces = found[1], len(found[2])
-    if not 1 <= spaces <= 4:  # nothing behind the marker, or indented code
+    if not 1 <= spaces <= 4 or found.end() == len(text):  # indented code, or nothing behind the marker
         spaces = 1
     number = int(mark[:-1]) if mark[:-1] else 0
     return Item(mark[-1], number, indent + len(mark) + spaces, text[len(mark) + spaces :])

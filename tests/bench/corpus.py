@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from itertools import cycle
 
 _TOKEN = re.compile(r" ?\w{1,7}| ?[^\w\s]{1,2}|\n|\s+")
 _SPEECH = """
@@ -19,12 +20,23 @@ def reply(kind: str, tokens: int, seed: int = 1) -> list[str]:
     """About `tokens` pieces of a reply. `kind`: prose or code."""
     chance = random.Random(f"{kind}{seed}")
     blocks = {
-        "prose": ([_paragraph] * 8 + [_list, _heading, _quote, _short_code, _table]),
-        "code": ([_paragraph] * 2 + [_code, _code, _list, _table, _heading]),
+        "prose": [
+            _heading,
+            *[_paragraph] * 3,
+            _list,
+            *[_paragraph] * 2,
+            _quote,
+            _short_code,
+            *[_paragraph] * 3,
+            _table,
+        ],
+        "code": [_heading, _paragraph, _code, _list, _paragraph, _code, _table],
     }[kind]
     pieces: list[str] = []
-    while len(pieces) < tokens:
-        pieces += cut(chance.choice(blocks)(chance) + "\n\n")
+    for block in cycle(blocks):  # in turn, so that the beginning of a reply is as rich as the whole
+        pieces += cut(block(chance) + "\n\n")
+        if len(pieces) >= tokens:
+            break
     return pieces[:tokens]
 
 
@@ -80,7 +92,7 @@ def _short_code(chance: random.Random) -> str:
 
 
 def _code(chance: random.Random) -> str:
-    return "```python\n" + "".join(_function(chance) for _ in range(chance.randint(3, 12))) + "```"
+    return "```python\n" + "".join(_function(chance) for _ in range(chance.randint(4, 6))) + "```"
 
 
 def _function(chance: random.Random) -> str:

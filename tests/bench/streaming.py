@@ -4,7 +4,7 @@
 
 Pieces arrive at 50 a second, with a pause of 1.5 s after every 400, in simulated time: the time between them is
 not waited for, the time that drawing takes is added. The refresh policy is the one that ships. Beside it:
-(a) writing the raw text, (b) rendering it once with Rich at its end, (c) rich.live with the whole Markdown at 10 Hz
+(a) writing the raw text, (b) rendering it once with Rich at its end, (c) rich.live with all Markdown at 10 Hz
 (measured at some lengths, extrapolated to all refreshes). Costs are CPU seconds.
 """
 
@@ -75,7 +75,7 @@ class Clock:
 class TimedPainter(Painter):
     """Notes when every refresh was on the terminal."""
 
-    def __init__(self, write: Callable[[str], Any], clock: Clock) -> None:
+    def __init__(self, write: Callable[[str], object], clock: Clock) -> None:
         super().__init__(write)
         self._clock = clock
         self.painted: list[float] = []
@@ -186,7 +186,7 @@ def measure(pieces: list[str]) -> dict[str, Any]:
 def memory(pieces: list[str]) -> dict[str, float]:
     """What the page holds, in kB, after a tenth of the reply and at its end."""
     clock = Clock()
-    page = LivePage(TimedPainter(Sink().write, clock), Palette("dark"), lambda: SIZE, "m", "fold", clock)
+    page = LivePage(Painter(Sink().write), Palette("dark"), lambda: SIZE, "m", "fold", clock)
     held: list[float] = []
     tracemalloc.start()
     with Answer(page, clock) as answer:

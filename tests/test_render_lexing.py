@@ -1,0 +1,128 @@
+"""Code line by line in the colours it has as a whole."""
+
+from __future__ import annotations
+
+import pytest
+from pygments.lexers import get_lexer_by_name
+from rich.color import ColorSystem
+
+from chatcli.render.highlight import Highlighter
+from chatcli.render.lines import Span
+from chatcli.render.theme import Palette
+
+PALETTE = Palette("dark", "monokai", ColorSystem.TRUECOLOR)
+CODE = {
+    "python": '''
+class A:
+    """A docstring
+
+    of several 'lines'."""
+
+    def f(self, x: int = 1) -> str:
+        text = """one
+two {x}"""  # comment
+        return f"{x!r:>{10}}" + r'\\d' + text
+''',
+    "javascript": """
+/* a comment
+ * that goes on */
+const t = `a ${b + `c
+d`} e`; // end
+function f(a) { return /x/g.test(a) ? "it's" : 'no'; }
+""",
+    "c": """
+#include <stdio.h>
+/* don't
+   mind */
+static int add(int a, int b) {
+    return a + b; /* one */ /* two
+    three */
+}
+""",
+    "bash": """
+cat <<EOF > file
+[section]  # no comment
+key=$value
+EOF
+echo 'several
+lines' "and $more"
+""",
+    "html": """
+<!-- a comment
+  goes on -->
+<script>
+  const a = 1; // js
+  if (a < 2) { alert("x"); }
+</script>
+<style>
+  p { color: red; }
+</style>
+<p class="x">text</p>
+""",
+    "sql": """
+SELECT 'it''s', "a b" FROM t -- don't
+WHERE x = 'several
+lines' /* and
+more */ AND y > 1.5;
+""",
+    "yaml": """
+a: 1
+list:
+  - x: "y"
+    z: |
+      block text: here
+      more
+  - &anchor b
+""",
+    "rust": """
+fn main() { /* nested
+comment */ let c = 'x'; println!("{}", c); }
+""",
+    "ruby": """
+text = <<~EOS
+  one #{two}
+EOS
+puts text =~ /x/i
+""",
+    "json": '{\n  "a": [1, 2.5, true],\n  "b": {"c": "d"}\n}',
+    "diff": "--- a\n+++ b\n@@ -1 +1 @@\n-x\n+y\n z",
+    "markdown": "# T\n\n*a* **b** `c`\n\n- [x](y)\n\n> quoted",
+}
+
+
+def coloured(spans: list[Span]) -> list[tuple[str, str]]:
+    """The characters that can be seen, each with its colour."""
+    return [(char, span.sgr) for span in spans for char in span.text if not char.isspace()]
+
+
+@pytest.mark.parametrize("language", CODE)
+def test_lines_have_the_colours_of_the_whole(language: str) -> None:
+    code = CODE[language].strip("\n")
+    highlighter = Highlighter(language, PALETTE)
+    lines = [span for line in code.split("\n") for span in highlighter.line(line)]
+    whole = get_lexer_by_name(language, stripnl=False).get_tokens(code)
+    assert coloured(lines) == coloured([Span(part, PALETTE.token(kind)) for kind, part in whole])
+
+
+@pytest.mark.parametrize(
+    "language", [*CODE, "tsx", "html+jinja", "pycon", "console", "php", "scss", "toml", "vim"]
+)
+def test_no_language_loses_text(language: str) -> None:
+    odd = [
+        "a ' b",
+        '""" <<EOF /* <!-- ` {{ {% %}',
+        "",
+        "}} */ ]]> --> \\",
+        "é 日本 👍",
+        "EOF",
+        "<script>",
+        "</style>",
+    ]
+    highlighter = Highlighter(language, PALETTE)
+    for line in [*odd, *CODE["html"].split("\n"), *odd]:
+        highlighter.copy().line(line + " looked at")
+        assert "".join(span.text for span in highlighter.line(line)) == line
+
+
+def test_an_unknown_language_is_plain() -> None:
+    assert Highlighter("klingon", PALETTE).line("a = 1") == [Span("a = 1", PALETTE["block"])]
