@@ -258,6 +258,8 @@ def test_every_earlier_schema_is_brought_up_to_date(path: Path, steps: int) -> N
         )
     with Store.open(path) as store:
         assert [node.message.text for node in store.conversation(1).path()] == ["an old question"]
+        if steps == 1:  # from before there was a search
+            assert [hit.text for hit in store.search(["question"])] == ["an old question"]
 
 
 def test_a_step_that_fails_leaves_the_store_as_it_was(path: Path) -> None:

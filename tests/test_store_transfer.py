@@ -15,6 +15,7 @@ from chatcli.conversation.state import State, Summary
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.conversation.usage import Count, Turn, Usage
 from chatcli.errors import BadFile, UserError
+from chatcli.store.imported import chat_of
 from chatcli.store.store import Store
 from chatcli.store.transfer import export, read_chat
 
@@ -129,6 +130,14 @@ def test_an_old_import_does_not_become_the_last_conversation() -> None:
         assert (copy.title, store.last()) == ("long ago", recent.id)
         store.append(copy, Message.assistant("and now again"))
         assert store.last() == copy.id
+
+
+def test_messages_alone_become_a_conversation() -> None:
+    messages = (Message.system("Be brief."), Message.user("hi"), Message.assistant("hello"))
+    chat = chat_of(messages, "saved")
+    assert chat.messages == messages
+    with Store.open(None) as store:
+        assert store.take_in(chat.conversation).title == "saved"
 
 
 def test_a_plain_list_is_repaired_and_it_is_said() -> None:

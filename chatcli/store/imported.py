@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -26,6 +26,13 @@ class ImportedChat:
     def messages(self) -> tuple[Message, ...]:
         """What is on the path."""
         return tuple(node.message for node in self.conversation.path())
+
+
+def chat_of(messages: Iterable[Message], title: str = "") -> ImportedChat:
+    """Messages one after the other (of a saved model, say) as a conversation that a store can take in."""
+    conversation = Conversation(id=0, title=title)
+    plant([Seed(place, place - 1 or None, each) for place, each in enumerate(messages, start=1)], conversation, [])
+    return ImportedChat(conversation)
 
 
 @dataclass(frozen=True, slots=True)
