@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+import os
 import random
 import re
+import signal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chatcli.conversation.events import Done, Event, Text, Thinking, Tick
+from chatcli.conversation.events import Done, Event, Text, Thinking, Tick, ToolCall
+from chatcli.conversation.message import ToolUse
+from chatcli.render.answer import Answer
 from chatcli.render.console import Screen
 from chatcli.render.views import Document
 from tests.screen import Cell, Seen
@@ -51,14 +55,29 @@ def pieces(text: str, seed: int) -> list[str]:
     return found
 
 
+class Clock:
+    """Time as a test has it: each event has long been waited for, so each is drawn."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def feed(answer: Answer, clock: Clock, event: Event) -> None:
+    clock.now += 10
+    answer.feed(event)
+
+
 def streamed(events: list[Event], columns: int = 80, rows: int = 24, thinking: str = "fold") -> Seen:
     """A screen after these events, each of which was drawn."""
     seen = Seen(columns, rows)
-    clock = iter(range(0, 10**9, 10))
+    clock = Clock()
     screen = Screen(seen, seen, theme="dark", width=columns, height=rows)
-    with screen.answer("m", thinking, clock=lambda: float(next(clock))) as answer:
+    with screen.answer("m", thinking, clock) as answer:
         for event in events:
-            answer.feed(event)
+            feed(answer, clock, event)
     return seen
 
 
@@ -126,12 +145,63 @@ def test_thinking_can_be_shown_or_hidden() -> None:
     assert streamed(events, thinking="hide").text == ["Hello"]
 
 
+def test_thinking_is_glimpsed_in_a_few_lines_that_do_not_jump() -> None:
+    seen = Seen(40, 24)
+    clock = Clock()
+    words = " ".join(f"idea{n}" for n in range(200))
+    with Screen(seen, seen, width=40, height=24).answer("m", clock=clock) as answer:
+        for piece in pieces(words, 3):
+            feed(answer, clock, Thinking(piece))
+            rows = [row for row in seen.display if row]
+            assert len(rows) <= 7
+        shown = " ".join(rows[:-1])
+        assert shown in words
+        assert shown.endswith("idea199")
+        answer.feed(Text("Hi"))
+    assert seen.text[2] == "Hi"
+
+
+def test_thinking_again_after_text_keeps_the_text() -> None:
+    events: list[Event] = [Thinking("a"), Text("one\n"), Thinking("b"), Text("two"), Done("stop")]
+    assert [row for row in streamed(events).text if not row.startswith("thought")] == ["", "one", "", "", "two"]
+
+
+def test_a_call_of_a_tool_is_one_quiet_line() -> None:
+    events: list[Event] = [Text("Let me see."), ToolCall(ToolUse("clock", {"zone": "U\x1bcTC"})), Text("Noon.")]
+    assert streamed(events).text == ["Let me see.", "", 'calls clock {"zone": "U\\u001bcTC"}', "", "Noon."]
+
+
+def test_ctrl_c_in_the_middle_of_drawing_waits_until_it_is_drawn() -> None:
+    class Interrupting(Seen):
+        def write(self, text: str, /) -> int:
+            if "three" in text and not interrupts:
+                interrupts.append(True)
+                os.kill(os.getpid(), signal.SIGINT)
+            return super().write(text)
+
+    interrupts: list[bool] = []
+    seen = Interrupting()
+    fed: list[str] = []
+
+    def reply() -> None:
+        clock = Clock()
+        with Screen(seen, seen, width=80, height=24).answer("m", clock=clock) as answer:
+            for word in ("one ", "two ", "three ", "four"):
+                fed.append(word)
+                feed(answer, clock, Text(word))
+
+    with pytest.raises(KeyboardInterrupt):
+        reply()
+    assert fed == ["one ", "two ", "three "]
+    assert seen.text == ["one two three"]
+    assert not seen.cursor_is_hidden
+
+
 def test_a_spinner_turns_until_the_first_word_and_leaves_nothing() -> None:
     seen = Seen()
-    times = [0.0, 0.0, 0.0]
-    with Screen(seen, seen, width=80, height=24).answer("llama", clock=lambda: times[-1]) as answer:
-        for seconds in (0.0, 1.0, 2.5):
-            times.append(seconds)
+    clock = Clock()
+    with Screen(seen, seen, width=80, height=24).answer("llama", clock=clock) as answer:
+        for clock.now in (0.0, 1.0, 2.5):
             answer.feed(Tick())
         assert seen.display[0].endswith("llama, 2 s")
         answer.feed(Text("Hi"))
@@ -157,12 +227,12 @@ def resized(text: str, seed: int, reflow: bool) -> Seen:
     """A screen after `text`, which changed its size several times meanwhile."""
     chance = random.Random(seed)
     seen = Seen(80, 24)
-    clock = iter(range(0, 10**9, 10))
+    clock = Clock()
     screen = Screen(seen, seen, theme="mono")
     screen.size = lambda: (seen.columns, seen.rows)  # type: ignore[method-assign]
-    with screen.answer("m", clock=lambda: float(next(clock))) as answer:
+    with screen.answer("m", clock=clock) as answer:
         for piece in pieces(text, seed):
-            answer.feed(Text(piece))
+            feed(answer, clock, Text(piece))
             if chance.random() < 0.1:
                 seen.resize(chance.choice([30, 50, 80, 120]), chance.choice([8, 24, 40]), reflow=reflow)
     return seen

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from chatcli.render.boxes import Boxes
 from chatcli.render.containers import Tree
 from chatcli.render.lines import Line
 from chatcli.render.theme import Palette
@@ -32,7 +33,7 @@ class Blocks:
     """feed() text; it gives the lines that are final. open_lines(): what stands below them now."""
 
     def __init__(self, palette: Palette, width: int) -> None:
-        self._tree = Tree(palette, width)
+        self._tree = Tree(palette, Boxes(palette, width))
         self._partial = ""  # of the last source line, what the tree does not have yet
         self._begun = False  # the tree has the beginning of the last source line
         self._flows = False  # ... and it is a paragraph's: the rest can be handed on as it comes

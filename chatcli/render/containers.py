@@ -1,47 +1,30 @@
 """The block structure of Markdown, one source line at a time (CommonMark, with tables).
 
-A Tree is the stack of open quotes and list items, with one open leaf at its end. What starts a block is in
-starts.py; the leaves draw themselves. Lines come out with the bars, bullets and indents of their containers.
+A Tree is the open boxes (boxes.py) with one open leaf inside them. What starts a block is in starts.py; the leaves
+draw themselves.
 """
 
 from __future__ import annotations
 
-import copy
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from chatcli.render import inline, starts
+from chatcli.render.boxes import Boxes
 from chatcli.render.code import Code
 from chatcli.render.inline import References
-from chatcli.render.lines import BLANK, Line, Span, to_line, wrap
+from chatcli.render.lines import Line, Span, to_line, wrap
 from chatcli.render.paragraph import Paragraph
 from chatcli.render.table import Table, starts_table
 from chatcli.render.theme import Palette
 
-_DEEPEST = 30  # containers in each other; what would open more is text
-_NARROWEST = 12  # cells that are kept for the text, however deep it is nested
+_DEEPEST = 30  # boxes in each other; what would open more is text
 _TASK = re.compile(r"\[([ xX])\](?= )")
 
 
 @dataclass(slots=True)
-class Box:
-    """An open container: the whole text, a quote, or a list item."""
-
-    kind: str
-    first: Line = BLANK  # what stands before its first line
-    rest: Line = BLANK  # what stands before the others
-    indent: int = 0  # spaces a source line needs to belong to the item
-    fresh: bool = True  # nothing has been written in it
-    gap: bool = False  # blank lines since its last child
-    last: str = ""  # the kind of its last child
-    marker: str = ""  # of that child, where it was a list item
-    number: int = 0
-
-
-@dataclass(slots=True)
 class Leaf:
-    """What is open at the end of the stack. Code in a fence ends with `marks`, HTML with the pattern `ends`."""
+    """What is open inside all boxes. Code in a fence ends with `marks`, HTML with the pattern `ends`."""
 
     kind: str
     body: Paragraph | Code | Table
@@ -53,40 +36,26 @@ class Leaf:
 @dataclass(slots=True)
 class Tree:
     palette: Palette
-    width: int
-    stack: list[Box] = field(default_factory=lambda: [Box("root")])
+    boxes: Boxes
     leaf: Leaf | None = None
     references: References = field(default_factory=dict)
-    out: list[Line] = field(default_factory=list)
-    owed: bool = False  # a blank line is due before the next line
 
     def copy(self) -> Tree:
         """A twin to try things on: what it does leaves no trace here."""
-        twin = copy.copy(self)
-        twin.stack, twin.out = [replace(box) for box in self.stack], list(self.out)
-        twin.references = {"references": dict(self.references.get("references", {}))}
-        if self.leaf:
-            twin.leaf = replace(self.leaf, body=self.leaf.body.copy(twin.references))
-        return twin
+        references = _copied(self.references)
+        leaf = replace(self.leaf, body=self.leaf.body.copy(references)) if self.leaf else None
+        return Tree(self.palette, self.boxes.copy(), leaf, references)
 
     def take(self) -> list[Line]:
-        self.out, out = [], self.out
-        return out
+        return self.boxes.take()
 
     def open_lines(self) -> list[Line]:
-        """What would come out if the text ended here. Everything is put back as it was: a copy would cost more."""
-        leaf, stack, owed, out, references = self.leaf, self.stack, self.owed, self.out, self.references
-        boxes = [(box.fresh, box.gap) for box in stack]
-        self.stack, self.out = list(stack), []
-        if leaf and isinstance(leaf.body, Paragraph) and leaf.body.source.startswith("["):
-            self.references = {"references": dict(references.get("references", {}))}
-            self.leaf = replace(leaf, body=leaf.body.copy(self.references))
-        self.finish()
-        shown = self.out
-        self.leaf, self.stack, self.owed, self.out, self.references = leaf, stack, owed, out, references
-        for box, (fresh, gap) in zip(stack, boxes, strict=True):
-            box.fresh, box.gap = fresh, gap
-        return shown
+        """What would come out if the text ended here."""
+        body = self.leaf.body if self.leaf else None
+        if isinstance(body, Paragraph) and body.source.startswith("["):  # it may be definitions
+            body = body.copy(_copied(self.references))
+            body.define()
+        return self.boxes.preview(body.lines() if body else [])
 
     @property
     def in_paragraph(self) -> bool:
@@ -95,12 +64,12 @@ class Tree:
     @property
     def may_flow(self) -> bool:
         """The next line may turn out to be text of a paragraph."""
-        return self.leaf is None or self.leaf.kind == "paragraph"
+        return self.leaf is None or self.in_paragraph
 
     def line(self, text: str) -> None:
         """One source line, without its newline."""
-        depth, text = self._match(starts.expand_tabs(text))
-        if not (depth == len(self.stack) and self._literal(text)):
+        depth, text = self.boxes.match(starts.expand_tabs(text))
+        if not (depth == self.boxes.depth and self._literal(text)):
             self._structure(depth, text)
         self._flush()
 
@@ -116,28 +85,9 @@ class Tree:
         self._close_to(1)
 
     def resize(self, width: int) -> None:
-        self.width = width
+        self.boxes.width = width
         if self.leaf:
-            self.leaf.body.resize(self._room())
-
-    def _match(self, text: str) -> tuple[int, str]:
-        """How many of the open containers the line belongs to, and what is left of it inside them."""
-        for depth, box in enumerate(self.stack[1:], 1):
-            body = text.lstrip(" ")
-            indent = len(text) - len(body)
-            if box.kind == "quote":
-                if indent > 3 or not body.startswith(">"):
-                    return depth, text
-                text = body[1:].removeprefix(" ")
-            elif not body:
-                if not box.last:  # an item may begin with one blank line only
-                    return depth, text
-                text = ""
-            elif indent >= box.indent:
-                text = text[box.indent :]
-            else:
-                return depth, text
-        return len(self.stack), text
+            self.leaf.body.resize(self.boxes.room)
 
     def _literal(self, text: str) -> bool:
         """Lines of a fence or of HTML are taken as they are."""
@@ -152,7 +102,7 @@ class Tree:
                 leaf.body.add(text[min(leaf.indent, spaces) :])
         elif not leaf.ends and not text.strip():
             self._close_leaf()
-            self.stack[-1].gap = True
+            self.boxes.inner.gap = True
         else:
             leaf.body.add(text)
             if leaf.ends and re.search(leaf.ends, text, re.IGNORECASE):
@@ -160,23 +110,22 @@ class Tree:
         return True
 
     def _structure(self, depth: int, text: str) -> None:
+        """Open what the line opens, box by box, then a leaf or none."""
         opened = False
         while body := text.lstrip(" "):
             indent = len(text) - len(body)
-            interrupts = self.in_paragraph and not opened and depth == len(self.stack)
-            if indent > 3 or len(self.stack) > _DEEPEST:
+            interrupts = self.in_paragraph and not opened and depth == self.boxes.depth
+            if indent > 3 or self.boxes.depth > _DEEPEST:
                 break
             if body[0] == ">":
                 self._close_to(depth)
-                self._open_quote()
+                self.boxes.open_quote()
                 text = body[1:].removeprefix(" ")
             elif self._start_leaf(body, indent, depth, interrupts):
                 return
-            elif (item := starts.item(body, indent)) and not (
-                interrupts and (not item.text.strip() or item.number > 1 or (item.number == 0 and body[0] == "0"))
-            ):
+            elif (item := starts.item(body, indent)) and not (interrupts and not item.interrupts):
                 self._close_to(depth)
-                self._open_item(item)
+                self.boxes.open_item(item)
                 text = item.text
             else:
                 break
@@ -194,30 +143,30 @@ class Tree:
             return False
         self._close_to(depth)
         if heading:
+            self.boxes.begin("heading")
             self._heading(*heading)
         elif fence:
-            self._begin("code")
-            code = Code(self.palette, fence.language)
-            self.leaf = Leaf("fence", code, marks=fence.marks, indent=indent)
+            self.boxes.begin("code")
+            self.leaf = Leaf("fence", Code(self.palette, fence.language), marks=fence.marks, indent=indent)
         elif html is not None:
-            self._begin("code")
+            self.boxes.begin("code")
             self.leaf = Leaf("html", Code(self.palette, "html"), ends=html)
             self._literal(" " * indent + body)
         else:
-            self._begin("rule")
-            self._emit([to_line([Span("─" * self._room(), self.palette["rule"])])])
+            self.boxes.begin("rule")
+            self.boxes.emit([to_line([Span("─" * self.boxes.room, self.palette["rule"])])])
         return True
 
     def _rest(self, depth: int, text: str, opened: bool) -> None:
         """The line begins nothing (any more): it goes on with the open leaf, or begins a new one of text."""
         body = text.lstrip(" ")
         leaf = None if opened else self.leaf
-        here = depth == len(self.stack)
+        here = depth == self.boxes.depth
         if leaf and leaf.kind == "indented" and here and (not body or len(text) - len(body) > 3):
             leaf.body.add(text[4:])
         elif not body:
             self._close_to(depth)
-            self.stack[-1].gap = not opened
+            self.boxes.inner.gap = not opened
         elif leaf and isinstance(leaf.body, Paragraph):
             if not (here and self._table(leaf.body, body)):
                 leaf.body.add(body)
@@ -228,19 +177,18 @@ class Tree:
             self._text(text)
 
     def _text(self, text: str) -> None:
+        """Begin a paragraph, or indented code."""
         body = text.lstrip(" ")
         if len(text) - len(body) > 3:
-            self._begin("code")
+            self.boxes.begin("code")
             self.leaf = Leaf("indented", Code(self.palette, ""))
             self.leaf.body.add(text[4:])
             return
-        box = self.stack[-1]
-        if box.kind == "item" and not box.last:
-            body = (
-                _TASK.sub(lambda found: "☐" if found[1] == " " else "☑", body, count=1) if body[0] == "[" else body
-            )
-        self._begin("paragraph")
-        paragraph = Paragraph(self.palette, self._room(), self.references)
+        box = self.boxes.inner
+        if box.kind == "item" and not box.last and (task := _TASK.match(body)):
+            body = ("☐" if task[1] == " " else "☑") + body[task.end() :]
+        self.boxes.begin("paragraph")
+        paragraph = Paragraph(self.palette, self.boxes.room, self.references)
         paragraph.add(body)
         self.leaf = Leaf("paragraph", paragraph)
 
@@ -251,68 +199,35 @@ class Tree:
             return False
         before = paragraph.without_last_line()
         if before.source:
-            self._emit(before.lines())
-            self._begin("table")
+            self.boxes.emit(before.lines())
+            self.boxes.begin("table")
         else:
-            self.stack[-1].last = "table"
-            self.owed = self.owed or (self.stack[-1].kind != "item" and not self.stack[-1].fresh)
-        self.leaf = Leaf("table", Table(self.palette, self._room(), self.references, head, delimiters))
+            self.boxes.turn_into("table")
+        self.leaf = Leaf("table", Table(self.palette, self.boxes.room, self.references, head, delimiters))
         return True
 
     def _underlined(self, level: int) -> bool:
+        """Whether the paragraph becomes a heading by the line under it."""
         paragraph = self.leaf.body if self.leaf else None
         assert isinstance(paragraph, Paragraph)
         paragraph.define()
         if not paragraph.is_whole or not paragraph.source:
             return False
         self.leaf = None
-        self._heading(level, paragraph.source.rstrip(), begin=False)
+        self.boxes.turn_into("heading")
+        self._heading(level, paragraph.source.rstrip())
         return True
 
-    def _heading(self, level: int, text: str, begin: bool = True) -> None:
-        if begin:
-            self._begin("heading")
-        self.stack[-1].last = "heading"
+    def _heading(self, level: int, text: str) -> None:
         sgr = self.palette["heading1" if level == 1 else "heading" if level == 2 else "strong"]
         shown = inline.spans(text, self.palette, sgr, self.references)
         if text:
-            self._emit(to_line(line) for line in wrap(shown, self._room()))
-
-    def _open_quote(self) -> None:
-        self._begin("quote")
-        bar = to_line([Span("▎ ", self.palette["bar"])])
-        self._push(Box("quote", bar, bar))
-
-    def _open_item(self, item: starts.Item) -> None:
-        parent = self.stack[-1]
-        follows = parent.last == "item" and parent.marker == item.marker
-        number = parent.number + 1 if follows else item.number
-        self._begin("item")
-        parent.marker, parent.number = item.marker, number
-        mark = f"{number}. " if item.marker in ".)" else "• "
-        first = to_line([Span(mark, self.palette["bullet"])])
-        self._push(Box("item", first, Line(" " * len(mark), len(mark)), item.indent))
-
-    def _push(self, box: Box) -> None:
-        if self._room() - box.rest.cells < _NARROWEST:
-            box.first = box.rest = BLANK
-        self.stack.append(box)
-
-    def _begin(self, kind: str) -> None:
-        """A child of that kind begins in the innermost container: with a blank line before it, or not."""
-        box = self.stack[-1]
-        if box.last and not box.fresh and (box.gap or (box.kind != "item" and not _close(box.last, kind))):
-            self.owed = True
-        box.last, box.gap = kind, False
+            self.boxes.emit(to_line(line) for line in wrap(shown, self.boxes.room))
 
     def _close_to(self, depth: int) -> None:
-        """Close the leaf, and the containers that the line does not belong to."""
+        """Close the leaf, and the boxes that the line does not belong to."""
         self._close_leaf()
-        while len(self.stack) > depth:
-            if self.stack[-1].fresh and self.stack[-1].kind == "item":
-                self._emit([BLANK])
-            box = self.stack.pop()
-            self.stack[-1].gap |= box.gap
+        self.boxes.close(depth)
 
     def _close_leaf(self) -> None:
         leaf, self.leaf = self.leaf, None
@@ -320,43 +235,12 @@ class Tree:
             return
         if isinstance(leaf.body, Paragraph):
             leaf.body.define()
-        self._emit(leaf.body.lines())
+        self.boxes.emit(leaf.body.lines())
 
     def _flush(self) -> None:
         if self.leaf:
-            self._emit(self.leaf.body.take())
-
-    def _room(self) -> int:
-        return max(_NARROWEST, self.width - sum(box.rest.cells for box in self.stack))
-
-    def _emit(self, lines: Iterable[Line]) -> None:
-        for line in lines:
-            if self.owed:
-                self.owed = False
-                self.out.append(self._blank())
-            if len(self.stack) == 1:
-                self.stack[0].fresh = False
-                self.out.append(line)
-                continue
-            before = [box.first if box.fresh else box.rest for box in self.stack]
-            for box in self.stack:
-                box.fresh = False
-            text = "".join(part.text for part in before)
-            width = sum(part.cells for part in before)
-            self.out.append(Line(text + line.text, width + line.cells) if line.cells else _ended(before))
-
-    def _blank(self) -> Line:
-        return _ended([box.rest for box in self.stack if not box.fresh])
+            self.boxes.emit(self.leaf.body.take())
 
 
-def _close(last: str, kind: str) -> bool:
-    """Whether a block of `kind` follows one of kind `last` without a blank line, unless the source has one."""
-    return (kind == "item" and last in {"item", "paragraph"}) or last == "heading"
-
-
-def _ended(before: list[Line]) -> Line:
-    """The line of containers that has nothing behind them: without spaces at its end."""
-    parts = list(before)
-    while parts and not parts[-1].text.strip():
-        parts.pop()
-    return Line("".join(part.text for part in parts), sum(part.cells for part in parts))
+def _copied(references: References) -> References:
+    return {"references": dict(references.get("references", {}))}

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from pygments.lexer import ExtendedRegexLexer, Lexer, LexerContext, RegexLexer
 from pygments.lexers import get_all_lexers, get_lexer_by_name
 from pygments.lexers.data import YamlLexerContext
-from pygments.token import Error, _TokenType
+from pygments.token import Comment, Error, String, _TokenType, is_token_subtype
 
 Lexed = list[tuple[_TokenType, str]]
 
@@ -180,7 +180,8 @@ class _Run:
         for at, kind, part in matched:
             if part and at < edge:
                 self.lexed.append((kind, part[: edge - at].rstrip("\n")))
-            if context.pos > edge + 1 and at <= edge + 1 < at + len(part):
+            goes_on = context.pos > edge + 1 and at <= edge + 1 < at + len(part)
+            if goes_on and (is_token_subtype(kind, Comment) or is_token_subtype(kind, String)):
                 self.crossed = kind
 
     def _change(self, new_state: Any) -> None:

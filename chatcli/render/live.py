@@ -14,6 +14,7 @@ from chatcli.render.paint import Painter
 from chatcli.render.resume import after, ink
 from chatcli.render.sanitize import Cleaner, one_line
 from chatcli.render.theme import Palette
+from chatcli.render.thoughts import Thoughts
 from chatcli.render.uninterrupted import uninterrupted
 
 _DELAY = 0.06  # seconds from one refresh to the next, at the least
@@ -37,7 +38,7 @@ class LivePage:
         self._cleaner = Cleaner()
         self._pending: list[str] = []
         self._final: list[Line] = []
-        self._thoughts: str | None = None  # None: not thinking
+        self._thoughts: Thoughts | None = None  # None: not thinking
         self._blocks: Blocks | None = None  # None: no text yet
         self._began = self._due = clock()
         self._painted = size()  # what the screen's size was then
@@ -49,7 +50,9 @@ class LivePage:
         self._refresh()
 
     def think(self, piece: str) -> None:
-        self._thoughts = self._thoughts or ""
+        if self._thoughts is None:
+            self._break_off()
+            self._thoughts = Thoughts(self._palette, self._painted[0], _GLIMPSE)
         self._pending.append(piece)
         self._refresh_when_due()
 
@@ -57,9 +60,9 @@ class LivePage:
         with uninterrupted():
             self._take_pending()
             if self._mode == "show" and self._thoughts:
-                self._final += self._dim(self._thoughts)
+                self._final += self._thoughts.finish()
             if self._mode != "hide":
-                self._final += [*self._dim(summary), BLANK]
+                self._final += [self._quiet(summary), BLANK]
             self._thoughts = None
 
     def write(self, piece: str) -> None:
@@ -72,10 +75,8 @@ class LivePage:
         self._refresh_when_due()
 
     def note(self, text: str) -> None:
-        with uninterrupted():
-            self._end_text()
-            self._final += self._dim(text)
-            self._busy = True
+        self._break_off()
+        self._final += [self._quiet(text), BLANK]
         self._refresh()
 
     def tick(self) -> None:
@@ -86,6 +87,8 @@ class LivePage:
         try:
             self._heed_size()
             self._end_text()
+            while self._final and self._final[-1] == BLANK:
+                self._final.pop()
             self._paint([])
         finally:
             self._painter.close()
@@ -119,20 +122,17 @@ class LivePage:
             left = ink(self._painter.leave())
             self._left = self._left + left if self._blocks else ""
         self._painted = size
-        if self._blocks:
-            self._blocks.resize(size[0])
+        for growing in (self._blocks, self._thoughts):
+            if growing:
+                growing.resize(size[0])
 
     def _take_pending(self) -> None:
         text = self._cleaner.feed("".join(self._pending))
         self._pending.clear()
         if self._thoughts is not None:
-            self._thoughts += text
+            lines = self._thoughts.feed(text)
             if self._mode == "show":
-                *whole, self._thoughts = self._thoughts.split("\n")
-                for line in whole:
-                    self._final += self._dim(line)
-            else:
-                self._thoughts = self._thoughts[-4000:]
+                self._final += lines
         elif self._blocks:
             self._final += self._blocks.feed(text)
 
@@ -143,6 +143,14 @@ class LivePage:
             self._final += self._blocks.finish()
             self._blocks = None
 
+    def _break_off(self) -> None:
+        """The text so far is done, something else follows; the spinner turns again."""
+        with uninterrupted():
+            if self._blocks:
+                self._end_text()
+                self._final.append(BLANK)
+            self._busy = True
+
     def _open_lines(self) -> list[Line]:
         if self._blocks:
             return self._blocks.open_lines()
@@ -151,19 +159,15 @@ class LivePage:
         spinner = self._spinner()
         if self._thoughts is None or self._mode == "hide":
             return [spinner]
-        return [*self._dim(self._thoughts)[-_GLIMPSE:], spinner]
+        shown = self._thoughts.open_line() if self._mode == "show" else self._thoughts.glimpse()
+        return [*shown, spinner]
 
     def _spinner(self) -> Line:
         seconds = self._clock() - self._began
         turn = _SPINNER[int(seconds * 10) % len(_SPINNER)]
         what = " thinks" if self._thoughts is not None else ""
-        text = f"{turn} {self._model}{what}, {int(seconds)} s"
-        return to_line(wrap([Span(text, self._palette["quiet"])], self._painted[0])[0])
+        return self._quiet(f"{turn} {self._model}{what}, {int(seconds)} s")
 
-    def _dim(self, text: str) -> list[Line]:
-        width = self._painted[0]
-        return [
-            to_line(line)
-            for part in text.rstrip().split("\n")
-            for line in wrap([Span(part.expandtabs(4), self._palette["thinking"])], width)
-        ]
+    def _quiet(self, text: str) -> Line:
+        """One line of chatcli's own; what does not fit is left out."""
+        return to_line(wrap([Span(text, self._palette["quiet"])], self._painted[0])[0])

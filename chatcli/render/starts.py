@@ -33,6 +33,11 @@ class Item(NamedTuple):
     indent: int  # what the lines that belong to it are indented by
     text: str
 
+    @property
+    def interrupts(self) -> bool:
+        """It may begin right under a paragraph: with text in it, and as the first of its list."""
+        return bool(self.text.strip()) and (self.marker not in ".)" or self.number == 1)
+
 
 def expand_tabs(line: str) -> str:
     """Tabs that say where a line belongs, as spaces; those in its text stay."""
