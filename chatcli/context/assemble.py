@@ -1,22 +1,29 @@
-"""From what has been said to what is sent: a pure function of path, system prompt, budget, counts and state."""
+"""From what has been said to what is sent: a pure function of path, system prompt, budget, counts and state.
+
+In the order of the prompt, what changes least first: the front (front.py), the messages word for word from the cut
+on, and the question, whose copy alone carries what was looked up for it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
 
-from chatcli.context.budget import Budget
-from chatcli.context.strategies import STRATEGIES, Choice, Counting, Need
-from chatcli.conversation.message import Message, Role
-from chatcli.conversation.plan import Fate, Kind, Part, Plan
-from chatcli.conversation.state import State
+from chatcli.context.account import account
+from chatcli.context.budget import Budget, Rooms, rooms
+from chatcli.context.copies import Copies, Counting
+from chatcli.context.front import Front, front
+from chatcli.context.lookup import look_up
+from chatcli.context.memory import Memory
+from chatcli.context.strategies import RECALLS, STRATEGIES, SUMMARISES, Choice, Need
+from chatcli.conversation.message import Role
+from chatcli.conversation.plan import Plan
+from chatcli.conversation.state import State, Summary
 from chatcli.conversation.tree import Node
-from chatcli.conversation.usage import Count
 from chatcli.errors import ContextTooLong
 
 
-def assemble(
+def assemble(  # noqa: PLR0913, PLR0917 - the last three are wishes and will become one
     back: Iterable[Node],
     system: str,
     budget: Budget,
@@ -25,6 +32,7 @@ def assemble(
     strategy: str = "auto",
     window_messages: int = 20,
     sees: bool = True,
+    memory: Memory = Memory(),  # noqa: B008 - frozen
 ) -> tuple[Plan, State]:
     """Plan the next request. `back` yields the path's nodes from the tip to the root; only as many are asked for
     as the strategy needs, so that the cost does not grow with the conversation.
@@ -34,41 +42,51 @@ def assemble(
     The system prompt, and everything from the last question on, are always sent; ContextTooLong when those
     alone do not fit.
     """
-
-    def cost(message: Message) -> Count:
-        return count(as_sent(message, sees))
-
     nodes = iter(back)
-    question = _from_last_question(nodes)
-    front = (Message.system(system),) if system else ()
-    always = _always(front, question, cost)
-    _check_fits(always, budget)
-    room = budget.room - sum(part.count.tokens for part in always)
+    question = from_last_question(nodes)
+    copies = copies_for(budget, count, sees, memory)
+    bare = front(system, "", (), None, copies)
+    asked = _asked(question, bare.tokens, budget, copies)
+    pinned, summary = standing(question[0].parent, system, budget, copies, state, strategy, memory)
+    most = front(system, memory.preset, pinned, summary, copies)
+    room = rooms_for(budget, bare, most, strategy, memory)
+    spoken = sum(asked.cost(node.message).tokens for node in question)
     choice = STRATEGIES[strategy](
         Need(
             question=question[0],
             earlier=nodes,
-            room=max(0, room if budget.history is None else min(room, budget.history)),
-            count=cost,
+            room=max(0, min(budget.room - most.tokens - spoken, room.history)),
+            share=room.share,
+            cost=lambda node: copies.cost(node.message).tokens,
             state=state,
             messages=window_messages,
         )
     )
-    messages = (*front, *(as_sent(node.message, sees) for node in chain(choice.sent, question)))
-    parts = (Part(Kind.TEMPLATE, Fate.SENT, budget.fixed), *_parts(always, choice, question, cost))
+    first = (choice.sent or question)[0]
+    summary = summary if summary and _stands(summary, first, choice, memory) else None
+    begin = front(system, memory.preset, [node for node in pinned if node.number < first.number], summary, copies)
+    verbatim = sum(copies.cost(node.message).tokens for node in choice.sent)
+    looked_up = look_up(
+        question[0],
+        asked,
+        [node for node in choice.sent if not copies.sends_whole(node.message)],
+        first,
+        memory if strategy in RECALLS else replace(memory, recall="off"),
+        state,
+        budget.room - begin.tokens - verbatim - spoken,
+        room.history - verbatim,
+    )
+    messages = (
+        *((begin.message,) if begin.message else ()),
+        *(copies.of(node.message) for node in choice.sent),
+        looked_up.message,
+        *(asked.of(node.message) for node in question[1:]),
+    )
+    parts = account(begin, summary, choice, question, copies, asked, looked_up, budget.fixed)
     return Plan(messages, parts, budget.window, budget.reserve, budget.margin), choice.state
 
 
-def as_sent(message: Message, sees: bool = True) -> Message:
-    """The request's copy of a message. Earlier thinking stays out: templates drop it, and it would be counted."""
-    if message.thinking:
-        message = replace(message, thinking="")
-    if message.images and not sees:
-        message = replace(message, attachments=tuple(each for each in message.attachments if each.kind != "image"))
-    return message
-
-
-def _from_last_question(nodes: Iterator[Node]) -> tuple[Node, ...]:
+def from_last_question(nodes: Iterator[Node]) -> tuple[Node, ...]:
     """The last question and what follows it (a reply that is to be continued), oldest first."""
     tail: list[Node] = []
     for node in nodes:
@@ -78,35 +96,67 @@ def _from_last_question(nodes: Iterator[Node]) -> tuple[Node, ...]:
     return tuple(tail[::-1])
 
 
-def _always(front: tuple[Message, ...], question: tuple[Node, ...], count: Counting) -> tuple[Part, ...]:
-    system = tuple(Part(Kind.SYSTEM, Fate.SENT, count(message), "always sent") for message in front)
-    return system + tuple(_part(Kind.QUESTION, Fate.SENT, node, count, "always sent") for node in question)
+def copies_for(budget: Budget, count: Counting, sees: bool, memory: Memory) -> Copies:
+    """The share of documents is taken of what does not change from request to request."""
+    return Copies(count, sees, int(max(0, budget.window - budget.reserve) * memory.document_share))
 
 
-def _parts(
-    always: tuple[Part, ...], choice: Choice, question: tuple[Node, ...], count: Counting
-) -> tuple[Part, ...]:
-    """System, what is left out as one range, what is sent message by message, the question."""
-    system = tuple(part for part in always if part.kind is Kind.SYSTEM)
-    asked = tuple(part for part in always if part.kind is Kind.QUESTION)
-    first = (choice.sent or question)[0].number
-    out = (Part(Kind.VERBATIM, Fate.OUT, Count(0), choice.why, 1, first - 1),) if first > 1 else ()
-    sent = tuple(_part(Kind.VERBATIM, Fate.SENT, node, count, "") for node in choice.sent)
-    return system + out + sent + asked
+def standing(
+    parent: int | None,
+    system: str,
+    budget: Budget,
+    copies: Copies,
+    state: State,
+    strategy: str,
+    memory: Memory,
+) -> tuple[Sequence[Node], Summary | None]:
+    """The pinned messages on the path to `parent`, and the summary, as far as either takes no more than half of
+    the room.
+    """
+    room = max(0, budget.room if budget.history is None else min(budget.room, budget.history)) // 2
+    summary = state.summary if strategy in SUMMARISES else None
+    bare = front(system, memory.preset, (), None, copies).tokens
+    if summary and front(system, memory.preset, (), summary, copies).tokens - bare > room:
+        summary = None
+    pinned: list[Node] = []
+    if state.pins and memory.look_up is not None and parent is not None:
+        for node in memory.look_up(state.pins, parent):
+            if front(system, memory.preset, [*pinned, node], None, copies).tokens - bare > room:
+                break
+            pinned.append(node)
+    return pinned, summary
 
 
-def _part(kind: Kind, fate: Fate, node: Node, count: Counting, why: str) -> Part:
-    return Part(kind, fate, count(node.message), why, node.number, node.number, node.id)
+def rooms_for(budget: Budget, bare: Front, most: Front, strategy: str, memory: Memory) -> Rooms:
+    share = memory.recall_share if strategy in RECALLS and memory.recalls else 0.0
+    return rooms(budget, bare.tokens, most.tokens - bare.tokens, share)
 
 
-def _check_fits(always: tuple[Part, ...], budget: Budget) -> None:
-    needed = sum(part.count.tokens for part in always)
-    if needed <= budget.most:
-        return
-    names = {Kind.SYSTEM: "system prompt", Kind.QUESTION: "this message"}
-    biggest = sorted(((names[part.kind], part.count.tokens) for part in always), key=lambda row: -row[1])
+def _stands(summary: Summary, first: Node, choice: Choice, memory: Memory) -> bool:
+    """Is what the summary stands for on this path, before the first message that is sent?"""
+    if choice.at_cut:
+        return True
+    if memory.look_up is None or first.parent is None:
+        return first.parent is not None and summary.upto < first.id
+    return bool(memory.look_up([summary.upto], first.parent))
+
+
+def _asked(question: Sequence[Node], system: int, budget: Budget, copies: Copies) -> Copies:
+    """How the question is copied: its files whole if they are small enough, and fit; ContextTooLong when even
+    without them it does not.
+    """
+    for largest in (copies.largest, 0):
+        asked = replace(copies, largest=largest)
+        if system + sum(asked.cost(node.message).tokens for node in question) <= budget.most:
+            return asked
+    said = sum(asked.cost(node.message).tokens for node in question)
+    biggest = sorted((("system prompt", system), ("this message", said)), key=lambda row: -row[1])
+    raise _too_long(budget, system + said, [row for row in biggest if row[1]])
+
+
+def _too_long(budget: Budget, needed: int, biggest: Sequence[tuple[str, int]]) -> ContextTooLong:
     sizes = ", ".join(f"{name} {tokens} tokens" for name, tokens in biggest)
-    raise ContextTooLong(
+    return ContextTooLong(
         f"This does not fit the context window of {budget.window} tokens even without any history: {sizes}; "
         f"there is room for {max(0, budget.most)}.",
         "Shorten it, or take a larger window with /set num_ctx (--num-ctx in the shell).",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chatcli.conversation.usage import NOTHING, Count
@@ -34,6 +35,32 @@ class Budget:
         return self.window - least - self.margin - self.fixed.tokens
 
 
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Of what messages may use, in tokens: `history` before a question of no size, the summary and the pinned
+    messages taken off; `share` of it for messages word for word, once some are out and recall needs its part;
+    `whole` while nothing is out yet.
+    """
+
+    history: int
+    share: int
+    whole: int
+
+
+def rooms(budget: Budget, system: int, extras: int, recall_share: float) -> Rooms:
+    """`system`: tokens of the system prompt; `extras`: of the summary and the pinned messages."""
+    space = max(0, budget.room - system)
+    limit = space if budget.history is None else min(space, budget.history)
+    # Where no limit of the person's keeps room for it, the next question needs some, too; it may take recall's.
+    asked = space // 8 if limit == space else 0
+    recall = int(limit * recall_share)
+    return Rooms(
+        history=max(0, limit - extras),
+        share=max(0, limit - extras - max(recall, asked)),
+        whole=max(0, limit - extras - asked),
+    )
+
+
 def reserve_for(window: int, asked: int | None = None) -> int:
     """Room kept for the reply: as asked, else a quarter of the window, between 256 and 1024 tokens; never more
     than half of the window.
@@ -45,3 +72,11 @@ def reserve_for(window: int, asked: int | None = None) -> int:
 def margin_for(window: int, exact: bool) -> int:
     """Safety: servers above v0.30 use at most num_ctx - 1; estimates get 3 % and 16 tokens besides."""
     return 1 if exact else window * 3 // 100 + 16
+
+
+def reserve_like(replies: Sequence[int], window: int) -> int:
+    """Room for a reply like those of `replies` (their tokens, at least one): a quarter more than the longest but
+    for one in ten; between 256 tokens and a third of the window.
+    """
+    usual = sorted(replies)[(len(replies) - 1) * 9 // 10]
+    return min(max(usual * 5 // 4, 256), max(window // 3, reserve_for(window)))

@@ -4,14 +4,55 @@ the same from request to request and the server's prompt cache works.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from chatcli.conversation.message import Role
+from chatcli.conversation.state import State
 from chatcli.conversation.tree import Node
 
 # Once history has outgrown its room, cut it to this share of it. Measured on LoCoMo conversations at 3,072 tokens:
 # at 0.6 a turn re-reads 133 tokens instead of 2,116, and a cut comes every 19 turns.
 LOW_WATER = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The newest part of the history, oldest first, with what each message costs. `at_cut`: it begins where the
+    state says that the verbatim part begins; else at the root, or where there was more than was asked for.
+    """
+
+    nodes: tuple[Node, ...]
+    costs: tuple[int, ...]
+    at_cut: bool
+
+    @property
+    def tokens(self) -> int:
+        return sum(self.costs)
+
+    def since(self, index: int) -> Stretch:
+        return Stretch(self.nodes[index:], self.costs[index:], False) if index else self
+
+
+def since_cut(earlier: Iterator[Node], cost: Callable[[Node], int], state: State, most: int) -> Stretch:
+    """The history from the cut on, or from behind the summary where that reaches further. `earlier` yields the
+    newest first and is asked for no more than what makes the sum larger than `most`. Forgotten messages stay out.
+    """
+    nodes: list[Node] = []
+    costs: list[int] = []
+    used, at_cut = 0, False
+    for node in earlier:
+        if state.summary is not None and node.id == state.summary.upto:
+            at_cut = True
+            break
+        if node.id not in state.forgotten:
+            nodes.append(node)
+            costs.append(cost(node))
+            used += costs[-1]
+        at_cut = node.id == state.cut
+        if at_cut or used > most:
+            break
+    return Stretch(tuple(nodes[::-1]), tuple(costs[::-1]), at_cut)
 
 
 def newest_that_fit(history: Sequence[Node], costs: Sequence[int], room: int) -> int:
@@ -28,8 +69,9 @@ def newest_that_fit(history: Sequence[Node], costs: Sequence[int], room: int) ->
     return first
 
 
-def stable_cut(history: Sequence[Node], costs: Sequence[int], room: int) -> int:
-    """0 while everything fits, else the index that leaves at most LOW_WATER of `room`."""
-    if sum(costs) <= room:
-        return 0
-    return newest_that_fit(history, costs, int(room * LOW_WATER))
+def stable_cut(stretch: Stretch, low: int, room: int) -> int:
+    """Index of the message at which at most `low` tokens are left; where the last exchange alone has more, at most
+    `room`.
+    """
+    first = newest_that_fit(stretch.nodes, stretch.costs, low)
+    return first if first < len(stretch.nodes) else newest_that_fit(stretch.nodes, stretch.costs, room)

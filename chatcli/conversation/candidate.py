@@ -29,10 +29,11 @@ class Candidate:
 class Found:
     """What a search found. `occurrences`: for each term asked for, in how many of the `passages` looked at it is.
 
-    `near`: of some candidates (node, passage), how near their meaning is to the question's, 0 to 1.
+    `conversation`: the one in which the question is asked. `near`: of some candidates (node, passage), how near their meaning is to the question's, 0 to 1.
     """
 
     candidates: tuple[Candidate, ...] = ()
     occurrences: Mapping[str, int] = field(default_factory=dict)
     passages: int = 0
+    conversation: int = 0
     near: Mapping[tuple[int, int], float] = field(default_factory=dict)

@@ -15,9 +15,10 @@ from math import log
 
 from chatcli.conversation.candidate import Candidate, Found
 from chatcli.conversation.message import Role
+from chatcli.store import nodes
 from chatcli.store.passages import SHIFT
 from chatcli.store.rows import unpack, unpack_time
-from chatcli.store.search import Scope, quoted, scope_of
+from chatcli.store.search import Scope, quoted
 
 MOST = 4000  # postings that are read of one term
 IN_ALL = 12_000  # postings that are weighed together, the rarest terms' first
@@ -43,16 +44,16 @@ def candidates(
     terms: Sequence[str],
     *,
     conversation: int,
-    before: int,
+    upto: int,
     limit: int,
     all_chats: bool,
 ) -> Found:
     """See Store.candidates."""
-    path = scope_of(connection, conversation, before)
-    scope = scope_of(connection, None, None) if all_chats else path
+    path = _path(connection, conversation, upto)
+    scope = Scope(0, 1 << 62, None, None) if all_chats else path
     postings = {term: _postings(connection, term, scope) for term in dict.fromkeys(terms)}
     first = path.first >> SHIFT
-    passages = _passages(connection) if all_chats else max(1, before - first)
+    passages = _passages(connection) if all_chats else max(1, upto + 1 - first)
     best = _best(postings, passages)
     messages = _wanted(connection, best, path, limit, all_chats)
     beside = _beside(connection, messages, path)
@@ -68,7 +69,17 @@ def candidates(
         ),
         {term: len(found) for term, found in postings.items()},
         passages,
+        conversation,
     )
+
+
+def _path(connection: sqlite3.Connection, conversation: int, upto: int) -> Scope:
+    branches = nodes.way(connection, conversation, upto)
+    (first,) = connection.execute(
+        "SELECT coalesce(min(id), 0) FROM nodes WHERE number = 1 AND branch IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(branches)),),
+    ).fetchone()
+    return Scope(first << SHIFT, (upto + 1) << SHIFT, conversation, branches)
 
 
 def _postings(connection: sqlite3.Connection, term: str, scope: Scope) -> list[int]:

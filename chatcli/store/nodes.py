@@ -147,18 +147,18 @@ def everything(connection: sqlite3.Connection, conversation: int) -> list[Node]:
     )
 
 
-def on_path(connection: sqlite3.Connection, conversation: int, before: int, ids: Iterable[int]) -> list[Node]:
-    """Those of the nodes that are ancestors of `before`, in their order."""
+def on_path(connection: sqlite3.Connection, conversation: int, upto: int, ids: Iterable[int]) -> list[Node]:
+    """Those of the nodes that are `upto` or above it, in their order."""
     return _nodes(
         connection,
         f"""{_WAY} SELECT {_COLUMNS} FROM way JOIN nodes USING (branch)
             WHERE number <= upto AND id IN (SELECT value FROM json_each(?)) ORDER BY number""",  # noqa: S608
-        (before, conversation, json.dumps(sorted(ids))),
+        (upto, conversation, json.dumps(sorted(ids))),
     )
 
 
-def with_files(connection: sqlite3.Connection, conversation: int, before: int) -> list[Node]:
-    """The ancestors of `before` that have text files attached, in their order."""
+def with_files(connection: sqlite3.Connection, conversation: int, upto: int) -> list[Node]:
+    """Those of `upto` and what is above it that have text files attached, in their order."""
     return _nodes(
         connection,
         f"""{_WAY} SELECT {_COLUMNS} FROM way JOIN nodes USING (branch)
@@ -166,13 +166,18 @@ def with_files(connection: sqlite3.Connection, conversation: int, before: int) -
                 SELECT node FROM attachments JOIN nodes ON id = node JOIN branches ON branches.id = branch
                 WHERE conversation = ? AND kind = 'text'
             ) ORDER BY number""",  # noqa: S608
-        (before, conversation, conversation),
+        (upto, conversation, conversation),
     )
 
 
-# The branches that lead to a node, each up to the number at which the way leaves it; the node itself is not on it.
+def way(connection: sqlite3.Connection, conversation: int, upto: int) -> dict[int, int]:
+    """The branches that lead to that node, each with the number at which the way leaves it."""
+    query = f"{_WAY} SELECT branch, upto FROM way"  # noqa: S608
+    return dict(connection.execute(query, (upto, conversation)).fetchall())
+
+
 _WAY = """WITH RECURSIVE way (branch, upto) AS (
-        SELECT branch, number - 1 FROM nodes JOIN branches ON branches.id = branch
+        SELECT branch, number FROM nodes JOIN branches ON branches.id = branch
         WHERE nodes.id = ? AND conversation = ?
       UNION ALL
         SELECT origin, min(fork, upto) FROM way JOIN branches ON id = way.branch WHERE origin IS NOT NULL

@@ -223,25 +223,25 @@ class Store:
             )
 
     def candidates(
-        self, terms: Sequence[str], *, conversation: int, before: int, limit: int = 150, all_chats: bool = False
+        self, terms: Sequence[str], *, conversation: int, upto: int, limit: int = 150, all_chats: bool = False
     ) -> Found:
         """For the recall: the passages with the rarest of `terms`, of up to `limit` messages on the path that
-        leads to node `before` (`all_chats`: or in other conversations), and those beside them.
+        leads to node `upto`, it included (`all_chats`: or in other conversations), and those beside them.
         """
         with self._database.reading() as connection:
             return candidates(
-                connection, terms, conversation=conversation, before=before, limit=limit, all_chats=all_chats
+                connection, terms, conversation=conversation, upto=upto, limit=limit, all_chats=all_chats
             )
 
-    def on_path(self, conversation: Conversation, before: int, ids: Iterable[int]) -> list[Node]:
-        """Those of the nodes that are on the path that leads to node `before`, in its order."""
+    def on_path(self, conversation: Conversation, upto: int, ids: Iterable[int]) -> list[Node]:
+        """Those of the nodes that are on the path that leads to node `upto`, it included, in its order."""
         with self._database.reading() as connection:
-            return nodes.on_path(connection, conversation.id, before, ids)
+            return nodes.on_path(connection, conversation.id, upto, ids)
 
-    def with_files(self, conversation: Conversation, before: int) -> list[Node]:
-        """The nodes on the path that leads to node `before` which have text files attached, in its order."""
+    def with_files(self, conversation: Conversation, upto: int) -> list[Node]:
+        """The nodes with text files attached on the path that leads to node `upto`, it included, in its order."""
         with self._database.reading() as connection:
-            return nodes.with_files(connection, conversation.id, before)
+            return nodes.with_files(connection, conversation.id, upto)
 
     def check(self) -> list[str]:
         """Read everything and see whether it fits together; what does not. For chatcli doctor."""

@@ -1,0 +1,80 @@
+"""The request's copies of messages: what of a stored message is sent, and what that costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from chatcli.conversation.message import Attachment, Message
+from chatcli.conversation.usage import Count
+
+Counting = Callable[[Message], Count]
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """How messages are copied for one request. `sees`: whether the model takes pictures; `largest`: how many
+    tokens of attached text may be sent whole with its message. Both hold from request to request, so that a
+    message is sent the same way as long as it is sent.
+    """
+
+    count: Counting
+    sees: bool = True
+    largest: int = 0
+
+    def of(self, message: Message) -> Message:
+        """Earlier thinking stays out: templates drop it, and it would be counted. Text files become text."""
+        if message.thinking:
+            message = replace(message, thinking="")
+        if message.images and not self.sees:
+            message = replace(
+                message, attachments=tuple(each for each in message.attachments if each.kind != "image")
+            )
+        files = text_files(message)
+        if not files:
+            return message
+        shown = whole(files) if self.sends_whole(message) else "\n".join(map(_mention, files))
+        rest = tuple(each for each in message.attachments if each.kind != "text")
+        return replace(message, text=f"{shown}\n\n{message.text}" if message.text else shown, attachments=rest)
+
+    def cost(self, message: Message) -> Count:
+        return self.count(self.of(message))
+
+    def sends_whole(self, message: Message) -> bool:
+        """Are the message's text files small enough, together, to be sent with it?"""
+        files = text_files(message)
+        # A file of more bytes than that has more tokens, whatever its language: nothing need be counted.
+        if not files or sum(each.size for each in files) > self.largest * 16:
+            return False
+        return self.files_cost(message).tokens <= self.largest
+
+    def files_cost(self, message: Message) -> Count:
+        """What sending the message's files whole adds to it."""
+        files = text_files(message)
+        bare = replace(message, thinking="", attachments=())
+        with_files, without = self.count(replace(bare, text=whole(files))), self.count(replace(bare, text=""))
+        return less(with_files, without)
+
+
+def text_files(message: Message) -> tuple[Attachment, ...]:
+    return tuple(each for each in message.attachments if each.kind == "text")
+
+
+def text_of(file: Attachment) -> str:
+    return file.data.decode("utf-8", "replace").removeprefix("\ufeff")
+
+
+def whole(files: tuple[Attachment, ...]) -> str:
+    return "\n\n".join(f"File {each.name}:\n{text_of(each).rstrip()}\n(end of {each.name})" for each in files)
+
+
+def less(count: Count, other: Count) -> Count:
+    """The difference of two counts: what the one has more."""
+    return Count(count.tokens - other.tokens, count.exact and other.exact)
+
+
+def _mention(file: Attachment) -> str:
+    lines = text_of(file).count("\n") + 1
+    return (
+        f"[File {file.name}, {lines} lines: too long to be sent whole; passages of it go with the last message.]"
+    )

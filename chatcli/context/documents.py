@@ -1,0 +1,138 @@
+"""Attached text that is too long to be sent whole: the passages that fit the question best, with line numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence, Set
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+from math import log
+
+from chatcli.context.copies import text_of
+from chatcli.context.recall import BEGINNING, COVERED, STOP
+from chatcli.context.terms import Terms, beginning, words_of
+from chatcli.conversation.message import Attachment
+
+HEADING = "From the attached files (passages that may answer this):"
+_LENGTH = 600  # characters of a passage; a longer line is a passage of its own, in pieces
+_SHORT = 0.5  # how much length counts against a passage
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Lines `first` to `last` (from 1) of file `name`; `place` is where it stands among all of them."""
+
+    name: str
+    place: int
+    first: int
+    last: int
+    text: str
+    words: frozenset[str]
+
+
+def choose(
+    earlier: Iterable[Attachment],
+    own: Iterable[Attachment],
+    terms: Terms,
+    room: int,
+    cost: Callable[[str], int],
+) -> list[Passage]:
+    """The passages that fit the question best, as many as fit into `room` tokens, in the order of the files.
+
+    `own`: the files that came with the question. When it has no word in common with any passage, these are read
+    from their beginning, and `earlier` ones not at all.
+    """
+    own = tuple(own)
+    passages = [each for file in _latest((*earlier, *own)) for each in _passages(file)]
+    chosen: list[Passage] = []
+    used = cost(HEADING) + 2
+    for each in _ranked(passages, terms, {file.name for file in own}):
+        needed = cost(_shown(each)) + 1
+        if used + needed <= room:
+            chosen.append(each)
+            used += needed
+        if room - used < 8:
+            break
+    order = {id(each): place for place, each in enumerate(passages)}
+    return sorted(chosen, key=lambda each: order[id(each)])
+
+
+def quote(chosen: Sequence[Passage]) -> str:
+    return "\n".join([HEADING, *map(_shown, chosen)]) if chosen else ""
+
+
+def describe(chosen: Sequence[Passage]) -> str:
+    """Which lines of which files: "notes.md: lines 1-20, 41-60; log.txt: lines 7-9"."""
+    told = []
+    for name, group in groupby(chosen, key=lambda each: each.name):
+        spans: list[tuple[int, int]] = []
+        for each in group:
+            if spans and each.first <= spans[-1][1] + 1:
+                spans[-1] = (spans[-1][0], max(each.last, spans[-1][1]))
+            else:
+                spans.append((each.first, each.last))
+        told.append(f"{name}: lines {', '.join(f'{first}-{last}' for first, last in spans)}")
+    return "; ".join(told)
+
+
+def _latest(files: Iterable[Attachment]) -> list[Attachment]:
+    """Each file once; of files with one name the one attached last."""
+    return list({each.name: each for each in files}.values())
+
+
+def _ranked(passages: Sequence[Passage], terms: Terms, own: Set[str]) -> list[Passage]:
+    occurrences = Counter(word for each in passages for word in each.words)
+
+    def rarity(word: str) -> float:
+        times = occurrences[word]
+        return log(1 + (len(passages) - times + 0.5) / (times + 0.5)) if times else 0.0
+
+    usual = sum(len(each.text) for each in passages) / len(passages) if passages else 1.0
+
+    def weight(each: Passage) -> float:
+        held = sum(
+            rarity(word) if word in each.words else BEGINNING * rarity(start) if start in each.words else 0.0
+            for word, start in terms.words
+        )
+        return held * 2.2 / (2.2 - _SHORT + _SHORT * len(each.text) / usual)
+
+    weights = [weight(each) for each in passages]
+    best = max(weights, default=0.0)
+    full = sum(rarity(word) for word, _ in terms.words)
+    if not best or (not own and best < COVERED * full):
+        return [each for each in passages if each.name in own]
+    order = sorted(range(len(passages)), key=lambda place: (-weights[place], place))
+    return [passages[place] for place in order if weights[place] >= STOP * best]
+
+
+@lru_cache(maxsize=16)
+def _passages(file: Attachment) -> tuple[Passage, ...]:
+    made: list[Passage] = []
+    lines: list[str] = []
+    first = 1
+
+    def close(last: int) -> None:
+        text = "\n".join(lines)
+        if text.strip():
+            words = set(words_of(text))
+            words |= set(map(beginning, words)) - {""}
+            made.append(Passage(file.name, len(made), first, last, text, frozenset(words)))
+
+    for number, line in enumerate(text_of(file).splitlines(), start=1):
+        for piece in [line[at : at + _LENGTH] for at in range(0, max(1, len(line)), _LENGTH)]:
+            if lines and (sum(map(len, lines)) + len(piece) > _LENGTH or _is_break(lines, piece)):
+                close(number if len(line) > _LENGTH and piece != line[:_LENGTH] else number - 1)
+                lines, first = [], number
+            lines.append(piece)
+    close(first + len(lines) - 1)
+    return tuple(made)
+
+
+def _is_break(lines: Sequence[str], line: str) -> bool:
+    """A heading begins a passage; so does text after an empty line, when the passage is half full."""
+    return line.startswith("#") or (not lines[-1].strip() and sum(map(len, lines)) > _LENGTH // 2)
+
+
+def _shown(passage: Passage) -> str:
+    return f"{passage.name}, lines {passage.first}-{passage.last}:\n{passage.text.strip(chr(10))}"

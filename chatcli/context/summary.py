@@ -1,0 +1,236 @@
+"""The rolling summary: when one is due, of what, with which words, and whether what came back will do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+
+from chatcli.context.assemble import copies_for, rooms_for, standing
+from chatcli.context.budget import Budget, Rooms
+from chatcli.context.copies import Copies, Counting
+from chatcli.context.cut import LOW_WATER, Stretch, since_cut
+from chatcli.context.front import Front, front
+from chatcli.context.memory import Memory
+from chatcli.context.strategies import SUMMARISES
+from chatcli.conversation.message import Message
+from chatcli.conversation.plan import Fate, Kind, Plan
+from chatcli.conversation.state import State, Summary
+from chatcli.conversation.tree import Node
+
+WORDS = 120
+SHARE = 0.12  # of the room for history, and no more than MOST tokens
+MOST = 600
+LEAST = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A summary to be asked for: send `messages` as they are, with num_predict `limit` for a model that does not
+    think, and hand the answer to `accepted`.
+
+    It will stand for messages `first` to `last` (numbers), the last of which is node `upto`; what it replaces has
+    `replaces` tokens. `cut`: the node at which the verbatim part then begins. `cached`: the messages begin with
+    the last request, which the server still has.
+    """
+
+    messages: tuple[Message, ...]
+    limit: int
+    first: int
+    last: int
+    upto: int
+    cut: int | None
+    replaces: int
+    cached: bool
+
+
+def due(  # noqa: PLR0913, PLR0917 - as assemble
+    back: Iterable[Node],
+    system: str,
+    budget: Budget,
+    count: Counting,
+    state: State,
+    strategy: str = "auto",
+    sees: bool = True,
+    memory: Memory = Memory(),  # noqa: B008 - frozen
+    plan: Plan | None = None,
+    now: bool = False,
+) -> Due | None:
+    """What is to be summarised now, after a reply; None when nothing is.
+
+    In auto, what the cut has left behind since the last summary; in summary, all but the last keep_recent
+    messages, once history has passed its budget; with `now` (/compact) that in any case. `plan`: the last
+    request's, to be continued while the server has it cached.
+    """
+    if strategy not in SUMMARISES and not now:
+        return None
+    nodes = iter(back)
+    tip = next(nodes, None)
+    if tip is None:
+        return None
+    copies = copies_for(budget, count, sees, memory)
+    pinned, old = standing(tip.id, system, budget, copies, state, "summary", memory)
+    begin = front(system, memory.preset, pinned, old, copies)
+    room = rooms_for(budget, front(system, "", (), None, copies), begin, strategy, memory)
+    recent = since_cut(chain([tip], nodes), lambda node: copies.cost(node.message).tokens, state, room.whole)
+    kept = _kept(recent, state, room, memory.keep_recent, by_cut=strategy == "auto" and not now, now=now)
+    if kept is None:
+        return None
+    limit = max(LEAST, min(int(room.history * SHARE), MOST))
+    ask = _Asking(budget, copies, begin, limit, kept[0] if kept else None)
+    more = () if _reaches_summary(recent, state) else nodes
+    gone = recent.nodes[: len(recent.nodes) - len(kept)]
+    older = _older(chain(reversed(gone), more), state, copies, ask.space)
+    if not older:
+        return None
+    continued = ask.continuing(plan, older, recent.nodes) if plan is not None else None
+    whole = older[0].parent is None or (old is not None and older[0].parent == old.upto)
+    return Due(
+        messages=continued or ask.alone(older),
+        limit=limit,
+        first=(old.first if old and whole and old.first else 1) if whole else older[0].number,
+        last=older[-1].number,
+        upto=older[-1].id,
+        cut=kept[0].id if kept else None,
+        replaces=sum(copies.cost(node.message).tokens for node in older)
+        + sum(p.count.tokens for p in begin.summary),
+        cached=continued is not None,
+    )
+
+
+def accepted(due: Due, answer: str, state: State, count: Counting) -> State | None:
+    """The state with the new summary, or None when the answer will not do: empty, or no shorter than what it would
+    replace. Thinking, a heading, and what is longer than allowed are taken off.
+    """
+    text = _cleaned(answer)
+    empty = count(Message.user("")).tokens
+    while text and count(Message.user(text)).tokens - empty > due.limit:
+        text = _shorter(text)
+    if not text or count(Message.user(text)).tokens - empty >= due.replaces:
+        return None
+    summary = Summary(text, due.upto, due.first, due.last)
+    return replace(state, summary=summary, cut=due.cut if due.cut is not None else state.cut)
+
+
+def undone(state: State) -> State:
+    """Without summary and cut: all that fits is sent word for word again."""
+    return replace(state, summary=None, cut=None)
+
+
+def instruction(limit: int, kept: Node | None, again: bool) -> str:
+    """What the model is asked for. `kept`: the first message that stays as it is; `again`: there is a summary."""
+    words = max(25, min(WORDS, limit * 3 // 5))
+    parts = [
+        "Write a summary of our conversation so far, as your own memory of it: it will take the place of the "
+        "messages themselves.",
+        f'Leave out what was said from "{_opening(kept)}" on; that stays.' if kept else "",
+        "Carry over what still matters of the summary above." if again else "",
+        "Keep names, decisions, numbers, dates and open questions; leave out courtesies.",
+        f"Under {words} words, plain text, no heading, in the language of the conversation. "
+        "Answer with the summary only.",
+    ]
+    return " ".join(filter(None, parts))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """How the request for a summary is made; `space`: tokens that messages to be summarised may have in it."""
+
+    budget: Budget
+    copies: Copies
+    begin: Front
+    limit: int
+    kept: Node | None
+
+    @property
+    def space(self) -> int:
+        ask = self.copies.count(self._ask(None)).tokens
+        return self._most - self.begin.tokens - ask
+
+    @property
+    def _most(self) -> int:
+        return self.budget.window - self.budget.margin - self.budget.fixed.tokens - self.limit
+
+    def continuing(self, plan: Plan, older: Sequence[Node], recent: Sequence[Node]) -> tuple[Message, ...] | None:
+        """The last request, what came after it, and the instruction; None when it does not hold what is to be
+        summarised, or when the window is too full.
+        """
+        sent = {part.node for part in plan.parts if part.fate is Fate.SENT}
+        asked = max((part.last for part in plan.parts if part.kind is Kind.QUESTION), default=0)
+        since = [node for node in recent if node.number > asked]
+        if not {node.id for node in older} <= sent | {node.id for node in since}:
+            return None
+        ask = self._ask(self.kept)
+        new = (*(self.copies.of(node.message) for node in since), ask)
+        needed = plan.planned.tokens + sum(self.copies.count(message).tokens for message in new)
+        return (*plan.messages, *new) if needed <= self.budget.window - self.budget.margin - self.limit else None
+
+    def alone(self, older: Sequence[Node]) -> tuple[Message, ...]:
+        front_message = (self.begin.message,) if self.begin.message else ()
+        return (*front_message, *(self.copies.of(node.message) for node in older), self._ask(None))
+
+    def _ask(self, kept: Node | None) -> Message:
+        return Message.user(instruction(self.limit, kept, bool(self.begin.summary)))
+
+
+def _kept(
+    recent: Stretch, state: State, room: Rooms, keep_recent: int, *, by_cut: bool, now: bool
+) -> tuple[Node, ...] | None:
+    """What stays word for word; None when there is no reason to summarise."""
+    if by_cut:
+        begins = recent.nodes[0].id if recent.nodes else None
+        return recent.nodes if begins is not None and begins == state.cut else None
+    if not now and recent.tokens <= room.whole:
+        return None
+    index = max(0, len(recent.nodes) - keep_recent)
+    while index < len(recent.nodes) and sum(recent.costs[index:]) > room.share * LOW_WATER:
+        index += 1
+    return recent.nodes[index:]
+
+
+def _reaches_summary(recent: Stretch, state: State) -> bool:
+    """Is there nothing between the summary and `recent`?"""
+    return not recent.nodes or (state.summary is not None and recent.nodes[0].parent == state.summary.upto)
+
+
+def _older(nodes: Iterable[Node], state: State, copies: Copies, space: int) -> list[Node]:
+    """Of `nodes`, newest first, what is to be summarised, oldest first: back to the old summary, as far as it fits
+    into one request.
+    """
+    older: list[Node] = []
+    used = 0
+    for node in nodes:
+        if state.summary is not None and node.id == state.summary.upto:
+            break
+        if node.id in state.forgotten:
+            continue
+        used += copies.cost(node.message).tokens
+        if used > space:
+            break
+        older.append(node)
+    return older[::-1]
+
+
+def _cleaned(answer: str) -> str:
+    text = re.sub(r"<think(?:ing)?>.*?</think(?:ing)?>", "", answer, flags=re.DOTALL)
+    text = re.sub(r"^.*</think(?:ing)?>", "", text, flags=re.DOTALL).strip()
+    text = re.sub(
+        r"^(?:#+\s*|\*\*)?(?:conversation )?summary[^\n:]*:?(?:\*\*)?:?[ \t]*\n+", "", text, flags=re.IGNORECASE
+    )
+    text = re.sub(r"^summary:\s*", "", text, flags=re.IGNORECASE)
+    return text.strip().strip("`").strip()
+
+
+def _shorter(text: str) -> str:
+    """Without its last sentence or line; without its last words where it has only one."""
+    ends = [found.end() for found in re.finditer(r"[.!?。！？]\s+|\n+", text.rstrip())]
+    if ends:
+        return text[: ends[-1]].rstrip()
+    words = text.split()
+    return " ".join(words[: len(words) * 9 // 10])
+
+
+def _opening(node: Node) -> str:
+    words = node.message.text.split()
+    return " ".join(words[:8])[:60]
