@@ -96,6 +96,8 @@ class Loop:
     def _greet(self) -> None:
         """Where nothing names a model, the server is asked before the first prompt; else nothing is waited for."""
         session = self._session
+        for warning in session.warnings:
+            self._screen.show(Note(warning, "warning"))
         if session.conversation.tip is not None:
             self._act(Opened())
         if not session.server.demo and not answers(session.server.url):

@@ -12,7 +12,7 @@ from chatcli.client.ollama import Client
 from chatcli.client.request import Request, think_as
 from chatcli.conversation.message import Message
 from chatcli.conversation.tree import Conversation
-from chatcli.errors import Missing, NotFound, UserError
+from chatcli.errors import Damaged, Missing, NotFound, StoreError, UserError
 from chatcli.paths import Paths, find_paths
 from chatcli.session import Session
 from chatcli.settings import table
@@ -34,18 +34,28 @@ class Wishes:
 
 
 def build(wishes: Wishes) -> Session:
-    """A session with nothing started but the demo engine's process, and nothing sent anywhere."""
+    """A session with nothing started but the demo engine's process, and nothing sent anywhere.
+
+    Conversations that cannot be stored, or only be read, do not keep anyone from chatting: the session is then in
+    memory, and `warnings` says so.
+    """
     paths = find_paths()
     settings = read_settings(paths, wishes.values)
-    store = _open_store(settings, paths)
+    warnings: list[str] = []
+    store = _open_store(settings, paths, warnings)
     try:
         server = (
             servers.start_demo() if wishes.demo else servers.Server(servers.find(settings[table.HOST] or None))
         )
         session = _session(settings, paths, store, server)
+        session.warnings = warnings
         if wishes.resume:
             resume(session)
         _take_last_model(session)
+        if store.read_only is not None:
+            warnings.append(f"{store.read_only.message} What is said now is kept in memory only.")
+            settings.put("save", "off", Layer.SET)
+            change_store(session)
     except BaseException:
         store.close()
         raise
@@ -127,13 +137,11 @@ def change_store(session: Session) -> None:
     """Keep what is said from now on where the settings say: on disk, or (save off) in memory only. What has been
     said in this conversation is there too.
     """
-    before, said = session.store, session.conversation.path()
-    session.store = _open_store(session.settings, session.paths)
+    before, conversation = session.store, session.conversation
+    session.store = _open_store(session.settings, session.paths, session.warnings)
     session.conversation = Conversation(id=0, demo=session.server.demo)
-    if said:
-        session.conversation = session.store.create(demo=session.server.demo, settings=session.settings.kept())
-        for node in said:
-            session.store.append(session.conversation, node.message, ended=node.ended)
+    if conversation.tip is not None:
+        session.conversation = session.store.take_in(before.whole(conversation.id))
     before.close()
 
 
@@ -189,8 +197,31 @@ def _session(settings: Settings, paths: Paths, store: Store, server: servers.Ser
     return session
 
 
-def _open_store(settings: Settings, paths: Paths) -> Store:
-    return Store.open(paths.store if settings[table.SAVE] else None)
+def _open_store(settings: Settings, paths: Paths, warnings: list[str]) -> Store:
+    """The store on disk, recovered where it is damaged; one in memory when that is wanted or all there is left."""
+    if not settings[table.SAVE]:
+        return Store.open(None)
+    try:
+        return _open_or_recover(paths, warnings)
+    except StoreError as error:
+        warnings.append(f"{error.message} What is said now is kept in memory only. {error.hint}")
+        settings.put("save", "off", Layer.SET)
+        return Store.open(None)
+
+
+def _open_or_recover(paths: Paths, warnings: list[str]) -> Store:
+    try:
+        return Store.open(paths.store)
+    except Damaged:
+        from chatcli.store.recovery import recover
+
+        done = recover(paths.store)
+        lost = f"; {done.lost} are lost" if done.lost else ""
+        warnings.append(
+            f"The store was damaged. What could be read of it, {done.messages} messages, is in a new one{lost}. "
+            f"The damaged file is kept as {done.kept}."
+        )
+        return Store.open(paths.store)
 
 
 def _counter(settings: Settings, paths: Paths) -> Counter:

@@ -45,8 +45,9 @@ def find_paths(home: Path | None = None) -> Paths:
 
 
 def private_directory(path: Path) -> Path:
-    """Make `path` (and its parents) where missing; the directory itself is for its owner only (0700)."""
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Make `path` where missing, and what is missing above it; what is made, and `path`, is its owner's only."""
+    for missing in reversed([each for each in (path, *path.parents) if not each.exists()]):
+        missing.mkdir(exist_ok=True, mode=0o700)
     if os.name == "posix" and path.stat().st_mode & 0o077:
         path.chmod(0o700)
     return path

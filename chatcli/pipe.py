@@ -11,7 +11,7 @@ from typing import Any
 from chatcli.build import Wishes, build, close
 from chatcli.conversation.events import Event
 from chatcli.conversation.tree import Ended, Node
-from chatcli.errors import BadReply, UserError
+from chatcli.errors import BadReply, StoreError, UserError
 from chatcli.interrupt import Interrupt
 from chatcli.prompt.attachments import find_in, read_image
 from chatcli.prompt.piped import read_stdin
@@ -44,6 +44,8 @@ def run(wishes: Wishes, prompt: str, images: Sequence[str] = (), as_json: bool =
 def _ask(session: Session, question: Node, as_json: bool) -> int:
     settings = session.settings
     screen = Screen(plain=settings[table.PLAIN] or None)
+    for warning in session.warnings:
+        screen.error(StoreError(warning))
     with Interrupt() as interrupt:
         if as_json:
             reply = answer(session, question, _ignore, lambda: interrupt.asked)

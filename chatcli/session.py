@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class Session:
     """`conversation.id` is 0 until the first message is kept. `model` is what the server says of the model in
     use, `window` its context window in tokens, `counting` the counter once it knows that model's vocabulary;
-    `pending` goes with the next message; `plan` is the last request's.
+    `pending` goes with the next message; `plan` is the last request's; `warnings`
+    are to be shown at the beginning.
     """
 
     settings: Settings
@@ -40,3 +41,4 @@ class Session:
     conversation: Conversation
     pending: list[Attachment] = field(default_factory=list)
     plan: Plan | None = None
+    warnings: list[str] = field(default_factory=list)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -25,7 +25,7 @@ from chatcli.conversation.plan import Plan, with_template
 from chatcli.conversation.state import State
 from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import NOTHING, Count, Turn
-from chatcli.errors import BadFile, ContextTooLong
+from chatcli.errors import BadFile, ContextTooLong, StoreError
 from chatcli.session import Session
 from chatcli.settings import table
 from chatcli.settings.settings import Layer
@@ -129,7 +129,8 @@ class Reply:
         if self.started and self.first_token is None:
             self.first_token = now - self.began
         if self.started and now - self.saved >= SAVE_EVERY:
-            self.save(self.text, "".join(self.thoughts))
+            with suppress(StoreError):  # a full disk or a long lock is told at the end, when it still matters
+                self.save(self.text, "".join(self.thoughts))
             self.saved = now
 
     @property

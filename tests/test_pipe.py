@@ -203,3 +203,28 @@ def test_both_ways_into_the_program_are_equal() -> None:
     with nobody_there() as url:
         bare, long = chatcli(url=url), chatcli("--no-plain", url=url)
         assert (bare.returncode, bare.stdout, bare.stderr) == (long.returncode, long.stdout, long.stderr)
+
+
+def test_a_damaged_store_is_recovered_and_the_damaged_file_kept(home: Path) -> None:
+    with Engine() as engine:
+        chatcli("-m", "demo", "one", url=engine.url)
+        store = home / "chatcli.db"
+        content = bytearray(store.read_bytes())
+        content[4096 : 4096 + 2000] = os.urandom(2000)
+        store.write_bytes(bytes(content))
+        done = chatcli("-m", "demo", "hi", url=engine.url)
+        assert done.returncode == 0
+        assert "damaged" in done.stderr
+        assert list(home.glob("chatcli.damaged-*"))
+
+
+def test_where_nothing_can_be_stored_it_still_answers_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("CHATCLI_HOME", str(tmp_path / "file" / "home"))
+    with Engine() as engine:
+        done = chatcli("-m", "demo", "hi", url=engine.url)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout
+        assert "kept in memory only" in done.stderr

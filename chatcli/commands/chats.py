@@ -118,7 +118,7 @@ def _label(entry: Entry) -> str:
 
 
 def _export(session: Session, file: Path) -> Outcome:
-    text = transfer.export(session.conversation, EXPORTS[file.suffix.lower()])
+    text = transfer.export(session.store.whole(session.conversation.id), EXPORTS[file.suffix.lower()])
     try:
         file.write_text(text, encoding="utf-8", errors="replace")
     except OSError as error:
