@@ -19,7 +19,7 @@ def read_file(settings: Settings, path: Path) -> None:
     """Put what `path` says into the FILE layer. A file that is not there says nothing."""
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"Cannot read the settings file {path}: {error}", file=str(path)) from None
