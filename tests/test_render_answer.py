@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import random
 import re
 import signal
+import subprocess
+import sys
+import tracemalloc
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -197,6 +201,34 @@ def test_ctrl_c_in_the_middle_of_drawing_waits_until_it_is_drawn() -> None:
     assert not seen.cursor_is_hidden
 
 
+SUSPENDED = """
+import io, os, signal
+from chatcli.conversation.events import Text
+from chatcli.render.console import Screen
+class Terminal(io.StringIO):
+    def isatty(self): return True
+terminal = Terminal()
+now = [0.0]
+with Screen(terminal, terminal, width=80, height=24).answer("m", clock=lambda: now[0]) as answer:
+    for word in ("one ", "two "):
+        now[0] += 10
+        answer.feed(Text(word))
+        os.kill(os.getpid(), signal.SIGTSTP)
+print(repr(terminal.getvalue()))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGTSTP"), reason="there is no job control")
+def test_after_ctrl_z_the_cursor_was_there_and_the_text_goes_on_below() -> None:
+    # In a session of its own nobody could continue the process, so the system does not stop it either.
+    run = [sys.executable, "-c", SUSPENDED]
+    done = subprocess.run(run, capture_output=True, text=True, check=True, start_new_session=True)
+    _, after = done.stdout.split("one", 1)
+    assert after.index("[?25h") < after.index("[?25l") < after.index("two")
+    assert after.count("one") == 0
+    assert "A" not in after  # no step up, over what the shell has written
+
+
 def test_a_spinner_turns_until_the_first_word_and_leaves_nothing() -> None:
     seen = Seen()
     clock = Clock()
@@ -252,6 +284,47 @@ def test_a_terminal_that_cuts_its_lines_shows_nothing_twice(text: str) -> None:
     seen = " ".join(resized(text, 1, reflow=False).text)
     found = re.findall(r"(?:word|item)\d+\b", seen)
     assert len(found) == len(set(found))
+
+
+def test_a_code_block_of_5000_lines_is_drawn_line_by_line() -> None:
+    code = "".join(f"def f{n}(x): return 'é{n}'  # {n}\n" for n in range(5000))
+    written: list[str] = []
+    lines = 0
+
+    class Counted(Seen):
+        def write(self, text: str, /) -> int:
+            written.append(text)
+            return len(text)
+
+    seen = Counted()
+    clock = Clock()
+    with Screen(seen, seen, width=80, height=24).answer("m", clock=clock) as answer:
+        for at in range(0, len(code), 300):
+            feed(answer, clock, Text(("```python\n" if not at else "") + code[at : at + 300]))
+    for part in written:
+        lines += part.count("\n")
+    assert lines < 5000 + 2 * len(written)  # each line once, and the open one at every refresh
+    assert sum(map(len, written)) < 6 * len(code)
+
+
+def test_memory_stays_flat_over_a_reply_of_100000_tokens() -> None:
+    class Nowhere(Seen):
+        def write(self, text: str, /) -> int:
+            return len(text)
+
+    nowhere, clock = Nowhere(), Clock()
+    text = "".join(f"{block}\n\n" for block in BLOCKS)
+    with Screen(nowhere, nowhere, width=80, height=24).answer("m", clock=clock) as answer:
+        tracemalloc.start()
+        held = []
+        for turn in range(400_000 // len(text)):
+            for at in range(0, len(text), 400):
+                feed(answer, clock, Text(text[at : at + 400]))
+            if turn % 50 == 25:
+                gc.collect()
+                held.append(tracemalloc.get_traced_memory()[0])
+        tracemalloc.stop()
+    assert max(held) - held[0] < 50_000
 
 
 HOSTILE = [

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -15,8 +16,9 @@ from chatcli.conversation.message import Attachment, Message
 from chatcli.conversation.plan import Fate, Kind, Part, Plan
 from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import Count, Turn
-from chatcli.errors import Missing
+from chatcli.errors import ChatcliError, Missing
 from chatcli.render.console import Screen
+from chatcli.render.extract import code_blocks
 from chatcli.render.views import Document, History, Listing, Note, Source, View, WindowView
 from tests.screen import Seen
 
@@ -193,6 +195,45 @@ def test_stopping_a_progress_closes_its_iterator() -> None:
         Screen(terminal, terminal).progress(endless())
     assert closed
     assert not terminal.cursor_is_hidden
+
+
+def test_copying_goes_through_the_terminal_where_no_program_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSH_CONNECTION", "far away")
+    monkeypatch.delenv("TMUX", raising=False)
+    terminal = Seen()
+    assert Screen(terminal, terminal).copy("a\x1b[1mé") == "the terminal"
+    assert terminal.written == ["\x1b]52;c;YcOp\x07"]
+    with pytest.raises(ChatcliError):
+        Screen(terminal, terminal).copy("x" * 100_000)
+
+
+def test_copying_uses_a_program_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "xclip"
+    program.write_text(f"#!/bin/sh\ncat > {tmp_path}/held\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("DISPLAY", ":0")
+    for name in ("SSH_CONNECTION", "SSH_TTY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert Screen(io.StringIO(), io.StringIO()).copy("text") == "xclip"
+    assert (tmp_path / "held").read_text() == "text"
+
+
+def test_without_a_terminal_or_a_program_there_is_no_clipboard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSH_TTY", "/dev/pts/1")
+    with pytest.raises(ChatcliError, match="no clipboard"):
+        Screen(io.StringIO(), io.StringIO()).copy("text")
+
+
+def test_code_comes_out_of_a_reply_as_it_was_written() -> None:
+    text = "Text\n\n```python\nif x:\n\tpass\n```\n\n1. in a list\n\n   ~~~\n   y\n   ~~~\n\nText\n\n    z\n"
+    assert code_blocks(text) == ["if x:\n\tpass\n", "y\n", "z\n"]
+
+
+def test_warming_up_draws_nothing() -> None:
+    terminal = Seen()
+    Screen(terminal, terminal).warm_up()
+    assert terminal.written == []
 
 
 def test_no_color_keeps_the_text_and_drops_the_colours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from chatcli.render.theme import Palette
 
 
+# Markdown in which everything occurs that is made at its first use.
+_SAMPLE = "**a** `b` [c](https://d)\n\n| a |\n|---|\n\n```python\nx\n```\n```bash\nx\n```\n```json\n1\n```\n"
+
+
 class Progress(Protocol):
     """How far a long job is: bytes done of bytes in all, where they are known."""
 
@@ -106,6 +110,19 @@ class Screen:
         finally:
             if close := getattr(steps, "close", None):
                 close()
+
+    def copy(self, text: str) -> str:
+        """Put `text` on the clipboard and say by what it went there; ChatcliError where there is none."""
+        from chatcli.render.clipboard import copy
+
+        return copy(text, self._write if self.is_terminal and not self.plain else None)
+
+    def warm_up(self) -> None:
+        """Import what the first reply needs (0.1 s or so): for the background."""
+        from chatcli.render.blocks import render
+
+        if not self.plain:
+            render(_SAMPLE, self._palette, 80)
 
     def size(self) -> tuple[int, int]:
         """Columns and rows as they are now."""

@@ -116,7 +116,7 @@ class LivePage:
     def _heed_size(self) -> None:
         """What is open is drawn at the new width; what is final keeps the old one."""
         size = self._size()
-        if size == self._painted:
+        if size == self._painted and not self._painter.is_displaced:
             return
         if not self._painter.stands(size):
             left = ink(self._painter.leave())

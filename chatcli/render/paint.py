@@ -7,22 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from chatcli.render.cursor import Cursor
 from chatcli.render.lines import Line
 
-_HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
 _BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"  # terminals that know it show what lies between in one go
 
 
 class Painter:
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
+        self._cursor = Cursor(write)
         self._live: list[Line] = []
 
     def open(self) -> None:
-        self._write(_HIDE)
+        self._cursor.hide()
 
     def close(self) -> None:
-        self._write(_SHOW)
+        self._cursor.show()
 
     def paint(self, final: Sequence[Line], live: Sequence[Line], size: tuple[int, int]) -> None:
         """Write `final` for good, and `live` below it (of which only the end is shown where it is too tall)."""
@@ -36,16 +37,22 @@ class Painter:
         if same < len(old) or same < len(new):
             self._write(_change(old[same:], new[same:], width))
 
+    @property
+    def is_displaced(self) -> bool:
+        """Somebody else has written on the screen since the last refresh."""
+        return self._cursor.displaced
+
     def stands(self, size: tuple[int, int]) -> bool:
-        """Whether the live lines are still where they were, on a screen that has now this size.
+        """Whether the live lines are still where they were, on a screen of this size, and nothing below them.
 
         Terminals differ in what they do to lines that are too long now, so no step up is taken over those.
         """
-        return len(self._live) < size[1] and all(line.cells <= size[0] for line in self._live)
+        fits = len(self._live) < size[1] and all(line.cells <= size[0] for line in self._live)
+        return fits and not self._cursor.displaced
 
     def leave(self) -> list[Line]:
         """Let the live lines stand as they are, for good, and give them."""
-        self._live, left = [], self._live
+        self._live, left, self._cursor.displaced = [], self._live, False
         return left
 
 
