@@ -15,11 +15,10 @@ from chatcli.render.blocks import Blocks, render
 from chatcli.render.theme import Palette
 
 PLAIN = Palette("mono")
-_LINK = re.compile("\x1b]8;;.*?\x1b\\\\")
 
 
 def shown(markdown: str, width: int = 80) -> list[str]:
-    return [_LINK.sub("", line.text) for line in render(markdown, PLAIN, width)]
+    return [line.text for line in render(markdown, PLAIN, width)]
 
 
 def piecewise(markdown: str, seed: int, width: int = 80) -> list[str]:
@@ -36,14 +35,15 @@ def piecewise(markdown: str, seed: int, width: int = 80) -> list[str]:
 
 
 PARTS = ["a", "b c", " ", "  ", "    ", "\n", "\n\n", "- ", "* ", "1. ", "7) ", "> ", "# ", " #", "```", "~~~"]
-PARTS += ["---", "===", "***", "`", "\n- ", "\n  - ", "\n    ", "\n> ", "<div>", "<b>", "&", "\\"]
+PARTS += ["---", "===", "***", "`", "\n- ", "\n  - ", "\n    ", "\n> ", "<div>", "<b>", "&"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.lists(st.sampled_from(PARTS), max_size=14).map("".join))
 def test_blocks_are_those_of_commonmark(markdown: str) -> None:
-    # markdown-it takes ">" behind four spaces for a quote in some places; by the specification it is code.
-    assume(not re.search(r">[^\n]*(\n[\s>]*)*\n {4}", markdown))
+    # In some places markdown-it takes ">" behind four spaces for a quote (by the specification it is code), and
+    # blank lines under an empty item for the end of its list.
+    assume(not re.search(r">[^\n]*(\n[\s>]*)*\n {4}|(?:[-*]|\d[.)]) *\n\s*?\n", markdown))
     found = [line.rstrip() for line in shown(markdown, 10_000)]
     found = ["".join(line.split("─")) + "─" if "─" in line else line for line in found]
     assert [line for line in found if line.strip(" ▎")] == _by_markdown_it(markdown)

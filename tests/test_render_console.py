@@ -11,14 +11,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from rich.color import ColorSystem
 
 from chatcli.conversation.message import Attachment, Message
 from chatcli.conversation.plan import Fate, Kind, Part, Plan
 from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import Count, Turn
-from chatcli.errors import ChatcliError, Missing
+from chatcli.errors import BadValue, ChatcliError, Missing
 from chatcli.render.console import Screen
 from chatcli.render.extract import code_blocks
+from chatcli.render.theme import Palette
 from chatcli.render.views import Document, History, Listing, Note, Source, View, WindowView
 from tests.screen import Seen
 
@@ -117,6 +119,12 @@ def test_notes_and_errors_of_a_pipe_go_to_stderr() -> None:
 def test_a_document_and_a_source_go_through_a_pipe_as_they_are() -> None:
     assert piped(Document("# T\n\n**b**\n"))[0] == "# T\n\n**b**\n"
     assert piped(Source("a\n\tb"))[0] == "a\n        b\n"
+
+
+def test_a_plain_terminal_gets_a_document_as_it_is_written() -> None:
+    terminal = Seen()
+    Screen(terminal, terminal, plain=True, width=80, height=24).show(Document("# T\n\n[a](https://b.c)"))
+    assert terminal.written == ["# T\n\n[a](https://b.c)\n"]
 
 
 def test_history_says_who_said_what_and_how_it_ended() -> None:
@@ -234,6 +242,28 @@ def test_warming_up_draws_nothing() -> None:
     terminal = Seen()
     Screen(terminal, terminal).warm_up()
     assert terminal.written == []
+
+
+def test_themes_change_the_colours_and_unknown_ones_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    code = Document("```python\nimport a\n```")
+    colours = set()
+    for theme, code_theme in (("dark", ""), ("light", "auto"), ("mono", ""), ("auto", "dracula")):
+        terminal = Seen()
+        Screen(terminal, terminal, theme=theme, code_theme=code_theme, width=80, height=24).show(code)
+        colours.add(terminal.cells[0][0][1])
+    assert len(colours) == 4
+    with pytest.raises(BadValue, match="no code theme klingon"):
+        Screen(Seen(), code_theme="klingon").show(code)
+
+
+@pytest.mark.parametrize(("says", "theme"), [("0;15", "light"), ("15;0", "dark"), ("15;default", "auto")])
+def test_auto_heeds_what_the_terminal_says_of_its_background(
+    says: str, theme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLORFGBG", says)
+    found, expected = (Palette(name, colors=ColorSystem.TRUECOLOR).styles for name in ("auto", theme))
+    assert found == expected
 
 
 def test_no_color_keeps_the_text_and_drops_the_colours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatcli.render.columns import Row, fit, total
-from chatcli.render.lines import Span, cells, to_line, wrap
+from chatcli.render.lines import Span, cells, chop, plain, to_line, wrap
 
 text = st.text(alphabet="ab ,-日本👍é\u0301\u200d\ufe0f🇩🇪", max_size=80)
 
@@ -48,6 +48,15 @@ def test_a_line_says_its_width() -> None:
     line = to_line([Span("a", "1"), Span("日", "", "https://a")])
     assert line.cells == 3
     assert line.text == "\x1b[1ma\x1b[0m\x1b]8;;https://a\x1b\\日\x1b]8;;\x1b\\"
+
+
+@given(text, st.integers(2, 20))
+def test_a_chopped_line_is_all_there_and_looks_the_same(said: str, width: int) -> None:
+    line = to_line([Span(said[:5], "1;31"), Span(said[5:9], "", "https://a"), Span(said[9:], "3")])
+    pieces = chop(line, width)
+    assert "".join(map(plain, pieces)) == plain(line)
+    assert all(piece.cells == cells(plain(piece)) <= width for piece in pieces)
+    assert all(piece.text.count("\x1b[0m") >= (1 if "\x1b[" in piece.text else 0) for piece in pieces)
 
 
 @given(st.lists(st.lists(st.integers(0, 60), min_size=3, max_size=3), min_size=1, max_size=5), st.integers(10, 80))

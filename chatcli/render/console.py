@@ -67,9 +67,9 @@ class Screen:
         from chatcli.render.notices import draw
 
         if isinstance(view, Note) and not self.is_terminal:
-            self._put(self._errors, draw(view, self._error_palette, self._room(self._errors)))
+            self._put(self._errors, draw(view, self._error_palette, self._room(self._errors), rendered=False))
         else:
-            self._put(self._file, draw(view, self._palette, self._room(self._file)))
+            self._put(self._file, draw(view, self._palette, self._room(self._file), rendered=not self.plain))
 
     def error(self, error: ChatcliError) -> None:
         """What happened, then what to do, on stderr."""

@@ -110,10 +110,11 @@ class _Look:
     def _address(self, shown: str, url: str) -> None:
         """Where a link leads is always to be seen, unless its text says just that."""
         if url and shown not in {url, url.removeprefix("mailto:"), url.rstrip("/")}:
-            self._say(f" ({url})", self._palette["url"], safe_link(url))
+            self._say(f" ({url})", self._palette["url"], url)
 
     def _say(self, text: str, sgr: str = "", link: str = "") -> None:
-        self._shown.append(Span(text, both(self._open[-1], sgr), link or safe_link(self._link)))
+        link = safe_link(link or self._link) if self._palette.has_links else ""
+        self._shown.append(Span(text, both(self._open[-1], sgr), link))
 
 
 def _merged(shown: Iterable[Span]) -> list[Span]:

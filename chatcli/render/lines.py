@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from rich.cells import get_character_cell_size
+
+ESCAPE = re.compile(r"\x1b\[[0-9;]*m|\x1b\]8;;[^\x1b]*\x1b\\")  # all that to_line() writes
+_PARTS = re.compile(rf"{ESCAPE.pattern}|[^\x1b]")
+_RESET = "\x1b[0m"
 
 
 class Span(NamedTuple):
@@ -52,6 +57,29 @@ def to_line(spans: Iterable[Span]) -> Line:
         shown = f"\x1b[{sgr}m{text}\x1b[0m" if sgr else text
         parts.append(f"\x1b]8;;{link}\x1b\\{shown}\x1b]8;;\x1b\\" if link else shown)
     return Line("".join(parts), width)
+
+
+def plain(line: Line) -> str:
+    """What of it can be seen."""
+    return ESCAPE.sub("", line.text)
+
+
+def chop(line: Line, width: int) -> list[Line]:
+    """The line in pieces of at most `width` cells, cut anywhere; a look that goes on is begun anew in each."""
+    pieces: list[Line] = []
+    shown, used, look = "", 0, ""
+    for part in _PARTS.findall(line.text):
+        if part.startswith("\x1b"):
+            look = "" if part == _RESET else look + part
+            shown += part
+            continue
+        size = cells(part)
+        if used + size > width:
+            pieces.append(Line(shown + (_RESET if look else ""), used))
+            shown, used = look, 0
+        shown += part
+        used += size
+    return [*pieces, Line(shown, used)]
 
 
 def wrap(spans: Sequence[Span], width: int) -> list[list[Span]]:

@@ -24,19 +24,19 @@ _ENDINGS = {
 }
 
 
-def draw(view: View, palette: Palette, width: int | None) -> Iterator[Line]:
-    """The lines of `view`. `width` None: no terminal, so nothing is wrapped and Markdown stays as written."""
+def draw(view: View, palette: Palette, width: int | None, rendered: bool) -> Iterator[Line]:
+    """The lines of `view`. `width` None: nothing is wrapped. Markdown is `rendered`, or stays as it is written."""
     match view:
         case Note(text, tone):
             yield from _text(text, palette[tone] if tone != "plain" else "", width)
         case Listing():
             yield from _listing(view, palette, width)
         case Document(markdown):
-            yield from _markdown(markdown, palette, width)
+            yield from _markdown(markdown, palette, width if rendered else None)
         case Source(text):
             yield from _source(text)
         case History(nodes):
-            yield from _history(nodes, palette, width)
+            yield from _history(nodes, palette, width, rendered)
         case WindowView():
             yield from draw_window(view, palette, width)
 
@@ -81,14 +81,14 @@ def _listing(view: Listing, palette: Palette, width: int | None) -> Iterator[Lin
         yield from _text(view.note, palette["quiet"], width)
 
 
-def _history(nodes: tuple[Node, ...], palette: Palette, width: int | None) -> Iterator[Line]:
+def _history(nodes: tuple[Node, ...], palette: Palette, width: int | None, rendered: bool) -> Iterator[Line]:
     for at, node in enumerate(nodes):
         if at:
             yield BLANK
         yield to_line([Span(_heading(node), palette["quiet"])])
         message = node.message
         if message.role is Role.ASSISTANT:
-            yield from _markdown(message.text, palette, width)
+            yield from _markdown(message.text, palette, width if rendered else None)
         else:
             yield from _text(message.text, "", width)
         for attachment in message.attachments:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from chatcli.render.cursor import Cursor
-from chatcli.render.lines import Line
+from chatcli.render.lines import Line, chop
 
 _BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"  # terminals that know it show what lies between in one go
 
@@ -28,7 +28,7 @@ class Painter:
     def paint(self, final: Sequence[Line], live: Sequence[Line], size: tuple[int, int]) -> None:
         """Write `final` for good, and `live` below it (of which only the end is shown where it is too tall)."""
         width, height = size
-        new = [*final, *_bottom(live, width, height - 2)]
+        new = [*final, *_rows(live, width, max(1, height - 2))]
         old = self._live
         same = 0
         while same < len(old) and same < len(new) and old[same] == new[same]:
@@ -56,33 +56,21 @@ class Painter:
         return left
 
 
-def rows(line: Line, width: int) -> int:
-    """How many rows of the screen the line takes."""
-    return max(1, -(-line.cells // width))
-
-
 def _change(old: Sequence[Line], new: Sequence[Line], width: int) -> str:
-    up = sum(rows(line, width) for line in old)
-    over = [f"\x1b[{up}A\r"] if up else []
-    long = any(line.cells >= width for line in (*old, *new))
-    if up and long:
+    over = [f"\x1b[{len(old)}A\r"] if old else []
+    full = any(line.cells >= width for line in (*old, *new))
+    if old and full:
         over.append("\x1b[J")
     # After a full row an erasure would take its last cell: there it is done beforehand.
-    erase = "\x1b[K\r\n" if up and not long else "\r\n"
+    erase = "\x1b[K\r\n" if old and not full else "\r\n"
     over += [line.text + erase for line in new]
-    if up > len(new) and not long:
+    if len(old) > len(new) and not full:
         over.append("\x1b[J")
     text = "".join(over)
-    return f"{_BEGIN}{text}{_END}" if up + len(new) > 2 else text
+    return f"{_BEGIN}{text}{_END}" if len(old) + len(new) > 2 else text
 
 
-def _bottom(live: Sequence[Line], width: int, height: int) -> list[Line]:
-    """The last of the lines that fit into `height` rows."""
-    kept: list[Line] = []
-    room = max(1, height)
-    for line in reversed(live):
-        room -= rows(line, width)
-        if room < 0:
-            break
-        kept.append(line)
-    return kept[::-1]
+def _rows(live: Sequence[Line], width: int, height: int) -> list[Line]:
+    """The last of the lines that fit into `height` rows, one for each row: so it is known where they stand."""
+    rows = [row for line in live[-height:] for row in ([line] if line.cells <= width else chop(line, width))]
+    return rows[-height:]

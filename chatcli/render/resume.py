@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from chatcli.render.lines import Line, cells
+from chatcli.render.lines import ESCAPE, Line, cells, plain
 
-_ESCAPE = re.compile(r"\x1b\[[0-9;]*m|\x1b\]8;;[^\x1b]*\x1b\\")
 _NOT_INK = re.compile(r"[\s─▎•]+")  # what is there, or not, or how often, depending on the width
 
 
 def ink(lines: Sequence[Line]) -> str:
     """What of the text is to be seen in these lines, at any width the same."""
-    return _NOT_INK.sub("", "".join(_ESCAPE.sub("", line.text) for line in lines))
+    return _NOT_INK.sub("", "".join(map(plain, lines)))
 
 
 def after(lines: Sequence[Line], shown: str) -> tuple[list[Line], str]:
@@ -46,7 +45,7 @@ def _cut(line: Line, count: int) -> Line:
     kept: list[str] = []
     at = 0
     while at < len(line.text):
-        if escape := _ESCAPE.match(line.text, at):
+        if escape := ESCAPE.match(line.text, at):
             kept.append(escape[0])
             at = escape.end()
             continue
@@ -60,4 +59,4 @@ def _cut(line: Line, count: int) -> Line:
         count = -1
         kept.append(char)
     text = "".join(kept)
-    return Line(text, cells(_ESCAPE.sub("", text)))
+    return Line(text, cells(ESCAPE.sub("", text)))

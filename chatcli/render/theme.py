@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal
 from rich.color import ColorSystem
 from rich.style import Style
 
+from chatcli.errors import BadValue
+
 if TYPE_CHECKING:
     from pygments.style import StyleMeta
     from pygments.token import _TokenType
@@ -138,14 +140,22 @@ _ANSI_CODE = {
 }
 
 
+def code_themes() -> list[str]:
+    """Every name that a code theme may have."""
+    from pygments.styles import get_all_styles
+
+    return ["auto", "none", "ansi", *sorted(get_all_styles())]
+
+
 class Palette:
     """Kinds of text -> SGR codes ("1;36", or "" for none) at what this terminal can show."""
 
     def __init__(self, theme: str = "auto", code_theme: str = "", colors: ColorSystem | None = None) -> None:
         name = _background() if theme == "auto" else theme
         self._colors = colors
+        self.has_links = colors is not None  # a terminal without colours is not one for links to click on
         self._sgr = {kind: _codes(style, colors) for kind, style in _STYLES[name].items()}
-        self._code_theme = code_theme or _CODE_THEMES[name]
+        self._code_theme = _CODE_THEMES[name] if code_theme in {"", "auto"} else _known(code_theme)
         self._tokens: dict[_TokenType, str] = {}
 
     def __getitem__(self, kind: str) -> str:
@@ -189,6 +199,13 @@ def _background() -> str:
     return "light" if int(last) in {7, 15} else "dark"
 
 
+def _known(code_theme: str) -> str:
+    names = code_themes()
+    if code_theme not in names:
+        raise BadValue(f"There is no code theme {code_theme}.", "There are: " + ", ".join(names))
+    return code_theme
+
+
 @lru_cache(maxsize=512)
 def _codes(style: str, colors: ColorSystem | None) -> str:
     if colors is None or not style:
@@ -200,9 +217,5 @@ def _codes(style: str, colors: ColorSystem | None) -> str:
 @lru_cache(maxsize=4)
 def _pygments_style(name: str) -> StyleMeta:
     from pygments.styles import get_style_by_name
-    from pygments.util import ClassNotFound
 
-    try:
-        return get_style_by_name(name)
-    except ClassNotFound:
-        return get_style_by_name("default")
+    return get_style_by_name(name)
