@@ -24,7 +24,7 @@ from chatcli.render.console import Screen
 from chatcli.render.views import History, Note
 from chatcli.session import Session
 from chatcli.settings import table
-from chatcli.turn import answer, ask
+from chatcli.turn import answer, answered, ask
 from chatcli.warmup import warm_up
 
 LEAVING = frozenset({"quit", "exit"})
@@ -96,14 +96,23 @@ class Loop:
     def _greet(self) -> None:
         """Where nothing names a model, the server is asked before the first prompt; else nothing is waited for."""
         session = self._session
-        for warning in session.warnings:
-            self._screen.show(Note(warning, "warning"))
+        self._warn()
         if session.conversation.tip is not None:
             self._act(Opened())
         if not session.server.demo and not answers(session.server.url):
             session.client.get().version()  # raises what there is to say
-        if not session.settings[table.MODEL] and not session.server.demo:
-            names = settle_model(session)
+        self._settle_model()
+
+    def _warn(self) -> None:
+        """Say what is to be said of the store, once."""
+        for warning in self._session.warnings:
+            self._screen.show(Note(warning, "warning"))
+        self._session.warnings.clear()
+
+    def _settle_model(self) -> None:
+        """Where there are several models and none is named, the person says which."""
+        if not self._session.settings[table.MODEL] and not self._session.server.demo:
+            names = settle_model(self._session)
             if names:
                 self._act(Choose("Which model?", tuple(names), lambda index: self._chosen(names[index])))
 
@@ -112,7 +121,7 @@ class Loop:
         return Show.of(Note(f"Talking to {name}. /model switches.", "quiet"))
 
     def _take(self, typed: Line) -> None:
-        text = typed.text
+        text = typed.text.strip("\n")
         if typed.pasted or not text.lstrip().startswith("/"):
             if text.strip() in LEAVING and not typed.pasted:
                 self._leaving = True
@@ -139,14 +148,16 @@ class Loop:
         session = self._session
         question: Node | None = None
         try:
+            self._settle_model()
             said, found = find_in(text, Path.cwd())
+            question = ask(session, said, (*session.pending, *found))
             if found:
                 self._screen.show(Note(f"Attached: {', '.join(each.name for each in found)}", "quiet"))
-            question = ask(session, said, (*session.pending, *found))
             if self._listen(question) is None:
                 self._screen.show(Note("No reply came. The message is back in the line.", "quiet"))
         finally:
-            if question is not None and session.conversation.tip != question.parent:
+            self._warn()
+            if question is not None and answered(session, question) is not None:
                 session.pending = []
             else:
                 self._line = Line(text, pasted=True).retyped

@@ -145,6 +145,15 @@ def change_store(session: Session) -> None:
     before.close()
 
 
+def go_on_in_memory(session: Session, error: StoreError) -> None:
+    """The disk takes no more: what has been said so far stays there, and all goes on in memory. Says so."""
+    session.warnings.append(
+        f"{error.message} What is said from now on is kept in memory only; /set save on tries the disk again."
+    )
+    session.settings.put("save", "off", Layer.SET)
+    change_store(session)
+
+
 def renew_counter(session: Session) -> None:
     """Count as the setting tokenizer says."""
     session.counter = _counter(session.settings, session.paths)
@@ -272,4 +281,5 @@ def _model(session: Session, name: str) -> Model:
     except Missing as error:
         names = model_names(session)
         there = f"There are: {', '.join(names)}." if names else "It has no model yet."
-        raise Missing(f"{error.message} {there}", error.hint) from None
+        hint = "/model switches to one of them." if session.server.demo else error.hint
+        raise Missing(f"{error.message} {there}", hint) from None

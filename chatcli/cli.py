@@ -6,6 +6,7 @@ A bare `chatcli` in a terminal goes straight to the loop, without importing Type
 from __future__ import annotations
 
 import inspect
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from chatcli.commands.arguments import Parameter
     from chatcli.commands.registry import Command
 
+# What is to be done once the command line is understood; it returns the exit code.
+Work = Callable[[], int]
 SHORT = {"model": "-m", "system": "-s"}
 
 
@@ -35,7 +38,7 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run with these arguments; the exit code. Every error a person can meet is shown here, on stderr."""
-    _speak_utf8()
+    _open_streams()
     try:
         if not arguments and _in_terminal():
             return chat(Wishes())
@@ -49,8 +52,13 @@ def run(arguments: Sequence[str]) -> int:
         return 130
     except BrokenPipeError:
         # Whoever read our output has gone (`chatcli ... | head`): nothing more to say, and nothing to flush to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence()
         return 0
+    except OSError as error:
+        # Every file and socket has its own errors; what is left is our output (a full disk behind `> file`).
+        _silence()
+        sys.stderr.write(f"The output cannot be written: {error.strerror}.\n")
+        return 1
 
 
 def chat(wishes: Wishes, prompt: Sequence[str] = (), images: Sequence[str] = (), as_json: bool = False) -> int:
@@ -74,7 +82,9 @@ def _with_typer(arguments: list[str]) -> int:
     from chatcli.commands import everything
 
     subcommands = {each.subcommand: each for each in everything().commands if each.subcommand}
-    shell = typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings=_HELP)
+    shell = typer.Typer(
+        add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=_HELP
+    )
     chosen = subcommands.get(arguments[0]) if arguments else None
     if chosen is not None:
         shell.command(name=chosen.subcommand, help=chosen.summary)(_subcommand(chosen))
@@ -84,28 +94,26 @@ def _with_typer(arguments: list[str]) -> int:
         shell.command(name="chatcli", epilog=epilog)(_chat_command())
     name = f"chatcli {chosen.subcommand}" if chosen is not None else "chatcli"
     try:
-        result = typer.main.get_command(shell).main(arguments, prog_name=name, standalone_mode=False)
+        work = typer.main.get_command(shell).main(arguments, prog_name=name, standalone_mode=False)
     except typer.TyperException as error:
         raise UserError(error.format_message(), f"See {name} --help.") from None
-    except typer.Abort:
-        return 130
-    return result if isinstance(result, int) else 0
+    # Done out here, where Typer has no ideas of its own about Ctrl-C and closed pipes.
+    return work() if callable(work) else 0
 
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 
 
-def _chat_command() -> Callable[..., int]:
+def _chat_command() -> Callable[..., Work]:
     """The function behind a plain `chatcli`: its signature is the fixed flags and one flag for each setting."""
     import typer
 
-    def command(**given: Any) -> int:
+    def command(**given: Any) -> Work:
         if given.pop("version"):
-            typer.echo(f"chatcli {chatcli.__version__}")
-            return 0
+            return _print_version
         prompt, images, as_json = given.pop("prompt") or [], given.pop("image") or [], given.pop("json")
         wishes = Wishes(demo=given.pop("demo"), resume=given.pop("continue_"))
-        return chat(replace(wishes, values=_values(given)), prompt, images, as_json)
+        return lambda: chat(replace(wishes, values=_values(given)), prompt, images, as_json)
 
     command.__doc__ = "Chat with an Ollama model: in the terminal, or with one prompt and from a pipe."
     fixed = [
@@ -123,14 +131,15 @@ def _chat_command() -> Callable[..., int]:
     return _signed(command, fixed + [_flag(setting) for setting in TABLE])
 
 
-def _subcommand(chosen: Command) -> Callable[..., int]:
+def _subcommand(chosen: Command) -> Callable[..., Work]:
     """The function behind a subcommand: the command's own parameters, and which server and model it is about."""
 
-    def command(**given: Any) -> int:
+    def command(**given: Any) -> Work:
         from chatcli.subcommand import run_command
 
         about = {name: given.pop(name) for name in ("host", "model")}
-        return run_command(Wishes(demo=given.pop("demo"), values=_values(about)), chosen, given)
+        wishes = Wishes(demo=given.pop("demo"), values=_values(about))
+        return lambda: run_command(wishes, chosen, given)
 
     own = [_own_parameter(each) for each in chosen.parameters]
     return _signed(command, [*own, _demo_flag(), _flag(table.HOST), _flag(table.MODEL)])
@@ -171,7 +180,7 @@ def _parameter(name: str, kind: Any, option: Any, default: Any = None) -> inspec
     return inspect.Parameter(name, keyword, default=given, annotation=Annotated[kind, option])
 
 
-def _signed(command: Callable[..., int], parameters: list[inspect.Parameter]) -> Callable[..., int]:
+def _signed(command: Callable[..., Work], parameters: list[inspect.Parameter]) -> Callable[..., Work]:
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return command
@@ -185,7 +194,10 @@ def _values(given: dict[str, Any]) -> dict[str, str]:
         try:
             values["system"] = Path(system[1:]).expanduser().read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise BadFile(f"The system prompt cannot be read from {system[1:]}: {error}") from None
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise BadFile(
+                f"The system prompt cannot be read from {system[1:]}: {why}.", "Name a text file."
+            ) from None
     return values
 
 
@@ -193,12 +205,27 @@ def _as_text(value: Any) -> str:
     return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
+def _print_version() -> int:
+    sys.stdout.write(f"chatcli {chatcli.__version__}\n")
+    return 0
+
+
 def _in_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def _speak_utf8() -> None:
-    """Whatever the locale says: a reply in any script can be written, and lone surrogates do no harm."""
+def _open_streams() -> None:
+    """UTF-8 whatever the locale says: a reply in any script can be written, and half a character does no harm. A
+    stream that was closed (`chatcli >&-`) leads nowhere.
+    """
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123 - open for as long as the program runs
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
+    sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")
+
+
+def _silence() -> None:
+    """Let what is still to be flushed go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

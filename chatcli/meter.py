@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from chatcli.conversation.message import Message
-from chatcli.conversation.tree import Conversation
-from chatcli.conversation.usage import NOTHING, Count
+from chatcli.conversation.usage import Count, total
 from chatcli.prompt.toolbar import Toolbar
 from chatcli.session import Session
 from chatcli.settings import table
 
 # A longer line is counted by its beginning: the toolbar is drawn on every key.
 COUNTED = 20_000
+# How far back a measured reply is looked for.
+LOOKED_AT = 20
 
 
 def meter(session: Session, typed: str = "") -> Toolbar:
     """`typed`: the line being typed, which is counted too, with what is attached to it."""
-    used = spoken(session.conversation)
+    used = spoken(session)
     return Toolbar(
         model=session.settings[table.MODEL] or "no model yet",
         used=str(used),
@@ -26,15 +27,19 @@ def meter(session: Session, typed: str = "") -> Toolbar:
     )
 
 
-def spoken(conversation: Conversation) -> Count:
-    """Tokens of the window in use after the last reply: its prompt and itself, as measured where measured."""
-    last = conversation.last
-    if last is None or last.turn is None:
-        return NOTHING
-    usage, planned = last.turn.usage, last.turn.planned
-    prompt = Count(usage.prompt_tokens, exact=True) if usage.prompt_tokens is not None else planned
-    reply = Count(usage.reply_tokens, exact=True) if usage.reply_tokens is not None else NOTHING
-    return prompt + reply
+def spoken(session: Session) -> Count:
+    """Tokens of the window in use: the last measured prompt and reply, and what has come after them."""
+    since: list[Count] = []
+    for node in session.conversation.back():
+        if node.turn is not None and node.turn.usage.prompt_tokens is not None:
+            usage = node.turn.usage
+            return total(
+                (Count(usage.prompt_tokens or 0, exact=True), Count(usage.reply_tokens or 0, exact=True), *since)
+            )
+        since.append(session.counter.count(node.message))
+        if len(since) > LOOKED_AT:
+            break
+    return total(since)
 
 
 def _coming(session: Session, typed: str) -> tuple[str, ...]:

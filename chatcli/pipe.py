@@ -10,7 +10,7 @@ from typing import Any
 
 from chatcli.build import Wishes, build, close
 from chatcli.conversation.events import Event
-from chatcli.conversation.tree import Ended, Node
+from chatcli.conversation.tree import Node
 from chatcli.errors import BadReply, StoreError, UserError
 from chatcli.interrupt import Interrupt
 from chatcli.prompt.attachments import find_in, read_image
@@ -19,7 +19,7 @@ from chatcli.remarks import about_counting, after_reply
 from chatcli.render.console import Screen
 from chatcli.session import Session
 from chatcli.settings import table
-from chatcli.turn import answer, ask
+from chatcli.turn import answer, answered, ask
 
 INTERRUPTED = 130
 
@@ -44,20 +44,24 @@ def run(wishes: Wishes, prompt: str, images: Sequence[str] = (), as_json: bool =
 def _ask(session: Session, question: Node, as_json: bool) -> int:
     settings = session.settings
     screen = Screen(plain=settings[table.PLAIN] or None)
-    for warning in session.warnings:
-        screen.error(StoreError(warning))
-    with Interrupt() as interrupt:
-        if as_json:
-            reply = answer(session, question, _ignore, lambda: interrupt.asked)
-        else:
-            with screen.answer(settings[table.MODEL], settings[table.THINKING]) as view:
-                reply = answer(session, question, view.feed, lambda: interrupt.asked)
+    reply: Node | None = None
+    try:
+        with Interrupt() as interrupt:
+            if as_json:
+                reply = answer(session, question, _ignore, lambda: interrupt.asked)
+            else:
+                with screen.answer(settings[table.MODEL], settings[table.THINKING]) as view:
+                    reply = answer(session, question, view.feed, lambda: interrupt.asked)
+    finally:
+        for warning in session.warnings:
+            screen.error(StoreError(warning))
+        reply = reply or answered(session, question)
+        if as_json and reply is not None:
+            sys.stdout.write(json.dumps(account(session, reply), ensure_ascii=False) + "\n")
     if interrupt.asked:
         return INTERRUPTED
     if reply is None:
         raise BadReply("The model's reply had no text.", "Ask again, or try another model.")
-    if as_json:
-        sys.stdout.write(json.dumps(account(session, reply), ensure_ascii=False) + "\n")
     for note in (*after_reply(reply, settings[table.VERBOSE]), *about_counting(session.counter.notice())):
         screen.show(note)
     return 0
@@ -73,7 +77,7 @@ def account(session: Session, reply: Node) -> dict[str, Any]:
         "model": turn.model,
         "content": reply.message.text,
         "thinking": reply.message.thinking,
-        "done_reason": turn.done_reason or ("stopped" if reply.ended is Ended.STOPPED else ""),
+        "done_reason": turn.done_reason or str(reply.ended),
         "planned_tokens": turn.planned.tokens,
         "planned_exact": turn.planned.exact,
         "prompt_eval_count": usage.prompt_tokens,

@@ -10,9 +10,9 @@ from chatcli.render.views import Note
 def after_reply(node: Node, verbose: bool) -> list[Note]:
     notes = []
     if node.ended is Ended.STOPPED:
-        notes.append(Note("Stopped. What came is kept.", "quiet"))
+        notes.append(Note("Stopped. /continue goes on from there.", "quiet"))
     if node.ended is Ended.BROKEN:
-        notes.append(Note("What came before the error is kept.", "quiet"))
+        notes.append(Note("What came is kept. /continue goes on from there.", "quiet"))
     if node.ended is Ended.LENGTH and node.turn is not None:
         notes.append(Note(why_it_ended(node.turn), "warning"))
     if node.turn is not None and _saw_less(node.turn):

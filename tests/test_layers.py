@@ -16,7 +16,8 @@ LAYERS: list[set[str]] = [
     {"session"},
     {"window"},
     {"build"},
-    {"turn", "meter", "warmup", "remarks"},
+    {"reply", "planning", "meter", "warmup", "remarks"},
+    {"turn"},
     {"commands"},
     {"app", "pipe", "subcommand", "chat"},
     {"cli"},
@@ -68,7 +69,7 @@ def test_a_module_imports_only_from_earlier_layers_or_its_own_room(path: Path) -
     here = path.relative_to(ROOT).parts[0].removesuffix(".py")
     for name, _ in _imports(path):
         room = _room(name) if name.split(".")[0] == "chatcli" else ""
-        if room in {"", here} or not (ROOT / room).is_dir() and not (ROOT / f"{room}.py").exists():
+        if room in {"", here} or (not (ROOT / room).is_dir() and not (ROOT / f"{room}.py").exists()):
             continue
         if here == "demo":
             assert room in {"errors", "paths"}, f"{path} imports {name}"

@@ -262,3 +262,30 @@ def test_a_reply_cut_short_goes_on_from_where_it_ended() -> None:
         with pytest.raises(StreamBroken):
             answer(session, question, unheard, onward=longer)
         assert session.conversation.last == longer
+
+
+def test_a_server_that_refuses_twice_does_not_spoil_what_is_asked_next() -> None:
+    with Engine() as engine, talking_to(engine.url) as session:
+        say(session, "first")
+        engine.script(too_long(), too_long())
+        with pytest.raises(ContextTooLong):
+            say(session, "second")
+        reply = say(session, "third")
+        assert reply is not None
+        assert reply.turn is not None
+        assert reply.turn.planned.tokens == reply.turn.usage.prompt_tokens
+
+
+def test_a_disk_that_fills_up_does_not_end_the_conversation() -> None:
+    with Engine() as engine, talking_to(engine.url) as session:
+        say(session, "first")
+        fill = session.store._database
+        with fill.writing() as connection:
+            pages = connection.execute("PRAGMA page_count").fetchone()[0]
+            connection.execute(f"PRAGMA max_page_count = {pages}")
+        engine.say("x" * 20_000, "y" * 20_000)
+        for text in ("second", "third"):
+            assert say(session, text + " " + "word " * 2000) is not None
+        assert [text[:6] for _, text in spoken(session)][2::2] == ["second", "third "]
+        assert len(session.warnings) == 1
+        assert "memory" in session.warnings[0]

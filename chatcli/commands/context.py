@@ -14,10 +14,10 @@ from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Part, Plan
 from chatcli.conversation.tree import Node
 from chatcli.errors import BadArgument, NotFound
+from chatcli.planning import plan_next
 from chatcli.render.views import Note, WindowView
 from chatcli.session import Session
 from chatcli.settings import table
-from chatcli.turn import plan_next
 from chatcli.window import loaded
 
 _FATES = {
@@ -45,7 +45,7 @@ def context(
     if session.conversation.tip is None:
         return Show.of(Note("Nothing has been said yet: the window is empty.", "quiet"))
     if why not in {"", "why"} or (why and not number):
-        raise BadArgument("That is nothing to ask.", "/context, or /context why NUMBER")
+        raise BadArgument(f"/context knows nothing of «{why}».", "Usage: /context, or /context why NUMBER")
     plan = _plan_with_the_next_message(session)
     if why:
         return Show.of(_why(session, plan, number))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 from chatcli.client.request import Request, check
@@ -33,6 +34,8 @@ def image(session: Session, *paths: Annotated[str, Arg("image files", image_word
         return Show.of(Note("No picture is attached now.", "quiet"))
     if not paths:
         return Show.of(Note(_attached(session) or "No picture is attached. Attach one: /image PATH", "quiet"))
+    if len(paths) > 1 and Path(" ".join(paths)).expanduser().is_file():
+        paths = (" ".join(paths),)  # a name with blanks, not quoted
     pictures = [read_image(path) for path in paths]
     try:
         known = session.model.get()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from chatcli.build import model_names, use_model
-from chatcli.client.models import Listed, Model
+from chatcli.client.models import Listed, Loaded, Model
 from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.outcome import Choose, Outcome, Show, Watch
 from chatcli.commands.registry import command
@@ -94,20 +94,11 @@ def pull(session: Session, name: Annotated[str, Arg("a model from ollama.com/lib
 @command("ps", subcommand="ps")
 def ps(session: Session) -> Outcome:
     """List the models that are loaded now, with the context window each was given."""
-    rows = tuple(
-        (
-            row.name,
-            gigabytes(row.size),
-            _on_gpu(row.size, row.size_vram),
-            str(row.context_length or "?"),
-            str(row.expires),
-        )
-        for row in session.client.get().loaded()
-    )
+    rows = tuple(_loaded_row(row) for row in session.client.get().loaded())
     if not rows:
         return Show.of(Note("No model is loaded.", "quiet"))
     return Show.of(
-        Listing(("name", "size", "on GPU", "window", "until"), rows, right=frozenset({"size", "window"}))
+        Listing(("name", "size", "on GPU", "window", "unloaded"), rows, right=frozenset({"size", "window"}))
     )
 
 
@@ -123,6 +114,21 @@ def _row(row: Listed, current: str) -> tuple[str, ...]:
     name = row.name.removesuffix(":latest")
     mark = "*" if name == current.removesuffix(":latest") else ""
     return (mark, name, gigabytes(row.size), row.details.get("parameter_size", ""), _ago(row.modified))
+
+
+def _loaded_row(row: Loaded) -> tuple[str, ...]:
+    window = str(row.context_length or "?")
+    name = row.name.removesuffix(":latest")
+    return (name, gigabytes(row.size), _on_gpu(row.size, row.size_vram), window, _until(row.expires))
+
+
+def _until(moment: datetime | None) -> str:
+    if moment is None:
+        return ""
+    minutes = round((moment - datetime.now(UTC)).total_seconds() / 60)
+    if minutes > 60 * 24 * 365:
+        return "never"
+    return f"in {minutes} min" if minutes < 120 else f"in {minutes // 60} h"
 
 
 def _ago(moment: datetime | None) -> str:

@@ -10,6 +10,7 @@ from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.outcome import Outcome, Prefill, Show
 from chatcli.commands.registry import command
 from chatcli.errors import BadArgument
+from chatcli.planning import shape
 from chatcli.render.views import Document, Listing, Note
 from chatcli.session import Session
 from chatcli.settings import table
@@ -116,6 +117,8 @@ def system(session: Session, *, text: Annotated[str, Arg("the new system prompt"
 def _change(session: Session, setting: Setting[Any], value: str) -> Outcome:
     if setting is table.SYSTEM and not value:
         raise BadArgument("An empty system prompt is none.", "/unset system removes it.")
+    if setting is table.FORMAT:
+        shape(value)
     before = session.settings[setting]
     session.settings.put(setting.name, value, Layer.SET)
     _after_change(session, setting)

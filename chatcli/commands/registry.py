@@ -66,6 +66,8 @@ class Registry:
     def find(self, name: str) -> Command:
         if name in self._by_name:
             return self._by_name[name]
+        if not name:
+            raise UnknownCommand("A slash alone is no command.", "/help lists the commands.")
         near = difflib.get_close_matches(name, self._by_name, n=1, cutoff=0.5)
         hint = f"Did you mean /{near[0]}?" if near else "/help lists the commands."
         raise UnknownCommand(

@@ -91,7 +91,7 @@ class EditedLine:
 
     def read(self, prefill: str) -> Outcome:
         self.pastes.reset()
-        return self._session.prompt(default=prefill)
+        return self._session.prompt(default=self.pastes.folded(prefill))
 
     def ask(self, question: str) -> str:
         """One short answer: no history, no menu, no toolbar."""

@@ -43,9 +43,13 @@ class Pastes:
         """Put a paste into the line at the cursor."""
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         at_the_start = self._buffer.cursor_position == 0
-        self._buffer.insert_text(self._fold(text) if is_long(text) else text, fire_event=False)
+        self._buffer.insert_text(self.folded(text), fire_event=False)
         if at_the_start and text.strip():
             self._head = text.split(maxsplit=1)[0]
+
+    def folded(self, text: str) -> str:
+        """`text` as it is to stand in the line: a chip when it is long."""
+        return self._fold(text) if is_long(text) else text
 
     def expand(self, text: str) -> str:
         """`text` of the buffer as it is meant: every chip replaced by what was pasted."""

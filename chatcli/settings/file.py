@@ -22,7 +22,8 @@ def read_file(settings: Settings, path: Path) -> None:
     except (FileNotFoundError, NotADirectoryError):
         return
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"Cannot read the settings file {path}: {error}", file=str(path)) from None
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"Cannot read the settings file {path}: {why}.", "Mend it, or move it away.") from None
     try:
         rows = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -34,7 +35,7 @@ def read_file(settings: Settings, path: Path) -> None:
         except UserError as error:
             line = _line_of(name, text)
             where = f"{path}, line {line}" if line else str(path)
-            raise ConfigError(f"{where}: {error.message}", error.hint, file=str(path), line=line) from None
+            raise ConfigError(f"{where}: {name}: {error.message}", error.hint, file=str(path), line=line) from None
 
 
 def read_environment(settings: Settings, environment: Mapping[str, str] = os.environ) -> None:

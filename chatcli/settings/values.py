@@ -40,6 +40,10 @@ def optional(kind: Kind[T]) -> Kind[T | None]:
     return Kind(kind.expects, kind.read, lambda value: "" if value is None else kind.write(value), kind.words)
 
 
+# What fits where Ollama puts it.
+LARGEST = 2**63 - 1
+
+
 def whole(low: float = -math.inf, high: float = math.inf) -> Kind[int]:
     expects = f"a whole number{_range(low, high)}"
 
@@ -48,6 +52,8 @@ def whole(low: float = -math.inf, high: float = math.inf) -> Kind[int]:
             value = int(given.replace("_", ""))
         except ValueError:
             raise _bad(given, expects) from None
+        if abs(value) > LARGEST:
+            raise BadValue(f"«{given}» is too large a number.")
         return int(_within(value, low, high, given, expects))
 
     return Kind(expects, read)
@@ -135,6 +141,8 @@ def texts() -> Kind[tuple[str, ...]]:
     """Several texts: words, or quoted where they hold spaces; escapes such as \\n are undone inside quotes."""
 
     def read(given: str) -> tuple[str, ...]:
+        if len(re.findall(r'(?<!\\)"', given)) % 2:
+            raise BadValue(f"A quote is not closed in «{given}».")
         found = re.findall(r'"((?:[^"\\]|\\.)*)"|(\S+)', given)
         return tuple(_unescaped(quoted) if quoted else bare for quoted, bare in found)
 

@@ -162,13 +162,21 @@ class Counter:
         self._keep()
 
     def too_long(self, needed: int | None, plan: Plan) -> None:
-        """The server refused the prompt: `needed` tokens where it said so, else more than the window."""
-        tokens = needed or ceil(1.25 * max(plan.window, plan.planned.tokens))
+        """The server refused the prompt: `needed` tokens where it said so. Else an estimate was too small for the
+        window, and an exact count by a little at most.
+        """
+        tokens = needed or ceil(1.25 * max(0 if self._exact else plan.window, plan.planned.tokens))
         if self._exact:
             self._exact.raise_to(plan.messages, tokens)
             return
         sized = self._sized(plan.messages)
         self._ledger.raise_to(sized, tokens - self._preset_tokens(plan))
+
+    def relent(self) -> None:
+        """The server refused the smaller prompt too: the counts were not to blame."""
+        if self._exact:
+            self._exact.relent()
+        self._ledger.relent()
 
     def describe(self) -> str:
         """How counts are made now, in a few words: "o200k_base, estimated"."""

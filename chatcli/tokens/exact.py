@@ -58,6 +58,7 @@ class Exact:
     template: Template | None
     correction: Correction = field(default_factory=Correction)
     images: dict[str, int] = field(default_factory=dict)
+    raised: int = 0
     records: list[tuple[Sequence[Message], int]] = field(default_factory=list)
     tries: int = 3  # to read the vocabulary in other ways, each of which takes as long as loading it
 
@@ -112,12 +113,20 @@ class Exact:
             if self.vocabulary.way:  # another way that fitted by chance
                 self.vocabulary, self.correction = self.vocabulary.read_as(""), Correction()
                 missing = measured - self._counted(messages)[0]
+        self.raised = 0
         self.correction.settle(_replies(messages), missing)
 
     def raise_to(self, messages: Sequence[Message], tokens: int) -> None:
         """The server refused a prompt of these messages: count it as `tokens` at least, until one is measured."""
-        self.correction.fixed += max(0, tokens - self.prompt(messages).tokens)
+        missing = max(0, tokens - self.prompt(messages).tokens)
+        self.raised += missing
+        self.correction.fixed += missing
         self.correction.sound = False
+
+    def relent(self) -> None:
+        """Take back what refusals raised: it did not help."""
+        self.correction.fixed -= self.raised
+        self.raised = 0
 
     def describe(self) -> str:
         if not self.vocabulary.known:

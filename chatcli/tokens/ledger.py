@@ -111,6 +111,10 @@ class Ledger:
         planned = self.fixed + sum(self.cost(key, size) for key, size in messages)
         self._raised += max(0, tokens - planned)
 
+    def relent(self) -> None:
+        """Take back what refusals raised: it did not help."""
+        self._raised = 0
+
     def _new(self, messages: Sequence[tuple[Hashable, Size]]) -> list[tuple[Hashable, Size]]:
         return [(key, size) for key, size in messages if key not in self._costs]
 
