@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 _MONTHS = (
     "january januar janvier enero gennaio janeiro январь января январе",
@@ -42,6 +43,10 @@ _DOUBTFUL = {
 }
 _BESIDE = {"in", "of", "since", "until", "during", "last", "by", "im", "seit", "en", "de", "di", "em", "a", "в"}
 
+# A moment and a later one, which is no longer meant.
+Span = tuple[datetime, datetime]
+YEARS = 5
+
 _TOKEN = re.compile(r"\w+")
 _ISO = re.compile(r"\b(\d{4})[-/.](\d{1,2})(?:[-/.](\d{1,2}))?\b")
 _CJK = re.compile(r"(?:(\d{4})年)?(\d{1,2})月(?:(\d{1,2})日)?")
@@ -65,6 +70,26 @@ class Dates:
         }
         return frozenset(name for name, fit in fits.items() if fit)
 
+    def spans(self, now: datetime) -> list[Span]:
+        """The times that are meant, the latest first: a month without a year is that of any of the last YEARS."""
+        years = sorted(self.years or range(now.year - YEARS + 1, now.year + 1), reverse=True)
+        spans: list[Span] = []
+        for year in years if self else ():
+            for month in sorted(self.months, reverse=True):
+                spans += self._days(year, month)
+            if not self.months:
+                spans.append((_begin(year, 1), _begin(year + 1, 1)))
+        return [span for span in spans if span[0] <= now]
+
+    def _days(self, year: int, month: int) -> Iterator[Span]:
+        """The days named of that month, else all of it."""
+        end = _begin(year + month // 12, month % 12 + 1)
+        whole = (_begin(year, month), end)
+        days = [whole[0] + timedelta(days=day - 1) for day in sorted(self.days, reverse=True)]
+        yield from ((day, day + timedelta(days=1)) for day in days if day < end)
+        if not self.days:
+            yield whole
+
     def __bool__(self) -> bool:
         return bool(self.years or self.months)
 
@@ -75,8 +100,8 @@ def dates(question: str) -> Dates:
     days: set[int] = set()
     for year, month, day in (*_ISO.findall(question), *_CJK.findall(question)):
         years |= {int(year)} if year else set()
-        months.add(int(month))
-        days |= {int(day)} if day else set()
+        months |= {int(month)} & set(range(1, 13))
+        days |= {int(day)} & set(range(1, 32)) if day else set()
     words = _TOKEN.findall(question)
     for place, word in enumerate(words):
         month = _MONTH.get(word.casefold())
@@ -86,6 +111,10 @@ def dates(question: str) -> Dates:
             months.add(month)
             days |= {number for number in numbers if 1 <= number <= 31}
     return Dates(frozenset(years), frozenset(months), frozenset(days))
+
+
+def _begin(year: int, month: int) -> datetime:
+    return datetime(year, month, 1).astimezone()
 
 
 def _is_named(words: list[str], place: int) -> bool:

@@ -88,15 +88,16 @@ def _with_recall(
 ) -> LookedUp:
     if not sought or memory.search is None or first.parent is None:
         return found
-    results = memory.search(sought.sought, first.parent)
-    if not recall.fires(results, sought, memory.recall == "always"):
+    named = dates(question.message.text)
+    results = memory.search(sought.sought, first.parent, named.spans(question.created))
+    if not recall.fires(results, sought, always=memory.recall == "always" or bool(named and sought.asks)):
         return found
     kept_out = state.forgotten | state.pins
 
     def may_be_quoted(candidate: Candidate) -> bool:
         return candidate.node not in kept_out
 
-    ranking = recall.rank(results, sought, dates(question.message.text))
+    ranking = recall.rank(results, sought, named)
     chosen = recall.choose(ranking, room, _measure(copies), may_be_quoted)
     here = results.conversation
     block = recall.quote(chosen, here)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from chatcli.conversation.candidate import Found
 from chatcli.conversation.tree import Node
 
-Search = Callable[[Sequence[str], int], Found]
+Spans = Sequence[tuple[datetime, datetime]]
+Search = Callable[[Sequence[str], int, Spans], Found]
 LookUp = Callable[[Iterable[int], int], Sequence[Node]]
 Files = Callable[[int], Sequence[Node]]
 
@@ -17,8 +19,8 @@ Files = Callable[[int], Sequence[Node]]
 @dataclass(frozen=True, slots=True)
 class Memory:
     """The three functions are the store's, and each takes the node up to which to look on the path to it:
-    `search(terms, upto)` finds passages, `look_up(ids, upto)` gives those nodes that are there, `files(upto)`
-    those with text files. None: there is no such thing.
+    `search(terms, upto, spans)` finds passages with the terms, or said in the spans of time, `look_up(ids, upto)`
+    gives those nodes that are there, `files(upto)` those with text files. None: there is no such thing.
 
     `recall`: on (when the question calls for it), off, or always (and in other conversations, if the search looks
     there). The shares are of the history's room; `preset` is the Modelfile's system prompt, which a request's own
@@ -29,7 +31,7 @@ class Memory:
     look_up: LookUp | None = None
     files: Files | None = None
     recall: Literal["on", "off", "always"] = "on"
-    recall_share: float = 0.2
+    recall_share: float = 0.22
     document_share: float = 0.5
     keep_recent: int = 6
     preset: str = ""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import groupby
+from itertools import groupby, pairwise
 from math import log
 
 from chatcli.context.dates import Dates
@@ -27,8 +27,8 @@ STOP = 0.2  # passages below this share of the best one are no longer quoted
 PAUSE = timedelta(minutes=45)  # a longer silence ends a sitting
 
 # The gate: how much of the question's weight one passage must hold for the question to be worth a search's answer.
-COVERED = 0.3
-COVERED_UNASKED = 0.65
+COVERED = 0.15
+COVERED_UNASKED = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +184,8 @@ def quote(chosen: Sequence[Candidate], here: int | None = None) -> str:
     lines = [HEADING]
     for day, of_day in groupby(chosen, key=lambda each: (_day(each), here is None or each.conversation == here)):
         lines.append(day[0] if day[1] else _ELSEWHERE + day[0])
-        said = list(of_day)
-        for place, each in enumerate(said):
-            goes_on = place > 0 and said[place - 1].node == each.node
-            lines.append(each.text.strip() if goes_on else _line(each))
+        for _, of_message in groupby(of_day, key=lambda each: each.node):
+            lines.append(_said(list(of_message)))
     return "\n".join(lines)
 
 
@@ -201,6 +199,14 @@ def messages_quoted(chosen: Collection[Candidate], terms: Terms) -> dict[int, st
         number: f"quoted for {', '.join(sorted(held))}" if held else "quoted beside what fits the question"
         for number, held in shared.items()
     }
+
+
+def _said(passages: Sequence[Candidate]) -> str:
+    """What was quoted of one message, as it was written; with a mark where something between is left out."""
+    text = passages[0].text
+    for before, here in pairwise(passages):
+        text += here.text if here.passage == before.passage + 1 else f" [...] {here.text}"
+    return f"{passages[0].role}: {text.strip()}"
 
 
 def _line(candidate: Candidate) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 _ENGLISH = """
 a about above after again all also am an and any are as at be because been before being below between both but
 by can cannot could did do does doing done down during each else few for from further get got had has have
@@ -67,6 +69,16 @@ _RUSSIAN = """
 только том тот ту ты у уже хотя чего чей чем что чтобы чья эта эти это этого этой этом этот я сказал говорил
 """
 
-STOPWORDS = frozenset(
-    f"{_ENGLISH} {_GERMAN} {_FRENCH} {_SPANISH} {_ITALIAN} {_PORTUGUESE} {_RUSSIAN}".casefold().split()
+_LANGUAGES = tuple(
+    frozenset(words.casefold().split())
+    for words in (_ENGLISH, _GERMAN, _FRENCH, _SPANISH, _ITALIAN, _PORTUGUESE, _RUSSIAN)
 )
+
+
+def stopwords(words: Collection[str]) -> frozenset[str]:
+    """Those of the language that most of the words are from: what is "war" in German is no small word in English.
+    Of two languages that have as many, both.
+    """
+    common = [sum(word in language for word in words) for language in _LANGUAGES]
+    most = max(common)
+    return frozenset().union(*(each for each, times in zip(_LANGUAGES, common, strict=True) if times == most))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from chatcli.context.stopwords import STOPWORDS
+from chatcli.context.stopwords import stopwords
 
 # Of a long question (a pasted file, say) that many terms are looked for; more would find everything.
 MOST = 32
@@ -70,24 +70,28 @@ def beginning(word: str) -> str:
 
 
 def words_of(text: str) -> Iterator[str]:
-    for found in _WORD.finditer(unicodedata.normalize("NFKC", text).casefold()):
-        for part in re.split(r"[.\-/_]", found[0]):
-            yield from _parts(part)
+    """The words of a text that say something, as often as they occur; of scripts without spaces, the pairs of
+    neighbouring characters.
+    """
+    words = [
+        part
+        for found in _WORD.finditer(unicodedata.normalize("NFKC", text).casefold())
+        for run in re.split(r"[.\-/_]", found[0])
+        for part in _parts(run)
+    ]
+    small = stopwords(words)
+    for word in words:
+        if word not in small and (len(word) > 1 or not word.isascii() or word.isdigit()):
+            yield word
 
 
 def _parts(word: str) -> Iterator[str]:
-    """The word, if it says something; of a script without spaces, the pairs of neighbouring characters."""
     at = 0
     for run in _UNSPACED.finditer(word):
         if run.start() > at:
-            yield from _spoken(word[at : run.start()])
+            yield word[at : run.start()]
         text = run[0]
         yield from (text[place : place + 2] for place in range(max(1, len(text) - 1)))
         at = run.end()
     if at < len(word):
-        yield from _spoken(word[at:])
-
-
-def _spoken(word: str) -> Iterator[str]:
-    if word not in STOPWORDS and (len(word) > 1 or not word.isascii() or word.isdigit()):
-        yield word
+        yield word[at:]

@@ -11,13 +11,14 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from math import log
 
 from chatcli.conversation.candidate import Candidate, Found
 from chatcli.conversation.message import Role
 from chatcli.store import nodes
 from chatcli.store.passages import SHIFT
-from chatcli.store.rows import unpack, unpack_time
+from chatcli.store.rows import pack_time, unpack, unpack_time
 from chatcli.store.search import Scope, quoted
 
 MOST = 4000  # postings that are read of one term
@@ -39,38 +40,71 @@ class _Message:
     conversation: int
 
 
-def candidates(
-    connection: sqlite3.Connection,
-    terms: Sequence[str],
-    *,
-    conversation: int,
-    upto: int,
-    limit: int,
-    all_chats: bool,
-) -> Found:
+@dataclass(frozen=True, slots=True)
+class Wish:
     """See Store.candidates."""
-    path = _path(connection, conversation, upto)
-    scope = Scope(0, 1 << 62, None, None) if all_chats else path
-    postings = {term: _postings(connection, term, scope) for term in dict.fromkeys(terms)}
-    first = path.first >> SHIFT
-    passages = _passages(connection) if all_chats else max(1, upto + 1 - first)
-    best = _best(postings, passages)
-    messages = _wanted(connection, best, path, limit, all_chats)
+
+    terms: Sequence[str]
+    conversation: int
+    upto: int
+    spans: Sequence[tuple[datetime, datetime]]
+    limit: int
+    all_chats: bool
+
+
+def candidates(connection: sqlite3.Connection, wish: Wish) -> Found:
+    path = _path(connection, wish.conversation, wish.upto)
+    scope = Scope(0, 1 << 62, None, None) if wish.all_chats else path
+    postings = {term: _postings(connection, term, scope) for term in dict.fromkeys(wish.terms)}
+    passages = _passages(connection) if wish.all_chats else max(1, wish.upto + 1 - (path.first >> SHIFT))
+    said = [node for span in wish.spans for node in _said_in(connection, path, span)]
+    best = _best(postings, set(said), passages)
+    messages = _wanted(connection, best, path, wish)
+    messages |= {each.node: each for each in _messages(connection, said[: wish.limit])}
     beside = _beside(connection, messages, path)
-    shown = _with_neighbours(connection, messages, beside, {passage for passage, _ in best})
-    marks = {term: set(found) for term, found in postings.items()}
+    found = {passage for passage, _ in best}
+    shown = _with_neighbours(connection, messages, beside, found, set(said[: wish.limit]))
+    marks = {term: set(held) for term, held in postings.items()}
     texts = _texts(connection, shown)
-    everything = {**messages, **beside}
+    everything = messages | beside
     return Found(
         tuple(
             _candidate(everything[passage >> SHIFT], passage, texts[passage], marks)
             for passage in shown
             if passage in texts
         ),
-        {term: len(found) for term, found in postings.items()},
+        {term: len(held) for term, held in postings.items()},
         passages,
-        conversation,
+        wish.conversation,
     )
+
+
+def _said_in(connection: sqlite3.Connection, path: Scope, span: tuple[datetime, datetime]) -> list[int]:
+    """The nodes of the path that were made in that time, up to MOST of them: times grow along a path."""
+    branches = path.path or {}
+    found: list[int] = []
+    for branch, upto in branches.items():
+        least = _first_since(connection, branch, upto, pack_time(span[0]))
+        end = _first_since(connection, branch, upto, pack_time(span[1]))
+        query = "SELECT id FROM nodes WHERE branch = ? AND number >= ? AND number < ? ORDER BY number LIMIT ?"
+        found += [row[0] for row in connection.execute(query, (branch, least, end, MOST))]
+    return found
+
+
+def _first_since(connection: sqlite3.Connection, branch: int, upto: int, moment: int) -> int:
+    """The number of the branch's first message at or after that time; `upto` + 1 when there is none."""
+    low, high = _begins(connection, branch), upto + 1
+    while low < high:
+        middle = (low + high) // 2
+        place = "SELECT created FROM nodes WHERE branch = ? AND number = ?"
+        (created,) = connection.execute(place, (branch, middle)).fetchone()
+        low, high = (low, middle) if created >= moment else (middle + 1, high)
+    return low
+
+
+def _begins(connection: sqlite3.Connection, branch: int) -> int:
+    (number,) = connection.execute("SELECT min(number) FROM nodes WHERE branch = ?", (branch,)).fetchone()
+    return int(number or 1)
 
 
 def _path(connection: sqlite3.Connection, conversation: int, upto: int) -> Scope:
@@ -97,8 +131,10 @@ def _passages(connection: sqlite3.Connection) -> int:
     return int(most)
 
 
-def _best(postings: Mapping[str, list[int]], passages: int) -> list[tuple[int, float]]:
-    """(passage, weight), the heaviest first: each term weighs by how rare it is."""
+def _best(postings: Mapping[str, list[int]], said: set[int], passages: int) -> list[tuple[int, float]]:
+    """(passage, weight), the heaviest first: each term weighs by how rare it is, and so does having been `said`
+    at the time in question.
+    """
     weights: dict[int, float] = {}
     total = 0
     for found in sorted(filter(None, postings.values()), key=len):
@@ -110,23 +146,29 @@ def _best(postings: Mapping[str, list[int]], passages: int) -> list[tuple[int, f
         else:
             for passage in weights.keys() & set(found):
                 weights[passage] += weight
+    if said:
+        weight = log(1 + passages / len(said))
+        for passage in weights:
+            weights[passage] += weight if passage >> SHIFT in said else 0.0
     return sorted(weights.items(), key=lambda item: (-item[1], -item[0]))
 
 
 def _wanted(
-    connection: sqlite3.Connection, best: Iterable[tuple[int, float]], path: Scope, limit: int, all_chats: bool
+    connection: sqlite3.Connection, best: Iterable[tuple[int, float]], path: Scope, wish: Wish
 ) -> dict[int, _Message]:
-    """The messages of the best passages, up to `limit`, that are on the path or in other conversations."""
+    """The messages of the best passages, up to the limit, that are on the path or in other conversations."""
     ids = list(dict.fromkeys(passage >> SHIFT for passage, _ in best))
     found: dict[int, _Message] = {}
-    for start in range(0, len(ids), 2 * limit):
-        portion = ids[start : start + 2 * limit]
+    for start in range(0, len(ids), 2 * wish.limit):
+        portion = ids[start : start + 2 * wish.limit]
         known = {message.node: message for message in _messages(connection, portion)}
         for node in portion:
             message = known.get(node)
-            if message is not None and (_is_on(path, message) or (all_chats and _is_elsewhere(path, message))):
+            if message is not None and (
+                _is_on(path, message) or (wish.all_chats and _is_elsewhere(path, message))
+            ):
                 found[node] = message
-            if len(found) == limit:
+            if len(found) == wish.limit:
                 return found
     return found
 
@@ -182,8 +224,11 @@ def _with_neighbours(
     messages: Mapping[int, _Message],
     beside: Mapping[int, _Message],
     found: set[int],
+    said: set[int],
 ) -> list[int]:
-    """The passages to show: the found ones of `messages`, and those up to BESIDE passages before and after."""
+    """The passages to show: the found ones of `messages`, and those up to BESIDE passages before and after; and
+    all of what was `said` at the time in question.
+    """
     everything = {**messages, **beside}
     nodes = sorted(everything.values(), key=lambda each: (each.conversation, each.number))
     ids = _passage_ids(connection, list(everything))
@@ -192,13 +237,16 @@ def _with_neighbours(
     for place, passage in enumerate(line):
         if passage in found and passage >> SHIFT in messages:
             shown.update(line[max(0, place - BESIDE) : place + BESIDE + 1])
+        elif passage >> SHIFT in said:
+            shown.add(passage)
     return [passage for passage in line if passage in shown]
 
 
 def _passage_ids(connection: sqlite3.Connection, nodes: Sequence[int]) -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
-    query = """SELECT id FROM json_each(?) JOIN passages ON id >= value << 10 AND id < (value + 1) << 10
-               ORDER BY id"""
+    query = """SELECT passages.id FROM json_each(?) AS node
+               JOIN passages ON passages.id >= node.value << 10 AND passages.id < (node.value + 1) << 10
+               ORDER BY passages.id"""
     for (passage,) in connection.execute(query, (json.dumps(nodes),)):
         found.setdefault(passage >> SHIFT, []).append(passage)
     return found

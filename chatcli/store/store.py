@@ -20,7 +20,7 @@ from chatcli.conversation.state import State
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.errors import Locked, NotFound, StoreError
 from chatcli.store import heads, listing, nodes
-from chatcli.store.candidates import candidates
+from chatcli.store.candidates import Wish, candidates
 from chatcli.store.copying import copy_into
 from chatcli.store.database import Database, open_database
 from chatcli.store.draft import Draft
@@ -223,15 +223,22 @@ class Store:
             )
 
     def candidates(
-        self, terms: Sequence[str], *, conversation: int, upto: int, limit: int = 150, all_chats: bool = False
+        self,
+        terms: Sequence[str],
+        *,
+        conversation: int,
+        upto: int,
+        spans: Sequence[tuple[datetime, datetime]] = (),
+        limit: int = 150,
+        all_chats: bool = False,
     ) -> Found:
         """For the recall: the passages with the rarest of `terms`, of up to `limit` messages on the path that
-        leads to node `upto`, it included (`all_chats`: or in other conversations), and those beside them.
+        leads to node `upto`, it included (`all_chats`: or in other conversations), and those beside them. What was
+        said on the path in one of `spans` is preferred, and found without any of the terms, too.
         """
         with self._database.reading() as connection:
-            return candidates(
-                connection, terms, conversation=conversation, upto=upto, limit=limit, all_chats=all_chats
-            )
+            wish = Wish(terms, conversation, upto, spans, limit, all_chats)
+            return candidates(connection, wish)
 
     def on_path(self, conversation: Conversation, upto: int, ids: Iterable[int]) -> list[Node]:
         """Those of the nodes that are on the path that leads to node `upto`, it included, in its order."""
