@@ -1,0 +1,70 @@
+"""How long does recall's search take in a large store? Prints one JSON line.
+
+    python -m tests.bench.search [--messages 1000000] [--long 100000]
+
+The messages are made up (as in store.py): one conversation of `long` messages, the rest spread over others. Each
+search is what recall asks of the store for one question, ranking included: on the path of the long conversation,
+and over all conversations. Times are milliseconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from chatcli.context.recall import rank
+from chatcli.context.terms import terms
+from chatcli.store.store import Store
+from tests.bench.store import made_up, made_up_texts, percentiles
+
+OTHERS = 1000  # messages in each of the other conversations
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--messages", type=int, default=1_000_000)
+    parser.add_argument("--long", type=int, default=100_000)
+    wishes = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        print(json.dumps(measure(Path(place) / "chatcli.db", wishes.messages, wishes.long)))
+
+
+def measure(path: Path, messages: int, long: int, times: int = 200) -> dict[str, Any]:
+    random.seed(11)
+    texts = made_up_texts()
+    with Store.open(path) as store:
+        for _ in range((messages - long) // OTHERS // 2):
+            store.take_in(made_up(texts, OTHERS))
+        conversation = store.take_in(made_up(texts, long))
+        for _ in range((messages - long) // OTHERS // 2):
+            store.take_in(made_up(texts, OTHERS))
+        tip = conversation.tip
+        assert tip is not None
+        look = partial(_recall, store, questions(texts), conversation.id, tip)
+        return {
+            "messages": messages,
+            "long": long,
+            "one_conversation": percentiles(partial(look, all_chats=False), times),
+            "all_conversations": percentiles(partial(look, all_chats=True), times),
+        }
+
+
+def questions(texts: Iterator[str]) -> Iterator[str]:
+    """Eight words of some message: common and rare ones, as they come."""
+    while True:
+        yield "what about " + " ".join(random.sample(next(texts).split()[:40], 8)) + "?"
+
+
+def _recall(store: Store, asked: Iterator[str], conversation: int, upto: int, *, all_chats: bool) -> None:
+    sought = terms(next(asked))
+    rank(store.candidates(sought.sought, conversation=conversation, upto=upto, all_chats=all_chats), sought)
+
+
+if __name__ == "__main__":
+    main()
