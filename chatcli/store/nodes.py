@@ -163,7 +163,7 @@ def with_files(connection: sqlite3.Connection, conversation: int, upto: int) -> 
         connection,
         f"""{_WAY} SELECT {_COLUMNS} FROM way JOIN nodes USING (branch)
             WHERE number <= upto AND id IN (
-                SELECT node FROM attachments JOIN nodes ON id = node JOIN branches ON branches.id = branch
+                SELECT node FROM attachments JOIN nodes ON nodes.id = node JOIN branches ON branches.id = branch
                 WHERE conversation = ? AND kind = 'text'
             ) ORDER BY number""",  # noqa: S608
         (upto, conversation, conversation),
