@@ -31,7 +31,7 @@ class Memory:
     look_up: LookUp | None = None
     files: Files | None = None
     recall: Literal["on", "off", "always"] = "on"
-    recall_share: float = 0.22
+    recall_share: float = 0.2
     document_share: float = 0.5
     keep_recent: int = 6
     preset: str = ""

@@ -21,8 +21,9 @@ from chatcli.store.passages import SHIFT
 from chatcli.store.rows import pack_time, unpack, unpack_time
 from chatcli.store.search import Scope, quoted
 
-MOST = 4000  # postings that are read of one term
-IN_ALL = 12_000  # postings that are weighed together, the rarest terms' first
+MOST = 2000  # postings that are read of one term
+PLENTY = 300  # a word that occurs so often needs no akin ones
+IN_ALL = 8_000  # postings that are weighed together, the rarest terms' first
 BESIDE = 2  # messages on either side of a find
 
 _PLACE = (1 << SHIFT) - 1
@@ -55,7 +56,7 @@ class Wish:
 def candidates(connection: sqlite3.Connection, wish: Wish) -> Found:
     path = _path(connection, wish.conversation, wish.upto)
     scope = Scope(0, 1 << 62, None, None) if wish.all_chats else path
-    postings = {term: _postings(connection, term, scope) for term in dict.fromkeys(wish.terms)}
+    postings = _all_postings(connection, wish.terms, scope)
     passages = _passages(connection) if wish.all_chats else max(1, wish.upto + 1 - (path.first >> SHIFT))
     said = [node for span in wish.spans for node in _said_in(connection, path, span)]
     best = _best(postings, set(said), passages)
@@ -114,6 +115,18 @@ def _path(connection: sqlite3.Connection, conversation: int, upto: int) -> Scope
         (json.dumps(list(branches)),),
     ).fetchone()
     return Scope(first << SHIFT, (upto + 1) << SHIFT, conversation, branches)
+
+
+def _all_postings(connection: sqlite3.Connection, terms: Iterable[str], scope: Scope) -> dict[str, list[int]]:
+    """By term. The beginning of a word that is found often enough itself is not looked for: it costs most."""
+    found: dict[str, list[int]] = {}
+    for term in dict.fromkeys(terms):
+        word = term.rstrip("*")
+        plenty = word != term and any(
+            each.startswith(word) and len(passages) >= PLENTY for each, passages in found.items()
+        )
+        found[term] = [] if plenty else _postings(connection, term, scope)
+    return found
 
 
 def _postings(connection: sqlite3.Connection, term: str, scope: Scope) -> list[int]:
