@@ -9,7 +9,19 @@ from pathlib import Path
 from chatcli.build import Wishes, build, close, settle_model, use_model
 from chatcli.client.server import answers
 from chatcli.commands import everything
-from chatcli.commands.outcome import Choose, Confirm, Opened, Outcome, Prefill, Quit, Reply, Send, Show, Watch
+from chatcli.commands.chats import open_named
+from chatcli.commands.outcome import (
+    Choose,
+    Confirm,
+    Opened,
+    Outcome,
+    Prefill,
+    Quit,
+    Reply,
+    Send,
+    Show,
+    Watch,
+)
 from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError
 from chatcli.interrupt import Interrupt
@@ -40,8 +52,9 @@ def run(wishes: Wishes) -> int:
         with quiet_keyboard():  # what is typed while the program starts waits for the first prompt
             session = build(wishes)
             stack.callback(close, session)
+            opening = open_named(session, wishes.named) if wishes.named is not None else None
             loop = Loop(session)
-        loop.run()
+        loop.run(opening)
     return 0
 
 
@@ -79,8 +92,9 @@ class Loop:
         options = ReaderOptions(vi=settings[table.VI], plain=self._screen.plain)
         self._reader = make_reader(self._session, options)
 
-    def run(self) -> None:
-        self._guarded(self._greet)
+    def run(self, opening: Outcome | None = None) -> None:
+        """`opening`: what to begin with."""
+        self._guarded(lambda: self._greet(opening))
         while not self._leaving:
             if self._wanted != [self._session.settings[each] for each in FURNITURE]:
                 self._furnish()
@@ -93,11 +107,13 @@ class Loop:
                 case Line() as typed:
                     self._take(typed)
 
-    def _greet(self) -> None:
+    def _greet(self, opening: Outcome | None) -> None:
         """Where nothing names a model, the server is asked before the first prompt; else nothing is waited for."""
         session = self._session
         self._warn()
-        if session.conversation.tip is not None:
+        if opening is not None:
+            self._act(opening)
+        elif session.conversation.tip is not None:
             self._act(Opened())
         if not session.server.demo and not answers(session.server.url):
             session.client.get().version()  # raises what there is to say
@@ -162,14 +178,14 @@ class Loop:
             else:
                 self._line = Line(text, pasted=True).retyped
 
-    def _listen(self, question: Node, onward: Node | None = None) -> Node | None:
+    def _listen(self, question: Node, onward: Node | None = None, model: str = "") -> Node | None:
         session, settings = self._session, self._session.settings
         with (
             Interrupt() as interrupt,
             quiet_keyboard(self._reader.keyboard, plain=self._screen.plain),
-            self._screen.answer(settings[table.MODEL], settings[table.THINKING]) as view,
+            self._screen.answer(model or settings[table.MODEL], settings[table.THINKING]) as view,
         ):
-            reply = answer(session, question, view.feed, lambda: interrupt.asked, onward)
+            reply = answer(session, question, view.feed, lambda: interrupt.asked, onward, model)
         self._screen.show(Note(""))
         if reply is not None:
             for note in (*after_reply(reply, settings[table.VERBOSE]), *about_counting(session.counter.notice())):
@@ -197,8 +213,8 @@ class Loop:
                 self._line = text
             case Send(text):
                 self._send(text)
-            case Reply(question, onward):
-                self._listen(question, onward)
+            case Reply(question, onward, model):
+                self._listen(question, onward, model)
             case Opened(note):
                 self._show_where_it_stands(note)
             case Quit():

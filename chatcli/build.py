@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 
 from chatcli.background import Background, Later
@@ -12,7 +13,7 @@ from chatcli.client.ollama import Client
 from chatcli.client.request import Request, think_as
 from chatcli.conversation.message import Message
 from chatcli.conversation.tree import Conversation
-from chatcli.errors import Damaged, Missing, NotFound, StoreError, UserError
+from chatcli.errors import ConfigError, Damaged, Missing, NotFound, StoreError, UserError
 from chatcli.paths import Paths, find_paths
 from chatcli.session import Session
 from chatcli.settings import table
@@ -26,11 +27,17 @@ from chatcli.window import find_window
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the command line (or the library) asked for. `values`: settings by name, as text."""
+    """What the command line (or the library) asked for. `values`: settings by name, as text; `named`: the
+    conversation that whoever builds it is to open ("": to ask which). `chats` is False for a subcommand: a store
+    that can only be read is left open. `tolerant` passes over a settings file that cannot be read.
+    """
 
     values: Mapping[str, str] = field(default_factory=dict)
     demo: bool = False
     resume: bool = False
+    named: str | None = None
+    chats: bool = True
+    tolerant: bool = False
 
 
 def build(wishes: Wishes) -> Session:
@@ -40,7 +47,7 @@ def build(wishes: Wishes) -> Session:
     memory, and `warnings` says so.
     """
     paths = find_paths()
-    settings = read_settings(paths, wishes.values)
+    settings = read_settings(paths, wishes.values, tolerant=wishes.tolerant)
     warnings: list[str] = []
     store = _open_store(settings, paths, warnings)
     try:
@@ -52,7 +59,7 @@ def build(wishes: Wishes) -> Session:
         if wishes.resume:
             resume(session)
         _take_last_model(session)
-        if store.read_only is not None:
+        if store.read_only is not None and wishes.chats:
             warnings.append(f"{store.read_only.message} What is said now is kept in memory only.")
             settings.put("save", "off", Layer.SET)
             change_store(session)
@@ -62,9 +69,10 @@ def build(wishes: Wishes) -> Session:
     return session
 
 
-def read_settings(paths: Paths, values: Mapping[str, str]) -> Settings:
+def read_settings(paths: Paths, values: Mapping[str, str], *, tolerant: bool = False) -> Settings:
     settings = Settings()
-    read_file(settings, paths.settings_file)
+    with suppress(ConfigError) if tolerant else nullcontext():
+        read_file(settings, paths.settings_file)
     read_environment(settings)
     for name, text in values.items():
         settings.put(name, text, Layer.FLAG)

@@ -81,16 +81,19 @@ def _with_typer(arguments: list[str]) -> int:
 
     from chatcli.commands import everything
 
-    subcommands = {each.subcommand: each for each in everything().commands if each.subcommand}
+    registry = everything()
     shell = typer.Typer(
         add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=_HELP
     )
-    chosen = subcommands.get(arguments[0]) if arguments else None
+    chosen = registry.subcommand(arguments)
+    first = tuple(chosen.subcommand.split()) if chosen is not None else ()
+    longer = [" ".join(words) for words in registry.subcommands if words[: len(first)] == first != words]
+    epilog = f"Subcommands: {', '.join(longer)}. Each has its --help." if longer else None
     if chosen is not None:
-        shell.command(name=chosen.subcommand, help=chosen.summary)(_subcommand(chosen))
-        arguments = arguments[1:]
+        described = f"{chosen.summary}\n\n{chosen.details}"
+        shell.command(name=chosen.subcommand, help=described, epilog=epilog)(_subcommand(chosen))
+        arguments = arguments[len(first) :]
     else:
-        epilog = "Subcommands: " + ", ".join(f"{name} ({each.summary})" for name, each in subcommands.items())
         shell.command(name="chatcli", epilog=epilog)(_chat_command())
     name = f"chatcli {chosen.subcommand}" if chosen is not None else "chatcli"
     try:
@@ -112,7 +115,10 @@ def _chat_command() -> Callable[..., Work]:
         if given.pop("version"):
             return _print_version
         prompt, images, as_json = given.pop("prompt") or [], given.pop("image") or [], given.pop("json")
-        wishes = Wishes(demo=given.pop("demo"), resume=given.pop("continue_"))
+        named = None
+        if given.pop("resume"):
+            named, prompt = " ".join(prompt), []
+        wishes = Wishes(demo=given.pop("demo"), resume=given.pop("continue_"), named=named)
         return lambda: chat(replace(wishes, values=_values(given)), prompt, images, as_json)
 
     command.__doc__ = "Chat with an Ollama model: in the terminal, or with one prompt and from a pipe."
@@ -120,6 +126,14 @@ def _chat_command() -> Callable[..., Work]:
         _parameter("prompt", list[str] | None, typer.Argument(help="What to ask. Without it: a conversation.")),
         _parameter(
             "continue_", bool, typer.Option("--continue", "-c", help="Take up the last conversation."), False
+        ),
+        _parameter(
+            "resume",
+            bool,
+            typer.Option(
+                "--resume", "-r", help="Take up the conversation named by the words; without, choose one."
+            ),
+            False,
         ),
         _parameter("demo", bool, typer.Option("--demo", help="Talk to the demo engine: no Ollama needed."), False),
         _parameter(
@@ -137,12 +151,13 @@ def _subcommand(chosen: Command) -> Callable[..., Work]:
     def command(**given: Any) -> Work:
         from chatcli.subcommand import run_command
 
-        about = {name: given.pop(name) for name in ("host", "model")}
-        wishes = Wishes(demo=given.pop("demo"), values=_values(about))
-        return lambda: run_command(wishes, chosen, given)
+        own = {name: given.pop(name) for name in mine}
+        wishes = Wishes(demo=given.pop("demo"), values=_values(given), chats=False, tolerant=chosen.tolerant)
+        return lambda: run_command(wishes, chosen, own)
 
-    own = [_own_parameter(each) for each in chosen.parameters]
-    return _signed(command, [*own, _demo_flag(), _flag(table.HOST), _flag(table.MODEL)])
+    mine = {each.name: _own_parameter(each) for each in chosen.parameters}
+    about = [_flag(setting) for setting in (table.HOST, table.MODEL) if setting.name not in mine]
+    return _signed(command, [*mine.values(), _demo_flag(), *about])
 
 
 def _own_parameter(each: Parameter) -> inspect.Parameter:

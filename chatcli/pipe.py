@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from chatcli.build import Wishes, build, close
+from chatcli.commands.chats import open_named
+from chatcli.commands.outcome import Choose
 from chatcli.conversation.events import Event
 from chatcli.conversation.tree import Node
-from chatcli.errors import BadReply, StoreError, UserError
+from chatcli.errors import Ambiguous, BadReply, StoreError, UserError
 from chatcli.interrupt import Interrupt
 from chatcli.prompt.attachments import find_in, read_image
 from chatcli.prompt.piped import read_stdin
@@ -36,9 +38,20 @@ def run(wishes: Wishes, prompt: str, images: Sequence[str] = (), as_json: bool =
         )
     session = build(wishes)
     try:
+        if wishes.named is not None:
+            _open(session, wishes.named)
         return _ask(session, ask(session, text, pictures), as_json)
     finally:
         close(session)
+
+
+def _open(session: Session, name: str) -> None:
+    """The conversation of that name, which has to be plain: nobody can be asked which is meant."""
+    if not name:
+        raise UserError("Which conversation? Nobody can be asked here.", "chatcli --resume NAME, or --continue.")
+    match open_named(session, name):
+        case Choose(question, choices):
+            raise Ambiguous(f"{question} {'; '.join(choices)}.", "chatcli chats lists them with their numbers.")
 
 
 def _ask(session: Session, question: Node, as_json: bool) -> int:

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
 from chatcli.build import Wishes, build, close
-from chatcli.commands.outcome import Confirm, Outcome, Show, Watch
+from chatcli.commands.outcome import Choose, Confirm, Outcome, Print, Show, Watch
 from chatcli.commands.registry import Command
-from chatcli.errors import UserError
+from chatcli.errors import Ambiguous, UserError
+from chatcli.prompt.reader import Reader, ReaderOptions
+from chatcli.prompt.toolbar import Toolbar
 from chatcli.render.console import Screen
+from chatcli.render.views import Note, Source
+
+DECLINED = 1
 
 
 def run_command(wishes: Wishes, command: Command, given: Mapping[str, Any]) -> int:
     """The exit code. Arguments not given are left to the command's own defaults."""
     session = build(wishes)
+    screen = Screen()
     try:
+        if not command.tolerant:  # else it looks at the store itself
+            for warning in session.warnings:
+                screen.show(Note(warning, "warning"))
         positional: list[Any] = []
         keywords: dict[str, Any] = {}
         for each in command.parameters:
@@ -27,22 +37,44 @@ def run_command(wishes: Wishes, command: Command, given: Mapping[str, Any]) -> i
                 keywords[each.name] = value
             else:
                 positional.extend(value if each.many else [value])
-        _act(Screen(), command.run(session, *positional, **keywords))
+        return _act(screen, command.run(session, *positional, **keywords))
     finally:
         close(session)
-    return 0
 
 
-def _act(screen: Screen, outcome: Outcome) -> None:
+def _act(screen: Screen, outcome: Outcome) -> int:
     match outcome:
-        case Show(views):
+        case Show(views, exit_code):
             for view in views:
                 screen.show(view)
+            return exit_code
+        case Print(text):
+            if screen.is_terminal:
+                screen.show(Source(text))
+            else:
+                sys.stdout.write(text)
+            return 0
         case Watch(progress, then):
             with closing(progress):  # type: ignore[type-var]
                 screen.progress(progress)
-            _act(screen, then())
-        case Confirm(question, _):
-            raise UserError(f"{question} That cannot be asked here.", "Use the command inside chatcli.")
+            return _act(screen, then())
+        case Confirm(question, then):
+            if not _in_terminal(screen):
+                raise UserError(f"{question} That cannot be asked here.", "--yes says yes.")
+            return _act(screen, then()) if _reader().ask(question) else DECLINED
+        case Choose(question, choices, then_with):
+            if not _in_terminal(screen):
+                raise Ambiguous(f"{question} {'; '.join(choices)}.", "Give a number: chatcli chats lists them.")
+            index = _reader().choose(question, choices)
+            return _act(screen, then_with(index)) if index is not None else DECLINED
         case _:
             raise UserError("That works only inside chatcli.", "Start it: chatcli")
+
+
+def _in_terminal(screen: Screen) -> bool:
+    return screen.is_terminal and sys.stdin.isatty()
+
+
+def _reader() -> Reader:
+    """For a question or two: no history, no completion, nothing redrawn."""
+    return Reader(None, lambda _: (), lambda: Toolbar("", "", 0, 0, "", ()), ReaderOptions(plain=True))

@@ -6,11 +6,11 @@ The REPL, the pipe and the library all go through `ask` and `answer`. Read this 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import chain
 
 from chatcli.background import waiting
-from chatcli.build import go_on_in_memory
+from chatcli.build import forget_model, go_on_in_memory, keep_settings
 from chatcli.client.request import Request, check
 from chatcli.conversation.events import Done, Event, Tick
 from chatcli.conversation.message import Attachment, Message, Role
@@ -23,6 +23,7 @@ from chatcli.planning import plan_next, request_for
 from chatcli.reply import Reply
 from chatcli.session import Session
 from chatcli.settings import table
+from chatcli.settings.settings import Layer
 from chatcli.store.draft import Draft
 
 
@@ -45,6 +46,7 @@ def answer(
     feed: Callable[[Event], None],
     stopped: Callable[[], bool] = lambda: False,
     onward: Node | None = None,
+    model: str = "",
 ) -> Node | None:
     """Get the reply to `question` and hand each event to `feed`; the reply's node.
 
@@ -53,9 +55,10 @@ def answer(
 
     None when no text came at all: then the question is off the path (the tip is its parent) but still in the
     tree. The same holds when an error is raised before any text; after some text, the partial reply is kept
-    and the error raised all the same. `stopped` is asked between events, ten times a second at least.
+    and the error raised all the same. `stopped` is asked between events, ten times a second at least. `model`:
+    whom to ask this once, instead of the model in use.
     """
-    with closing(stream(session, question, onward)) as events:
+    with _asking(session, model), closing(stream(session, question, onward)) as events:
         for event in events:
             feed(event)
             if stopped():
@@ -89,6 +92,26 @@ def stream(session: Session, question: Node, onward: Node | None = None) -> Gene
             _step_back(session, question, onward)
     if reply.done is not None and session.plan is not None:
         session.counter.learn(session.plan, reply.done.usage, reply.message if onward is None else None)
+
+
+@contextmanager
+def _asking(session: Session, model: str) -> Iterator[None]:
+    """The settings name that model for as long as this lasts ("" changes nothing)."""
+    settings = session.settings
+    origin, before = settings.origin(table.MODEL), settings[table.MODEL]
+    if not model or model == before:
+        yield
+        return
+    settings.put_value(table.MODEL, model, Layer.SET)
+    forget_model(session)
+    try:
+        yield
+    finally:
+        settings.unset(table.MODEL.name)
+        if origin in {Layer.SET, Layer.CONVERSATION}:
+            settings.put_value(table.MODEL, before, origin)
+        forget_model(session)
+        keep_settings(session)
 
 
 def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Event]:

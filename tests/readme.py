@@ -20,6 +20,7 @@ def tables() -> dict[str, str]:
         (f"`{each.usage}`", each.summary, ", ".join(f"`/{alias}`" for alias in each.aliases))
         for each in everything().commands
     ]
+    subcommands = [(f"`{' '.join(words)}`", each.summary) for words, each in everything().subcommands.items()]
     settings = [
         (
             f"`{each.name}`{' •' if each.kept else ''}",
@@ -32,6 +33,7 @@ def tables() -> dict[str, str]:
     ]
     return {
         "commands": table(("command", "what it does", "also"), commands),
+        "subcommands": table(("`chatcli` ...", "what it does"), subcommands),
         "keys": table(("key", "what it does"), shortcuts()),
         "settings": table(("setting", "meaning", "default", "expects", "also"), settings),
     }

@@ -18,6 +18,5 @@ def test_the_two_commands_stand_on_top() -> None:
 
 def test_every_subcommand_of_the_shell_is_named() -> None:
     text = README.read_text(encoding="utf-8")
-    for each in everything().commands:
-        if each.subcommand:
-            assert f"`{each.subcommand}`" in text
+    for words in everything().subcommands:
+        assert f"`{' '.join(words)}`" in text

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +17,7 @@ from chatcli.client.models import Listed, Loaded, Model, Progress
 from chatcli.client.relay import Cut, relay
 from chatcli.client.request import NEVER_CUT, Request, duration
 from chatcli.conversation.events import Event
+from chatcli.conversation.message import Message
 from chatcli.errors import BadReply, BadValue, Refused, StreamBroken, Unreachable
 
 if TYPE_CHECKING:
@@ -83,19 +84,26 @@ class Client:
 
     def pull(self, name: str) -> Generator[Progress, None, None]:
         """Download a model. Closing the generator stops it; the next pull goes on where it stopped."""
-        progress, cause = Progress(""), None
-        try:
-            with closing(self._lines("/api/pull", {"model": name, "stream": True}, name)) as lines:
-                for line in lines:
-                    if line is not None:
-                        progress = models.read_progress(line)
-                        yield progress
-        except StreamBroken as error:
-            cause = error
-        if progress.status != "success":
-            raise StreamBroken(
-                f"The download of {name} broke off.", f"/pull {name} goes on from there."
-            ) from cause
+        broken = StreamBroken(f"The download of {name} broke off.", f"/pull {name} goes on from there.")
+        yield from self._progress("/api/pull", {"model": name, "stream": True}, name, broken)
+
+    def create(
+        self,
+        name: str,
+        from_: str,
+        system: str = "",
+        parameters: Mapping[str, Any] | None = None,
+        messages: Sequence[Message] = (),
+    ) -> Generator[Progress, None, None]:
+        """Make the model `name` out of `from_`, as `ollama run` saves a chat. One of that name is replaced.
+
+        What is empty is taken over from `from_`. Raises Missing when there is no `from_`.
+        """
+        said = Request(from_, tuple(messages), {}).body()["messages"]
+        given = {"system": system, "parameters": dict(parameters or {}), "messages": said}
+        body = {"model": name, "from": from_, "stream": True, **{key: each for key, each in given.items() if each}}
+        broken = StreamBroken(f"{name} was not made: the server broke off.", "Try again; its log says more.")
+        yield from self._progress("/api/create", body, from_, broken)
 
     def render(self, request: Request) -> str | None:
         """The prompt that the model's template makes of this request; None where the server does not tell.
@@ -134,6 +142,22 @@ class Client:
         self, path: str, body: Mapping[str, Any], model: str
     ) -> Generator[dict[str, Any] | None, None, None]:
         return self._relayed(lambda wire, cut: wire.lines(path, body, cut, model))
+
+    def _progress(
+        self, path: str, body: Mapping[str, Any], model: str, broken: StreamBroken
+    ) -> Generator[Progress, None, None]:
+        """How far a long job is; raises `broken` when it ends before it says success."""
+        progress, cause = Progress(""), None
+        try:
+            with closing(self._lines(path, body, model)) as lines:
+                for line in lines:
+                    if line is not None:
+                        progress = models.read_progress(line)
+                        yield progress
+        except StreamBroken as error:
+            cause = error
+        if progress.status != "success":
+            raise broken from cause
 
     def _answer(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, model: str = ""

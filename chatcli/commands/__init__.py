@@ -12,7 +12,20 @@ if TYPE_CHECKING:
 @cache
 def everything() -> Registry:
     """The registry of all commands, in the order in which /help lists them."""
-    from chatcli.commands import branches, chats, context, counts, files, help, models, options
+    from chatcli.commands import (
+        branches,
+        chats,
+        context,
+        counts,
+        doctor,
+        files,
+        help,
+        models,
+        options,
+        share,
+        shelf,
+        tree,
+    )
     from chatcli.commands.registry import Registry
 
-    return Registry([chats, branches, files, context, counts, options, models, help])
+    return Registry([chats, share, shelf, branches, tree, files, context, counts, options, models, doctor, help])

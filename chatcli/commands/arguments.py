@@ -27,10 +27,14 @@ Suggest = Callable[["Session", str], Iterable[Word]]
 
 @dataclass(frozen=True, slots=True)
 class Arg:
-    """What a parameter means, and what may be typed for it, given the session and the words before it."""
+    """What a parameter means, and what may be typed for it, given the session and the word at its end.
+
+    `whole`: its words are one name, and what is typed of all of them is given to `suggest`.
+    """
 
     meaning: str
     suggest: Suggest | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +51,14 @@ class Parameter:
     raw: bool = False
     flag: bool = False
     suggest: Suggest | None = None
+    whole: bool = False
 
     @property
     def usage(self) -> str:
         word = self.name.upper().rstrip("_")
         if self.flag:
             return f"[--{self.name}]" if self.kind is bool else f"[--{self.name} VALUE]"
-        shown = f"{word}..." if self.many else word
+        shown = f"{word}..." if self.many and not self.whole else word
         return shown if self.required else f"[{shown}]"
 
 
@@ -82,6 +87,7 @@ def _parameter(row: inspect.Parameter, hint: Any) -> Parameter:
         raw=keyword and not flag,
         flag=flag,
         suggest=arg.suggest,
+        whole=arg.whole,
     )
 
 

@@ -1,24 +1,54 @@
-"""/retry, /continue, /undo: other ways on. Nothing is overwritten; an earlier reply becomes a sibling."""
+"""/retry, /continue, /undo, /edit, /branch, /branches, /goto, /back, /diff: ways inside a conversation. Nothing is
+overwritten: another reply, or another question, becomes a sibling. The tree is drawn by tree.py.
+"""
 
 from __future__ import annotations
 
+import difflib
+import re
+from collections.abc import Iterator
 from typing import Annotated
 
-from chatcli.commands.arguments import Arg
-from chatcli.commands.outcome import Outcome, Prefill, Reply
+from chatcli.client.request import Request, check
+from chatcli.commands.arguments import Arg, Word
+from chatcli.commands.chats import when
+from chatcli.commands.models import model_words
+from chatcli.commands.outcome import Choose, Opened, Outcome, Prefill, Reply, Show
 from chatcli.commands.registry import command
+from chatcli.commands.tree import BEFORE, Tip, standing, tips_of
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Node
-from chatcli.errors import UserError
+from chatcli.errors import BadArgument, NotFound, UserError
+from chatcli.prompt.line import Line
+from chatcli.render.views import Document, Listing, Note
 from chatcli.session import Session
+
+# How many branches /goto offers.
+CHOICES = 20
+
+
+def place_words(session: Session, typed: str) -> Iterator[Word]:
+    """Names that were given to places."""
+    for name, node in session.conversation.names.items():
+        if name.startswith(typed) and name != BEFORE:
+            yield Word(name, f"message {session.conversation.node(node).number}")
 
 
 @command("retry", "regenerate")
-def retry(session: Session) -> Outcome:
-    """Ask the last question again: for another reply, or after an error. The earlier reply is kept."""
-    question = _last_question(session)
-    session.store.go_to(session.conversation, question.id)
-    return Reply(question)
+def retry(
+    session: Session, *, model: Annotated[str | None, Arg("another model to ask this once", model_words)] = None
+) -> Outcome:
+    """Ask the last question again: for another reply, or after an error. The earlier reply is kept.
+
+    `/retry --model NAME` lets another model answer; the next question goes to the usual one again. /diff compares
+    the replies.
+    """
+    question = last_question(session)
+    if model is not None:
+        known = session.client.get().model(model)
+        check(Request(known.name, (question.message,), {}), known)
+    jump(session, question.id)
+    return Reply(question, model=model or "")
 
 
 @command("continue", "go")
@@ -32,16 +62,125 @@ def continue_(session: Session) -> Outcome:
 
 @command("undo")
 def undo(session: Session, exchanges: Annotated[int, Arg("how many exchanges to step back")] = 1) -> Outcome:
-    """Step back before the last question (or the last few) and put it into the line. Nothing is deleted."""
+    """Step back before the last question (or the last few) and put it into the line. Nothing is deleted.
+
+    /back returns to where you were.
+    """
     questions = [node for node in session.conversation.back() if node.message.role is Role.USER]
     if not 1 <= exchanges <= len(questions):
         raise UserError(f"There are {len(questions)} exchanges to step back over.")
-    question = questions[exchanges - 1]
-    session.store.go_to(session.conversation, question.parent)
-    return Prefill(question.message.text)
+    return _ask_anew(session, questions[exchanges - 1])
 
 
-def _last_question(session: Session) -> Node:
+@command("edit")
+def edit(
+    session: Session, number: Annotated[int, Arg("the number of a question, as /history has it")] = 0
+) -> Outcome:
+    """Put a question into the line again, the last one or another. What is sent then stands beside it.
+
+    The question as it was keeps its replies; /back returns to them. Ctrl-G opens the line in your editor.
+    """
+    return _ask_anew(session, _question(session, number) if number else last_question(session))
+
+
+@command("branch")
+def branch(
+    session: Session,
+    *name: Annotated[str, Arg("a name for this place", place_words, whole=True)],
+    remove: Annotated[bool, Arg("take the name away")] = False,
+) -> Outcome:
+    """Give this place in the conversation a name, for /goto to come back to; without one, list the names.
+
+    `/branch NAME --remove` takes a name away. What is said after a /goto to it becomes a branch of its own.
+    """
+    conversation, wanted = session.conversation, " ".join(name)
+    if not wanted:
+        return Show.of(_places(session))
+    if remove:
+        if wanted not in conversation.names:
+            raise NotFound(f"No place is called «{wanted}».", "/branch lists the names.")
+        session.store.name(conversation, wanted, None)
+        return Show.of(Note(f"«{wanted}» is no name any more; what was said there stays.", "good"))
+    last = conversation.last
+    if last is None:
+        raise UserError("Nothing has been said yet, so there is no place to name.")
+    if wanted.lstrip("#").isdecimal() or wanted == BEFORE:
+        raise BadArgument(f"«{wanted}» is no name: numbers are for messages.", "Take a word.")
+    moved = wanted in conversation.names
+    session.store.name(conversation, wanted, last.id)
+    return Show.of(Note(f"Message {last.number} is {'now ' if moved else ''}«{wanted}»: /goto {wanted}", "good"))
+
+
+@command("branches")
+def branches(session: Session) -> Outcome:
+    """List the ends of all branches, with their names and last words; `*` marks where you are."""
+    tips = _tips(session)
+    rows = tuple(
+        ("*" if tip.current else "", str(place), str(tip.twig.number), when(tip.twig.created), _described(tip))
+        for place, tip in enumerate(tips, start=1)
+    )
+    right = frozenset({"branch", "messages"})
+    note = "/goto asks which one to go to; /branch NAME gives this place a name; /tree draws them all."
+    return Show.of(Listing(("", "branch", "messages", "said", "last words"), rows, right=right, note=note))
+
+
+@command("goto")
+def goto(
+    session: Session,
+    *place: Annotated[str, Arg("a message's number, or a name given by /branch", place_words, whole=True)],
+) -> Outcome:
+    """Go to a message of this path by its number, to a named place, or (without either) to a branch you choose.
+
+    What is said next follows that message; what came after it stays, and /back returns.
+    """
+    wanted = " ".join(place)
+    if not wanted:
+        tips = _tips(session)[:CHOICES]
+        labels = tuple(f"{tip.twig.number} messages, {_described(tip)}" for tip in tips)
+        return Choose("Which branch?", labels, lambda index: _arrive(session, tips[index].twig.id))
+    if wanted in session.conversation.names:
+        return _arrive(session, session.conversation.names[wanted])
+    if wanted.lstrip("#").isdecimal():
+        return _arrive(session, _message(session, int(wanted.lstrip("#"))).id)
+    raise NotFound(f"There is no place called «{wanted}».", "/branch lists the names, /tree draws all there is.")
+
+
+@command("back")
+def back(session: Session) -> Outcome:
+    """Return to where you were before the last /goto, /undo, /edit or /retry; once more undoes that."""
+    before = session.conversation.names.get(BEFORE)
+    if before is None or before == session.conversation.tip:
+        raise UserError("There is nowhere to go back to.", "/branches lists the branches, /goto goes to one.")
+    return _arrive(session, before)
+
+
+@command("diff")
+def diff(
+    session: Session,
+    first: Annotated[int, Arg("a reply, counted from 1")] = 0,
+    second: Annotated[int, Arg("another one")] = 0,
+) -> Outcome:
+    """Compare the replies to the last question, sentence by sentence: the last two, or two by their numbers."""
+    question = last_question(session)
+    children = session.store.children(session.conversation, question.id)
+    replies = [node for node in children if node.message.role is Role.ASSISTANT]
+    if len(replies) < 2:
+        raise UserError("The last question has no two replies to compare.", "/retry asks it again.")
+    one, other = first or len(replies) - 1, second or len(replies)
+    if not (1 <= one <= len(replies) and 1 <= other <= len(replies)) or one == other:
+        raise BadArgument(f"There are replies 1 to {len(replies)}: name two of them.", f"Usage: {diff.usage}")
+    return Show.of(_difference(replies[one - 1], one, replies[other - 1], other))
+
+
+def jump(session: Session, node: int | None) -> None:
+    """Move the tip, and remember where it was, for /back. The beginning of all is no place to come back to."""
+    conversation = session.conversation
+    if conversation.tip is not None and conversation.tip != node:
+        session.store.name(conversation, BEFORE, conversation.tip)
+    session.store.go_to(conversation, node)
+
+
+def last_question(session: Session) -> Node:
     """The newest question: one that got no reply (it is off the path), else the last one on the path."""
     conversation = session.conversation
     if conversation.id:
@@ -52,3 +191,78 @@ def _last_question(session: Session) -> Node:
         if node.message.role is Role.USER:
             return node
     raise UserError("Nothing has been asked yet, so there is nothing to ask again.")
+
+
+def _ask_anew(session: Session, question: Node) -> Outcome:
+    """Before that question, with its text in the line and its files attached to it."""
+    jump(session, question.parent)
+    session.pending = list(question.message.attachments)
+    return Prefill(Line(question.message.text, pasted=True).retyped)
+
+
+def _arrive(session: Session, node: int) -> Outcome:
+    jump(session, node)
+    session.plan = None
+    unanswered = session.conversation.unanswered
+    waits = "This question waits for a reply: /retry asks it. What you say now takes its place."
+    return Opened(waits if unanswered is not None else "")
+
+
+def _message(session: Session, number: int) -> Node:
+    node = session.conversation.message(number)
+    if node is None:
+        last = session.conversation.last
+        there = f"Here are messages 1 to {last.number}." if last is not None else "Nothing has been said yet."
+        raise NotFound(f"There is no message {number} here.", f"{there} /tree draws the other branches too.")
+    return node
+
+
+def _question(session: Session, number: int) -> Node:
+    node = _message(session, number)
+    if node.message.role is not Role.USER:
+        raise BadArgument(
+            f"Message {number} is not a question of yours.", "/history shows them with their numbers."
+        )
+    return node
+
+
+def _tips(session: Session) -> list[Tip]:
+    if not session.conversation.id:
+        raise UserError("Nothing has been said yet, so there are no branches.")
+    twigs = session.store.outline(session.conversation.id)
+    return tips_of(twigs, session.conversation.tip, session.conversation.names)
+
+
+def _described(tip: Tip) -> str:
+    names = "".join(f"[{name}] " for name in tip.names)
+    return f"{names}{standing(tip.twig)}"
+
+
+def _places(session: Session) -> Listing | Note:
+    conversation = session.conversation
+    places = {name: conversation.node(node) for name, node in conversation.names.items() if name != BEFORE}
+    if not places:
+        return Note("No place has a name yet. Name this one: /branch NAME", "quiet")
+    rows = tuple((name, str(node.number), when(node.created)) for name, node in places.items())
+    return Listing(("name", "message", "said"), rows, right=frozenset({"message"}), note="/goto NAME goes there.")
+
+
+def _difference(one: Node, number: int, other: Node, other_number: int) -> Document | Note:
+    names = [
+        f"reply {at}" + (f" ({node.turn.model})" if node.turn else "")
+        for at, node in ((number, one), (other_number, other))
+    ]
+    before, after = (_sentences(node.message.text) for node in (one, other))
+    lines = list(difflib.unified_diff(before, after, names[0], names[1], lineterm=""))
+    if not lines:
+        return Note(f"{names[0]} and {names[1]} say the same.", "quiet")
+    text = "\n".join(lines)
+    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
+    fence = "`" * (longest + 1)
+    return Document(f"{fence}diff\n{text}\n{fence}")
+
+
+def _sentences(text: str) -> list[str]:
+    """Lines, and long ones by sentence, so that a changed word does not mark a whole paragraph."""
+    lines = (re.split(r"(?<=[.!?]) +", line) if len(line) > 80 else [line] for line in text.splitlines())
+    return [sentence for line in lines for sentence in line]

@@ -1,22 +1,30 @@
-"""/clear, /save, /load, /history: conversations."""
+"""/clear, /history, /chats, /load, /search, /rename, /title, /delete: which conversation is on the table, and the
+others. What goes in and out of chatcli is share.py's, ways inside one conversation branches.py's.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Annotated
 
 from chatcli.build import model_names, new_conversation, open_conversation, use_model
+from chatcli.client.models import Progress
 from chatcli.commands.arguments import Arg, Word
-from chatcli.commands.outcome import Choose, Confirm, Opened, Outcome, Show
+from chatcli.commands.outcome import Choose, Confirm, Opened, Outcome, Show, Watch
 from chatcli.commands.registry import command
-from chatcli.errors import BadFile, ChatcliError, NotFound, UserError
-from chatcli.render.views import History, Note
+from chatcli.conversation.hit import Hit
+from chatcli.conversation.message import Role
+from chatcli.errors import BadArgument, ChatcliError, NotFound, UserError
+from chatcli.render.views import History, Listing, Note
 from chatcli.session import Session
-from chatcli.store import transfer
 from chatcli.store.listing import Entry
+from chatcli.store.title import title_of
 
-EXPORTS = {".md": "md", ".json": "json", ".jsonl": "jsonl", ".html": "html"}
+# How many conversations are offered at once, hits shown, and characters of a hit.
+CHOICES = 9
+HITS = 20
+SNIPPET = 110
 
 
 def chat_words(session: Session, typed: str) -> Iterator[Word]:
@@ -44,55 +52,172 @@ def history(session: Session, last: Annotated[int, Arg("how many messages, count
     return Show.of(History(tuple(nodes[-last:] if last > 0 else nodes)))
 
 
-@command("save")
-def save(
-    session: Session, *, name: Annotated[str, Arg("a name, or a file ending in .md, .json, .jsonl or .html")]
-) -> Outcome:
-    """Name the conversation, or export it to a file.
-
-    Everything is stored as it is said; `/save NAME` gives it a name to be found by, `/save FILE.md` (.json,
-    .jsonl, .html) writes a copy to a file.
-    """
-    if not session.conversation.id:
-        raise UserError("Nothing has been said yet, so there is nothing to save.")
-    if not name:
-        raise UserError("A name or a file is missing.", f"Usage: {save.usage}")
-    file = Path(name).expanduser()
-    if file.suffix.lower() not in EXPORTS:
-        session.store.rename(session.conversation.id, name)
-        session.conversation.title = name
-        return Show.of(Note(f"Named «{name}». /load {name} opens it again.", "good"))
-    if file.exists():
-        return Confirm(f"{file} is there already. Replace it?", lambda: _export(session, file))
-    return _export(session, file)
+@command("chats")
+def chats(session: Session, count: Annotated[int, Arg("how many, the newest first")] = 20) -> Outcome:
+    """List the conversations, the newest first; `*` marks the one on the table. /load NUMBER opens one."""
+    return listing(session, session.store.entries(demo=session.server.demo), count)
 
 
 @command("load")
-def load(session: Session, *, name: Annotated[str, Arg("a conversation, or a model", chat_words)]) -> Outcome:
+def load(
+    session: Session, *, name: Annotated[str, Arg("a conversation, or a model", chat_words, whole=True)]
+) -> Outcome:
     """Open a stored conversation by its name or number; a model's exact name switches the model instead.
 
     The conversation now on the table stays stored.
     """
-    found = session.store.find(name)
+    found = find_chats(session, name)
     is_model = _is_model(session, name)
     if found and is_model:
         return Choose(
             f"«{name}» is a model and a conversation. Which?",
-            (f"the model {name}", *(_label(entry) for entry in found)),
+            (f"the model {name}", *(label(entry) for entry in found[:CHOICES])),
             lambda index: _switch(session, name) if index == 0 else _open(session, found[index - 1]),
         )
     if is_model:
         return _switch(session, name)
     if not found:
-        raise NotFound(f"There is no conversation called «{name}», and no such model.", "/history shows this one.")
+        raise NotFound(f"There is no conversation called «{name}», and no such model.", "/chats lists them.")
+    return one_of(session, name, lambda entry: _open(session, entry))
+
+
+@command("search", "find", subcommand="chats search")
+def search(
+    session: Session,
+    *words: Annotated[str, Arg('words, "phrases", or beginnings*')],
+    here: Annotated[bool, Arg("only in this conversation")] = False,
+) -> Outcome:
+    """Search all conversations, or with --here this one; the best hits first.
+
+    Each hit comes with the number of its conversation, the number of its message there, and its date: /load opens
+    the conversation, /goto goes to the message.
+    """
+    if not words:
+        raise BadArgument("There is nothing to search for.", f"Usage: {search.usage}")
+    if here and not session.conversation.id:
+        raise UserError("Nothing has been said here yet.", "Without --here all conversations are searched.")
+    hits = session.store.search(words, conversation=session.conversation.id if here else None, limit=HITS)
+    if not hits:
+        where = "in this conversation" if here else "in any conversation"
+        return Show.of(Note(f"«{' '.join(words)}» was not found {where}. A beginning* finds more.", "quiet"))
+    columns = ("chat", "message", "date", "text")
+    return Show.of(Listing(columns, tuple(map(_hit_row, hits)), right=frozenset({"chat"})))
+
+
+@command("rename")
+def rename(session: Session, *, name: Annotated[str, Arg("the new name")]) -> Outcome:
+    """Give this conversation another name."""
+    if not name.strip():
+        raise BadArgument("A name is missing.", f"Usage: {rename.usage}")
+    return give_name(session, _something_said(session), name)
+
+
+@command("title")
+def title(session: Session, *, ask: Annotated[bool, Arg("ask the model for a title")] = False) -> Outcome:
+    """Name this conversation after its first words, or with --ask as the model proposes.
+
+    The model is asked once, aside: neither the question nor its answer becomes part of the conversation.
+    """
+    conversation = session.conversation.id if ask else _something_said(session)
+    if not ask:
+        questions = [node for node in session.conversation.back() if node.message.role is Role.USER]
+        words = title_of(questions[-1].message) if questions else ""
+        if not words:
+            raise UserError("There are no words to make a title of.", "/rename NAME gives one.")
+        return give_name(session, conversation, words)
+    from chatcli.commands.titles import proposals
+
+    if session.conversation.tip is None:
+        raise UserError("Nothing has been said yet, so there is nothing to name.")
+    found: list[str] = []
+    progress: Iterator[Progress] = proposals(session, found)
+    return Watch(progress, lambda: give_name(session, conversation, found[0]))
+
+
+@command("delete", subcommand="chats delete")
+def delete(
+    session: Session,
+    *name: Annotated[str, Arg("a conversation; without, the one on the table", chat_words, whole=True)],
+    yes: Annotated[bool, Arg("do not ask")] = False,
+) -> Outcome:
+    """Put a conversation into the trash: this one, or another by its name or number. It asks first.
+
+    `chatcli chats restore NAME` takes it out again; `chatcli chats purge` empties the trash for good.
+    """
+    wanted = " ".join(name) or str(_something_said(session))
+
+    def ask(entry: Entry) -> Outcome:
+        if yes:
+            return _trash(session, entry)
+        return Confirm(f"Delete {label(entry)}?", lambda: _trash(session, entry))
+
+    return one_of(session, wanted, ask)
+
+
+def open_named(session: Session, name: str) -> Outcome:
+    """For `chatcli --resume`: open that conversation, or ask which when several fit or none is named."""
+    if name:
+        return one_of(session, name, lambda entry: _open(session, entry))
+    found = session.store.entries(CHOICES, demo=session.server.demo)
+    if not found:
+        raise NotFound("There is no conversation to take up yet.", "Begin one: chatcli")
+    labels = tuple(f"{label(entry)}: {_last_words(session, entry)}" for entry in found)
+    return Choose("Which conversation?", labels, lambda index: _open(session, found[index]))
+
+
+def one_of(session: Session, name: str, then: Callable[[Entry], Outcome]) -> Outcome:
+    """Go on with the conversation of that name; asks which where several fit."""
+    found = find_chats(session, name)
+    if not found:
+        raise NotFound(f"There is no conversation called «{name}».", "/chats or chatcli chats lists them.")
     if len(found) == 1:
-        return _open(session, found[0])
-    shown = found[:9]
-    return Choose(
-        f"Several conversations fit «{name}». Which?",
-        tuple(_label(entry) for entry in shown),
-        lambda index: _open(session, shown[index]),
+        return then(found[0])
+    shown = found[:CHOICES]
+    question = f"Several conversations fit «{name}». Which?"
+    return Choose(question, tuple(map(label, shown)), lambda index: then(shown[index]))
+
+
+def find_chats(session: Session, name: str) -> list[Entry]:
+    """Those that `name` may mean; of the engine that is spoken to, where it has some of that name."""
+    found = session.store.find(name)
+    return [entry for entry in found if entry.demo == session.server.demo] or found
+
+
+def listing(session: Session, entries: list[Entry], count: int) -> Outcome:
+    if not entries:
+        return Show.of(Note("There is no conversation yet.", "quiet"))
+    shown = entries[: max(1, count)]
+    rows = tuple(
+        (
+            "*" if entry.id == session.conversation.id else "",
+            str(entry.id),
+            entry.title,
+            str(entry.messages),
+            when(entry.updated),
+            entry.model,
+        )
+        for entry in shown
     )
+    left = f"{len(entries) - len(shown)} more, if a larger number is given." if len(entries) > len(shown) else ""
+    columns = ("", "number", "title", "messages", "last used", "model")
+    return Show.of(Listing(columns, rows, right=frozenset({"number", "messages"}), note=left))
+
+
+def give_name(session: Session, conversation: int, name: str) -> Outcome:
+    given = session.store.rename(conversation, name)
+    if session.conversation.id == conversation:
+        session.conversation.title = given
+    return Show.of(Note(f"Named «{given}».", "good"))
+
+
+def label(entry: Entry) -> str:
+    return f"«{entry.title}» ({entry.messages} messages, {when(entry.updated)})"
+
+
+def when(moment: datetime) -> str:
+    """The time for today, else the date."""
+    local = moment.astimezone()
+    return f"{local:%H:%M}" if local.date() == datetime.now().astimezone().date() else f"{local:%Y-%m-%d}"
 
 
 def _open(session: Session, entry: Entry) -> Outcome:
@@ -113,14 +238,35 @@ def _is_model(session: Session, name: str) -> bool:
         return False
 
 
-def _label(entry: Entry) -> str:
-    return f"{entry.title}  ({entry.messages} messages, {entry.updated.astimezone():%Y-%m-%d %H:%M})"
+def _trash(session: Session, entry: Entry) -> Outcome:
+    session.store.delete(entry.id)
+    if entry.id == session.conversation.id:
+        new_conversation(session)
+    return Show.of(Note(f"In the trash. Back again: chatcli chats restore {entry.id}", "good"))
 
 
-def _export(session: Session, file: Path) -> Outcome:
-    text = transfer.export(session.store.whole(session.conversation.id), EXPORTS[file.suffix.lower()])
-    try:
-        file.write_text(text, encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise BadFile(f"Cannot write {file}: {error.strerror}.", "Name another place.") from None
-    return Show.of(Note(f"Written to {file}.", "good"))
+def _something_said(session: Session) -> int:
+    """The conversation on the table, by its number."""
+    if not session.conversation.id:
+        raise UserError("No conversation is on the table yet.", "Say something first, or name one of /chats.")
+    return session.conversation.id
+
+
+def _last_words(session: Session, entry: Entry) -> str:
+    last = session.store.conversation(entry.id).last
+    words = " ".join(last.message.text[:200].split()) if last is not None else ""
+    return words if len(words) <= 60 else words[:59] + "…"
+
+
+def _hit_row(hit: Hit) -> tuple[str, ...]:
+    who = "you" if hit.role is Role.USER else "reply" if hit.role is Role.ASSISTANT else hit.role.value
+    return (str(hit.conversation), f"{hit.number} {who}", when(hit.created), f"«{hit.title}» {_snippet(hit)}")
+
+
+def _snippet(hit: Hit) -> str:
+    """The words around the first place that was found."""
+    at = hit.marks[0][0] if hit.marks else 0
+    begin = max(0, at - SNIPPET // 3)
+    end = begin + SNIPPET
+    words = " ".join(hit.text[begin:end].split())
+    return ("…" if begin else "") + words + ("…" if end < len(hit.text) else "")

@@ -12,13 +12,21 @@ from chatcli.render.views import View
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """Draw these, in order."""
+    """Draw these, in order. `exit_code` is what the shell gets where the command is a subcommand."""
 
     views: tuple[View, ...]
+    exit_code: int = 0
 
     @classmethod
     def of(cls, *views: View) -> Show:
         return cls(views)
+
+
+@dataclass(frozen=True, slots=True)
+class Print:
+    """Put this on standard output exactly as it is; a terminal gets it cleaned, as all foreign text."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +70,19 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Get a reply to this question, which is the tip of the conversation, or go `onward` from a reply to it."""
+    """Get a reply to this question, which is the tip of the conversation, or go `onward` from a reply to it.
+
+    `model`: the one to ask this once; "" is the one that the settings name.
+    """
 
     question: Node
     onward: Node | None = None
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """Another conversation is on the table: show where it stands."""
+    """Another conversation, or another place in it, is on the table: show where it stands."""
 
     note: str = ""
 
@@ -80,4 +92,4 @@ class Quit:
     """Leave."""
 
 
-Outcome = Show | Confirm | Choose | Watch | Prefill | Send | Reply | Opened | Quit
+Outcome = Show | Print | Confirm | Choose | Watch | Prefill | Send | Reply | Opened | Quit

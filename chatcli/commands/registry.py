@@ -18,7 +18,10 @@ from chatcli.session import Session
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`subcommand`: its name as a subcommand of `chatcli`, when it is one. `family`: the module it comes from."""
+    """`subcommand`: its name as a subcommand of `chatcli`, one word or two, when it is one; a command without a
+    `name` is nothing else. `family`: the module it comes from. `tolerant`: it runs even where the settings file
+    cannot be read.
+    """
 
     name: str
     aliases: tuple[str, ...]
@@ -28,32 +31,48 @@ class Command:
     run: Callable[..., Outcome]
     subcommand: str = ""
     family: str = ""
+    tolerant: bool = False
 
     @property
     def usage(self) -> str:
-        return " ".join([f"/{self.name}", *(parameter.usage for parameter in self.parameters)])
+        name = f"/{self.name}" if self.name else f"chatcli {self.subcommand}"
+        return " ".join([name, *(parameter.usage for parameter in self.parameters)])
 
 
-def command(name: str, *aliases: str, subcommand: str = "") -> Callable[[Callable[..., Outcome]], Command]:
+def command(
+    name: str, *aliases: str, subcommand: str = "", tolerant: bool = False
+) -> Callable[[Callable[..., Outcome]], Command]:
     """Make a Command of a function: its docstring's first line is the summary, the rest the details."""
 
     def make(function: Callable[..., Outcome]) -> Command:
         summary, _, details = inspect.cleandoc(function.__doc__ or "").partition("\n")
         if not summary:
-            raise TypeError(f"/{name} has no docstring")
+            raise TypeError(f"/{name or subcommand} has no docstring")
         family = function.__module__.rpartition(".")[2]
         return Command(
-            name, aliases, summary, details.strip(), parameters_of(function), function, subcommand, family
+            name,
+            aliases,
+            summary,
+            details.strip(),
+            parameters_of(function),
+            function,
+            subcommand,
+            family,
+            tolerant,
         )
 
     return make
 
 
 class Registry:
-    """Commands by name and alias. Names match exactly; a near miss is suggested, never taken."""
+    """Commands by name and alias. Names match exactly; a near miss is suggested, never taken.
+
+    `commands` are those that begin with a slash, `subcommands` those of the shell by their words.
+    """
 
     def __init__(self, modules: Sequence[ModuleType]) -> None:
         self.commands: list[Command] = []
+        self.subcommands: dict[tuple[str, ...], Command] = {}
         self._by_name: dict[str, Command] = {}
         for module in modules:
             for value in vars(module).values():
@@ -98,10 +117,19 @@ class Registry:
         parameter = _parameter_at(found, len(before))
         if parameter is None or parameter.suggest is None:
             return []
-        words = list(parameter.suggest(session, rest if parameter.raw else current))
-        return [(word, len(current)) for word in words]
+        found_words = parameter.suggest(session, rest if parameter.raw or parameter.whole else current)
+        return [(word, len(rest if parameter.whole else current)) for word in found_words]
+
+    def subcommand(self, words: Sequence[str]) -> Command | None:
+        """The one that these words of the shell begin with, the longest name first; each word must be exact."""
+        found = (self.subcommands.get(tuple(words[:count])) for count in (2, 1) if len(words) >= count)
+        return next((each for each in found if each is not None), None)
 
     def _register(self, command: Command) -> None:
+        if command.subcommand:
+            self.subcommands[tuple(command.subcommand.split())] = command
+        if not command.name:
+            return
         for name in (command.name, *command.aliases):
             if name in self._by_name:
                 raise TypeError(f"/{name} is registered twice")

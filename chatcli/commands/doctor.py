@@ -1,0 +1,181 @@
+"""/doctor: whether everything chatcli stands on is in order, and what to do where it is not."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import chatcli
+from chatcli.commands.outcome import Outcome, Show
+from chatcli.commands.registry import command
+from chatcli.errors import ChatcliError
+from chatcli.render.views import Listing
+from chatcli.session import Session
+from chatcli.settings import table
+from chatcli.settings.file import read_file
+from chatcli.settings.settings import Layer, Settings
+from chatcli.settings.table import TABLE
+from chatcli.window import as_allocated, gigabytes, loaded
+
+# Columns below which tables and the toolbar lose what they say.
+NARROW = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`todo`: what to do, where something is wrong; "" where it is in order."""
+
+    what: str
+    found: str
+    todo: str = ""
+
+
+@command("doctor", subcommand="doctor", tolerant=True)
+def doctor(session: Session) -> Outcome:
+    """Check the settings file, the store, the server, the model's window, the terminal and the cache.
+
+    What is not in order comes with what to do about it; then the exit code in the shell is 1.
+    """
+    findings = [finding for name, check in CHECKS for finding in _checked(session, name, check)]
+    rows = tuple((_mark(each), each.what, _text(each)) for each in findings)
+    wrong = sum(bool(each.todo) for each in findings)
+    note = f"{wrong} thing{'s' if wrong > 1 else ''} to do." if wrong else "All is well."
+    return Show((Listing(("", "what", "found"), rows, note=note),), exit_code=1 if wrong else 0)
+
+
+def _checked(session: Session, name: str, check: Callable[[Session], Iterator[Finding]]) -> Iterator[Finding]:
+    """What the check finds; an error that ends it is a finding too."""
+    try:
+        yield from check(session)
+    except ChatcliError as error:
+        yield Finding(name, error.message, error.hint or "See README.md.")
+
+
+def _program(_session: Session) -> Iterator[Finding]:
+    system = f"{platform.system()} {platform.machine()}"
+    yield Finding("chatcli", f"{chatcli.__version__}, Python {platform.python_version()}, {system}")
+
+
+def _settings(session: Session) -> Iterator[Finding]:
+    path = session.paths.settings_file
+    read = Settings()
+    read_file(read, path)
+    count = sum(read.origin(setting) is Layer.FILE for setting in TABLE)
+    yield Finding("settings file", f"{path}: {count} settings" if path.exists() else f"none (it would be {path})")
+
+
+def _store(session: Session) -> Iterator[Finding]:
+    for warning in session.warnings:
+        yield Finding("store", warning, "chatcli says what came of it in this line; the file named is kept.")
+    path = session.paths.store
+    if not session.settings[table.SAVE]:
+        yield Finding("store", "conversations are kept in memory only (save off)")
+        return
+    if session.store.read_only is not None:
+        yield Finding("store", session.store.read_only.message, session.store.read_only.hint)
+    broken = session.store.check()
+    if broken:
+        yield Finding(
+            "store",
+            f"{path} is damaged: {'; '.join(broken[:3])}",
+            "Export what matters (chatcli chats export), then move the file away and import it again.",
+        )
+    trash = len(session.store.trash())
+    size = path.stat().st_size if path.exists() else 0
+    in_trash = f", {trash} in the trash" if trash else ""
+    yield Finding("store", f"{path}: {len(session.store.entries())} conversations{in_trash}, {gigabytes(size)}")
+    yield from _privacy(path)
+
+
+def _privacy(path: Path) -> Iterator[Finding]:
+    """Files 0600 in a directory 0700, where the system knows such things."""
+    if os.name != "posix":
+        return
+    for each, mode in ((path.parent, "700"), (path, "600")):
+        if each.exists() and each.stat().st_mode & 0o077:
+            yield Finding("privacy", f"others may look into {each}", f"chmod {mode} {each}")
+
+
+def _server(session: Session) -> Iterator[Finding]:
+    version = session.client.get().version()
+    what = "the demo engine" if session.server.demo else f"Ollama {version}"
+    yield Finding("server", f"{what} at {session.server.shown}")
+    names = [row.name.removesuffix(":latest") for row in session.client.get().models()]
+    shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    yield Finding("models", shown or "none", "" if names else "Get one: chatcli pull llama3.2")
+
+
+def _window(session: Session) -> Iterator[Finding]:
+    """What was asked for, and what the server has set up for the model as it is loaded."""
+    name = session.settings[table.MODEL]
+    if not name:
+        yield Finding("window", "no model is named; you will be asked")
+        return
+    model = session.model.get()
+    asked = session.settings[table.NUM_CTX] or model.num_ctx
+    wanted = f"num_ctx {asked}" if asked else "num_ctx is unset: the server decides"
+    trained = f", trained for {model.trained}" if model.trained else ""
+    row = loaded(session, model)
+    if row is None or row.context_length is None:
+        yield Finding("window", f"{name}: {wanted}{trained}; it is not loaded now")
+        return
+    on_gpu = f", {row.size_vram / row.size:.0%} on the GPU" if row.size else ""
+    has = f"{name}: {row.context_length} tokens allocated ({wanted}{trained}{on_gpu})"
+    short = asked is not None and row.context_length < as_allocated(asked, model)
+    remedy = "The next message loads it anew as asked; if not, another program keeps it: ollama stop " + name
+    yield Finding("window", has, remedy if short else "")
+
+
+def _terminal(_session: Session) -> Iterator[Finding]:
+    from chatcli.render.abilities import abilities
+
+    can = abilities(sys.stdout)
+    if not can.is_terminal:
+        yield Finding("terminal", "the output goes to no terminal: plain text, no colours")
+        return
+    found = f"{can.kind}, {can.columns}x{can.rows}, colours: {can.colours}, {can.encoding}"
+    narrow = "Make the window wider." if can.columns < NARROW else ""
+    unicode = "utf" in can.encoding.lower().replace("-", "")
+    locale = (
+        "" if unicode else "Set a UTF-8 locale (LANG=C.UTF-8), or other letters than English ones may be torn."
+    )
+    dumb = "Set TERM to what the terminal is (xterm-256color, say)." if can.kind in {"dumb", "unknown"} else ""
+    yield Finding("terminal", found, " ".join(filter(None, [narrow, locale, dumb])))
+    if not sys.stdin.isatty():
+        yield Finding("keyboard", "standard input is no terminal")
+
+
+def _cache(session: Session) -> Iterator[Finding]:
+    place = session.paths.vocabularies
+    files = [each for each in place.iterdir() if each.is_file()] if place.is_dir() else []
+    size = sum(each.stat().st_size for each in files)
+    nearest = next(each for each in (place, *place.parents) if each.exists())
+    writable = os.access(nearest, os.W_OK)
+    yield Finding(
+        "cache",
+        f"{place}: {len(files)} files, {gigabytes(size)}",
+        "" if writable else f"Make {nearest} writable, or every start reads the vocabulary from the server again.",
+    )
+
+
+CHECKS: tuple[tuple[str, Callable[[Session], Iterator[Finding]]], ...] = (
+    ("chatcli", _program),
+    ("settings file", _settings),
+    ("store", _store),
+    ("server", _server),
+    ("window", _window),
+    ("terminal", _terminal),
+    ("cache", _cache),
+)
+
+
+def _mark(finding: Finding) -> str:
+    return "to do" if finding.todo else "ok"
+
+
+def _text(finding: Finding) -> str:
+    return f"{finding.found}\n{finding.todo}" if finding.todo else finding.found

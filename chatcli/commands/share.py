@@ -1,0 +1,160 @@
+"""/save, /import: conversations out of chatcli and into it, as files and as Ollama's models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+from chatcli.build import model_names, open_conversation
+from chatcli.commands.arguments import Arg, Word
+from chatcli.commands.chats import give_name
+from chatcli.commands.models import model_words
+from chatcli.commands.outcome import Confirm, Opened, Outcome, Show, Watch
+from chatcli.commands.registry import command
+from chatcli.conversation.message import Role
+from chatcli.conversation.tree import Conversation
+from chatcli.errors import BadArgument, BadFile, UserError
+from chatcli.prompt.completer import paths
+from chatcli.render.views import Note
+from chatcli.session import Session
+from chatcli.settings import table
+from chatcli.store import transfer
+from chatcli.store.imported import ImportedChat, chat_of
+from chatcli.store.title import title_of
+
+EXPORTS = {".md": "md", ".json": "json", ".jsonl": "jsonl", ".html": "html"}
+# How many repairs are told one by one.
+TOLD = 8
+
+
+def import_words(session: Session, typed: str) -> Iterator[Word]:
+    return (Word(path.text, path.meaning) for path in paths(typed, frozenset({".json", ".jsonl"})))
+
+
+@command("save")
+def save(
+    session: Session,
+    *name: Annotated[str, Arg("a name, or a file ending in .md, .json, .jsonl or .html", whole=True)],
+    model: Annotated[str | None, Arg("make an Ollama model of that name out of the conversation")] = None,
+) -> Outcome:
+    """Name the conversation, export it to a file, or make a model of it.
+
+    Everything is stored as it is said; `/save NAME` gives it a name to be found by, `/save FILE.md` (.json,
+    .jsonl, .html) writes a copy to a file. `/save --model NAME` makes an Ollama model that begins with this
+    conversation, as `ollama run` does.
+    """
+    if not session.conversation.id:
+        raise UserError("Nothing has been said yet, so there is nothing to save.")
+    if model is not None:
+        return _save_as_model(session, model)
+    if not name:
+        raise BadArgument("A name or a file is missing.", f"Usage: {save.usage}")
+    file = Path(" ".join(name)).expanduser()
+    if file.suffix.lower() not in EXPORTS:
+        return give_name(session, session.conversation.id, " ".join(name))
+    if file.exists():
+        return Confirm(f"{file} is there already. Replace it?", lambda: _export(session, file))
+    return _export(session, file)
+
+
+@command("import")
+def import_(
+    session: Session,
+    *file: Annotated[str, Arg("a file with a conversation in it", import_words, whole=True)],
+    model: Annotated[str | None, Arg("a model that ollama run has saved", model_words)] = None,
+) -> Outcome:
+    """Take in a conversation from a file and open it: chatcli's own JSON or JSONL, or that of others.
+
+    Lists of role and content, requests of Ollama and OpenAI, and the exports of ChatGPT and Open WebUI can be
+    read; what had to be guessed is said. `/import --model NAME` takes the conversation out of a model that was
+    saved in `ollama run`.
+    """
+    if bool(file) == (model is not None):
+        raise BadArgument("A file or a model is missing.", "Usage: /import FILE, or /import --model NAME")
+    read = [saved_in(session, model)] if model else transfer.read_chats(Path(" ".join(file)).expanduser())
+    taken = [take_in(session, each) for each in read]
+    repairs = told([each for chat in read for each in chat.repairs])
+    if len(taken) > 1:
+        views = [Note(f"{len(taken)} conversations taken in. /chats lists them.", "good")]
+        return Show((*views, Note(repairs, "warning")) if repairs else tuple(views))
+    refused = open_conversation(session, taken[0].id)
+    unknown = [f"Settings not understood: {', '.join(refused)}."] if refused else []
+    return Opened("\n".join(filter(None, [repairs, *unknown])))
+
+
+def saved_in(session: Session, model: str) -> ImportedChat:
+    """The conversation in a saved model, to go on with the model that this one was made of: the server would put
+    the saved messages before ours a second time.
+    """
+    known = session.client.get().model(model)
+    if not known.messages:
+        raise UserError(f"{known.name} has no messages in it.", "Only models saved in a chat have.")
+    chat = chat_of(known.messages, known.name)
+    settings = {
+        table.MODEL.name: known.details.get("parent_model", "").removesuffix(":latest"),
+        table.SYSTEM.name: known.system,
+        table.NUM_CTX.name: str(known.num_ctx or ""),
+    }
+    chat.conversation.settings = {name: value for name, value in settings.items() if value}
+    if table.MODEL.name not in chat.conversation.settings:
+        chat.repairs.append(f"{known.name} does not say which model it was made of; the model stays as it is")
+    return chat
+
+
+def take_in(session: Session, chat: ImportedChat) -> Conversation:
+    """Store it. What has no title gets its first words, what names no model the one in use."""
+    conversation = chat.conversation
+    if not any(node.message for node in conversation.nodes.values()):
+        raise UserError("There is no message in it.", "Check the file.")
+    if not conversation.title:
+        nodes = conversation.path() or list(conversation.nodes.values())
+        first = next((node for node in nodes if node.message.role is Role.USER), nodes[0])
+        conversation.title = title_of(first.message)
+    conversation.demo = conversation.demo or session.server.demo
+    if session.settings[table.MODEL]:
+        conversation.settings.setdefault(table.MODEL.name, session.settings[table.MODEL])
+    return session.store.take_in(conversation)
+
+
+def told(repairs: list[str]) -> str:
+    """What was guessed, in a few lines; "" when nothing was."""
+    lines = [f"Repaired: {each}." for each in repairs[:TOLD]]
+    if len(repairs) > TOLD:
+        lines.append(f"And {len(repairs) - TOLD} repairs more.")
+    return "\n".join(lines)
+
+
+def exported(session: Session, conversation: int, form: str) -> str:
+    """The conversation with all its branches, as text of that form."""
+    whole = session.store.whole(conversation)
+    if form != "html":
+        return transfer.export(whole, form)
+    from chatcli.render.page import STYLE, to_html
+
+    return transfer.export(whole, form, rendered=to_html, style=STYLE)
+
+
+def _export(session: Session, file: Path) -> Outcome:
+    text = exported(session, session.conversation.id, EXPORTS[file.suffix.lower()])
+    try:
+        file.write_text(text, encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise BadFile(f"Cannot write {file}: {error.strerror}.", "Name another place.") from None
+    return Show.of(Note(f"Written to {file}.", "good"))
+
+
+def _save_as_model(session: Session, name: str) -> Outcome:
+    if name.removesuffix(":latest") in model_names(session):
+        question = f"There is a model {name} already. Replace it by this conversation?"
+        return Confirm(question, lambda: _create(session, name))
+    return _create(session, name)
+
+
+def _create(session: Session, name: str) -> Outcome:
+    """The Modelfile's own messages come first, as they did in every request."""
+    model, settings = session.model.get(), session.settings
+    said = (*model.messages, *(node.message for node in session.conversation.path()))
+    progress = session.client.get().create(name, model.name, settings[table.SYSTEM], settings.options(), said)
+    note = f"The model {name} begins with this conversation. Talk to it: /model {name}"
+    return Watch(progress, lambda: Show.of(Note(note, "good")))

@@ -1,0 +1,157 @@
+"""/tree: the conversation with all its branches, drawn compactly; and where its branches end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from chatcli.commands.outcome import Outcome, Show
+from chatcli.commands.registry import command
+from chatcli.conversation.message import Role
+from chatcli.conversation.tree import Ended
+from chatcli.errors import UserError
+from chatcli.render.views import Source
+from chatcli.session import Session
+from chatcli.store.listing import Twig
+
+# The name under which a conversation keeps the place that /back returns to.
+BEFORE = "-"
+# Columns of a drawn line, and how many messages in a row are drawn one by one.
+WIDTH = 78
+ROW = 4
+
+_WHO = {Role.USER: "you", Role.ASSISTANT: "reply", Role.SYSTEM: "system", Role.TOOL: "tool"}
+_ENDINGS = {
+    Ended.LENGTH: "cut off",
+    Ended.STOPPED: "stopped",
+    Ended.BROKEN: "broke off",
+    Ended.INTERRUPTED: "interrupted",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """Where a branch ends, or where the conversation stands. `names`: of the places on this branch alone."""
+
+    twig: Twig
+    current: bool
+    names: tuple[str, ...] = ()
+
+
+@command("tree")
+def tree(session: Session) -> Outcome:
+    """Draw the conversation with all its branches; `●` marks where you are, names stand in brackets.
+
+    The branch you are on goes straight down, the others are set in where they part from it.
+    """
+    if not session.conversation.id:
+        raise UserError("Nothing has been said yet, so there is no tree.")
+    twigs = session.store.outline(session.conversation.id)
+    lines = draw(twigs, session.conversation.tip, session.conversation.names)
+    return Show.of(Source("\n".join(lines)))
+
+
+def draw(twigs: Sequence[Twig], tip: int | None, names: Mapping[str, int]) -> Iterator[str]:
+    """The lines of the tree, none wider than WIDTH."""
+    children = _children(twigs)
+    on_path = set(_path(twigs, tip))
+    marks: dict[int, list[str]] = {}
+    for name, node in names.items():
+        if name != BEFORE:
+            marks.setdefault(node, []).append(f"[{name}]")
+    if tip is not None:
+        marks.setdefault(tip, []).append("● here")
+
+    # Siblings still to be drawn, at which indent, and whether set in. Work in a list: trees may be deep.
+    waiting: list[tuple[list[Twig], str, bool]] = [(children.get(None, []), "", False)]
+    while waiting:
+        siblings, indent, set_in = waiting.pop()
+        if len(siblings) > 1:
+            main = next((each for each in siblings if each.id in on_path), siblings[-1])
+            waiting.append(([main], indent, False))
+            waiting.extend(([each], f"{indent}│  ", True) for each in reversed(siblings) if each is not main)
+        elif siblings:
+            row = _row(siblings[0], children)
+            yield from _draw_row(row, indent, marks, set_in)
+            waiting.append((children.get(row[-1].id, []), indent, False))
+
+
+def tips_of(twigs: Sequence[Twig], tip: int | None, names: Mapping[str, int]) -> list[Tip]:
+    """The ends of all branches, and where the conversation stands when that is no end; the newest first."""
+    children = _children(twigs)
+    parents = {twig.id: twig.parent for twig in twigs}
+    named: dict[int, list[str]] = {}
+    for name, node in names.items():
+        if name != BEFORE:
+            named.setdefault(node, []).append(name)
+    found = []
+    for twig in twigs:
+        if twig.id == tip or not children.get(twig.id):
+            own: list[str] = []
+            at: int | None = twig.id
+            while at is not None:
+                own[:0] = named.get(at, [])
+                at = parents.get(at)
+                if at is not None and len(children[at]) > 1:
+                    break
+            found.append(Tip(twig, twig.id == tip, tuple(own)))
+    return found[::-1]
+
+
+def standing(twig: Twig) -> str:
+    """Who said what, in brief."""
+    who = twig.model or _WHO[twig.role]
+    ending = f" ({_ENDINGS[twig.ended]})" if twig.ended in _ENDINGS else ""
+    return f"{who}{ending}: {twig.beginning}"
+
+
+def _draw_row(row: Sequence[Twig], indent: str, marks: Mapping[int, list[str]], set_in: bool) -> Iterator[str]:
+    """Messages that follow each other without a branch; of many only the first, the last and what is marked."""
+    from chatcli.render.lines import cells  # brings Rich along, which the first prompt does without
+
+    left_out = 0
+    for place, twig in enumerate(row):
+        if len(row) > ROW and 0 < place < len(row) - 1 and twig.id not in marks:
+            left_out += 1
+            continue
+        if left_out:
+            yield f"{indent}   ⋮ {left_out} message{'s' if left_out > 1 else ''}"
+            left_out = 0
+        mark = " ".join(marks.get(twig.id, []))
+        head = f"{indent[:-3]}├─ " if place == 0 and set_in else indent
+        room = WIDTH - cells(mark) - 1 if mark else WIDTH
+        line = _cut(f"{head}{twig.number:>2} {standing(twig)}", max(20, room))
+        yield f"{line} {mark}" if mark else line
+
+
+def _row(first: Twig, children: Mapping[int | None, list[Twig]]) -> list[Twig]:
+    """`first` and what follows it, as far as nothing branches off."""
+    row = [first]
+    while len(following := children.get(row[-1].id, [])) == 1:
+        row.append(following[0])
+    return row
+
+
+def _children(twigs: Iterable[Twig]) -> dict[int | None, list[Twig]]:
+    found: dict[int | None, list[Twig]] = {}
+    for twig in twigs:
+        found.setdefault(twig.parent, []).append(twig)
+    return found
+
+
+def _path(twigs: Iterable[Twig], tip: int | None) -> Iterator[int]:
+    parents = {twig.id: twig.parent for twig in twigs}
+    at = tip
+    while at is not None:
+        yield at
+        at = parents.get(at)
+
+
+def _cut(text: str, width: int) -> str:
+    from chatcli.render.lines import cells
+
+    if cells(text) <= width:
+        return text
+    while cells(text) > width - 1:
+        text = text[:-1]
+    return text.rstrip() + "…"
