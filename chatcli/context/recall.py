@@ -86,11 +86,11 @@ def _held(held: frozenset[str], terms: Terms, rarity: Callable[[str], float]) ->
 
 
 def _rarity(found: Found) -> Callable[[str], float]:
-    weights = {
-        term: log(1 + (max(found.passages - times, 0) + 0.5) / (times + 0.5))
-        for term, times in found.occurrences.items()
-    }
-    return lambda term: weights.get(term, 0.0)
+    def weight(term: str) -> float:
+        times = found.occurrences.get(term, 0)
+        return log(1 + (max(found.passages - times, 0) + 0.5) / (times + 0.5))
+
+    return weight
 
 
 def _smoothed(line: Sequence[Candidate], own: Sequence[float]) -> list[float]:

@@ -77,8 +77,10 @@ _LANGUAGES = tuple(
 
 def stopwords(words: Collection[str]) -> frozenset[str]:
     """Those of the language that most of the words are from: what is "war" in German is no small word in English.
-    Of two languages that have as many, both.
+    Of two languages that have as many, both; English where hardly any is told by them.
     """
     common = [sum(word in language for word in words) for language in _LANGUAGES]
     most = max(common)
+    if most < 2:
+        return _LANGUAGES[0]
     return frozenset().union(*(each for each, times in zip(_LANGUAGES, common, strict=True) if times == most))

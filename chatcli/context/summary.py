@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from chatcli.context.assemble import copies_for, rooms_for, standing
-from chatcli.context.budget import Budget, Rooms
+from chatcli.context.budget import Budget
 from chatcli.context.copies import Copies, Counting
-from chatcli.context.cut import LOW_WATER, Stretch, since_cut
+from chatcli.context.cut import Stretch, since_cut
 from chatcli.context.front import Front, front
 from chatcli.context.memory import Memory
 from chatcli.context.strategies import SUMMARISES
@@ -74,10 +74,14 @@ def due(  # noqa: PLR0913, PLR0917 - as assemble
     begin = front(system, memory.preset, pinned, old, copies)
     room = rooms_for(budget, front(system, "", (), None, copies), begin, strategy, memory)
     recent = since_cut(chain([tip], nodes), lambda node: copies.cost(node.message).tokens, state, room.whole)
-    kept = _kept(recent, state, room, memory.keep_recent, by_cut=strategy == "auto" and not now, now=now)
+    limit = max(LEAST, min(int(room.history * SHARE), MOST))
+    most = None if now else room.whole
+    if strategy == "auto" and not now:
+        kept = _from_cut(recent, state)
+    else:
+        kept = _newest(recent, memory.keep_recent, room.history - limit, most)
     if kept is None:
         return None
-    limit = max(LEAST, min(int(room.history * SHARE), MOST))
     ask = _Asking(budget, copies, begin, limit, kept[0] if kept else None)
     more = () if _reaches_summary(recent, state) else nodes
     gone = recent.nodes[: len(recent.nodes) - len(kept)]
@@ -174,17 +178,20 @@ class _Asking:
         return Message.user(instruction(self.limit, kept, bool(self.begin.summary)))
 
 
-def _kept(
-    recent: Stretch, state: State, room: Rooms, keep_recent: int, *, by_cut: bool, now: bool
-) -> tuple[Node, ...] | None:
-    """What stays word for word; None when there is no reason to summarise."""
-    if by_cut:
-        begins = recent.nodes[0].id if recent.nodes else None
-        return recent.nodes if begins is not None and begins == state.cut else None
-    if not now and recent.tokens <= room.whole:
+def _from_cut(recent: Stretch, state: State) -> tuple[Node, ...] | None:
+    """What is sent word for word from now on; None when the cut is somewhere else."""
+    begins = recent.nodes[0].id if recent.nodes else None
+    return recent.nodes if begins is not None and begins == state.cut else None
+
+
+def _newest(recent: Stretch, number: int, room: int, most: int | None) -> tuple[Node, ...] | None:
+    """The newest `number` messages, fewer where they have more than `room` tokens; None when all of `recent` has
+    no more than `most`.
+    """
+    if most is not None and recent.tokens <= most:
         return None
-    index = max(0, len(recent.nodes) - keep_recent)
-    while index < len(recent.nodes) and sum(recent.costs[index:]) > room.share * LOW_WATER:
+    index = max(0, len(recent.nodes) - number)
+    while index < len(recent.nodes) and sum(recent.costs[index:]) > room:
         index += 1
     return recent.nodes[index:]
 

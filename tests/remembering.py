@@ -1,0 +1,119 @@
+"""A conversation in a real store, planned for and replied to turn by turn as turn.py does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from chatcli.context.assemble import assemble
+from chatcli.context.budget import Budget
+from chatcli.context.memory import Memory, Spans
+from chatcli.context.settle import settle_cut
+from chatcli.context.summary import Due, accepted, due
+from chatcli.conversation.candidate import Found
+from chatcli.conversation.message import Message
+from chatcli.conversation.plan import Plan
+from chatcli.conversation.tree import Conversation, Node
+from chatcli.conversation.usage import Count
+from chatcli.store.store import Store
+
+
+def count(message: Message) -> Count:
+    """A token for four letters, and four for the role."""
+    return Count(-(-len(message.text) // 4) + 4, exact=True)
+
+
+def summarise(wanted: Due) -> str:
+    return f"They spoke of messages {wanted.first} to {wanted.last}."
+
+
+@dataclass
+class Chat:
+    """`summariser` answers requests for summaries; None: no summary ever comes."""
+
+    store: Store
+    budget: Budget
+    strategy: str = "auto"
+    system: str = "Be kind."
+    memory: Memory = Memory()
+    summariser: Callable[[Due], str] | None = summarise
+    clock: list[datetime] = field(default_factory=lambda: [datetime(2026, 3, 1, 12, tzinfo=UTC)])
+    conversation: Conversation = field(init=False)
+    plans: list[Plan] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.conversation = self.store.create()
+
+    def ask(self, text: str, reply: str | None = "Noted.", question: Message | None = None) -> Plan:
+        """The plan for that question; then its reply, and what happens after a reply."""
+        if self.strategy == "summary":
+            self.summarise()
+        self.say(question or Message.user(text))
+        plan = self.plan()
+        self.plans.append(plan)
+        if reply is not None:
+            self.say(Message.assistant(reply))
+            self.settle()
+        return plan
+
+    def say(self, message: Message) -> Node:
+        self.clock[0] += timedelta(minutes=1)
+        return self.store.append(self.conversation, message)
+
+    def plan(self) -> Plan:
+        plan, state = assemble(
+            self.conversation.back(), self.system, self.budget, count, self.conversation.state, self.strategy,
+            memory=self.skilled,
+        )  # fmt: skip
+        self.store.keep_state(self.conversation, state)
+        return plan
+
+    def settle(self) -> None:
+        before = self.conversation.state
+        state = settle_cut(
+            self.conversation.back(), self.system, self.budget, count, before, self.strategy, memory=self.skilled
+        )
+        self.store.keep_state(self.conversation, state)
+        if state.cut != before.cut:
+            self.summarise()
+
+    def due(self, *, now: bool = False) -> Due | None:
+        return due(
+            self.conversation.back(), self.system, self.budget, count, self.conversation.state, self.strategy,
+            memory=self.skilled, plan=self.plans[-1] if self.plans else None, now=now,
+        )  # fmt: skip
+
+    def summarise(self, *, now: bool = False) -> Due | None:
+        wanted = self.due(now=now)
+        if wanted is not None and self.summariser is not None:
+            state = accepted(wanted, self.summariser(wanted), self.conversation.state, count)
+            if state is not None:
+                self.store.keep_state(self.conversation, state)
+        return wanted
+
+    @property
+    def skilled(self) -> Memory:
+        def search(terms: Sequence[str], upto: int, spans: Spans) -> Found:
+            everywhere = self.memory.recall == "always"
+            return self.store.candidates(
+                terms, conversation=self.conversation.id, upto=upto, spans=spans, all_chats=everywhere
+            )
+
+        def look_up(ids: Iterable[int], upto: int) -> Sequence[Node]:
+            return self.store.on_path(self.conversation, upto, ids)
+
+        def files(upto: int) -> Sequence[Node]:
+            return self.store.with_files(self.conversation, upto)
+
+        return replace(self.memory, search=search, look_up=look_up, files=files)
+
+    def node(self, number: int) -> Node:
+        node = self.conversation.message(number)
+        assert node is not None
+        return node
+
+
+def room_for(tokens: int) -> Budget:
+    """A budget in which messages may use so many tokens."""
+    return Budget(window=tokens + 100, reserve=100)

@@ -1,0 +1,271 @@
+"""Long conversations in a real store: what stays in mind, and that the prompt's beginning stays as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chatcli.context.budget import Budget, reserve_like
+from chatcli.context.memory import Memory
+from chatcli.conversation.message import Attachment, Message, Role
+from chatcli.conversation.plan import Fate, Kind, Plan
+from chatcli.errors import ContextTooLong
+from chatcli.store.store import Store
+from tests.remembering import Chat, room_for
+
+CLOCK = [datetime(2026, 3, 1, 12, tzinfo=UTC)]
+FILLER = "The weather has been quite pleasant around the lake lately, with some clouds."
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    CLOCK[0] = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    with Store.open(None, now=lambda: CLOCK[0]) as store:
+        yield store
+
+
+def chat(store: Store, room: int = 600, strategy: str = "auto", memory: Memory = Memory()) -> Chat:  # noqa: B008
+    return Chat(store, room_for(room), strategy, memory=memory, clock=CLOCK)
+
+
+def go_on(made: Chat, turns: int) -> None:
+    for turn in range(turns):
+        made.ask(f"Turn {turn}. {FILLER}", FILLER)
+
+
+def test_what_was_left_out_is_recalled_when_it_is_asked_for(store: Store) -> None:
+    made = chat(store)
+    made.ask("My sister Mathilda plays the bassoon in Antwerp.", "How lovely.")
+    go_on(made, 20)
+    plan = made.ask("What instrument does Mathilda play?")
+    text = plan.messages[-1].text
+    assert text.startswith(
+        "Earlier in this conversation (may be relevant):\n1 March 2026\nuser: My sister Mathilda"
+    )
+    assert text.endswith("\n\nWhat instrument does Mathilda play?")
+    (recalled,) = [part for part in plan.parts if part.kind is Kind.RECALLED]
+    assert recalled.count.tokens > 0
+    assert [part.why for part in plan.parts if part.fate is Fate.RECALLED and part.first == 1] == [
+        "quoted for mathilda, play"
+    ]
+    assert [node.message.text for node in made.conversation.path()][-2] == "What instrument does Mathilda play?"
+
+
+@pytest.mark.parametrize("recall", ["off", "on"])
+def test_ordinary_turns_recall_nothing(store: Store, recall: str) -> None:
+    made = chat(store, memory=Memory(recall="off" if recall == "off" else "on"))
+    made.ask("My sister Mathilda plays the bassoon.")
+    go_on(made, 20)
+    assert made.ask("Thanks, that will do for today.").of(Kind.RECALLED).tokens == 0
+    asked = made.ask("What does Mathilda play?").of(Kind.RECALLED).tokens
+    assert (asked == 0) == (recall == "off")
+
+
+def test_a_forgotten_message_is_neither_sent_nor_recalled(store: Store) -> None:
+    made = chat(store)
+    made.ask("Hello.")
+    made.ask("The code word is heliotrope.", "A fine word.")
+    secret = made.node(3).id
+    store.keep_state(made.conversation, replace(made.conversation.state, forgotten=frozenset({secret})))
+    plan = made.ask("What is the code word?")
+    assert not any("heliotrope" in message.text for message in plan.messages)
+    assert [(part.first, part.why) for part in plan.parts if part.fate is Fate.OUT] == [(3, "forgotten")]
+    go_on(made, 20)
+    assert not any("heliotrope" in message.text for message in made.ask("What is the code word?").messages)
+
+
+def test_a_pinned_message_stays_word_for_word(store: Store) -> None:
+    made = chat(store)
+    made.ask("Always answer in verse.", "I shall.")
+    store.keep_state(made.conversation, replace(made.conversation.state, pins=frozenset({made.node(1).id})))
+    go_on(made, 20)
+    plan = made.plans[-1]
+    assert plan.messages[0].role is Role.SYSTEM
+    assert "user: Always answer in verse." in plan.messages[0].text
+    assert [part.fate for part in plan.parts if part.first == 1] == [Fate.SENT]
+    assert plan.planned.tokens <= made.budget.room
+
+
+def test_a_summary_stands_in_the_system_message(store: Store) -> None:
+    made = chat(store)
+    go_on(made, 20)
+    plan = made.plans[-1]
+    summary = made.conversation.state.summary
+    assert summary is not None
+    assert summary.text in plan.messages[0].text
+    assert [message.role for message in plan.messages[:2]] == [Role.SYSTEM, Role.USER]
+    folded = [part for part in plan.parts if part.fate is Fate.SUMMARISED]
+    assert [(part.first, part.last) for part in folded] == [(1, summary.last)]
+    assert plan.of(Kind.SUMMARY).tokens > 0
+
+
+def test_the_modelfiles_system_prompt_is_kept_when_a_summary_needs_a_system_message(store: Store) -> None:
+    made = chat(store, memory=Memory(preset="You are Hugo."))
+    made.system = ""
+    made.ask("Hello.")
+    assert made.plans[0].messages[0].role is Role.USER
+    go_on(made, 20)
+    assert made.plans[-1].messages[0].text.startswith("You are Hugo.\n\nSummary of")
+
+
+def test_the_cut_takes_effect_without_a_summary(store: Store) -> None:
+    made = chat(store)
+    made.summariser = None
+    go_on(made, 20)
+    assert made.conversation.state.cut is not None
+    assert made.conversation.state.summary is None
+    assert any(part.why == "before the cut" for part in made.plans[-1].parts)
+
+
+def test_a_summary_of_another_branch_is_not_sent(store: Store) -> None:
+    made = chat(store)
+    made.ask("First of all: hello.")
+    begin = made.node(2).id
+    go_on(made, 20)
+    summary = made.conversation.state.summary
+    assert summary is not None
+    store.go_to(made.conversation, begin)
+    plan = made.ask("Where were we?")
+    assert not any(summary.text in message.text for message in plan.messages)
+    assert len(plan.messages) == 4
+
+
+def test_recall_looks_at_this_branch_only_unless_always(store: Store) -> None:
+    other = chat(store)
+    other.ask("Mathilda lives in Ghent.")
+    made = chat(store)
+    made.ask("Mathilda plays the bassoon.")
+    begin = made.node(2).id
+    made.ask("Mathilda also sings.")
+    store.go_to(made.conversation, begin)
+    go_on(made, 20)
+    text = made.ask("What do you know of Mathilda?").messages[-1].text
+    assert "bassoon" in text
+    assert "sings" not in text
+    assert "Ghent" not in text
+    made.memory = Memory(recall="always")
+    assert (
+        "in another conversation, 1 March 2026\nuser: Mathilda lives in Ghent."
+        in made.ask("What do you know of Mathilda?").messages[-1].text
+    )
+
+
+def test_a_small_file_stays_with_its_message(store: Store) -> None:
+    made = chat(store)
+    note = Attachment("text", "note.md", "text/markdown", b"Buy seven turnips.")
+    first = made.ask("", question=Message.user("See the list.", (note,)))
+    assert first.messages[-1].text.startswith("File note.md:\nBuy seven turnips.")
+    assert made.ask("And now?").messages[1] == first.messages[-1]
+    (part,) = [part for part in first.parts if part.kind is Kind.DOCUMENTS]
+    assert part.why == "note.md: whole, in message 1"
+    go_on(made, 20)
+    assert "turnips" in made.ask("How many turnips?").messages[-1].text
+
+
+def test_of_a_large_file_the_passages_that_fit_are_sent_with_their_lines(store: Store) -> None:
+    made = chat(store)
+    lines = [f"Line {number} speaks of nothing in particular." for number in range(1, 400)]
+    lines[250] = "The harvest festival is on the ninth of October."
+    file = Attachment("text", "log.txt", "text/plain", "\n".join(lines).encode())
+    plan = made.ask("", question=Message.user("When is the harvest festival?", (file,)))
+    assert "The harvest festival is on the ninth" in plan.messages[-1].text
+    (part,) = [part for part in plan.parts if part.kind is Kind.DOCUMENTS]
+    assert part.why.startswith("log.txt: lines ")
+    assert plan.planned.tokens <= made.budget.room
+    later = made.ask("Who comes to the harvest festival?")
+    assert "ninth of October" in later.messages[-1].text
+    assert "399 lines: too long to be sent whole" in later.messages[1].text
+
+
+def test_the_reserve_adapts_when_the_cut_moves() -> None:
+    assert reserve_like([40] * 9, 4096) == 256
+    assert reserve_like([900] * 9, 4096) == 1125
+    assert reserve_like([5000], 4096) == 1365
+
+
+def test_settling_twice_changes_nothing(store: Store) -> None:
+    made = chat(store)
+    go_on(made, 20)
+    state = made.conversation.state
+    made.settle()
+    assert made.conversation.state == state
+
+
+words = st.sampled_from(
+    (
+        "what",
+        "who",
+        "lake",
+        "Mathilda",
+        "bassoon",
+        "Antwerp",
+        "river",
+        "seven",
+        "horses",
+        "really",
+        "?",
+        "remember",
+    )
+)
+texts = st.lists(words, min_size=0, max_size=40).map(" ".join)
+turns = st.lists(st.tuples(texts, texts), min_size=1, max_size=22)
+
+
+def begins_as_before(before: Plan, now: Plan) -> bool:
+    """Up to the last user message of the request before; and all of it, where nothing was looked up for it."""
+    plain = not before.of(Kind.RECALLED).tokens and not before.of(Kind.DOCUMENTS).tokens
+    length = len(before.messages) - (0 if plain else 1)
+    return before.messages[:length] == now.messages[:length]
+
+
+@pytest.mark.parametrize("strategy", ["full", "window", "trim", "summary", "auto"])
+@given(turns=turns, room=st.integers(120, 700), recall=st.sampled_from(["on", "always"]), summaries=st.booleans())
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_plans_fit_keep_system_and_question_and_begin_alike(
+    strategy: str, turns: list[tuple[str, str]], room: int, recall: str, summaries: bool
+) -> None:
+    with Store.open(None) as store:
+        made = Chat(store, room_for(room), strategy, memory=Memory(recall="on" if recall == "on" else "always"))
+        if not summaries:
+            made.summariser = None
+        before: tuple[Plan, int] | None = None
+        for question, reply in turns:
+            try:
+                plan = made.ask(question, reply)
+            except ContextTooLong:
+                assert strategy == "full"
+                break
+            said = made.conversation.path()
+            assert [(node.message.text, node.message.role) for node in said[-2:]] == [
+                (question, Role.USER),
+                (reply, Role.ASSISTANT),
+            ]
+            assert plan.planned.tokens <= made.budget.room
+            assert plan.messages[0].text.startswith("Be kind.")
+            assert plan.messages[-1].role is Role.USER
+            assert plan.messages[-1].text.endswith(question)
+            numbers = [n for part in plan.parts if part.first for n in range(part.first, part.last + 1)]
+            assert sorted(numbers) == list(range(1, len(said)))
+            begin = next(part.first for part in plan.parts if part.node is not None)
+            if before is not None and strategy in {"full", "summary", "auto"} and begin == before[1]:
+                assert begins_as_before(before[0], plan)
+            before = (plan, begin)
+        path = made.conversation.path()
+        assert [node.message.text for node in path][: 2 * len(made.plans)] == [
+            text for turn in turns[: len(made.plans)] for text in turn
+        ]
+
+
+def test_a_history_budget_holds_for_all_that_precedes_the_question(store: Store) -> None:
+    made = Chat(store, Budget(4000, 100, history=400), clock=CLOCK)
+    made.ask("Mathilda plays the bassoon. " * 5)
+    go_on(made, 20)
+    plan = made.ask("What does Mathilda play?")
+    kinds = (Kind.SUMMARY, Kind.VERBATIM, Kind.RECALLED)
+    assert plan.of(Kind.RECALLED).tokens > 0
+    assert sum(plan.of(kind).tokens for kind in kinds) <= 400

@@ -1,0 +1,197 @@
+"""Which words a question is about, which dates it names, what is ranked first, and how it is quoted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatcli.context import documents, recall
+from chatcli.context.dates import dates
+from chatcli.context.terms import terms
+from chatcli.conversation.candidate import Candidate, Found
+from chatcli.conversation.message import Attachment, Role
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def candidate(number: int, text: str, *held: str, passage: int = 0, minutes: int | None = None) -> Candidate:
+    created = NOON + timedelta(minutes=number if minutes is None else minutes)
+    role = Role.USER if number % 2 else Role.ASSISTANT
+    return Candidate(100 + number, number, passage, role, created, text, frozenset(held), 1)
+
+
+def found(*candidates: Candidate, passages: int = 100) -> Found:
+    times: dict[str, int] = {}
+    for each in candidates:
+        for term in each.terms:
+            times[term] = times.get(term, 0) + 1
+    return Found(candidates, times, passages, 1)
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("What did the doctor say about my knee?", ["doctor", "knee"]),
+        ("Was war der Hut?", ["hut"]),
+        ("Is there a war over hats?", ["war", "hats"]),
+        ("Où est la clé de la maison ?", ["clé", "maison"]),
+        ("¿Dónde vive mi hermana?", ["vive", "hermana"]),
+        ("Dove abita mia sorella?", ["abita", "sorella"]),
+        ("Onde mora a minha irmã?", ["mora", "irmã"]),
+        ("Где живёт моя сестра?", ["живёт", "сестра"]),
+        ("机器学习", ["机器", "器学", "学习"]),
+        ("foo_bar.py in v2.1", ["foo", "bar", "py", "v2", "1"]),
+        ("And what was it then?", []),
+    ],
+)
+def test_the_words_that_say_something_are_looked_for(question: str, words: list[str]) -> None:
+    assert [word for word, _ in terms(question).words] == words
+
+
+def test_longer_words_are_looked_for_by_their_beginning_too() -> None:
+    assert terms("photographers knee 机器学习").sought == (
+        "photographers",
+        "photo*",
+        "knee",
+        "机器",
+        "器学",
+        "学习",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "asks", "looks_back"),
+    [
+        ("What was it", True, False),
+        ("Really？", True, False),
+        ("Tell me a joke.", False, False),
+        ("As I told you, in blue.", False, True),
+        ("这是什么", True, False),
+        ("Du sagtest blau.", False, True),
+    ],
+)
+def test_questions_and_references_to_the_past_are_told(text: str, asks: bool, looks_back: bool) -> None:
+    assert (terms(text).asks, terms(text).looks_back) == (asks, looks_back)
+
+
+@pytest.mark.parametrize(
+    ("question", "years", "months", "days"),
+    [
+        ("What happened on 8 May 2023?", {2023}, {5}, {8}),
+        ("in May", set(), {5}, set()),
+        ("May I go?", set(), set(), set()),
+        ("Was im März geschah", set(), {3}, set()),
+        ("on 2024-02-29", {2024}, {2}, {29}),
+        ("2023年5月8日", {2023}, {5}, {8}),
+        ("October 13th", set(), {10}, {13}),
+        ("back in 1999", {1999}, set(), set()),
+        ("version 2.13.45", set(), set(), set()),
+    ],
+)
+def test_dates_are_read(question: str, years: set[int], months: set[int], days: set[int]) -> None:
+    read = dates(question)
+    assert (set(read.years), set(read.months), set(read.days)) == (years, months, days)
+
+
+def test_a_month_without_a_year_is_that_of_the_last_years() -> None:
+    spans = dates("in May").spans(NOON)
+    assert [span[0].astimezone().year for span in spans] == [2025, 2024, 2023, 2022]
+
+
+@given(st.text(max_size=60))
+def test_no_question_breaks_the_reading(question: str) -> None:
+    assert len(terms(question).words) <= 32
+    dates(question).spans(NOON)
+
+
+def test_rare_words_weigh_more_and_an_answer_counts_with_its_question() -> None:
+    results = found(
+        candidate(1, "the common word", "common"),
+        candidate(2, "nothing", minutes=2),
+        candidate(5, "common again", "common", minutes=200),
+        candidate(6, "a reply", minutes=201),
+        candidate(9, "the rare one", "rare", minutes=400),
+        candidate(10, "its answer", minutes=401),
+    )
+    results = replace(results, occurrences={"rare": 1, "common": 60})
+    order = [each.candidate.number for each in recall.rank(results, terms("rare common"))]
+    assert order[:2] == [9, 10]
+    assert 2 not in order[:2]
+
+
+def test_a_word_weighs_more_than_its_beginning() -> None:
+    results = found(candidate(1, "photos", "photo*"), candidate(9, "photographers", "photographers", "photo*"))
+    ranking = recall.rank(results, terms("photographers"))
+    assert [each.candidate.number for each in ranking] == [9, 1]
+
+
+def test_what_was_said_at_the_time_in_question_comes_first() -> None:
+    may = (datetime(2023, 5, 8, 12, tzinfo=UTC) - NOON) // timedelta(minutes=1)
+    results = found(candidate(1, "trip", "trip", minutes=may), candidate(9, "trip", "trip"))
+    ranking = recall.rank(results, terms("trip"), dates("in May 2023"))
+    assert ranking[0].candidate.number == 1
+
+
+def test_meaning_counts_beside_words() -> None:
+    one, other = candidate(1, "a", "car"), candidate(9, "b", minutes=300)
+    results = Found((one, other), {"car": 1}, 100, 1, near={(other.node, 0): 0.9, (one.node, 0): 0.1})
+    assert {each.candidate.number for each in recall.rank(results, terms("car"))} == {1, 9}
+
+
+def test_the_gate_opens_for_questions_that_something_answers() -> None:
+    results = found(candidate(1, "the bassoon", "bassoon"))
+    assert recall.fires(results, terms("Where is the bassoon?"))
+    assert recall.fires(results, terms("Remember the bassoon and the lake at night."))
+    assert not recall.fires(results, terms("Paint me a lake at night, with stars, boats and a bassoon."))
+    assert not recall.fires(found(), terms("Where is the bassoon?"))
+    assert recall.fires(results, terms("Paint a lake with a bassoon, stars, boats."), always=True)
+
+
+def measure(text: str) -> int:
+    return -(-len(text) // 4)
+
+
+def test_quotes_fill_the_room_and_stand_in_their_order() -> None:
+    results = found(*(candidate(number, f"fact {number} " * 5, "fact") for number in (1, 3, 5, 7, 9)))
+    ranking = recall.rank(results, terms("fact"))
+    chosen = recall.choose(ranking, 60, measure, lambda each: each.number != 5)
+    assert [each.number for each in chosen] == sorted(each.number for each in chosen)
+    assert 0 < len(chosen) < 4
+    assert 5 not in [each.number for each in chosen]
+    assert measure(recall.quote(chosen)) <= 60
+
+
+def test_passages_of_one_message_are_joined_and_gaps_marked() -> None:
+    said = [candidate(1, f"part {place}. ", passage=place) for place in (0, 1, 3)]
+    assert recall.quote(said, 1).splitlines()[1:] == ["1 March 2026", "user: part 0. part 1.  [...] part 3."]
+
+
+def test_passages_of_a_file_have_their_lines() -> None:
+    text = "# One\n" + "plain words here\n" * 60 + "# Two\nthe heron is grey\n" + "plain words here\n" * 60
+    file = Attachment("text", "birds.md", "text/markdown", text.encode())
+    (best, *_) = documents.choose([], [file], terms("What colour is the heron?"), 200, measure)
+    assert best.text.startswith("# Two\nthe heron is grey")
+    assert text.splitlines()[best.first - 1 : best.last] == best.text.split("\n")
+    assert documents.describe([best]) == f"birds.md: lines {best.first}-{best.last}"
+
+
+def test_files_without_the_questions_words_are_read_from_the_beginning_or_not_at_all() -> None:
+    file = Attachment("text", "a.txt", "text/plain", ("plain words here\n" * 200).encode())
+    chosen = documents.choose([], [file], terms("Sum this up"), 300, measure)
+    assert chosen[0].first == 1
+    assert documents.choose([file], [], terms("Sum this up"), 300, measure) == []
+
+
+@given(st.lists(st.sampled_from(["word ", "x" * 900, "\n", "# head\n", "字", "\r\n"]), max_size=80))
+def test_passages_cover_every_line_that_says_something(parts: list[str]) -> None:
+    text = "".join(parts)
+    file = Attachment("text", "f", "text/plain", text.encode())
+    passages = documents.choose([], [file], terms(""), 10**9, measure)
+    covered = {number for each in passages for number in range(each.first, each.last + 1)}
+    lines = text.splitlines()
+    assert {number for number, line in enumerate(lines, 1) if line.strip()} <= covered
+    assert all(each.last <= len(lines) for each in passages)
