@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
-from chatcli.build import Wishes, build, close, settle_model, use_model
+from chatcli.build import Wishes, build, close, make_screen, settle_model, use_model
 from chatcli.client.server import answers
 from chatcli.commands import everything
 from chatcli.commands.chats import open_named
 from chatcli.commands.outcome import (
     Choose,
     Confirm,
+    Copy,
     Opened,
     Outcome,
     Prefill,
@@ -31,11 +33,13 @@ from chatcli.prompt.completer import Suggestion
 from chatcli.prompt.history import LineHistory
 from chatcli.prompt.quiet import quiet_keyboard
 from chatcli.prompt.reader import Closed, Interrupted, Line, Reader, ReaderOptions
+from chatcli.prompt.textfiles import mentioned
 from chatcli.remarks import about_counting, after_reply
 from chatcli.render.console import Screen
 from chatcli.render.views import History, Note
 from chatcli.session import Session
 from chatcli.settings import table
+from chatcli.settings.table import Setting
 from chatcli.turn import answer, answered, ask
 from chatcli.warmup import warm_up
 
@@ -43,7 +47,14 @@ LEAVING = frozenset({"quit", "exit"})
 # How many messages of a conversation are shown when it is taken up again.
 SHOWN_ON_RESUME = 2
 # Settings that the screen and the prompt are made by.
-FURNITURE = (table.PLAIN, table.VI, table.HISTORY, table.SAVE)
+FURNITURE: tuple[Setting[Any], ...] = (
+    table.PLAIN,
+    table.THEME,
+    table.CODE_THEME,
+    table.VI,
+    table.HISTORY,
+    table.SAVE,
+)
 
 
 def run(wishes: Wishes) -> int:
@@ -58,7 +69,7 @@ def run(wishes: Wishes) -> int:
     return 0
 
 
-def make_reader(session: Session, options: ReaderOptions) -> Reader:
+def make_reader(session: Session, screen: Screen) -> Reader:
     """The prompt, with completion from the registry and the toolbar from the session."""
     registry = everything()
 
@@ -68,10 +79,11 @@ def make_reader(session: Session, options: ReaderOptions) -> Reader:
         found = registry.suggest(session, typed)
         return [Suggestion(word.text, replaces, word.text, word.meaning) for word, replaces in found]
 
+    options = ReaderOptions(vi=session.settings[table.VI], plain=screen.plain)
     remembered = session.settings[table.HISTORY] and session.settings[table.SAVE]
     history = LineHistory(session.paths.line_history) if remembered else None
     reader = Reader(history, suggest, lambda: meter(session, reader.typed), options)
-    reader.on_first_render(lambda: warm_up(session, reader.refresh, reader.idle))
+    reader.on_first_render(lambda: warm_up(session, reader.refresh, reader.idle, screen.warm_up))
     return reader
 
 
@@ -88,9 +100,8 @@ class Loop:
         """Screen and prompt as the settings want them now; made anew only when one of those has changed."""
         settings = self._session.settings
         self._wanted = [settings[each] for each in FURNITURE]
-        self._screen = Screen(plain=settings[table.PLAIN] or None)
-        options = ReaderOptions(vi=settings[table.VI], plain=self._screen.plain)
-        self._reader = make_reader(self._session, options)
+        self._screen = make_screen(settings)
+        self._reader = make_reader(self._session, self._screen)
 
     def run(self, opening: Outcome | None = None) -> None:
         """`opening`: what to begin with."""
@@ -166,6 +177,7 @@ class Loop:
         try:
             self._settle_model()
             said, found = find_in(text, Path.cwd())
+            found = (*found, *mentioned(said))
             question = ask(session, said, (*session.pending, *found))
             if found:
                 self._screen.show(Note(f"Attached: {', '.join(each.name for each in found)}", "quiet"))
@@ -209,6 +221,8 @@ class Loop:
                 with closing(progress):  # type: ignore[type-var]
                     self._screen.progress(progress)
                 self._act(then())
+            case Copy(text, what):
+                self._screen.show(Note(f"Copied {what} ({self._screen.copy(text)}).", "quiet"))
             case Prefill(text):
                 self._line = text
             case Send(text):

@@ -4,6 +4,7 @@ that make them.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -39,9 +40,9 @@ class Later(Generic[T]):
             self._value.clear()
 
 
-def waiting(later: Later[T], every: float = 0.1) -> Iterator[None]:
-    """Have the value made in a thread of its own, and yield every so many seconds until it is there. Raises what
-    making it raised.
+def waiting(later: Later[T], every: float = 0.1, most: float = math.inf) -> Iterator[None]:
+    """Have the value made in a thread of its own, and yield every so many seconds until it is there; after `most`
+    seconds that goes on alone. Raises what making it raised.
     """
     if later.ready is not None:
         return
@@ -55,7 +56,8 @@ def waiting(later: Later[T], every: float = 0.1) -> Iterator[None]:
 
     thread = threading.Thread(target=work, name="chatcli-wait", daemon=True)
     thread.start()
-    while thread.is_alive():
+    end = time.monotonic() + most
+    while thread.is_alive() and time.monotonic() < end:
         thread.join(every)
         if thread.is_alive():
             yield

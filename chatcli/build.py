@@ -13,8 +13,10 @@ from chatcli.client.ollama import Client
 from chatcli.client.request import Request, think_as
 from chatcli.conversation.message import Message
 from chatcli.conversation.tree import Conversation
-from chatcli.errors import ConfigError, Damaged, Missing, NotFound, StoreError, UserError
+from chatcli.errors import ConfigError, Missing, NotFound, UserError
+from chatcli.keeping import change_store, open_store
 from chatcli.paths import Paths, find_paths
+from chatcli.render.console import Screen
 from chatcli.session import Session
 from chatcli.settings import table
 from chatcli.settings.file import read_environment, read_file
@@ -49,7 +51,7 @@ def build(wishes: Wishes) -> Session:
     paths = find_paths()
     settings = read_settings(paths, wishes.values, tolerant=wishes.tolerant)
     warnings: list[str] = []
-    store = _open_store(settings, paths, warnings)
+    store = open_store(settings, paths, warnings)
     try:
         server = (
             servers.start_demo() if wishes.demo else servers.Server(servers.find(settings[table.HOST] or None))
@@ -77,6 +79,13 @@ def read_settings(paths: Paths, values: Mapping[str, str], *, tolerant: bool = F
     for name, text in values.items():
         settings.put(name, text, Layer.FLAG)
     return settings
+
+
+def make_screen(settings: Settings) -> Screen:
+    """The screen as the settings want it."""
+    return Screen(
+        plain=settings[table.PLAIN] or None, theme=settings[table.THEME], code_theme=settings[table.CODE_THEME]
+    )
 
 
 def close(session: Session) -> None:
@@ -141,27 +150,6 @@ def disconnect(session: Session) -> None:
     session.server.close()
 
 
-def change_store(session: Session) -> None:
-    """Keep what is said from now on where the settings say: on disk, or (save off) in memory only. What has been
-    said in this conversation is there too.
-    """
-    before, conversation = session.store, session.conversation
-    session.store = _open_store(session.settings, session.paths, session.warnings)
-    session.conversation = Conversation(id=0, demo=session.server.demo)
-    if conversation.tip is not None:
-        session.conversation = session.store.take_in(before.whole(conversation.id))
-    before.close()
-
-
-def go_on_in_memory(session: Session, error: StoreError) -> None:
-    """The disk takes no more: what has been said so far stays there, and all goes on in memory. Says so."""
-    session.warnings.append(
-        f"{error.message} What is said from now on is kept in memory only; /set save on tries the disk again."
-    )
-    session.settings.put("save", "off", Layer.SET)
-    change_store(session)
-
-
 def renew_counter(session: Session) -> None:
     """Count as the setting tokenizer says."""
     session.counter = _counter(session.settings, session.paths)
@@ -212,33 +200,6 @@ def _session(settings: Settings, paths: Paths, store: Store, server: servers.Ser
         conversation=Conversation(id=0, demo=server.demo),
     )
     return session
-
-
-def _open_store(settings: Settings, paths: Paths, warnings: list[str]) -> Store:
-    """The store on disk, recovered where it is damaged; one in memory when that is wanted or all there is left."""
-    if not settings[table.SAVE]:
-        return Store.open(None)
-    try:
-        return _open_or_recover(paths, warnings)
-    except StoreError as error:
-        warnings.append(f"{error.message} What is said now is kept in memory only. {error.hint}")
-        settings.put("save", "off", Layer.SET)
-        return Store.open(None)
-
-
-def _open_or_recover(paths: Paths, warnings: list[str]) -> Store:
-    try:
-        return Store.open(paths.store)
-    except Damaged:
-        from chatcli.store.recovery import recover
-
-        done = recover(paths.store)
-        lost = f"; {done.lost} are lost" if done.lost else ""
-        warnings.append(
-            f"The store was damaged. What could be read of it, {done.messages} messages, is in a new one{lost}. "
-            f"The damaged file is kept as {done.kept}."
-        )
-        return Store.open(paths.store)
 
 
 def _counter(settings: Settings, paths: Paths) -> Counter:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chatcli.build import Wishes, build, close
+from chatcli.build import Wishes, build, close, make_screen
 from chatcli.commands.chats import open_named
 from chatcli.commands.outcome import Choose
 from chatcli.conversation.events import Event
@@ -17,8 +17,8 @@ from chatcli.errors import Ambiguous, BadReply, StoreError, UserError
 from chatcli.interrupt import Interrupt
 from chatcli.prompt.attachments import find_in, read_image
 from chatcli.prompt.piped import read_stdin
+from chatcli.prompt.textfiles import mentioned
 from chatcli.remarks import about_counting, after_reply
-from chatcli.render.console import Screen
 from chatcli.session import Session
 from chatcli.settings import table
 from chatcli.turn import answer, answered, ask
@@ -30,7 +30,7 @@ def run(wishes: Wishes, prompt: str, images: Sequence[str] = (), as_json: bool =
     """Ask once; the exit code. Errors are raised, for the shell's side to show."""
     piped = read_stdin()
     prompt, found = find_in(prompt, Path.cwd())
-    pictures = (*(read_image(path) for path in images), *found)
+    pictures = (*(read_image(path) for path in images), *found, *mentioned(prompt))
     text = "\n\n".join(part for part in (piped.strip("\n"), prompt) if part.strip())
     if not text and not pictures:
         raise UserError(
@@ -56,7 +56,7 @@ def _open(session: Session, name: str) -> None:
 
 def _ask(session: Session, question: Node, as_json: bool) -> int:
     settings = session.settings
-    screen = Screen(plain=settings[table.PLAIN] or None)
+    screen = make_screen(settings)
     reply: Node | None = None
     try:
         with Interrupt() as interrupt:

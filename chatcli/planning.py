@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 from chatcli.build import keep_settings
 from chatcli.client.request import Request, think_as
 from chatcli.context.assemble import assemble
 from chatcli.context.budget import Budget, margin_for, reserve_for
+from chatcli.context.memory import Memory, Spans
+from chatcli.context.settle import settle_cut
+from chatcli.context.summary import Due, due
+from chatcli.conversation.candidate import Found
 from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Plan, with_template
 from chatcli.conversation.state import State
@@ -28,38 +33,98 @@ def plan_next(session: Session, coming: Node | None = None) -> tuple[Plan, State
     planned for as if it were the tip.
     """
     session.counter.warm_up()
-    window = _settle_window(session)
-    system = session.settings[table.SYSTEM]
-    fixed = session.counter.fixed((Message.system(system),) if system else ())
+    _settle_window(session)
+    fixed = first_fixed(session)
     for _ in range(3):  # what a request costs besides its messages hangs a little on which messages they are
-        plan, state = _assemble(session, coming, system, _budget(session, window, fixed))
+        plan, state = _assemble(session, coming, budget_for(session, fixed))
         before, fixed = fixed, session.counter.fixed(plan.messages)
         if fixed.tokens <= before.tokens:
             break
     return with_template(plan, fixed), state
 
 
-def _budget(session: Session, window: int, fixed: Count) -> Budget:
-    return Budget(
-        window=window,
-        reserve=reserve_for(window, session.settings[table.RESERVE]),
-        margin=margin_for(window, fixed.exact),
-        fixed=fixed,
-        history=session.settings[table.HISTORY_BUDGET],
+def settled(session: Session) -> State:
+    """The state after a reply: whether the cut moves is decided here, and takes effect with the next request."""
+    return settle_cut(
+        session.conversation.back(),
+        session.settings[table.SYSTEM],
+        budget_for(session, first_fixed(session)),
+        session.counter.count,
+        session.conversation.state,
+        strategy=session.settings[table.STRATEGY],
+        sees=session.model.get().sees,
+        memory=memory_of(session),
     )
 
 
-def _assemble(session: Session, coming: Node | None, system: str, budget: Budget) -> tuple[Plan, State]:
+def summary_due(session: Session, back: Iterable[Node], now: bool = False) -> Due | None:
+    """What is to be summarised now, of the path `back` that ends with a reply; with `now` in any case."""
+    return due(
+        back,
+        session.settings[table.SYSTEM],
+        budget_for(session, first_fixed(session)),
+        session.counter.count,
+        session.conversation.state,
+        strategy=session.settings[table.STRATEGY],
+        sees=session.model.get().sees,
+        memory=memory_of(session),
+        plan=session.plan,
+        now=now,
+    )
+
+
+def budget_for(session: Session, fixed: Count) -> Budget:
+    settings, window = session.settings, session.window.get()
+    asked = settings[table.RESERVE]
+    return Budget(
+        window=window,
+        reserve=reserve_for(window, session.conversation.state.reserve if asked is None else asked),
+        margin=margin_for(window, fixed.exact),
+        fixed=fixed,
+        history=settings[table.HISTORY_BUDGET],
+    )
+
+
+def first_fixed(session: Session) -> Count:
+    """What a request costs besides its messages, as far as that is known before there are any."""
+    system = session.settings[table.SYSTEM]
+    return session.counter.fixed((Message.system(system),) if system else ())
+
+
+def memory_of(session: Session) -> Memory:
+    """The store's skills, for this conversation, and the wishes that shape what is recalled."""
+    store, conversation, settings = session.store, session.conversation, session.settings
+    recall = settings[table.RECALL]
+
+    def search(terms: Sequence[str], upto: int, spans: Spans) -> Found:
+        return store.candidates(
+            terms, conversation=conversation.id, upto=upto, spans=spans, all_chats=recall == "always"
+        )
+
+    return Memory(
+        search=search,
+        look_up=lambda ids, upto: store.on_path(conversation, upto, ids),
+        files=lambda upto: store.with_files(conversation, upto),
+        recall=cast("Literal['on', 'off', 'always']", recall),
+        recall_share=settings[table.RECALL_SHARE],
+        document_share=settings[table.DOCUMENT_SHARE],
+        keep_recent=settings[table.KEEP_RECENT],
+        preset=session.model.get().system,
+    )
+
+
+def _assemble(session: Session, coming: Node | None, budget: Budget) -> tuple[Plan, State]:
     try:
         return assemble(
             chain([coming] if coming is not None else [], session.conversation.back()),
-            system,
+            session.settings[table.SYSTEM],
             budget,
             session.counter.count,
             session.conversation.state,
-            session.settings[table.STRATEGY],
-            session.settings[table.WINDOW_MESSAGES],
+            strategy=session.settings[table.STRATEGY],
+            window_messages=session.settings[table.WINDOW_MESSAGES],
             sees=session.model.get().sees,
+            memory=memory_of(session),
         )
     except ContextTooLong as error:
         besides = budget.window - max(0, error.available or 0)
@@ -80,13 +145,26 @@ def request_for(session: Session, plan: Plan) -> Request:
     )
 
 
-def _settle_window(session: Session) -> int:
-    """The window, fixed through the conversation from now on: kept as its num_ctx."""
+def _settle_window(session: Session) -> None:
+    """The window is fixed through the conversation from now on: kept as its num_ctx."""
     window = session.window.get()
     if session.settings[table.NUM_CTX] is None:
         session.settings.put_value(table.NUM_CTX, window, Layer.CONVERSATION)
         keep_settings(session)
-    return window
+
+
+def request_of(session: Session, messages: tuple[Message, ...], limit: int) -> Request:
+    """A request on the side, for a summary: the same window, so that the model is not loaded anew and its prompt
+    cache serves; no thinking where that can be told, and no more than `limit` tokens of it.
+    """
+    model, options = session.model.get(), session.settings.options()
+    return Request(
+        model=model.name,
+        messages=messages,
+        options={**options, "num_ctx": session.window.get(), "num_predict": limit},
+        think=False if "thinking" in model.capabilities else None,
+        keep_alive=session.settings[table.KEEP_ALIVE],
+    )
 
 
 def shape(asked: str) -> str | dict[str, Any] | None:

@@ -37,8 +37,13 @@ def what_it_saw(turn: Turn) -> str:
 
 def _saw_less(turn: Turn) -> bool:
     """Whether part of the prompt is missing in the server's count; estimates may be far off by themselves."""
-    least = 0.9 if turn.planned.exact else 0.5
-    return turn.usage.prompt_tokens is not None and turn.usage.prompt_tokens < least * turn.planned.tokens - 16
+    if turn.usage.prompt_tokens is None:
+        return False
+    if turn.planned.exact:
+        return turn.usage.prompt_tokens < 0.9 * turn.planned.tokens - 16
+    window = turn.options.get("num_ctx") or 0
+    doubtful = turn.planned.tokens >= 0.7 * window  # an estimate raised by a refusal, say
+    return not doubtful and turn.usage.prompt_tokens < 0.5 * turn.planned.tokens - 16
 
 
 def why_it_ended(turn: Turn) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,19 @@ if TYPE_CHECKING:
     from chatcli.client.models import Model
     from chatcli.client.ollama import Client
     from chatcli.client.server import Server
+    from chatcli.context.summary import Due
     from chatcli.store.store import Store
     from chatcli.tokens.counter import Counter
+
+
+@dataclass(slots=True)
+class Job:
+    """One request for a summary. Its answer is taken by the main thread; cancelling it loses nothing."""
+
+    due: Due
+    conversation: int
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    answer: str = ""
 
 
 @dataclass(slots=True)
@@ -25,7 +37,7 @@ class Session:
     """`conversation.id` is 0 until the first message is kept. `model` is what the server says of the model in
     use, `window` its context window in tokens, `counting` the counter once it knows that model's vocabulary;
     `pending` goes with the next message; `plan` is the last request's; `warnings`
-    are to be shown at the beginning.
+    are to be shown; `summary` is the one being made (summarising.py).
     """
 
     settings: Settings
@@ -42,3 +54,4 @@ class Session:
     pending: list[Attachment] = field(default_factory=list)
     plan: Plan | None = None
     warnings: list[str] = field(default_factory=list)
+    summary: Job | None = None

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from itertools import chain
 
 from chatcli.background import waiting
-from chatcli.build import forget_model, go_on_in_memory, keep_settings
+from chatcli.build import forget_model, keep_settings
 from chatcli.client.request import Request, check
 from chatcli.conversation.events import Done, Event, Tick
 from chatcli.conversation.message import Attachment, Message, Role
@@ -19,12 +19,17 @@ from chatcli.conversation.state import State
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import NOTHING, Turn
 from chatcli.errors import ContextTooLong, NoRoom, ReadOnly
-from chatcli.planning import plan_next, request_for
+from chatcli.keeping import go_on_in_memory
+from chatcli.planning import plan_next, request_for, settled
 from chatcli.reply import Reply
 from chatcli.session import Session
 from chatcli.settings import table
 from chatcli.settings.settings import Layer
 from chatcli.store.draft import Draft
+from chatcli.summarising import begin, end, waited_for
+
+# A vocabulary on its way from a far server is waited for so many seconds; estimates do until it is there.
+PATIENCE = 3.0
 
 
 def ask(session: Session, text: str, attachments: tuple[Attachment, ...] = ()) -> Node:
@@ -92,6 +97,7 @@ def stream(session: Session, question: Node, onward: Node | None = None) -> Gene
             _step_back(session, question, onward)
     if reply.done is not None and session.plan is not None:
         session.counter.learn(session.plan, reply.done.usage, reply.message if onward is None else None)
+        _settle(session)
 
 
 @contextmanager
@@ -118,9 +124,11 @@ def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Ev
     """Send the plan and pass on what comes; `state` is what to remember with it. A count that proved too small is
     learnt from, and planned again once.
     """
-    for _ in chain(waiting(session.window), waiting(session.counting)):
+    end(session)
+    for _ in chain(waiting(session.window), waiting(session.counting, most=PATIENCE)):
         yield Tick()
     _check_sight(session, question.message)
+    yield from waited_for(session)
     session.plan, state[0] = plan_next(session)
     try:
         yield from _events(session, session.plan)
@@ -133,6 +141,15 @@ def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Ev
     except ContextTooLong:
         session.counter.relent()
         raise
+
+
+def _settle(session: Session) -> None:
+    """After a reply: the cut moves when it must, and then a summary of what it leaves behind is begun, once."""
+    before, state = session.conversation.state, settled(session)
+    if state != before:
+        session.store.keep_state(session.conversation, state)
+    if state.cut != before.cut:
+        begin(session)
 
 
 def _events(session: Session, plan: Plan) -> Iterator[Event]:

@@ -12,13 +12,16 @@ from chatcli.session import Session
 QUIET = 0.6
 
 
-def warm_up(session: Session, refresh: Callable[[], None], idle: Callable[[], float]) -> None:
+def warm_up(
+    session: Session, refresh: Callable[[], None], idle: Callable[[], float], draw: Callable[[], object]
+) -> None:
     """Start it in the background; `refresh` redraws the toolbar when something is known that was not. `idle`:
-    seconds since the last key.
+    seconds since the last key; `draw`: imports what drawing a reply takes.
     """
 
     def prepare() -> None:
         try:
+            draw()
             session.model.get()
             refresh()
             session.window.get()

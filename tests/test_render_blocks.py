@@ -49,7 +49,7 @@ def test_blocks_are_those_of_commonmark(markdown: str) -> None:
     assert [line for line in found if line.strip(" ▎")] == _by_markdown_it(markdown)
 
 
-def _by_markdown_it(markdown: str) -> list[str]:  # noqa: C901
+def _by_markdown_it(markdown: str) -> list[str]:
     """The lines that have something in them, made from the blocks that markdown-it finds."""
     lines: list[str] = []
     boxes: list[list[str]] = []  # what stands before the next line, and before the others

@@ -20,12 +20,31 @@ def everything() -> Registry:
         doctor,
         files,
         help,
+        memory,
         models,
         options,
+        replies,
         share,
         shelf,
         tree,
     )
     from chatcli.commands.registry import Registry
 
-    return Registry([chats, share, shelf, branches, tree, files, context, counts, options, models, doctor, help])
+    return Registry(
+        [
+            chats,
+            share,
+            shelf,
+            branches,
+            tree,
+            replies,
+            files,
+            context,
+            memory,
+            counts,
+            options,
+            models,
+            doctor,
+            help,
+        ]
+    )

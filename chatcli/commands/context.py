@@ -12,7 +12,7 @@ from chatcli.commands.outcome import Outcome, Show
 from chatcli.commands.registry import command
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Part, Plan
-from chatcli.conversation.tree import Node
+from chatcli.conversation.usage import total
 from chatcli.errors import BadArgument, NotFound
 from chatcli.planning import plan_next
 from chatcli.render.views import Note, WindowView
@@ -54,7 +54,7 @@ def context(
     turn = next((node.turn for node in session.conversation.back() if node.turn is not None), None)
     return Show.of(
         WindowView(
-            plan=_message_by_message(session, plan),
+            plan=_with_costs(session, plan),
             strategy=session.settings[table.STRATEGY],
             allocated=row.context_length if row is not None else None,
             trained=model.trained,
@@ -102,19 +102,14 @@ def _plan_with_the_next_message(session: Session) -> Plan:
     return replace(plan, parts=tuple(parts))
 
 
-def _message_by_message(session: Session, plan: Plan) -> Plan:
-    """The plan with its ranges of left-out messages resolved: one part for each, with what it would have cost."""
+def _with_costs(session: Session, plan: Plan) -> Plan:
+    """The plan with what its ranges of messages would have cost, each range still in one row."""
     nodes = {node.number: node for node in session.conversation.back()}
-    parts: list[Part] = []
-    for part in plan.parts:
-        if part.fate is Fate.SENT or not part.first:
-            parts.append(part)
-        else:
-            parts.extend(_resolved(session, part, nodes[number]) for number in range(part.first, part.last + 1))
-    return replace(plan, parts=tuple(parts))
 
+    def cost(part: Part) -> Part:
+        if part.fate is Fate.SENT or not part.first or part.count.tokens:
+            return part
+        costs = (session.counter.count(nodes[number].message) for number in range(part.first, part.last + 1))
+        return replace(part, count=total(costs))
 
-def _resolved(session: Session, part: Part, node: Node) -> Part:
-    return replace(
-        part, count=session.counter.count(node.message), first=node.number, last=node.number, node=node.id
-    )
+    return replace(plan, parts=tuple(map(cost, plan.parts)))

@@ -1,4 +1,4 @@
-"""/image: what goes with the next message."""
+"""/image, /file: what goes with the next message."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from chatcli.commands.registry import command
 from chatcli.conversation.message import Message
 from chatcli.errors import Unreachable
 from chatcli.prompt.attachments import IMAGE_ENDINGS, read_image
+from chatcli.prompt.textfiles import read_texts
 from chatcli.render.views import Note
 from chatcli.session import Session
 
@@ -21,6 +22,12 @@ def image_words(session: Session, typed: str) -> Iterator[Word]:
     from chatcli.prompt.completer import paths
 
     return (Word(path.text, path.meaning) for path in paths(typed, IMAGE_ENDINGS))
+
+
+def file_words(session: Session, typed: str) -> Iterator[Word]:
+    from chatcli.prompt.completer import paths as found
+
+    return (Word(path.text, path.meaning) for path in found(typed, None))
 
 
 @command("image", "img")
@@ -43,6 +50,25 @@ def image(session: Session, *paths: Annotated[str, Arg("image files", image_word
     except Unreachable:
         pass  # it is said when the message is sent; the picture stays attached
     session.pending.extend(pictures)
+    return Show.of(Note(_attached(session), "good"))
+
+
+@command("file")
+def file_(
+    session: Session, *paths: Annotated[str, Arg("text files, or patterns such as src/*.py", file_words)]
+) -> Outcome:
+    """Attach text files to the next message; without a path, list what is attached.
+
+    A file that fits is sent whole with its message; of a longer one the passages that fit the question are sent.
+    `@path` in the message itself works too. `/file none` takes all back.
+    """
+    if paths == ("none",):
+        session.pending.clear()
+        return Show.of(Note("Nothing is attached now.", "quiet"))
+    if not paths:
+        return Show.of(Note(_attached(session) or "Nothing is attached. Attach a file: /file PATH", "quiet"))
+    texts = [text for path in paths for text in read_texts(path)]
+    session.pending.extend(texts)
     return Show.of(Note(_attached(session), "good"))
 
 

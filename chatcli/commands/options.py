@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
-from chatcli.build import change_store, forget_model, keep_settings, reconnect, renew_counter
+from chatcli.build import forget_model, keep_settings, reconnect, renew_counter
 from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.outcome import Outcome, Prefill, Show
 from chatcli.commands.registry import command
 from chatcli.errors import BadArgument
+from chatcli.keeping import change_store
 from chatcli.planning import shape
 from chatcli.render.views import Document, Listing, Note
 from chatcli.session import Session

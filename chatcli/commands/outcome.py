@@ -55,6 +55,14 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """Put text on the clipboard; `what` it is, for the note that says so."""
+
+    text: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Prefill:
     """Put text into the next line, to be edited."""
 
@@ -92,4 +100,4 @@ class Quit:
     """Leave."""
 
 
-Outcome = Show | Print | Confirm | Choose | Watch | Prefill | Send | Reply | Opened | Quit
+Outcome = Show | Print | Confirm | Choose | Watch | Copy | Prefill | Send | Reply | Opened | Quit

@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import Any, TypeVar
 
 from chatcli.errors import BadValue, UnknownSetting
+from chatcli.settings import table
 from chatcli.settings.table import TABLE, Setting
 
 T = TypeVar("T")
@@ -81,11 +82,16 @@ class Settings:
         return setting
 
     def kept(self) -> dict[str, str]:
-        """What is to be stored with the conversation: kept settings that differ from file and environment."""
+        """What is to be stored with the conversation: kept settings that differ from file and environment, and in
+        any case the model and the window that it was had with.
+        """
+        always = (table.MODEL, table.NUM_CTX)
         return {
             setting.name: self.written(setting)
             for setting in TABLE
-            if setting.kept and self.origin(setting) >= Layer.CONVERSATION and self.written(setting)
+            if setting.kept
+            and self.written(setting)
+            and (setting in always or self.origin(setting) >= Layer.CONVERSATION)
         }
 
     def take_up(self, kept: Mapping[str, str]) -> list[str]:

@@ -85,7 +85,7 @@ KEEP_ALIVE = _row(
 STRATEGY = _row(
     "memory",
     "strategy",
-    values.choice("full", "window", "trim", "auto"),
+    values.choice("full", "window", "trim", "summary", "auto"),
     "auto",
     "How history is chosen when it outgrows the window.",
     "context",
@@ -107,6 +107,38 @@ HISTORY_BUDGET = _row(
     None,
     "Most tokens that history may use; unset: all that fits.",
     "budget",
+    kept=True,
+)
+KEEP_RECENT = _row(
+    "memory",
+    "keep_recent",
+    values.whole(0),
+    6,
+    "How many messages a summary leaves word for word.",
+    kept=True,
+)
+RECALL = _row(
+    "memory",
+    "recall",
+    values.choice("on", "off", "always"),
+    "on",
+    "Quote earlier messages beside the question: when it calls for them, never, or always (from all chats).",
+    kept=True,
+)
+RECALL_SHARE = _row(
+    "memory",
+    "recall_share",
+    values.share(),
+    0.2,
+    "Share of the room for history that is kept for recall.",
+    kept=True,
+)
+DOCUMENT_SHARE = _row(
+    "memory",
+    "document_share",
+    values.share(),
+    0.5,
+    "Most of the window that attached text may take; of longer files the fitting passages are sent.",
     kept=True,
 )
 RESERVE = _row(
@@ -136,6 +168,15 @@ VERBOSE = _row("screen", "verbose", values.boolean(), False, "Timings and counts
 PLAIN = _row(
     "screen", "plain", values.boolean(), False, "Append-only text: no colours, no repaint; for screen readers."
 )
+
+THEME = _row(
+    "screen",
+    "theme",
+    values.choice("auto", "light", "dark", "mono"),
+    "auto",
+    "Colours: by the terminal's background, or as said.",
+)
+CODE_THEME = _row("screen", "code_theme", values.text(), "", "Pygments style for code; unset: the theme's own.")
 
 HOST = _row("program", "host", values.text(), "", "Where Ollama is; unset: OLLAMA_HOST, else 127.0.0.1:11434.")
 HISTORY = _row(

@@ -141,9 +141,9 @@ def texts() -> Kind[tuple[str, ...]]:
     """Several texts: words, or quoted where they hold spaces; escapes such as \\n are undone inside quotes."""
 
     def read(given: str) -> tuple[str, ...]:
-        if len(re.findall(r'(?<!\\)"', given)) % 2:
-            raise BadValue(f"A quote is not closed in «{given}».")
         found = re.findall(r'"((?:[^"\\]|\\.)*)"|(\S+)', given)
+        if any(bare.startswith('"') for _, bare in found):
+            raise BadValue(f"A quote is not closed in «{given}».")
         return tuple(_unescaped(quoted) if quoted else bare for quoted, bare in found)
 
     return Kind("one or more texts, quoted where they hold spaces", read, lambda value: _quoted(list(value)))

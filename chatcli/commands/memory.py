@@ -1,0 +1,179 @@
+"""/compact, /summary, /uncompact, /recall, /pin, /forget: what stays in mind, by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+from chatcli.commands.arguments import Arg
+from chatcli.commands.outcome import Outcome, Prefill, Show, Watch
+from chatcli.commands.registry import command
+from chatcli.context.summary import accepted, undone
+from chatcli.conversation.state import State, Summary
+from chatcli.conversation.tree import Node
+from chatcli.errors import NotFound, UserError
+from chatcli.planning import summary_due
+from chatcli.render.views import Document, Listing, Note
+from chatcli.session import Job, Session
+from chatcli.store.search import terms_of
+from chatcli.summarising import compacting, take
+
+# How many hits /recall shows.
+SHOWN = 12
+
+
+@command("compact")
+def compact(
+    session: Session, *, dry: Annotated[bool, Arg("only show the summary that would be made")] = False
+) -> Outcome:
+    """Have older messages summarised now; the summary then stands for them in requests.
+
+    Nothing is deleted: /uncompact takes it back, and every message stays in the conversation and can be recalled.
+    `/compact --dry` shows the summary without using it.
+    """
+    wanted = summary_due(session, session.conversation.back(), now=True) if session.conversation.id else None
+    if wanted is None:
+        raise UserError("There is nothing to summarise yet.", "/context shows what is sent.")
+    job = Job(wanted, session.conversation.id)
+
+    def done() -> Outcome:
+        used = (
+            accepted(job.due, job.answer, session.conversation.state, session.counter.count)
+            if dry
+            else take(session, job)
+        )
+        if used is None or used.summary is None:
+            raise UserError("The model's summary will not do: it is empty, or no shorter than what it replaces.")
+        return Show.of(_told(used.summary), Document(used.summary.text))
+
+    return Watch(compacting(session, job), done)
+
+
+@command("summary")
+def summary(session: Session, *, text: Annotated[str, Arg("edit, or a new text for the summary")] = "") -> Outcome:
+    """Show the summary, edit it (/summary edit), or replace its text (/summary TEXT)."""
+    current = session.conversation.state.summary
+    if current is None:
+        raise UserError(
+            "There is no summary.", "/compact makes one now; strategy auto does when the window is full."
+        )
+    if text == "edit":
+        return Prefill(f"/summary {current.text}")
+    if text:
+        _keep(session, replace(session.conversation.state, summary=replace(current, text=text)))
+        return Show.of(Note("The summary is replaced.", "good"))
+    return Show.of(_told(current), Document(current.text))
+
+
+@command("uncompact")
+def uncompact(session: Session) -> Outcome:
+    """Take the summary and the cut back: all that fits is sent word for word again."""
+    if session.conversation.state.summary is None and session.conversation.state.cut is None:
+        raise UserError("There is nothing to take back: no summary, and no cut.")
+    _keep(session, undone(session.conversation.state))
+    return Show.of(Note("All that fits is sent word for word again.", "good"))
+
+
+@command("recall")
+def recall(
+    session: Session,
+    *words: Annotated[str, Arg("words to look for")],
+    all: Annotated[bool, Arg("in all conversations")] = False,  # noqa: A002 - it is typed as --all
+) -> Outcome:
+    """Look for words in what has been said in this conversation, or with --all in every one."""
+    if not words:
+        raise UserError("Words to look for are missing.", "Usage: /recall WORDS [--all]")
+    where = None if all else session.conversation.id
+    hits = session.store.search(terms_of(" ".join(words)), conversation=where, limit=SHOWN, per_message=True)
+    if not hits:
+        raise NotFound(
+            f"Nothing said here has «{' '.join(words)}» in it.", "" if all else "/recall --all looks everywhere."
+        )
+    rows = tuple(
+        (
+            f"{hit.title} · {hit.number}" if all else str(hit.number),
+            f"{hit.created.astimezone():%Y-%m-%d}",
+            " ".join(hit.text.split())[:200],
+        )
+        for hit in hits
+    )
+    return Show.of(
+        Listing(("message", "date", "text"), rows, note="/goto N goes there, /pin N keeps one in every request.")
+    )
+
+
+@command("pin")
+def pin(session: Session, *numbers: Annotated[int, Arg("numbers of messages")]) -> Outcome:
+    """Keep messages word for word in every request from now on; a pinned one given again is let go.
+
+    Without a number, the pinned messages are listed.
+    """
+    return _mark(session, numbers, "pins", "pinned", "forgotten")
+
+
+@command("forget")
+def forget(session: Session, *numbers: Annotated[int, Arg("numbers of messages")]) -> Outcome:
+    """Keep messages out of requests, summaries and recall; a forgotten one given again is let in."""
+    return _mark(session, numbers, "forgotten", "forgotten", "pins")
+
+
+@command("drop")
+def drop(session: Session, *numbers: Annotated[int, Arg("numbers of messages")]) -> Outcome:
+    """Take messages out of the conversation, which goes on without them on a branch. Nothing is deleted."""
+    if not numbers:
+        raise UserError("The numbers of messages are missing.", "/context lists them.")
+    doomed = {_message(session, number).id for number in numbers}
+    path = session.conversation.path()
+    first = next(index for index, node in enumerate(path) if node.id in doomed)
+    session.store.go_to(session.conversation, path[first].parent)
+    for node in path[first:]:
+        if node.id not in doomed:
+            session.store.append(session.conversation, node.message, ended=node.ended)
+    _keep(session, undone(session.conversation.state))
+    return Show.of(Note(f"The conversation goes on without {_listed(numbers)}; /back undoes that.", "good"))
+
+
+def _mark(session: Session, numbers: tuple[int, ...], which: str, word: str, other: str) -> Outcome:
+    """Toggle the messages of these numbers in one of the state's two sets; no message is in both."""
+    state = session.conversation.state
+    marked: frozenset[int] = getattr(state, which)
+    if not numbers:
+        return _marked(session, marked, word)
+    nodes = [_message(session, number) for number in numbers]
+    ids = frozenset(node.id for node in nodes)
+    changed = marked ^ ids
+    _keep(session, replace(state, **{which: changed, other: getattr(state, other) - ids}))
+    on = [node.number for node in nodes if node.id in changed]
+    off = [node.number for node in nodes if node.id not in changed]
+    said = [f"{_listed(on)}: {word}." if on else "", f"{_listed(off)}: no longer {word}." if off else ""]
+    return Show.of(Note(" ".join(part for part in said if part), "good"))
+
+
+def _marked(session: Session, marked: frozenset[int], word: str) -> Outcome:
+    nodes = [node for node in session.conversation.path() if node.id in marked]
+    if not nodes:
+        return Show.of(Note(f"No message is {word}.", "quiet"))
+    rows = tuple(
+        (str(node.number), str(node.message.role), " ".join(node.message.text.split())[:80]) for node in nodes
+    )
+    return Show.of(Listing(("message", "role", "text"), rows, title=word))
+
+
+def _message(session: Session, number: int) -> Node:
+    node = session.conversation.message(number)
+    if node is None:
+        raise NotFound(f"There is no message {number} in this conversation.", "/context lists them by number.")
+    return node
+
+
+def _listed(numbers: tuple[int, ...] | list[int]) -> str:
+    return f"message{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
+
+
+def _told(made: Summary) -> Note:
+    of = f" It stands for messages {made.first} to {made.last}." if made.first else ""
+    return Note(f"The summary.{of} /uncompact takes it back.", "quiet")
+
+
+def _keep(session: Session, state: State) -> None:
+    session.store.keep_state(session.conversation, state)

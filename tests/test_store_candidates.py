@@ -1,0 +1,114 @@
+"""What the recall chooses from: rare words first, their neighbours with them, on the path, at the time in question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from chatcli.conversation.candidate import Found
+from chatcli.conversation.message import Attachment, Message
+from chatcli.conversation.tree import Conversation
+from chatcli.store import candidates as module
+from chatcli.store.store import Store
+
+CLOCK = [datetime(2026, 1, 1, tzinfo=UTC)]
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    CLOCK[0] = datetime(2026, 1, 1, tzinfo=UTC)
+    with Store.open(None, now=lambda: CLOCK[0]) as store:
+        yield store
+
+
+def talk(store: Store, *texts: str, apart: timedelta = timedelta(minutes=1)) -> Conversation:
+    conversation = store.create()
+    for text in texts:
+        CLOCK[0] += apart
+        store.append(conversation, Message.user(text))
+    return conversation
+
+
+def texts(found: Found) -> list[str]:
+    return [each.text for each in found.candidates]
+
+
+def test_a_find_comes_with_what_stands_beside_it(store: Store) -> None:
+    conversation = talk(
+        store, *(f"number {place}" for place in range(10)), "a heron", "one", "two", "three", "end"
+    )
+    found = store.candidates(["heron"], conversation=conversation.id, upto=conversation.path()[-1].id)
+    assert texts(found) == ["number 8", "number 9", "a heron", "one", "two"]
+    assert [each.terms for each in found.candidates if each.terms] == [{"heron"}]
+    assert (found.occurrences, found.conversation) == ({"heron": 1}, conversation.id)
+
+
+def test_only_the_path_up_to_the_message_is_looked_at(store: Store) -> None:
+    talk(store, "heron elsewhere")
+    conversation = talk(store, "heron 1", "b", "c", "heron undone")
+    ids = [node.id for node in conversation.path()]
+    store.go_to(conversation, ids[2])
+    for text in ("heron 4", "e", "heron 6"):
+        store.append(conversation, Message.user(text))
+    path = conversation.path()
+    found = store.candidates(["heron"], conversation=conversation.id, upto=path[4].id)
+    assert texts(found) == ["heron 1", "b", "c", "heron 4", "e"]
+    everywhere = store.candidates(["heron"], conversation=conversation.id, upto=path[4].id, all_chats=True)
+    assert set(texts(everywhere)) == {"heron 1", "b", "c", "heron 4", "e", "heron elsewhere"}
+
+
+def test_the_trash_is_not_looked_at(store: Store) -> None:
+    other = talk(store, "heron elsewhere")
+    conversation = talk(store, "nothing")
+    store.delete(other.id)
+    assert conversation.tip is not None
+    assert (
+        texts(store.candidates(["heron"], conversation=conversation.id, upto=conversation.tip, all_chats=True))
+        == []
+    )
+
+
+def test_what_was_said_in_a_span_is_found_without_words(store: Store) -> None:
+    conversation = talk(store, *(f"day {place}" for place in range(30)), apart=timedelta(days=1))
+    assert conversation.tip is not None
+    span = (datetime(2026, 1, 10, tzinfo=UTC), datetime(2026, 1, 12, tzinfo=UTC))
+    found = store.candidates([], conversation=conversation.id, upto=conversation.tip, spans=[span])
+    assert texts(found) == ["day 8", "day 9"]
+    before = (datetime(2020, 1, 10, tzinfo=UTC), datetime(2021, 1, 12, tzinfo=UTC))
+    assert texts(store.candidates([], conversation=conversation.id, upto=conversation.tip, spans=[before])) == []
+
+
+def test_common_words_only_mark_what_rare_ones_find(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "IN_ALL", 3)
+    conversation = talk(store, *(f"bird {place}" for place in range(20)), "bird heron", *("x" for _ in range(5)))
+    assert conversation.tip is not None
+    found = store.candidates(["heron", "bird"], conversation=conversation.id, upto=conversation.tip)
+    assert texts(found) == ["bird 18", "bird 19", "bird heron", "x", "x"]
+    assert found.candidates[2].terms == {"heron", "bird"}
+
+
+def test_a_find_in_a_long_message_comes_with_the_passages_beside_it(store: Store) -> None:
+    long = "\n\n".join(
+        f"Paragraph {place} is about {'a heron' if place == 50 else 'hay'}." * 8 for place in range(100)
+    )
+    conversation = talk(store, "before", long, "after")
+    assert conversation.tip is not None
+    found = store.candidates(["heron"], conversation=conversation.id, upto=conversation.tip)
+    places = [each.passage for each in found.candidates]
+    assert len(places) <= 8
+    assert places == list(range(places[0], places[0] + len(places)))
+    assert "".join(each.text for each in found.candidates) in long
+
+
+def test_nodes_are_looked_up_on_the_path_only(store: Store) -> None:
+    conversation = talk(store, "1", "2", "3 undone", "4 undone")
+    ids = [node.id for node in conversation.path()]
+    store.go_to(conversation, ids[1])
+    file = Attachment("text", "a.txt", "text/plain", b"words")
+    last = store.append(conversation, Message.user("3", (file,)))
+    assert [node.message.text for node in store.on_path(conversation, last.id, [*ids, last.id])] == ["1", "2", "3"]
+    assert [node.message.text for node in store.on_path(conversation, ids[0], ids)] == ["1"]
+    assert [node.message for node in store.with_files(conversation, last.id)] == [last.message]
+    assert store.with_files(conversation, ids[3]) == []
