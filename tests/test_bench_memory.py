@@ -14,7 +14,7 @@ FACTS = {
     "Where does Ines keep the lawnmower?": "Ines: I keep the lawnmower in the blue shed behind the house.",
     "What did Ruben cook for the festival?": "Ruben: I cooked a lentil stew for the village festival.",
     "Who repaired the piano?": "Ines: Old Mr. Falk repaired the piano at last.",
-    "What happened on 3 April 2025?": "Ruben: The ferry broke down today and we waited for hours.",
+    "What happened on 4 April 2025?": "Ruben: The ferry broke down today and we waited for hours.",
 }
 
 
@@ -29,7 +29,7 @@ def file(tmp_path: Path) -> Path:
         text = f"{name}: Yes, number {place} again, the garden and the clouds over the hill."
         if place % 20 == 4 and sitting < len(facts):
             text = facts[sitting]
-        moment = begin + timedelta(days=sitting if sitting < 3 else sitting - 1)
+        moment = begin + timedelta(days=sitting)
         messages.append(
             {
                 "id": f"M{place}",

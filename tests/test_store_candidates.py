@@ -1,4 +1,4 @@
-"""What the recall chooses from: rare words first, their neighbours with them, on the path, at the time in question."""
+"""What the recall chooses from: rare words first, their neighbours with them, on the path, at a time."""
 
 from __future__ import annotations
 
