@@ -1,0 +1,219 @@
+"""What stays in mind, by hand and by itself: summaries, recall, pins, files; a real store, a real engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chatcli.build import Wishes, build, close
+from chatcli.commands import everything
+from chatcli.commands.outcome import Copy, Outcome, Prefill, Show, Watch
+from chatcli.conversation.plan import Fate, Kind
+from chatcli.errors import BadFile, NotFound, UserError
+from chatcli.planning import plan_next
+from chatcli.render.views import Document, Listing, Note, Source
+from chatcli.session import Session
+from chatcli.turn import answer, ask
+from tests.faults import Engine
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    with Engine() as running:
+        yield running
+
+
+@pytest.fixture
+def session(engine: Engine) -> Iterator[Session]:
+    opened = build(Wishes({"host": engine.url, "model": "demo", "num_ctx": "1k"}))
+    yield opened
+    close(opened)
+
+
+def do(session: Session, line: str) -> Outcome:
+    outcome = everything().dispatch(session, line)
+    if isinstance(outcome, Watch):
+        for _ in outcome.progress:
+            pass
+        return outcome.then()
+    return outcome
+
+
+def shown(outcome: Outcome) -> str:
+    assert isinstance(outcome, Show)
+    texts = []
+    for view in outcome.views:
+        match view:
+            case Note(text) | Document(text) | Source(text):
+                texts.append(text)
+            case Listing(_, rows):
+                texts += [" ".join(row) for row in rows]
+            case _:
+                texts.append(repr(view))
+    return "\n".join(texts)
+
+
+def say(session: Session, text: str) -> None:
+    answer(session, ask(session, text), lambda event: None)
+
+
+def talk(session: Session, engine: Engine, exchanges: int) -> None:
+    for number in range(exchanges):
+        engine.say(f"The answer to question {number} is a matter of taste, of time and of the weather. " * 3)
+        say(session, f"Question {number}: what of thing number {number}?")
+
+
+def test_compact_puts_a_summary_in_the_place_of_older_messages_and_uncompact_takes_it_back(
+    session: Session, engine: Engine
+) -> None:
+    with pytest.raises(UserError, match="nothing to summarise"):
+        do(session, "compact")
+    talk(session, engine, 8)
+    engine.say("We spoke of eight things; tastes differ.")
+    assert "eight things" in shown(do(session, "compact --dry"))
+    assert session.conversation.state.summary is None
+    engine.say("We spoke of eight things; tastes differ.")
+    assert "eight things" in shown(do(session, "compact"))
+    assert "eight things" in shown(do(session, "summary"))
+    engine.say("Yes.")
+    say(session, "And now?")
+    sent = engine.chats[-1]["messages"]
+    assert any("eight things" in message["content"] for message in sent[:-1])
+    assert len(session.conversation.path()) == 18
+    assert do(session, "summary edit") == Prefill("/summary We spoke of eight things; tastes differ.")
+    do(session, "summary Nothing much.")
+    assert "Nothing much." in shown(do(session, "summary"))
+    do(session, "uncompact")
+    with pytest.raises(UserError):
+        do(session, "summary")
+
+
+def test_a_summary_that_is_empty_changes_nothing(session: Session, engine: Engine) -> None:
+    talk(session, engine, 8)
+    engine.say(" ")
+    with pytest.raises(UserError, match="will not do"):
+        do(session, "compact")
+    assert session.conversation.state.summary is None
+
+
+def test_what_was_said_long_ago_is_quoted_when_the_question_calls_for_it(session: Session, engine: Engine) -> None:
+    engine.say("I will remember that.")
+    say(session, "The password of the harbour master is turbot-seventeen.")
+    talk(session, engine, 12)
+    engine.say("It is turbot-seventeen.")
+    say(session, "What was the password of the harbour master?")
+    last = engine.chats[-1]["messages"][-1]["content"]
+    assert "turbot-seventeen" in last
+    assert last.endswith("What was the password of the harbour master?")
+    assert session.conversation.path()[-2].message.text == "What was the password of the harbour master?"
+    assert session.plan is not None
+    assert session.plan.of(Kind.RECALLED).tokens > 0
+    assert any(part.fate is Fate.RECALLED and part.first == 1 for part in session.plan.parts)
+    do(session, "set recall off")
+    engine.say("I do not know.")
+    say(session, "What was the password of the harbour master again?")
+    assert "turbot-seventeen" not in engine.chats[-1]["messages"][-1]["content"]
+
+
+def test_recall_by_hand_finds_messages(session: Session, engine: Engine) -> None:
+    engine.say("Noted.")
+    say(session, "The password is turbot-seventeen.")
+    assert "turbot" in shown(do(session, "recall turbot"))
+    with pytest.raises(NotFound):
+        do(session, "recall halibut")
+    do(session, "clear")
+    engine.say("Hello.")
+    say(session, "Hello.")
+    with pytest.raises(NotFound):
+        do(session, "recall turbot")
+    assert "turbot" in shown(do(session, "recall turbot --all"))
+
+
+def test_a_pinned_message_is_always_sent_and_a_forgotten_one_never(session: Session, engine: Engine) -> None:
+    engine.say("Noted.", "Noted.")
+    say(session, "The ship is called Wanderer.")
+    say(session, "The harbour is called Bristol.")
+    do(session, "pin 1")
+    do(session, "forget 3")
+    talk(session, engine, 12)
+    plan, _ = plan_next(session)
+    sent = " ".join(message.text for message in plan.messages)
+    assert "Wanderer" in sent
+    assert "Bristol" not in sent
+    assert "Wanderer" in shown(do(session, "pin"))
+    do(session, "pin 1")
+    assert session.conversation.state.pins == frozenset()
+
+
+def test_drop_takes_a_message_off_the_path_and_keeps_it_in_the_tree(session: Session, engine: Engine) -> None:
+    engine.say("one", "two")
+    say(session, "first")
+    say(session, "second")
+    number = session.conversation.id
+    do(session, "drop 1 2")
+    assert [node.message.text for node in session.conversation.path()] == ["second", "two"]
+    assert len(session.store.whole(number).nodes) == 6
+
+
+def test_a_text_file_goes_whole_while_it_fits_and_in_passages_when_it_does_not(
+    session: Session, engine: Engine, tmp_path: Path
+) -> None:
+    small, large = tmp_path / "small.txt", tmp_path / "large.txt"
+    small.write_text("The cat sleeps on the mat.\n")
+    large.write_text(
+        "".join(f"Line {n} speaks of nothing in particular.\n" for n in range(300)) + "The fox is green.\n"
+    )
+    do(session, f"file {small}")
+    engine.say("Asleep.")
+    say_with_pending(session, "What does the cat do?")
+    assert "The cat sleeps on the mat." in engine.chats[-1]["messages"][-1]["content"]
+    do(session, f"file {large}")
+    engine.say("Green.")
+    say_with_pending(session, "What colour has the fox?")
+    content = engine.chats[-1]["messages"][-1]["content"]
+    assert "The fox is green." in content
+    assert "Line 3 speaks" not in content
+    with pytest.raises(BadFile):
+        do(session, f"file {tmp_path}/none.txt")
+    with pytest.raises(BadFile, match="fits"):
+        do(session, f"file {tmp_path}/*.rs")
+
+
+def say_with_pending(session: Session, text: str) -> None:
+    question = ask(session, text, tuple(session.pending))
+    session.pending = []
+    answer(session, question, lambda event: None)
+
+
+def test_copy_and_raw_give_what_the_model_wrote(session: Session, engine: Engine) -> None:
+    with pytest.raises(UserError):
+        do(session, "copy")
+    engine.say("# Two\n\n```python\na = 1\n```\n\n```sh\nls\n```\n")
+    say(session, "code please")
+    copied = do(session, "copy")
+    assert isinstance(copied, Copy)
+    assert copied.text.startswith("# Two")
+    first, last = do(session, "copy 1 --code"), do(session, "copy --code")
+    assert isinstance(first, Copy)
+    assert isinstance(last, Copy)
+    assert (first.text.strip(), last.text.strip()) == ("a = 1", "ls")
+    assert shown(do(session, "raw")).startswith("# Two")
+
+
+@pytest.mark.parametrize("strategy", ["summary", "auto"])
+def test_strategies_that_summarise_never_overflow_and_lose_no_message(
+    session: Session, engine: Engine, strategy: str
+) -> None:
+    do(session, f"set strategy {strategy}")
+    for number in range(30):
+        say(session, f"Question {number}: what do you say to that?")
+    assert len(session.conversation.path()) == 60
+    assert all(
+        node.turn.usage.prompt_tokens <= 1024
+        for node in session.conversation.path()
+        if node.turn is not None and node.turn.usage.prompt_tokens is not None
+    )
+    if strategy == "summary":
+        assert session.conversation.state.summary is not None
