@@ -30,9 +30,7 @@ def events(chunks: Generator[Chunk | None, None, None]) -> Generator[Event, None
                 chunks.close()
                 yield Done(_text(chunk, "done_reason"), _usage(chunk))
                 return
-    raise StreamBroken(
-        "The reply broke off before its end.", "/continue goes on from there, /retry asks again."
-    )
+    raise StreamBroken("The reply broke off before its end.", "/continue goes on from there, /retry asks again.")
 
 
 def _let_it_end(chunks: Iterable[object]) -> None:

@@ -13,7 +13,7 @@ from chatcli.context.account import account
 from chatcli.context.budget import Budget, Rooms, rooms
 from chatcli.context.copies import Copies, Counting
 from chatcli.context.front import Front, front
-from chatcli.context.lookup import look_up
+from chatcli.context.lookup import MOST, look_up
 from chatcli.context.memory import Memory
 from chatcli.context.strategies import RECALLS, STRATEGIES, SUMMARISES, Choice, Need
 from chatcli.conversation.message import Role
@@ -74,7 +74,7 @@ def assemble(  # noqa: PLR0913, PLR0917 - the last three are wishes and will bec
         memory if strategy in RECALLS else replace(memory, recall="off"),
         state,
         budget.room - begin.tokens - verbatim - spoken,
-        room.history - verbatim,
+        min(room.history - verbatim, int(room.history * MOST)),
     )
     messages = (
         *((begin.message,) if begin.message else ()),

@@ -40,7 +40,7 @@ def look_up(
     history: int,
 ) -> LookedUp:
     """`beside`: nodes sent word for word, but for files that are too long; `first`: the first node sent so. `room`
-    is what is free altogether, in tokens, `history` what is free of the room for history.
+    is what is free altogether, in tokens, `history` what recall may take of it.
     """
     said = copies.of(question.message)
     sought = terms(question.message.text)

@@ -27,7 +27,7 @@ STOP = 0.2  # passages below this share of the best one are no longer quoted
 PAUSE = timedelta(minutes=45)  # a longer silence ends a sitting
 
 # The gate: how much of the question's weight one passage must hold for the question to be worth a search's answer.
-COVERED = 0.15
+COVERED = 0.2
 COVERED_UNASKED = 0.6
 
 
