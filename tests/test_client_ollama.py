@@ -237,6 +237,30 @@ def test_a_download_of_what_does_not_exist_says_where_to_look(engine: Engine, cl
     assert "ollama.com" in caught.value.hint
 
 
+def test_a_chat_is_made_into_a_model(engine: Engine, client: Client) -> None:
+    said = (Message.user("Hi"), Message.assistant("Hello."))
+    told = [each.status for each in client.create("demo-chat", "demo", "Be brief.", {"num_ctx": 2048}, said)]
+    assert told[-1] == "success"
+    assert engine.requests[-1].body == {
+        "model": "demo-chat",
+        "from": "demo",
+        "stream": True,
+        "system": "Be brief.",
+        "parameters": {"num_ctx": 2048},
+        "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}],
+    }
+    made = client.model("demo-chat")
+    assert (made.messages, made.system, made.num_ctx) == (said, "Be brief.", 2048)
+
+
+def test_a_model_that_was_not_made_is_an_error(engine: Engine, client: Client) -> None:
+    with pytest.raises(Missing, match="nope"):
+        list(client.create("x", "nope"))
+    engine.script(Lines([{"status": "writing manifest"}]), path="/api/create")
+    with pytest.raises(StreamBroken, match="x was not made"):
+        list(client.create("x", "demo"))
+
+
 def test_a_list_that_is_none_is_a_bad_reply(engine: Engine, client: Client) -> None:
     engine.script(Status(200, '{"models": "many"}', raw=True), Status(200, "{}", raw=True), path="/api/tags")
     with pytest.raises(BadReply):

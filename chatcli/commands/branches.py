@@ -15,7 +15,7 @@ from chatcli.commands.chats import when
 from chatcli.commands.models import model_words
 from chatcli.commands.outcome import Choose, Opened, Outcome, Prefill, Reply, Show
 from chatcli.commands.registry import command
-from chatcli.commands.tree import BEFORE, Tip, standing, tips_of
+from chatcli.commands.tree import BEFORE, Tip, cut, standing, tips_of
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Node
 from chatcli.errors import BadArgument, NotFound, UserError
@@ -23,8 +23,9 @@ from chatcli.prompt.line import Line
 from chatcli.render.views import Document, Listing, Note
 from chatcli.session import Session
 
-# How many branches /goto offers.
+# How many branches /goto offers, and columns of what is said of each.
 CHOICES = 20
+BRIEF = 50
 
 
 def place_words(session: Session, typed: str) -> Iterator[Word]:
@@ -235,7 +236,7 @@ def _tips(session: Session) -> list[Tip]:
 
 def _described(tip: Tip) -> str:
     names = "".join(f"[{name}] " for name in tip.names)
-    return f"{names}{standing(tip.twig)}"
+    return cut(f"{names}{standing(tip.twig)}", BRIEF)
 
 
 def _places(session: Session) -> Listing | Note:

@@ -65,7 +65,9 @@ def _settings(session: Session) -> Iterator[Finding]:
     read = Settings()
     read_file(read, path)
     count = sum(read.origin(setting) is Layer.FILE for setting in TABLE)
-    yield Finding("settings file", f"{path}: {count} settings" if path.exists() else f"none (it would be {path})")
+    yield Finding(
+        "settings file", f"{path}: {_counted(count, 'setting')}" if path.exists() else f"none (it would be {path})"
+    )
 
 
 def _store(session: Session) -> Iterator[Finding]:
@@ -87,7 +89,9 @@ def _store(session: Session) -> Iterator[Finding]:
     trash = len(session.store.trash())
     size = path.stat().st_size if path.exists() else 0
     in_trash = f", {trash} in the trash" if trash else ""
-    yield Finding("store", f"{path}: {len(session.store.entries())} conversations{in_trash}, {gigabytes(size)}")
+    yield Finding(
+        "store", f"{path}: {_counted(len(session.store.entries()), 'conversation')}{in_trash}, {gigabytes(size)}"
+    )
     yield from _privacy(path)
 
 
@@ -157,7 +161,7 @@ def _cache(session: Session) -> Iterator[Finding]:
     writable = os.access(nearest, os.W_OK)
     yield Finding(
         "cache",
-        f"{place}: {len(files)} files, {gigabytes(size)}",
+        f"{place}: {_counted(len(files), 'file')}, {gigabytes(size)}",
         "" if writable else f"Make {nearest} writable, or every start reads the vocabulary from the server again.",
     )
 
@@ -171,6 +175,10 @@ CHECKS: tuple[tuple[str, Callable[[Session], Iterator[Finding]]], ...] = (
     ("terminal", _terminal),
     ("cache", _cache),
 )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _mark(finding: Finding) -> str:

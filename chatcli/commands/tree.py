@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ BEFORE = "-"
 WIDTH = 78
 ROW = 4
 
+# Signs of Markdown that say nothing in a line.
+_MARKUP = re.compile(r"^[>#\s*-]+|\*\*|`")
 _WHO = {Role.USER: "you", Role.ASSISTANT: "reply", Role.SYSTEM: "system", Role.TOOL: "tool"}
 _ENDINGS = {
     Ended.LENGTH: "cut off",
@@ -102,7 +105,7 @@ def standing(twig: Twig) -> str:
     """Who said what, in brief."""
     who = twig.model or _WHO[twig.role]
     ending = f" ({_ENDINGS[twig.ended]})" if twig.ended in _ENDINGS else ""
-    return f"{who}{ending}: {twig.beginning}"
+    return f"{who}{ending}: {_MARKUP.sub('', twig.beginning).strip()}"
 
 
 def _draw_row(row: Sequence[Twig], indent: str, marks: Mapping[int, list[str]], set_in: bool) -> Iterator[str]:
@@ -120,7 +123,7 @@ def _draw_row(row: Sequence[Twig], indent: str, marks: Mapping[int, list[str]], 
         mark = " ".join(marks.get(twig.id, []))
         head = f"{indent[:-3]}├─ " if place == 0 and set_in else indent
         room = WIDTH - cells(mark) - 1 if mark else WIDTH
-        line = _cut(f"{head}{twig.number:>2} {standing(twig)}", max(20, room))
+        line = cut(f"{head}{twig.number:>2} {standing(twig)}", max(20, room))
         yield f"{line} {mark}" if mark else line
 
 
@@ -147,7 +150,8 @@ def _path(twigs: Iterable[Twig], tip: int | None) -> Iterator[int]:
         at = parents.get(at)
 
 
-def _cut(text: str, width: int) -> str:
+def cut(text: str, width: int) -> str:
+    """At most so many columns of it."""
     from chatcli.render.lines import cells
 
     if cells(text) <= width:

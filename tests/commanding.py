@@ -1,0 +1,48 @@
+"""A session with the demo engine, and what commands make of it: for the tests of the families of commands."""
+
+from __future__ import annotations
+
+from chatcli.commands import everything
+from chatcli.commands.outcome import Outcome, Reply, Show, Watch
+from chatcli.render.views import Document, Listing, Note, Source
+from chatcli.session import Session
+from chatcli.turn import answer, ask
+
+
+def do(session: Session, line: str) -> Outcome:
+    return everything().dispatch(session, line)
+
+
+def followed(session: Session, outcome: Outcome) -> Outcome:
+    """What the loop would do with a Watch or a Reply."""
+    if isinstance(outcome, Watch):
+        for _ in outcome.progress:
+            pass
+        return followed(session, outcome.then())
+    if isinstance(outcome, Reply):
+        answer(session, outcome.question, lambda event: None, onward=outcome.onward, model=outcome.model)
+    return outcome
+
+
+def shown(outcome: Outcome) -> str:
+    """The text of what is to be shown, whatever its form."""
+    assert isinstance(outcome, Show)
+    texts = []
+    for view in outcome.views:
+        match view:
+            case Note(text) | Document(text) | Source(text):
+                texts.append(text)
+            case Listing(_, rows):
+                texts += [" ".join(row) for row in rows]
+            case _:
+                texts.append(repr(view))
+    return "\n".join(texts)
+
+
+def say(session: Session, text: str) -> None:
+    answer(session, ask(session, text), lambda event: None)
+
+
+def said(session: Session) -> list[str]:
+    """The texts on the path."""
+    return [node.message.text for node in session.conversation.path()]

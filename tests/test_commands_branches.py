@@ -1,0 +1,240 @@
+"""The ways inside a conversation, against a real store and the demo engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatcli.build import Wishes, build, close
+from chatcli.commands import everything
+from chatcli.commands.outcome import Choose, Opened, Prefill, Reply
+from chatcli.commands.tree import WIDTH, draw, tips_of
+from chatcli.conversation.message import Attachment, Message, Role
+from chatcli.conversation.tree import Ended
+from chatcli.errors import BadArgument, CannotSee, Missing, NotFound, StreamBroken, UserError
+from chatcli.render.lines import cells
+from chatcli.session import Session
+from chatcli.settings import table
+from chatcli.store.listing import Twig
+from tests.commanding import do, followed, said, say, shown
+from tests.faults import Cut, Engine
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    with Engine() as running:
+        yield running
+
+
+@pytest.fixture
+def session(engine: Engine) -> Iterator[Session]:
+    opened = build(Wishes({"host": engine.url, "model": "demo"}))
+    yield opened
+    close(opened)
+
+
+@pytest.fixture
+def forked(session: Session, engine: Engine) -> Session:
+    """a number? one | two, why? because."""
+    engine.say("one", "two", "because")
+    say(session, "a number")
+    followed(session, do(session, "retry"))
+    say(session, "why")
+    return session
+
+
+def test_another_model_answers_once_and_the_setting_stays(session: Session, engine: Engine) -> None:
+    engine.say("one", "another one")
+    say(session, "a number")
+    followed(session, do(session, "retry --model demo-brief"))
+    reply = session.conversation.last
+    assert reply is not None
+    assert reply.turn is not None
+    assert (reply.message.text, reply.turn.model) == ("another one", "demo-brief")
+    assert session.settings[table.MODEL] == "demo"
+    assert session.store.conversation(session.conversation.id).settings["model"] == "demo"
+    say(session, "and now")
+    assert engine.chats[-1]["model"] == "demo"
+
+
+def test_a_model_that_cannot_answer_moves_nothing(session: Session) -> None:
+    picture = Attachment("image", "dot.png", "image/png", b"\x89PNG")
+    session.conversation = session.store.create()
+    session.store.append(session.conversation, Message.user("what is this", (picture,)))
+    tip = session.store.append(session.conversation, Message.assistant("a dot")).id
+    with pytest.raises(CannotSee):
+        do(session, "retry --model demo")
+    with pytest.raises(Missing):
+        do(session, "retry --model nope")
+    assert session.conversation.tip == tip
+
+
+def test_an_edited_question_stands_beside_the_old_one(session: Session, engine: Engine) -> None:
+    engine.say("one", "two", "three")
+    say(session, "first")
+    say(session, "second")
+    assert do(session, "edit") == Prefill("second")
+    assert said(session) == ["first", "one"]
+    do(session, "back")
+    assert do(session, "edit 1") == Prefill("first")
+    assert said(session) == []
+    say(session, "first, better")
+    assert said(session) == ["first, better", "three"]
+    assert isinstance(do(session, "back"), Opened)
+    assert said(session) == ["first", "one", "second", "two"]
+
+
+def test_editing_takes_the_attachments_along_and_a_slash_stays_text(session: Session) -> None:
+    picture = Attachment("image", "dot.png", "image/png", b"\x89PNG")
+    session.conversation = session.store.create()
+    session.store.append(session.conversation, Message.user("/etc what is it", (picture,)))
+    session.store.append(session.conversation, Message.assistant("a dot"))
+    assert do(session, "edit") == Prefill("//etc what is it")
+    assert session.pending == [picture]
+
+
+def test_only_questions_can_be_edited(forked: Session) -> None:
+    with pytest.raises(BadArgument, match="not a question"):
+        do(forked, "edit 2")
+    with pytest.raises(NotFound, match="no message 9"):
+        do(forked, "edit 9")
+
+
+def test_after_an_error_edit_takes_the_question_that_got_no_reply(session: Session, engine: Engine) -> None:
+    say(session, "first")
+    engine.script(Cut(after=0))
+    with pytest.raises(StreamBroken):
+        say(session, "second")
+    assert do(session, "edit") == Prefill("second")
+
+
+def test_back_goes_to_and_fro(forked: Session) -> None:
+    assert do(forked, "undo") == Prefill("why")
+    assert said(forked) == ["a number", "two"]
+    do(forked, "back")
+    assert said(forked) == ["a number", "two", "why", "because"]
+    do(forked, "back")
+    assert said(forked) == ["a number", "two"]
+
+
+def test_back_is_remembered_with_the_conversation(forked: Session) -> None:
+    do(forked, "goto 1")
+    do(forked, "clear")
+    do(forked, f"load {forked.store.last()}")
+    do(forked, "back")
+    assert said(forked)[-1] == "because"
+
+
+def test_back_without_a_jump_says_so(session: Session) -> None:
+    with pytest.raises(UserError, match="nowhere"):
+        do(session, "back")
+    say(session, "hi")
+    with pytest.raises(UserError, match="nowhere"):
+        do(session, "back")
+
+
+def test_a_place_gets_a_name_and_is_found_again(forked: Session) -> None:
+    do(forked, "branch the two")
+    assert isinstance(do(forked, "goto 2"), Opened)
+    assert said(forked) == ["a number", "two"]
+    do(forked, "goto the two")
+    assert said(forked)[-1] == "because"
+    assert "the two" in shown(do(forked, "branch"))
+    assert [word.text for word, _ in everything().suggest(forked, "/goto the t")] == ["the two"]
+    do(forked, "branch the two --remove")
+    assert "No place" in shown(do(forked, "branch"))
+    with pytest.raises(NotFound):
+        do(forked, "goto the two")
+    for number in ("7", "#7", "-"):
+        with pytest.raises(BadArgument):
+            do(forked, f"branch {number}")
+
+
+def test_branches_lists_every_end_and_goto_offers_them(forked: Session) -> None:
+    do(forked, "branch main")
+    rows = shown(do(forked, "branches")).splitlines()
+    assert rows[0].startswith("* 1 4")
+    assert "[main] demo: because" in rows[0]
+    assert rows[1].endswith("demo: one")
+    outcome = do(forked, "goto")
+    assert isinstance(outcome, Choose)
+    outcome.then(1)
+    assert said(forked) == ["a number", "one"]
+
+
+def test_a_question_one_goes_to_says_that_it_waits(forked: Session) -> None:
+    outcome = do(forked, "goto 3")
+    assert isinstance(outcome, Opened)
+    assert "/retry" in outcome.note
+    again = do(forked, "retry")
+    assert isinstance(again, Reply)
+    assert again.question.message.text == "why"
+
+
+def test_the_tree_is_drawn_with_the_branch_one_is_on_straight(forked: Session) -> None:
+    assert shown(do(forked, "tree")).splitlines() == [
+        " 1 you: a number",
+        "├─  2 demo: one",
+        " 2 demo: two",
+        " 3 you: why",
+        " 4 demo: because ● here",
+    ]
+
+
+def test_the_difference_of_two_replies_is_told_by_sentences(session: Session, engine: Engine) -> None:
+    same = "This sentence stands in both of them and is long enough to make the line a long one."
+    engine.say(f"{same} Two.", f"{same} Three. ```x```")
+    say(session, "go")
+    with pytest.raises(UserError, match="no two replies"):
+        do(session, "diff")
+    followed(session, do(session, "retry"))
+    text = shown(do(session, "diff"))
+    assert f"\n {same}\n" in text
+    assert "\n-Two.\n" in text
+    assert "\n+```x```\n" in text
+    assert text.startswith("````diff")
+    with pytest.raises(BadArgument):
+        do(session, "diff 1 3")
+
+
+def test_without_a_conversation_every_way_says_what_is_missing(session: Session) -> None:
+    for line in ("retry", "continue", "undo", "edit", "branch here", "branches", "tree", "goto 3", "goto", "diff"):
+        with pytest.raises(UserError):
+            do(session, line)
+
+
+@st.composite
+def trees(draw_: st.DrawFn) -> list[Twig]:
+    """Any tree: each node has an earlier one for parent, or none."""
+    twigs: list[Twig] = []
+    for number in range(1, draw_(st.integers(1, 25)) + 1):
+        parent = draw_(st.sampled_from([None, *twigs]))
+        depth = parent.number + 1 if parent else 1
+        text = draw_(st.sampled_from(["yes", "漢字" * 40, "word " * 40, ""]))
+        role = Role.ASSISTANT if depth % 2 == 0 else Role.USER
+        moment = datetime.now(UTC)
+        twigs.append(Twig(number, parent.id if parent else None, depth, role, Ended.COMPLETE, moment, text, ""))
+    return twigs
+
+
+@settings(max_examples=60)
+@given(trees(), st.data())
+def test_any_tree_is_drawn_with_every_end_in_it_and_nothing_twice(twigs: list[Twig], data: st.DataObject) -> None:
+    tip = data.draw(st.sampled_from(twigs)).id
+    numbered = [
+        Twig(t.id, t.parent, t.number, t.role, t.ended, t.created, f"n{t.id}! {t.beginning}", "") for t in twigs
+    ]
+    lines = list(draw(numbered, tip, {}))
+    text = "\n".join(lines)
+    assert all(text.count(f"n{twig.id}!") <= 1 for twig in twigs)
+    ends = {twig.id for twig in twigs} - {twig.parent for twig in twigs}
+    assert all(f"n{end}!" in text for end in ends | {tip})
+    drawn = sum(f"n{twig.id}!" in text for twig in twigs)
+    left_out = sum(int(line.split("⋮")[1].split()[0]) for line in lines if "⋮" in line)
+    assert drawn + left_out == len(twigs)
+    assert all(cells(line) <= WIDTH + 3 for line in lines if line.count("│") < 10)
+    assert {each.twig.id for each in tips_of(twigs, tip, {})} == ends | {tip}

@@ -1,0 +1,326 @@
+"""Conversations in lists, searches, files, models and the trash: inside and in the shell, on a real store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chatcli import cli
+from chatcli.build import Wishes, build, close
+from chatcli.commands import everything
+from chatcli.commands.chats import open_named
+from chatcli.commands.outcome import Choose, Confirm, Opened, Watch
+from chatcli.commands.titles import title_in
+from chatcli.errors import BadArgument, BadFile, Missing, NotFound, UserError
+from chatcli.session import Session
+from chatcli.settings import table
+from tests.commanding import do, followed, said, say, shown
+from tests.faults import Cut, Engine
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    with Engine() as running:
+        yield running
+
+
+@pytest.fixture
+def session(engine: Engine) -> Iterator[Session]:
+    opened = build(Wishes({"host": engine.url, "model": "demo"}))
+    yield opened
+    close(opened)
+
+
+@pytest.fixture
+def stored(session: Session, engine: Engine) -> Session:
+    """Two conversations, whales and (on the table) snails."""
+    engine.say("Whales are mammals.", "Snails are slow.")
+    say(session, "tell me of whales")
+    do(session, "clear")
+    say(session, "tell me of snails")
+    return session
+
+
+# Inside
+
+
+def test_chats_lists_the_newest_first_and_marks_the_one_on_the_table(stored: Session) -> None:
+    rows = shown(do(stored, "chats")).splitlines()
+    assert rows[0].startswith("* 2 tell me of snails 2")
+    assert rows[1].startswith(" 1 tell me of whales 2")
+    assert rows[0].endswith("demo")
+    assert len(shown(do(stored, "chats 1")).splitlines()) == 1
+
+
+def test_search_shows_hits_in_their_place(stored: Session) -> None:
+    (row,) = shown(do(stored, "search mammals")).splitlines()
+    assert row.startswith("1 2 reply")
+    assert row.endswith("«tell me of whales» Whales are mammals.")
+    assert "not found" in shown(do(stored, "search mammals --here"))
+    assert "Snails are slow" in shown(do(stored, "search slow --here"))
+    assert "mammals" in shown(do(stored, 'search "are mammals"'))
+    assert "not found" in shown(do(stored, "search dragonfly"))
+    with pytest.raises(BadArgument):
+        do(stored, "search")
+
+
+def test_search_here_needs_a_conversation(session: Session) -> None:
+    with pytest.raises(UserError):
+        do(session, "search x --here")
+
+
+def test_a_conversation_is_renamed(stored: Session) -> None:
+    do(stored, "rename don't   hurry")
+    assert stored.conversation.title == "don't hurry"
+    assert stored.store.find("don't hurry")
+
+
+def test_a_title_comes_from_the_first_words_or_from_the_model_aside(stored: Session, engine: Engine) -> None:
+    do(stored, "rename x")
+    assert "tell me of snails" in shown(do(stored, "title"))
+    before = said(stored)
+    engine.say('**Title: "On Slowness"**\nIt is about snails.')
+    outcome = do(stored, "title --ask")
+    assert isinstance(outcome, Watch)
+    assert "On Slowness" in shown(followed(stored, outcome))
+    assert stored.conversation.title == "On Slowness"
+    assert said(stored) == before
+    assert len(stored.store.outline(stored.conversation.id)) == 2
+    asked = engine.chats[-1]
+    assert asked["messages"][:2] == engine.chats[-2]["messages"] + [{"role": "assistant", "content": before[1]}]
+    assert asked["options"]["num_ctx"] == engine.chats[-2]["options"]["num_ctx"]
+    assert asked["truncate"] is False
+
+
+@pytest.mark.parametrize(
+    ("answer", "title"),
+    [("Whales", "Whales"), ("\n# The *Sea*.\n", "The *Sea"), ("Title: Big fish", "Big fish"), ("...\n", "")],
+)
+def test_a_title_is_found_in_what_the_model_says(answer: str, title: str) -> None:
+    assert title_in(answer) == title
+
+
+def test_delete_asks_and_puts_into_the_trash(stored: Session) -> None:
+    outcome = do(stored, "delete tell me of whales")
+    assert isinstance(outcome, Confirm)
+    assert "whales" in outcome.question
+    assert stored.store.find("whales")
+    outcome.then()
+    assert not stored.store.find("whales")
+    here = do(stored, "delete")
+    assert isinstance(here, Confirm)
+    here.then()
+    assert stored.conversation.tip is None
+    assert [entry.title for entry in stored.store.trash()] == ["tell me of snails", "tell me of whales"]
+    with pytest.raises(NotFound):
+        do(stored, "delete tell me of whales")
+
+
+def test_several_that_fit_are_asked_about(stored: Session) -> None:
+    for name in ("load tell", "delete tell"):
+        outcome = do(stored, name)
+        assert isinstance(outcome, Choose)
+        assert len(outcome.choices) == 2
+
+
+def test_a_title_of_several_words_is_completed_whole(stored: Session) -> None:
+    ((word, replaced),) = everything().suggest(stored, "/load tell me of w")
+    assert (word.text, replaced) == ("tell me of whales", len("tell me of w"))
+
+
+def test_resume_opens_by_name_or_asks_with_the_last_words(stored: Session) -> None:
+    assert isinstance(open_named(stored, "tell me of whales"), Opened)
+    assert said(stored)[0] == "tell me of whales"
+    outcome = open_named(stored, "")
+    assert isinstance(outcome, Choose)
+    assert "Snails are slow." in outcome.choices[0]
+    with pytest.raises(NotFound):
+        open_named(stored, "dragonfly")
+
+
+# Files and models
+
+
+@pytest.mark.parametrize("ending", ["json", "jsonl"])
+def test_what_was_exported_comes_back_with_all_its_branches(stored: Session, tmp_path: Path, ending: str) -> None:
+    followed(stored, do(stored, "retry"))
+    file = tmp_path / f"my chat.{ending}"
+    do(stored, f"save {file}")
+    before = stored.store.outline(stored.conversation.id)
+    number = stored.conversation.id
+    assert do(stored, f"import {file}") == Opened("")
+    after = stored.store.outline(stored.conversation.id)
+    assert stored.conversation.id != number
+    assert [(twig.number, twig.beginning, twig.model) for twig in after] == [
+        (twig.number, twig.beginning, twig.model) for twig in before
+    ]
+    assert stored.conversation.title == "tell me of snails"
+
+
+def test_an_import_says_its_repairs_and_keeps_the_model(session: Session, tmp_path: Path) -> None:
+    file = tmp_path / "list.json"
+    file.write_text(json.dumps([{"content": "who said this"}, {"role": "assistant"}]))
+    outcome = do(session, f"import {file}")
+    assert isinstance(outcome, Opened)
+    assert outcome.note.count("Repaired:") == 2
+    assert said(session) == ["who said this", ""]
+    assert session.conversation.title == "who said this"
+    assert session.settings[table.MODEL] == "demo"
+
+
+def test_several_conversations_in_one_file_are_all_taken_in(session: Session, tmp_path: Path) -> None:
+    chats = [{"title": name, "messages": [{"role": "user", "content": name}]} for name in ("a", "b")]
+    file = tmp_path / "all.json"
+    file.write_text(json.dumps(chats))
+    assert "2 conversations" in shown(do(session, f"import {file}"))
+    assert {entry.title for entry in session.store.entries()} == {"a", "b"}
+
+
+def test_what_is_no_conversation_is_refused(session: Session, tmp_path: Path) -> None:
+    file = tmp_path / "x.json"
+    file.write_text("[]")
+    with pytest.raises(UserError, match="no message"):
+        do(session, f"import {file}")
+    with pytest.raises(BadFile):
+        do(session, "import /no/such/file.json")
+    with pytest.raises(BadArgument):
+        do(session, "import")
+    assert session.store.entries() == []
+
+
+def test_a_conversation_becomes_a_model_and_comes_back_out_of_it(stored: Session, engine: Engine) -> None:
+    do(stored, "system Be brief.")
+    assert "begins with this conversation" in shown(followed(stored, do(stored, "save --model snail-chat")))
+    made = next(received.body for received in engine.requests if received.path == "/api/create")
+    assert (made["model"], made["from"], made["system"]) == ("snail-chat", "demo", "Be brief.")
+    assert [each["content"] for each in made["messages"]] == said(stored)
+    assert isinstance(do(stored, "save --model snail-chat"), Confirm)
+    assert isinstance(do(stored, "import --model snail-chat"), Opened)
+    assert said(stored) == ["tell me of snails", "Snails are slow."]
+    assert stored.settings[table.MODEL] == "demo"
+    assert stored.settings[table.SYSTEM] == "Be brief."
+    assert stored.conversation.title == "snail-chat"
+    with pytest.raises(UserError, match="no messages"):
+        do(stored, "import --model demo")
+    with pytest.raises(Missing):
+        do(stored, "import --model nope")
+
+
+def test_an_html_page_is_highlighted_and_harmless(session: Session, engine: Engine, tmp_path: Path) -> None:
+    engine.say("# Hi\n\n<script>alert(1)</script>\n\n```python\nprint(1)\n```\n\n[x](javascript:alert(1))")
+    say(session, "go <b>")
+    file = tmp_path / "page.html"
+    do(session, f"save {file}")
+    page = file.read_text()
+    assert "<h1>Hi</h1>" in page
+    assert '<span class="nb">print</span>' in page
+    assert "<script" not in page
+    assert 'href="javascript' not in page
+    assert "go &lt;b&gt;" in page
+
+
+# In the shell
+
+
+def shell(capfd: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    code = cli.run(words)
+    out, err = capfd.readouterr()
+    return code, out, err
+
+
+@pytest.fixture
+def closed(stored: Session) -> Session:
+    close(stored)
+    return stored
+
+
+@pytest.mark.usefixtures("closed")
+def test_the_shell_lists_searches_shows_and_renames(capfd: pytest.CaptureFixture[str]) -> None:
+    assert "tell me of snails" in shell(capfd, "chats")[1]
+    assert "«tell me of whales»" in shell(capfd, "chats", "search", "mammals")[1]
+    code, out, _ = shell(capfd, "chats", "show", "tell", "me", "of", "whales")
+    assert (code, "Whales are mammals." in out) == (0, True)
+    shell(capfd, "chats", "rename", "1", "sea", "mammals")
+    assert "sea mammals" in shell(capfd, "chats", "1")[1] + shell(capfd, "chats")[1]
+
+
+@pytest.mark.usefixtures("closed")
+def test_the_last_conversation_is_exported_as_it_is_and_imported_again(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, out, err = shell(capfd, "chats", "export", "--last", "--format", "json")
+    plain = json.loads(out)
+    assert (code, err) == (0, "")
+    assert plain["title"] == "tell me of snails"
+    assert [each["content"] for each in plain["messages"]] == ["tell me of snails", "Snails are slow."]
+    file = tmp_path / "x.json"
+    file.write_text(out)
+    assert "Taken in" in shell(capfd, "chats", "import", str(file))[2]
+    assert shell(capfd, "chats")[1].count("tell me of snails") == 2
+
+
+def test_a_last_conversation_without_any_reply_is_exported_too(
+    session: Session, engine: Engine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    engine.script(Cut(after=0))
+    with pytest.raises(Exception, match="broke off"):
+        say(session, "is anybody there")
+    close(session)
+    code, out, _ = shell(capfd, "chats", "export", "--last", "--format", "json")
+    assert code == 0
+    assert json.loads(out)["elsewhere"][0]["content"] == "is anybody there"
+
+
+@pytest.mark.usefixtures("closed")
+def test_the_trash_is_emptied_only_on_purpose(capfd: pytest.CaptureFixture[str]) -> None:
+    code, _, err = shell(capfd, "chats", "delete", "1")
+    assert code == 2
+    assert "--yes" in err
+    assert shell(capfd, "chats", "delete", "1", "--yes")[0] == 0
+    assert "whales" in shell(capfd, "chats", "restore")[1]
+    assert shell(capfd, "chats", "restore", "1")[0] == 0
+    assert "whales" in shell(capfd, "chats")[1]
+    shell(capfd, "chats", "delete", "1", "--yes")
+    assert "1 conversation removed" in shell(capfd, "chats", "purge", "--yes")[2]
+    assert "empty" in shell(capfd, "chats", "restore")[2]
+
+
+@pytest.mark.usefixtures("closed")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("chats", "export"),
+        ("chats", "export", "1", "--last"),
+        ("chats", "export", "dragonfly"),
+        ("chats", "export", "tell"),
+        ("chats", "export", "--last", "--format", "pdf"),
+        ("chats", "nonsense"),
+        ("chats", "rename", "1"),
+        ("chats", "import"),
+        ("chats", "show"),
+    ],
+    ids=" ".join,
+)
+def test_what_the_shell_does_not_understand_is_said_and_prints_nothing(
+    words: tuple[str, ...], capfd: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = shell(capfd, *words)
+    assert code == 2
+    assert out == ""
+    assert err
+
+
+@pytest.mark.usefixtures("closed")
+def test_words_that_begin_like_a_subcommand_but_are_one_argument_are_a_prompt() -> None:
+    registry = everything()
+    assert registry.subcommand(["chats export"]) is None
+    assert registry.subcommand(["chatss"]) is None
+    found = registry.subcommand(["chats", "export", "x"])
+    assert found is not None
+    assert found.subcommand == "chats export"
+    plain = registry.subcommand(["chats", "12"])
+    assert plain is not None
+    assert plain.subcommand == "chats"
