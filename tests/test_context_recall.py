@@ -136,6 +136,15 @@ def test_what_was_said_at_the_time_in_question_comes_first() -> None:
     assert ranking[0].candidate.number == 1
 
 
+def test_the_words_of_whom_the_question_is_about_come_first() -> None:
+    talk = found(*(candidate(number, "tea is fine", "tea", minutes=100 * number) for number in (1, 2)))
+    assert recall.rank(talk, terms("What did I say of tea?"))[0].candidate.role is Role.USER
+    assert recall.rank(talk, terms("What did you say of tea?"))[0].candidate.role is Role.ASSISTANT
+    named = found(candidate(1, "Anna: tea", "tea"), candidate(2, "Bob: tea", "tea", minutes=300))
+    assert recall.rank(named, terms("Does Anna take tea?"))[0].candidate.number == 1
+    assert recall.rank(named, terms("Does Bob take tea?"))[0].candidate.number == 2
+
+
 def test_meaning_counts_beside_words() -> None:
     one, other = candidate(1, "a", "car"), candidate(9, "b", minutes=300)
     results = Found((one, other), {"car": 1}, 100, 1, near={(other.node, 0): 0.9, (one.node, 0): 0.1})

@@ -8,6 +8,7 @@ messages alone, for 12 %.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,6 +25,7 @@ SITTING = 0.4  # of the mean of a sitting's BEST passages, for all in it
 BEST = 3
 BEGINNING = 0.6  # a word's beginning counts for so much of the word
 STOP = 0.2  # passages below this share of the best one are no longer quoted
+WHOSE = 0.15  # more for the words of whom the question is about, less for those of others
 PAUSE = timedelta(minutes=45)  # a longer silence ends a sitting
 
 # The gate: how much of the question's weight one passage must hold for the question to be worth a search's answer.
@@ -46,6 +48,7 @@ def rank(found: Found, terms: Terms, dates: Dates = Dates()) -> list[Ranked]:  #
     scores = [a + b for a, b in zip(_smoothed(line, own), _dated(line, dates), strict=True)]
     if found.near:
         scores = _with_meaning(line, scores, found)
+    scores = [score * factor for score, factor in zip(scores, _by_speaker(line, terms), strict=True)]
     least = STOP * max(scores, default=0.0)
     order = sorted(range(len(line)), key=lambda place: (-scores[place], -line[place].number))
     return [Ranked(line[place], scores[place]) for place in order if scores[place] >= least and scores[place] > 0]
@@ -138,6 +141,30 @@ def _dated(line: Sequence[Candidate], dates: Dates) -> list[float]:
         times = sum(name in fit for fit in fits)
         gains[name] = log(1 + (len(line) - times + 0.5) / (times + 0.5))
     return [sum(gains[name] for name in fit) for fit in fits]
+
+
+def _by_speaker(line: Sequence[Candidate], terms: Terms) -> list[float]:
+    """More for what was said by whom the question is about, less for what others said: the user or the assistant;
+    or, in a talk that names its speakers ("Anna: ..."), the one that is named.
+    """
+    words = {word for word, _ in terms.words}
+    speakers = [_label(each) for each in line]
+    named = {speaker for speaker in speakers if speaker & words}
+    if len(named) == 1:
+        (one,) = named
+        return [1 + WHOSE if speaker == one else 1 - WHOSE if speaker else 1.0 for speaker in speakers]
+    if terms.about is not None and not named:
+        return [1 + WHOSE if each.role is terms.about else 1 - WHOSE for each in line]
+    return [1.0] * len(line)
+
+
+def _label(candidate: Candidate) -> frozenset[str]:
+    """The words before a colon at the very beginning."""
+    found = _LABEL.match(candidate.text) if candidate.passage == 0 else None
+    return frozenset(found[1].casefold().split()) if found else frozenset()
+
+
+_LABEL = re.compile(r"((?:[^\W\d_][\w.'-]*)(?: [^\W\d_][\w.'-]*){0,2}): ")
 
 
 def _with_meaning(line: Sequence[Candidate], scores: list[float], found: Found) -> list[float]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from chatcli.context.stopwords import stopwords
+from chatcli.conversation.message import Role
 
 # Of a long question (a pasted file, say) that many terms are looked for; more would find everything.
 MOST = 32
@@ -40,13 +41,25 @@ _LOOKS_BACK = re.compile(
 )
 
 
+_MINE = re.compile(
+    r"\b(?:i|my|mine|ich|mein\w*|je|mon|mes|moi|yo|mi|mis|io|mio|mia|eu|meu|minha|я|мой|моя)\b|我|私",
+    re.IGNORECASE,
+)
+_YOURS = re.compile(
+    r"\b(?:you|yours?|du|dein\w*|vous|votre|vos|tú|tus|usted|você|ты|твой|вы|ваш)\b|你|您", re.IGNORECASE
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """`words`: what to look for; each with its beginning, or "". The rest says what kind of message it is."""
+    """`words`: what to look for; each with its beginning, or "". The rest says what kind of message it is. `about`:
+    whose words it is about, where that is told: the user's ("what did I say") or the assistant's ("did you").
+    """
 
     words: tuple[tuple[str, str], ...]
     asks: bool
     looks_back: bool
+    about: Role | None = None
 
     @property
     def sought(self) -> tuple[str, ...]:
@@ -61,7 +74,14 @@ def terms(question: str) -> Terms:
     """The content words of a question. None survive in "and what was it then?"."""
     words = islice(dict.fromkeys(words_of(question)), MOST)
     pairs = tuple((word, beginning(word)) for word in words)
-    return Terms(pairs, bool(_ASKS.search(question)), bool(_LOOKS_BACK.search(question)))
+    return Terms(pairs, bool(_ASKS.search(question)), bool(_LOOKS_BACK.search(question)), _about(question))
+
+
+def _about(question: str) -> Role | None:
+    mine, yours = bool(_MINE.search(question)), bool(_YOURS.search(question))
+    if mine == yours:
+        return None
+    return Role.USER if mine else Role.ASSISTANT
 
 
 def beginning(word: str) -> str:
