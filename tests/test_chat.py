@@ -1,0 +1,71 @@
+"""chatcli as a library: from chatcli import Chat."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chatcli import Chat
+from chatcli.client.models import Model
+from chatcli.conversation.message import Role
+from chatcli.errors import Missing
+from chatcli.window import memory_of_window, next_window
+from tests.faults import Engine
+
+
+def test_a_chat_sends_streams_remembers_and_forgets() -> None:
+    with (
+        Engine() as engine,
+        Chat("demo", system="Be brief.", num_ctx=2048, host=engine.url, temperature="0") as chat,
+    ):
+        engine.say("Seven.", "Eleven, or thirteen.")
+        assert chat.send("A prime?") == "Seven."
+        assert "".join(chat.stream("Another?")) == "Eleven, or thirteen."
+        roles = [message.role for message in chat.messages]
+        assert roles == [Role.SYSTEM, Role.USER, Role.ASSISTANT, Role.USER, Role.ASSISTANT]
+        assert engine.chats[1]["options"] == {"num_ctx": 2048, "temperature": 0.0}
+        assert engine.chats[1]["messages"][0] == {"role": "system", "content": "Be brief."}
+        chat.clear()
+        assert [message.role for message in chat.messages] == [Role.SYSTEM]
+
+
+def test_a_chat_leaves_nothing_on_disk_unless_asked_to(home: Path) -> None:
+    with Engine() as engine:
+        with Chat("demo", host=engine.url) as chat:
+            chat.send("hi")
+        assert not list(home.rglob("*.db"))
+        with Chat("demo", host=engine.url, save=True) as chat:
+            chat.send("hi")
+            chat.save(home / "chat.md")
+        assert list(home.rglob("*.db"))
+        assert "hi" in (home / "chat.md").read_text(encoding="utf-8")
+
+
+def test_its_errors_are_chatclis_own() -> None:
+    with Engine() as engine, Chat("nope", host=engine.url) as chat, pytest.raises(Missing, match="nope"):
+        chat.send("hi")
+
+
+def test_importing_it_imports_nothing_heavy() -> None:
+    heavy = "{'ollama', 'httpx', 'rich', 'tiktoken', 'prompt_toolkit', 'typer', 'pydantic'}"
+    code = f"import sys, chatcli; from chatcli import Chat; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_windows_memory_is_told_from_the_models_shape() -> None:
+    info = {
+        "general.architecture": "llama",
+        "llama.block_count": 32,
+        "llama.attention.head_count": 32,
+        "llama.attention.head_count_kv": 8,
+        "llama.embedding_length": 4096,
+    }
+    model = Model("llama3", trained=8192, info=info)
+    assert memory_of_window(model, 8192) == 8192 * 32 * 8 * 128 * 2 * 2
+    assert memory_of_window(Model("unknown"), 8192) is None
+    assert next_window(5000, model) == 8192
+    assert next_window(9000, model) is None
