@@ -98,6 +98,8 @@ def read_arguments(parameters: tuple[Parameter, ...], text: str) -> tuple[list[A
     positional = [p for p in parameters if not p.flag and not p.raw]
     if raw is not None:
         words, rest = _first_words(text, len(positional))
+        if raw.required and not rest:
+            raise BadArgument(f"{raw.usage} is missing: {raw.meaning}.")
         return _positional(positional, words), {raw.name: rest} if rest or raw.required else {}
     plain, keywords = _take_flags(split_words(text), flags)
     return _positional(positional, plain), keywords

@@ -17,7 +17,7 @@ from chatcli.session import Session
 from chatcli.settings import table
 from chatcli.settings.settings import Layer, find_setting
 from chatcli.settings.table import TABLE, Setting
-from chatcli.window import price
+from chatcli.window import as_allocated, price
 
 # What `ollama run` calls these, and what they are here.
 SHORTHANDS = {
@@ -133,8 +133,12 @@ def _change(session: Session, setting: Setting[Any], value: str) -> Outcome:
 
 def _reloading(session: Session) -> str:
     model, num_ctx = session.model.ready, session.settings[table.NUM_CTX]
-    cost = price(model, num_ctx) if model is not None and num_ctx is not None else ""
-    return f"The server loads the model anew for this{cost}; the next reply takes longer to begin."
+    capped, cost = "", ""
+    if model is not None and num_ctx is not None:
+        gets = as_allocated(num_ctx, model)
+        capped = f"{model.name} gets {gets}, for which it was made. " if gets != num_ctx else ""
+        cost = price(model, gets)
+    return f"{capped}The server loads the model anew for this{cost}; the next reply takes longer to begin."
 
 
 def _after_change(session: Session, setting: Setting[Any]) -> None:
