@@ -52,8 +52,8 @@ _YOURS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """`words`: what to look for; each with its beginning, or "". The rest says what kind of message it is. `about`:
-    whose words it is about, where that is told: the user's ("what did I say") or the assistant's ("did you").
+    """`words`: what to look for; each with its beginning, or "". `about`: whose words it
+    asks for, where that is told: the user's ("what did I say") or the assistant's ("did you").
     """
 
     words: tuple[tuple[str, str], ...]

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from heapq import nlargest
 from math import log
 
 from chatcli.conversation.candidate import Candidate, Found
@@ -24,6 +25,7 @@ from chatcli.store.search import Scope, quoted
 MOST = 2000  # postings that are read of one term
 PLENTY = 300  # a word that occurs so often needs no akin ones
 IN_ALL = 8_000  # postings that are weighed together, the rarest terms' first
+SPARE = 8  # finds are looked at for each message wanted: some are on other branches, some have several
 BESIDE = 2  # messages on either side of a find
 
 _PLACE = (1 << SHIFT) - 1
@@ -59,7 +61,7 @@ def candidates(connection: sqlite3.Connection, wish: Wish) -> Found:
     postings = _all_postings(connection, wish.terms, scope)
     passages = _passages(connection) if wish.all_chats else max(1, wish.upto + 1 - (path.first >> SHIFT))
     said = [node for span in wish.spans for node in _said_in(connection, path, span)]
-    best = _best(postings, set(said), passages)
+    best = _best(postings, set(said), passages, most=SPARE * wish.limit)
     messages = _wanted(connection, best, path, wish)
     messages |= {each.node: each for each in _messages(connection, said[: wish.limit])}
     beside = _beside(connection, messages, path)
@@ -144,9 +146,9 @@ def _passages(connection: sqlite3.Connection) -> int:
     return int(most)
 
 
-def _best(postings: Mapping[str, list[int]], said: set[int], passages: int) -> list[tuple[int, float]]:
-    """(passage, weight), the heaviest first: each term weighs by how rare it is, and so does having been `said`
-    at the time in question.
+def _best(postings: Mapping[str, list[int]], said: set[int], passages: int, most: int) -> list[tuple[int, float]]:
+    """The `most` best as (passage, weight), the heaviest first: each term weighs by how rare it is, and so
+    does having been `said` at the time in question.
     """
     weights: dict[int, float] = {}
     total = 0
@@ -163,7 +165,7 @@ def _best(postings: Mapping[str, list[int]], said: set[int], passages: int) -> l
         weight = log(1 + passages / len(said))
         for passage in weights:
             weights[passage] += weight if passage >> SHIFT in said else 0.0
-    return sorted(weights.items(), key=lambda item: (-item[1], -item[0]))
+    return nlargest(most, weights.items(), key=lambda item: (item[1], item[0]))
 
 
 def _wanted(
@@ -192,25 +194,33 @@ def _messages(connection: sqlite3.Connection, ids: Sequence[int]) -> list[_Messa
 
 def _beside(connection: sqlite3.Connection, messages: Mapping[int, _Message], path: Scope) -> dict[int, _Message]:
     """The messages that stand up to BESIDE places from those, on the path or on the branch they are on."""
-    places: set[tuple[int, int]] = set()
+    known = {(each.branch, each.number) for each in messages.values()}
+    places: dict[int, set[int]] = {}
     for message in messages.values():
         for number in range(message.number - BESIDE, message.number + BESIDE + 1):
             branch = message.branch
             if path.path is not None and message.conversation == path.conversation:
                 branch = _branch(path.path, number)
-            places.add((branch, number))
-    condition = """(branch, number) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]')
-                                        FROM json_each(?))"""
-    wanted = json.dumps(sorted(places - {(each.branch, each.number) for each in messages.values()}))
-    return {each.node: each for each in _read(connection, condition, wanted)}
+            if (branch, number) not in known:
+                places.setdefault(branch, set()).add(number)
+    return {
+        each.node: each
+        for branch, numbers in places.items()
+        for each in _read(
+            connection,
+            "branch = ? AND number IN (SELECT value FROM json_each(?))",
+            branch,
+            json.dumps(sorted(numbers)),
+        )
+    }
 
 
-def _read(connection: sqlite3.Connection, condition: str, value: str) -> list[_Message]:
+def _read(connection: sqlite3.Connection, condition: str, *values: int | str) -> list[_Message]:
     rows = connection.execute(
         f"""SELECT nodes.id, branch, number, role, nodes.created, conversation FROM nodes
             JOIN branches ON branches.id = branch JOIN conversations ON conversations.id = conversation
             WHERE {condition} AND trashed IS NULL""",  # noqa: S608 - conditions of this module only
-        (value,),
+        values,
     )
     return [
         _Message(node, branch, number, Role(role), created, chat)
