@@ -227,8 +227,12 @@ class Loop:
                 self._line = text
             case Send(text):
                 self._send(text)
-            case Reply(question, onward, model):
-                self._listen(question, onward, model)
+            case Reply(question, onward, home, model):
+                try:
+                    self._listen(question, onward, model)
+                finally:
+                    if home is not None and answered(self._session, question) is None:
+                        self._session.store.go_to(self._session.conversation, home)
             case Opened(note):
                 self._show_where_it_stands(note)
             case Quit():

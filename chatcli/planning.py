@@ -75,10 +75,11 @@ def summary_due(session: Session, back: Iterable[Node], now: bool = False) -> Du
 
 def budget_for(session: Session, fixed: Count) -> Budget:
     settings, window = session.settings, session.window.get()
-    asked = settings[table.RESERVE]
+    asked, limit = settings[table.RESERVE], settings[table.NUM_PREDICT]
+    reserve = reserve_for(window, session.conversation.state.reserve if asked is None else asked)
     return Budget(
         window=window,
-        reserve=reserve_for(window, session.conversation.state.reserve if asked is None else asked),
+        reserve=min(reserve, limit) if limit is not None and limit > 0 else reserve,
         margin=margin_for(window, fixed.exact),
         fixed=fixed,
         history=settings[table.HISTORY_BUDGET],

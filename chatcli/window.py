@@ -90,5 +90,11 @@ def _allocated(session: Session, model: Model) -> int | None:
     row = loaded(session, model)
     if row is None:
         session.client.get().load(model.name, session.settings.options())
-        row = loaded(session, model)
+        row = loaded(session, model) or _sharing(session)
     return row.context_length if row is not None else None
+
+
+def _sharing(session: Session) -> Loaded | None:
+    """The only row there is, for a model just loaded: models made of one file are listed under one name."""
+    rows = session.client.get().loaded()
+    return rows[0] if len(rows) == 1 else None

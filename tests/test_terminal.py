@@ -18,7 +18,7 @@ if os.name != "posix":
 import pexpect
 import pyte
 
-from tests.faults import Engine, Hang, Slow, nobody_there
+from tests.faults import Cut, Engine, Hang, Slow, nobody_there
 
 PATIENCE = 20.0
 
@@ -213,6 +213,19 @@ def test_without_a_server_it_says_what_to_do_and_stays() -> None:
         person.settle()
         person.press("\x03\x04")
         assert person.ends() == 0
+
+
+def test_a_retry_that_fails_leaves_the_earlier_reply_in_its_place() -> None:
+    with Engine() as engine, terminal("-m", "demo", url=engine.url) as person:
+        engine.say("The first reply.")
+        person.see("Send a message")
+        person.enter("what is it?")
+        person.see("The first reply.")
+        engine.script(Cut(after=0))
+        person.enter("/retry")
+        person.see("broke off")
+        person.enter("/history")
+        person.until(lambda: person.text.count("The first reply.") == 2)
 
 
 def test_continue_shows_where_it_stood_and_goes_on() -> None:

@@ -162,3 +162,14 @@ def test_a_refused_prompt_is_counted_larger_until_one_was_measured() -> None:
     counting.learn(TALK, true)
     counting.learn(TALK, true)
     assert (counting.prompt(TALK).tokens, counting.prompt(TALK).exact) == (true, True)
+
+
+def test_one_message_that_the_server_cuts_otherwise_is_not_charged_to_every_reply() -> None:
+    counting, talk = exact("llama-bpe", "headers"), [SYSTEM]
+    for turn in range(12):
+        talk += [Message.user("Why?")]
+        odd = 1 if turn >= 8 else 0  # a message of turn 8 costs one token more than it should
+        counting.learn(talk, measured("llama-bpe", "headers", talk) + odd)
+        talk += [Message.assistant("Yes.")]
+    short = [SYSTEM, *talk[-3:-1], Message.user("Why?")]
+    assert counting.prompt(short).tokens >= measured("llama-bpe", "headers", short)

@@ -48,8 +48,9 @@ class Client:
         yield from stream.events(self._lines("/api/chat", request.body(), request.model))
 
     def models(self) -> list[Listed]:
-        """What is on the server's disk."""
-        return [models.read_listed(row) for row in self._rows("/api/tags")]
+        """What is on the server's disk, in its order; what it changed at the same time, by name."""
+        rows = [models.read_listed(row) for row in self._rows("/api/tags")]
+        return sorted(sorted(rows, key=lambda row: row.name), key=_age)
 
     def model(self, name: str, verbose: bool = False) -> Model:
         """What the server knows of one model. Raises Missing. `verbose`: with its vocabulary, megabytes of it."""
@@ -220,6 +221,10 @@ def _library() -> Any:
 
 def _steers_the_library(name: str) -> bool:
     return name.upper() in _STEERING or name.upper().endswith("_PROXY")
+
+
+def _age(row: Listed) -> float:
+    return -row.modified.timestamp() if row.modified is not None else 0.0
 
 
 def _authorization(url: str, basic: str | None) -> dict[str, str]:

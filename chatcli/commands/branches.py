@@ -48,8 +48,9 @@ def retry(
     if model is not None:
         known = session.client.get().model(model)
         check(Request(known.name, (question.message,), {}), known)
+    before = session.conversation.tip
     jump(session, question.id)
-    return Reply(question, model=model or "")
+    return Reply(question, home=before, model=model or "")
 
 
 @command("continue", "go")

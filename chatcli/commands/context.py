@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from chatcli.commands.registry import command
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Part, Plan
 from chatcli.conversation.usage import total
-from chatcli.errors import BadArgument, NotFound
+from chatcli.errors import BadArgument, NotFound, ServerError
 from chatcli.planning import plan_next
 from chatcli.render.views import Note, WindowView
 from chatcli.session import Session
@@ -50,7 +51,9 @@ def context(
     if why:
         return Show.of(_why(session, plan, number))
     model = session.model.get()
-    row = loaded(session, model)
+    row = None
+    with suppress(ServerError):  # all but this word is known here
+        row = loaded(session, model)
     turn = next((node.turn for node in session.conversation.back() if node.turn is not None), None)
     return Show.of(
         WindowView(

@@ -80,11 +80,13 @@ class Send:
 class Reply:
     """Get a reply to this question, which is the tip of the conversation, or go `onward` from a reply to it.
 
-    `model`: the one to ask this once; "" is the one that the settings name.
+    `model`: the one to ask this once; "" is the one that the settings name. `home`: where the tip goes back to
+    when no reply comes (None: before the question).
     """
 
     question: Node
     onward: Node | None = None
+    home: int | None = None
     model: str = ""
 
 

@@ -150,7 +150,12 @@ def _asked(question: Sequence[Node], system: int, budget: Budget, copies: Copies
         if system + sum(asked.cost(node.message).tokens for node in question) <= budget.most:
             return asked
     said = sum(asked.cost(node.message).tokens for node in question)
-    biggest = sorted((("system prompt", system), ("this message", said)), key=lambda row: -row[1])
+    sizes = (
+        ("system prompt", system),
+        ("this message" if len(question) == 1 else "this message and the reply so far", said),
+        ("the model's own template", budget.fixed.tokens if budget.fixed.tokens > budget.window // 8 else 0),
+    )
+    biggest = sorted(sizes, key=lambda row: -row[1])
     raise _too_long(budget, system + said, [row for row in biggest if row[1]])
 
 

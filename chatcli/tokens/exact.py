@@ -33,20 +33,27 @@ class Correction:
     measured: tuple[int, int] | None = None
 
     def of(self, replies: int) -> int:
-        return self.fixed + self.each * replies
+        """Tokens to add; none are taken off on the word of one measurement."""
+        added = self.fixed + self.each * replies
+        return added if self.sound else max(0, added)
 
     def settle(self, replies: int, missing: int) -> None:
-        """A prompt with so many replies cost `missing` more than counted: agree, solve for both, or shift."""
+        """A prompt with so many replies cost `missing` more than counted: agree, solve for both, or shift.
+
+        A solution that takes tokens off elsewhere is none: then it is one message that the server cuts into more
+        tokens than it should (Ollama's own engine does, on some runs of newlines), and not every reply.
+        """
         before, self.measured = self.measured, (replies, missing)
-        if self.of(replies) == missing:
+        if self.fixed + self.each * replies == missing:
             self.sound = True
             return
         self.sound = False
         if before and before[0] != replies and (missing - before[1]) % (replies - before[0]) == 0:
-            self.each = (missing - before[1]) // (replies - before[0])
+            each = (missing - before[1]) // (replies - before[0])
             # Two measurements for two unknowns are enough once; after that, they have to agree.
-            self.sound = not self.solved
-            self.solved = True
+            first, self.solved = not self.solved, True
+            if missing - each * replies >= 0:
+                self.each, self.sound = each, first
         self.fixed = missing - self.each * replies
 
 
