@@ -11,6 +11,7 @@ from chatcli.build import Wishes, build, close, new_conversation
 from chatcli.conversation.events import Text
 from chatcli.conversation.message import Message
 from chatcli.errors import BadReply
+from chatcli.paths import write_private
 from chatcli.prompt.attachments import read_image
 from chatcli.turn import ask, stream
 
@@ -78,11 +79,12 @@ class Chat:
         return (Message.system(system), *said) if system else said
 
     def save(self, file: str | Path) -> None:
-        """Write the conversation to a file: .md, .json, .jsonl or .html."""
+        """Write the conversation to a file of its owner's: .md, .json, .jsonl or .html. Raises BadFile."""
         from chatcli.store.transfer import export
 
         path = Path(file)
-        path.write_text(export(self._session.conversation, path.suffix[1:]), encoding="utf-8", errors="replace")
+        whole = self._session.store.whole(self._session.conversation.id)
+        write_private(path, export(whole, path.suffix[1:]))
 
     def close(self) -> None:
         close(self._session)

@@ -45,15 +45,27 @@ def go_on_in_memory(session: Session, error: StoreError) -> None:
 
 
 def _open_or_recover(paths: Paths, warnings: list[str]) -> Store:
+    store: Store | None = None
     try:
-        return Store.open(paths.store)
+        store = Store.open(paths.store)
+        last = store.last()
+        if last is not None:
+            store.conversation(last)
     except Damaged:
-        from chatcli.store.recovery import recover
-
-        done = recover(paths.store)
-        lost = f"; {done.lost} are lost" if done.lost else ""
-        warnings.append(
-            f"The store was damaged. What could be read of it, {done.messages} messages, is in a new one{lost}. "
-            f"The damaged file is kept as {done.kept}."
-        )
+        if store is not None:
+            store.close()
+        warnings.append(recovered(paths))
         return Store.open(paths.store)
+    return store
+
+
+def recovered(paths: Paths) -> str:
+    """Put what can be read of a damaged store into a new one, and say what came of it. The store is not open."""
+    from chatcli.store.recovery import recover
+
+    done = recover(paths.store)
+    lost = f"; {done.lost} are lost" if done.lost else ""
+    return (
+        f"The store was damaged. What could be read of it, {done.messages} messages, is in a new one{lost}. "
+        f"The damaged file is kept as {done.kept}."
+    )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from chatcli.conversation.message import Message
+from functools import lru_cache
+
+from chatcli.conversation.message import Attachment, Message
 from chatcli.conversation.usage import Count, total
+from chatcli.prompt.textfiles import sizes
 from chatcli.prompt.toolbar import Toolbar
 from chatcli.session import Session
 from chatcli.settings import table
+from chatcli.tokens.counter import Counter
 
 # A longer line is counted by its beginning: the toolbar is drawn on every key.
 COUNTED = 20_000
@@ -43,25 +47,41 @@ def spoken(session: Session) -> Count:
 
 
 def _coming(session: Session, typed: str) -> tuple[str, ...]:
-    """What the next message costs so far. Commands cost nothing; before an encoding is there nothing is said."""
-    pictures = tuple(session.pending)
-    if not session.counter.ready or not (typed.strip() or pictures) or typed.startswith("/"):
+    """What the next message costs so far, its files and pictures too. Commands cost nothing; before an encoding is
+    there nothing is said.
+    """
+    counter, pictures = session.counter, tuple(each for each in session.pending if each.kind == "image")
+    texts = [each for each in session.pending if each.kind == "text"]
+    if not counter.ready or not (typed.strip() or session.pending) or typed.startswith("/"):
         return ()
     begin = typed[:COUNTED]
-    count = session.counter.count(Message.user(begin, pictures))
+    count = counter.count(Message.user(begin, pictures))
     if len(typed) > len(begin):
         count = Count(count.tokens * len(typed) // len(begin))
+    named = [Count(size // 4) for size in sizes(typed)] if "@" in typed else []
+    count = total((count, *(_file(counter, each) for each in texts), *named))
     return (f"{count} typed",)
+
+
+@lru_cache(maxsize=64)
+def _file(counter: Counter, file: Attachment) -> Count:
+    """A file's tokens; an estimate, for of a long one only passages are sent."""
+    return Count(counter.text(file.data.decode("utf-8", "replace")).tokens)
 
 
 def _notes(session: Session) -> tuple[str, ...]:
     last = session.conversation.last
     out = last.turn.left_out if last is not None and last.turn is not None else 0
-    pictures = len(session.pending)
+    kinds = [each.kind for each in session.pending]
+    attached = [_counted(kinds.count("image"), "picture"), _counted(kinds.count("text"), "file")]
     notes = (
         f"{out} left out" if out else "",
-        f"{pictures} picture{'s' if pictures > 1 else ''} attached" if pictures else "",
+        f"{' and '.join(filter(None, attached))} attached" if kinds else "",
         "demo" if session.server.demo else "",
         "" if session.settings[table.SAVE] else "not saved",
     )
     return tuple(note for note in notes if note)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number > 1 else ''}" if number else ""

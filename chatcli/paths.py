@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from chatcli.errors import BadFile
+
 
 @dataclass(frozen=True, slots=True)
 class Paths:
@@ -42,6 +44,16 @@ def find_paths(home: Path | None = None) -> Paths:
         data=platformdirs.user_data_path("chatcli", appauthor=False),
         cache=platformdirs.user_cache_path("chatcli", appauthor=False),
     )
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write `text` to a file that is its owner's only (0600), unless it was there already. Raises BadFile."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
+            file.write(text)
+    except OSError as error:
+        raise BadFile(f"Cannot write {path}: {error.strerror}.", "Name another place.") from None
 
 
 def private_directory(path: Path) -> Path:

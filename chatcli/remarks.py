@@ -40,7 +40,7 @@ def _saw_less(turn: Turn) -> bool:
     if turn.usage.prompt_tokens is None:
         return False
     if turn.planned.exact:
-        return turn.usage.prompt_tokens < 0.9 * turn.planned.tokens - 16
+        return turn.usage.prompt_tokens < turn.planned.tokens - 8
     window = turn.options.get("num_ctx") or 0
     doubtful = turn.planned.tokens >= 0.7 * window  # an estimate raised by a refusal, say
     return not doubtful and turn.usage.prompt_tokens < 0.5 * turn.planned.tokens - 16

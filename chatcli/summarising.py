@@ -49,8 +49,11 @@ def waited_for(session: Session) -> Iterator[Event]:
     wanted = summary_due(session, islice(session.conversation.back(), 1, None))
     if wanted is not None:
         job = Job(wanted, session.conversation.id)
-        for _ in _asked(session, job):
-            yield Tick()
+        try:
+            for _ in _asked(session, job):
+                yield Tick()
+        except ChatcliError as error:
+            session.warnings.append(f"No summary could be made; what there was stays. {error.message}")
         take(session, job)
 
 

@@ -10,7 +10,8 @@ import pytest
 ROOT = Path(__file__).parent.parent / "chatcli"
 
 LAYERS: list[set[str]] = [
-    {"errors", "paths", "background", "interrupt"},
+    {"errors"},
+    {"paths", "background", "interrupt"},
     {"settings", "conversation"},
     {"prompt", "tokens", "context", "client", "render", "store"},
     {"session"},

@@ -32,7 +32,9 @@ def tokens(session: Session, *files: Annotated[str, Arg("text files", file_words
 
     Counted with the vocabulary of the model in use; `=` marks an exact count, `~` an estimate.
     """
-    texts = [(name, _text(name)) for name in files] or [("", read_stdin())]
+    texts, unread = _texts(files) if files else ([("", read_stdin())], [])
+    if not texts:
+        raise unread[0]
     if not files and not texts[0][1]:
         raise BadArgument("There is nothing to count.", "Name a file, or pipe text in.")
     with suppress(ServerError):  # no server, no vocabulary: the bundled encoding counts
@@ -42,9 +44,9 @@ def tokens(session: Session, *files: Annotated[str, Arg("text files", file_words
     rows = [(str(count), name) for count, (name, _) in zip(counts, texts, strict=True)]
     if len(rows) > 1:
         rows.append((str(total(counts)), "total"))
-    return Show.of(
-        Listing(("tokens", "file"), tuple(rows), right=frozenset({"tokens"}), note=_counted_by(session))
-    )
+    listing = Listing(("tokens", "file"), tuple(rows), right=frozenset({"tokens"}), note=_counted_by(session))
+    notes = [Note(error.message, "warning") for error in unread]
+    return Show((*notes, listing), exit_code=1 if unread else 0)
 
 
 @command("stats")
@@ -60,6 +62,17 @@ def stats(session: Session) -> Outcome:
         "From cache: an estimate, by the time the server took to read the prompt. Speeds are in tokens a second."
     )
     return Show.of(Listing(columns, rows, right=frozenset(columns), note=note))
+
+
+def _texts(files: Sequence[str]) -> tuple[list[tuple[str, str]], list[BadFile]]:
+    """What can be read, by name; and why the rest cannot."""
+    texts, unread = [], []
+    for name in files:
+        try:
+            texts.append((name, _text(name)))
+        except BadFile as error:
+            unread.append(error)
+    return texts, unread
 
 
 def _text(name: str) -> str:

@@ -12,13 +12,15 @@ from pathlib import Path
 import chatcli
 from chatcli.commands.outcome import Outcome, Show
 from chatcli.commands.registry import command
-from chatcli.errors import ChatcliError
+from chatcli.errors import ChatcliError, Damaged
+from chatcli.keeping import recovered
 from chatcli.render.views import Listing
 from chatcli.session import Session
 from chatcli.settings import table
 from chatcli.settings.file import read_file
 from chatcli.settings.settings import Layer, Settings
 from chatcli.settings.table import TABLE
+from chatcli.store.store import Store
 from chatcli.window import as_allocated, gigabytes, loaded
 
 # Columns below which tables and the toolbar lose what they say.
@@ -79,13 +81,10 @@ def _store(session: Session) -> Iterator[Finding]:
         return
     if session.store.read_only is not None:
         yield Finding("store", session.store.read_only.message, session.store.read_only.hint)
-    broken = session.store.check()
-    if broken:
-        yield Finding(
-            "store",
-            f"{path} is damaged: {'; '.join(broken[:3])}",
-            "Export what matters (chatcli chats export), then move the file away and import it again.",
-        )
+    if _is_broken(session):
+        session.store.close()
+        yield Finding("store", recovered(session.paths), "Nothing more: chatcli goes on with the new one.")
+        session.store = Store.open(path)
     trash = len(session.store.trash())
     size = path.stat().st_size if path.exists() else 0
     in_trash = f", {trash} in the trash" if trash else ""
@@ -93,6 +92,13 @@ def _store(session: Session) -> Iterator[Finding]:
         "store", f"{path}: {_counted(len(session.store.entries()), 'conversation')}{in_trash}, {gigabytes(size)}"
     )
     yield from _privacy(path)
+
+
+def _is_broken(session: Session) -> bool:
+    try:
+        return bool(session.store.check())
+    except Damaged:
+        return True
 
 
 def _privacy(path: Path) -> Iterator[Finding]:

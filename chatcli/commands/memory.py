@@ -126,10 +126,14 @@ def drop(session: Session, *numbers: Annotated[int, Arg("numbers of messages")])
     path = session.conversation.path()
     first = next(index for index, node in enumerate(path) if node.id in doomed)
     session.store.go_to(session.conversation, path[first].parent)
+    new = {}
     for node in path[first:]:
         if node.id not in doomed:
-            session.store.append(session.conversation, node.message, ended=node.ended)
-    _keep(session, undone(session.conversation.state))
+            new[node.id] = session.store.append(session.conversation, node.message, ended=node.ended).id
+    state = undone(session.conversation.state)
+    pins = frozenset(new.get(each, each) for each in state.pins)
+    forgotten = frozenset(new.get(each, each) for each in state.forgotten)
+    _keep(session, replace(state, pins=pins, forgotten=forgotten))
     return Show.of(Note(f"The conversation goes on without {_listed(numbers)}; /back undoes that.", "good"))
 
 

@@ -14,7 +14,8 @@ from chatcli.commands.outcome import Confirm, Opened, Outcome, Show, Watch
 from chatcli.commands.registry import command
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Conversation
-from chatcli.errors import BadArgument, BadFile, UserError
+from chatcli.errors import BadArgument, UserError
+from chatcli.paths import write_private
 from chatcli.prompt.completer import paths
 from chatcli.render.views import Note
 from chatcli.session import Session
@@ -137,10 +138,7 @@ def exported(session: Session, conversation: int, form: str) -> str:
 
 def _export(session: Session, file: Path) -> Outcome:
     text = exported(session, session.conversation.id, EXPORTS[file.suffix.lower()])
-    try:
-        file.write_text(text, encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise BadFile(f"Cannot write {file}: {error.strerror}.", "Name another place.") from None
+    write_private(file, text)
     return Show.of(Note(f"Written to {file}.", "good"))
 
 

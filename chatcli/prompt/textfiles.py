@@ -33,9 +33,18 @@ def read_texts(named: str, cwd: Path | None = None) -> list[Attachment]:
 def mentioned(text: str, cwd: Path | None = None) -> tuple[Attachment, ...]:
     """The files that `text` names as @path; what stands behind an @ and is no file is only text."""
     here = cwd or Path.cwd()
+    return tuple(attachment for name in _names(text, here) for attachment in read_texts(name, here))
+
+
+def sizes(text: str, cwd: Path | None = None) -> list[int]:
+    """The sizes in bytes of the files that `text` names as @path, unread: cheap enough for every key."""
+    here = cwd or Path.cwd()
+    return [(here / Path(name).expanduser()).stat().st_size for name in _names(text, here)]
+
+
+def _names(text: str, here: Path) -> list[str]:
     names = ["".join(groups).rstrip(",;:!?") for groups in _MENTION.findall(text)]
-    files = [name for name in dict.fromkeys(names) if name and _is_file(here, name)]
-    return tuple(attachment for name in files for attachment in read_texts(name, here))
+    return [name for name in dict.fromkeys(names) if name and _is_file(here, name)]
 
 
 def _is_file(here: Path, name: str) -> bool:

@@ -28,7 +28,7 @@ def copy(text: str, write: Callable[[str], object] | None) -> str:
     if len(encoded) > _MOST:
         raise ChatcliError(
             "This is too long to be copied through the terminal.",
-            "Copy a part of it, or /export the conversation.",
+            "Copy a part of it, or /save FILE for all of it.",
         )
     write(_for_tmux(f"\x1b]52;c;{encoded}\x07"))
     return "the terminal"

@@ -90,6 +90,8 @@ class Counter:
             return
         if (key, source) == (self._key, self._source):
             self._exact, self._trouble = exact, ""
+            if not exact.vocabulary.known:
+                self._trouble = f"how the model's vocabulary cuts words ({exact.vocabulary.pre}) is not known here"
 
     @property
     def ready(self) -> bool:
