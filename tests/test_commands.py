@@ -26,10 +26,11 @@ from chatcli.errors import (
     UnknownSetting,
     UserError,
 )
-from chatcli.render.views import Document, History, Listing, Note, Source, WindowView
+from chatcli.render.views import History, WindowView
 from chatcli.session import Session
 from chatcli.settings import table
-from chatcli.turn import answer, ask
+from chatcli.turn import answer
+from tests.commanding import do, say, shown
 from tests.faults import Cut, Engine, nobody_there
 
 PNG = bytes.fromhex(
@@ -49,29 +50,6 @@ def session(engine: Engine) -> Iterator[Session]:
     opened = build(Wishes({"host": engine.url, "model": "demo"}))
     yield opened
     close(opened)
-
-
-def do(session: Session, line: str) -> Outcome:
-    return everything().dispatch(session, line)
-
-
-def shown(outcome: Outcome) -> str:
-    """The text of what is to be shown, whatever its form."""
-    assert isinstance(outcome, Show)
-    texts = []
-    for view in outcome.views:
-        match view:
-            case Note(text) | Document(text) | Source(text):
-                texts.append(text)
-            case Listing(_, rows):
-                texts += [" ".join(row) for row in rows]
-            case _:
-                texts.append(repr(view))
-    return "\n".join(texts)
-
-
-def say(session: Session, text: str) -> None:
-    answer(session, ask(session, text), lambda event: None)
 
 
 # The grammar

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from chatcli.build import Wishes, build, close
-from chatcli.commands import everything
-from chatcli.commands.outcome import Copy, Outcome, Prefill, Show, Watch
+from chatcli.commands.outcome import Copy, Outcome, Prefill
 from chatcli.conversation.plan import Fate, Kind
 from chatcli.errors import BadFile, NotFound, UserError
 from chatcli.planning import plan_next
-from chatcli.render.views import Document, Listing, Note, Source
 from chatcli.session import Session
 from chatcli.turn import answer, ask
+from tests import commanding
+from tests.commanding import followed, say, shown
 from tests.faults import Engine
 
 
@@ -33,30 +33,7 @@ def session(engine: Engine) -> Iterator[Session]:
 
 
 def do(session: Session, line: str) -> Outcome:
-    outcome = everything().dispatch(session, line)
-    if isinstance(outcome, Watch):
-        for _ in outcome.progress:
-            pass
-        return outcome.then()
-    return outcome
-
-
-def shown(outcome: Outcome) -> str:
-    assert isinstance(outcome, Show)
-    texts = []
-    for view in outcome.views:
-        match view:
-            case Note(text) | Document(text) | Source(text):
-                texts.append(text)
-            case Listing(_, rows):
-                texts += [" ".join(row) for row in rows]
-            case _:
-                texts.append(repr(view))
-    return "\n".join(texts)
-
-
-def say(session: Session, text: str) -> None:
-    answer(session, ask(session, text), lambda event: None)
+    return followed(session, commanding.do(session, line))
 
 
 def talk(session: Session, engine: Engine, exchanges: int) -> None:
@@ -70,6 +47,7 @@ def test_compact_puts_a_summary_in_the_place_of_older_messages_and_uncompact_tak
 ) -> None:
     with pytest.raises(UserError, match="nothing to summarise"):
         do(session, "compact")
+    do(session, "set strategy trim")  # nothing is summarised behind the test's back
     talk(session, engine, 8)
     engine.say("We spoke of eight things; tastes differ.")
     assert "eight things" in shown(do(session, "compact --dry"))
@@ -77,6 +55,7 @@ def test_compact_puts_a_summary_in_the_place_of_older_messages_and_uncompact_tak
     engine.say("We spoke of eight things; tastes differ.")
     assert "eight things" in shown(do(session, "compact"))
     assert "eight things" in shown(do(session, "summary"))
+    do(session, "set strategy auto")
     engine.say("Yes.")
     say(session, "And now?")
     sent = engine.chats[-1]["messages"]
@@ -91,6 +70,7 @@ def test_compact_puts_a_summary_in_the_place_of_older_messages_and_uncompact_tak
 
 
 def test_a_summary_that_is_empty_changes_nothing(session: Session, engine: Engine) -> None:
+    do(session, "set strategy trim")
     talk(session, engine, 8)
     engine.say(" ")
     with pytest.raises(UserError, match="will not do"):

@@ -13,10 +13,10 @@ from chatcli.context.account import account
 from chatcli.context.budget import Budget, Rooms, rooms
 from chatcli.context.copies import Copies, Counting
 from chatcli.context.front import Front, front
-from chatcli.context.lookup import MOST, look_up
+from chatcli.context.lookup import MOST, LookedUp, look_up
 from chatcli.context.memory import Memory
 from chatcli.context.strategies import RECALLS, STRATEGIES, SUMMARISES, Choice, Need
-from chatcli.conversation.message import Role
+from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Plan
 from chatcli.conversation.state import State, Summary
 from chatcli.conversation.tree import Node
@@ -51,17 +51,9 @@ def assemble(  # noqa: PLR0913, PLR0917 - the last three are wishes and will bec
     most = front(system, memory.preset, pinned, summary, copies)
     room = rooms_for(budget, bare, most, strategy, memory)
     spoken = sum(asked.cost(node.message).tokens for node in question)
-    choice = STRATEGIES[strategy](
-        Need(
-            question=question[0],
-            earlier=nodes,
-            room=max(0, min(budget.room - most.tokens - spoken, room.history)),
-            share=room.share,
-            cost=lambda node: copies.cost(node.message).tokens,
-            state=state,
-            messages=window_messages,
-        )
-    )
+    space = max(0, min(budget.room - most.tokens - spoken, room.history))
+    need = Need(question[0], nodes, space, room.share, copies.tokens, state, window_messages)
+    choice = STRATEGIES[strategy](need)
     first = (choice.sent or question)[0]
     summary = summary if summary and _stands(summary, first, choice, memory) else None
     begin = front(system, memory.preset, [node for node in pinned if node.number < first.number], summary, copies)
@@ -76,14 +68,21 @@ def assemble(  # noqa: PLR0913, PLR0917 - the last three are wishes and will bec
         budget.room - begin.tokens - verbatim - spoken,
         min(room.history - verbatim, int(room.history * MOST)),
     )
-    messages = (
+    parts = account(begin, summary, choice, question, copies, asked, looked_up, budget.fixed)
+    messages = _in_order(begin, choice, looked_up, question[1:], copies, asked)
+    return Plan(messages, parts, budget.window, budget.reserve, budget.margin), choice.state
+
+
+def _in_order(
+    begin: Front, choice: Choice, looked_up: LookedUp, onward: Sequence[Node], copies: Copies, asked: Copies
+) -> tuple[Message, ...]:
+    """What is sent: the front, the history, the question's copy, and a reply to it that is to be continued."""
+    return (
         *((begin.message,) if begin.message else ()),
         *(copies.of(node.message) for node in choice.sent),
         looked_up.message,
-        *(asked.of(node.message) for node in question[1:]),
+        *(asked.of(node.message) for node in onward),
     )
-    parts = account(begin, summary, choice, question, copies, asked, looked_up, budget.fixed)
-    return Plan(messages, parts, budget.window, budget.reserve, budget.margin), choice.state
 
 
 def from_last_question(nodes: Iterator[Node]) -> tuple[Node, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from chatcli.conversation.message import Attachment, Message
+from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import Count
 
 Counting = Callable[[Message], Count]
@@ -39,6 +40,10 @@ class Copies:
 
     def cost(self, message: Message) -> Count:
         return self.count(self.of(message))
+
+    def tokens(self, node: Node) -> int:
+        """What sending the node's message costs."""
+        return self.cost(node.message).tokens
 
     def sends_whole(self, message: Message) -> bool:
         """Are the message's text files small enough, together, to be sent with it?"""

@@ -89,18 +89,24 @@ def due(  # noqa: PLR0913, PLR0917 - as assemble
     if not older:
         return None
     continued = ask.continuing(plan, older, recent.nodes) if plan is not None else None
-    whole = older[0].parent is None or (old is not None and older[0].parent == old.upto)
     return Due(
         messages=continued or ask.alone(older),
         limit=limit,
-        first=(old.first if old and whole and old.first else 1) if whole else older[0].number,
+        first=_first(older[0], old),
         last=older[-1].number,
         upto=older[-1].id,
         cut=kept[0].id if kept else None,
-        replaces=sum(copies.cost(node.message).tokens for node in older)
-        + sum(p.count.tokens for p in begin.summary),
+        replaces=sum(map(copies.tokens, older)) + sum(part.count.tokens for part in begin.summary),
         cached=continued is not None,
     )
+
+
+def _first(oldest: Node, old: Summary | None) -> int:
+    """The number from which on a summary of `oldest` and what follows, and of the summary before it, stands."""
+    whole = oldest.parent is None or (old is not None and oldest.parent == old.upto)
+    if not whole:
+        return oldest.number
+    return old.first if old is not None and old.first else 1
 
 
 def accepted(due: Due, answer: str, state: State, count: Counting) -> State | None:
