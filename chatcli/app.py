@@ -65,6 +65,8 @@ def run(wishes: Wishes) -> int:
             stack.callback(close, session)
             opening = open_named(session, wishes.named) if wishes.named is not None else None
             loop = Loop(session)
+        if not loop.plain:  # between prompts, too, keys are kept as they are: an Enter pressed there is an Enter
+            stack.enter_context(quiet_keyboard())
         loop.run(opening)
     return 0
 
@@ -102,6 +104,10 @@ class Loop:
         self._wanted = [settings[each] for each in FURNITURE]
         self._screen = make_screen(settings)
         self._reader = make_reader(self._session, self._screen)
+
+    @property
+    def plain(self) -> bool:
+        return self._screen.plain
 
     def run(self, opening: Outcome | None = None) -> None:
         """`opening`: what to begin with."""

@@ -19,7 +19,7 @@ termios = pytest.importorskip("termios")
 
 # A reply that comes until `over` exists, then one prompt after the other until Ctrl+D.
 PROGRAM = """
-import sys, termios, time
+import fcntl, struct, sys, termios, time
 from pathlib import Path
 from chatcli.prompt.line import Line, ReaderOptions
 from chatcli.prompt.quiet import quiet_keyboard
@@ -29,10 +29,14 @@ from chatcli.prompt.toolbar import Toolbar
 over, plain = Path(sys.argv[1]), "plain" in sys.argv
 reader = Reader(None, lambda _: [], lambda: Toolbar("m", "0", 0, 0), ReaderOptions(plain=plain))
 before = termios.tcgetattr(0)
+
+def typed():  # bytes that the kernel has ready to be read
+    return struct.unpack("i", fcntl.ioctl(0, termios.FIONREAD, b"    "))[0]
+
 try:
     with quiet_keyboard(plain=plain):
         print("REPLY", flush=True)
-        while not over.exists():
+        while not over.exists() or typed() < int(over.read_text() or 0):
             time.sleep(0.01)
         if "fail" in sys.argv:
             raise ValueError
@@ -66,10 +70,17 @@ def reply(tmp_path: Path, *words: str) -> Iterator[tuple[Any, Path]]:
         child.close(force=True)
 
 
+def type_during_reply(child: Any, over: Path, keys: str) -> None:
+    """The reply ends when all these keys are in the kernel's hands, which takes it a moment."""
+    child.send(keys)
+    sent = over.with_suffix(".sent")
+    sent.write_text(str(len(keys.encode())))
+    sent.rename(over)
+
+
 def test_what_is_typed_into_a_reply_is_the_next_line_and_is_not_echoed(tmp_path: Path) -> None:
     with reply(tmp_path) as (child, over):
-        child.send("next qustion\x1b[D\x1b[D\x1b[D\x1b[D\x1b[De\r")
-        over.touch()
+        type_during_reply(child, over, "next qustion\x1b[D\x1b[D\x1b[D\x1b[D\x1b[De\r")
         child.expect("RESTORED")
         assert "question" not in child.before
         assert "next" not in child.before
@@ -79,8 +90,7 @@ def test_what_is_typed_into_a_reply_is_the_next_line_and_is_not_echoed(tmp_path:
 
 def test_what_is_not_ended_by_enter_waits_in_the_line(tmp_path: Path) -> None:
     with reply(tmp_path) as (child, over):
-        child.send("next quesx\x7f")
-        over.touch()
+        type_during_reply(child, over, "next quesx\x7f")
         child.expect("RESTORED")
         child.expect_exact("next ques")
         child.send("tion\r")
@@ -91,8 +101,7 @@ def test_what_is_not_ended_by_enter_waits_in_the_line(tmp_path: Path) -> None:
 def test_a_paste_into_a_reply_is_one_line(tmp_path: Path) -> None:
     with reply(tmp_path) as (child, over):
         assert "\x1b[?2004h" in child.before
-        child.send("\x1b[200~one\rtwo\r\x1b[201~")
-        over.touch()
+        type_during_reply(child, over, "\x1b[200~one\rtwo\r\x1b[201~")
         child.expect_exact("two")
         child.send("\r")
         child.expect_exact(r"GOT Line(text='one\ntwo\n', pasted=True)")
@@ -161,8 +170,7 @@ def test_in_the_background_the_terminal_is_left_alone(tmp_path: Path) -> None:
 
 def test_plain_lines_work_too_and_no_marks_are_sent(tmp_path: Path) -> None:
     with reply(tmp_path, "plain") as (child, over):
-        child.send("next\r")
-        over.touch()
+        type_during_reply(child, over, "next\r")
         child.expect("RESTORED")
         assert "\x1b" not in child.before
         child.expect_exact("GOT Line(text='next', pasted=False)")
