@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from chatcli.build import Wishes, build, close
+from chatcli.session import Session
+from tests.faults import Engine
 
 settings.register_profile("chatcli", deadline=None)  # no test asserts on time
 settings.load_profile("chatcli")
@@ -47,3 +52,18 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", loopback_only)
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    """The demo engine on a real socket."""
+    with Engine() as running:
+        yield running
+
+
+@pytest.fixture
+def session(engine: Engine) -> Iterator[Session]:
+    """A session that talks to it; its client, store and counter are the program's own."""
+    opened = build(Wishes({"host": engine.url, "model": "demo"}))
+    yield opened
+    close(opened)

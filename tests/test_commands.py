@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -37,19 +36,6 @@ PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360000002000100"
     "05fe02fea7569f0000000049454e44ae426082"
 )
-
-
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    with Engine() as running:
-        yield running
-
-
-@pytest.fixture
-def session(engine: Engine) -> Iterator[Session]:
-    opened = build(Wishes({"host": engine.url, "model": "demo"}))
-    yield opened
-    close(opened)
 
 
 # The grammar

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatcli.build import Wishes, build, close
 from chatcli.commands import everything
 from chatcli.commands.outcome import Choose, Opened, Prefill, Reply
 from chatcli.commands.tree import WIDTH, draw, tips_of
@@ -22,19 +20,6 @@ from chatcli.settings import table
 from chatcli.store.listing import Twig
 from tests.commanding import do, followed, said, say, shown
 from tests.faults import Cut, Engine
-
-
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    with Engine() as running:
-        yield running
-
-
-@pytest.fixture
-def session(engine: Engine) -> Iterator[Session]:
-    opened = build(Wishes({"host": engine.url, "model": "demo"}))
-    yield opened
-    close(opened)
 
 
 @pytest.fixture

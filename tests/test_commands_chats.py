@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from chatcli import cli
-from chatcli.build import Wishes, build, close
+from chatcli.build import close
 from chatcli.commands import everything
 from chatcli.commands.chats import open_named
 from chatcli.commands.outcome import Choose, Confirm, Opened, Watch
@@ -19,19 +18,6 @@ from chatcli.session import Session
 from chatcli.settings import table
 from tests.commanding import do, followed, said, say, shown
 from tests.faults import Cut, Engine
-
-
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    with Engine() as running:
-        yield running
-
-
-@pytest.fixture
-def session(engine: Engine) -> Iterator[Session]:
-    opened = build(Wishes({"host": engine.url, "model": "demo"}))
-    yield opened
-    close(opened)
 
 
 @pytest.fixture

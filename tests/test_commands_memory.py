@@ -20,12 +20,6 @@ from tests.faults import Engine
 
 
 @pytest.fixture
-def engine() -> Iterator[Engine]:
-    with Engine() as running:
-        yield running
-
-
-@pytest.fixture
 def session(engine: Engine) -> Iterator[Session]:
     opened = build(Wishes({"host": engine.url, "model": "demo", "num_ctx": "1k"}))
     yield opened

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from chatcli.conversation.message import Message
-from chatcli.conversation.usage import NOTHING, Count, total
+from chatcli.conversation.usage import Count, total
 
 
 class Kind(StrEnum):
@@ -82,6 +82,3 @@ def with_template(plan: Plan, count: Count) -> Plan:
     """The same plan, with what the request costs besides its messages."""
     parts = (replace(each, count=count) if each.kind is Kind.TEMPLATE else each for each in plan.parts)
     return replace(plan, parts=tuple(parts))
-
-
-EMPTY = Plan(messages=(), parts=(Part(Kind.TEMPLATE, Fate.SENT, NOTHING),), window=0, reserve=0)
