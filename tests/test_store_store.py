@@ -336,3 +336,23 @@ def test_memory_keeps_nothing_on_disk(home: Path) -> None:
         say(store, conversation, "hi", "hello")
         assert texts(store.conversation(conversation.id)) == ["hi", "hello"]
     assert not home.exists()
+
+
+def test_a_copy_of_a_message_keeps_its_time_and_its_turn(path: Path) -> None:
+    clock = iter(datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(100))
+    with Store.open(path, now=lambda: next(clock)) as store:
+        conversation = store.create()
+        say(store, conversation, "a")
+        draft = store.begin_reply(conversation, conversation.path()[0])
+        reply = draft.finish(Message.assistant("b"), Ended.LENGTH, TURN)
+        store.go_to(conversation, conversation.path()[0].id)
+        copied = store.copy(conversation, reply)
+        assert copied.id != reply.id
+        assert conversation.tip == copied.id
+        assert (copied.message, copied.created, copied.ended, copied.turn) == (
+            reply.message,
+            reply.created,
+            reply.ended,
+            reply.turn,
+        )
+        assert reopened(path, conversation.id).last == copied

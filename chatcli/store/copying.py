@@ -25,16 +25,7 @@ def copy_into(database: Database, source: Conversation, target: int) -> None:
         with database.writing() as connection:
             for node in portion:
                 parent = ids[node.parent] if node.parent is not None else None
-                copy = nodes.insert(
-                    connection,
-                    target,
-                    parent,
-                    node.message,
-                    created=pack_time(node.created),
-                    ended=node.ended,
-                    turn=node.turn,
-                )
-                ids[node.id] = copy.id
+                ids[node.id] = nodes.insert_copy(connection, target, parent, node).id
     if everything:
         with database.writing() as connection:
             _show(connection, source, target, ids)

@@ -62,6 +62,14 @@ def insert(
     return Node(node_id, parent, number, message, unpack_time(created), ended, turn)
 
 
+def insert_copy(connection: sqlite3.Connection, conversation: int, parent: int | None, node: Node) -> Node:
+    """What `node` says, with its turn and its time, once more below `parent`."""
+    created = pack_time(node.created)
+    return insert(
+        connection, conversation, parent, node.message, created=created, ended=node.ended, turn=node.turn
+    )
+
+
 def rewrite(connection: sqlite3.Connection, node: int, message: Message, ended: Ended, turn: Turn | None) -> None:
     """The final form of a reply that was in progress."""
     passages.unindex(connection, node)

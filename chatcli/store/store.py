@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from sqlite3 import Connection
 from types import TracebackType
-from typing import Self
+from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from chatcli.conversation.candidate import Found
 from chatcli.conversation.hit import Hit
@@ -29,6 +30,9 @@ from chatcli.store.rows import pack, pack_json, pack_time, state_to_plain
 from chatcli.store.search import search
 from chatcli.store.title import clean_title, title_of
 from chatcli.store.trash import purge
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def utc_now() -> datetime:
@@ -82,14 +86,12 @@ class Store:
 
     def conversation(self, conversation_id: int) -> Conversation:
         """Open a conversation at its tip: the end of its path is loaded, the rest comes when it is looked at."""
-        with self._database.reading() as connection:
-            return heads.read(connection, conversation_id, self._loader(conversation_id))
+        return self.read(heads.read, conversation_id, self._loader(conversation_id))
 
     def whole(self, conversation_id: int) -> Conversation:
         """A conversation with all its branches loaded: for exports."""
         conversation = self.conversation(conversation_id)
-        with self._database.reading() as connection:
-            everything = nodes.everything(connection, conversation_id)
+        everything = self.read(nodes.everything, conversation_id)
         conversation.nodes = {node.id: node for node in everything}
         return conversation
 
@@ -122,6 +124,15 @@ class Store:
         conversation.title = title
         return node
 
+    def copy(self, conversation: Conversation, node: Node) -> Node:
+        """Say again at the tip what `node` says: a new node with its message, ending, turn, and time (but none
+        earlier than its parent's)."""
+        with self._database.writing() as connection:
+            copied = nodes.insert_copy(connection, conversation.id, conversation.tip, node)
+            nodes.move_tip(connection, conversation.id, copied)
+        conversation.add(copied)
+        return copied
+
     def begin_reply(self, conversation: Conversation, question: Node) -> Draft:
         """A reply to `question` is coming. Nothing is stored before its first save."""
         return Draft(self._database, conversation, question, self._now)
@@ -138,15 +149,13 @@ class Store:
 
     def children(self, conversation: Conversation, node_id: int | None) -> list[Node]:
         """What was said after that message (None: the beginnings), oldest first: the branches that part there."""
-        with self._database.reading() as connection:
-            found = nodes.children(connection, conversation.id, node_id)
+        found = self.read(nodes.children, conversation.id, node_id)
         conversation.nodes.update((node.id, node) for node in found)
         return found
 
     def outline(self, conversation_id: int) -> list[Twig]:
         """The whole tree in brief, in the order it grew."""
-        with self._database.reading() as connection:
-            return listing.outline(connection, conversation_id)
+        return self.read(listing.outline, conversation_id)
 
     def name(self, conversation: Conversation, name: str, node_id: int | None) -> None:
         """Give a place in the conversation a name, to come back to (None: take the name away)."""
@@ -181,8 +190,7 @@ class Store:
         self._set(conversation_id, "trashed", None)
 
     def trash(self) -> list[Entry]:
-        with self._database.reading() as connection:
-            return listing.entries(connection, trashed=True)
+        return self.read(listing.entries, trashed=True)
 
     def purge(self) -> int:
         """Empty the trash for good; returns how many conversations went. Others may write between its steps."""
@@ -190,13 +198,11 @@ class Store:
 
     def last(self, demo: bool = False) -> int | None:
         """The conversation in which something was said last, and which is at some message now."""
-        with self._database.reading() as connection:
-            return listing.last(connection, demo)
+        return self.read(listing.last, demo)
 
     def entries(self, limit: int | None = None, demo: bool | None = None) -> list[Entry]:
         """The conversations, the last used first. `demo`: only those of the demo engine, or only the others."""
-        with self._database.reading() as connection:
-            return listing.entries(connection, limit=limit, demo=demo)
+        return self.read(listing.entries, limit=limit, demo=demo)
 
     def find(self, name: str) -> list[Entry]:
         """The conversations that `name` may mean: by exact title, else by id, else by how titles begin, else by
@@ -217,10 +223,9 @@ class Store:
         In all conversations, but for the trash; or in one; or, with `before`, on the path that leads to that node
         of the conversation. `per_message` gives of each message only its best passage.
         """
-        with self._database.reading() as connection:
-            return search(
-                connection, terms, conversation=conversation, before=before, limit=limit, per_message=per_message
-            )
+        return self.read(
+            search, terms, conversation=conversation, before=before, limit=limit, per_message=per_message
+        )
 
     def candidates(
         self,
@@ -236,19 +241,20 @@ class Store:
         leads to node `upto`, it included (`all_chats`: or in other conversations), and those beside them. What was
         said on the path in one of `spans` is preferred, and found without any of the terms, too.
         """
-        with self._database.reading() as connection:
-            wish = Wish(terms, conversation, upto, spans, limit, all_chats)
-            return candidates(connection, wish)
+        return self.read(candidates, Wish(terms, conversation, upto, spans, limit, all_chats))
 
     def on_path(self, conversation: Conversation, upto: int, ids: Iterable[int]) -> list[Node]:
         """Those of the nodes that are on the path that leads to node `upto`, it included, in its order."""
-        with self._database.reading() as connection:
-            return nodes.on_path(connection, conversation.id, upto, ids)
+        return self.read(nodes.on_path, conversation.id, upto, ids)
 
     def with_files(self, conversation: Conversation, upto: int) -> list[Node]:
         """The nodes with text files attached on the path that leads to node `upto`, it included, in its order."""
+        return self.read(nodes.with_files, conversation.id, upto)
+
+    def read(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **named: P.kwargs) -> T:
+        """What one of this package's reading functions finds; they take a connection first."""
         with self._database.reading() as connection:
-            return nodes.with_files(connection, conversation.id, upto)
+            return query(connection, *args, **named)
 
     def check(self) -> list[str]:
         """Read everything and see whether it fits together; what does not. For chatcli doctor."""
@@ -268,8 +274,7 @@ class Store:
 
     def _loader(self, conversation: int) -> Callable[[int], list[Node]]:
         def load(node_id: int) -> list[Node]:
-            with self._database.reading() as connection:
-                return nodes.ancestors(connection, conversation, node_id)
+            return self.read(nodes.ancestors, conversation, node_id)
 
         return load
 
