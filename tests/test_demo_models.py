@@ -39,7 +39,8 @@ def names(engine: Engine) -> list[str]:
 
 
 def test_demo_is_listed_first(engine: Engine) -> None:
-    assert names(engine) == ["demo:latest", "demo-vision:latest", "demo-thinking:latest", "demo-brief:latest"]
+    own = ("demo", "demo-vision", "demo-thinking", "demo-brief", "demo-embed")
+    assert names(engine) == [f"{name}:latest" for name in own]
 
 
 def test_each_model_says_what_it_can(engine: Engine) -> None:
@@ -48,6 +49,7 @@ def test_each_model_says_what_it_can(engine: Engine) -> None:
         "demo-vision:latest": ["completion", "vision"],
         "demo-thinking:latest": ["completion", "thinking"],
         "demo-brief:latest": ["completion"],
+        "demo-embed:latest": ["embedding"],
     }
 
 
@@ -138,9 +140,16 @@ def test_a_deleted_model_is_gone(engine: Engine) -> None:
     assert show(engine, "demo-brief") == {"error": "model 'demo-brief' not found"}
 
 
+def test_the_embedding_model_does_not_chat(engine: Engine) -> None:
+    said = ask(
+        engine, "POST", "/api/chat", {"model": "demo-embed", "messages": [{"role": "user", "content": "Hi"}]}
+    )
+    assert said == [{"error": '"demo-embed" does not support chat'}]
+
+
 def test_texts_that_share_words_have_vectors_that_are_close(engine: Engine) -> None:
     texts = ["the cat sat on the mat", "a cat on a mat", "quarterly budget figures", ""]
-    answer = ask(engine, "POST", "/api/embed", {"model": "demo", "input": texts})[0]
+    answer = ask(engine, "POST", "/api/embed", {"model": "demo-embed", "input": texts})[0]
     cat, also_cat, budget, empty = answer["embeddings"]
 
     def likeness(one: list[float], other: list[float]) -> float:

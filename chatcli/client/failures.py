@@ -239,6 +239,7 @@ _BY_WORDS: tuple[tuple[str, Callable[[Refusal], ChatcliError]], ...] = (
         r"does not support (chat|generate|completion)",
         _said_no("It is not a model to chat with. Choose another with /model."),
     ),
+    (r"does not support embed", _said_no("It is no embedding model. Get one with /pull nomic-embed-text.")),
     (r"more system memory|out of memory|cudamalloc failed|unable to allocate", _said_no(_MEMORY)),
     (
         r"runner (process )?(has )?(terminated|stopped|no longer)|runner process|unable to load model",

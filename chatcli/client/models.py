@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from chatcli.client import failures
 from chatcli.conversation.message import Message, Role
 
 
@@ -117,6 +118,15 @@ def read_loaded(row: Mapping[str, Any]) -> Loaded:
 def read_progress(line: Mapping[str, Any]) -> Progress:
     """From a line of /api/pull."""
     return Progress(_text(line.get("status")), _number(line.get("completed")), _number(line.get("total")))
+
+
+def read_vectors(answer: Mapping[str, Any], count: int, url: str) -> list[list[float]]:
+    """From the answer to /api/embed at `url`: as many vectors as texts were sent, all of one length."""
+    rows = [_list(row) for row in _list(answer.get("embeddings"))]
+    numbers = all(isinstance(value, int | float) for row in rows for value in row)
+    if len(rows) != count or not numbers or len({len(row) for row in rows}) > 1 or not all(rows):
+        raise failures.not_ollama(url, f"/api/embed has no vectors for the {count} texts it was sent")
+    return rows
 
 
 def same_model(one: str, other: str) -> bool:

@@ -68,6 +68,27 @@ class Client:
         with closing(self._relayed(ask)) as answers:
             return next(answer for answer in answers if answer is not None)
 
+    def embed(
+        self,
+        model: str,
+        texts: Sequence[str],
+        keep_alive: str | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> list[list[float]]:
+        """A vector for each text, in their order; [] once `stopped`, asked ten times a second, says so.
+
+        Raises Missing; Refused by a model that has no vectors to give. The server cuts a text that is too long.
+        """
+        kept = {} if keep_alive is None else {"keep_alive": duration(keep_alive)}
+        body = {"model": model, "input": list(texts), **kept}
+        with closing(self._lines("/api/embed", body, model)) as answers:
+            for answer in answers:
+                if answer is not None:
+                    return models.read_vectors(answer, len(texts), self.url)
+                if stopped():
+                    return []
+        raise failures.not_ollama(self.url, "it answers /api/embed with nothing")
+
     def loaded(self) -> list[Loaded]:
         """What is in the server's memory, with the window as it was allocated."""
         return [models.read_loaded(row) for row in self._rows("/api/ps")]

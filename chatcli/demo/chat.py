@@ -22,6 +22,8 @@ def chat(engine: Engine, request: Request) -> Response:
     body = request.fields()
     name = str(body.get("model") or "")
     model = engine.shelf.find(name)
+    if "completion" not in model.capabilities:
+        raise Refusal(400, f'"{name}" does not support chat')
     messages = read_messages(body.get("messages"))
     if "vision" not in model.capabilities:
         messages = tuple(replace(message, images=()) for message in messages)  # without a word, as Ollama does

@@ -63,13 +63,16 @@ BRIEF = replace(
     ),
     parameters={"num_ctx": 2048},
 )
+EMBED = replace(
+    DEMO, name="demo-embed:latest", modified="2026-11-01T12:00:00.000000000Z", capabilities=("embedding",)
+)
 
 
 class Shelf:
     """The models there are, by full name (with tag)."""
 
     def __init__(self) -> None:
-        self._models = {model.name: model for model in (DEMO, VISION, THINKING, BRIEF)}
+        self._models = {model.name: model for model in (DEMO, VISION, THINKING, BRIEF, EMBED)}
 
     def __iter__(self) -> Iterator[Model]:
         """Newest first, as Ollama lists them."""
