@@ -32,7 +32,8 @@ def shown(outcome: Outcome) -> str:
         match view:
             case Note(text) | Document(text) | Source(text):
                 texts.append(text)
-            case Listing(_, rows):
+            case Listing(_, rows, title):
+                texts += [title] if title else []
                 texts += [" ".join(row) for row in rows]
             case _:
                 texts.append(repr(view))

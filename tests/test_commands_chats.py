@@ -42,15 +42,53 @@ def test_chats_lists_the_newest_first_and_marks_the_one_on_the_table(stored: Ses
 
 
 def test_search_shows_hits_in_their_place(stored: Session) -> None:
-    (row,) = shown(do(stored, "search mammals")).splitlines()
-    assert row.startswith("1 2 reply")
-    assert row.endswith("«tell me of whales» Whales are mammals.")
+    title, before, hit = shown(do(stored, "search mammals")).splitlines()
+    assert title.startswith("/goto @2 · «tell me of whales» · ")
+    assert before.split() == ["1", "you:", "tell", "me", "of", "whales"]
+    assert hit == "> 2 reply: Whales are mammals."
     assert "not found" in shown(do(stored, "search mammals --here"))
     assert "Snails are slow" in shown(do(stored, "search slow --here"))
     assert "mammals" in shown(do(stored, 'search "are mammals"'))
     assert "not found" in shown(do(stored, "search dragonfly"))
     with pytest.raises(BadArgument):
         do(stored, "search")
+
+
+def test_what_a_hit_says_to_type_goes_there(stored: Session, engine: Engine) -> None:
+    """A hit in another conversation, one on the path, and one on another branch."""
+    engine.say("Snails are snails.", "Because.")
+    followed(stored, do(stored, "retry"))
+    say(stored, "why")
+    end = stored.conversation.tip
+    for words, leads_to in (("mammals", "mammals."), ("tell of snails", "snails"), ("slow", "slow.")):
+        title = shown(do(stored, f"search {words}")).splitlines()[0]
+        go, _, where = title.removeprefix("/").partition(" · ")
+        assert ("another branch" in where) is (words == "slow")
+        assert isinstance(do(stored, go), Opened)
+        last = stored.conversation.last
+        assert last is not None
+        assert last.message.text.endswith(leads_to)
+        do(stored, f"goto @{end}")
+    assert "/goto 1 ·" in shown(do(stored, "search tell"))
+
+
+def test_the_neighbours_of_a_hit_are_those_on_its_path(stored: Session, engine: Engine) -> None:
+    engine.say("Because.")
+    say(stored, "why")
+    do(stored, "goto 2")
+    say(stored, "how slow")
+    do(stored, "back")
+    lines = shown(do(stored, "search slow --here")).splitlines()
+    assert [line for line in lines if line.endswith("you: why")] != []
+
+
+def test_an_address_that_leads_nowhere_is_said(stored: Session) -> None:
+    for line in ("goto @99", "load @99", "goto @" + "9" * 30):
+        with pytest.raises(NotFound):
+            do(stored, line)
+    do(stored, "delete 1 --yes")
+    with pytest.raises(NotFound):
+        do(stored, "goto @1")
 
 
 def test_search_here_needs_a_conversation(session: Session) -> None:
@@ -118,6 +156,8 @@ def test_a_title_of_several_words_is_completed_whole(stored: Session) -> None:
 
 
 def test_resume_opens_by_name_or_asks_with_the_last_words(stored: Session) -> None:
+    assert isinstance(open_named(stored, "@1"), Opened)
+    assert said(stored) == ["tell me of whales"]
     assert isinstance(open_named(stored, "tell me of whales"), Opened)
     assert said(stored)[0] == "tell me of whales"
     outcome = open_named(stored, "")
@@ -226,7 +266,9 @@ def closed(stored: Session) -> Session:
 @pytest.mark.usefixtures("closed")
 def test_the_shell_lists_searches_shows_and_renames(capfd: pytest.CaptureFixture[str]) -> None:
     assert "tell me of snails" in shell(capfd, "chats")[1]
-    assert "«tell me of whales»" in shell(capfd, "chats", "search", "mammals")[1]
+    out = shell(capfd, "chats", "search", "mammals")[1]
+    assert out.startswith("chatcli --resume @2 · «tell me of whales»")
+    assert "tell me of whales" in shell(capfd, "chats", "search", "mamm*")[1]
     code, out, _ = shell(capfd, "chats", "show", "tell", "me", "of", "whales")
     assert (code, "Whales are mammals." in out) == (0, True)
     shell(capfd, "chats", "rename", "1", "sea", "mammals")

@@ -20,6 +20,7 @@ def everything() -> Registry:
         doctor,
         files,
         help,
+        hits,
         memory,
         models,
         options,
@@ -33,6 +34,7 @@ def everything() -> Registry:
     return Registry(
         [
             chats,
+            hits,
             share,
             shelf,
             branches,

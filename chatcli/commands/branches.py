@@ -13,7 +13,8 @@ from chatcli.client.request import Request, check
 from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.chats import when
 from chatcli.commands.models import model_words
-from chatcli.commands.outcome import Choose, Opened, Outcome, Prefill, Reply, Show
+from chatcli.commands.outcome import Choose, Outcome, Prefill, Reply, Show
+from chatcli.commands.places import address, arrive, jump, visit
 from chatcli.commands.registry import command
 from chatcli.commands.tree import BEFORE, Tip, cut, standing, tips_of
 from chatcli.conversation.message import Role
@@ -106,7 +107,7 @@ def branch(
     last = conversation.last
     if last is None:
         raise UserError("Nothing has been said yet, so there is no place to name.")
-    if wanted.lstrip("#").isdecimal() or wanted == BEFORE:
+    if wanted.lstrip("#@").isdecimal() or wanted == BEFORE:
         raise BadArgument(f"«{wanted}» is no name: numbers are for messages.", "Take a word.")
     moved = wanted in conversation.names
     session.store.name(conversation, wanted, last.id)
@@ -133,17 +134,21 @@ def goto(
 ) -> Outcome:
     """Go to a message of this path by its number, to a named place, or (without either) to a branch you choose.
 
-    What is said next follows that message; what came after it stays, and /back returns.
+    What is said next follows that message; what came after it stays, and /back returns. `/goto @345` goes to any
+    message there is, on another branch or in another conversation: /search and /recall tell its number.
     """
     wanted = " ".join(place)
+    anywhere = address(wanted)
+    if anywhere is not None:
+        return visit(session, anywhere)
     if not wanted:
         tips = _tips(session)[:CHOICES]
         labels = tuple(f"{tip.twig.number} messages, {_described(tip)}" for tip in tips)
-        return Choose("Which branch?", labels, lambda index: _arrive(session, tips[index].twig.id))
+        return Choose("Which branch?", labels, lambda index: arrive(session, tips[index].twig.id))
     if wanted in session.conversation.names:
-        return _arrive(session, session.conversation.names[wanted])
+        return arrive(session, session.conversation.names[wanted])
     if wanted.lstrip("#").isdecimal():
-        return _arrive(session, _message(session, int(wanted.lstrip("#"))).id)
+        return arrive(session, _message(session, int(wanted.lstrip("#"))).id)
     raise NotFound(f"There is no place called «{wanted}».", "/branch lists the names, /tree draws all there is.")
 
 
@@ -153,7 +158,7 @@ def back(session: Session) -> Outcome:
     before = session.conversation.names.get(BEFORE)
     if before is None or before == session.conversation.tip:
         raise UserError("There is nowhere to go back to.", "/branches lists the branches, /goto goes to one.")
-    return _arrive(session, before)
+    return arrive(session, before)
 
 
 @command("diff")
@@ -174,14 +179,6 @@ def diff(
     return Show.of(_difference(replies[one - 1], one, replies[other - 1], other))
 
 
-def jump(session: Session, node: int | None) -> None:
-    """Move the tip, and remember where it was, for /back. The beginning of all is no place to come back to."""
-    conversation = session.conversation
-    if conversation.tip is not None and conversation.tip != node:
-        session.store.name(conversation, BEFORE, conversation.tip)
-    session.store.go_to(conversation, node)
-
-
 def last_question(session: Session) -> Node:
     """The newest question: one that got no reply (it is off the path), else the last one on the path."""
     conversation = session.conversation
@@ -200,14 +197,6 @@ def _ask_anew(session: Session, question: Node) -> Outcome:
     jump(session, question.parent)
     session.pending = list(question.message.attachments)
     return Prefill(Line(question.message.text, pasted=True).retyped)
-
-
-def _arrive(session: Session, node: int) -> Outcome:
-    jump(session, node)
-    session.plan = None
-    unanswered = session.conversation.unanswered
-    waits = "This question waits for a reply: /retry asks it. What you say now takes its place."
-    return Opened(waits if unanswered is not None else "")
 
 
 def _message(session: Session, number: int) -> Node:

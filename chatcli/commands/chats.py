@@ -1,4 +1,4 @@
-"""/clear, /history, /chats, /load, /search, /rename, /title, /delete: which conversation is on the table, and the
+"""/clear, /history, /chats, /load, /rename, /title, /delete: which conversation is on the table, and the
 others. What goes in and out of chatcli is share.py's, ways inside one conversation branches.py's.
 """
 
@@ -12,8 +12,8 @@ from chatcli.build import model_names, new_conversation, open_conversation, use_
 from chatcli.client.models import Progress
 from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.outcome import Choose, Confirm, Opened, Outcome, Show, Watch
+from chatcli.commands.places import address, visit
 from chatcli.commands.registry import command
-from chatcli.conversation.hit import Hit
 from chatcli.conversation.message import Role
 from chatcli.errors import BadArgument, ChatcliError, NotFound, UserError
 from chatcli.render.views import History, Listing, Note
@@ -21,10 +21,8 @@ from chatcli.session import Session
 from chatcli.store.listing import Entry
 from chatcli.store.title import title_of
 
-# How many conversations are offered at once, hits shown, and characters of a hit.
+# How many conversations are offered at once.
 CHOICES = 9
-HITS = 20
-SNIPPET = 110
 
 
 def chat_words(session: Session, typed: str) -> Iterator[Word]:
@@ -64,8 +62,11 @@ def load(
 ) -> Outcome:
     """Open a stored conversation by its name or number; a model's exact name switches the model instead.
 
-    The conversation now on the table stays stored.
+    The conversation now on the table stays stored. `/load @345` opens one at that message, as /search shows it.
     """
+    message = address(name)
+    if message is not None:
+        return visit(session, message)
     found = find_chats(session, name)
     is_model = _is_model(session, name)
     if found and is_model:
@@ -79,29 +80,6 @@ def load(
     if not found:
         raise NotFound(f"There is no conversation called «{name}», and no such model.", "/chats lists them.")
     return one_of(session, name, lambda entry: _open(session, entry))
-
-
-@command("search", "find", subcommand="chats search")
-def search(
-    session: Session,
-    *words: Annotated[str, Arg('words, "phrases", or beginnings*')],
-    here: Annotated[bool, Arg("only in this conversation")] = False,
-) -> Outcome:
-    """Search all conversations, or with --here this one; the best hits first.
-
-    Each hit comes with the number of its conversation, the number of its message there, and its date: /load opens
-    the conversation, /goto goes to the message.
-    """
-    if not words:
-        raise BadArgument("There is nothing to search for.", f"Usage: {search.usage}")
-    if here and not session.conversation.id:
-        raise UserError("Nothing has been said here yet.", "Without --here all conversations are searched.")
-    hits = session.store.search(words, conversation=session.conversation.id if here else None, limit=HITS)
-    if not hits:
-        where = "in this conversation" if here else "in any conversation"
-        return Show.of(Note(f"«{' '.join(words)}» was not found {where}. A beginning* finds more.", "quiet"))
-    columns = ("chat", "message", "date", "text")
-    return Show.of(Listing(columns, tuple(map(_hit_row, hits)), right=frozenset({"chat"})))
 
 
 @command("rename")
@@ -156,6 +134,9 @@ def delete(
 
 def open_named(session: Session, name: str) -> Outcome:
     """For `chatcli --resume`: open that conversation, or ask which when several fit or none is named."""
+    message = address(name)
+    if message is not None:
+        return visit(session, message)
     if name:
         return one_of(session, name, lambda entry: _open(session, entry))
     found = session.store.entries(CHOICES, demo=session.server.demo)
@@ -256,17 +237,3 @@ def _last_words(session: Session, entry: Entry) -> str:
     last = session.store.conversation(entry.id).last
     words = " ".join(last.message.text[:200].split()) if last is not None else ""
     return words if len(words) <= 60 else words[:59] + "…"
-
-
-def _hit_row(hit: Hit) -> tuple[str, ...]:
-    who = "you" if hit.role is Role.USER else "reply" if hit.role is Role.ASSISTANT else hit.role.value
-    return (str(hit.conversation), f"{hit.number} {who}", when(hit.created), f"«{hit.title}» {_snippet(hit)}")
-
-
-def _snippet(hit: Hit) -> str:
-    """The words around the first place that was found."""
-    at = hit.marks[0][0] if hit.marks else 0
-    begin = max(0, at - SNIPPET // 3)
-    end = begin + SNIPPET
-    words = " ".join(hit.text[begin:end].split())
-    return ("…" if begin else "") + words + ("…" if end < len(hit.text) else "")

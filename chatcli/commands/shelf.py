@@ -8,6 +8,7 @@ from typing import Annotated
 
 from chatcli.commands.arguments import Arg
 from chatcli.commands.chats import give_name, listing, one_of
+from chatcli.commands.hits import shown
 from chatcli.commands.outcome import Confirm, Outcome, Print, Show
 from chatcli.commands.registry import command
 from chatcli.commands.share import EXPORTS, exported, saved_in, take_in, told
@@ -32,6 +33,14 @@ def show(
 ) -> Outcome:
     """Print a conversation."""
     return _one(session, name, last, lambda chat: Show.of(History(tuple(session.store.conversation(chat).path()))))
+
+
+@command("", subcommand="chats search")
+def search(
+    session: Session, *words: Annotated[str, Arg('words, "phrases" (quoted twice), or beginnings*')]
+) -> Outcome:
+    """Search all conversations; the best hits first, each with what is said around it and how to go there."""
+    return shown(session, words, None, "chatcli --resume")
 
 
 @command("", subcommand="chats rename")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,13 +18,13 @@ from chatcli.store.listing import Twig
 
 # The name under which a conversation keeps the place that /back returns to.
 BEFORE = "-"
-# Columns of a drawn line, and how many messages in a row are drawn one by one.
+# Columns of a drawn line where no terminal says how many, and how many messages in a row are drawn one by one.
 WIDTH = 78
 ROW = 4
 
 # Signs of Markdown that say nothing in a line.
 _MARKUP = re.compile(r"^[>#\s*-]+|\*\*|`")
-_WHO = {Role.USER: "you", Role.ASSISTANT: "reply", Role.SYSTEM: "system", Role.TOOL: "tool"}
+WHO = {Role.USER: "you", Role.ASSISTANT: "reply", Role.SYSTEM: "system", Role.TOOL: "tool"}
 _ENDINGS = {
     Ended.LENGTH: "cut off",
     Ended.STOPPED: "stopped",
@@ -50,12 +51,17 @@ def tree(session: Session) -> Outcome:
     if not session.conversation.id:
         raise UserError("Nothing has been said yet, so there is no tree.")
     twigs = session.store.outline(session.conversation.id)
-    lines = draw(twigs, session.conversation.tip, session.conversation.names)
+    lines = draw(twigs, session.conversation.tip, session.conversation.names, room())
     return Show.of(Source("\n".join(lines)))
 
 
-def draw(twigs: Sequence[Twig], tip: int | None, names: Mapping[str, int]) -> Iterator[str]:
-    """The lines of the tree, none wider than WIDTH."""
+def room() -> int:
+    """Columns of a line that does not wrap in this terminal."""
+    return max(20, shutil.get_terminal_size((WIDTH + 1, 24)).columns - 1)
+
+
+def draw(twigs: Sequence[Twig], tip: int | None, names: Mapping[str, int], width: int = WIDTH) -> Iterator[str]:
+    """The lines of the tree, none wider than `width`."""
     children = _children(twigs)
     on_path = set(_path(twigs, tip))
     marks: dict[int, list[str]] = {}
@@ -75,7 +81,7 @@ def draw(twigs: Sequence[Twig], tip: int | None, names: Mapping[str, int]) -> It
             waiting.extend(([each], f"{indent}│  ", True) for each in reversed(siblings) if each is not main)
         elif siblings:
             row = _row(siblings[0], children)
-            yield from _draw_row(row, indent, marks, set_in)
+            yield from _draw_row(row, indent, marks, set_in, width)
             waiting.append((children.get(row[-1].id, []), indent, False))
 
 
@@ -103,12 +109,14 @@ def tips_of(twigs: Sequence[Twig], tip: int | None, names: Mapping[str, int]) ->
 
 def standing(twig: Twig) -> str:
     """Who said what, in brief."""
-    who = twig.model or _WHO[twig.role]
+    who = twig.model or WHO[twig.role]
     ending = f" ({_ENDINGS[twig.ended]})" if twig.ended in _ENDINGS else ""
     return f"{who}{ending}: {_MARKUP.sub('', twig.beginning).strip()}"
 
 
-def _draw_row(row: Sequence[Twig], indent: str, marks: Mapping[int, list[str]], set_in: bool) -> Iterator[str]:
+def _draw_row(
+    row: Sequence[Twig], indent: str, marks: Mapping[int, list[str]], set_in: bool, width: int
+) -> Iterator[str]:
     """Messages that follow each other without a branch; of many only the first, the last and what is marked."""
     from chatcli.render.lines import cells  # brings Rich along, which the first prompt does without
 
@@ -122,8 +130,8 @@ def _draw_row(row: Sequence[Twig], indent: str, marks: Mapping[int, list[str]], 
             left_out = 0
         mark = " ".join(marks.get(twig.id, []))
         head = f"{indent[:-3]}├─ " if place == 0 and set_in else indent
-        room = WIDTH - cells(mark) - 1 if mark else WIDTH
-        line = cut(f"{head}{twig.number:>2} {standing(twig)}", max(20, room))
+        free = width - cells(mark) - 1 if mark else width
+        line = cut(f"{head}{twig.number:>2} {standing(twig)}", max(20, free))
         yield f"{line} {mark}" if mark else line
 
 

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Ended
@@ -60,19 +61,25 @@ def entries(
 @nonsense_is_damage()
 def outline(connection: sqlite3.Connection, conversation: int) -> list[Twig]:
     rows = connection.execute(
-        """SELECT nodes.id, parent, number, role, ended, created, substr(CAST(text AS BLOB), 1, 400),
-               coalesce(json_extract(turn, '$.model'), '')
-           FROM branches JOIN nodes ON branch = branches.id WHERE conversation = ? ORDER BY nodes.id""",
+        f"""SELECT {TWIG} FROM branches JOIN nodes ON branch = branches.id
+            WHERE conversation = ? ORDER BY nodes.id""",  # noqa: S608
         (conversation,),
     )
-    return [
-        Twig(
-            *(node, parent, number, Role(role), Ended(ended), unpack_time(created)),
-            clean_title(beginning.decode(errors="replace")),
-            model,
-        )
-        for node, parent, number, role, ended, created, beginning, model in rows
-    ]
+    return list(map(twig_of, rows))
+
+
+# The columns of a Twig.
+TWIG = """nodes.id, parent, number, role, ended, created, substr(CAST(text AS BLOB), 1, 400),
+    coalesce(json_extract(turn, '$.model'), '')"""
+
+
+def twig_of(row: Sequence[Any]) -> Twig:
+    node, parent, number, role, ended, created, beginning, model = row
+    return Twig(
+        *(node, parent, number, Role(role), Ended(ended), unpack_time(created)),
+        clean_title(beginning.decode(errors="replace")),
+        model,
+    )
 
 
 def last(connection: sqlite3.Connection, demo: bool) -> int | None:

@@ -1,0 +1,45 @@
+"""Going to a message: in this conversation, or by its address in any. /back knows where one came from."""
+
+from __future__ import annotations
+
+from chatcli.build import open_conversation
+from chatcli.commands.outcome import Opened, Outcome
+from chatcli.commands.tree import BEFORE
+from chatcli.errors import NotFound
+from chatcli.session import Session
+from chatcli.store import places
+
+
+def address(text: str) -> int | None:
+    """The number in "@345", which is a message's own in the whole store."""
+    return int(text[1:]) if text[:1] == "@" and text[1:].isdecimal() and len(text) < 19 else None
+
+
+def visit(session: Session, node: int) -> Outcome:
+    """Go to that message, wherever it is; its conversation is then on the table."""
+    home = session.store.read(places.home, node)
+    if home is None:
+        raise NotFound(f"There is no message @{node}.", "/search finds messages, and says how to go to each.")
+    refused: list[str] = []
+    if home != session.conversation.id:
+        refused = open_conversation(session, home)
+    opened = arrive(session, node)
+    unknown = f"Settings not understood any more: {', '.join(refused)}." if refused else ""
+    return Opened("\n".join(filter(None, [opened.note, unknown])))
+
+
+def arrive(session: Session, node: int) -> Opened:
+    """Go to that message of the conversation on the table."""
+    jump(session, node)
+    session.plan = None
+    unanswered = session.conversation.unanswered
+    waits = "This question waits for a reply: /retry asks it. What you say now takes its place."
+    return Opened(waits if unanswered is not None else "")
+
+
+def jump(session: Session, node: int | None) -> None:
+    """Move the tip, and remember where it was, for /back. The beginning of all is no place to come back to."""
+    conversation = session.conversation
+    if conversation.tip is not None and conversation.tip != node:
+        session.store.name(conversation, BEFORE, conversation.tip)
+    session.store.go_to(conversation, node)

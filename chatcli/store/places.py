@@ -1,0 +1,71 @@
+"""Where stored messages stand: in which conversation, on its path or beside it, and what is said around them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from chatcli.store import nodes
+from chatcli.store.failures import nonsense_is_damage
+from chatcli.store.listing import TWIG, Twig, twig_of
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """`before` is the message above, `after` one below: on the path where there is one, else the newest.
+
+    `on_path`: of its conversation, as that stands.
+    """
+
+    conversation: int
+    on_path: bool
+    before: Twig | None
+    after: Twig | None
+
+
+def home(connection: sqlite3.Connection, node: int) -> int | None:
+    """The conversation in which that message is; None when there is none, or only in the trash."""
+    row = connection.execute(
+        """SELECT conversations.id FROM nodes JOIN branches ON branches.id = branch
+               JOIN conversations ON conversations.id = conversation
+           WHERE nodes.id = ? AND trashed IS NULL AND latest > 0""",
+        (node,),
+    ).fetchone()
+    return row[0] if row else None
+
+
+@nonsense_is_damage()
+def places(connection: sqlite3.Connection, ids: Iterable[int]) -> dict[int, Place]:
+    """Of each of these messages, by its id. Costs a few rows for each, and nothing for the rest of its path."""
+    ways: dict[int, dict[int, int]] = {}
+    found = {}
+    for node in ids:
+        row = connection.execute(
+            """SELECT conversation, tip, branch, number, parent FROM nodes JOIN branches ON branches.id = branch
+                   JOIN conversations ON conversations.id = conversation
+               WHERE nodes.id = ?""",
+            (node,),
+        ).fetchone()
+        if row is None:
+            continue
+        conversation, tip, branch, number, parent = row
+        if conversation not in ways:
+            ways[conversation] = nodes.way(connection, conversation, tip) if tip is not None else {}
+        way = ways[conversation]
+        before = _twigs(connection, "nodes.id = ?", parent)
+        after = _twigs(connection, "parent = ?", node)
+        on_path = [twig for twig, its in after if twig.number <= way.get(its, 0)] or [twig for twig, _ in after]
+        found[node] = Place(
+            conversation,
+            number <= way.get(branch, 0),
+            before[0][0] if before else None,
+            on_path[-1] if on_path else None,
+        )
+    return found
+
+
+def _twigs(connection: sqlite3.Connection, which: str, node: int | None) -> list[tuple[Twig, int]]:
+    """Each with its branch, oldest first."""
+    query = f"SELECT {TWIG}, branch FROM nodes WHERE {which} ORDER BY nodes.id"  # noqa: S608 - `which` is ours
+    return [(twig_of(row[:-1]), row[-1]) for row in connection.execute(query, (node,))]
