@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from chatcli.build import keep_settings
+from chatcli.client.models import Model
 from chatcli.client.request import Request, think_as
 from chatcli.context.assemble import assemble
+from chatcli.context.basis import Basis
 from chatcli.context.budget import Budget, margin_for, reserve_for
 from chatcli.context.memory import Memory, Spans
 from chatcli.context.settle import settle_cut
-from chatcli.context.summary import Due, due
 from chatcli.conversation.candidate import Found
 from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Plan, with_template
@@ -45,31 +46,21 @@ def plan_next(session: Session, coming: Node | None = None) -> tuple[Plan, State
 
 def settled(session: Session) -> State:
     """The state after a reply: whether the cut moves is decided here, and takes effect with the next request."""
-    return settle_cut(
-        session.conversation.back(),
-        session.settings[table.SYSTEM],
-        budget_for(session, first_fixed(session)),
-        session.counter.count,
-        session.conversation.state,
-        strategy=session.settings[table.STRATEGY],
-        sees=session.model.get().sees,
-        memory=memory_of(session),
-    )
+    return settle_cut(session.conversation.back(), basis_of(session))
 
 
-def summary_due(session: Session, back: Iterable[Node], now: bool = False) -> Due | None:
-    """What is to be summarised now, of the path `back` that ends with a reply; with `now` in any case."""
-    return due(
-        back,
-        session.settings[table.SYSTEM],
-        budget_for(session, first_fixed(session)),
+def basis_of(session: Session, budget: Budget | None = None) -> Basis:
+    """What requests are planned from, as the session stands."""
+    settings = session.settings
+    return Basis(
+        settings[table.SYSTEM],
+        budget_for(session, first_fixed(session)) if budget is None else budget,
         session.counter.count,
         session.conversation.state,
-        strategy=session.settings[table.STRATEGY],
-        sees=session.model.get().sees,
-        memory=memory_of(session),
-        plan=session.plan,
-        now=now,
+        settings[table.STRATEGY],
+        settings[table.WINDOW_MESSAGES],
+        session.model.get().sees,
+        memory_of(session),
     )
 
 
@@ -115,18 +106,9 @@ def memory_of(session: Session) -> Memory:
 
 
 def _assemble(session: Session, coming: Node | None, budget: Budget) -> tuple[Plan, State]:
+    back = chain([coming] if coming is not None else [], session.conversation.back())
     try:
-        return assemble(
-            chain([coming] if coming is not None else [], session.conversation.back()),
-            session.settings[table.SYSTEM],
-            budget,
-            session.counter.count,
-            session.conversation.state,
-            strategy=session.settings[table.STRATEGY],
-            window_messages=session.settings[table.WINDOW_MESSAGES],
-            sees=session.model.get().sees,
-            memory=memory_of(session),
-        )
+        return assemble(back, basis_of(session, budget))
     except ContextTooLong as error:
         besides = budget.window - max(0, error.available or 0)
         error.hint = f"{error.hint} {offer(session.model.get(), (error.needed or 0) + besides)}".strip()
@@ -154,15 +136,16 @@ def _settle_window(session: Session) -> None:
         keep_settings(session)
 
 
-def request_of(session: Session, messages: tuple[Message, ...], limit: int) -> Request:
-    """A request on the side, for a summary: the same window, so that the model is not loaded anew and its prompt
-    cache serves; no thinking where that can be told, and no more than `limit` tokens of it.
+def request_of(session: Session, model: Model, window: int, messages: tuple[Message, ...], limit: int) -> Request:
+    """A request on the side, for a summary: to the model that chats with the same window, so that it is not loaded
+    anew and its prompt cache serves; without thinking where that can be told, and the chat's `stop`; with no more
+    than `limit` tokens.
     """
-    model, options = session.model.get(), session.settings.options()
+    options = {name: value for name, value in session.settings.options().items() if name != "stop"}
     return Request(
         model=model.name,
         messages=messages,
-        options={**options, "num_ctx": session.window.get(), "num_predict": limit},
+        options={**options, "num_ctx": window, "num_predict": limit},
         think=False if "thinking" in model.capabilities else None,
         keep_alive=session.settings[table.KEEP_ALIVE],
     )

@@ -24,10 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Job:
-    """One request for a summary. Its answer is taken by the main thread; cancelling it loses nothing."""
+    """One request for a summary, to `model` with a window of so many tokens. Its answer is taken by the main
+    thread; cancelling it loses nothing.
+    """
 
     due: Due
     conversation: int
+    model: Model
+    window: int
     cancelled: threading.Event = field(default_factory=threading.Event)
     answer: str = ""
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice
 
-from chatcli.client.models import Progress
-from chatcli.context.summary import accepted
+from chatcli.client.models import Model, Progress
+from chatcli.context.summary import accepted, due
 from chatcli.conversation.events import Event, Text, Tick
 from chatcli.conversation.state import State
+from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError
-from chatcli.planning import request_of, summary_due
+from chatcli.planning import basis_of, request_of
 from chatcli.session import Job, Session
 from chatcli.settings import table
 
@@ -20,12 +22,10 @@ def begin(session: Session) -> None:
     """After a reply, in strategy auto: ask for the summary that is due, in the background."""
     if session.settings[table.STRATEGY] != "auto" or not session.conversation.id:
         return
-    wanted = summary_due(session, session.conversation.back())
-    if wanted is None:
-        return
-    job = Job(wanted, session.conversation.id)
-    session.summary = job
-    session.background.start("summary", lambda: _work(session, job))
+    job = wanted(session, session.conversation.back())
+    if job is not None:
+        session.summary = job
+        session.background.start("summary", lambda: _work(session, job))
 
 
 def end(session: Session) -> None:
@@ -46,15 +46,41 @@ def waited_for(session: Session) -> Iterator[Event]:
     """
     if session.settings[table.STRATEGY] != "summary":
         return
-    wanted = summary_due(session, islice(session.conversation.back(), 1, None))
-    if wanted is not None:
-        job = Job(wanted, session.conversation.id)
+    job = wanted(session, islice(session.conversation.back(), 1, None))
+    if job is not None:
         try:
             for _ in _asked(session, job):
                 yield Tick()
         except ChatcliError as error:
             session.warnings.append(f"No summary could be made; what there was stays. {error.message}")
         take(session, job)
+
+
+def wanted(session: Session, back: Iterable[Node], now: bool = False) -> Job | None:
+    """The summary to be asked for now, of the path `back` that ends with a reply; with `now` in any case."""
+    basis, own, window = basis_of(session), session.model.get(), session.window.get()
+    model = _summariser(session, own)
+    if model is own:
+        plan, shorter = session.plan, basis
+    else:
+        # Nothing is cached there, and what it reads is counted with the vocabulary of the model that chats.
+        window = min(window, model.trained or window)
+        plan, shorter = None, replace(basis, budget=replace(basis.budget, window=window * 3 // 4))
+    found = due(back, shorter, plan, now)
+    return None if found is None else Job(found, session.conversation.id, model, window)
+
+
+def _summariser(session: Session, own: Model) -> Model:
+    """The model that makes summaries: summary_model, where that is set and there; else the one that chats."""
+    name = session.settings[table.SUMMARY_MODEL]
+    if name in {"", own.name}:
+        return own
+    try:
+        other = session.client.get().model(name)
+        return own if other.digest and other.digest == own.digest else other
+    except ChatcliError as error:
+        session.warnings.append(f"{error.message} {own.name} makes the summary instead of summary_model.")
+        return own
 
 
 def compacting(session: Session, job: Job) -> Iterator[Progress]:
@@ -84,7 +110,8 @@ def _work(session: Session, job: Job) -> None:
 
 def _asked(session: Session, job: Job) -> Generator[Event]:
     pieces: list[str] = []
-    with closing(session.client.get().chat(request_of(session, job.due.messages, job.due.limit))) as events:
+    request = request_of(session, job.model, job.window, job.due.messages, job.due.limit)
+    with closing(session.client.get().chat(request)) as events:
         for event in events:
             if isinstance(event, Text):
                 pieces.append(event.text)

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from chatcli.context.assemble import assemble
+from chatcli.context.basis import Basis
 from chatcli.context.budget import Budget
 from chatcli.context.memory import Memory, Spans
 from chatcli.context.settle import settle_cut
 from chatcli.context.summary import Due, accepted, due
 from chatcli.conversation.candidate import Found
-from chatcli.conversation.message import Message
+from chatcli.conversation.message import Attachment, Message
 from chatcli.conversation.plan import Plan
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.conversation.usage import Count
@@ -41,6 +42,7 @@ class Chat:
     clock: list[datetime] = field(default_factory=lambda: [datetime(2026, 3, 1, 12, tzinfo=UTC)])
     conversation: Conversation = field(init=False)
     plans: list[Plan] = field(default_factory=list)
+    pending: tuple[Attachment, ...] = ()
 
     def __post_init__(self) -> None:
         self.conversation = self.store.create()
@@ -57,32 +59,34 @@ class Chat:
             self.settle()
         return plan
 
+    def taken(self) -> tuple[Attachment, ...]:
+        """What is attached to the next message."""
+        taken, self.pending = self.pending, ()
+        return taken
+
     def say(self, message: Message) -> Node:
         self.clock[0] += timedelta(minutes=1)
         return self.store.append(self.conversation, message)
 
     def plan(self) -> Plan:
-        plan, state = assemble(
-            self.conversation.back(), self.system, self.budget, count, self.conversation.state, self.strategy,
-            memory=self.skilled,
-        )  # fmt: skip
+        plan, state = assemble(self.conversation.back(), self.basis)
         self.store.keep_state(self.conversation, state)
         return plan
 
     def settle(self) -> None:
         before = self.conversation.state
-        state = settle_cut(
-            self.conversation.back(), self.system, self.budget, count, before, self.strategy, memory=self.skilled
-        )
+        state = settle_cut(self.conversation.back(), self.basis)
         self.store.keep_state(self.conversation, state)
         if state.cut != before.cut:
             self.summarise()
 
     def due(self, *, now: bool = False) -> Due | None:
-        return due(
-            self.conversation.back(), self.system, self.budget, count, self.conversation.state, self.strategy,
-            memory=self.skilled, plan=self.plans[-1] if self.plans else None, now=now,
-        )  # fmt: skip
+        return due(self.conversation.back(), self.basis, self.plans[-1] if self.plans else None, now)
+
+    @property
+    def basis(self) -> Basis:
+        state = self.conversation.state
+        return Basis(self.system, self.budget, count, state, self.strategy, memory=self.skilled)
 
     def summarise(self, *, now: bool = False) -> Due | None:
         wanted = self.due(now=now)

@@ -16,7 +16,7 @@ from chatcli.session import Session
 from chatcli.turn import answer, ask
 from tests import commanding
 from tests.commanding import followed, say, shown
-from tests.faults import Engine
+from tests.faults import Cut, Engine, Fault, Status
 
 
 @pytest.fixture
@@ -59,8 +59,93 @@ def test_compact_puts_a_summary_in_the_place_of_older_messages_and_uncompact_tak
     do(session, "summary Nothing much.")
     assert "Nothing much." in shown(do(session, "summary"))
     do(session, "uncompact")
+    assert "eight things" in shown(do(session, "summary"))
+    do(session, "uncompact")
     with pytest.raises(UserError):
         do(session, "summary")
+
+
+def test_uncompact_brings_the_summary_before_back(session: Session, engine: Engine) -> None:
+    do(session, "set strategy trim")
+    talk(session, engine, 5)
+    engine.say("The first five things are a matter of taste.")
+    do(session, "compact")
+    first = session.conversation.state.summary
+    talk(session, engine, 5)
+    engine.say("All ten things are a matter of taste.")
+    do(session, "compact")
+    assert "since message 4" in shown(do(session, "uncompact"))
+    assert session.conversation.state.summary == first
+
+
+def test_a_summary_is_not_used_for_a_path_without_what_it_was_made_of(session: Session, engine: Engine) -> None:
+    do(session, "set strategy trim")
+    talk(session, engine, 6)
+    engine.say("The first things are a matter of taste.")
+    do(session, "compact")
+    first = session.conversation.state.summary
+    assert first is not None
+    talk(session, engine, 4)
+    engine.say("All the things are a matter of taste.")
+    do(session, "compact")
+    do(session, f"drop {first.last + 1}")
+    assert session.conversation.state.summary == first
+    do(session, "drop 1")
+    assert session.conversation.state.summary is None
+
+
+def test_forgetting_what_is_in_the_summary_says_so(session: Session, engine: Engine) -> None:
+    do(session, "set strategy trim")
+    talk(session, engine, 5)
+    engine.say("The first things are a matter of taste.")
+    do(session, "compact")
+    assert "summary was made with it" in shown(do(session, "forget 2"))
+
+
+def test_another_model_may_make_the_summary(session: Session, engine: Engine) -> None:
+    do(session, "set strategy trim")
+    talk(session, engine, 5)
+    do(session, "set summary_model demo-brief")
+    engine.say("Five things are a matter of taste.")
+    do(session, "compact")
+    asked = engine.chats[-1]
+    assert asked["model"] == "demo-brief"
+    assert asked["options"]["num_ctx"] <= 1024
+    assert asked["messages"][-1]["content"].startswith("Write a summary of our conversation")
+    assert session.conversation.state.summary is not None
+
+
+def test_a_summary_model_that_is_not_there_is_replaced_with_a_word(session: Session, engine: Engine) -> None:
+    do(session, "set strategy trim")
+    talk(session, engine, 5)
+    do(session, "set summary_model nobody")
+    engine.say("Five things are a matter of taste.")
+    do(session, "compact")
+    assert engine.chats[-1]["model"] == "demo"
+    (warning,) = session.warnings
+    assert "nobody" in warning
+    assert "demo makes the summary" in warning
+
+
+@pytest.mark.parametrize(
+    "fault", [Status(500, "out of memory"), Cut(), None], ids=["refused", "broken off", "empty"]
+)
+def test_strategy_summary_goes_on_when_its_summary_fails(
+    session: Session, engine: Engine, fault: Fault | None
+) -> None:
+    do(session, "set strategy trim")
+    talk(session, engine, 8)
+    do(session, "set strategy summary")
+    if fault is None:
+        engine.say(" ")
+    else:
+        engine.script(fault)
+    engine.say("Tastes differ.")
+    say(session, "And now?")
+    assert engine.chats[-2]["messages"][-1]["content"].startswith("Write a summary of our conversation")
+    assert session.conversation.state.summary is None
+    assert len(session.conversation.path()) == 18
+    assert len(session.warnings) == (0 if fault is None else 1)
 
 
 def test_a_summary_that_is_empty_changes_nothing(session: Session, engine: Engine) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatcli.context.assemble import assemble
+from chatcli.context.basis import Basis
 from chatcli.context.budget import Budget, margin_for, reserve_for
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Kind, Plan
@@ -45,7 +46,7 @@ class Talk:
         return reversed(self.nodes)
 
     def plan(self, budget: Budget, strategy: str = "auto", system: str = "", messages: int = 20) -> Plan:
-        plan, self.state = assemble(self.back(), system, budget, count, self.state, strategy, messages)
+        plan, self.state = assemble(self.back(), Basis(system, budget, count, self.state, strategy, messages))
         return plan
 
 

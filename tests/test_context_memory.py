@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from chatcli.context.budget import Budget, reserve_like
 from chatcli.context.memory import Memory
+from chatcli.context.summary import undone
 from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.plan import Fate, Kind, Plan
 from chatcli.errors import ContextTooLong
@@ -77,6 +78,16 @@ def test_a_forgotten_message_is_neither_sent_nor_recalled(store: Store) -> None:
     assert [(part.first, part.why) for part in plan.parts if part.fate is Fate.OUT] == [(3, "forgotten")]
     go_on(made, 20)
     assert not any("heliotrope" in message.text for message in made.ask("What is the code word?").messages)
+
+
+def test_the_account_says_forgotten_of_a_forgotten_message_that_the_cut_has_passed(store: Store) -> None:
+    made = chat(store)
+    go_on(made, 2)
+    forgotten = frozenset({made.node(2).id})
+    made.store.keep_state(made.conversation, replace(made.conversation.state, forgotten=forgotten))
+    go_on(made, 20)
+    plan = made.ask("And now?")
+    assert [(part.first, part.last) for part in plan.parts if part.why == "forgotten"] == [(2, 2)]
 
 
 def test_a_pinned_message_stays_word_for_word(store: Store) -> None:
@@ -259,6 +270,63 @@ def test_plans_fit_keep_system_and_question_and_begin_alike(
         assert [node.message.text for node in path][: 2 * len(made.plans)] == [
             text for turn in turns[: len(made.plans)] for text in turn
         ]
+
+
+def unsettle(made: Chat, action: str, choice: int) -> None:
+    """What a person may do between two turns."""
+    state, path = made.conversation.state, made.conversation.path()
+    chosen = path[choice % len(path)]
+    if action == "pin":
+        marked = replace(state, pins=state.pins ^ {chosen.id}, forgotten=state.forgotten - {chosen.id})
+        made.store.keep_state(made.conversation, marked)
+    elif action == "forget":
+        marked = replace(state, pins=state.pins - {chosen.id}, forgotten=state.forgotten ^ {chosen.id})
+        made.store.keep_state(made.conversation, marked)
+    elif action == "uncompact":
+        made.store.keep_state(made.conversation, undone(state))
+    elif action == "compact":
+        made.summarise(now=True)
+    elif action == "go to" and chosen.message.role is Role.ASSISTANT:
+        made.store.go_to(made.conversation, chosen.id)
+    elif action == "file":
+        made.pending = (Attachment("text", f"{choice}.txt", "text/plain", b"A lake and seven horses.\n" * choice),)
+
+
+@pytest.mark.parametrize("strategy", ["full", "window", "trim", "summary", "auto"])
+@given(
+    life=st.lists(
+        st.tuples(
+            texts,
+            texts,
+            st.sampled_from(["", "pin", "forget", "uncompact", "compact", "go to", "file"]),
+            st.integers(0, 40),
+        ),
+        min_size=4,
+        max_size=20,
+    ),
+    room=st.integers(150, 700),
+)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_is_pinned_forgotten_attached_or_taken_back_the_plan_fits(
+    strategy: str, life: list[tuple[str, str, str, int]], room: int
+) -> None:
+    with Store.open(None) as store:
+        made = Chat(store, room_for(room), strategy)
+        for question, reply, action, choice in life:
+            try:
+                plan = made.ask(question, reply, Message.user(question, made.taken()))
+            except ContextTooLong:
+                assert strategy == "full"
+                break
+            path = made.conversation.path()
+            assert plan.planned.tokens <= made.budget.room
+            assert plan.messages[0].text.startswith("Be kind.")
+            assert plan.messages[-1].text.endswith(question)
+            numbers = [n for part in plan.parts if part.first for n in range(part.first, part.last + 1)]
+            assert sorted(numbers) == list(range(1, len(path)))
+            sent = {part.node for part in plan.parts if part.fate is Fate.SENT and part.node}
+            assert not sent & made.conversation.state.forgotten
+            unsettle(made, action, choice)
 
 
 def test_a_history_budget_holds_for_all_that_precedes_the_question(store: Store) -> None:

@@ -9,6 +9,7 @@ from functools import cache
 import pytest
 
 from chatcli.context.assemble import assemble
+from chatcli.context.basis import Basis
 from chatcli.context.budget import Budget, margin_for, reserve_for
 from chatcli.context.strategies import STRATEGIES
 from chatcli.conversation.message import Message, Role
@@ -49,7 +50,7 @@ def plan_for(counting: Exact, chance: random.Random, strategy: str) -> Plan:
     system = chance.choice(["", "Be a guide.", "Ответь кратко. " * 5])
     fixed = counting.fixed([Message.system(system)] if system else [])
     budget = Budget(window, reserve_for(window), margin_for(window, fixed.exact), fixed)
-    return assemble(reversed(nodes), system, budget, counting.cost, State(), strategy)[0]
+    return assemble(reversed(nodes), Basis(system, budget, counting.cost, State(), strategy))[0]
 
 
 def conversation(chance: random.Random) -> list[Node]:

@@ -8,15 +8,14 @@ from typing import Annotated
 from chatcli.commands.arguments import Arg
 from chatcli.commands.outcome import Outcome, Prefill, Show, Watch
 from chatcli.commands.registry import command
-from chatcli.context.summary import accepted, undone
+from chatcli.context.summary import accepted, before, undone
 from chatcli.conversation.state import State, Summary
 from chatcli.conversation.tree import Node
 from chatcli.errors import NotFound, UserError
-from chatcli.planning import summary_due
 from chatcli.render.views import Document, Listing, Note
-from chatcli.session import Job, Session
+from chatcli.session import Session
 from chatcli.store.search import terms_of
-from chatcli.summarising import compacting, take
+from chatcli.summarising import compacting, take, wanted
 
 # How many hits /recall shows.
 SHOWN = 12
@@ -31,10 +30,9 @@ def compact(
     Nothing is deleted: /uncompact takes it back, and every message stays in the conversation and can be recalled.
     `/compact --dry` shows the summary without using it.
     """
-    wanted = summary_due(session, session.conversation.back(), now=True) if session.conversation.id else None
-    if wanted is None:
+    job = wanted(session, session.conversation.back(), now=True) if session.conversation.id else None
+    if job is None:
         raise UserError("There is nothing to summarise yet.", "/context shows what is sent.")
-    job = Job(wanted, session.conversation.id)
 
     def done() -> Outcome:
         used = (
@@ -60,18 +58,24 @@ def summary(session: Session, *, text: Annotated[str, Arg("edit, or a new text f
     if text == "edit":
         return Prefill(f"/summary {current.text}")
     if text:
-        _keep(session, replace(session.conversation.state, summary=replace(current, text=text)))
-        return Show.of(Note("The summary is replaced.", "good"))
+        edited = replace(current, text=text, replaces=current)
+        _keep(session, replace(session.conversation.state, summary=edited))
+        return Show.of(Note("The summary is replaced; /uncompact brings the old one back.", "good"))
     return Show.of(_told(current), Document(current.text))
 
 
 @command("uncompact")
 def uncompact(session: Session) -> Outcome:
-    """Take the summary and the cut back: all that fits is sent word for word again."""
+    """Take the last summary back: the one before it stands again, if there was one.
+
+    What it stood for is sent word for word again, as far as that fits.
+    """
     if session.conversation.state.summary is None and session.conversation.state.cut is None:
         raise UserError("There is nothing to take back: no summary, and no cut.")
     _keep(session, undone(session.conversation.state))
-    return Show.of(Note("All that fits is sent word for word again.", "good"))
+    earlier = session.conversation.state.summary
+    since = f" since message {earlier.last}, where the summary before it ends" if earlier and earlier.last else ""
+    return Show.of(Note(f"All that was said{since} is sent word for word again, as far as it fits.", "good"))
 
 
 @command("recall")
@@ -130,7 +134,7 @@ def drop(session: Session, *numbers: Annotated[int, Arg("numbers of messages")])
     for node in path[first:]:
         if node.id not in doomed:
             new[node.id] = session.store.append(session.conversation, node.message, ended=node.ended).id
-    state = undone(session.conversation.state)
+    state = before(session.conversation.state, path[first].number)
     pins = frozenset(new.get(each, each) for each in state.pins)
     forgotten = frozenset(new.get(each, each) for each in state.forgotten)
     _keep(session, replace(state, pins=pins, forgotten=forgotten))
@@ -150,6 +154,9 @@ def _mark(session: Session, numbers: tuple[int, ...], which: str, word: str, oth
     on = [node.number for node in nodes if node.id in changed]
     off = [node.number for node in nodes if node.id not in changed]
     said = [f"{_listed(on)}: {word}." if on else "", f"{_listed(off)}: no longer {word}." if off else ""]
+    summary = state.summary
+    if which == "forgotten" and summary and any(summary.first <= number <= summary.last for number in on):
+        said.append("The summary was made with it: /summary edit changes that, /uncompact takes it back.")
     return Show.of(Note(" ".join(part for part in said if part), "good"))
 
 

@@ -11,7 +11,7 @@ from chatcli.context.strategies import Choice
 from chatcli.conversation.plan import Fate, Kind, Part
 from chatcli.conversation.state import Summary
 from chatcli.conversation.tree import Node
-from chatcli.conversation.usage import NOTHING, Count
+from chatcli.conversation.usage import NOTHING
 
 
 def account(
@@ -22,19 +22,18 @@ def account(
     copies: Copies,
     asked: Copies,
     looked_up: LookedUp,
-    fixed: Count,
+    forgotten: Sequence[int],
 ) -> tuple[Part, ...]:
-    """Template, system prompt, summary, what is not sent in its place, what is, files, recall, the question."""
+    """System prompt, summary, what is not sent in its place, what is, files, recall, the question."""
     first = (choice.sent or question)[0].number
-    special = {
-        number: Part(Kind.VERBATIM, Fate.RECALLED, NOTHING, why, number, number)
-        for number, why in looked_up.quoted.items()
-        if number < first
-    } | begin.pinned
+    special = {number: _forgotten(number, number) for number in forgotten}
+    for number, why in looked_up.quoted.items():
+        if number < first:
+            special[number] = Part(Kind.VERBATIM, Fate.RECALLED, NOTHING, why, number, number)
+    special |= begin.pinned
     sent = [part for node in choice.sent for part in _message(Kind.VERBATIM, node, copies)]
     spoken = [part for node in question for part in _message(Kind.QUESTION, node, asked)]
     return (
-        Part(Kind.TEMPLATE, Fate.SENT, fixed),
         *begin.system,
         *begin.summary,
         *_before(first, special, summary, choice.why),
@@ -83,6 +82,10 @@ def _with_gaps(parts: Sequence[Part], first: int) -> Iterator[Part]:
     at = first
     for part in parts:
         if part.first > at:
-            yield Part(Kind.VERBATIM, Fate.OUT, NOTHING, "forgotten", at, part.first - 1)
+            yield _forgotten(at, part.first - 1)
         yield part
         at = max(at, part.last + 1)
+
+
+def _forgotten(first: int, last: int) -> Part:
+    return Part(Kind.VERBATIM, Fate.OUT, NOTHING, "forgotten", first, last)

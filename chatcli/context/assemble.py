@@ -10,67 +10,65 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from chatcli.context.account import account
-from chatcli.context.budget import Budget, Rooms, rooms
-from chatcli.context.copies import Copies, Counting
-from chatcli.context.front import Front, front
+from chatcli.context.basis import Basis
+from chatcli.context.budget import Budget
+from chatcli.context.copies import Copies
+from chatcli.context.front import Front
 from chatcli.context.lookup import MOST, LookedUp, look_up
 from chatcli.context.memory import Memory
-from chatcli.context.strategies import RECALLS, STRATEGIES, SUMMARISES, Choice, Need
+from chatcli.context.strategies import STRATEGIES, Choice, Need
 from chatcli.conversation.message import Message, Role
-from chatcli.conversation.plan import Plan
+from chatcli.conversation.plan import Fate, Kind, Part, Plan
 from chatcli.conversation.state import State, Summary
 from chatcli.conversation.tree import Node
 from chatcli.errors import ContextTooLong
 
 
-def assemble(  # noqa: PLR0913, PLR0917 - the last three are wishes and will become one
-    back: Iterable[Node],
-    system: str,
-    budget: Budget,
-    count: Counting,
-    state: State,
-    strategy: str = "auto",
-    window_messages: int = 20,
-    sees: bool = True,
-    memory: Memory = Memory(),  # noqa: B008 - frozen
-) -> tuple[Plan, State]:
+def assemble(back: Iterable[Node], basis: Basis) -> tuple[Plan, State]:
     """Plan the next request. `back` yields the path's nodes from the tip to the root; only as many are asked for
     as the strategy needs, so that the cost does not grow with the conversation.
-
-    `sees`: whether the model takes pictures; for one that does not, those of earlier messages stay out.
 
     The system prompt, and everything from the last question on, are always sent; ContextTooLong when those
     alone do not fit.
     """
+    budget, copies, memory, state = basis.budget, basis.copies, basis.memory, basis.state
     nodes = iter(back)
     question = from_last_question(nodes)
-    copies = copies_for(budget, count, sees, memory)
-    bare = front(system, "", (), None, copies)
-    asked = _asked(question, bare.tokens, budget, copies)
-    pinned, summary = standing(question[0].parent, system, budget, copies, state, strategy, memory)
-    most = front(system, memory.preset, pinned, summary, copies)
-    room = rooms_for(budget, bare, most, strategy, memory)
+    asked = _asked(question, basis.front().tokens, budget, copies)
+    pinned, summary = basis.standing(question[0].parent)
+    most = basis.front(pinned, summary)
+    room = basis.rooms(most)
     spoken = sum(asked.cost(node.message).tokens for node in question)
     space = max(0, min(budget.room - most.tokens - spoken, room.history))
-    need = Need(question[0], nodes, space, room.share, copies.tokens, state, window_messages)
-    choice = STRATEGIES[strategy](need)
+    choice = STRATEGIES[basis.strategy](
+        Need(question[0], nodes, space, room.share, copies.tokens, state, basis.window_messages)
+    )
     first = (choice.sent or question)[0]
     summary = summary if summary and _stands(summary, first, choice, memory) else None
-    begin = front(system, memory.preset, [node for node in pinned if node.number < first.number], summary, copies)
+    begin = basis.front([node for node in pinned if node.number < first.number], summary)
     verbatim = sum(copies.cost(node.message).tokens for node in choice.sent)
     looked_up = look_up(
         question[0],
         asked,
         [node for node in choice.sent if not copies.sends_whole(node.message)],
         first,
-        memory if strategy in RECALLS else replace(memory, recall="off"),
+        memory if basis.recalls else replace(memory, recall="off"),
         state,
         budget.room - begin.tokens - verbatim - spoken,
         min(room.history - verbatim, int(room.history * MOST)),
     )
-    parts = account(begin, summary, choice, question, copies, asked, looked_up, budget.fixed)
+    forgotten = _forgotten(state, first, memory)
+    parts = account(begin, summary, choice, question, copies, asked, looked_up, forgotten)
     messages = _in_order(begin, choice, looked_up, question[1:], copies, asked)
-    return Plan(messages, parts, budget.window, budget.reserve, budget.margin), choice.state
+    template = Part(Kind.TEMPLATE, Fate.SENT, budget.fixed)
+    return Plan(messages, (template, *parts), budget.window, budget.reserve, budget.margin), choice.state
+
+
+def _forgotten(state: State, first: Node, memory: Memory) -> Sequence[int]:
+    """The numbers of the forgotten messages before the first that is sent."""
+    if not state.forgotten or memory.look_up is None or first.parent is None:
+        return ()
+    return [node.number for node in memory.look_up(state.forgotten, first.parent)]
 
 
 def _in_order(
@@ -93,42 +91,6 @@ def from_last_question(nodes: Iterator[Node]) -> tuple[Node, ...]:
         if node.message.role is Role.USER:
             break
     return tuple(tail[::-1])
-
-
-def copies_for(budget: Budget, count: Counting, sees: bool, memory: Memory) -> Copies:
-    """The share of documents is taken of what does not change from request to request."""
-    return Copies(count, sees, int(max(0, budget.window - budget.reserve) * memory.document_share))
-
-
-def standing(
-    parent: int | None,
-    system: str,
-    budget: Budget,
-    copies: Copies,
-    state: State,
-    strategy: str,
-    memory: Memory,
-) -> tuple[Sequence[Node], Summary | None]:
-    """The pinned messages on the path to `parent`, and the summary, as far as either takes no more than half of
-    the room.
-    """
-    room = max(0, budget.room if budget.history is None else min(budget.room, budget.history)) // 2
-    summary = state.summary if strategy in SUMMARISES else None
-    bare = front(system, memory.preset, (), None, copies).tokens
-    if summary and front(system, memory.preset, (), summary, copies).tokens - bare > room:
-        summary = None
-    pinned: list[Node] = []
-    if state.pins and memory.look_up is not None and parent is not None:
-        for node in memory.look_up(state.pins, parent):
-            if front(system, memory.preset, [*pinned, node], None, copies).tokens - bare > room:
-                break
-            pinned.append(node)
-    return pinned, summary
-
-
-def rooms_for(budget: Budget, bare: Front, most: Front, strategy: str, memory: Memory) -> Rooms:
-    share = memory.recall_share if strategy in RECALLS and memory.recalls else 0.0
-    return rooms(budget, bare.tokens, most.tokens - bare.tokens, share)
 
 
 def _stands(summary: Summary, first: Node, choice: Choice, memory: Memory) -> bool:

@@ -77,19 +77,25 @@ def trim(need: Need) -> Choice:
 
 
 def summary(need: Need) -> Choice:
-    """The summary and all that was said since; what that no longer fits, cut as in auto."""
-    return auto(need)
+    """All that the summary does not stand for. It is brought up to date before it is needed; where that failed,
+    and history no longer fits, the oldest is left out by a stable cut until the next summary.
+    """
+    return _from_cut(need, "older than what fits; not in the summary yet")
 
 
 def auto(need: Need) -> Choice:
     """Everything from a cut on; when that outgrows its room the cut moves far enough to stay for many turns."""
+    return _from_cut(need, "before the cut")
+
+
+def _from_cut(need: Need, why: str) -> Choice:
     stretch = since_cut(need.earlier, need.cost, need.state, need.room)
     if stretch.tokens > need.room:
         low = int(min(need.room, need.share) * LOW_WATER)
         stretch = stretch.since(stable_cut(stretch, low, need.room))
     begin = stretch.nodes[0] if stretch.nodes else need.question
     cut = None if begin.parent is None else begin.id
-    return Choice(stretch.nodes, "before the cut", replace(need.state, cut=cut), stretch.at_cut)
+    return Choice(stretch.nodes, why, replace(need.state, cut=cut), stretch.at_cut)
 
 
 STRATEGIES: Mapping[str, Callable[[Need], Choice]] = {

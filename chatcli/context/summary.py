@@ -7,12 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from chatcli.context.assemble import copies_for, rooms_for, standing
-from chatcli.context.budget import Budget
+from chatcli.context.basis import Basis
 from chatcli.context.copies import Copies, Counting
 from chatcli.context.cut import Stretch, since_cut
-from chatcli.context.front import Front, front
-from chatcli.context.memory import Memory
+from chatcli.context.front import Front
 from chatcli.context.strategies import SUMMARISES
 from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Fate, Kind, Plan
@@ -23,6 +21,7 @@ WORDS = 120
 SHARE = 0.12  # of the room for history, and no more than MOST tokens
 MOST = 600
 LEAST = 48
+EARLIER = 4  # summaries that are kept behind the one in use, for /uncompact
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,44 +44,27 @@ class Due:
     cached: bool
 
 
-def due(  # noqa: PLR0913, PLR0917 - as assemble
-    back: Iterable[Node],
-    system: str,
-    budget: Budget,
-    count: Counting,
-    state: State,
-    strategy: str = "auto",
-    sees: bool = True,
-    memory: Memory = Memory(),  # noqa: B008 - frozen
-    plan: Plan | None = None,
-    now: bool = False,
-) -> Due | None:
+def due(back: Iterable[Node], basis: Basis, plan: Plan | None = None, now: bool = False) -> Due | None:
     """What is to be summarised now, after a reply; None when nothing is.
 
     In auto, what the cut has left behind since the last summary; in summary, all but the last keep_recent
     messages, once history has passed its budget; with `now` (/compact) that in any case. `plan`: the last
-    request's, to be continued while the server has it cached.
+    request's, to be continued while the server has it cached; None where another model makes the summary.
     """
-    if strategy not in SUMMARISES and not now:
-        return None
     nodes = iter(back)
     tip = next(nodes, None)
-    if tip is None:
+    if tip is None or (basis.strategy not in SUMMARISES and not now):
         return None
-    copies = copies_for(budget, count, sees, memory)
-    pinned, old = standing(tip.id, system, budget, copies, state, "summary", memory)
-    begin = front(system, memory.preset, pinned, old, copies)
-    room = rooms_for(budget, front(system, "", (), None, copies), begin, strategy, memory)
-    recent = since_cut(chain([tip], nodes), lambda node: copies.cost(node.message).tokens, state, room.whole)
+    pinned, old = replace(basis, strategy="summary").standing(tip.id)
+    begin = basis.front(pinned, old)
+    room = basis.rooms(begin)
+    copies, state = basis.copies, basis.state
+    recent = since_cut(chain([tip], nodes), copies.tokens, state, room.whole)
     limit = max(LEAST, min(int(room.history * SHARE), MOST))
-    most = None if now else room.whole
-    if strategy == "auto" and not now:
-        kept = _from_cut(recent, state)
-    else:
-        kept = _newest(recent, memory.keep_recent, room.history - limit, most)
+    kept = _kept(recent, basis, room.history - limit, None if now else room.whole, now)
     if kept is None:
         return None
-    ask = _Asking(budget, copies, begin, limit, kept[0] if kept else None)
+    ask = _Asking(basis, copies, begin, limit, kept[0] if kept else None)
     more = () if _reaches_summary(recent, state) else nodes
     gone = recent.nodes[: len(recent.nodes) - len(kept)]
     older = _older(chain(reversed(gone), more), state, copies, ask.space)
@@ -99,6 +81,13 @@ def due(  # noqa: PLR0913, PLR0917 - as assemble
         replaces=sum(map(copies.tokens, older)) + sum(part.count.tokens for part in begin.summary),
         cached=continued is not None,
     )
+
+
+def _kept(recent: Stretch, basis: Basis, room: int, most: int | None, now: bool) -> tuple[Node, ...] | None:
+    """What stays word for word beside the summary; None when none is due."""
+    if basis.strategy == "auto" and not now:
+        return _from_cut(recent, basis.state)
+    return _newest(recent, basis.memory.keep_recent, room, most)
 
 
 def _first(oldest: Node, old: Summary | None) -> int:
@@ -119,13 +108,28 @@ def accepted(due: Due, answer: str, state: State, count: Counting) -> State | No
         text = _shorter(text)
     if not text or count(Message.user(text)).tokens - empty >= due.replaces:
         return None
-    summary = Summary(text, due.upto, due.first, due.last)
+    summary = Summary(text, due.upto, due.first, due.last, replaces=_short_of(state.summary, EARLIER))
     return replace(state, summary=summary, cut=due.cut if due.cut is not None else state.cut)
 
 
 def undone(state: State) -> State:
-    """Without summary and cut: all that fits is sent word for word again."""
-    return replace(state, summary=None, cut=None)
+    """With the summary before this one, or none, and without the cut: the rest is sent word for word again."""
+    return replace(state, summary=state.summary.replaces if state.summary else None, cut=None)
+
+
+def before(state: State, number: int) -> State:
+    """Without what hangs on message `number` and those after it: summaries that stand for them, and the cut."""
+    summary = state.summary
+    while summary is not None and not (summary.last and summary.last < number):
+        summary = summary.replaces
+    return replace(state, summary=summary, cut=None)
+
+
+def _short_of(summary: Summary | None, depth: int) -> Summary | None:
+    """The summary with at most `depth` - 1 of those that it replaced."""
+    if summary is None or not depth:
+        return None
+    return replace(summary, replaces=_short_of(summary.replaces, depth - 1))
 
 
 def instruction(limit: int, kept: Node | None, again: bool) -> str:
@@ -147,7 +151,7 @@ def instruction(limit: int, kept: Node | None, again: bool) -> str:
 class _Asking:
     """How the request for a summary is made; `space`: tokens that messages to be summarised may have in it."""
 
-    budget: Budget
+    basis: Basis
     copies: Copies
     begin: Front
     limit: int
@@ -160,7 +164,12 @@ class _Asking:
 
     @property
     def _most(self) -> int:
-        return self.budget.window - self.budget.margin - self.budget.fixed.tokens - self.limit
+        return self._window - self.basis.budget.fixed.tokens
+
+    @property
+    def _window(self) -> int:
+        """The window without the margin and the room for the summary."""
+        return self.basis.budget.window - self.basis.budget.margin - self.limit
 
     def continuing(self, plan: Plan, older: Sequence[Node], recent: Sequence[Node]) -> tuple[Message, ...] | None:
         """The last request, what came after it, and the instruction; None when it does not hold what is to be
@@ -174,7 +183,7 @@ class _Asking:
         ask = self._ask(self.kept)
         new = (*(self.copies.of(node.message) for node in since), ask)
         needed = plan.planned.tokens + sum(self.copies.count(message).tokens for message in new)
-        return (*plan.messages, *new) if needed <= self.budget.window - self.budget.margin - self.limit else None
+        return (*plan.messages, *new) if needed <= self._window else None
 
     def alone(self, older: Sequence[Node]) -> tuple[Message, ...]:
         front_message = (self.begin.message,) if self.begin.message else ()

@@ -10,12 +10,14 @@ class Summary:
     """The rolling summary. It stands for the messages up to and including node `upto`.
 
     `first` and `last` are the numbers on the path of the messages it was made of; 0 where that is not known.
+    `replaces`: the summary before it, which it was made of, too.
     """
 
     text: str
     upto: int
     first: int = 0
     last: int = 0
+    replaces: Summary | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,14 @@ KEEP_RECENT = _row(
     "How many messages a summary leaves word for word.",
     kept=True,
 )
+SUMMARY_MODEL = _row(
+    "memory",
+    "summary_model",
+    values.text(),
+    "",
+    "Model that writes summaries; unset: the chat's own, which has the conversation in its cache.",
+    kept=True,
+)
 RECALL = _row(
     "memory",
     "recall",

@@ -99,26 +99,39 @@ def state_to_plain(state: State) -> dict[str, Any]:
 
 
 def state_from_plain(plain: Mapping[str, Any]) -> State:
-    summary = plain.get("summary")
     return State(
         cut=plain.get("cut"),
-        summary=Summary(**{name: summary[name] for name in _SUMMARY if name in summary}) if summary else None,
+        summary=_summary_from_plain(plain.get("summary")),
         pins=frozenset(plain.get("pins", ())),
         forgotten=frozenset(plain.get("forgotten", ())),
         reserve=plain.get("reserve"),
     )
 
 
+def _summary_from_plain(plain: Mapping[str, Any] | None) -> Summary | None:
+    if not plain:
+        return None
+    known = {name: value for name, value in plain.items() if name in _SUMMARY}
+    return Summary(**{**known, "replaces": _summary_from_plain(plain.get("replaces"))})
+
+
 def renumbered(state: State, ids: Mapping[int, int]) -> State:
     """The state with its nodes' ids translated by `ids`. What it says of nodes that are not there is dropped."""
-    summary = state.summary
     return replace(
         state,
         cut=ids.get(state.cut) if state.cut is not None else None,
-        summary=replace(summary, upto=ids[summary.upto]) if summary and summary.upto in ids else None,
+        summary=_renumbered(state.summary, ids),
         pins=frozenset(ids[each] for each in state.pins if each in ids),
         forgotten=frozenset(ids[each] for each in state.forgotten if each in ids),
     )
+
+
+def _renumbered(summary: Summary | None, ids: Mapping[int, int]) -> Summary | None:
+    """Where what it stands for is not there, the one before it."""
+    if summary is None:
+        return None
+    earlier = _renumbered(summary.replaces, ids)
+    return replace(summary, upto=ids[summary.upto], replaces=earlier) if summary.upto in ids else earlier
 
 
 _TURN = [field.name for field in fields(Turn)]

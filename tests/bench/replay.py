@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from chatcli.context.assemble import assemble
+from chatcli.context.basis import Basis
 from chatcli.context.budget import Budget
 from chatcli.context.memory import Memory
 from chatcli.context.settle import settle_cut
@@ -81,15 +82,15 @@ class Configuration:
     def ask(self, replayed: Replayed, question: Node | None = None) -> tuple[Plan, State]:
         """The plan for the message the replay is at, or for `question` after it."""
         back = replayed.back() if question is None else iter([question, *replayed.back()])
-        memory = self.memory_of(replayed)
-        return assemble(back, SYSTEM, self.budget, count, replayed.state, self.strategy, memory=memory)
+        return assemble(back, self.basis(replayed, replayed.state))
+
+    def basis(self, replayed: Replayed, state: State) -> Basis:
+        return Basis(SYSTEM, self.budget, count, state, self.strategy, memory=self.memory_of(replayed))
 
     def settle(self, replayed: Replayed) -> None:
         """What happens after a reply: the cut, and a summary where one is due, by a stand-in for a model."""
-        common = (SYSTEM, self.budget, count)
-        memory = self.memory_of(replayed)
-        state = settle_cut(replayed.back(), *common, replayed.state, self.strategy, memory=memory)
-        wanted = due(replayed.back(), *common, state, self.strategy, memory=memory, plan=replayed.plan)
+        state = settle_cut(replayed.back(), self.basis(replayed, replayed.state))
+        wanted = due(replayed.back(), self.basis(replayed, state), replayed.plan)
         if wanted is not None:
             words = " ".join(message.text for message in wanted.messages[1:-1]).split()
             replayed.summarised.append(sum(count(message).tokens for message in wanted.messages))
