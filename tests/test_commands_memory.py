@@ -10,6 +10,7 @@ import pytest
 from chatcli.build import Wishes, build, close
 from chatcli.commands.outcome import Copy, Outcome, Prefill
 from chatcli.conversation.plan import Fate, Kind
+from chatcli.conversation.state import Summary
 from chatcli.errors import BadFile, NotFound, UserError
 from chatcli.planning import plan_next
 from chatcli.session import Session
@@ -65,29 +66,27 @@ def test_compact_puts_a_summary_in_the_place_of_older_messages_and_uncompact_tak
         do(session, "summary")
 
 
-def test_uncompact_brings_the_summary_before_back(session: Session, engine: Engine) -> None:
+def compacted_twice(session: Session, engine: Engine) -> Summary:
+    """The first of the two summaries; the second stands."""
     do(session, "set strategy trim")
-    talk(session, engine, 5)
-    engine.say("The first five things are a matter of taste.")
-    do(session, "compact")
-    first = session.conversation.state.summary
-    talk(session, engine, 5)
-    engine.say("All ten things are a matter of taste.")
-    do(session, "compact")
+    for said in ("The first things are a matter of taste.", "All the things are a matter of taste."):
+        talk(session, engine, 5)
+        engine.say(said)
+        do(session, "compact")
+    second = session.conversation.state.summary
+    assert second is not None
+    assert second.replaces is not None
+    return second.replaces
+
+
+def test_uncompact_brings_the_summary_before_back(session: Session, engine: Engine) -> None:
+    first = compacted_twice(session, engine)
     assert "since message 4" in shown(do(session, "uncompact"))
     assert session.conversation.state.summary == first
 
 
 def test_a_summary_is_not_used_for_a_path_without_what_it_was_made_of(session: Session, engine: Engine) -> None:
-    do(session, "set strategy trim")
-    talk(session, engine, 6)
-    engine.say("The first things are a matter of taste.")
-    do(session, "compact")
-    first = session.conversation.state.summary
-    assert first is not None
-    talk(session, engine, 4)
-    engine.say("All the things are a matter of taste.")
-    do(session, "compact")
+    first = compacted_twice(session, engine)
     do(session, f"drop {first.last + 1}")
     assert session.conversation.state.summary == first
     do(session, "drop 1")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Annotated
 
 from chatcli.commands.arguments import Arg
+from chatcli.commands.hits import in_their_place
 from chatcli.commands.outcome import Outcome, Prefill, Show, Watch
 from chatcli.commands.registry import command
 from chatcli.context.summary import accepted, before, undone
@@ -93,17 +94,7 @@ def recall(
         raise NotFound(
             f"Nothing said here has «{' '.join(words)}» in it.", "" if all else "/recall --all looks everywhere."
         )
-    rows = tuple(
-        (
-            f"{hit.title} · {hit.number}" if all else str(hit.number),
-            f"{hit.created.astimezone():%Y-%m-%d}",
-            " ".join(hit.text.split())[:200],
-        )
-        for hit in hits
-    )
-    return Show.of(
-        Listing(("message", "date", "text"), rows, note="/goto N goes there, /pin N keeps one in every request.")
-    )
+    return Show((*in_their_place(session, hits), Note("/pin N keeps message N in every request.", "quiet")))
 
 
 @command("pin")
@@ -133,7 +124,7 @@ def drop(session: Session, *numbers: Annotated[int, Arg("numbers of messages")])
     new = {}
     for node in path[first:]:
         if node.id not in doomed:
-            new[node.id] = session.store.append(session.conversation, node.message, ended=node.ended).id
+            new[node.id] = session.store.copy(session.conversation, node).id
     state = before(session.conversation.state, path[first].number)
     pins = frozenset(new.get(each, each) for each in state.pins)
     forgotten = frozenset(new.get(each, each) for each in state.forgotten)
