@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatcli.conversation.tree import Ended, Node
-from chatcli.conversation.usage import Turn, Usage
+from chatcli.conversation.usage import Turn, Usage, in_tokens
 from chatcli.render.views import Note
 
 
@@ -30,8 +30,8 @@ def about_counting(notice: str) -> list[Note]:
 def what_it_saw(turn: Turn) -> str:
     """For a server that read fewer tokens than it was sent."""
     return (
-        f"The server read only {turn.usage.prompt_tokens} of about {turn.planned.tokens} tokens sent: it has cut "
-        "the prompt although chatcli forbids it (an old Ollama, or something between it and chatcli)."
+        f"The server read only {turn.usage.prompt_tokens} of about {in_tokens(turn.planned.tokens)} sent: it has "
+        "cut the prompt although chatcli forbids it (an old Ollama, or something between it and chatcli)."
     )
 
 
@@ -50,7 +50,7 @@ def why_it_ended(turn: Turn) -> str:
     """For done_reason "length": which limit it was, and how to move it."""
     limit = turn.options.get("num_predict")
     if limit is not None and limit >= 0 and (turn.usage.reply_tokens or 0) >= limit:
-        return f"The reply was ended by num_predict ({limit} tokens). /continue goes on from there."
+        return f"The reply was ended by num_predict ({in_tokens(limit)}). /continue goes on from there."
     return (
         f"The reply filled the context window ({turn.options.get('num_ctx', '?')} tokens) and ended there. "
         "/continue goes on from there; /set reserve keeps more room for replies."
@@ -62,9 +62,11 @@ def figures(turn: Turn) -> str:
     usage = turn.usage
     parts = [
         f"first token after {turn.first_token_seconds:.2f} s" if turn.first_token_seconds is not None else "",
-        f"prompt {usage.prompt_tokens} tokens (planned {turn.planned})" if usage.prompt_tokens is not None else "",
+        f"prompt {in_tokens(usage.prompt_tokens)} (planned {turn.planned})"
+        if usage.prompt_tokens is not None
+        else "",
         f"read in {usage.prompt_seconds:.2f} s" if usage.prompt_seconds else "",
-        f"reply {usage.reply_tokens} tokens" if usage.reply_tokens is not None else "",
+        f"reply {in_tokens(usage.reply_tokens)}" if usage.reply_tokens is not None else "",
         _speed(usage),
         f"model loaded in {usage.load_seconds:.1f} s" if (usage.load_seconds or 0) > 0.5 else "",
     ]

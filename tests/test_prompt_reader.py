@@ -147,6 +147,13 @@ class TestPastes:
             assert seen[0] == ">>> look: [Pasted text #1 +30 lines]"
             assert board.screen() == [">>> look: [Pasted text #1 +30 lines] ok?"]
 
+    def test_a_newline_at_the_end_of_a_paste_is_no_further_line(self) -> None:
+        with keyboard() as board:
+            board.paste(LONG + "\n")
+            seen = board.when("Pasted text", then="<enter>")
+            reader_at(board).read()
+            assert seen[0] == ">>> [Pasted text #1 +30 lines]"
+
     def test_a_long_line_is_folded_too(self) -> None:
         with keyboard() as board:
             board.paste("x" * 1000)

@@ -143,6 +143,10 @@ def test_thinking_is_folded_to_one_line() -> None:
     assert seen.text[1:] == ["", "Hello"]
 
 
+def test_one_token_is_one_token() -> None:
+    assert streamed([Thinking("hm"), Text("Hello"), Done("stop")]).text[0] == "thought for 10 s, ~1 token"
+
+
 def test_thinking_can_be_shown_or_hidden() -> None:
     events: list[Event] = [Thinking("first idea\nsecond "), Thinking("idea"), Text("Hello"), Done("stop")]
     assert streamed(events, thinking="show").text[:2] == ["first idea", "second idea"]

@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from typing import Any
 
+from chatcli.client.thinking import untagged
 from chatcli.conversation.events import Done, Event, Text, Thinking, Tick, ToolCall
 from chatcli.conversation.message import ToolUse
 from chatcli.conversation.usage import Usage
@@ -15,10 +16,14 @@ Chunk = Mapping[str, Any]
 
 
 def events(chunks: Generator[Chunk | None, None, None]) -> Generator[Event, None, None]:
-    """Events of one reply; a Tick for every None. Closing this closes `chunks`.
+    """Events of one reply; a Tick for every None. Closing this closes `chunks`. Thinking between tags is Thinking.
 
     Raises StreamBroken when the chunks end before one that is done, BadReply for a chunk of the wrong shape.
     """
+    yield from untagged(_events(chunks))
+
+
+def _events(chunks: Generator[Chunk | None, None, None]) -> Generator[Event, None, None]:
     with closing(chunks):
         for chunk in chunks:
             if chunk is None:

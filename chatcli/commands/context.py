@@ -13,7 +13,7 @@ from chatcli.commands.outcome import Outcome, Show
 from chatcli.commands.registry import command
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Part, Plan
-from chatcli.conversation.usage import total
+from chatcli.conversation.usage import in_tokens, total
 from chatcli.errors import BadArgument, NotFound, ServerError
 from chatcli.planning import plan_next
 from chatcli.render.views import Note, WindowView
@@ -90,7 +90,7 @@ def _why(session: Session, plan: Plan, number: int) -> Note:
     reason = f": {part.why}" if part.why else ""
     cost = session.counter.count(node.message)
     return Note(
-        f"Message {number} ({node.message.role}, {cost} tokens, «{begin}») is {_FATES[part.fate]}{reason}."
+        f"Message {number} ({node.message.role}, {in_tokens(cost)}, «{begin}») is {_FATES[part.fate]}{reason}."
     )
 
 

@@ -24,6 +24,12 @@ class Count:
 NOTHING = Count(0, exact=True)
 
 
+def in_tokens(count: Count | int | str) -> str:
+    """The count as it is said: 1 token, ~840 tokens."""
+    said = str(count)
+    return f"{said} token" if said.lstrip("=~") == "1" else f"{said} tokens"
+
+
 def total(counts: Iterable[Count]) -> Count:
     return sum(counts, NOTHING)
 

@@ -19,7 +19,7 @@ _CHIP = re.compile("[\U0010f000-\U0010f8ff]")
 
 def is_long(text: str) -> bool:
     """Whether `text` is of the size of material rather than of something a person types."""
-    return len(text) >= LONG_CHARACTERS or text.count("\n") + 1 >= LONG_LINES
+    return len(text) >= LONG_CHARACTERS or _lines(text) >= LONG_LINES
 
 
 class Pastes:
@@ -64,7 +64,7 @@ class Pastes:
         pasted = self._folded.get(character)
         if pasted is None:
             return None
-        number, lines = ord(character) - _FIRST_CHIP + 1, pasted.count("\n") + 1
+        number, lines = ord(character) - _FIRST_CHIP + 1, _lines(pasted)
         size = f"+{lines} lines" if lines > 1 else f"+{len(pasted)} characters"
         return f"[Pasted text #{number} {size}]"
 
@@ -78,3 +78,8 @@ class Pastes:
     def _forget_head_of_empty_line(self, buffer: Buffer) -> None:
         if not buffer.text:
             self._head = ""
+
+
+def _lines(text: str) -> int:
+    """A newline at the end begins no further line."""
+    return text.removesuffix("\n").count("\n") + 1

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Protocol
 
 from chatcli.conversation.events import Done, Event, Text, Thinking, Tick, ToolCall
+from chatcli.conversation.usage import Count, in_tokens
 from chatcli.render.sanitize import one_line
 from chatcli.render.uninterrupted import uninterrupted
 
@@ -72,7 +73,7 @@ class Answer:
         if self._thinking_since is not None:
             seconds = self._clock() - self._thinking_since
             self._thinking_since = None
-            self._page.thought(f"thought for {_duration(seconds)}, ~{self._thoughts} tokens")
+            self._page.thought(f"thought for {_duration(seconds)}, {in_tokens(Count(self._thoughts))}")
             self._thoughts = 0
 
 

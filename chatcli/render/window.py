@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chatcli.conversation.plan import Fate, Kind, Part
-from chatcli.conversation.usage import Count
+from chatcli.conversation.usage import Count, in_tokens
 from chatcli.render.columns import Align, Row, fit
 from chatcli.render.lines import BLANK, Line, Span, to_line, wrap
 from chatcli.render.sanitize import clean, one_line
@@ -40,7 +40,11 @@ def draw_window(view: WindowView, palette: Palette, width: int | None) -> Iterat
     )
     over = plan.planned.tokens + plan.reserve + plan.margin - plan.window
     if plan.window and over > 0:
-        yield from _wrapped(f"{over} tokens of the reply's reserve are taken.", palette["warning"], width)
+        yield from _wrapped(
+            f"{in_tokens(over)} of the reply's reserve {'is' if over == 1 else 'are'} taken.",
+            palette["warning"],
+            width,
+        )
     rows = [_row(part) for part in plan.parts if part.first or part.fate is not Fate.SENT or part.why]
     if rows:
         yield BLANK
@@ -54,7 +58,7 @@ def draw_window(view: WindowView, palette: Palette, width: int | None) -> Iterat
 
 
 def _size(view: WindowView) -> str:
-    words = [f"Window {view.plan.window} tokens", f"strategy {one_line(view.strategy)}"]
+    words = [f"Window {in_tokens(view.plan.window)}", f"strategy {one_line(view.strategy)}"]
     if view.allocated is not None:
         words.append(f"allocated {view.allocated}")
     if view.trained is not None:

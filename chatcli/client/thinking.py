@@ -1,0 +1,98 @@
+"""Thinking that comes as text, between <think> and </think>: from a server that does not know the model's template."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import closing
+
+from chatcli.conversation.events import Done, Event, Text, Thinking, Tick
+from chatcli.errors import ServerError
+
+_PAIRS = {"<think>": "</think>", "<thinking>": "</thinking>"}
+
+
+def untagged(events: Generator[Event, None, None]) -> Generator[Event, None, None]:
+    """The same events, but a reply that begins with such a tag is Thinking up to the tag's end, and Text from there.
+
+    A tag anywhere else is text, and so is any tag once the server has sent thinking by itself: it knows the
+    template then. Where a reply is over and its tag was never ended, all of it comes as Text too: it may only have
+    been about such tags, and no reply is lost. Closing this closes `events`.
+    """
+    tags = _Tags()
+    with closing(events):
+        try:
+            for event in events:
+                yield from tags.read(event)
+        except ServerError:
+            yield from tags.rest()
+            raise
+
+
+class _Tags:
+    """Holds back what may be the beginning of a tag, until it is known whether it is one."""
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._end = ""  # the tag that ends the thinking which is going on
+        self._thoughts: list[str] = []
+        self._read = self._first
+
+    def read(self, event: Event) -> Iterator[Event]:
+        if isinstance(event, Text):
+            yield from self._read(event.text)
+        elif isinstance(event, Tick):
+            yield event
+        else:
+            never_ended = self._end
+            yield from self.rest()
+            if never_ended and isinstance(event, Done) and event.reason == "stop":
+                yield Text("".join(self._thoughts))
+            yield event
+
+    def rest(self) -> Iterator[Event]:
+        """What is held, as the last of its kind; from here on nothing is looked for."""
+        held, self._held = self._held, ""
+        if held:
+            self._thoughts.append(held)
+            yield Thinking(held) if self._end else Text(held)
+        self._end, self._read = "", self._pass
+
+    def _first(self, text: str) -> Iterator[Event]:
+        """At the reply's beginning, where only space has come so far."""
+        self._held += text
+        body = self._held.lstrip()
+        opened = next((tag for tag in _PAIRS if body.startswith(tag)), "")
+        if opened:
+            self._held, self._end, self._read = "", _PAIRS[opened], self._thought
+            self._thoughts.append(opened)
+            yield from self._thought(body.removeprefix(opened))
+        elif body and not any(tag.startswith(body) for tag in _PAIRS):
+            yield from self.rest()
+
+    def _thought(self, text: str) -> Iterator[Event]:
+        thought, end, after = (self._held + text).partition(self._end)
+        size = 0 if end else _begun(thought, self._end)
+        said, self._held = thought[: len(thought) - size], thought[len(thought) - size :]
+        if said.strip():
+            said = said if len(self._thoughts) > 1 else said.lstrip()
+            self._thoughts.append(said)
+            yield Thinking(said)
+        elif not end:
+            self._held = said + self._held
+        if end:
+            self._end, self._read = "", self._gap
+            yield from self._gap(after)
+
+    def _gap(self, text: str) -> Iterator[Event]:
+        """Empty lines between the thinking and the text belong to neither."""
+        if text := text.lstrip():
+            self._read = self._pass
+            yield Text(text)
+
+    def _pass(self, text: str) -> Iterator[Event]:
+        yield Text(text)
+
+
+def _begun(text: str, tag: str) -> int:
+    """How many of the last characters of `text` may be the beginning of `tag`."""
+    return next((size for size in range(min(len(tag), len(text)), 0, -1) if tag.startswith(text[-size:])), 0)
