@@ -183,6 +183,20 @@ def test_the_system_prompt_is_shown_replaced_and_edited(session: Session) -> Non
     assert do(session, "system edit") == Prefill("/system You are a pirate.")
 
 
+def test_a_setting_may_be_made_for_always(session: Session) -> None:
+    file = session.paths.settings_file
+    assert str(file) in shown(do(session, "set --always temperature 0.5"))
+    assert file.read_text(encoding="utf-8") == 'temperature = "0.5"\n'
+    assert session.settings[table.TEMPERATURE] == 0.5
+    later = build(Wishes({"host": session.settings[table.HOST]}))
+    assert later.settings[table.TEMPERATURE] == 0.5
+    close(later)
+    do(session, "unset --always temperature")
+    assert session.settings[table.TEMPERATURE] is None
+    assert file.read_text(encoding="utf-8") == ""
+    assert "tempera" in str(everything().suggest(session, "/set --always temp"))
+
+
 def test_settings_made_in_a_conversation_come_back_with_it(session: Session) -> None:
     say(session, "hi")
     do(session, "system Be brief.")

@@ -125,3 +125,18 @@ def test_a_setting_is_written_without_disturbing_the_rest_of_the_file(tmp_path: 
     assert file.read_text() == '# mine\nseed = 7  # lucky\nnum_ctx = "8k"\n'
     write_setting(file, table.NUM_CTX, None)
     assert "num_ctx" not in file.read_text()
+
+
+def test_a_setting_that_stands_there_under_its_other_name_is_not_written_twice(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('keepalive = "5m"\n')
+    write_setting(file, table.KEEP_ALIVE, "10m")
+    assert file.read_text() == 'keep_alive = "10m"\n'
+
+
+def test_a_settings_file_that_cannot_be_written_is_left_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("num_ctx = = 8\n")
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        write_setting(file, table.SEED, "7")
+    assert file.read_text() == "num_ctx = = 8\n"

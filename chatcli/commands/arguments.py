@@ -92,17 +92,34 @@ def _parameter(row: inspect.Parameter, hint: Any) -> Parameter:
 
 
 def read_arguments(parameters: tuple[Parameter, ...], text: str) -> tuple[list[Any], dict[str, Any]]:
-    """`text` after the command's name -> positional and keyword arguments; BadArgument when it does not fit."""
+    """`text` after the command's name -> positional and keyword arguments; BadArgument when it does not fit.
+
+    Where a parameter takes the rest of the line as it is, flags come before everything else.
+    """
     flags = {f"--{p.name}": p for p in parameters if p.flag}
     raw = next((p for p in parameters if p.raw), None)
     positional = [p for p in parameters if not p.flag and not p.raw]
     if raw is not None:
+        given, text = leading_flags(parameters, text)
         words, rest = _first_words(text, len(positional))
         if raw.required and not rest:
             raise BadArgument(f"{raw.usage} is missing: {raw.meaning}.")
-        return _positional(positional, words), {raw.name: rest} if rest or raw.required else {}
+        last = {raw.name: rest} if rest or raw.required else {}
+        return _positional(positional, words), {**dict.fromkeys(given, True), **last}
     plain, keywords = _take_flags(split_words(text), flags)
     return _positional(positional, plain), keywords
+
+
+def leading_flags(parameters: tuple[Parameter, ...], text: str) -> tuple[list[str], str]:
+    """The names of the flags that `text` begins with, and what comes after them."""
+    known = {f"--{parameter.name}": parameter.name for parameter in parameters if parameter.flag}
+    given = []
+    word, _, rest = text.lstrip().partition(" ")
+    while word in known:
+        given.append(known[word])
+        text = rest.lstrip()
+        word, _, rest = text.partition(" ")
+    return given, text
 
 
 def split_words(text: str) -> list[str]:

@@ -15,6 +15,7 @@ from chatcli.planning import shape
 from chatcli.render.views import Document, Listing, Note
 from chatcli.session import Session
 from chatcli.settings import table
+from chatcli.settings.file import write_setting
 from chatcli.settings.settings import Layer, find_setting
 from chatcli.settings.table import TABLE, Setting
 from chatcli.window import as_allocated, price
@@ -63,12 +64,13 @@ def set_(
     name: Annotated[str, Arg("a setting", setting_words)] = "",
     *,
     value: Annotated[str, Arg("its value", value_words)] = "",
+    always: Annotated[bool, Arg("for every conversation to come: kept in the settings file")] = False,
 ) -> Outcome:
     """Change a setting, or list them all.
 
     `/set` lists every setting with its value and where that came from; `/set NAME` shows one; `/set NAME VALUE`
-    sets it for this conversation. The forms of `ollama run` work too: `/set parameter num_ctx 8192`,
-    `/set verbose`, `/set nothink`.
+    sets it for this conversation, `/set --always NAME VALUE` also for those to come. The forms of `ollama run`
+    work too: `/set parameter num_ctx 8192`, `/set verbose`, `/set nothink`.
     """
     if name == "parameter":
         name, _, value = value.partition(" ")
@@ -86,14 +88,25 @@ def set_(
     if setting is table.MODEL:
         from chatcli.commands.models import model
 
-        return model.run(session, value.strip())
-    return _change(session, setting, _unquoted(value.strip()))
+        changed = model.run(session, value.strip())
+    else:
+        changed = _change(session, setting, _unquoted(value.strip()))
+    return _lasting(session, setting, changed) if always else changed
 
 
 @command("unset")
-def unset(session: Session, name: Annotated[str, Arg("a setting", setting_words)]) -> Outcome:
+def unset(
+    session: Session,
+    name: Annotated[str, Arg("a setting", setting_words)],
+    *,
+    always: Annotated[bool, Arg("take it out of the settings file, too")] = False,
+) -> Outcome:
     """Take a setting back to what flags, environment, settings file or default say."""
-    setting = session.settings.unset(name)
+    setting = find_setting(name)
+    if always:
+        write_setting(session.paths.settings_file, setting, None)
+        session.settings.remove(setting, Layer.FILE)
+    session.settings.unset(name)
     _after_change(session, setting)
     return Show.of(_row_note(session, setting))
 
@@ -129,6 +142,15 @@ def _change(session: Session, setting: Setting[Any], value: str) -> Outcome:
     if setting is table.SYSTEM and session.conversation.tip is not None:
         notes.append(Note("The server reads the whole conversation again with the next message.", "quiet"))
     return Show(tuple(notes))
+
+
+def _lasting(session: Session, setting: Setting[Any], changed: Outcome) -> Outcome:
+    """Keep the value as it is now in the settings file, and say so."""
+    path = session.paths.settings_file
+    write_setting(path, setting, session.settings.written(setting))
+    session.settings.put_value(setting, session.settings[setting], Layer.FILE)
+    kept = Note(f"Kept in {path}; /unset --always {setting.name} takes it out again.", "quiet")
+    return Show((*changed.views, kept)) if isinstance(changed, Show) else changed
 
 
 def _reloading(session: Session) -> str:

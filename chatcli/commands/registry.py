@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
-from chatcli.commands.arguments import Parameter, Word, parameters_of, read_arguments, split_words
+from chatcli.commands.arguments import Parameter, Word, leading_flags, parameters_of, read_arguments, split_words
 from chatcli.commands.outcome import Outcome
 from chatcli.errors import BadArgument, UnknownCommand
 from chatcli.session import Session
@@ -113,6 +113,8 @@ class Registry:
         found = self._by_name.get(name)
         if found is None:
             return []
+        if any(parameter.raw for parameter in found.parameters):
+            _, rest = leading_flags(found.parameters, rest)
         before, current = _at_end(rest)
         parameter = _parameter_at(found, len(before))
         if parameter is None or parameter.suggest is None:

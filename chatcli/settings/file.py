@@ -48,18 +48,32 @@ def read_environment(settings: Settings, environment: Mapping[str, str] = os.env
 
 
 def write_setting(path: Path, setting: Setting[Any], text: str | None) -> None:
-    """Set (or with None remove) one line of the settings file; comments and order stay."""
+    """Set (or with None remove) one setting in the file; comments and order stay. Raises ConfigError."""
     import tomlkit
+    from tomlkit.exceptions import TOMLKitError
 
-    document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
-    if text is None:
-        document.pop(setting.name, None)
-    else:
-        document[setting.name] = text
+    try:
+        document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
+        for name in list(document):
+            if name != setting.name and find_setting(name) is setting:
+                document.pop(name)  # an alias
+        if text is None:
+            document.pop(setting.name, None)
+        else:
+            document[setting.name] = text
+        _replace(path, tomlkit.dumps(document))
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"Cannot write the settings file {path}: {why}.", "Check its permissions.") from None
+    except TOMLKitError as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}", "Mend that line, or move the file away.") from None
+
+
+def _replace(path: Path, text: str) -> None:
     private_directory(path.parent)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".config-")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(tomlkit.dumps(document))
+        file.write(text)
     Path(temporary).replace(path)
 
 

@@ -81,6 +81,9 @@ class Settings:
             self._layers[layer].pop(setting.name, None)
         return setting
 
+    def remove(self, setting: Setting[Any], layer: Layer) -> None:
+        self._layers[layer].pop(setting.name, None)
+
     def kept(self) -> dict[str, str]:
         """What is to be stored with the conversation: kept settings that differ from file and environment, and in
         any case the model and the window that it was had with.
