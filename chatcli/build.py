@@ -82,9 +82,12 @@ def read_settings(paths: Paths, values: Mapping[str, str], *, tolerant: bool = F
 
 
 def make_screen(settings: Settings) -> Screen:
-    """The screen as the settings want it."""
+    """The screen as the settings want it; where they leave it open, the environment says whether it is plain."""
+    chosen = settings.origin(table.PLAIN) is not Layer.DEFAULT
     return Screen(
-        plain=settings[table.PLAIN] or None, theme=settings[table.THEME], code_theme=settings[table.CODE_THEME]
+        plain=settings[table.PLAIN] if chosen else None,
+        theme=settings[table.THEME],
+        code_theme=settings[table.CODE_THEME],
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from rich.color import ColorSystem
 
+from chatcli.build import make_screen
 from chatcli.conversation.message import Attachment, Message
 from chatcli.conversation.plan import Fate, Kind, Part, Plan
 from chatcli.conversation.tree import Ended, Node
@@ -22,6 +23,7 @@ from chatcli.render.console import Screen
 from chatcli.render.extract import code_blocks
 from chatcli.render.theme import Palette
 from chatcli.render.views import Document, History, Listing, Note, Source, View, WindowView
+from chatcli.settings.settings import Layer, Settings
 from tests.screen import Seen
 
 PLAN = Plan(
@@ -266,8 +268,38 @@ def test_auto_heeds_what_the_terminal_says_of_its_background(
     assert found == expected
 
 
-def test_no_color_keeps_the_text_and_drops_the_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"), [("NO_COLOR", "1"), ("ACCESSIBLE", "1"), ("TERM", "dumb"), ("TERM", "unknown")]
+)
+def test_these_ask_for_plain_text(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    terminal = seen(Note("careful", "warning"), Document("# T\n\n`x`"))
+    assert "".join(terminal.written) == "careful\n# T\n\n`x`\n"
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", ""), ("ACCESSIBLE", "0")])
+def test_an_empty_wish_is_none(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    assert seen(Document("# T")).text == ["T"]
+
+
+@pytest.mark.parametrize(("plain", "expected"), [("off", False), ("on", True), (None, True)])
+def test_plain_off_overrides_the_environment(
+    plain: str | None, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    terminal = seen(Note("careful", "warning"), Document("# T\n\n`x`\n\n```python\nimport a\n```"))
+    monkeypatch.setattr(sys, "stdout", Seen())
+    settings = Settings()
+    if plain is not None:
+        settings.put("plain", plain, Layer.FILE)
+    assert make_screen(settings).plain is expected
+
+
+def test_no_color_on_a_screen_that_is_not_plain_drops_the_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    terminal = Seen()
+    screen = Screen(terminal, terminal, plain=False, width=80, height=24)
+    for view in (Note("careful", "warning"), Document("# T\n\n`x`\n\n```python\nimport a\n```")):
+        screen.show(view)
     assert {cell[1] for row in terminal.cells for cell in row} == {"default"}
     assert terminal.text == ["careful", "T", "", "x", "", "import a"]

@@ -1,4 +1,4 @@
-"""Thinking that comes as text, between <think> and </think>: from a server that does not know the model's template."""
+"""Thinking that comes as text, between <think> and </think>: by a server that does not know the template."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PAIRS = {"<think>": "</think>", "<thinking>": "</thinking>"}
 
 
 def untagged(events: Generator[Event, None, None]) -> Generator[Event, None, None]:
-    """The same events, but a reply that begins with such a tag is Thinking up to the tag's end, and Text from there.
+    """The same events, but a reply that begins with such a tag is Thinking up to its end, and Text from there.
 
     A tag anywhere else is text, and so is any tag once the server has sent thinking by itself: it knows the
     template then. Where a reply is over and its tag was never ended, all of it comes as Text too: it may only have

@@ -40,8 +40,8 @@ class Progress(Protocol):
 class Screen:
     """`file` and `errors` are stdout and stderr unless given; `width` and `height` are the terminal's.
 
-    `plain`: text is only ever added, without escapes; None lets TERM=dumb and ACCESSIBLE decide. Where `file` is
-    not a terminal it is so in any case.
+    `plain`: text is only ever added, without escapes; None lets TERM=dumb, NO_COLOR and ACCESSIBLE decide. Where
+    `file` is not a terminal it is so in any case.
     """
 
     def __init__(
@@ -177,4 +177,5 @@ def _write(file: TextIO, text: str) -> None:
 
 
 def _plain_by_environment() -> bool:
-    return os.environ.get("TERM") in {"dumb", "unknown"} or os.environ.get("ACCESSIBLE", "0") not in {"", "0"}
+    asked = os.environ.get("NO_COLOR") or os.environ.get("ACCESSIBLE", "0") not in {"", "0"}
+    return bool(asked) or os.environ.get("TERM") in {"dumb", "unknown"}
