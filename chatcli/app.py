@@ -219,8 +219,8 @@ class Loop:
             case Confirm(asked, then):
                 if self._reader.ask(asked, False):
                     self._act(then())
-            case Choose(asked, choices, then_with):
-                index = self._reader.choose(asked, choices)
+            case Choose(asked, choices, then_with, detail, find):
+                index = self._reader.choose(asked, choices, detail, find)
                 if index is not None:
                     self._act(then_with(index))
             case Watch(progress, then):

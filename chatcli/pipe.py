@@ -50,8 +50,8 @@ def _open(session: Session, name: str) -> None:
     if not name:
         raise UserError("Which conversation? Nobody can be asked here.", "chatcli --resume NAME, or --continue.")
     match open_named(session, name):
-        case Choose(question, choices):
-            raise Ambiguous(f"{question} {'; '.join(choices)}.", "chatcli chats lists them with their numbers.")
+        case Choose() as several:
+            raise Ambiguous(several.brief, "chatcli chats lists them with their numbers.")
 
 
 def _ask(session: Session, question: Node, as_json: bool) -> int:

@@ -62,10 +62,10 @@ def _act(screen: Screen, outcome: Outcome) -> int:
             if not _in_terminal(screen):
                 raise UserError(f"{question} That cannot be asked here.", "--yes says yes.")
             return _act(screen, then()) if _reader().ask(question) else DECLINED
-        case Choose(question, choices, then_with):
+        case Choose(question, choices, then_with, detail, find):
             if not _in_terminal(screen):
-                raise Ambiguous(f"{question} {'; '.join(choices)}.", "Give a number: chatcli chats lists them.")
-            index = _reader().choose(question, choices)
+                raise Ambiguous(outcome.brief, "Give a number: chatcli chats lists them.")
+            index = _reader().choose(question, choices, detail, find)
             return _act(screen, then_with(index)) if index is not None else DECLINED
         case _:
             raise UserError("That works only inside chatcli.", "Start it: chatcli")

@@ -162,7 +162,17 @@ def test_resume_opens_by_name_or_asks_with_the_last_words(stored: Session) -> No
     assert said(stored)[0] == "tell me of whales"
     outcome = open_named(stored, "")
     assert isinstance(outcome, Choose)
-    assert "Snails are slow." in outcome.choices[0]
+    assert outcome.choices[0].startswith("«tell me of snails» (2 messages, ")
+    assert outcome.detail is not None
+    title, question, reply = outcome.detail(0)
+    assert title.startswith("tell me of snails  (2 messages · ")
+    assert title.endswith(" · demo)")
+    assert (question, reply) == ("you: tell me of snails", "demo: Snails are slow.")
+    assert outcome.find is not None
+    assert outcome.find("mammals") == [1]
+    again = do(stored, "load")
+    assert isinstance(again, Choose)
+    assert again.choices == outcome.choices
     with pytest.raises(NotFound):
         open_named(stored, "dragonfly")
 

@@ -14,15 +14,20 @@ from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.outcome import Choose, Confirm, Opened, Outcome, Show, Watch
 from chatcli.commands.places import address, visit
 from chatcli.commands.registry import command
+from chatcli.commands.tree import cut, standing, terminal_size
 from chatcli.conversation.message import Role
 from chatcli.errors import BadArgument, ChatcliError, NotFound, UserError
 from chatcli.render.views import History, Listing, Note
 from chatcli.session import Session
+from chatcli.store import places
 from chatcli.store.listing import Entry
+from chatcli.store.search import terms_of
 from chatcli.store.title import title_of
 
-# How many conversations are offered at once.
-CHOICES = 9
+# How many messages are looked at for the conversations that some words were said in.
+FOUND = 50
+# A terminal with less than this gets shorter previews.
+SMALL_ROWS, SMALL_COLUMNS = 16, 60
 
 
 def chat_words(session: Session, typed: str) -> Iterator[Word]:
@@ -58,21 +63,20 @@ def chats(session: Session, count: Annotated[int, Arg("how many, the newest firs
 
 @command("load")
 def load(
-    session: Session, *, name: Annotated[str, Arg("a conversation, or a model", chat_words, whole=True)]
+    session: Session, *, name: Annotated[str, Arg("a conversation, or a model", chat_words, whole=True)] = ""
 ) -> Outcome:
-    """Open a stored conversation by its name or number; a model's exact name switches the model instead.
+    """Open a stored conversation by its name or number, or choose one; a model's exact name switches the model.
 
     The conversation now on the table stays stored. `/load @345` opens one at that message, as /search shows it.
     """
-    message = address(name)
-    if message is not None:
-        return visit(session, message)
+    if not name or address(name) is not None:
+        return open_named(session, name)
     found = find_chats(session, name)
     is_model = _is_model(session, name)
     if found and is_model:
         return Choose(
             f"«{name}» is a model and a conversation. Which?",
-            (f"the model {name}", *(label(entry) for entry in found[:CHOICES])),
+            (f"the model {name}", *map(label, found)),
             lambda index: _switch(session, name) if index == 0 else _open(session, found[index - 1]),
         )
     if is_model:
@@ -139,11 +143,10 @@ def open_named(session: Session, name: str) -> Outcome:
         return visit(session, message)
     if name:
         return one_of(session, name, lambda entry: _open(session, entry))
-    found = session.store.entries(CHOICES, demo=session.server.demo)
+    found = session.store.entries(demo=session.server.demo)
     if not found:
         raise NotFound("There is no conversation to take up yet.", "Begin one: chatcli")
-    labels = tuple(f"{label(entry)}: {_last_words(session, entry)}" for entry in found)
-    return Choose("Which conversation?", labels, lambda index: _open(session, found[index]))
+    return choose(session, "Which conversation?", found, lambda entry: _open(session, entry))
 
 
 def one_of(session: Session, name: str, then: Callable[[Entry], Outcome]) -> Outcome:
@@ -153,9 +156,34 @@ def one_of(session: Session, name: str, then: Callable[[Entry], Outcome]) -> Out
         raise NotFound(f"There is no conversation called «{name}».", "/chats or chatcli chats lists them.")
     if len(found) == 1:
         return then(found[0])
-    shown = found[:CHOICES]
-    question = f"Several conversations fit «{name}». Which?"
-    return Choose(question, tuple(map(label, shown)), lambda index: then(shown[index]))
+    return choose(session, f"Several conversations fit «{name}». Which?", found, then)
+
+
+def choose(session: Session, question: str, found: list[Entry], then: Callable[[Entry], Outcome]) -> Choose:
+    """Which of these conversations: by words of its title, or by words said in it."""
+    numbers = {entry.id: at for at, entry in enumerate(found)}
+
+    def find(words: str) -> list[int]:
+        parts = words.casefold().split()
+        titled = [at for at, entry in enumerate(found) if all(part in entry.title.casefold() for part in parts)]
+        hits = session.store.search(terms_of(words), limit=FOUND)
+        said = [numbers[hit.conversation] for hit in hits if hit.conversation in numbers]
+        return list(dict.fromkeys([*titled, *said]))
+
+    titles = tuple(map(label, found))
+    return Choose(question, titles, lambda at: then(found[at]), lambda at: preview(session, found[at]), find)
+
+
+def preview(session: Session, entry: Entry) -> list[str]:
+    """Title, figures, and how it ends; less of it in a small terminal."""
+    columns, rows = terminal_size()
+    about = f"{counted(entry.messages)} · {when(entry.updated)}{f' · {entry.model}' if entry.model else ''}"
+    ending = [standing(twig) for twig in session.store.read(places.ending, entry.id)]
+    if rows < SMALL_ROWS:
+        ending = ending[-1:]
+    if columns < SMALL_COLUMNS:
+        return [entry.title, about, *ending]
+    return [f"{cut(entry.title, columns - len(about) - 10)}  ({about})", *ending]
 
 
 def find_chats(session: Session, name: str) -> list[Entry]:
@@ -192,7 +220,11 @@ def give_name(session: Session, conversation: int, name: str) -> Outcome:
 
 
 def label(entry: Entry) -> str:
-    return f"«{entry.title}» ({entry.messages} messages, {when(entry.updated)})"
+    return f"«{entry.title}» ({counted(entry.messages)}, {when(entry.updated)})"
+
+
+def counted(messages: int) -> str:
+    return f"{messages} message{'' if messages == 1 else 's'}"
 
 
 def when(moment: datetime) -> str:
@@ -231,9 +263,3 @@ def _something_said(session: Session) -> int:
     if not session.conversation.id:
         raise UserError("No conversation is on the table yet.", "Say something first, or name one of /chats.")
     return session.conversation.id
-
-
-def _last_words(session: Session, entry: Entry) -> str:
-    last = session.store.conversation(entry.id).last
-    words = " ".join(last.message.text[:200].split()) if last is not None else ""
-    return words if len(words) <= 60 else words[:59] + "…"

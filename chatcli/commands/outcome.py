@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from chatcli.client.models import Progress
 from chatcli.conversation.tree import Node
 from chatcli.render.views import View
+
+# How many choices are named where nobody can be asked.
+NAMED = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,21 @@ class Confirm:
 
 @dataclass(frozen=True, slots=True)
 class Choose:
-    """Ask which; go on with `then(index)`."""
+    """Ask which; go on with `then(index)`. `detail` gives the lines to show of a choice when it is looked at,
+    `find` the choices that some words fit, where these are not just looked for in the names.
+    """
 
     question: str
     choices: tuple[str, ...]
     then: Callable[[int], Outcome]
+    detail: Callable[[int], Sequence[str]] | None = None
+    find: Callable[[str], Sequence[int]] | None = None
+
+    @property
+    def brief(self) -> str:
+        """The question and the first choices, for where nobody can be asked."""
+        left = len(self.choices) - NAMED
+        return f"{self.question} {'; '.join(self.choices[:NAMED])}{f'; and {left} more' if left > 0 else ''}."
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,13 @@ def tree(session: Session) -> Outcome:
 
 def room() -> int:
     """Columns of a line that does not wrap in this terminal."""
-    return max(20, shutil.get_terminal_size((WIDTH + 1, 24)).columns - 1)
+    return max(20, terminal_size()[0] - 1)
+
+
+def terminal_size() -> tuple[int, int]:
+    """Columns and rows."""
+    size = shutil.get_terminal_size((WIDTH + 1, 24))
+    return size.columns, size.lines
 
 
 def draw(twigs: Sequence[Twig], tip: int | None, names: Mapping[str, int], width: int = WIDTH) -> Iterator[str]:

@@ -101,6 +101,10 @@ class EditedLine:
         self._output.write(text + "\r\n")
         self._output.flush()
 
+    def size(self) -> tuple[int, int]:
+        size = self._output.get_size()
+        return size.columns, size.rows
+
     def refresh(self) -> None:
         with suppress(RuntimeError):  # the prompt may end between the look and the call
             self.app.invalidate()

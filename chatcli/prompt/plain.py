@@ -5,6 +5,7 @@ The terminal (or readline, where Python has it) does the editing.
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -43,6 +44,11 @@ class PlainLine:
 
     def say(self, text: str) -> None:
         print(text, flush=True)  # noqa: T201
+
+    def size(self) -> tuple[int, int]:
+        """Columns and rows."""
+        size = shutil.get_terminal_size()
+        return size.columns, size.lines
 
     def refresh(self) -> None:
         """There is nothing that could have changed."""

@@ -12,6 +12,7 @@ from chatcli.errors import UserError
 from chatcli.prompt.completer import Suggestion
 from chatcli.prompt.history import LineHistory
 from chatcli.prompt.line import Closed, Interrupted, Line, Outcome, ReaderOptions
+from chatcli.prompt.picking import Detail, Find, harmless, pick
 from chatcli.prompt.toolbar import Toolbar
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ __all__ = ["Closed", "Interrupted", "Line", "Outcome", "Reader", "ReaderOptions"
 
 _USUAL = ReaderOptions()
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 class Reader:
@@ -74,17 +74,11 @@ class Reader:
                 return answers[answer.lower()]
         return False
 
-    def choose(self, question: str, choices: Sequence[str]) -> int | None:
-        """The index of the choice, named by its number or its name; None when none is taken."""
-        self._line.say(_harmless(question))
-        for number, choice in enumerate(choices, 1):
-            self._line.say(f"{number:3}  {_harmless(choice)}")
-        while answer := self._answer(f"Number (1-{len(choices)}), or Enter for none: "):
-            if answer.isdecimal() and 1 <= int(answer) <= len(choices):
-                return int(answer) - 1
-            if answer in choices:
-                return choices.index(answer)
-        return None
+    def choose(
+        self, question: str, choices: Sequence[str], detail: Detail | None = None, find: Find | None = None
+    ) -> int | None:
+        """The index of the choice, named by its number or its name; None when none is taken. See picking.py."""
+        return pick(self._line, self._answer, question, choices, detail, find)
 
     def refresh(self) -> None:
         """Redraw the toolbar if a prompt is up. May be called from any thread."""
@@ -110,7 +104,7 @@ class Reader:
 
     def _answer(self, question: str) -> str | None:
         try:
-            return self._line.ask(_harmless(question)).strip()
+            return self._line.ask(harmless(question)).strip()
         except (KeyboardInterrupt, EOFError):
             return None
 
@@ -121,6 +115,7 @@ class _OneLine(Protocol):
     def read(self, prefill: str) -> Outcome: ...
     def ask(self, question: str) -> str: ...
     def say(self, text: str) -> None: ...
+    def size(self) -> tuple[int, int]: ...
     @property
     def typed(self) -> str: ...
     def refresh(self) -> None: ...
@@ -138,8 +133,3 @@ def _open_terminal() -> TextIO:
 
 def _is_dumb() -> bool:
     return os.environ.get("TERM", "").lower() in {"dumb", "unknown"}
-
-
-def _harmless(text: str) -> str:
-    """Names of models and conversations come from elsewhere: no control characters into the terminal."""
-    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)

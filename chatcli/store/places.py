@@ -65,6 +65,15 @@ def places(connection: sqlite3.Connection, ids: Iterable[int]) -> dict[int, Plac
     return found
 
 
+@nonsense_is_damage()
+def ending(connection: sqlite3.Connection, conversation: int) -> list[Twig]:
+    """The last question and the last reply on the path, or what there is of them."""
+    query = "SELECT tip FROM conversations WHERE id = ?"
+    (tip,) = connection.execute(query, (conversation,)).fetchone() or (None,)
+    last = _twigs(connection, "nodes.id = ?", tip)
+    return [twig for twig, _ in (*_twigs(connection, "nodes.id = ?", last[0][0].parent if last else None), *last)]
+
+
 def _twigs(connection: sqlite3.Connection, which: str, node: int | None) -> list[tuple[Twig, int]]:
     """Each with its branch, oldest first."""
     query = f"SELECT {TWIG}, branch FROM nodes WHERE {which} ORDER BY nodes.id"  # noqa: S608 - `which` is ours
