@@ -16,31 +16,22 @@ from heapq import nlargest
 from math import log
 
 from chatcli.conversation.candidate import Candidate, Found
-from chatcli.conversation.message import Role
+from chatcli.conversation.meaning import Meaning
 from chatcli.store import nodes
 from chatcli.store.passages import SHIFT
-from chatcli.store.rows import pack_time, unpack, unpack_time
+from chatcli.store.rows import state_from_plain, unpack_time
 from chatcli.store.search import Scope, quoted
+from chatcli.store.spans import said_in
+from chatcli.store.standing import Standing, beside, is_elsewhere, is_on, standings, with_neighbours
+from chatcli.store.vectors import Near, Vectors, compared, texts
 
 MOST = 2000  # postings that are read of one term
 PLENTY = 300  # a word that occurs so often needs no akin ones
 IN_ALL = 8_000  # postings that are weighed together, the rarest terms' first
 SPARE = 8  # finds are looked at for each message wanted: some are on other branches, some have several
-BESIDE = 2  # messages on either side of a find
+NEAREST = 60  # messages that are here for their meaning alone
 
 _PLACE = (1 << SHIFT) - 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Message:
-    """A message among the candidates: where it stands."""
-
-    node: int
-    branch: int
-    number: int
-    role: Role
-    created: int
-    conversation: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,68 +40,76 @@ class Wish:
 
     terms: Sequence[str]
     conversation: int
-    upto: int
+    upto: int | None
     spans: Sequence[tuple[datetime, datetime]]
     limit: int
     all_chats: bool
+    meaning: Meaning | None
 
 
-def candidates(connection: sqlite3.Connection, wish: Wish) -> Found:
+def candidates(connection: sqlite3.Connection, vectors: Vectors, wish: Wish) -> Found:
     path = _path(connection, wish.conversation, wish.upto)
     scope = Scope(0, 1 << 62, None, None) if wish.all_chats else path
     postings = _all_postings(connection, wish.terms, scope)
-    passages = _passages(connection) if wish.all_chats else max(1, wish.upto + 1 - (path.first >> SHIFT))
-    said = [node for span in wish.spans for node in _said_in(connection, path, span)]
+    passages = _passages(connection) if wish.all_chats else max(1, (path.end - path.first) >> SHIFT)
+    said = [node for span in wish.spans for node in said_in(connection, path, span)]
     best = _best(postings, set(said), passages, most=SPARE * wish.limit)
-    messages = _wanted(connection, best, path, wish)
-    messages |= {each.node: each for each in _messages(connection, said[: wish.limit])}
-    beside = _beside(connection, messages, path)
-    found = {passage for passage, _ in best}
-    shown = _with_neighbours(connection, messages, beside, found, set(said[: wish.limit]))
+    near, nearest = _nearest(connection, vectors, path, wish)
+    messages = _wanted(connection, best, path, wish, wish.limit)
+    messages |= _wanted(connection, nearest, path, wish, NEAREST)
+    messages |= {each.node: each for each in standings(connection, said[: wish.limit])}
+    everything = messages | beside(connection, messages, path)
+    if wish.all_chats:
+        everything = _without_forgotten(connection, everything, path)
+    found = {passage for passage, _ in (*best, *nearest)}
+    shown = with_neighbours(connection, messages, everything, found, set(said[: wish.limit]))
     marks = {term: set(held) for term, held in postings.items()}
-    texts = _texts(connection, shown)
-    everything = messages | beside
+    said_there = texts(connection, shown)
     return Found(
         tuple(
-            _candidate(everything[passage >> SHIFT], passage, texts[passage], marks)
+            _candidate(everything[passage >> SHIFT], passage, said_there[passage], marks)
             for passage in shown
-            if passage in texts
+            if passage in said_there
         ),
         {term: len(held) for term, held in postings.items()},
         passages,
         wish.conversation,
+        _nearness(connection, near, wish, shown),
     )
 
 
-def _said_in(connection: sqlite3.Connection, path: Scope, span: tuple[datetime, datetime]) -> list[int]:
-    """The nodes of the path that were made in that time, up to MOST of them: times grow along a path."""
-    branches = path.path or {}
-    found: list[int] = []
-    for branch, upto in branches.items():
-        least = _first_since(connection, branch, upto, pack_time(span[0]))
-        end = _first_since(connection, branch, upto, pack_time(span[1]))
-        query = "SELECT id FROM nodes WHERE branch = ? AND number >= ? AND number < ? ORDER BY number LIMIT ?"
-        found += [row[0] for row in connection.execute(query, (branch, least, end, MOST))]
-    return found
+def _nearest(
+    connection: sqlite3.Connection, vectors: Vectors, path: Scope, wish: Wish
+) -> tuple[Near, list[tuple[int, float]]]:
+    """What is near on the whole, and the nearest passages with how near they are, the best first."""
+    if wish.meaning is None:
+        return Near((), 0.0, 0.0), []
+    near = vectors.nearest(connection, wish.meaning, wish.conversation, path.first, path.end)
+    chosen = set(near.passages)
+    if wish.all_chats:
+        everywhere = vectors.nearest(connection, wish.meaning, 0, 0, 1 << 62)
+        chosen.update(everywhere.passages)
+        near = near if near.passages else everywhere
+    likeness = compared(connection, wish.meaning, chosen)
+    return near, nlargest(SPARE * NEAREST, likeness.items(), key=lambda item: (item[1], item[0]))
 
 
-def _first_since(connection: sqlite3.Connection, branch: int, upto: int, moment: int) -> int:
-    """The number of the branch's first message at or after that time; `upto` + 1 when there is none."""
-    low, high = _begins(connection, branch), upto + 1
-    while low < high:
-        middle = (low + high) // 2
-        place = "SELECT created FROM nodes WHERE branch = ? AND number = ?"
-        (created,) = connection.execute(place, (branch, middle)).fetchone()
-        low, high = (low, middle) if created >= moment else (middle + 1, high)
-    return low
+def _nearness(
+    connection: sqlite3.Connection, near: Near, wish: Wish, shown: Sequence[int]
+) -> dict[tuple[int, int], float]:
+    """For the passages shown, by how many standard deviations they are nearer than is usual."""
+    if wish.meaning is None or not near.spread:
+        return {}
+    likeness = compared(connection, wish.meaning, shown)
+    return {
+        (passage >> SHIFT, passage & _PLACE): (value - near.usual) / near.spread
+        for passage, value in likeness.items()
+    }
 
 
-def _begins(connection: sqlite3.Connection, branch: int) -> int:
-    (number,) = connection.execute("SELECT min(number) FROM nodes WHERE branch = ?", (branch,)).fetchone()
-    return int(number or 1)
-
-
-def _path(connection: sqlite3.Connection, conversation: int, upto: int) -> Scope:
+def _path(connection: sqlite3.Connection, conversation: int, upto: int | None) -> Scope:
+    if upto is None:
+        return Scope(0, 0, conversation, {})
     branches = nodes.way(connection, conversation, upto)
     (first,) = connection.execute(
         "SELECT coalesce(min(id), 0) FROM nodes WHERE number = 1 AND branch IN (SELECT value FROM json_each(?))",
@@ -169,121 +168,46 @@ def _best(postings: Mapping[str, list[int]], said: set[int], passages: int, most
 
 
 def _wanted(
-    connection: sqlite3.Connection, best: Iterable[tuple[int, float]], path: Scope, wish: Wish
-) -> dict[int, _Message]:
-    """The messages of the best passages, up to the limit, that are on the path or in other conversations."""
+    connection: sqlite3.Connection, best: Iterable[tuple[int, float]], path: Scope, wish: Wish, limit: int
+) -> dict[int, Standing]:
+    """The messages of the best passages, up to the limit, that are on the path or in other conversations of the
+    same kind: what a demo said is not quoted to a model, nor the other way round.
+    """
     ids = list(dict.fromkeys(passage >> SHIFT for passage, _ in best))
-    found: dict[int, _Message] = {}
-    for start in range(0, len(ids), 2 * wish.limit):
-        portion = ids[start : start + 2 * wish.limit]
-        known = {message.node: message for message in _messages(connection, portion)}
+    demo = wish.all_chats and _is_demo(connection, wish.conversation)
+    found: dict[int, Standing] = {}
+    for start in range(0, len(ids), 2 * limit):
+        portion = ids[start : start + 2 * limit]
+        known = {message.node: message for message in standings(connection, portion)}
         for node in portion:
             message = known.get(node)
             if message is not None and (
-                _is_on(path, message) or (wish.all_chats and _is_elsewhere(path, message))
+                is_on(path, message) or (wish.all_chats and is_elsewhere(path, message) and message.demo == demo)
             ):
                 found[node] = message
-            if len(found) == wish.limit:
+            if len(found) == limit:
                 return found
     return found
 
 
-def _messages(connection: sqlite3.Connection, ids: Sequence[int]) -> list[_Message]:
-    return _read(connection, "nodes.id IN (SELECT value FROM json_each(?))", json.dumps(ids))
+def _is_demo(connection: sqlite3.Connection, conversation: int) -> bool:
+    row = connection.execute("SELECT demo FROM conversations WHERE id = ?", (conversation,)).fetchone()
+    return bool(row and row[0])
 
 
-def _beside(connection: sqlite3.Connection, messages: Mapping[int, _Message], path: Scope) -> dict[int, _Message]:
-    """The messages that stand up to BESIDE places from those, on the path or on the branch they are on."""
-    known = {(each.branch, each.number) for each in messages.values()}
-    places: dict[int, set[int]] = {}
-    for message in messages.values():
-        for number in range(message.number - BESIDE, message.number + BESIDE + 1):
-            branch = message.branch
-            if path.path is not None and message.conversation == path.conversation:
-                branch = _branch(path.path, number)
-            if (branch, number) not in known:
-                places.setdefault(branch, set()).add(number)
-    return {
-        each.node: each
-        for branch, numbers in places.items()
-        for each in _read(
-            connection,
-            "branch = ? AND number IN (SELECT value FROM json_each(?))",
-            branch,
-            json.dumps(sorted(numbers)),
-        )
-    }
-
-
-def _read(connection: sqlite3.Connection, condition: str, *values: int | str) -> list[_Message]:
-    rows = connection.execute(
-        f"""SELECT nodes.id, branch, number, role, nodes.created, conversation FROM nodes
-            JOIN branches ON branches.id = branch JOIN conversations ON conversations.id = conversation
-            WHERE {condition} AND trashed IS NULL""",  # noqa: S608 - conditions of this module only
-        values,
+def _without_forgotten(
+    connection: sqlite3.Connection, messages: Mapping[int, Standing], path: Scope
+) -> dict[int, Standing]:
+    """What was to be forgotten in another conversation is not quoted here. Of this one's the caller knows."""
+    others = sorted({each.conversation for each in messages.values() if is_elsewhere(path, each)})
+    states = connection.execute(
+        "SELECT state FROM conversations WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(others),)
     )
-    return [
-        _Message(node, branch, number, Role(role), created, chat)
-        for node, branch, number, role, created, chat in rows
-    ]
+    forgotten = {node for (state,) in states for node in state_from_plain(json.loads(state)).forgotten}
+    return {node: each for node, each in messages.items() if node not in forgotten}
 
 
-def _is_on(path: Scope, message: _Message) -> bool:
-    return path.path is not None and message.number <= path.path.get(message.branch, 0)
-
-
-def _is_elsewhere(path: Scope, message: _Message) -> bool:
-    return message.conversation != path.conversation
-
-
-def _branch(path: Mapping[int, int], number: int) -> int:
-    """The branch that the path takes at that number: of those that reach it, the one that is left first."""
-    reaching = [(upto, branch) for branch, upto in path.items() if upto >= number]
-    return min(reaching)[1] if reaching else 0
-
-
-def _with_neighbours(
-    connection: sqlite3.Connection,
-    messages: Mapping[int, _Message],
-    beside: Mapping[int, _Message],
-    found: set[int],
-    said: set[int],
-) -> list[int]:
-    """The passages to show: the found ones of `messages`, and those up to BESIDE passages before and after; and
-    all of what was `said` at the time in question.
-    """
-    everything = {**messages, **beside}
-    nodes = sorted(everything.values(), key=lambda each: (each.conversation, each.number))
-    ids = _passage_ids(connection, list(everything))
-    line = [passage for message in nodes for passage in ids.get(message.node, ())]
-    shown: set[int] = set()
-    for place, passage in enumerate(line):
-        if passage in found and passage >> SHIFT in messages:
-            shown.update(line[max(0, place - BESIDE) : place + BESIDE + 1])
-        elif passage >> SHIFT in said:
-            shown.add(passage)
-    return [passage for passage in line if passage in shown]
-
-
-def _passage_ids(connection: sqlite3.Connection, nodes: Sequence[int]) -> dict[int, list[int]]:
-    found: dict[int, list[int]] = {}
-    query = """SELECT passages.id FROM json_each(?) AS node
-               JOIN passages ON passages.id >= node.value << 10 AND passages.id < (node.value + 1) << 10
-               ORDER BY passages.id"""
-    for (passage,) in connection.execute(query, (json.dumps(nodes),)):
-        found.setdefault(passage >> SHIFT, []).append(passage)
-    return found
-
-
-def _texts(connection: sqlite3.Connection, passages: Sequence[int]) -> dict[int, str]:
-    query = """SELECT passages.id, substr(CAST(text AS BLOB), start, length)
-               FROM passages JOIN nodes ON nodes.id = passages.id >> 10
-               WHERE passages.id IN (SELECT value FROM json_each(?))"""
-    rows = connection.execute(query, (json.dumps(passages),))
-    return {passage: unpack(bytes(text)) for passage, text in rows}
-
-
-def _candidate(message: _Message, passage: int, text: str, marks: Mapping[str, set[int]]) -> Candidate:
+def _candidate(message: Standing, passage: int, text: str, marks: Mapping[str, set[int]]) -> Candidate:
     terms = frozenset(term for term, found in marks.items() if passage in found)
     created = unpack_time(message.created)
     return Candidate(

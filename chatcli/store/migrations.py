@@ -117,7 +117,40 @@ def m003_names(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE conversations ADD COLUMN names TEXT NOT NULL DEFAULT '{}'")
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (m001_conversations, m002_search, m003_names)
+def m004_vectors(connection: sqlite3.Connection) -> None:
+    """What passages mean, as embedding models put it. A passage that goes or changes takes its vector with it."""
+    for statement in _VECTORS:
+        connection.execute(statement)
+
+
+_VECTORS = (
+    # made: how many vectors there ever were of that model.
+    """CREATE TABLE embedders (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        made INTEGER NOT NULL DEFAULT 0
+    )""",
+    # made: which of the model's vectors it is; what came since a search has a higher number. The rest: vectors.py.
+    """CREATE TABLE vectors (
+        passage INTEGER PRIMARY KEY REFERENCES passages ON DELETE CASCADE,
+        embedder INTEGER NOT NULL REFERENCES embedders,
+        conversation INTEGER NOT NULL REFERENCES conversations ON DELETE CASCADE,
+        made INTEGER NOT NULL,
+        signs BLOB NOT NULL,
+        vector BLOB NOT NULL
+    )""",
+    # All that a search reads of every passage, side by side.
+    "CREATE INDEX vectors_signs ON vectors (embedder, made, conversation, signs)",
+)
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    m001_conversations,
+    m002_search,
+    m003_names,
+    m004_vectors,
+)
 
 
 _RECORDS = "CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied TEXT NOT NULL) WITHOUT ROWID"

@@ -16,6 +16,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from chatcli.conversation.candidate import Found
 from chatcli.conversation.hit import Hit
+from chatcli.conversation.meaning import Meaning
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.state import State
 from chatcli.conversation.tree import Conversation, Ended, Node
@@ -30,6 +31,7 @@ from chatcli.store.rows import pack, pack_json, pack_time, state_to_plain
 from chatcli.store.search import search
 from chatcli.store.title import clean_title, title_of
 from chatcli.store.trash import purge
+from chatcli.store.vectors import Vectors
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -46,6 +48,7 @@ class Store:
         self._database = database
         self._now = now
         self._created: list[int] = []
+        self.vectors = Vectors(database)
 
     @classmethod
     def open(cls, path: Path | None, now: Callable[[], datetime] = utc_now) -> Self:
@@ -232,16 +235,19 @@ class Store:
         terms: Sequence[str],
         *,
         conversation: int,
-        upto: int,
+        upto: int | None,
         spans: Sequence[tuple[datetime, datetime]] = (),
         limit: int = 150,
         all_chats: bool = False,
+        meaning: Meaning | None = None,
     ) -> Found:
         """For the recall: the passages with the rarest of `terms`, of up to `limit` messages on the path that
-        leads to node `upto`, it included (`all_chats`: or in other conversations), and those beside them. What was
-        said on the path in one of `spans` is preferred, and found without any of the terms, too.
+        leads to node `upto`, it included (None: nothing of this conversation; `all_chats`: or in other ones), and
+        those beside them. What was said on the path in one of `spans` is preferred, and found without any of the
+        terms, too; so is what is nearest in `meaning`.
         """
-        return self.read(candidates, Wish(terms, conversation, upto, spans, limit, all_chats))
+        wish = Wish(terms, conversation, upto, spans, limit, all_chats, meaning)
+        return self.read(candidates, self.vectors, wish)
 
     def on_path(self, conversation: Conversation, upto: int, ids: Iterable[int]) -> list[Node]:
         """Those of the nodes that are on the path that leads to node `upto`, it included, in its order."""
