@@ -162,7 +162,7 @@ def test_resume_opens_by_name_or_asks_with_the_last_words(stored: Session) -> No
     assert said(stored)[0] == "tell me of whales"
     outcome = open_named(stored, "")
     assert isinstance(outcome, Choose)
-    assert outcome.choices[0].startswith("«tell me of snails» (2 messages, ")
+    assert outcome.choices == ("tell me of snails", "tell me of whales")
     assert outcome.detail is not None
     title, question, reply = outcome.detail(0)
     assert title.startswith("tell me of snails  (2 messages · ")

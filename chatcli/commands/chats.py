@@ -170,7 +170,7 @@ def choose(session: Session, question: str, found: list[Entry], then: Callable[[
         said = [numbers[hit.conversation] for hit in hits if hit.conversation in numbers]
         return list(dict.fromkeys([*titled, *said]))
 
-    titles = tuple(map(label, found))
+    titles = tuple(entry.title for entry in found)
     return Choose(question, titles, lambda at: then(found[at]), lambda at: preview(session, found[at]), find)
 
 

@@ -44,7 +44,7 @@ def pick(
     while given := answer(_asking(seen, len(fitting), page.size()[0])):
         if given.isdecimal() and 1 <= int(given) <= seen:
             return fitting[int(given) - 1]
-        if given in choices:
+        if choices.count(given) == 1:
             return choices.index(given)
         if given.isdecimal():
             page.say(f"There is no {given} here.")
