@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise, product
@@ -17,16 +18,22 @@ Render = Callable[[Sequence[Message]], str | None]
 PROBES = (
     "u ua uA uau uaua uauA uauau uAuAu uauu uuaau uasu uasuau U uaU uAU Uau uaUau ueu ueuau uEu uEuau ueUau uaUeu"
 )
+ABREAST = 12
+
 _SENTINEL = re.compile(r"qz(\d+)([ct])zq")
 _BLANK = "\n \t"
 
 
 def learn(render: Render) -> Template | None:
-    """The template behind `render`; None where it renders nothing, or nothing that can be foretold."""
+    """The template behind `render`, which several threads call at once; None where it renders nothing, or
+    nothing that can be foretold.
+    """
     gaps: dict[str, str | None] = {}
-    for shape in (lead + probe for probe in PROBES.split() for lead in ("", "s")):
-        messages = _probe(shape)
-        rendered = render(messages)
+    probes = [_probe(lead + probe) for probe in PROBES.split() for lead in ("", "s")]
+    first = render(probes[0])
+    if first is None:
+        return None
+    for messages, rendered in zip(probes, [first, *_side_by_side(render, probes[1:])], strict=True):
         if rendered is None:
             return None
         for kinds, gap in _read(messages, rendered):
@@ -35,6 +42,34 @@ def learn(render: Render) -> Template | None:
     known = {key: gap for key, gap in gaps.items() if gap is not None}
     template = Template(known, forgets=_is_forgetful(known), even=_is_even(known))
     return _with_joint(_with_strips(template, render), render)
+
+
+def _side_by_side(render: Render, probes: Sequence[Sequence[Message]]) -> list[str | None]:
+    """All of them rendered, ABREAST at a time: from a server far away, each answer is a while on its way."""
+    left = iter(enumerate(probes))
+    rendered: list[str | None] = [None] * len(probes)
+    failures: list[BaseException] = []
+    lock = threading.Lock()
+
+    def work() -> None:
+        while not failures:
+            with lock:
+                at, probe = next(left, (-1, ()))
+            if at < 0:
+                return
+            try:
+                rendered[at] = render(probe)
+            except BaseException as error:  # raised below
+                failures.append(error)
+
+    threads = [threading.Thread(target=work, name="chatcli-probe", daemon=True) for _ in range(ABREAST)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return rendered
 
 
 def _is_forgetful(gaps: Mapping[str, str]) -> bool:
