@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+from chatcli.attaching import attaching
 from chatcli.build import Wishes, build, close, make_screen, settle_model, use_model
 from chatcli.client.server import answers
 from chatcli.commands import everything
@@ -24,6 +25,7 @@ from chatcli.commands.outcome import (
     Show,
     Watch,
 )
+from chatcli.conversation.message import Attachment
 from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError
 from chatcli.interrupt import Interrupt
@@ -33,7 +35,7 @@ from chatcli.prompt.completer import Suggestion
 from chatcli.prompt.history import LineHistory
 from chatcli.prompt.quiet import quiet_keyboard
 from chatcli.prompt.reader import Closed, Interrupted, Line, Reader, ReaderOptions
-from chatcli.prompt.textfiles import mentioned
+from chatcli.prompt.textfiles import mentioned, without_passwords
 from chatcli.remarks import about_counting, after_reply
 from chatcli.render.console import Screen
 from chatcli.render.views import History, Note
@@ -183,7 +185,8 @@ class Loop:
         try:
             self._settle_model()
             said, found = find_in(text, Path.cwd())
-            found = (*found, *mentioned(said))
+            found = (*found, *self._attach(mentioned(said)))
+            said = without_passwords(said)
             question = ask(session, said, (*session.pending, *found))
             if found:
                 self._screen.show(Note(f"Attached: {', '.join(each.name for each in found)}", "quiet"))
@@ -195,6 +198,13 @@ class Loop:
                 session.pending = []
             else:
                 self._line = Line(text, pasted=True).retyped
+
+    def _attach(self, named: Sequence[str]) -> tuple[Attachment, ...]:
+        """The text of files and pages; with a sign of life where it takes time."""
+        found: list[Attachment] = []
+        if named:
+            self._screen.progress(attaching(named, found.append))
+        return tuple(found)
 
     def _listen(self, question: Node, onward: Node | None = None, model: str = "") -> Node | None:
         session, settings = self._session, self._session.settings

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 
+from chatcli.attaching import attached
 from chatcli.build import Wishes, build, close, new_conversation
 from chatcli.conversation.events import Text
 from chatcli.conversation.message import Message
@@ -51,13 +52,18 @@ class Chat:
         }
         self._session = build(Wishes({name: value for name, value in given.items() if value}))
 
-    def send(self, text: str, images: Sequence[str | Path] = ()) -> str:
-        """Say `text`, with these picture files, and get the whole reply."""
-        return "".join(self.stream(text, images))
+    def send(self, text: str, images: Sequence[str | Path] = (), files: Sequence[str | Path] = ()) -> str:
+        """Say `text`, with these picture files and texts, and get the whole reply. `files` are what /file takes:
+        paths, patterns, addresses.
+        """
+        return "".join(self.stream(text, images, files))
 
-    def stream(self, text: str, images: Sequence[str | Path] = ()) -> Iterator[str]:
+    def stream(
+        self, text: str, images: Sequence[str | Path] = (), files: Sequence[str | Path] = ()
+    ) -> Iterator[str]:
         """The reply in pieces, as it is made. Closing the iterator stops it; what came is kept."""
-        question = ask(self._session, text, tuple(read_image(str(image)) for image in images))
+        given = (*(read_image(str(image)) for image in images), *attached(map(str, files)))
+        question = ask(self._session, text, given)
         with closing(stream(self._session, question)) as events:
             for event in events:
                 if isinstance(event, Text):

@@ -61,12 +61,18 @@ def run(arguments: Sequence[str]) -> int:
         return 1
 
 
-def chat(wishes: Wishes, prompt: Sequence[str] = (), images: Sequence[str] = (), as_json: bool = False) -> int:
-    """One question when there is a prompt or piped input, else the loop."""
-    if prompt or images or not sys.stdin.isatty():
+def chat(
+    wishes: Wishes,
+    prompt: Sequence[str] = (),
+    images: Sequence[str] = (),
+    files: Sequence[str] = (),
+    as_json: bool = False,
+) -> int:
+    """One question when there is a prompt, a file or piped input, else the loop."""
+    if prompt or images or files or not sys.stdin.isatty():
         from chatcli import pipe
 
-        return pipe.run(wishes, " ".join(prompt), images, as_json)
+        return pipe.run(wishes, " ".join(prompt), images, files, as_json)
     if as_json or not sys.stdout.isatty():
         raise UserError(
             "Without a terminal to write to, a prompt is needed.", "chatcli [--json] PROMPT, or pipe it in."
@@ -114,12 +120,13 @@ def _chat_command() -> Callable[..., Work]:
     def command(**given: Any) -> Work:
         if given.pop("version"):
             return _print_version
-        prompt, images, as_json = given.pop("prompt") or [], given.pop("image") or [], given.pop("json")
+        prompt, as_json = given.pop("prompt") or [], given.pop("json")
+        images, files = given.pop("image") or [], given.pop("file") or []
         named = None
         if given.pop("resume"):
             named, prompt = " ".join(prompt), []
         wishes = Wishes(demo=given.pop("demo"), resume=given.pop("continue_"), named=named)
-        return lambda: chat(replace(wishes, values=_values(given)), prompt, images, as_json)
+        return lambda: chat(replace(wishes, values=_values(given)), prompt, images, files, as_json)
 
     command.__doc__ = "Chat with an Ollama model: in the terminal, or with one prompt and from a pipe."
     fixed = [
@@ -138,6 +145,9 @@ def _chat_command() -> Callable[..., Work]:
         _parameter("demo", bool, typer.Option("--demo", help="Talk to the demo engine: no Ollama needed."), False),
         _parameter(
             "image", list[str] | None, typer.Option("--image", "-i", help="A picture to go with the prompt.")
+        ),
+        _parameter(
+            "file", list[str] | None, typer.Option("--file", "-f", help="Text to go with it: a path or address.")
         ),
         _parameter("json", bool, typer.Option("--json", help="Print one JSON object instead of text."), False),
         _parameter("version", bool, typer.Option("--version", "-V", help="Print the version."), False),

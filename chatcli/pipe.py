@@ -8,17 +8,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from chatcli.attaching import attached, attaching
 from chatcli.build import Wishes, build, close, make_screen
 from chatcli.commands.chats import open_named
 from chatcli.commands.outcome import Choose
 from chatcli.conversation.events import Event
+from chatcli.conversation.message import Attachment
 from chatcli.conversation.tree import Node
 from chatcli.errors import Ambiguous, BadReply, StoreError, UserError
 from chatcli.interrupt import Interrupt
 from chatcli.prompt.attachments import find_in, read_image
 from chatcli.prompt.piped import read_stdin
-from chatcli.prompt.textfiles import mentioned
+from chatcli.prompt.textfiles import mentioned, without_passwords
 from chatcli.remarks import about_counting, after_reply
+from chatcli.render.console import Screen
 from chatcli.session import Session
 from chatcli.settings import table
 from chatcli.turn import answer, answered, ask
@@ -26,13 +29,17 @@ from chatcli.turn import answer, answered, ask
 INTERRUPTED = 130
 
 
-def run(wishes: Wishes, prompt: str, images: Sequence[str] = (), as_json: bool = False) -> int:
+def run(
+    wishes: Wishes, prompt: str, images: Sequence[str] = (), files: Sequence[str] = (), as_json: bool = False
+) -> int:
     """Ask once; the exit code. Errors are raised, for the shell's side to show."""
     piped = read_stdin()
     prompt, found = find_in(prompt, Path.cwd())
-    pictures = (*(read_image(path) for path in images), *found, *mentioned(prompt))
+    texts = _attached((*files, *mentioned(prompt)), quiet=as_json)
+    given = (*(read_image(path) for path in images), *found, *texts)
+    prompt = without_passwords(prompt)
     text = "\n\n".join(part for part in (piped.strip("\n"), prompt) if part.strip())
-    if not text and not pictures:
+    if not text and not given:
         raise UserError(
             "There is nothing to send: no prompt, and nothing on standard input.", "See chatcli --help."
         )
@@ -40,9 +47,17 @@ def run(wishes: Wishes, prompt: str, images: Sequence[str] = (), as_json: bool =
     try:
         if wishes.named is not None:
             _open(session, wishes.named)
-        return _ask(session, ask(session, text, pictures), as_json)
+        return _ask(session, ask(session, text, given), as_json)
     finally:
         close(session)
+
+
+def _attached(named: Sequence[str], quiet: bool) -> tuple[Attachment, ...]:
+    if quiet:
+        return attached(named)
+    found: list[Attachment] = []
+    Screen().progress(attaching(named, found.append))
+    return tuple(found)
 
 
 def _open(session: Session, name: str) -> None:

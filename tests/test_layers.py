@@ -12,12 +12,12 @@ ROOT = Path(__file__).parent.parent / "chatcli"
 LAYERS: list[set[str]] = [
     {"errors"},
     {"paths", "background", "interrupt"},
-    {"settings", "conversation"},
+    {"settings", "conversation", "reading"},
     {"prompt", "tokens", "context", "client", "render", "store"},
     {"session"},
     {"window", "keeping"},
     {"build"},
-    {"reply", "planning", "meter", "warmup", "remarks"},
+    {"reply", "planning", "meter", "warmup", "remarks", "attaching"},
     {"summarising"},
     {"turn"},
     {"commands"},
@@ -35,6 +35,8 @@ FENCED: dict[str, set[str]] = {
     "sqlite3": {"store", "prompt/history.py"},
     "tiktoken": {"tokens"},
     "typer": {"cli.py"},
+    "pypdf": {"reading/pdf.py"},
+    "mammoth": {"reading/docx.py"},
 }
 POSIX_ONLY = {"termios", "tty", "pty", "fcntl", "resource", "pwd", "grp", "readline", "curses"}
 

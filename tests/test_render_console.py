@@ -168,6 +168,7 @@ class Step:
     status: str
     done: int | None = None
     total: int | None = None
+    unit: str = ""
 
 
 def steps() -> Iterator[Step]:
@@ -182,6 +183,12 @@ def test_progress_leaves_one_line_for_each_status() -> None:
     assert [row.partition("━")[0].strip() for row in terminal.text] == ["pulling abc", "verifying"]
     assert "100%" in terminal.text[0]
     assert not terminal.cursor_is_hidden
+
+
+def test_progress_may_be_of_something_else_than_bytes() -> None:
+    terminal = Seen()
+    Screen(terminal, terminal, width=80, height=24).progress(iter([Step("Reading x.pdf", 3, 12, "pages")]))
+    assert terminal.text[0].endswith("25%  3 of 12 pages")
 
 
 def test_progress_in_a_pipe_tells_each_status_on_stderr() -> None:

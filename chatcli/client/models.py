@@ -65,11 +65,12 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a download is: what is done now, and bytes where it is about bytes."""
+    """How far a long job is: what is done now, and how much of how much, in bytes or in another `unit`."""
 
     status: str
     done: int | None = None
     total: int | None = None
+    unit: str = ""
 
 
 def read_model(name: str, shown: Mapping[str, Any], digest: str) -> Model:

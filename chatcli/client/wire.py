@@ -8,8 +8,6 @@ inside a reply, loses why a connection failed, and stumbles over an error body t
 from __future__ import annotations
 
 import json
-import socket
-import ssl
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -18,14 +16,13 @@ import httpx
 import ollama
 
 from chatcli.client import address, failures
+from chatcli.client.network import CONNECT, cause, connection, is_close
 from chatcli.client.relay import Cut
 from chatcli.errors import BadValue, ChatcliError
 
-CONNECT = 5.0  # seconds to reach the server
 ANSWER = 30.0  # seconds of silence allowed where no model has to be loaded
 MOST_OF_AN_ERROR = 64 * 1024  # bytes
 LONGEST_LINE = 8 * 1024 * 1024  # bytes
-_CLOSED = "it closed the connection without an answer"
 
 
 class Wire(ollama.Client):
@@ -36,7 +33,7 @@ class Wire(ollama.Client):
         # Without an Authorization the library would take OLLAMA_API_KEY, whatever the host.
         given = {"authorization": "none", **headers}
         try:
-            super().__init__(host=url, headers=given, follow_redirects=False, **_connection(url))
+            super().__init__(host=url, headers=given, follow_redirects=False, **connection(url))
         except (httpx.InvalidURL, UnicodeError) as error:
             raise BadValue(f"{address.shown(url)} does not name a server: {error}.", "Check --host.") from error
         except OSError as error:
@@ -121,23 +118,10 @@ class Wire(ollama.Client):
 
     def _network_failure(self, error: Exception, begun: bool) -> ChatcliError:
         if begun:
-            return failures.broken("the server closed the connection" if _is_close(error) else _cause(error))
-        if isinstance(error, httpx.RemoteProtocolError) and not _is_close(error):
+            return failures.broken("the server closed the connection" if is_close(error) else cause(error))
+        if isinstance(error, httpx.RemoteProtocolError) and not is_close(error):
             return failures.not_ollama(self.url, f"it does not speak HTTP ({failures.one_line(str(error))})")
-        return failures.unreachable(self.url, _cause(error))
-
-
-def _connection(url: str) -> dict[str, Any]:
-    """How to connect. Never kept alive: every exchange has its own socket, so cutting one touches no other.
-
-    This machine is never reached through a proxy, whatever the environment says; plain HTTP needs no certificates,
-    whose loading takes time.
-    """
-    limits = httpx.Limits(max_keepalive_connections=0)
-    verify = url.startswith("https:")
-    if address.is_loopback(url):
-        return {"transport": httpx.HTTPTransport(verify=verify, limits=limits)}
-    return {"verify": verify, "limits": limits}
+        return failures.unreachable(self.url, cause(error))
 
 
 def _split(response: httpx.Response, url: str) -> Iterator[tuple[bytes, bool]]:
@@ -150,41 +134,6 @@ def _split(response: httpx.Response, url: str) -> Iterator[tuple[bytes, bool]]:
             raise failures.not_ollama(url, "it sent a line without end")
     if rest.strip():
         yield rest, False
-
-
-def _is_close(error: Exception) -> bool:
-    words = str(error)
-    return isinstance(error, httpx.ReadError | httpx.WriteError) or (
-        isinstance(error, httpx.RemoteProtocolError)
-        and ("disconnected" in words or "closed connection" in words or "incomplete" in words)
-    )
-
-
-def _cause(error: BaseException) -> str:
-    """Why the network failed, as a clause. The system's own error is at the root of the chain of causes."""
-    root = error
-    while root.__cause__ is not None or root.__context__ is not None:
-        root = root.__cause__ or root.__context__ or root
-    for kind, clause in _CAUSES:
-        if isinstance(error, kind) or isinstance(root, kind):
-            return clause
-    if isinstance(root, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({root.verify_message}; SSL_CERT_FILE can name an authority)"
-    said = failures.one_line(str(root)) or type(root).__name__
-    if isinstance(root, ssl.SSLError):
-        return f"no secure connection came about ({said}); is it http:// instead of https://?"
-    return f"the proxy on the way refused ({said})" if isinstance(error, httpx.ProxyError) else said
-
-
-_CAUSES: tuple[tuple[type[BaseException], str], ...] = (
-    (httpx.ConnectTimeout, f"it did not answer within {CONNECT:.0f} seconds"),
-    (httpx.TimeoutException, "it was silent for too long"),
-    (socket.gaierror, "there is no host of that name"),
-    (UnicodeError, "there is no host of that name"),
-    (ConnectionRefusedError, "nothing is listening there"),
-    (ConnectionResetError, _CLOSED),
-    (httpx.RemoteProtocolError, _CLOSED),
-)
 
 
 def _start(line: bytes) -> str:

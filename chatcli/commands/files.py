@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
+from chatcli.attaching import attaching
 from chatcli.client.request import Request, check
 from chatcli.commands.arguments import Arg, Word
-from chatcli.commands.outcome import Outcome, Show
+from chatcli.commands.outcome import Outcome, Show, Watch
 from chatcli.commands.registry import command
-from chatcli.conversation.message import Message
+from chatcli.conversation.message import Attachment, Message
 from chatcli.errors import Unreachable
 from chatcli.prompt.attachments import IMAGE_ENDINGS, read_image
-from chatcli.prompt.textfiles import read_texts
 from chatcli.render.views import Note
 from chatcli.session import Session
 
@@ -55,21 +55,27 @@ def image(session: Session, *paths: Annotated[str, Arg("image files", image_word
 
 @command("file")
 def file_(
-    session: Session, *paths: Annotated[str, Arg("text files, or patterns such as src/*.py", file_words)]
+    session: Session, *paths: Annotated[str, Arg("files, patterns such as src/*.py, or addresses", file_words)]
 ) -> Outcome:
-    """Attach text files to the next message; without a path, list what is attached.
+    """Attach text, PDF, DOCX or a page of the web to the next message; without a path, list what is attached.
 
-    A file that fits is sent whole with its message; of a longer one the passages that fit the question are sent.
-    `@path` in the message itself works too. `/file none` takes all back.
+    A text that fits is sent whole with its message; of a longer one the passages that fit the question are sent.
+    `@path` and `@https://address` in the message itself work too. `/file none` takes all back.
     """
     if paths == ("none",):
         session.pending.clear()
         return Show.of(Note("Nothing is attached now.", "quiet"))
     if not paths:
         return Show.of(Note(_attached(session) or "Nothing is attached. Attach a file: /file PATH", "quiet"))
-    texts = [text for path in paths for text in read_texts(path)]
-    session.pending.extend(texts)
-    return Show.of(Note(_attached(session), "good"))
+    if len(paths) > 1 and Path(" ".join(paths)).expanduser().is_file():
+        paths = (" ".join(paths),)  # a name with blanks, not quoted
+    texts: list[Attachment] = []
+
+    def done() -> Outcome:
+        session.pending.extend(texts)
+        return Show.of(Note(_attached(session), "good"))
+
+    return Watch(attaching(paths, texts.append), done)
 
 
 def _attached(session: Session) -> str:

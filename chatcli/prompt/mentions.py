@@ -69,7 +69,7 @@ def mentions(text: str) -> Iterator[Mention]:
     """Those with bare blanks first. What stands between backticks is talked about, not meant. Of a long text only
     the first and the last line count: the rest is material, pasted with all the paths it may hold.
     """
-    searched, long = _masked(text), is_long(text)
+    searched, long = masked(text), is_long(text)
     for begin in _PATH_BEGIN.finditer(searched):
         match = _WITH_BLANKS.match(searched, begin.start())
         if match and " " in match[0]:
@@ -108,8 +108,8 @@ def without(text: str, taken: Iterable[Mention]) -> str:
     return text.strip() if cut else text
 
 
-def _masked(text: str) -> str:
-    """`text`, as long as before, with what is not to be searched blotted out."""
+def masked(text: str) -> str:
+    """`text`, as long as before, with what is not to be searched for mentions blotted out."""
     masked = _CODE.sub(_blot, text)
     first, last = masked.find("\n"), masked.rfind("\n")
     if not is_long(text) or first == last:

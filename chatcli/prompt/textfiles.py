@@ -1,4 +1,8 @@
-"""Text files named by a person: in /file, or in a message as @path. What is no text is refused with a word."""
+"""Files named by a person, in /file or in a message as @path or @https://address: found, and read as bytes.
+
+What stands behind an @ and is neither a file nor an address is only text, and so is what stands between backticks
+or in the middle of a long paste.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +10,33 @@ import glob
 import re
 from pathlib import Path
 
-from chatcli.conversation.message import Attachment
 from chatcli.errors import BadFile
+from chatcli.prompt.mentions import masked
+from chatcli.reading.raw import LARGEST, Raw, too_large
 
-LARGEST = 20_000_000  # bytes
 MOST = 200  # files of one pattern
 
 _MENTION = re.compile(r"""(?<!\S)@(?:"([^"\n]+)"|'([^'\n]+)'|((?:[^\s\\]|\\.)+))""")
+_PACKED = (".pdf", ".docx")
 _WILD = re.compile(r"[*?\[]")
+_WEB = re.compile(r"https?://[^\s/?#]", re.IGNORECASE)
+_PASSWORD = re.compile(r"""((?:(?<!\S)@|^/file\s.*?)["']?https?://)[^\s/?#"']*@""", re.IGNORECASE)
 
 
-def read_texts(named: str, cwd: Path | None = None) -> list[Attachment]:
-    """The text files at `named`: one path, or a pattern with *, ? or **. BadFile when there is none to be read."""
+def is_address(named: str) -> bool:
+    """Whether it names something on the web, or would: ftp:// too is no path."""
+    return re.match(r"[a-z][a-z0-9+.-]+://", named, re.IGNORECASE) is not None
+
+
+def without_passwords(line: str) -> str:
+    """The line without user:password@ in the addresses that are to be fetched: neither kept nor sent."""
+    while (cleaned := _PASSWORD.sub(r"\1", line)) != line:
+        line = cleaned
+    return line
+
+
+def read_files(named: str, cwd: Path | None = None) -> list[Raw]:
+    """The files at `named`: one path, or a pattern with *, ? or **. BadFile when there is none to be read."""
     here = cwd or Path.cwd()
     place = here / Path(named).expanduser()
     if place.is_file() or not _WILD.search(named):
@@ -30,21 +49,32 @@ def read_texts(named: str, cwd: Path | None = None) -> list[Attachment]:
     return [_read(path, _shown(path, here)) for path in found]
 
 
-def mentioned(text: str, cwd: Path | None = None) -> tuple[Attachment, ...]:
-    """The files that `text` names as @path; what stands behind an @ and is no file is only text."""
+def mentioned(text: str, cwd: Path | None = None) -> list[str]:
+    """The files and addresses that `text` names with an @, each once."""
     here = cwd or Path.cwd()
-    return tuple(attachment for name in _names(text, here) for attachment in read_texts(name, here))
+    names = dict.fromkeys(_bare("".join(groups)) for groups in _MENTION.findall(masked(text)))
+    return [name for name in names if name and (_WEB.match(name) or _is_file(here, name))]
 
 
 def sizes(text: str, cwd: Path | None = None) -> list[int]:
-    """The sizes in bytes of the files that `text` names as @path, unread: cheap enough for every key."""
+    """The sizes in bytes of the files that `text` names as @path, unread: cheap enough for every key. How much
+    text a document or a page has is not known before it is read.
+    """
     here = cwd or Path.cwd()
-    return [(here / Path(name).expanduser()).stat().st_size for name in _names(text, here)]
+    names = [name for name in mentioned(text, here) if not is_address(name)]
+    return [
+        (here / Path(each).expanduser()).stat().st_size for each in names if not each.lower().endswith(_PACKED)
+    ]
 
 
-def _names(text: str, here: Path) -> list[str]:
-    names = ["".join(groups).rstrip(",;:!?") for groups in _MENTION.findall(text)]
-    return [name for name in dict.fromkeys(names) if name and _is_file(here, name)]
+def _bare(name: str) -> str:
+    """Without the punctuation of the sentence around it."""
+    if not _WEB.match(name):
+        return name.rstrip(",;:!?")
+    bare = name.rstrip(",;:!?.'\"")
+    while bare.endswith(")") and bare.count(")") > bare.count("("):
+        bare = bare[:-1].rstrip(",;:!?.")
+    return bare
 
 
 def _is_file(here: Path, name: str) -> bool:
@@ -54,22 +84,19 @@ def _is_file(here: Path, name: str) -> bool:
         return False
 
 
-def _read(path: Path, named: str) -> Attachment:
+def _read(path: Path, named: str) -> Raw:
     try:
-        if path.stat().st_size > LARGEST:
-            raise BadFile(f"{named} has more than {LARGEST // 1_000_000} MB.", "Attach a part of it.")
-        data = path.read_bytes()
+        if path.is_dir():
+            raise BadFile(f"{named} is a folder.", f"Its files: {named.rstrip('/')}/*")
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
     except FileNotFoundError:
         raise BadFile(f"There is no file {named}.", "Check the path.") from None
-    except IsADirectoryError:
-        raise BadFile(f"{named} is a folder.", f"Its files: {named.rstrip('/')}/*") from None
     except OSError as error:
         raise BadFile(f"{named} cannot be read: {error.strerror}.", "Check its permissions.") from None
-    if not data.strip():
-        raise BadFile(f"{named} is empty.")
-    if b"\0" in data[:8192] or data[:5] == b"%PDF-":
-        raise BadFile(f"{named} is no text file.", "Attach its text, or a picture with /image.")
-    return Attachment("text", named, "text/plain", data)
+    if len(data) > LARGEST:
+        raise too_large(named)
+    return Raw(named, data)
 
 
 def _shown(path: Path, here: Path) -> str:

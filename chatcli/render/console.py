@@ -27,7 +27,7 @@ _SAMPLE = "**a** `b` [c](https://d)\n\n| a |\n|---|\n\n```python\nx\n```\n```bas
 
 
 class Progress(Protocol):
-    """How far a long job is: bytes done of bytes in all, where they are known."""
+    """How far a long job is: done of all, where that is known, in bytes or in another `unit`."""
 
     @property
     def status(self) -> str: ...
@@ -35,6 +35,8 @@ class Progress(Protocol):
     def done(self) -> int | None: ...
     @property
     def total(self) -> int | None: ...
+    @property
+    def unit(self) -> str: ...
 
 
 class Screen:

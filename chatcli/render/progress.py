@@ -57,7 +57,8 @@ def _row(step: Progress, width: int, palette: Palette) -> Line:
         return to_line([Span(_short(status, width - 1))])
     share = min(1.0, (step.done or 0) / step.total)
     full = round(share * _BAR)
-    amount = f" {share:4.0%}  {_size(step.done or 0)} of {_size(step.total)}"
+    sizes = _size(step.done or 0, step.unit), _size(step.total, step.unit)
+    amount = f" {share:4.0%}  {sizes[0]} of {sizes[1]} {step.unit}".rstrip()
     status = _short(status, max(8, width - _BAR - len(amount) - 3))
     bar = [Span("━" * full, palette["good"]), Span("━" * (_BAR - full), palette["quiet"])]
     return to_line([Span(status + "  "), *bar, Span(amount)])
@@ -69,5 +70,7 @@ def _short(text: str, width: int) -> str:
     return text
 
 
-def _size(amount: int) -> str:
+def _size(amount: int, unit: str) -> str:
+    if unit:
+        return str(amount)
     return f"{amount / 1e9:.2f} GB" if amount >= 1e9 else f"{amount / 1e6:.1f} MB"

@@ -1,0 +1,281 @@
+"""Fetch what is at an address that a person gave: a page, a text, a document. Nothing else is ever fetched.
+
+Its size, time and redirects are bounded. No cookies, no credentials but those in the address itself, nothing of
+Ollama's. The person may name an address of their own network; a public server may not send us there.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import zlib
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from chatcli import __version__
+from chatcli.client.address import is_loopback
+from chatcli.client.models import Progress
+from chatcli.client.relay import Cut, relay
+from chatcli.errors import BadFile
+from chatcli.reading.kinds import HEAD, hopeless
+from chatcli.reading.raw import LARGEST, Raw, too_large
+
+if TYPE_CHECKING:
+    import httpx
+
+_HEADERS = {
+    "user-agent": f"chatcli/{__version__} (terminal chat; fetches only what a person asked for)",
+    # Text that is made for reading first, where a server has the choice.
+    "accept": "text/markdown, text/plain;q=0.9, text/html;q=0.8, application/pdf;q=0.7, */*;q=0.5",
+    "accept-encoding": "gzip",
+}
+_NO_TEXT = frozenset({"image", "audio", "video", "font", "model"})
+_PIECE = 1 << 16  # bytes unpacked at once
+_SAVE = "Open it in a browser, save it, and attach the file."
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`size` in bytes, unpacked; `seconds` for all of it, `silence` between two pieces."""
+
+    size: int = LARGEST
+    seconds: float = 120.0
+    silence: float = 20.0
+    redirects: int = 8
+
+
+def fetch(
+    address: str, limits: Limits = Limits(), private: Callable[[str], bool] | None = None
+) -> Generator[Progress, None, Raw]:
+    """What is there, named by the address without password and fragment. Raises BadFile. Closing it cuts the
+    connection.
+
+    `private` judges an IP address (a test's own network is all private).
+    """
+    name, cut = _named(address), Cut()
+    progress, end = Progress(f"Fetching {name}"), monotonic() + limits.seconds
+    exchange = _Exchange(name, limits, private or is_private, cut)
+    with closing(relay(lambda: exchange.pieces(address), cut)) as items:
+        for item in items:
+            if isinstance(item, Raw):
+                return item
+            if monotonic() > end:
+                raise BadFile(
+                    f"{name} took longer than {limits.seconds:.0f} seconds.", "Try again later. " + _SAVE
+                )
+            progress = item or progress
+            yield progress
+    raise BadFile(f"{name} gave nothing.", _SAVE)
+
+
+def _named(address: str) -> str:
+    """The address as people may see it. One that is malformed may have its password anywhere: it is not shown."""
+    import httpx
+
+    scheme, mark, rest = address.partition("://")
+    if not mark or scheme.lower() not in {"http", "https"}:
+        raise BadFile(
+            f"{scheme}: is no way to fetch a page.", "Give an address that begins with http:// or https://."
+        )
+    try:
+        host = httpx.URL(address).host
+    except (httpx.InvalidURL, UnicodeError):
+        host = ""
+    if not host:
+        raise BadFile("That is no address of the web.", "Check it; in a password, / is written %2F and @ %40.")
+    authority = re.match(r"[^/?#]*", rest)[0]  # type: ignore[index]
+    return f"{scheme}://{authority.rpartition('@')[2]}{rest[len(authority) :].partition('#')[0]}"
+
+
+def is_private(ip: str) -> bool:
+    """Whether that IP address is of this machine or a network of its own, and none of the internet."""
+    address = ipaddress.ip_address(ip)
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return not address.is_global or address.is_multicast
+
+
+class _Exchange:
+    """One fetch with its redirects, in the thread that reads. `_was_public`: an answer came from the internet."""
+
+    def __init__(self, name: str, limits: Limits, private: Callable[[str], bool], cut: Cut) -> None:
+        self._name = name
+        self._limits = limits
+        self._private = private
+        self._cut = cut
+        self._was_public = False
+
+    def pieces(self, address: str) -> Generator[Progress | Raw, None, None]:
+        """How far it is, and last what came. Every failure is a BadFile."""
+        import httpx
+
+        from chatcli.client.network import cause
+
+        try:
+            url = httpx.URL(address).copy_with(fragment=None)
+            for _ in range(self._limits.redirects + 1):
+                target = yield from self._one(url)
+                if target is None:
+                    return
+                url = target
+        except httpx.InvalidURL:
+            raise BadFile(f"{self._name} sends us on to what is no address.", _SAVE) from None
+        except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
+            raise BadFile(f"{self._name} cannot be fetched: {cause(error)}.", "Check the address.") from error
+        raise BadFile(f"{self._name} sends us on too often.", _SAVE)
+
+    def _one(self, url: httpx.URL) -> Generator[Progress | Raw, None, httpx.URL | None]:
+        """Ask once; where a redirect leads to."""
+        trace = self._watching(url)
+        with (
+            self._client(url) as client,
+            client.stream("GET", url, headers=_HEADERS, extensions={"trace": trace}) as response,
+        ):
+            if "location" in response.headers and 300 <= response.status_code < 400:
+                return self._target(response)
+            self._check(response)
+            yield from self._body(response)
+            return None
+
+    def _client(self, url: httpx.URL) -> httpx.Client:
+        """One for each address on the way, so that no cookie goes from one to the next."""
+        import httpx
+
+        from chatcli.client.network import CONNECT, connection
+
+        timeout = httpx.Timeout(self._limits.silence, connect=CONNECT)
+        try:
+            return httpx.Client(timeout=timeout, follow_redirects=False, **connection(str(url)))
+        except (ImportError, ValueError) as error:
+            why = f"the proxy set in the environment cannot be used ({error})"
+            raise BadFile(
+                f"{self._name} cannot be fetched: {why}.", "Check HTTPS_PROXY and HTTP_PROXY."
+            ) from error
+
+    def _watching(self, url: httpx.URL) -> Callable[[str, Mapping[str, Any]], None]:
+        """Looks at every connection before anything is sent on it: the name may mean another host each time."""
+        direct, host = True, url.raw_host.decode("ascii")
+
+        def trace(event: str, info: Mapping[str, Any]) -> None:
+            nonlocal direct
+            if event.endswith("connect_tcp.started"):
+                direct = info.get("host") == host  # otherwise it is a proxy
+                if not direct:
+                    self._judge(_is_private_name(url.host, self._private))
+            elif event.endswith("connect_tcp.complete") and direct:
+                stream = info["return_value"]
+                try:
+                    self._judge(self._private(stream.get_extra_info("socket").getpeername()[0].partition("%")[0]))
+                except BadFile:
+                    stream.close()
+                    raise
+            self._cut.trace(event, info)
+
+        return trace
+
+    def _judge(self, private: bool) -> None:
+        if private and self._was_public:
+            raise BadFile(
+                f"{self._name} sends us on to an address of your own network: that is not followed.",
+                "Give that address itself if you mean it.",
+            )
+        self._was_public |= not private
+
+    def _target(self, response: httpx.Response) -> httpx.URL:
+        """Where it sends us. The password given goes there only if it is the same server."""
+        url = response.request.url
+        target = url.join(response.headers["location"]).copy_with(fragment=None, userinfo=b"")
+        if target.scheme not in {"http", "https"}:
+            raise BadFile(f"{self._name} sends us on to a {target.scheme}: address, which is not fetched.", _SAVE)
+        same = (target.scheme, target.host, target.port) == (url.scheme, url.host, url.port)
+        return target.copy_with(userinfo=url.userinfo) if same and url.userinfo else target
+
+    def _check(self, response: httpx.Response) -> None:
+        """Refuse what is no success, no text, or too large by its own account."""
+        status = response.status_code
+        if not response.is_success:
+            said = _STATUS.get(status, f"the server refuses it ({status})")
+            raise BadFile(f"{self._name}: {said}.", "Check the address." if status in {404, 410} else _SAVE)
+        media_type = _media_type(response)
+        if media_type.partition("/")[0] in _NO_TEXT and not media_type.endswith("+xml"):
+            instead = "Save it, and attach it with /image." if media_type.startswith("image/") else ""
+            raise BadFile(f"{self._name} is no text but {media_type}.", instead)
+        if (_length(response) or 0) > self._limits.size:
+            raise too_large(self._name, self._limits.size)
+
+    def _body(self, response: httpx.Response) -> Generator[Progress | Raw, None, None]:
+        data, looked = bytearray(), False
+        packed = "content-encoding" in response.headers
+        total = None if packed else _length(response)
+        for piece in self._unpacked(response):
+            data += piece
+            if len(data) > self._limits.size:
+                raise too_large(self._name, self._limits.size)
+            if not looked and len(data) >= HEAD:
+                looked = True
+                if hopeless(bytes(data[:HEAD])):
+                    break  # the reader says what it is
+            yield Progress(f"Fetching {self._name}", len(data), total)
+        charset = re.search(
+            r"charset\s*=\s*[\"']?([\w.:-]+)", response.headers.get("content-type", ""), re.IGNORECASE
+        )
+        yield Raw(self._name, bytes(data), _media_type(response, data), charset[1] if charset else "")
+
+    def _unpacked(self, response: httpx.Response) -> Iterator[bytes]:
+        """The body, unpacked in small pieces: of what is packed tight, a little can become very much."""
+        encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        if encoding == "identity":
+            yield from response.iter_raw()
+            return
+        if encoding not in {"gzip", "x-gzip", "deflate"}:
+            raise BadFile(f"{self._name} comes packed in a way that was not asked for ({encoding}).", _SAVE)
+        unpack = zlib.decompressobj(47)
+        try:
+            for piece in response.iter_raw():
+                while piece:
+                    yield unpack.decompress(piece, _PIECE)
+                    piece = unpack.unconsumed_tail  # noqa: PLW2901
+            yield unpack.flush()
+        except zlib.error as error:
+            raise BadFile(f"{self._name} arrives damaged ({error}).", "Try again later. " + _SAVE) from None
+        if not unpack.eof:
+            raise BadFile(f"{self._name} arrives cut off.", "Try again later. " + _SAVE)
+
+
+_STATUS = {
+    401: "the server wants a login (401)",
+    402: "the server wants to be paid (402)",
+    403: "the server does not let us see it (403)",
+    404: "there is nothing of that name (404)",
+    407: "the proxy on the way wants a login (407)",
+    410: "it is gone (410)",
+    429: "the server wants to be asked later (429)",
+    500: "the server has failed (500)",
+    502: "the server cannot answer now (502)",
+    503: "the server cannot answer now (503)",
+    504: "the server cannot answer now (504)",
+}
+
+
+def _media_type(response: httpx.Response, data: bytes | bytearray = b"") -> str:
+    """As declared; where nothing is, whether it looks like HTML."""
+    declared = str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()
+    if not declared and re.match(rb"\s*(<!doctype html|<html)", data[:HEAD], re.IGNORECASE):
+        return "text/html"
+    return declared
+
+
+def _length(response: httpx.Response) -> int | None:
+    said = response.headers.get("content-length", "")
+    return int(said) if said.isascii() and said.isdigit() else None
+
+
+def _is_private_name(host: str, private: Callable[[str], bool]) -> bool:
+    """Of a host that only the proxy looks up."""
+    try:
+        return private(host.strip("[]"))
+    except ValueError:
+        return is_loopback(f"http://{host}") or "." not in host

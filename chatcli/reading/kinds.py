@@ -1,0 +1,91 @@
+"""What bytes are, by their content: the name a file has proves nothing."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from enum import Enum
+from typing import NamedTuple
+
+from chatcli.reading.encoding import is_binary
+
+HEAD = 4096  # bytes that are enough to know a kind by, but for what is inside a zip
+_PDF_WITHIN = 1024  # junk may stand before a PDF's mark
+
+
+class Kind(Enum):
+    TEXT = "text"
+    PDF = "pdf"
+    DOCX = "docx"
+    OTHER = "other"
+
+
+class Found(NamedTuple):
+    """`what` it is in words, and what to do instead, where it is nothing to be read here."""
+
+    kind: Kind
+    what: str = ""
+    instead: str = ""
+
+
+_AS_PICTURE = "Attach it with /image."
+_AS_PDF = "Save it as PDF, DOCX or plain text, and attach that."
+_UNPACK = "Unpack it, and attach the files in it."
+
+_OLD_OFFICE = b"\xd0\xcf\x11\xe0"
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")  # how a DOCX with a password is wrapped
+_MARKS: tuple[tuple[int, bytes, str, str], ...] = (
+    (0, b"\x89PNG", "a picture", _AS_PICTURE),
+    (0, b"\xff\xd8\xff", "a picture", _AS_PICTURE),
+    (0, b"GIF8", "a picture", _AS_PICTURE),
+    (8, b"WEBP", "a picture", _AS_PICTURE),
+    (0, _OLD_OFFICE, "a document of an old Office", _AS_PDF),
+    (0, b"\x1f\x8b", "a packed archive", _UNPACK),
+    (0, b"7z\xbc\xaf", "a packed archive", _UNPACK),
+    (0, b"Rar!", "a packed archive", _UNPACK),
+    (0, b"BZh", "a packed archive", _UNPACK),
+    (0, b"\xfd7zXZ", "a packed archive", _UNPACK),
+    (0, b"SQLite format 3", "a database", "Attach what is in it as text."),
+)
+_IN_ZIP: tuple[tuple[str, str, str], ...] = (
+    (r"xl/", "a spreadsheet", "Save it as CSV, and attach that."),
+    (r"ppt/", "a presentation", "Save it as PDF, and attach that."),
+    (r"content\.xml$", "an OpenDocument file", _AS_PDF),
+    (r"META-INF/container\.xml$", "an EPUB book", "Save its text, and attach that."),
+)
+
+
+def kind_of(data: bytes) -> Found:
+    """Of the whole content; of a zip's first bytes alone it cannot be told what is in it."""
+    if b"%PDF-" in data[:_PDF_WITHIN]:
+        return Found(Kind.PDF)
+    if data.startswith(b"PK\x03\x04"):
+        return _zipped(data)
+    if data.startswith(_OLD_OFFICE) and _ENCRYPTED in data:
+        return Found(Kind.OTHER, "an encrypted document", "Save a copy without a password, and attach that.")
+    for at, mark, what, instead in _MARKS:
+        if data.startswith(mark, at):
+            return Found(Kind.OTHER, what, instead)
+    if is_binary(data):
+        return Found(Kind.OTHER, "no text", "Attach its text, or a picture with /image.")
+    return Found(Kind.TEXT)
+
+
+def hopeless(head: bytes) -> bool:
+    """Whether the first bytes already show that this is nothing to be read."""
+    return not head.startswith(b"PK\x03\x04") and kind_of(head).kind is Kind.OTHER
+
+
+def _zipped(data: bytes) -> Found:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return Found(Kind.OTHER, "a damaged archive", "Get it anew.")
+    if any(re.match(r"word/document\d*\.xml$", name) for name in names):
+        return Found(Kind.DOCX)
+    for pattern, what, instead in _IN_ZIP:
+        if any(re.match(pattern, name) for name in names):
+            return Found(Kind.OTHER, what, instead)
+    return Found(Kind.OTHER, "a packed archive", _UNPACK)

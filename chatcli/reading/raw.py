@@ -1,0 +1,32 @@
+"""Raw: a file or a page as it came, and how large things may be."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+
+from chatcli.errors import BadFile
+
+LARGEST = 50_000_000  # bytes of a file or page as it comes
+LARGEST_TEXT = 20_000_000  # bytes of its text
+
+# How far it is: (pages read, pages in all), (0, 0) where that is not known. It returns the text.
+Reading = Generator[tuple[int, int], None, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """`name` is what people see of it. `media_type` and `charset` are what a web server said; "" of a file."""
+
+    name: str
+    data: bytes = field(repr=False)
+    media_type: str = ""
+    charset: str = ""
+
+
+def too_large(name: str, most: int = LARGEST) -> BadFile:
+    return BadFile(f"{name} has more than {most / 1e6:.0f} MB.", "Attach a part of it.")
+
+
+def too_much_text(name: str) -> BadFile:
+    return BadFile(f"{name} has more than {LARGEST_TEXT / 1e6:.0f} MB of text.", "Attach a part of it.")
