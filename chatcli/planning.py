@@ -88,9 +88,14 @@ def memory_of(session: Session) -> Memory:
     store, conversation, settings = session.store, session.conversation, session.settings
     recall = settings[table.RECALL]
 
-    def search(terms: Sequence[str], upto: int, spans: Spans) -> Found:
+    def search(terms: Sequence[str], upto: int | None, spans: Spans, text: str) -> Found:
         return store.candidates(
-            terms, conversation=conversation.id, upto=upto, spans=spans, all_chats=recall == "always"
+            terms,
+            conversation=conversation.id,
+            upto=upto,
+            spans=spans,
+            all_chats=recall == "always",
+            meaning=session.meanings.of(text, settings[table.EMBEDDING_MODEL]),
         )
 
     return Memory(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from chatcli.client.ollama import Client
     from chatcli.client.server import Server
     from chatcli.context.summary import Due
+    from chatcli.conversation.meaning import Embedder, Meaning, Passage
+    from chatcli.errors import ChatcliError
     from chatcli.store.store import Store
     from chatcli.tokens.counter import Counter
 
@@ -37,11 +40,48 @@ class Job:
 
 
 @dataclass(slots=True)
+class Vectorising:
+    """One round of making vectors, by `model`. What is made is taken by the main thread; `refused`: why there is no
+    more.
+    """
+
+    model: str
+    passages: Sequence[Passage]
+    embedder: Embedder | None = None
+    made: list[tuple[Passage, Sequence[float]]] = field(default_factory=list)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    refused: ChatcliError | None = None
+
+
+@dataclass(slots=True)
+class Meanings:
+    """What questions mean, of the last ones by text (None: it could not be told), and the vectors being made
+    (embedding.py). `wanted`: the question whose meaning was looked for and is not known. `refused`: the model that
+    is not asked again. `done`: by conversation, up to which message all has a vector.
+    """
+
+    known: dict[str, Meaning | None] = field(default_factory=dict)
+    wanted: str = ""
+    refused: str = ""
+    done: dict[tuple[Embedder, int], int] = field(default_factory=dict)
+    round: Vectorising | None = None
+
+    def of(self, text: str, model: str) -> Meaning | None:
+        """As that model ("": none) puts it; never waits."""
+        meaning = self.known.get(text) if model else None
+        if meaning is not None and meaning.embedder.name == model:
+            return meaning
+        if model and text not in self.known:
+            self.wanted = text
+        return None
+
+
+@dataclass(slots=True)
 class Session:
     """`conversation.id` is 0 until the first message is kept. `model` is what the server says of the model in
     use, `window` its context window in tokens, `counting` the counter once it knows that model's vocabulary;
     `pending` goes with the next message; `plan` is the last request's; `warnings`
-    are to be shown; `summary` is the one being made (summarising.py).
+    are to be shown; `summary` is the one being made (summarising.py), `meanings` what vectors say (embedding.py).
     """
 
     settings: Settings
@@ -59,3 +99,4 @@ class Session:
     plan: Plan | None = None
     warnings: list[str] = field(default_factory=list)
     summary: Job | None = None
+    meanings: Meanings = field(default_factory=Meanings)

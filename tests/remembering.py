@@ -13,6 +13,7 @@ from chatcli.context.memory import Memory, Spans
 from chatcli.context.settle import settle_cut
 from chatcli.context.summary import Due, accepted, due
 from chatcli.conversation.candidate import Found
+from chatcli.conversation.meaning import Meaning
 from chatcli.conversation.message import Attachment, Message
 from chatcli.conversation.plan import Plan
 from chatcli.conversation.tree import Conversation, Node
@@ -39,6 +40,7 @@ class Chat:
     system: str = "Be kind."
     memory: Memory = Memory()
     summariser: Callable[[Due], str] | None = summarise
+    meaning: Callable[[str], Meaning | None] = lambda _: None
     clock: list[datetime] = field(default_factory=lambda: [datetime(2026, 3, 1, 12, tzinfo=UTC)])
     conversation: Conversation = field(init=False)
     plans: list[Plan] = field(default_factory=list)
@@ -98,10 +100,14 @@ class Chat:
 
     @property
     def skilled(self) -> Memory:
-        def search(terms: Sequence[str], upto: int, spans: Spans) -> Found:
-            everywhere = self.memory.recall == "always"
+        def search(terms: Sequence[str], upto: int | None, spans: Spans, text: str) -> Found:
             return self.store.candidates(
-                terms, conversation=self.conversation.id, upto=upto, spans=spans, all_chats=everywhere
+                terms,
+                conversation=self.conversation.id,
+                upto=upto,
+                spans=spans,
+                all_chats=self.memory.recall == "always",
+                meaning=self.meaning(text),
             )
 
         def look_up(ids: Iterable[int], upto: int) -> Sequence[Node]:

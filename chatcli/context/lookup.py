@@ -86,10 +86,11 @@ def _with_recall(
     state: State,
     room: int,
 ) -> LookedUp:
-    if not sought or memory.search is None or first.parent is None:
+    if not sought or memory.search is None:
         return found
     named = dates(question.message.text)
-    results = memory.search(sought.sought, first.parent, named.spans(question.created))
+    spans = named.spans(question.created)
+    results = memory.search(sought.sought, first.parent, spans, question.message.text)
     if not recall.fires(results, sought, always=memory.recall == "always" or bool(named and sought.asks)):
         return found
     kept_out = state.forgotten | state.pins

@@ -149,6 +149,14 @@ DOCUMENT_SHARE = _row(
     "Most of the window that attached text may take; of longer files the fitting passages are sent.",
     kept=True,
 )
+EMBEDDING_MODEL = _row(
+    "memory",
+    "embedding_model",
+    values.text(),
+    "",
+    "Model that tells what words mean, so that recall finds what was said in others; unset: by words alone.",
+    kept=True,
+)
 RESERVE = _row(
     "memory",
     "reserve",

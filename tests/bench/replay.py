@@ -7,7 +7,7 @@ The file is a list of {"id", "messages": [{"id", "role", "name", "text", "sittin
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,10 +16,11 @@ from typing import Any
 from chatcli.context.assemble import assemble
 from chatcli.context.basis import Basis
 from chatcli.context.budget import Budget
-from chatcli.context.memory import Memory
+from chatcli.context.memory import Memory, Spans
 from chatcli.context.settle import settle_cut
 from chatcli.context.summary import accepted, due
 from chatcli.conversation.candidate import Found
+from chatcli.conversation.meaning import Meaning
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Kind, Plan
 from chatcli.conversation.state import State
@@ -59,11 +60,14 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """One way of going through a conversation: a strategy, its budget for history, and the memory's wishes."""
+    """One way of going through a conversation: a strategy, its budget for history, and the memory's wishes.
+    `meaning`: what a question means, where an embedding model says so.
+    """
 
     strategy: str
     history: int
     memory: Memory = Memory()
+    meaning: Callable[[str], Meaning] | None = None
 
     @property
     def budget(self) -> Budget:
@@ -71,8 +75,15 @@ class Configuration:
         return Budget(window=self.history + 8192, reserve=1024, history=self.history)
 
     def memory_of(self, replayed: Replayed) -> Memory:
-        def search(terms: Sequence[str], upto: int, spans: Sequence[tuple[datetime, datetime]]) -> Found:
-            return replayed.store.candidates(terms, conversation=replayed.conversation.id, upto=upto, spans=spans)
+        def search(terms: Sequence[str], upto: int | None, spans: Spans, text: str) -> Found:
+            return replayed.store.candidates(
+                terms,
+                conversation=replayed.conversation.id,
+                upto=upto,
+                spans=spans,
+                all_chats=self.memory.recall == "always",
+                meaning=self.meaning(text) if self.meaning is not None else None,
+            )
 
         def look_up(ids: Iterable[int], upto: int) -> Sequence[Node]:
             return replayed.store.on_path(replayed.conversation, upto, ids)
