@@ -47,8 +47,9 @@ def test_compact_puts_a_summary_in_the_place_of_older_messages_and_uncompact_tak
     engine.say("We spoke of eight things; tastes differ.")
     assert "eight things" in shown(do(session, "compact --dry"))
     assert session.conversation.state.summary is None
-    engine.say("We spoke of eight things; tastes differ.")
+    asked = len(engine.chats)
     assert "eight things" in shown(do(session, "compact"))
+    assert len(engine.chats) == asked  # the one that was shown is used
     assert "eight things" in shown(do(session, "summary"))
     do(session, "set strategy auto")
     engine.say("Yes.")

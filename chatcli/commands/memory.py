@@ -14,7 +14,7 @@ from chatcli.conversation.state import State, Summary
 from chatcli.conversation.tree import Node
 from chatcli.errors import NotFound, UserError
 from chatcli.render.views import Document, Listing, Note
-from chatcli.session import Session
+from chatcli.session import Job, Session
 from chatcli.store.search import terms_of
 from chatcli.summarising import compacting, take, wanted
 
@@ -29,23 +29,24 @@ def compact(
     """Have older messages summarised now; the summary then stands for them in requests.
 
     Nothing is deleted: /uncompact takes it back, and every message stays in the conversation and can be recalled.
-    `/compact --dry` shows the summary without using it.
+    `/compact --dry` shows the summary without using it; /compact right after that uses the one that was shown.
     """
     job = wanted(session, session.conversation.back(), now=True) if session.conversation.id else None
     if job is None:
         raise UserError("There is nothing to summarise yet.", "/context shows what is sent.")
+    tried, session.tried = session.tried, job if dry else None
+    if tried is not None and not dry and tried.answer and (tried.due, tried.model) == (job.due, job.model):
+        return _compacted(session, tried, dry)
+    return Watch(compacting(session, job), lambda: _compacted(session, job, dry))
 
-    def done() -> Outcome:
-        used = (
-            accepted(job.due, job.answer, session.conversation.state, session.counter.count)
-            if dry
-            else take(session, job)
-        )
-        if used is None or used.summary is None:
-            raise UserError("The model's summary will not do: it is empty, or no shorter than what it replaces.")
-        return Show.of(_told(used.summary), Document(used.summary.text))
 
-    return Watch(compacting(session, job), done)
+def _compacted(session: Session, job: Job, dry: bool) -> Outcome:
+    state = session.conversation.state
+    used = accepted(job.due, job.answer, state, session.counter.count) if dry else take(session, job)
+    if used is None or used.summary is None:
+        raise UserError("The model's summary will not do: it is empty, or no shorter than what it replaces.")
+    note = "The summary as it would be. /compact uses it" if dry else "The summary. /uncompact takes it back"
+    return Show.of(_told(used.summary, note), Document(used.summary.text))
 
 
 @command("summary")
@@ -62,7 +63,7 @@ def summary(session: Session, *, text: Annotated[str, Arg("edit, or a new text f
         edited = replace(current, text=text, replaces=current)
         _keep(session, replace(session.conversation.state, summary=edited))
         return Show.of(Note("The summary is replaced; /uncompact brings the old one back.", "good"))
-    return Show.of(_told(current), Document(current.text))
+    return Show.of(_told(current, "The summary. /uncompact takes it back"), Document(current.text))
 
 
 @command("uncompact")
@@ -172,9 +173,9 @@ def _listed(numbers: tuple[int, ...] | list[int]) -> str:
     return f"message{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
 
 
-def _told(made: Summary) -> Note:
+def _told(made: Summary, note: str) -> Note:
     of = f" It stands for messages {made.first} to {made.last}." if made.first else ""
-    return Note(f"The summary.{of} /uncompact takes it back.", "quiet")
+    return Note(f"{note}.{of}", "quiet")
 
 
 def _keep(session: Session, state: State) -> None:
