@@ -25,6 +25,7 @@ from chatcli.commands.outcome import (
     Show,
     Watch,
 )
+from chatcli.commands.places import opened
 from chatcli.conversation.message import Attachment
 from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError
@@ -133,7 +134,7 @@ class Loop:
         if opening is not None:
             self._act(opening)
         elif session.conversation.tip is not None:
-            self._act(Opened())
+            self._act(opened(session))
         if not session.server.demo and not answers(session.server.url):
             session.client.get().version()  # raises what there is to say
         self._settle_model()

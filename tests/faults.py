@@ -75,6 +75,11 @@ class Engine:
         """Queue these as the next replies."""
         self._says.extend(Reply(said) if isinstance(said, str) else said for said in replies)
 
+    def forget(self) -> None:
+        """Drop the replies and the faults that nobody has asked for yet."""
+        self._says.clear()
+        self._faults.clear()
+
     def script(self, *faults: Fault, path: str = "/api/chat") -> None:
         """Queue these for the next requests to `path`; loads and renderings on /api/chat are let through."""
         self._faults[path].extend(faults)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -95,6 +96,10 @@ class Terminal:
         self._child.close()
         assert self._child.exitstatus is not None, f"killed by signal {self._child.signalstatus}"
         return int(self._child.exitstatus)
+
+    def kill(self) -> None:
+        """As a power failure would: with no chance to do anything more."""
+        self._child.kill(signal.SIGKILL)
 
     def close(self) -> None:
         self._child.close(force=True)

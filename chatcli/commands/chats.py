@@ -11,8 +11,8 @@ from typing import Annotated
 from chatcli.build import model_names, new_conversation, open_conversation, use_model
 from chatcli.client.models import Progress
 from chatcli.commands.arguments import Arg, Word
-from chatcli.commands.outcome import Choose, Confirm, Opened, Outcome, Show, Watch
-from chatcli.commands.places import address, visit
+from chatcli.commands.outcome import Choose, Confirm, Outcome, Show, Watch
+from chatcli.commands.places import address, opened, visit
 from chatcli.commands.registry import command
 from chatcli.commands.tree import cut, standing, terminal_size
 from chatcli.conversation.message import Role
@@ -234,8 +234,7 @@ def when(moment: datetime) -> str:
 
 
 def _open(session: Session, entry: Entry) -> Outcome:
-    refused = open_conversation(session, entry.id)
-    return Opened(f"Settings not understood any more: {', '.join(refused)}." if refused else "")
+    return opened(session, open_conversation(session, entry.id))
 
 
 def _switch(session: Session, name: str) -> Outcome:

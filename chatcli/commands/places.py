@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chatcli.build import open_conversation
 from chatcli.commands.outcome import Opened, Outcome
 from chatcli.commands.tree import BEFORE
+from chatcli.conversation.tree import Ended
 from chatcli.errors import NotFound
 from chatcli.session import Session
 from chatcli.store import places
@@ -23,18 +26,34 @@ def visit(session: Session, node: int) -> Outcome:
     refused: list[str] = []
     if home != session.conversation.id:
         refused = open_conversation(session, home)
-    opened = arrive(session, node)
-    unknown = f"Settings not understood any more: {', '.join(refused)}." if refused else ""
-    return Opened("\n".join(filter(None, [opened.note, unknown])))
+    jump(session, node)
+    return opened(session, refused)
 
 
 def arrive(session: Session, node: int) -> Opened:
     """Go to that message of the conversation on the table."""
     jump(session, node)
     session.plan = None
-    unanswered = session.conversation.unanswered
-    waits = "This question waits for a reply: /retry asks it. What you say now takes its place."
-    return Opened(waits if unanswered is not None else "")
+    return opened(session)
+
+
+def opened(session: Session, refused: Sequence[str] = ()) -> Opened:
+    """What there is to say of the place where the conversation stands, and of settings it could not use."""
+    last, notes = session.conversation.last, []
+    if session.conversation.unanswered is not None:
+        notes.append("This question waits for a reply: /retry asks it. What you say now takes its place.")
+    if last is not None and last.ended in _UNFINISHED:
+        notes.append(f"This reply {_UNFINISHED[last.ended]}: /continue goes on from there, /retry asks again.")
+    if refused:
+        notes.append(f"Settings not understood any more: {', '.join(refused)}.")
+    return Opened("\n".join(notes))
+
+
+_UNFINISHED = {
+    Ended.STOPPED: "was stopped",
+    Ended.BROKEN: "broke off",
+    Ended.INTERRUPTED: "was interrupted when chatcli ended",
+}
 
 
 def jump(session: Session, node: int | None) -> None:

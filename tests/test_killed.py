@@ -1,0 +1,19 @@
+"""The whole program, killed at random moments: the next one goes on where it was. (Many: bench/killing.py.)"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+if os.name != "posix":
+    pytest.skip("a pty is POSIX's", allow_module_level=True)
+
+from tests.bench.killing import kill_at_random_moments
+
+
+def test_a_killed_chatcli_is_taken_up_with_all_that_was_said(tmp_path: Path) -> None:
+    counts = kill_at_random_moments(tmp_path / "home", 8, longest=1.5)
+    assert counts.none_lost, counts
+    assert counts.questions + counts.retried + counts.continued > 0
