@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
@@ -16,12 +17,15 @@ from chatcli.conversation.message import Attachment
 
 HEADING = "From the attached files (passages that may answer this):"
 _LENGTH = 600  # characters of a passage; a longer line is a passage of its own, in pieces
+_PAGE = re.compile(r"# Page (\d{1,9})")
 _SHORT = 0.5  # how much length counts against a passage
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """Lines `first` to `last` (from 1) of file `name`; `place` is where it stands among all of them."""
+    """Lines `first` to `last` (from 1) of file `name`; `place` is where it stands among all of them. `page` is
+    where it begins, in a text that has the line "# Page N" at the head of each (as a PDF's has); else 0.
+    """
 
     name: str
     place: int
@@ -29,6 +33,7 @@ class Passage:
     last: int
     text: str
     words: frozenset[str]
+    page: int = 0
 
 
 def choose(
@@ -63,16 +68,19 @@ def quote(chosen: Sequence[Passage]) -> str:
 
 
 def describe(chosen: Sequence[Passage]) -> str:
-    """Which lines of which files: "notes.md: lines 1-20, 41-60; log.txt: lines 7-9"."""
+    """Which lines or pages of which files: "notes.md: lines 1-20, 41-60; report.pdf: pages 7-9"."""
     told = []
     for name, group in groupby(chosen, key=lambda each: each.name):
+        passages = list(group)
+        paged = any(each.page for each in passages)
         spans: list[tuple[int, int]] = []
-        for each in group:
-            if spans and each.first <= spans[-1][1] + 1:
-                spans[-1] = (spans[-1][0], max(each.last, spans[-1][1]))
+        for first, last in ((each.page, each.page) if paged else (each.first, each.last) for each in passages):
+            if spans and first <= spans[-1][1] + 1:
+                spans[-1] = (spans[-1][0], max(last, spans[-1][1]))
             else:
-                spans.append((each.first, each.last))
-        told.append(f"{name}: lines {', '.join(f'{first}-{last}' for first, last in spans)}")
+                spans.append((first, last))
+        listed = ", ".join(f"{first}-{last}" if last > first or not paged else f"{first}" for first, last in spans)
+        told.append(f"{name}: {'pages' if paged else 'lines'} {listed}")
     return "; ".join(told)
 
 
@@ -110,20 +118,22 @@ def _ranked(passages: Sequence[Passage], terms: Terms, own: Set[str]) -> list[Pa
 def _passages(file: Attachment) -> tuple[Passage, ...]:
     made: list[Passage] = []
     lines: list[str] = []
-    first = 1
+    first, page = 1, 0
 
     def close(last: int) -> None:
         text = "\n".join(lines)
         if text.strip():
             words = set(words_of(text))
             words |= set(map(beginning, words)) - {""}
-            made.append(Passage(file.name, len(made), first, last, text, frozenset(words)))
+            made.append(Passage(file.name, len(made), first, last, text, frozenset(words), page))
 
     for number, line in enumerate(text_of(file).splitlines(), start=1):
         for piece in [line[at : at + _LENGTH] for at in range(0, max(1, len(line)), _LENGTH)]:
             if lines and (sum(map(len, lines)) + len(piece) > _LENGTH or _is_break(lines, piece)):
                 close(number if len(line) > _LENGTH and piece != line[:_LENGTH] else number - 1)
                 lines, first = [], number
+            if not lines and (heads := _PAGE.fullmatch(line)):
+                page = int(heads[1])
             lines.append(piece)
     close(first + len(lines) - 1)
     return tuple(made)
@@ -135,4 +145,5 @@ def _is_break(lines: Sequence[str], line: str) -> bool:
 
 
 def _shown(passage: Passage) -> str:
-    return f"{passage.name}, lines {passage.first}-{passage.last}:\n{passage.text.strip(chr(10))}"
+    page = f"page {passage.page}, " if passage.page else ""
+    return f"{passage.name}, {page}lines {passage.first}-{passage.last}:\n{passage.text.strip(chr(10))}"

@@ -134,6 +134,8 @@ class _Reader(HTMLParser):
         elif tag == "blockquote":
             self._quoted += 1
         elif tag == "table":
+            if self._tables and not self._tables[-1].cell:
+                self._end_row()
             self._groups += 1
             self._tables.append(_Table(self._groups))
         elif tag == "main" and len(self._pages) == 1:
@@ -186,7 +188,10 @@ class _Reader(HTMLParser):
     def _add(self, text: str, group: int = 0) -> None:
         if self._quoted and not self._tables:
             text = "\n".join(f"> {line}" for line in text.split("\n"))
-        self._pages[-1].append(Block(text, group))
+        if self._tables and not self._tables[-1].cell:  # a caption, or words between cells: in their order
+            self._tables[-1].row.append([Block(text)])
+        else:
+            self._pages[-1].append(Block(text, group))
 
     def _begin_cell(self, tag: str) -> None:
         table = self._tables[-1]

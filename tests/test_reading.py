@@ -1,0 +1,206 @@
+"""What bytes are and say: encodings, kinds, HTML, notebooks."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatcli.errors import BadFile
+from chatcli.reading.document import read
+from chatcli.reading.encoding import decoded, is_binary
+from chatcli.reading.kinds import Kind, hopeless, kind_of
+from chatcli.reading.markup import text_of_html
+from chatcli.reading.raw import Raw
+
+
+def told(data: bytes, media_type: str = "", charset: str = "") -> str:
+    steps = read(Raw("it", data, media_type, charset))
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return str(end.value)
+
+
+def zipped(*names: str) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name in names:
+            archive.writestr(name, "x")
+    return made.getvalue()
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"]
+)
+def test_a_text_is_read_in_the_encoding_that_its_bytes_show(encoding: str) -> None:
+    text = "The coffee costs 3 €, in the café of Zoë Müller.\r\nSecond line.\n"
+    assert told(text.encode(encoding)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [("日本語のページ", "shift_jis"), ("Привет, мир", "koi8-r"), ("Ελλάδα", "iso-8859-7"), ("中文", "gb2312")],
+)
+def test_a_declared_encoding_is_believed(text: str, encoding: str) -> None:
+    assert decoded(text.encode(encoding), encoding) == text
+
+
+@pytest.mark.parametrize("declared", ["utf-8", "utf-9", "punycode", "unicode_escape", "zlib", "'; drop", ""])
+def test_a_wrong_or_senseless_declaration_does_no_harm(declared: str) -> None:
+    assert decoded("Größe \\n".encode("latin-1"), declared) == "Größe \\n"
+
+
+def test_a_byte_order_mark_is_stronger_than_the_declaration() -> None:
+    assert decoded("é".encode("utf-8-sig"), "latin-1") == "é"
+    assert decoded(b"\xfc", "ascii") == "ü"  # as browsers read it
+
+
+def test_utf_8_with_a_little_damage_stays_utf_8() -> None:
+    assert decoded("déjà vu, garçon".encode() + b"\xff") == "déjà vu, garçon\ufffd"
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"])))
+def test_every_text_of_utf_8_comes_back_as_it_was(text: str) -> None:
+    assert decoded(text.encode()) == text.removeprefix("\ufeff")
+    assert not is_binary(text.encode())
+
+
+@given(st.binary(max_size=300))
+def test_whatever_the_bytes_are_they_become_text_or_are_refused_with_words(data: bytes) -> None:
+    decoded(data)
+    kind_of(data)
+    try:
+        told(data)
+    except BadFile as error:
+        assert error.message.startswith("it is")  # noqa: PT017 - most inputs raise nothing
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "is empty"),
+        (b"  \n", "is empty"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(30), "is a picture"),
+        (bytes(range(256)) * 8, "is no text"),
+        (b"\x01\x02\x03" * 50, "is no text"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "is a document of an old Office"),
+        (b"\xd0\xcf\x11\xe0" + "EncryptedPackage".encode("utf-16-le"), "is an encrypted document"),
+        (zipped("xl/workbook.xml"), "is a spreadsheet"),
+        (zipped("ppt/presentation.xml"), "is a presentation"),
+        (zipped("mimetype", "content.xml"), "is an OpenDocument file"),
+        (zipped("a.txt"), "is a packed archive"),
+        (b"PK\x03\x04 and then nothing", "is a damaged archive"),
+    ],
+)
+def test_what_is_no_text_is_named_for_what_it_is(data: bytes, words: str) -> None:
+    with pytest.raises(BadFile, match=words) as caught:
+        told(data)
+    assert caught.value.hint or words == "is empty"
+
+
+def test_the_kind_is_judged_by_the_content_and_by_no_name() -> None:
+    assert kind_of(b"junk before\n%PDF-1.4 ...").kind is Kind.PDF
+    assert kind_of(zipped("word/document.xml")).kind is Kind.DOCX
+    assert hopeless(b"\x89PNG" + bytes(4096))
+    assert not hopeless(zipped("word/document.xml")[:40])  # the end of it tells
+
+
+def test_a_page_becomes_readable_text() -> None:
+    html = """<!doctype html><html><head><title>Whales &amp; co</title><style>p {}</style></head><body>
+    <nav><a href="/">Home</a></nav><main><h1>About whales</h1>
+    <p>Large <b>mammals</b> of the <a href="x">sea</a>.<br>They   sing.
+    <ul><li>blue<li><p>fin</p><ul><li>young</ul></ul><ol><li>one</li><li>two</li></ol>
+    <pre>def f():
+        return 1
+</pre><p>Use <code>f()</code>.</p><blockquote><p>Thar she blows</blockquote>
+    <table><tr><th>name<th>size<tr><td>blue<td>30 m</table></main>
+    <footer>Imprint</footer><script>alert("<p>no")</script></body></html>"""
+    assert text_of_html(html) == "\n\n".join(
+        [
+            "# Whales & co",
+            "# About whales",
+            "Large mammals of the sea.\nThey sing.",
+            "- blue\n- fin\n  - young",
+            "1. one\n2. two",
+            "```\ndef f():\n        return 1\n```",
+            "Use `f()`.",
+            "> Thar she blows",
+            "name | size\nblue | 30 m",
+        ]
+    )
+
+
+def test_a_table_that_lays_out_a_page_is_read_cell_by_cell() -> None:
+    assert text_of_html("<table><tr><td><p>one<p>two</td><td>side</td></tr></table>") == "one\n\ntwo\n\nside"
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<nav>never closed <p>text", "never closed\n\ntext"),
+        ("<p>a<p>b</div>c</table></td></tr></ul>", "a\n\nb\n\nc"),
+        ("<main><p>in", "in"),
+        ("<table><tr><td>one", "one"),
+        ("<title>Same</title><h1>Same</h1>x", "# Same\n\nx"),
+        ("plain &lt;text&gt; &#233;", "plain <text> é"),
+        ("soft\u00adhyphen", "softhyphen"),
+        ("", ""),
+    ],
+)
+def test_html_that_is_careless_is_read_all_the_same(html: str, text: str) -> None:
+    assert text_of_html(html) == text
+
+
+@given(st.lists(st.sampled_from(
+    ["<p>", "</p>", "<table>", "</table>", "<tr>", "<td>", "</td>", "<main>", "</main>", "<ul>", "<li>", "</ul>",
+     "<pre>", "</pre>", "<code>", "<nav>", "</nav>", "<script>", "</script>", "<title>", "</title>", "word ", "<",
+     "&"]
+), max_size=40))  # fmt: skip
+def test_html_of_any_shape_is_read(pieces: list[str]) -> None:
+    text_of_html("".join(pieces))
+
+
+@given(st.lists(st.sampled_from(
+    ["<p>", "</p>", "<table>", "</table>", "<tr>", "<td>", "</td>", "<ul>", "<ol>", "<li>", "</ul>", "</ol>",
+     "<h2>", "</h2>", "<div>", "</div>", "<blockquote>", "</blockquote>", "<br>", "<b>", "</b>"]
+), max_size=30))  # fmt: skip
+def test_no_word_of_a_page_is_lost_or_moved(tags: list[str]) -> None:
+    html = "".join(f"{tag}w{number} " for number, tag in enumerate(tags))
+    found = [word for word in text_of_html(html).replace("|", " ").split() if word.startswith("w")]
+    assert found == [f"w{number}" for number in range(len(tags))]
+
+
+def test_html_is_made_readable_when_it_comes_from_the_web_and_stays_source_in_a_file() -> None:
+    html = b"<meta charset='koi8-r'><p>" + "Привет".encode("koi8-r")
+    assert told(html, "text/html") == "Привет\n"
+    assert told(b"<p>source</p>") == "<p>source</p>"
+    with pytest.raises(BadFile, match="made by a script"):
+        told(b"<div id=app></div><script>go()</script>", "text/html")
+
+
+def test_a_notebook_is_its_cells_and_what_they_printed() -> None:
+    cells = [
+        {"cell_type": "markdown", "source": ["# Study\n", "of whales"]},
+        {
+            "cell_type": "code",
+            "source": "1 + 1",
+            "outputs": [
+                {"output_type": "execute_result", "data": {"text/plain": ["2"], "image/png": "A" * 5000}},
+                {"output_type": "error", "ename": "ValueError", "evalue": "no"},
+            ],
+        },
+    ]
+    assert told(json.dumps({"nbformat": 4, "cells": cells}).encode()) == (
+        "# Study\nof whales\n\n```\n1 + 1\n```\n\nOutput:\n```\n2\n```\n\nOutput:\n```\nValueError: no\n```\n"
+    )
+
+
+@pytest.mark.parametrize("text", ['{"nbformat" "cells"', '{"nbformat": 4, "cells": 3}'])
+def test_json_that_only_looks_like_a_notebook_stays_as_it_is(text: str) -> None:
+    assert told(text.encode()) == text

@@ -1,0 +1,167 @@
+"""PDF and DOCX as text, and what is said of those that cannot be read."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from chatcli.context import documents
+from chatcli.context.terms import terms
+from chatcli.conversation.message import Attachment
+from chatcli.errors import BadFile
+from chatcli.reading import docx as docx_module
+from chatcli.reading import pdf as pdf_module
+from tests.papers import docx, locked_pdf, paragraph, pdf, table
+from tests.test_reading import told
+
+NUMBERED = '<w:numPr><w:ilvl w:val="0"/><w:numId w:val="1"/></w:numPr>'
+
+
+def test_a_pdf_is_read_page_by_page() -> None:
+    assert told(pdf(["Of whales\nThey sing.", "", "Of foxes"])) == (
+        "# Page 1\n\nOf whales\nThey sing.\n\n# Page 2\n\n\n\n# Page 3\n\nOf foxes\n"
+    )
+
+
+def test_passages_of_a_pdf_say_which_page_they_are_from() -> None:
+    filler = "Nothing in particular is said on this line.\n" * 20
+    text = told(pdf([filler, filler + "The heron is grey.\n" + filler, filler]))
+    file = Attachment("text", "birds.pdf", "text/plain", text.encode())
+    (best, *_) = documents.choose([], [file], terms("What colour is the heron?"), 250, lambda text: len(text) // 4)
+    assert "The heron is grey." in best.text
+    assert documents.quote([best]).splitlines()[1].startswith("birds.pdf, page 2, lines ")
+    assert documents.describe([best]) == "birds.pdf: pages 2"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (pdf(["", ""]), "its pages are pictures"),
+        (pdf(["text"])[:200], "damaged PDF"),
+        (b"%PDF-1.4\nnonsense " * 20, "damaged PDF"),
+        (pdf([]), "has no pages"),
+    ],
+)
+def test_a_pdf_that_cannot_be_read_is_refused_with_the_reason(data: bytes, words: str) -> None:
+    with pytest.raises(BadFile, match=words) as caught:
+        told(data)
+    assert caught.value.hint or words == "has no pages"
+
+
+def test_a_locked_pdf_is_refused_and_one_without_a_password_opens() -> None:
+    with pytest.raises(BadFile, match="it is encrypted") as caught:
+        told(locked_pdf("secret", "sesame"))
+    assert "without a password" in caught.value.hint
+    assert "for all" in told(locked_pdf("for all", ""))
+
+
+def test_a_page_that_is_broken_does_not_cost_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    data = pdf(["first page", "second page"]).replace(b"/Contents 7 0 R", b"/Contents 3 0 R")
+    text = told(data)
+    assert "first page" in text
+    assert "# Page 2" in text
+    assert capsys.readouterr() == ("", "")  # what the library remarks stays out of the screen
+
+
+def test_a_pdf_has_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pdf_module, "_MOST_PAGES", 2)
+    with pytest.raises(BadFile, match="has 3 pages"):
+        told(pdf(["a", "b", "c"]))
+    monkeypatch.setattr(pdf_module, "LARGEST_TEXT", 5)
+    with pytest.raises(BadFile, match="MB of text"):
+        told(pdf(["longer than that"]))
+
+
+def test_a_word_document_is_read_with_headings_lists_and_tables() -> None:
+    body = (
+        paragraph("The report", '<w:pStyle w:val="T"/>')
+        + paragraph("Of whales", '<w:pStyle w:val="H1"/>')
+        + paragraph("They &lt;sing&gt;.")
+        + paragraph("blue", NUMBERED)
+        + paragraph("fin", NUMBERED)
+        + table([["name", "size"], ["blue", "30 m"]])
+        + "<w:p><w:ins><w:r><w:t>Inserted</w:t></w:r></w:ins>"
+        + "<w:del><w:r><w:delText>gone</w:delText></w:r></w:del></w:p>"
+        + f"<w:sdt><w:sdtContent>{paragraph('In a field')}</w:sdtContent></w:sdt>"
+    )
+    assert told(docx(body)) == (
+        "# The report\n\n# Of whales\n\nThey <sing>.\n\n- blue\n- fin\n\nname | size\nblue | 30 m\n\n"
+        "Inserted\n\nIn a field\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (docx(""), "has no text"),
+        (docx("<w:p><w:r><w:t>never closed"), "damaged Word document"),
+        (docx("")[:-30], "damaged archive"),
+    ],
+)
+def test_a_word_document_that_cannot_be_read_is_refused_with_the_reason(data: bytes, words: str) -> None:
+    with pytest.raises(BadFile, match=words) as caught:
+        told(data)
+    assert caught.value.hint
+
+
+def test_a_locked_word_document_is_refused() -> None:
+    data = bytearray(docx(paragraph("x")))
+    for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        place = data.find(mark)
+        while place >= 0:
+            data[place + at] |= 1
+            place = data.find(mark, place + 4)
+    with pytest.raises(BadFile, match="it is encrypted"):
+        told(bytes(data))
+
+
+@pytest.mark.parametrize("name", ["word/comments.xml", "word/media/image1.png"])
+def test_a_word_document_that_unpacks_to_too_much_is_refused_before_it_is_read(name: str) -> None:
+    with pytest.raises(BadFile, match="unpacks to more") as caught:
+        told(docx(paragraph("small"), {name: b"<a>" + b" " * 60_000_000}))
+    assert caught.value.hint
+    with pytest.raises(BadFile, match="unpacks to more"):
+        told(docx(paragraph("small"), {name: b"<a/>" * 1_200_000}))
+
+
+def test_pictures_in_a_word_document_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docx_module, "_LARGEST_XML", 5_000)
+    assert told(docx(paragraph("small"), {"word/media/image1.png": b"\x89PNG" + bytes(10_000)})) == "small\n"
+
+
+def test_a_zip_that_lies_about_its_sizes_is_damaged_and_nothing_more() -> None:
+    data = docx(paragraph("words " * 2000))
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        size = archive.getinfo("word/document.xml").file_size
+    lying = data.replace(size.to_bytes(4, "little"), (64).to_bytes(4, "little"))
+    with pytest.raises(BadFile, match="damaged"):
+        told(lying)
+
+
+@pytest.mark.parametrize(
+    ("library", "data", "words"),
+    [("pypdf", pdf(["text"]), "is a PDF"), ("mammoth", docx(paragraph("text")), "is a Word document")],
+)
+def test_without_its_library_a_document_is_refused_with_the_way_to_install_it(
+    library: str, data: bytes, words: str, tmp_path: Path
+) -> None:
+    (tmp_path / "it").write_bytes(data)
+    program = (
+        "import sys; sys.modules[sys.argv[1]] = None\n"
+        "from chatcli.cli import run\n"
+        "sys.exit(run(['--demo', '--file', sys.argv[2], 'What is it?']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, library, str(tmp_path / "it")],
+        capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
+        cwd=Path(__file__).parent.parent,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert f'pip install "{library}' in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
