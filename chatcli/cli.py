@@ -45,8 +45,9 @@ def run(arguments: Sequence[str]) -> int:
         return _with_typer(list(arguments))
     except ChatcliError as error:
         from chatcli.render.console import Screen
+        from chatcli.shellwise import error_in_the_shell
 
-        Screen().error(error)
+        Screen().error(error_in_the_shell(error))
         return error.exit_code
     except KeyboardInterrupt:
         return 130

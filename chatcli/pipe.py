@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from chatcli.remarks import about_counting, after_reply
 from chatcli.render.console import Screen
 from chatcli.session import Session
 from chatcli.settings import table
+from chatcli.shellwise import in_the_shell
 from chatcli.turn import answer, answered, ask
 
 INTERRUPTED = 130
@@ -82,7 +84,7 @@ def _ask(session: Session, question: Node, as_json: bool) -> int:
                     reply = answer(session, question, view.feed, lambda: interrupt.asked)
     finally:
         for warning in session.warnings:
-            screen.error(StoreError(warning))
+            screen.error(StoreError(in_the_shell(warning)))
         reply = reply or answered(session, question)
         if as_json and reply is not None:
             sys.stdout.write(json.dumps(account(session, reply), ensure_ascii=False) + "\n")
@@ -91,7 +93,7 @@ def _ask(session: Session, question: Node, as_json: bool) -> int:
     if reply is None:
         raise BadReply("The model's reply had no text.", "Ask again, or try another model.")
     for note in (*after_reply(reply, settings[table.VERBOSE]), *about_counting(session.counter.notice())):
-        screen.show(note)
+        screen.show(replace(note, text=in_the_shell(note.text)))
     return 0
 
 

@@ -15,7 +15,7 @@ LAYERS: list[set[str]] = [
     {"settings", "conversation", "reading"},
     {"prompt", "tokens", "context", "client", "render", "store"},
     {"session"},
-    {"window", "keeping"},
+    {"window", "keeping", "shellwise"},
     {"build"},
     {"reply", "planning", "meter", "warmup", "remarks", "attaching"},
     {"summarising"},

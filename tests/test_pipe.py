@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from chatcli.shellwise import in_the_shell
 from tests.faults import Cut, Engine, Status, nobody_there
 
 PNG = bytes.fromhex(
@@ -124,6 +127,32 @@ def test_exit_codes_say_what_went_wrong() -> None:
         assert "ollama serve" in gone.stderr
         assert "chatcli --demo" in gone.stderr
         assert gone.stdout == ""
+
+
+def test_hints_name_flags_in_the_shell_and_slash_commands_at_the_prompt() -> None:
+    with Engine() as engine:
+        long = chatcli("x" * 40_000, "--model", "demo", "--num-ctx", "512", url=engine.url)
+        engine.say("so and so on " * 30)
+        ended = chatcli("hi", "--model", "demo", "--num-predict", "5", url=engine.url)
+    assert "--num-ctx" in long.stderr
+    assert "chatcli --continue goes on from there" in ended.stderr
+    for text in (long.stderr, ended.stderr):
+        assert not re.search(r"(?:^|\s)/[a-z]", text), text
+
+
+@pytest.mark.parametrize("module", ["client/failures.py", "client/request.py", "client/stream.py", "remarks.py"])
+def test_every_hint_of_a_turn_can_be_said_in_the_shell(module: str) -> None:
+    """Read off the sources: what is added to them later has to be sayable, too."""
+    source = (Path(__file__).parent.parent / "chatcli" / module).read_text(encoding="utf-8")
+    texts = [node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)]
+    documented = {
+        ast.get_docstring(node, clean=False)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef)
+    }
+    hints = [text for text in texts if isinstance(text, str) and text not in documented]
+    left = [text for text in map(in_the_shell, hints) if re.search(r"(?:^|\s)/(?!api)[a-z]{2}", text)]
+    assert left == []
 
 
 def test_no_error_shows_a_traceback() -> None:

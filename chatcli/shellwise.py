@@ -1,0 +1,44 @@
+"""What chatcli says at its prompt, as it is said in the shell: there, `/set num_ctx` is a flag."""
+
+from __future__ import annotations
+
+import re
+
+from chatcli.errors import ChatcliError
+from chatcli.settings.table import TABLE
+
+_NAMES = {name: setting for setting in TABLE for name in (setting.name, *setting.aliases)}
+_SET = re.compile(rf"/set ({'|'.join(_NAMES)})\b(?: (on|off)\b)?")
+_SAYINGS = (
+    (" (--num-ctx in the shell)", ""),
+    (" with /retry", ""),
+    (", /retry asks again", ""),
+    ("--model NAME, /model NAME, or", "--model NAME, or"),
+    (" or /pull ", " or ollama pull "),
+    ("/pull ", "ollama pull "),
+    ("/continue", "chatcli --continue"),
+    ("with /model", "with --model"),
+    ("/clear begins anew", "without --continue it begins anew"),
+    ("with /image", "with --image"),
+    ("with /set, or take it back with /unset", "or leave it out"),
+)
+
+
+def in_the_shell(text: str) -> str:
+    """`text` with flags in the place of slash commands."""
+    for here, there in _SAYINGS:
+        text = text.replace(here, there)
+    return _SET.sub(lambda found: _flag(found[1], found[2] or ""), text)
+
+
+def error_in_the_shell(error: ChatcliError) -> ChatcliError:
+    """The same error, worded for the shell."""
+    error.message, error.hint = in_the_shell(error.message), in_the_shell(error.hint)
+    return error
+
+
+def _flag(name: str, value: str) -> str:
+    setting = _NAMES[name]
+    if setting.kind.words == ("on", "off"):
+        return f"--no-{setting.flag[2:]}" if value == "off" else setting.flag
+    return f"{setting.flag} {value}".rstrip()
