@@ -4,6 +4,7 @@ that make them.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 import time
@@ -66,18 +67,18 @@ def waiting(later: Later[T], every: float = 0.1, most: float = math.inf) -> Iter
 
 
 class Background:
-    """Daemon threads by name. A job that fails is not lost: its error is kept in `failures`."""
+    """Daemon threads by name. A job that fails ends in silence: what it was to make is made, or fails aloud, when
+    it is needed.
+    """
 
     def __init__(self) -> None:
         self._threads: dict[str, threading.Thread] = {}
-        self.failures: dict[str, BaseException] = {}
 
     def start(self, name: str, job: Callable[[], object]) -> None:
         """Run `job` in a thread, unless one of that name is still running."""
         if self.running(name):
             return
-        self.failures.pop(name, None)
-        thread = threading.Thread(target=self._run, args=(name, job), name=f"chatcli-{name}", daemon=True)
+        thread = threading.Thread(target=_quietly, args=(job,), name=f"chatcli-{name}", daemon=True)
         self._threads[name] = thread
         thread.start()
 
@@ -98,8 +99,7 @@ class Background:
         for thread in list(self._threads.values()):
             thread.join(max(0.0, end - time.monotonic()))
 
-    def _run(self, name: str, job: Callable[[], object]) -> None:
-        try:
-            job()
-        except Exception as error:
-            self.failures[name] = error
+
+def _quietly(job: Callable[[], object]) -> None:
+    with contextlib.suppress(Exception):
+        job()

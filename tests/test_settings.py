@@ -42,6 +42,11 @@ def test_stop_texts_come_back_as_they_were_written(texts: list[str]) -> None:
     assert kind.read(kind.write(tuple(texts))) == tuple(texts)
 
 
+@pytest.mark.parametrize("blank", [" ", "\n\n"])
+def test_a_stop_text_of_blanks_alone_is_one_text(blank: str) -> None:
+    assert values.texts().read(blank) == (blank,)
+
+
 @pytest.mark.parametrize("setting", table.TABLE, ids=lambda setting: setting.name)
 def test_every_default_can_be_written_and_read_back(setting: table.Setting[object]) -> None:
     written = setting.kind.write(setting.default)

@@ -141,6 +141,8 @@ def texts() -> Kind[tuple[str, ...]]:
     """Several texts: words, or quoted where they hold spaces; escapes such as \\n are undone inside quotes."""
 
     def read(given: str) -> tuple[str, ...]:
+        if given and not given.strip():
+            return (given,)  # `--stop " "`: the shell has taken the quotes off
         found = re.findall(r'"((?:[^"\\]|\\.)*)"|(\S+)', given)
         if any(bare.startswith('"') for _, bare in found):
             raise BadValue(f"A quote is not closed in «{given}».")
