@@ -121,9 +121,9 @@ class _Exchange:
                 if target is None:
                     return
                 url = target
-        except httpx.InvalidURL:
-            raise BadFile(f"{self._name} sends us on to what is no address.", _SAVE) from None
-        except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
+        except (httpx.InvalidURL, httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
+            if isinstance(error, httpx.InvalidURL) or "location header" in str(error):
+                raise BadFile(f"{self._name} sends us on to what is no address.", _SAVE) from None
             raise BadFile(f"{self._name} cannot be fetched: {cause(error)}.", "Check the address.") from error
         raise BadFile(f"{self._name} sends us on too often.", _SAVE)
 

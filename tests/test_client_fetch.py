@@ -1,0 +1,310 @@
+"""Fetching what a person named: from servers that behave, and from those that do not."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import cast
+
+import pytest
+
+from chatcli.client.fetch import Limits, fetch, is_private
+from chatcli.errors import BadFile
+from chatcli.reading.raw import Raw
+from tests.raw_server import Play, Script, sends, whole
+
+SMALL = Limits(size=100_000, redirects=3)
+
+
+@pytest.fixture(autouse=True)
+def no_reader_is_left_behind() -> Iterator[None]:
+    yield
+    for thread in threading.enumerate():
+        if thread.name == "chatcli-reader":
+            thread.join(5)
+            assert not thread.is_alive()
+
+
+def fetched(address: str, limits: Limits = SMALL, private: Callable[[str], bool] | None = None) -> Raw:
+    steps = fetch(address, limits, private)
+    while True:
+        try:
+            assert "secret" not in next(steps).status
+        except StopIteration as end:
+            return cast("Raw", end.value)
+
+
+def served(play: Play, path: str = "/page") -> Raw:
+    with Script(play) as server:
+        return fetched(server.url + path)
+
+
+def refused(play: Play, words: str, limits: Limits = SMALL) -> BadFile:
+    with Script(play) as server, pytest.raises(BadFile, match=words) as caught:
+        fetched(server.url + "/page", limits)
+    assert caught.value.hint
+    return caught.value
+
+
+def redirect(target: str, status: str = "302 Found", *headers: str) -> Play:
+    return whole(b"", status, f"Location: {target}", *headers)
+
+
+def in_turn(*plays: Play) -> Play:
+    """The first connection gets the first of them, and so on; the last one stays."""
+    waiting = list(plays)
+
+    def play(connection: socket.socket) -> None:
+        (waiting.pop(0) if len(waiting) > 1 else waiting[0])(connection)
+
+    return play
+
+
+def test_a_page_comes_with_its_type_its_charset_and_its_address() -> None:
+    with Script(whole(b"<p>hi", "200 OK", 'Content-Type: Text/HTML; Charset="KOI8-R"')) as server:
+        assert fetched(f"{server.url}/a?b=c#d") == Raw(f"{server.url}/a?b=c", b"<p>hi", "text/html", "KOI8-R")
+
+
+def test_what_declares_no_type_is_html_if_it_looks_like_it() -> None:
+    assert served(whole(b" <!DOCTYPE html><p>hi")).media_type == "text/html"
+    assert served(whole(b"plain")).media_type == ""
+
+
+def test_nothing_is_sent_but_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OLLAMA_API_KEY", "ours")
+    play = in_turn(redirect("/there", "302 Found", "Set-Cookie: a=b"), whole(b"here"))
+    with Script(play) as server:
+        assert fetched(server.url + "/page").data == b"here"
+    for head in server.heads:
+        names = {line.partition(":")[0].lower() for line in head.splitlines()[1:] if line}
+        assert names == {"host", "connection", "user-agent", "accept", "accept-encoding"}
+        assert "user-agent: chatcli/" in head.lower()
+
+
+def test_a_password_in_the_address_goes_to_its_server_only_and_is_shown_nowhere() -> None:
+    with Script(whole(b"other")) as other:
+        play = in_turn(redirect("/there"), redirect(other.url + "/x"), whole(b""))
+        with Script(play) as server:
+            raw = fetched(f"http://me:secret@{server.address}/page")
+    assert raw == Raw(f"{server.url}/page", b"other")
+    assert ["authorization: basic" in head.lower() for head in (*server.heads, *other.heads)] == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_a_password_that_a_redirect_brings_is_not_used() -> None:
+    with Script(whole(b"there")) as other:
+        with Script(redirect(f"http://you:trick@{other.address}/")) as server:
+            assert fetched(server.url).data == b"there"
+        assert "authorization" not in other.heads[0].lower()
+
+
+@pytest.mark.parametrize(
+    "address", ["http://me:se/cret@host/", "http:///path", "http://[::1", "https://", "http://a b:c@d\n/"]
+)
+def test_a_malformed_address_is_refused_without_being_shown(address: str) -> None:
+    with pytest.raises(BadFile, match="no address") as caught:
+        fetched(address)
+    assert "cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["ftp://host/file", "file:///etc/passwd", "javascript://x"])
+def test_only_http_is_spoken(address: str) -> None:
+    with pytest.raises(BadFile, match="no way to fetch"):
+        fetched(address)
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://host/x"])
+def test_a_redirect_leads_nowhere_else_than_to_the_web(target: str) -> None:
+    refused(redirect(target), "which is not fetched")
+
+
+@pytest.mark.parametrize(("target", "words"), [("/again", "too often"), ("http://host:port/", "no address")])
+def test_a_redirect_without_end_or_sense_is_refused(target: str, words: str) -> None:
+    refused(redirect(target), words)
+
+
+def test_a_public_server_may_not_send_us_into_our_own_network() -> None:
+    answers = [False, True]  # the first address is taken for one of the internet, the second for one of our own
+    with Script(whole(b"inside")) as inside, Script(redirect(inside.url)) as outside:
+        with pytest.raises(BadFile, match="your own network"):
+            fetched(outside.url, private=lambda ip: answers.pop(0))
+        assert not any(inside.heads)  # not even asked
+
+
+def test_what_the_person_names_may_be_in_the_own_network_and_lead_on_in_it() -> None:
+    with Script(whole(b"inside")) as inside, Script(redirect(inside.url)) as first:
+        assert fetched(first.url).data == b"inside"
+
+
+@pytest.mark.parametrize(
+    ("ip", "private"),
+    [
+        ("127.0.0.1", True), ("10.1.2.3", True), ("192.168.0.1", True), ("169.254.169.254", True), ("::1", True),
+        ("fe80::1", True), ("fd00::1", True), ("::ffff:127.0.0.1", True), ("0.0.0.0", True), ("224.0.0.1", True),
+        ("100.64.0.1", True), ("8.8.8.8", False), ("2606:4700:4700::1111", False), ("::ffff:8.8.8.8", False),
+    ],
+)  # fmt: skip
+def test_which_addresses_are_of_an_own_network(ip: str, private: bool) -> None:
+    assert is_private(ip) is private
+
+
+def test_what_is_too_large_is_cut_off_and_never_read_whole() -> None:
+    sent = 0
+
+    def endless(connection: socket.socket) -> None:
+        nonlocal sent
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n")
+        with suppress(OSError):
+            while sent < 10**9:
+                sent += connection.send(b"endless words\n" * 500)
+
+    refused(endless, "more than 0 MB")
+    assert sent < 50_000_000  # what the sockets hold, and no more
+
+
+def test_what_says_that_it_is_too_large_is_not_even_begun() -> None:
+    refused(sends(b"HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n"), "more than 0 MB")
+
+
+def test_a_bomb_of_compression_does_not_go_off() -> None:
+    packed = gzip.compress(b"a" * 30_000_000)
+    assert len(packed) < 40_000
+    refused(whole(packed, "200 OK", "Content-Encoding: gzip", "Content-Type: text/plain"), "more than 0 MB")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
+def test_what_comes_compressed_is_unpacked(pack: Callable[[bytes], bytes]) -> None:
+    text = b"words of all kinds, again and again\n" * 2500
+    encoding = "gzip" if pack is gzip.compress else "deflate"
+    assert served(whole(pack(text), "200 OK", f"Content-Encoding: {encoding}")).data == text
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "words"),
+    [
+        (b"no gzip at all", "gzip", "arrives damaged"),
+        (gzip.compress(b"words " * 999)[:40], "gzip", "arrives cut off"),
+        (b"x", "br", "was not asked for"),
+    ],
+)
+def test_broken_or_unasked_compression_is_refused(body: bytes, encoding: str, words: str) -> None:
+    refused(whole(body, "200 OK", f"Content-Encoding: {encoding}"), words)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("404 Not Found", "there is nothing of that name"),
+        ("401 Unauthorized", "wants a login"),
+        ("403 Forbidden", "does not let us"),
+        ("503 Busy", "cannot answer now"),
+        ("418 Teapot", "refuses it .418."),
+        ("304 Not Modified", "refuses it .304."),
+    ],
+)
+def test_a_refusal_is_told_in_words(status: str, words: str) -> None:
+    refused(whole(b"", status), words)
+
+
+@pytest.mark.parametrize("media_type", ["image/png", "video/mp4", "audio/mpeg", "font/woff2"])
+def test_what_is_no_text_by_its_own_account_is_not_read(media_type: str) -> None:
+    def head_only(connection: socket.socket) -> None:
+        connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Type: {media_type}\r\n\r\n".encode())
+        connection.recv(1)  # nothing more comes until we leave
+
+    with Script(head_only) as server, pytest.raises(BadFile, match=f"no text but {media_type}"):
+        fetched(server.url)
+
+
+def test_what_calls_itself_text_and_is_none_is_given_up_after_its_beginning() -> None:
+    def picture(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n\x89PNG" + bytes(9000))
+        connection.recv(1)
+
+    assert len(served(picture).data) < 10_000
+
+
+def test_a_server_that_never_ends_is_left_when_the_time_is_over() -> None:
+    def slow(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n")
+        with suppress(OSError):
+            while True:
+                connection.sendall(b"slow ")
+                time.sleep(0.05)
+
+    assert "browser" in refused(slow, "took longer", Limits(seconds=0.5)).hint
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"])
+def test_a_server_that_falls_silent_is_left(head: bytes) -> None:
+    def silent(connection: socket.socket) -> None:
+        connection.sendall(head)
+        connection.recv(1)
+
+    refused(silent, "silent for too long", Limits(silence=0.3))
+
+
+@pytest.mark.parametrize(
+    ("play", "words"),
+    [
+        (sends(), "closed the connection"),
+        (sends(b"SSH-2.0-OpenSSH\r\n\r\n"), "cannot be fetched"),
+        (sends(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\nhalf"), "cannot be fetched"),
+    ],
+)
+def test_a_server_that_breaks_off_or_speaks_otherwise_is_told_of(play: Play, words: str) -> None:
+    refused(play, words)
+
+
+def test_a_host_that_is_not_there_is_told_of() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        address = f"http://127.0.0.1:{gone.getsockname()[1]}/"
+    with pytest.raises(BadFile, match="nothing is listening there"):
+        fetched(address)
+
+
+def test_closing_a_fetch_cuts_the_connection() -> None:
+    left = threading.Event()
+
+    def waiting(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\nhalf")
+        connection.recv(1)
+        left.set()
+
+    with Script(waiting) as server:
+        steps = fetch(server.url)
+        assert next(steps).status == f"Fetching {server.url}"
+        next(steps)
+        steps.close()
+        assert left.wait(10)
+
+
+def test_progress_tells_how_much_of_how_much() -> None:
+    with Script(whole(b"word " * 5000)) as server:
+        told = [(step.done, step.total) for step in fetch(server.url)]
+    assert told[-1] == (25_000, 25_000)
+
+
+@pytest.mark.parametrize("proxy", ["socks9://nowhere", "http://127.0.0.1:1"])
+def test_a_proxy_that_cannot_be_used_is_named(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    with pytest.raises(BadFile, match=r"proxy|listening"):
+        fetched("http://example.test/")
+
+
+def test_a_proxy_of_the_environment_is_asked_and_may_not_be_led_into_the_own_network_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Script(redirect("http://192.168.0.1/router")) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        with pytest.raises(BadFile, match="your own network"):
+            fetched("http://example.test/")
+    assert [head.split()[1] for head in proxy.heads] == ["http://example.test/"]
