@@ -191,6 +191,13 @@ def test_progress_may_be_of_something_else_than_bytes() -> None:
     assert terminal.text[0].endswith("25%  3 of 12 pages")
 
 
+def test_progress_towards_an_end_that_is_not_known_tells_how_much_it_is_so_far() -> None:
+    terminal = Seen()
+    Screen(terminal, terminal, width=40, height=24).progress(iter([Step("Fetching " + "x" * 60, 2_500_000)]))
+    assert terminal.text[0].startswith("Fetching x")
+    assert terminal.text[0].endswith("…  2.5 MB")
+
+
 def test_progress_in_a_pipe_tells_each_status_on_stderr() -> None:
     out, err = io.StringIO(), io.StringIO()
     Screen(out, err).progress(steps())

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from chatcli.render.lines import Line, Span, cells, to_line
+from chatcli.render.lines import Line, Span, to_line
+from chatcli.render.measure import cells
 from chatcli.render.paint import Painter
 from chatcli.render.sanitize import one_line
 from chatcli.render.theme import Palette
@@ -54,7 +55,8 @@ def tell_progress(steps: Iterator[Progress], write: Callable[[str], object]) -> 
 def _row(step: Progress, width: int, palette: Palette) -> Line:
     status = one_line(step.status)
     if not step.total:
-        return to_line([Span(_short(status, width - 1))])
+        amount = f"  {_size(step.done, step.unit)} {step.unit}".rstrip() if step.done else ""
+        return to_line([Span(_short(status, max(8, width - len(amount) - 1))), Span(amount)])
     share = min(1.0, (step.done or 0) / step.total)
     full = round(share * _BAR)
     sizes = _size(step.done or 0, step.unit), _size(step.total, step.unit)
