@@ -14,7 +14,7 @@ from chatcli.client.request import Request, think_as
 from chatcli.conversation.message import Message
 from chatcli.conversation.tree import Conversation
 from chatcli.errors import ConfigError, Missing, NotFound, UserError
-from chatcli.keeping import change_store, open_store
+from chatcli.keeping import change_store, keep_vectors, open_store
 from chatcli.paths import Paths, find_paths
 from chatcli.render.console import Screen
 from chatcli.session import Session
@@ -95,6 +95,7 @@ def close(session: Session) -> None:
     """End what was started; safe to call twice."""
     disconnect(session)
     session.background.close()
+    keep_vectors(session, session.meanings.round)
     session.store.close()
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from chatcli.conversation.tree import Conversation
 from chatcli.errors import Damaged, StoreError
 from chatcli.paths import Paths
-from chatcli.session import Session
+from chatcli.session import Session, Vectorising
 from chatcli.settings import table
 from chatcli.settings.settings import Layer, Settings
 from chatcli.store.store import Store
@@ -33,6 +35,19 @@ def change_store(session: Session) -> None:
     if conversation.tip is not None:
         session.conversation = session.store.take_in(before.whole(conversation.id))
     before.close()
+
+
+def keep_vectors(session: Session, work: Vectorising | None) -> None:
+    """Those made so far. That they cannot be kept now is no loss: they are made again."""
+    if work is None or work.embedder is None:
+        return
+    made, work.made = work.made, []
+    with suppress(StoreError):
+        vectors = session.store.vectors
+        if made:
+            vectors.keep(work.embedder, made)
+        if work.whole:
+            vectors.whole[work.embedder, work.conversation] = work.tip
 
 
 def go_on_in_memory(session: Session, error: StoreError) -> None:

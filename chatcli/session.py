@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -41,29 +40,30 @@ class Job:
 
 @dataclass(slots=True)
 class Vectorising:
-    """One round of making vectors, by `model`. What is made is taken by the main thread; `refused`: why there is no
-    more.
+    """Vectors being made by `model`, of the path to `tip`; the main thread takes them. `refused`: why there are no
+    more; `whole`: the path was looked through to where it had been before.
     """
 
     model: str
-    passages: Sequence[Passage]
+    conversation: int
+    tip: int
     embedder: Embedder | None = None
-    made: list[tuple[Passage, Sequence[float]]] = field(default_factory=list)
+    made: list[tuple[Passage, tuple[bytes, bytes]]] = field(default_factory=list)
     cancelled: threading.Event = field(default_factory=threading.Event)
     refused: ChatcliError | None = None
+    whole: bool = False
 
 
 @dataclass(slots=True)
 class Meanings:
     """What questions mean, of the last ones by text (None: it could not be told), and the vectors being made
     (embedding.py). `wanted`: the question whose meaning was looked for and is not known. `refused`: the model that
-    is not asked again. `done`: by conversation, up to which message all has a vector.
+    is not asked again.
     """
 
     known: dict[str, Meaning | None] = field(default_factory=dict)
     wanted: str = ""
     refused: str = ""
-    done: dict[tuple[Embedder, int], int] = field(default_factory=dict)
     round: Vectorising | None = None
 
     def of(self, text: str, model: str) -> Meaning | None:
@@ -81,7 +81,8 @@ class Session:
     """`conversation.id` is 0 until the first message is kept. `model` is what the server says of the model in
     use, `window` its context window in tokens, `counting` the counter once it knows that model's vocabulary;
     `pending` goes with the next message; `plan` is the last request's; `warnings`
-    are to be shown; `summary` is the one being made (summarising.py), `meanings` what vectors say (embedding.py).
+    are to be shown; `summary` is the one being made (summarising.py), `tried` the one that was shown;
+    `meanings` is what vectors say (embedding.py).
     """
 
     settings: Settings
@@ -99,4 +100,5 @@ class Session:
     plan: Plan | None = None
     warnings: list[str] = field(default_factory=list)
     summary: Job | None = None
+    tried: Job | None = None
     meanings: Meanings = field(default_factory=Meanings)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from itertools import chain
 
+from chatcli import embedding, summarising
 from chatcli.background import waiting
 from chatcli.build import forget_model, keep_settings
 from chatcli.client.request import Request, check
@@ -26,7 +27,6 @@ from chatcli.session import Session
 from chatcli.settings import table
 from chatcli.settings.settings import Layer
 from chatcli.store.draft import Draft
-from chatcli.summarising import begin, end, waited_for
 
 # A vocabulary on its way from a far server is waited for so many seconds; estimates do until it is there.
 PATIENCE = 3.0
@@ -124,12 +124,13 @@ def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Ev
     """Send the plan and pass on what comes; `state` is what to remember with it. A count that proved too small is
     learnt from, and planned again once.
     """
-    end(session)
+    summarising.end(session)
+    embedding.end(session)
     for _ in chain(waiting(session.window), waiting(session.counting, most=PATIENCE)):
         yield Tick()
     _check_sight(session, question.message)
-    yield from waited_for(session)
-    session.plan, state[0] = plan_next(session)
+    yield from summarising.waited_for(session)
+    session.plan, state[0] = yield from embedding.planned(session)
     try:
         yield from _events(session, session.plan)
         return
@@ -149,7 +150,8 @@ def _settle(session: Session) -> None:
     if state != before:
         session.store.keep_state(session.conversation, state)
     if state.cut != before.cut:
-        begin(session)
+        summarising.begin(session)
+    embedding.begin(session)
 
 
 def _events(session: Session, plan: Plan) -> Iterator[Event]:

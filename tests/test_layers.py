@@ -18,7 +18,7 @@ LAYERS: list[set[str]] = [
     {"window", "keeping", "shellwise"},
     {"build"},
     {"reply", "planning", "meter", "warmup", "remarks", "attaching"},
-    {"summarising"},
+    {"summarising", "embedding"},
     {"turn"},
     {"commands"},
     {"app", "pipe", "subcommand", "chat"},

@@ -9,11 +9,12 @@ from chatcli.build import forget_model, keep_settings, reconnect, renew_counter
 from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.outcome import Outcome, Prefill, Show
 from chatcli.commands.registry import command
+from chatcli.embedding import embedder
 from chatcli.errors import BadArgument
 from chatcli.keeping import change_store
 from chatcli.planning import shape
 from chatcli.render.views import Document, Listing, Note
-from chatcli.session import Session
+from chatcli.session import Meanings, Session
 from chatcli.settings import table
 from chatcli.settings.file import write_setting
 from chatcli.settings.settings import Layer, find_setting
@@ -26,6 +27,14 @@ SHORTHANDS = {
     "nothink": ("think", "off"),
     "nohistory": ("history", "off"),
 }
+NAMES_OF_MODELS = (table.MODEL, table.SUMMARY_MODEL, table.EMBEDDING_MODEL)
+
+
+def _ask_again(session: Session) -> None:
+    """What was known of questions, and that a model was given up, is another's matter."""
+    session.meanings = Meanings(round=session.meanings.round)
+
+
 # What else is to be done when one of these changes. Those of screen and line are looked at by the loop.
 FOLLOWERS: dict[str, Callable[[Session], None]] = {
     table.NUM_CTX.name: lambda session: session.window.forget(),
@@ -34,6 +43,7 @@ FOLLOWERS: dict[str, Callable[[Session], None]] = {
     table.HOST.name: reconnect,
     table.SAVE.name: change_store,
     table.TOKENIZER.name: renew_counter,
+    table.EMBEDDING_MODEL.name: _ask_again,
 }
 # A change of these makes the server load the model anew.
 RELOADING = (table.NUM_CTX, table.NUM_BATCH, table.NUM_GPU, table.MAIN_GPU, table.USE_MMAP, table.NUM_THREAD)
@@ -50,7 +60,7 @@ def value_words(session: Session, typed: str) -> Iterator[Word]:
     """What the setting named first may be set to."""
     name, _, value = typed.partition(" ")
     setting = next((row for row in TABLE if name in {row.name, *row.aliases}), None)
-    if setting is table.MODEL:
+    if setting in NAMES_OF_MODELS:
         from chatcli.commands.models import model_words
 
         return iter(list(model_words(session, value)))
@@ -133,6 +143,8 @@ def _change(session: Session, setting: Setting[Any], value: str) -> Outcome:
         raise BadArgument("An empty system prompt is none.", "/unset system removes it.")
     if setting is table.FORMAT:
         shape(value)
+    if setting is table.EMBEDDING_MODEL:
+        embedder(session, value)
     before = session.settings[setting]
     session.settings.put(setting.name, value, Layer.SET)
     _after_change(session, setting)

@@ -48,11 +48,15 @@ class Near:
 
 
 class Vectors:
-    """The vectors in a store. What has been read of their signs is kept, and only what is new is read again."""
+    """The vectors in a store. What has been read of their signs is kept, and only what is new is read again.
+
+    `whole`: by model and conversation, a node to which all on the path was seen to have a vector.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._read: dict[tuple[int, int], Signs] = {}
+        self.whole: dict[tuple[Embedder, int], int] = {}
 
     def missing(
         self, conversation: int, upto: int, embedder: Embedder, before: int | None = None, limit: int = 256
@@ -72,19 +76,18 @@ class Vectors:
                 taken += passages
         return taken, least
 
-    def keep(self, embedder: Embedder, made: Iterable[tuple[Passage, Sequence[float]]]) -> None:
-        """Those whose text has changed since, or is gone, are not kept."""
-        rows = [(passage, *packed(vector)) for passage, vector in made]
+    def keep(self, embedder: Embedder, made: Sequence[tuple[Passage, tuple[bytes, bytes]]]) -> None:
+        """With each passage its vector, `packed`. Those whose text has changed since, or is gone, are not kept."""
         with self._database.writing() as connection:
-            number, before = _counted(connection, embedder, len(rows))
-            still = texts(connection, [passage.id for passage, *_ in rows])
+            number, before = _counted(connection, embedder, len(made))
+            still = texts(connection, [passage.id for passage, _ in made])
             connection.executemany(
                 """INSERT OR REPLACE INTO vectors (passage, embedder, conversation, made, signs, vector)
                    SELECT ?1, ?2, conversation, ?3, ?4, ?5 FROM nodes JOIN branches ON branches.id = branch
                    WHERE nodes.id = ?1 >> 10""",
                 [
                     (passage.id, number, before + place, signs, vector)
-                    for place, (passage, signs, vector) in enumerate(rows, start=1)
+                    for place, (passage, (signs, vector)) in enumerate(made, start=1)
                     if still.get(passage.id) == passage.text
                 ],
             )

@@ -1,11 +1,14 @@
 """How much of what a question needs is in the prompt? Prints one JSON line.
 
-    python -m tests.bench.recall FILE --budget 3072
+    python -m tests.bench.recall FILE --budget 3072 [--embedding-model NAME [--host URL]]
 
 FILE is as replay.py says. Every conversation is replayed turn by turn; then each of its questions is asked as the
 next message, with the cut at four places of those between which it had moved. `evidence`:
 percent of questions with all the messages they need in the prompt, whole; `gated`: percent of questions and of
 the conversation's own turns on which recall put something in; `p95_ms`: the time to plan one request.
+
+With an embedding model of an Ollama server, strategy auto is measured with its vectors: every passage's and every
+question's are made first, as chatcli makes them.
 """
 
 from __future__ import annotations
@@ -15,14 +18,18 @@ import json
 import statistics
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from chatcli.client.ollama import Client
+from chatcli.conversation.meaning import Embedder, Meaning
 from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Kind, Plan
 from chatcli.conversation.tree import Node
+from chatcli.store.vectors import packed
 from tests.bench.replay import (
     Configuration,
     Question,
@@ -42,16 +49,45 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("file", type=Path)
     parser.add_argument("--budget", type=int, default=3072)
+    parser.add_argument("--embedding-model", default="")
+    parser.add_argument("--host", default="http://127.0.0.1:11434")
     wishes = parser.parse_args()
-    print(json.dumps(measure(wishes.file, wishes.budget)))
+    print(json.dumps(measure(wishes.file, wishes.budget, wishes.embedding_model, wishes.host)))
 
 
-def measure(file: Path, budget: int) -> dict[str, Any]:
+def measure(file: Path, budget: int, model: str = "", host: str = "") -> dict[str, Any]:
     store, conversations = opened(file)
     with store:
-        return {
-            strategy: _figures(conversations, Configuration(strategy, budget)) for strategy in ("auto", "trim")
-        }
+        auto = Configuration("auto", budget, meaning=meanings(conversations, model, host) if model else None)
+        return {each.strategy: _figures(conversations, each) for each in (auto, Configuration("trim", budget))}
+
+
+def meanings(conversations: Sequence[Replayed], model: str, host: str) -> Callable[[str], Meaning]:
+    """Makes the vectors of all passages, and gives what tells a question's meaning."""
+    with Client(host) as client:
+        embedder = Embedder(model, client.model(model).digest)
+        for each in conversations:
+            _vectorise(client, each, embedder)
+        asked = [question.text for each in conversations for question in each.questions]
+        asked += [node.message.text for each in conversations for node in each.path]
+        known = {text: vector for some in _portions(asked) for text, vector in _made(client, model, some)}
+    return lambda text: Meaning(embedder, known[text])
+
+
+def _vectorise(client: Client, replayed: Replayed, embedder: Embedder) -> None:
+    vectors, conversation, before = replayed.store.vectors, replayed.conversation, replayed.path[-1].number + 1
+    while before > 1:
+        passages, before = vectors.missing(conversation.id, replayed.path[-1].id, embedder, before)
+        made = _made(client, embedder.name, [passage.text for passage in passages]) if passages else []
+        vectors.keep(embedder, [(one, packed(vector)) for one, (_, vector) in zip(passages, made, strict=True)])
+
+
+def _made(client: Client, model: str, texts: Sequence[str]) -> list[tuple[str, list[float]]]:
+    return list(zip(texts, client.embed(model, texts), strict=True))
+
+
+def _portions(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (texts[at : at + 64] for at in range(0, len(texts), 64))
 
 
 @dataclass(slots=True)
