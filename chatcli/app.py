@@ -28,8 +28,9 @@ from chatcli.commands.outcome import (
 from chatcli.commands.places import opened
 from chatcli.conversation.message import Attachment
 from chatcli.conversation.tree import Node
-from chatcli.errors import ChatcliError
+from chatcli.errors import ChatcliError, Damaged, StoreError
 from chatcli.interrupt import Interrupt
+from chatcli.keeping import mend, mending
 from chatcli.meter import meter
 from chatcli.prompt.attachments import find_in
 from chatcli.prompt.completer import Suggestion
@@ -66,7 +67,8 @@ def run(wishes: Wishes) -> int:
         with quiet_keyboard():  # what is typed while the program starts waits for the first prompt
             session = build(wishes)
             stack.callback(close, session)
-            opening = open_named(session, wishes.named) if wishes.named is not None else None
+            named = wishes.named
+            opening = mending(session, lambda: open_named(session, named)) if named is not None else None
             loop = Loop(session)
         if not loop.plain:  # between prompts, too, keys are kept as they are: an Enter pressed there is an Enter
             stack.enter_context(quiet_keyboard())
@@ -81,7 +83,10 @@ def make_reader(session: Session, screen: Screen) -> Reader:
     def suggest(typed: str) -> list[Suggestion]:
         if not typed.startswith("/"):
             return []
-        found = registry.suggest(session, typed)
+        try:
+            found = registry.suggest(session, typed)
+        except StoreError:  # it will be said when a command meets it
+            return []
         return [Suggestion(word.text, replaces, word.text, word.meaning) for word, replaces in found]
 
     options = ReaderOptions(vi=session.settings[table.VI], plain=screen.plain)
@@ -174,6 +179,10 @@ class Loop:
         """Run `step`; an error is shown and the loop goes on."""
         try:
             step()
+        except Damaged as error:
+            self._screen.error(Damaged(error.message, "Saving what can be read of it..."))
+            mend(self._session)
+            self._warn()
         except ChatcliError as error:
             self._screen.error(error)
         except KeyboardInterrupt:

@@ -14,13 +14,14 @@ from chatcli.client.request import Request, think_as
 from chatcli.conversation.message import Message
 from chatcli.conversation.tree import Conversation
 from chatcli.errors import ConfigError, Missing, NotFound, UserError
-from chatcli.keeping import change_store, keep_vectors, open_store
+from chatcli.keeping import keep_in_memory, keep_vectors, mending, open_store
 from chatcli.paths import Paths, find_paths
 from chatcli.render.console import Screen
 from chatcli.session import Session
 from chatcli.settings import table
 from chatcli.settings.file import read_environment, read_file
 from chatcli.settings.settings import Layer, Settings
+from chatcli.store.heads import settings_of
 from chatcli.store.store import Store
 from chatcli.tokens.counter import Counter
 from chatcli.tokens.source import Source
@@ -58,15 +59,17 @@ def build(wishes: Wishes) -> Session:
         )
         session = _session(settings, paths, store, server)
         session.warnings = warnings
-        if wishes.resume:
-            resume(session)
-        _take_last_model(session)
-        if store.read_only is not None and wishes.chats:
-            warnings.append(f"{store.read_only.message} What is said now is kept in memory only.")
-            settings.put("save", "off", Layer.SET)
-            change_store(session)
     except BaseException:
         store.close()
+        raise
+    try:
+        if wishes.resume:
+            mending(session, lambda: resume(session))
+        mending(session, lambda: _take_last_model(session))
+        if session.store.read_only is not None and wishes.chats:
+            keep_in_memory(session, session.store.read_only)
+    except BaseException:
+        close(session)
         raise
     return session
 
@@ -216,7 +219,7 @@ def _take_last_model(session: Session) -> None:
     if settings[table.MODEL] and not (demo and settings.origin(table.MODEL) < Layer.CONVERSATION):
         return
     last = session.store.last(demo=demo)
-    name = session.store.conversation(last).settings.get("model", "") if last is not None else ""
+    name = session.store.read(settings_of, last).get("model", "") if last is not None else ""
     settings.put("model", name, Layer.CONVERSATION)
 
 

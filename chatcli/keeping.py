@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeVar
 
 from chatcli.conversation.tree import Conversation
-from chatcli.errors import Damaged, StoreError
+from chatcli.errors import Damaged, NotFound, StoreError
 from chatcli.paths import Paths
 from chatcli.session import Session, Vectorising
 from chatcli.settings import table
 from chatcli.settings.settings import Layer, Settings
 from chatcli.store.store import Store
+
+T = TypeVar("T")
 
 
 def open_store(settings: Settings, paths: Paths, warnings: list[str]) -> Store:
@@ -18,7 +22,11 @@ def open_store(settings: Settings, paths: Paths, warnings: list[str]) -> Store:
     if not settings[table.SAVE]:
         return Store.open(None)
     try:
-        return _open_or_recover(paths, warnings)
+        try:
+            return Store.open(paths.store)
+        except Damaged:
+            warnings.append(_recovered(paths, None)[0])
+            return Store.open(paths.store)
     except StoreError as error:
         warnings.append(f"{error.message} What is said now is kept in memory only. {error.hint}")
         settings.put("save", "off", Layer.SET)
@@ -35,6 +43,7 @@ def change_store(session: Session) -> None:
     if conversation.tip is not None:
         session.conversation = session.store.take_in(before.whole(conversation.id))
     before.close()
+    _forget_numbers(session)
 
 
 def keep_vectors(session: Session, work: Vectorising | None) -> None:
@@ -50,8 +59,11 @@ def keep_vectors(session: Session, work: Vectorising | None) -> None:
             vectors.whole[work.embedder, work.conversation] = work.tip
 
 
-def go_on_in_memory(session: Session, error: StoreError) -> None:
-    """The disk takes no more: what has been said so far stays there, and all goes on in memory. Says so."""
+def go_on(session: Session, error: StoreError) -> None:
+    """The store takes no more: mend it where it is damaged, else go on in memory. Says so."""
+    if isinstance(error, Damaged):
+        mend(session)
+        return
     session.warnings.append(
         f"{error.message} What is said from now on is kept in memory only; /set save on tries the disk again."
     )
@@ -59,28 +71,73 @@ def go_on_in_memory(session: Session, error: StoreError) -> None:
     change_store(session)
 
 
-def _open_or_recover(paths: Paths, warnings: list[str]) -> Store:
-    store: Store | None = None
+def keep_in_memory(session: Session, why: StoreError) -> None:
+    """For a store that can only be read: it can be read and searched on, and what is said from now on is beside
+    it, in memory only. Says so.
+    """
+    session.warnings.append(f"{why.message} What is said now is kept in memory only. {why.hint}")
+    session.settings.put("save", "off", Layer.SET)
+    before, conversation = session.store, session.conversation
+    session.store = before.in_memory()
+    if conversation.id:
+        try:
+            session.conversation = session.store.conversation(conversation.id)
+        except NotFound:
+            session.conversation = session.store.take_in(before.whole(conversation.id))
+    before.close()
+
+
+def mending(session: Session, step: Callable[[], T]) -> T:
+    """Take `step`; should the store prove damaged, once more with what was saved of it."""
     try:
-        store = Store.open(paths.store)
-        last = store.last()
-        if last is not None:
-            store.conversation(last)
+        return step()
     except Damaged:
-        if store is not None:
-            store.close()
-        warnings.append(recovered(paths))
-        return Store.open(paths.store)
-    return store
+        mend(session)
+        return step()
 
 
-def recovered(paths: Paths) -> str:
-    """Put what can be read of a damaged store into a new one, and say what came of it. The store is not open."""
+def mend(session: Session) -> None:
+    """The store proved damaged: go on with a new one that has all that can be read of it, and what is in memory of
+    this conversation. Says so. Where nothing can be read, what is in memory goes on there.
+    """
+    opened = session.conversation
+    session.store.close()
+    try:
+        told, now = _recovered(session.paths, opened if opened.id else None)
+        session.warnings.append(told)
+        session.store = Store.open(session.paths.store)
+    except StoreError as error:
+        session.warnings.append(f"{error.message} What is said now is kept in memory only. {error.hint}")
+        session.settings.put("save", "off", Layer.SET)
+        session.store, now = Store.open(None), None
+        if opened.nodes:
+            from chatcli.store.imported import loaded_part
+
+            now = session.store.take_in(loaded_part(opened)).id
+    session.conversation = Conversation(id=0, demo=session.server.demo)
+    if now is not None:
+        session.conversation = session.store.conversation(now)
+    _forget_numbers(session)
+
+
+def _forget_numbers(session: Session) -> None:
+    """In another store messages have other numbers: what was planned or is being made by them is given up."""
+    session.plan = None
+    for work in (session.summary, session.meanings.round):
+        if work is not None:
+            work.cancelled.set()
+    session.summary, session.meanings.round = None, None
+
+
+def _recovered(paths: Paths, opened: Conversation | None) -> tuple[str, int | None]:
+    """Put what can be read of the damaged store into a new one. What came of it, and where `opened` is now."""
     from chatcli.store.recovery import recover
 
-    done = recover(paths.store)
+    done = recover(paths.store, opened)
     lost = f"; {done.lost} are lost" if done.lost else ""
     return (
-        f"The store was damaged. What could be read of it, {done.messages} messages, is in a new one{lost}. "
-        f"The damaged file is kept as {done.kept}."
+        f"The store was damaged. What could be read of it, {done.messages} messages in {done.conversations} "
+        f"conversations, is in a new one{lost}. The damaged file is kept as {done.kept}: delete it when you miss "
+        "nothing.",
+        done.open,
     )

@@ -18,6 +18,7 @@ from chatcli.conversation.message import Attachment
 from chatcli.conversation.tree import Node
 from chatcli.errors import Ambiguous, BadReply, StoreError, UserError
 from chatcli.interrupt import Interrupt
+from chatcli.keeping import mending
 from chatcli.prompt.attachments import find_in, read_image
 from chatcli.prompt.piped import read_stdin
 from chatcli.prompt.textfiles import mentioned, without_passwords
@@ -48,8 +49,8 @@ def run(
     session = build(wishes)
     try:
         if wishes.named is not None:
-            _open(session, wishes.named)
-        return _ask(session, ask(session, text, given), as_json)
+            mending(session, lambda: _open(session, wishes.named or ""))
+        return mending(session, lambda: _ask(session, ask(session, text, given), as_json))
     finally:
         close(session)
 

@@ -11,10 +11,12 @@ from chatcli.build import Wishes, build, close
 from chatcli.commands.outcome import Choose, Confirm, Outcome, Print, Show, Watch
 from chatcli.commands.registry import Command
 from chatcli.errors import Ambiguous, UserError
+from chatcli.keeping import mending
 from chatcli.prompt.reader import Reader, ReaderOptions
 from chatcli.prompt.toolbar import Toolbar
 from chatcli.render.console import Screen
 from chatcli.render.views import Note, Source
+from chatcli.session import Session
 
 DECLINED = 1
 
@@ -25,8 +27,7 @@ def run_command(wishes: Wishes, command: Command, given: Mapping[str, Any]) -> i
     screen = Screen()
     try:
         if not command.tolerant:  # else it looks at the store itself
-            for warning in session.warnings:
-                screen.show(Note(warning, "warning"))
+            _say(screen, session)
         positional: list[Any] = []
         keywords: dict[str, Any] = {}
         for each in command.parameters:
@@ -37,9 +38,17 @@ def run_command(wishes: Wishes, command: Command, given: Mapping[str, Any]) -> i
                 keywords[each.name] = value
             else:
                 positional.extend(value if each.many else [value])
-        return _act(screen, command.run(session, *positional, **keywords))
+        outcome = mending(session, lambda: command.run(session, *positional, **keywords))
+        _say(screen, session)
+        return _act(screen, outcome)
     finally:
         close(session)
+
+
+def _say(screen: Screen, session: Session) -> None:
+    """What there is to say of the store, once."""
+    while session.warnings:
+        screen.show(Note(session.warnings.pop(0), "warning"))
 
 
 def _act(screen: Screen, outcome: Outcome) -> int:

@@ -19,8 +19,8 @@ from chatcli.conversation.plan import Plan
 from chatcli.conversation.state import State
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import NOTHING, Turn
-from chatcli.errors import ContextTooLong, NoRoom, ReadOnly
-from chatcli.keeping import go_on_in_memory
+from chatcli.errors import ContextTooLong, Damaged, NoRoom, ReadOnly
+from chatcli.keeping import go_on
 from chatcli.planning import plan_next, request_for, settled
 from chatcli.reply import Reply
 from chatcli.session import Session
@@ -40,8 +40,8 @@ def ask(session: Session, text: str, attachments: tuple[Attachment, ...] = ()) -
     _check_sight(session, message)
     try:
         return _keep_question(session, message)
-    except (NoRoom, ReadOnly) as error:
-        go_on_in_memory(session, error)
+    except (NoRoom, ReadOnly, Damaged) as error:
+        go_on(session, error)
         return _keep_question(session, message)
 
 
@@ -97,7 +97,10 @@ def stream(session: Session, question: Node, onward: Node | None = None) -> Gene
             _step_back(session, question, onward)
     if reply.done is not None and session.plan is not None:
         session.counter.learn(session.plan, reply.done.usage, reply.message if onward is None else None)
-        _settle(session)
+        try:
+            _settle(session)
+        except Damaged as error:
+            go_on(session, error)
 
 
 @contextmanager
@@ -170,17 +173,20 @@ def _keep_question(session: Session, message: Message) -> Node:
 
 
 def _keep_reply(session: Session, draft: Draft, reply: Reply, state: State) -> None:
-    """However it ended; a disk that is full by now does not take it away."""
+    """However it ended; a disk that is full by now, or a damaged store, does not take it away."""
     if not reply.started:
         draft.drop()
         return
     try:
         draft.finish(reply.message, reply.ended, _provenance(session, reply), state)
-    except (NoRoom, ReadOnly) as error:
-        go_on_in_memory(session, error)
+    except (NoRoom, ReadOnly, Damaged) as error:
+        go_on(session, error)
         if session.conversation.unanswered is None and session.conversation.last is not None:
             session.store.go_to(session.conversation, session.conversation.last.parent)
-        session.store.append(session.conversation, reply.message, ended=reply.ended)
+        question = session.conversation.last
+        if question is not None:
+            again = session.store.begin_reply(session.conversation, question)
+            again.finish(reply.message, reply.ended, _provenance(session, reply))
 
 
 def _step_back(session: Session, question: Node, onward: Node | None) -> None:

@@ -18,6 +18,7 @@ from chatcli.conversation.message import Message
 from chatcli.conversation.state import State
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.conversation.usage import Turn
+from chatcli.store.draft import fold_cut_off
 from chatcli.store.store import Store
 
 REPLY = Message.assistant("reply")
@@ -136,7 +137,7 @@ def test_whatever_was_saved_last_is_what_is_read(saves: list[tuple[str, str]], d
             assert found.message in (expected, question.message)
             assert found == conversation.last
             if data.draw(st.booleans()):
-                store._fold_pieces()
+                fold_cut_off(store._database)
         node = draft.finish(Message.assistant("end"), Ended.COMPLETE)
         assert [child.id for child in store.children(conversation, question.id)] == [node.id]
 

@@ -118,7 +118,7 @@ def test_a_truncated_store_is_recovered_as_far_as_it_goes(path: Path, kept: floa
     assert "doctor" in caught.value.hint
     recovered = recover(path)
     assert recovered.messages > 20 * 30 * kept * 0.4
-    assert len(texts(path) & said) > 20 * kept * 0.4
+    assert len(texts(path) & said) > 20 * kept * 0.3
 
 
 def test_rows_that_no_tree_leads_to_any_more_are_found_by_their_looks(path: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from chatcli.conversation.message import Message
 from chatcli.conversation.tree import Conversation, Ended
 from chatcli.store import search as search_module
+from chatcli.store.draft import fold_cut_off
 from chatcli.store.passages import split
 from chatcli.store.search import terms_of
 from chatcli.store.store import Store
@@ -124,7 +125,7 @@ def test_a_reply_is_found_as_it_ended(store: Store) -> None:
     draft = store.begin_reply(conversation, question)
     draft.save("alpha", "")
     draft.save("alpha beta", "")
-    store._fold_pieces()
+    fold_cut_off(store._database)
     assert found(store, "beta") == ["alpha beta"]
     draft.finish(Message.assistant("gamma"), Ended.COMPLETE)
     assert found(store, "alpha beta") == []

@@ -13,14 +13,13 @@ import chatcli
 from chatcli.commands.outcome import Outcome, Show
 from chatcli.commands.registry import command
 from chatcli.errors import ChatcliError, Damaged
-from chatcli.keeping import recovered
+from chatcli.keeping import mend
 from chatcli.render.views import Listing
 from chatcli.session import Session
 from chatcli.settings import table
 from chatcli.settings.file import read_file
 from chatcli.settings.settings import Layer, Settings
 from chatcli.settings.table import TABLE
-from chatcli.store.store import Store
 from chatcli.window import as_allocated, gigabytes, loaded
 
 # Columns below which tables and the toolbar lose what they say.
@@ -82,15 +81,19 @@ def _store(session: Session) -> Iterator[Finding]:
     if session.store.read_only is not None:
         yield Finding("store", session.store.read_only.message, session.store.read_only.hint)
     if _is_broken(session):
-        session.store.close()
-        yield Finding("store", recovered(session.paths), "Nothing more: chatcli goes on with the new one.")
-        session.store = Store.open(path)
+        said = len(session.warnings)
+        mend(session)
+        for warning in session.warnings[said:]:
+            yield Finding("store", warning, "Nothing more: chatcli goes on with the new one.")
+        del session.warnings[said:]
     trash = len(session.store.trash())
     size = path.stat().st_size if path.exists() else 0
     in_trash = f", {trash} in the trash" if trash else ""
     yield Finding(
         "store", f"{path}: {_counted(len(session.store.entries()), 'conversation')}{in_trash}, {gigabytes(size)}"
     )
+    for kept in sorted(path.parent.glob(f"{path.stem}.damaged-*{path.suffix}")):
+        yield Finding("store", f"{kept}: a damaged store, kept; delete it when nothing of it is missing")
     yield from _privacy(path)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -16,9 +17,19 @@ from chatcli.conversation.message import Message, Role
 from chatcli.conversation.state import State
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.conversation.usage import Turn
+from chatcli.errors import Locked
 from chatcli.store import nodes
 from chatcli.store.database import Database
 from chatcli.store.rows import pack, pack_json, pack_time, state_to_plain
+
+
+def fold_cut_off(database: Database) -> None:
+    """Put what was saved of replies whose program was killed into their rows. See nodes.fold_pieces."""
+    with database.reading() as connection:
+        if not connection.execute("SELECT 1 FROM pieces LIMIT 1").fetchone():
+            return
+    with suppress(Locked), database.writing() as connection:  # else the next one to open it does it
+        nodes.fold_pieces(connection)
 
 
 class Draft:

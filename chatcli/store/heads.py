@@ -47,6 +47,13 @@ def read(connection: sqlite3.Connection, conversation: int, load: Callable[[int]
         )
 
 
+@nonsense_is_damage()
+def settings_of(connection: sqlite3.Connection, conversation: int) -> dict[str, str]:
+    """The settings kept with a conversation, without opening it."""
+    row = connection.execute("SELECT settings FROM conversations WHERE id = ?", (conversation,)).fetchone()
+    return dict(json.loads(row[0])) if row else {}
+
+
 def change(connection: sqlite3.Connection, conversation: int, column: str, value: Column | int | None) -> None:
     changing = f"UPDATE conversations SET {column} = ? WHERE id = ?"  # noqa: S608 - columns named in our code only
     if not connection.execute(changing, (value, conversation)).rowcount:

@@ -47,6 +47,21 @@ class Seed:
     turn: Turn | None = None
 
 
+def seeds_of(conversation: Conversation) -> list[Seed]:
+    """The loaded nodes, by their ids and in their order."""
+    nodes = sorted(conversation.nodes.values(), key=lambda node: node.id)
+    return [Seed(node.id, node.parent, node.message, node.created, node.ended, node.turn) for node in nodes]
+
+
+def loaded_part(conversation: Conversation) -> Conversation:
+    """What of it is in memory, complete in itself: the oldest messages there are its beginnings."""
+    part = Conversation(id=0, title=conversation.title, demo=conversation.demo, settings=conversation.settings)
+    ids = plant(seeds_of(conversation), part, [])
+    if conversation.tip in ids:
+        part.tip = ids[conversation.tip]
+    return part
+
+
 def plant(seeds: Sequence[Seed], conversation: Conversation, repairs: list[str]) -> dict[Hashable, int]:
     """Add `seeds` to `conversation`; the tip is the last one. Returns the new ids by name.
 

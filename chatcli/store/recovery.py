@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.tree import Conversation, Ended
 from chatcli.errors import Damaged, NoRoom
 from chatcli.store.carving import Row
-from chatcli.store.imported import Seed, plant
+from chatcli.store.imported import Seed, plant, seeds_of
 from chatcli.store.rows import renumbered, state_from_plain, turn_from_plain, unpack_time, unpack_tool_uses
 from chatcli.store.salvage import Salvaged, salvage
 from chatcli.store.store import Store, utc_now
@@ -25,16 +25,20 @@ from chatcli.store.store import Store, utc_now
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """`kept`: where the damaged file is now. `lost`: messages that the store knows of, and that cannot be read."""
+    """`kept`: where the damaged file is now. `lost`: messages that the store knows of, and that cannot be read.
+    `open`: the conversation that was open, as the new store has it.
+    """
 
     kept: Path
     conversations: int
     messages: int
     lost: int
+    open: int | None = None
 
 
-def recover(path: Path) -> Recovered:
-    """Replace the damaged store at `path` by a new one with all that can be read of it.
+def recover(path: Path, open: Conversation | None = None) -> Recovered:  # noqa: A002
+    """Replace the damaged store at `path` by a new one with all that can be read of it, and with what is in memory
+    of the conversation that is `open`.
 
     No other program should have it open: what it wrote from now on would go to the file that is kept. Raises
     StoreError when nothing can be read or there is no room for a second file; then everything is as it was.
@@ -47,52 +51,70 @@ def recover(path: Path) -> Recovered:
             with suppress(FileNotFoundError):
                 shutil.copyfile(_beside(path, "-wal"), _beside(damaged, "-wal"))
             Store.open(new).close()
-            conversations, messages, lost = _rebuild(salvage(damaged, new), new)
-            if not messages:
+            rebuilt = _rebuild(salvage(damaged, new), new, open)
+            if not rebuilt.messages:
                 raise Damaged(f"Nothing can be read of {path}.", "Move it away to begin anew.")
-            return Recovered(_exchange(path, new), conversations, messages, lost)
+            return replace(rebuilt, kept=_exchange(path, new))
     except OSError as error:
         raise NoRoom(f"{path} cannot be recovered: {error.strerror}.", "Make room for a copy of it.") from error
 
 
-def _rebuild(salvaged: Salvaged, new: Path) -> tuple[int, int, int]:
-    """How many conversations and messages are in the new store, and how many messages are lost."""
+def _rebuild(salvaged: Salvaged, new: Path, opened: Conversation | None) -> Recovered:
     tables = salvaged.tables
-    heads = {row["id"]: row for row in tables["conversations"]}
+    heads = {row["id"]: _head(row) for row in tables["conversations"]}
+    known = salvaged.known | {head.tip for head in heads.values() if head.tip}
     chats: dict[int, list[Seed]] = {}
     for conversation, seed in _seeds(tables):
-        chats.setdefault(conversation, []).append(seed)
+        if opened is None or seed.name not in opened.nodes:
+            chats.setdefault(conversation, []).append(seed)
+    if opened is not None and opened.nodes:
+        heads[opened.id] = opened
+        own = [*chats.get(opened.id, []), *seeds_of(opened)]
+        chats[opened.id] = sorted(own, key=lambda seed: int(str(seed.name)))
+    now = {}
     with Store.open(new) as store:
-        for conversation in sorted(chats):
-            _rebuild_one(store, heads.get(conversation, {}), chats[conversation])
+        for number in sorted(chats):
+            head = heads.get(number, Conversation(id=number, tip=_UNKNOWN))
+            now[number] = _rebuild_one(store, head, chats[number])
+        for number, row in ((row["id"], row) for row in tables["conversations"]):
+            if row.get("trashed") is not None and number in now:
+                store.delete(now[number])
     read = {seed.name for seeds in chats.values() for seed in seeds}
-    known = salvaged.known | {head["tip"] for head in heads.values() if head["tip"]}
-    return len(chats), len(read), len(known - read)
+    return Recovered(new, len(chats), len(read), len(known - read), now.get(opened.id) if opened else None)
 
 
-def _rebuild_one(store: Store, head: Row, seeds: list[Seed]) -> None:
-    conversation = Conversation(id=0, title=_text(head.get("title", b"")), demo=bool(head.get("demo")))
+def _rebuild_one(store: Store, head: Conversation, seeds: list[Seed]) -> int:
+    """Store these messages as `head` says, which knows them by their old ids; the new conversation's id."""
+    conversation = Conversation(id=0, title=head.title, demo=head.demo, settings=head.settings)
     ids = plant(seeds, conversation, [])
-    if head.get("tip", 0) is None or head.get("tip") in ids:
-        conversation.tip = ids.get(head["tip"])
-    with suppress(
-        ValueError, TypeError, KeyError, AttributeError
-    ):  # what else was kept is worth less than messages
-        conversation.settings = dict(json.loads(head["settings"]))
-        numbers = {name: new for name, new in ids.items() if isinstance(name, int)}
-        conversation.state = renumbered(state_from_plain(json.loads(head["state"])), numbers)
-        names = json.loads(head["names"])
-        conversation.names = {name: numbers[node] for name, node in names.items() if node in numbers}
-    copy = store.take_in(conversation)
-    if head.get("trashed") is not None:
-        store.delete(copy.id)
+    numbers = {name: new for name, new in ids.items() if isinstance(name, int)}
+    if head.tip is None or head.tip in numbers:
+        conversation.tip = numbers[head.tip] if head.tip is not None else None
+    conversation.state = renumbered(head.state, numbers)
+    conversation.names = {name: numbers[node] for name, node in head.names.items() if node in numbers}
+    return store.take_in(conversation).id
+
+
+# The tip of a conversation of which only messages are left: it is then at the newest.
+_UNKNOWN = -1
+
+
+def _head(row: Row) -> Conversation:
+    """What else was kept is worth less than messages: what cannot be read of it is left out."""
+    tip = row.get("tip", _UNKNOWN)
+    head = Conversation(id=row["id"], title=_text(row.get("title", b"")), demo=bool(row.get("demo")), tip=tip)
+    with suppress(ValueError, TypeError, KeyError, AttributeError):
+        head.settings = dict(json.loads(row["settings"]))
+        head.state = state_from_plain(json.loads(row["state"]))
+        head.names = dict(json.loads(row["names"]))
+    return head
 
 
 def _seeds(tables: Mapping[str, list[Row]]) -> Iterator[tuple[int, Seed]]:
     """(conversation, message) for every message that can be read, in the order they were made.
 
     One whose parent is lost follows the nearest message above it on its branch. One whose branch is lost is where
-    its parent is; with that lost too, in conversation 0.
+    its parent is; with that lost too, what is on its branch is a conversation of its own.
     """
     homes = {row["id"]: row["conversation"] for row in tables["branches"]}
     attachments, pieces = _attachments(tables), _pieces(tables["pieces"])
@@ -115,7 +137,7 @@ def _seeds(tables: Mapping[str, list[Row]]) -> Iterator[tuple[int, Seed]]:
             ended, created = Ended(row["ended"].decode()), unpack_time(row["created"])
             if parent is not None and parent not in conversation_of:
                 parent = newest.get(branch)
-            conversation_of[node] = homes.get(branch) or conversation_of.get(parent, 0)
+            conversation_of[node] = homes.get(branch) or conversation_of.get(parent, -branch)
             newest[branch] = node
             yield conversation_of[node], Seed(node, parent, message, created, ended, turn)
 

@@ -20,12 +20,13 @@ from chatcli.conversation.meaning import Meaning
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.state import State
 from chatcli.conversation.tree import Conversation, Ended, Node
-from chatcli.errors import Locked, NotFound, StoreError
+from chatcli.errors import NotFound, StoreError
 from chatcli.store import heads, listing, nodes
+from chatcli.store.aside import copied_to_memory
 from chatcli.store.candidates import Wish, candidates
 from chatcli.store.copying import copy_into
 from chatcli.store.database import Database, open_database
-from chatcli.store.draft import Draft
+from chatcli.store.draft import Draft, fold_cut_off
 from chatcli.store.listing import Entry, Twig
 from chatcli.store.rows import pack, pack_json, pack_time, state_to_plain
 from chatcli.store.search import search
@@ -55,13 +56,17 @@ class Store:
         """None keeps everything in memory. Check `read_only` before relying on being able to write."""
         store = cls(open_database(path), now)
         if store.read_only is None:
-            store._fold_pieces()
+            fold_cut_off(store._database)
         return store
 
     @property
     def read_only(self) -> StoreError | None:
         """Why nothing can be written (a newer version's store, a read-only disk); every writing raises it."""
         return self._database.read_only
+
+    def in_memory(self) -> Self:
+        """A copy in memory, to go on in where this one cannot be written."""
+        return type(self)(copied_to_memory(self._database), self._now)
 
     def close(self) -> None:
         """Safe to call twice. Conversations that were created here and never used leave no trace."""
@@ -283,13 +288,6 @@ class Store:
             return self.read(nodes.ancestors, conversation, node_id)
 
         return load
-
-    def _fold_pieces(self) -> None:
-        with self._database.reading() as connection:
-            if not connection.execute("SELECT 1 FROM pieces LIMIT 1").fetchone():
-                return
-        with suppress(Locked), self._database.writing() as connection:  # else the next one to open it does it
-            nodes.fold_pieces(connection)
 
     def _forget_unused(self) -> None:
         if not self._created:

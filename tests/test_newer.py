@@ -1,0 +1,97 @@
+"""A store that a newer chatcli has written, met by the whole program: it is read, searched, and left as it is."""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from chatcli import cli
+from chatcli.build import Wishes, build, close
+from chatcli.session import Session
+from tests.commanding import do, said, say, shown
+from tests.faults import Engine
+
+
+@pytest.fixture
+def path(home: Path, engine: Engine) -> Path:
+    """One conversation, and the mark of a migration that is not known here."""
+    engine.say("Whales are mammals.")
+    session = build(Wishes({"model": "demo", "host": engine.url}))
+    say(session, "tell me of whales")
+    close(session)
+    with closing(sqlite3.connect(home / "chatcli.db")) as raw, raw:
+        raw.execute("INSERT INTO migrations VALUES ('m999_from_tomorrow', '2030-01-01')")
+    return home / "chatcli.db"
+
+
+@pytest.fixture
+def newer(path: Path, engine: Engine) -> Iterator[Session]:
+    assert path.exists()
+    session = build(Wishes({"model": "demo", "host": engine.url}))
+    yield session
+    close(session)
+
+
+def rows(path: Path) -> list[tuple[str, ...]]:
+    with closing(sqlite3.connect(path)) as raw:
+        return raw.execute("SELECT id, tip, title FROM conversations ORDER BY id").fetchall()
+
+
+def test_it_can_be_read_and_searched(newer: Session) -> None:
+    assert "newer chatcli" in newer.warnings[0]
+    assert "in memory only" in newer.warnings[0]
+    assert "Update chatcli" in newer.warnings[0]
+    assert "tell me of whales" in shown(do(newer, "chats"))
+    assert "mammals" in shown(do(newer, "search mammals"))
+    do(newer, "load tell me of whales")
+    assert said(newer) == ["tell me of whales", "Whales are mammals."]
+
+
+def test_what_is_said_goes_on_beside_it(newer: Session, engine: Engine, path: Path) -> None:
+    before = rows(path)
+    do(newer, "load 1")
+    engine.say("Up to 30 metres.")
+    say(newer, "how large?")
+    assert said(newer)[2:] == ["how large?", "Up to 30 metres."]
+    do(newer, "undo")
+    do(newer, "clear")
+    say(newer, "something else")
+    assert "metres" in shown(do(newer, "search metres"))
+    assert rows(path) == before
+
+
+def test_one_that_takes_no_messages_of_ours_is_left_aside(path: Path, engine: Engine) -> None:
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute("CREATE TRIGGER strict BEFORE INSERT ON nodes BEGIN SELECT raise(ABORT, 'not so'); END")
+    session = build(Wishes({"model": "demo", "host": engine.url}, resume=True))
+    assert said(session) == ["tell me of whales", "Whales are mammals."]
+    say(session, "and on")
+    assert len(said(session)) == 4
+    close(session)
+
+
+def test_the_shell_reads_it_and_says_why_it_does_not_write(
+    path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = rows(path)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    assert cli.run(["chats"]) == 0
+    assert "whales" in capfd.readouterr().out
+    assert cli.run(["chats", "search", "mammals"]) == 0
+    assert "mammals" in capfd.readouterr().out
+    assert cli.run(["chats", "rename", "1", "x"]) == 1
+    assert "newer chatcli" in capfd.readouterr().err
+    engine.say("Yes.")
+    assert cli.run(["--continue", "--host", engine.url, "sure?"]) == 0
+    done = capfd.readouterr()
+    assert done.out.strip() == "Yes."
+    assert "newer chatcli" in done.err
+    assert rows(path) == before
+    assert cli.run(["doctor", "--host", engine.url]) == 1
+    assert "newer chatcli" in capfd.readouterr().out
