@@ -40,7 +40,8 @@ from chatcli.prompt.reader import Closed, Interrupted, Line, Reader, ReaderOptio
 from chatcli.prompt.textfiles import mentioned, without_passwords
 from chatcli.remarks import about_counting, after_reply
 from chatcli.render.console import Screen
-from chatcli.render.views import History, Note
+from chatcli.render.known import Known
+from chatcli.render.views import History, Note, Pictures
 from chatcli.session import Session
 from chatcli.settings import table
 from chatcli.settings.table import Setting
@@ -72,6 +73,7 @@ def run(wishes: Wishes) -> int:
             loop = Loop(session)
         if not loop.plain:  # between prompts, too, keys are kept as they are: an Enter pressed there is an Enter
             stack.enter_context(quiet_keyboard())
+        stack.callback(loop.close)
         loop.run(opening)
     return 0
 
@@ -93,6 +95,7 @@ def make_reader(session: Session, screen: Screen) -> Reader:
     remembered = session.settings[table.HISTORY] and session.settings[table.SAVE]
     history = LineHistory(session.paths.line_history) if remembered else None
     reader = Reader(history, suggest, lambda: meter(session, reader.typed), options)
+    reader.inquire(screen.questions(), screen.heed)
     reader.on_first_render(lambda: warm_up(session, reader.refresh, reader.idle, screen.warm_up))
     return reader
 
@@ -104,18 +107,22 @@ class Loop:
         self._session = session
         self._line = ""
         self._leaving = False
+        self._known = Known()
         self._furnish()
 
     def _furnish(self) -> None:
         """Screen and prompt as the settings want them now; made anew only when one of those has changed."""
         settings = self._session.settings
         self._wanted = [settings[each] for each in FURNITURE]
-        self._screen = make_screen(settings)
+        self._screen = make_screen(settings, self._known)
         self._reader = make_reader(self._session, self._screen)
 
     @property
     def plain(self) -> bool:
         return self._screen.plain
+
+    def close(self) -> None:
+        self._reader.close()
 
     def run(self, opening: Outcome | None = None) -> None:
         """`opening`: what to begin with."""
@@ -200,6 +207,7 @@ class Loop:
             question = ask(session, said, (*session.pending, *found))
             if found:
                 self._screen.show(Note(f"Attached: {', '.join(each.name for each in found)}", "quiet"))
+                self._screen.show(Pictures(found))
             if self._listen(question) is None:
                 self._screen.show(Note("No reply came. The message is back in the line.", "quiet"))
         finally:

@@ -17,6 +17,7 @@ from chatcli.errors import ConfigError, Missing, NotFound, UserError
 from chatcli.keeping import keep_in_memory, keep_vectors, mending, open_store
 from chatcli.paths import Paths, find_paths
 from chatcli.render.console import Screen
+from chatcli.render.known import Known
 from chatcli.session import Session
 from chatcli.settings import table
 from chatcli.settings.file import read_environment, read_file
@@ -84,13 +85,16 @@ def read_settings(paths: Paths, values: Mapping[str, str], *, tolerant: bool = F
     return settings
 
 
-def make_screen(settings: Settings) -> Screen:
-    """The screen as the settings want it; where they leave it open, the environment says whether it is plain."""
+def make_screen(settings: Settings, known: Known | None = None) -> Screen:
+    """The screen as the settings want it; where they leave it open, the environment says whether it is plain.
+    `known`: what the terminal told an earlier one.
+    """
     chosen = settings.origin(table.PLAIN) is not Layer.DEFAULT
     return Screen(
         plain=settings[table.PLAIN] if chosen else None,
         theme=settings[table.THEME],
         code_theme=settings[table.CODE_THEME],
+        known=known,
     )
 
 

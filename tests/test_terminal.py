@@ -109,8 +109,12 @@ class Terminal:
             came = cast("bytes", self._child.read_nonblocking(65536, timeout=patience))
         except (pexpect.TIMEOUT, pexpect.EOF):
             return False
-        self._stream.feed(came)
+        self.take(came)
         return True
+
+    def take(self, came: bytes) -> None:
+        """What the program has written."""
+        self._stream.feed(came)
 
 
 @contextmanager

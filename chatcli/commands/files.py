@@ -14,7 +14,7 @@ from chatcli.commands.registry import command
 from chatcli.conversation.message import Attachment, Message
 from chatcli.errors import Unreachable
 from chatcli.prompt.attachments import IMAGE_ENDINGS, read_image
-from chatcli.render.views import Note
+from chatcli.render.views import Note, Pictures
 from chatcli.session import Session
 
 
@@ -50,7 +50,7 @@ def image(session: Session, *paths: Annotated[str, Arg("image files", image_word
     except Unreachable:
         pass  # it is said when the message is sent; the picture stays attached
     session.pending.extend(pictures)
-    return Show.of(Note(_attached(session), "good"))
+    return Show.of(Note(_attached(session), "good"), Pictures(tuple(pictures)))
 
 
 @command("file")

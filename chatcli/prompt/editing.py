@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 
 from prompt_toolkit import PromptSession
@@ -26,6 +27,7 @@ from prompt_toolkit.validation import ValidationError
 
 from chatcli.errors import ChatcliError
 from chatcli.prompt import block, editor, keys, toolbar
+from chatcli.prompt.answers import Listener, listen
 from chatcli.prompt.completer import Suggestion, as_completer
 from chatcli.prompt.history import LineHistory
 from chatcli.prompt.line import Line, Outcome, ReaderOptions
@@ -82,7 +84,10 @@ class EditedLine:
         )
         self.app = self._session.app
         self._last_key = monotonic()
+        self._listener: Listener | None = None
+        self._starting: list[Callable[[], None]] = []
         self.app.key_processor.before_key_press += self._note_key
+        self.app.after_render += self._start
         self.app.ttimeoutlen = _ESCAPE_SECONDS
         self.buffer = self._session.default_buffer
         self.buffer.accept_handler = self._accept
@@ -117,11 +122,17 @@ class EditedLine:
         return monotonic() - self._last_key
 
     def on_first_render(self, callback: Callable[[], None]) -> None:
-        def once(_: object) -> None:
-            self.app.after_render -= once
-            callback()
+        self._starting.append(callback)
 
-        self.app.after_render += once
+    def inquire(self, questions: str, heed: Callable[[str], str]) -> None:
+        """Ask the terminal once the prompt stands. `heed` gets each answer, and gives what to ask next."""
+        self._listener = listen(self._input, heed, self._write)
+        if self._listener is not None:
+            self.on_first_render(partial(self._listener.ask, questions))
+
+    def close(self) -> None:
+        if self._listener is not None:
+            self._listener.leave()
 
     def submit(self) -> None:
         """Hand the line back, unless it is blank or in the middle of a block, which goes on in a new line."""
@@ -155,6 +166,14 @@ class EditedLine:
                 self.is_composing = False
 
         get_app().create_background_task(edit())
+
+    def _write(self, text: str) -> None:
+        self._output.write_raw(text)
+        self._output.flush()
+
+    def _start(self, _: object) -> None:
+        while self._starting:
+            self._starting.pop(0)()
 
     def _note_key(self, _: object) -> None:
         self._last_key = monotonic()

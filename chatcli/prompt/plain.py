@@ -65,6 +65,12 @@ class PlainLine:
     def on_first_render(self, callback: Callable[[], None]) -> None:
         self._starting.append(callback)
 
+    def inquire(self, questions: str, heed: Callable[[str], str]) -> None:
+        """A terminal that is read line by line is not asked: its answers would come as lines."""
+
+    def close(self) -> None:
+        """Nothing is held here."""
+
     def _first_line(self, prefill: str) -> str:
         readline = _readline() if self._keyboard is None else None
         if readline is not None:

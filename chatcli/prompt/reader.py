@@ -88,6 +88,12 @@ class Reader:
         """Call back once, when the next prompt has been drawn and before its first key: time to start threads."""
         self._line.on_first_render(callback)
 
+    def inquire(self, questions: str, heed: Callable[[str], str]) -> None:
+        """Ask the terminal about itself when the next prompt has been drawn. `heed` gets each answer as it comes,
+        between two keys or long after, and gives what to ask next ("": nothing).
+        """
+        self._line.inquire(questions, heed)
+
     @property
     def typed(self) -> str:
         """What stands in the line now, folded pastes unfolded."""
@@ -99,6 +105,7 @@ class Reader:
 
     def close(self) -> None:
         """Let go of the terminal, where it was opened for this."""
+        self._line.close()
         if self.keyboard is not None:
             self.keyboard.close()
 
@@ -121,6 +128,8 @@ class _OneLine(Protocol):
     def refresh(self) -> None: ...
     def idle(self) -> float: ...
     def on_first_render(self, callback: Callable[[], None]) -> None: ...
+    def inquire(self, questions: str, heed: Callable[[str], str]) -> None: ...
+    def close(self) -> None: ...
 
 
 def _open_terminal() -> TextIO:

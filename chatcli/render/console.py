@@ -14,6 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from chatcli.errors import ChatcliError
+from chatcli.render.known import Known
 from chatcli.render.views import Note, View
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Screen:
     """`file` and `errors` are stdout and stderr unless given; `width` and `height` are the terminal's.
 
     `plain`: text is only ever added, without escapes; None lets TERM=dumb, NO_COLOR and ACCESSIBLE decide. Where
-    `file` is not a terminal it is so in any case.
+    `file` is not a terminal it is so in any case. `known`: what the terminal has told of itself, as far as it has.
     """
 
     def __init__(
@@ -56,10 +57,12 @@ class Screen:
         code_theme: str = "",
         width: int | None = None,
         height: int | None = None,
+        known: Known | None = None,
     ) -> None:
         self._file, self._errors = file or sys.stdout, errors or sys.stderr
         self._theme, self._code_theme = theme, code_theme
         self._width, self._height = width, height
+        self._known = known or Known()
         self.is_terminal = self._file.isatty()
         self._wants_plain = _plain_by_environment() if plain is None else plain
         self.plain = self._wants_plain or not self.is_terminal
@@ -71,7 +74,8 @@ class Screen:
         if isinstance(view, Note) and not self.is_terminal:
             self._put(self._errors, draw(view, self._error_palette, self._room(self._errors), rendered=False))
         else:
-            self._put(self._file, draw(view, self._palette, self._room(self._file), rendered=not self.plain))
+            lines = draw(view, self._palette, self._room(self._file), not self.plain, self._preview)
+            self._put(self._file, lines)
 
     def error(self, error: ChatcliError) -> None:
         """What happened, then what to do, on stderr."""
@@ -126,6 +130,17 @@ class Screen:
         if not self.plain:
             render(_SAMPLE, self._palette, 80)
 
+    def questions(self) -> str:
+        """What the terminal is to be asked of itself, once in the life of the program."""
+        return "" if self.plain else self._known.questions()
+
+    def heed(self, answer: str) -> str:
+        """Take one of its answers to heart, from here on; what to ask next."""
+        further = self._known.heed(answer)
+        for drawn in ("_palette", "_error_palette"):
+            vars(self).pop(drawn, None)
+        return further
+
     def size(self) -> tuple[int, int]:
         """Columns and rows as they are now."""
         if self._width and self._height:
@@ -154,7 +169,15 @@ class Screen:
         if os.environ.get("NO_COLOR"):
             return Palette("mono", "none", COLOR_SYSTEMS["standard"])
         known = Console(file=file, force_terminal=True).color_system
-        return Palette(self._theme, self._code_theme, COLOR_SYSTEMS[known] if known else None)
+        colours = COLOR_SYSTEMS[known] if known else None
+        return Palette(self._theme, self._code_theme, colours, self._known.background)
+
+    def _preview(self, picture: bytes) -> Line | None:
+        if self.plain:
+            return None
+        from chatcli.render.pictures import preview
+
+        return preview(picture, self._known, self.size())
 
     def _room(self, file: TextIO) -> int | None:
         return self.size()[0] if file.isatty() else None

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
-from rich.cells import get_character_cell_size
+from chatcli.render.measure import cells, char_cells, clusters, joins
 
-ESCAPE = re.compile(r"\x1b\[[0-9;]*m|\x1b\]8;;[^\x1b]*\x1b\\")  # all that to_line() writes
-_PARTS = re.compile(rf"{ESCAPE.pattern}|[^\x1b]")
+__all__ = ["BLANK", "ESCAPE", "Line", "Span", "both", "cells", "chop", "jump", "plain", "to_line", "wrap"]
+
+# All that is written in a Line: looks, links, and the steps of jump().
+ESCAPE = re.compile(r"\x1b\[[0-9;]*[mCX]|\x1b\]8;;[^\x1b]*\x1b\\|\x1b[78]")
+_PARTS = re.compile(rf"{ESCAPE.pattern}|[^\x1b]+")
 _RESET = "\x1b[0m"
 
 
@@ -32,18 +34,6 @@ class Line(NamedTuple):
 BLANK = Line("", 0)
 
 
-def cells(text: str) -> int:
-    """The cells `text` takes. Where terminals differ (joined emoji): the most it can, so that none wraps early."""
-    if text.isascii():
-        return len(text)
-    return sum(map(_char_cells, text)) + text.count("\ufe0f")
-
-
-@lru_cache(maxsize=8192)
-def _char_cells(char: str) -> int:
-    return get_character_cell_size(char)
-
-
 def both(outer: str, inner: str) -> str:
     """Two SGR codes as one."""
     return f"{outer};{inner}" if outer and inner else outer or inner
@@ -59,6 +49,11 @@ def to_line(spans: Iterable[Span]) -> Line:
     return Line("".join(parts), width)
 
 
+def jump(text: Line, width: int) -> Line:
+    """`text` at the left of `width` cells, after which what follows stands right however many `text` takes."""
+    return Line(f"\x1b[{width}X\x1b7{text.text}\x1b8\x1b[{width}C", width)
+
+
 def plain(line: Line) -> str:
     """What of it can be seen."""
     return ESCAPE.sub("", line.text)
@@ -68,9 +63,10 @@ def chop(line: Line, width: int) -> list[Line]:
     """The line in pieces of at most `width` cells, cut anywhere; a look that goes on is begun anew in each."""
     pieces: list[Line] = []
     shown, used, look = "", 0, ""
-    for part in _PARTS.findall(line.text):
+    for part in _parts(line.text, width):
         if part.startswith("\x1b"):
-            look = "" if part == _RESET else look + part
+            if part[-1] in "m\\":
+                look = "" if part == _RESET else look + part
             shown += part
             continue
         size = cells(part)
@@ -80,6 +76,16 @@ def chop(line: Line, width: int) -> list[Line]:
         shown += part
         used += size
     return [*pieces, Line(shown, used)]
+
+
+def _parts(text: str, width: int) -> Iterator[str]:
+    """Escapes whole, and what is seen as one character each, if it fits `width` cells."""
+    for part in _PARTS.findall(text):
+        if part.startswith("\x1b"):
+            yield part
+        else:
+            for cluster in clusters(part):
+                yield from [cluster] if cells(cluster) <= width else cluster
 
 
 def wrap(spans: Sequence[Span], width: int) -> list[list[Span]]:
@@ -122,22 +128,32 @@ def _breaks_in_line(text: str, width: int) -> Iterator[tuple[int, int]]:
 
 
 def _reach(text: str, start: int, width: int) -> int:
-    """The first index that does not fit any more; a base and its marks stay together."""
+    """The first index that does not fit any more; what is seen as one character stays whole, if it fits at all."""
     at, used = start, 0
     while at < len(text):
-        used += cells(text[at])
+        end = at + 1
+        while end < len(text) and joins(text, end):
+            end += 1
+        used += cells(text[at:end])
         if used > width:
             break
+        at = end
+    return at if at > start else _reach_in_one(text, start, width)
+
+
+def _reach_in_one(text: str, start: int, width: int) -> int:
+    """The same in one that is too wide for a whole line; a base and its marks stay together all the same."""
+    at, used = start, 0
+    while at < len(text) and (used := used + cells(text[at])) <= width:
         at += 1
-    end = at
-    while end < len(text) and end > start + 1 and not _char_cells(text[end]):
-        end -= 1
-    return max(end, start + 1)
+    while at < len(text) and at > start + 1 and not char_cells(text[at]):
+        at -= 1
+    return max(at, start + 1)
 
 
 def _wide_break(text: str, start: int, end: int) -> int:
     for at in range(end, start, -1):
-        if _char_cells(text[at - 1]) == 2 or _char_cells(text[at]) == 2:
+        if (char_cells(text[at - 1]) == 2 or char_cells(text[at]) == 2) and not joins(text, at):
             return at
         if text[at - 1] == " ":
             break

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from chatcli.conversation.message import Attachment, Role
 from chatcli.conversation.tree import Ended, Node
@@ -11,7 +11,7 @@ from chatcli.render.columns import Align, Row, fit
 from chatcli.render.lines import BLANK, Line, Span, to_line, wrap
 from chatcli.render.sanitize import clean, one_line
 from chatcli.render.theme import Palette
-from chatcli.render.views import Document, History, Listing, Note, Source, View, WindowView
+from chatcli.render.views import Document, History, Listing, Note, Pictures, Source, View, WindowView
 from chatcli.render.window import draw_window
 
 _NAMES = {Role.SYSTEM: "system", Role.USER: "you", Role.ASSISTANT: "reply", Role.TOOL: "tool"}
@@ -24,8 +24,15 @@ _ENDINGS = {
 }
 
 
-def draw(view: View, palette: Palette, width: int | None, rendered: bool) -> Iterator[Line]:
-    """The lines of `view`. `width` None: nothing is wrapped. Markdown is `rendered`, or stays as it is written."""
+Preview = Callable[[bytes], Line | None]
+
+
+def draw(
+    view: View, palette: Palette, width: int | None, rendered: bool, preview: Preview = lambda _: None
+) -> Iterator[Line]:
+    """The lines of `view`. `width` None: nothing is wrapped. Markdown is `rendered`, or stays as it is written.
+    `preview`: the bytes of a picture as a line that shows it, or None.
+    """
     match view:
         case Note(text, tone):
             yield from _text(text, palette[tone] if tone != "plain" else "", width)
@@ -36,7 +43,9 @@ def draw(view: View, palette: Palette, width: int | None, rendered: bool) -> Ite
         case Source(text):
             yield from _source(text)
         case History(nodes):
-            yield from _history(nodes, palette, width, rendered)
+            yield from _history(nodes, palette, width, rendered, preview)
+        case Pictures(attachments):
+            yield from _pictures(attachments, preview)
         case WindowView():
             yield from draw_window(view, palette, width)
 
@@ -81,7 +90,9 @@ def _listing(view: Listing, palette: Palette, width: int | None) -> Iterator[Lin
         yield from _text(view.note, palette["quiet"], width)
 
 
-def _history(nodes: tuple[Node, ...], palette: Palette, width: int | None, rendered: bool) -> Iterator[Line]:
+def _history(
+    nodes: tuple[Node, ...], palette: Palette, width: int | None, rendered: bool, preview: Preview
+) -> Iterator[Line]:
     for at, node in enumerate(nodes):
         if at:
             yield BLANK
@@ -93,6 +104,12 @@ def _history(nodes: tuple[Node, ...], palette: Palette, width: int | None, rende
             yield from _text(message.text, "", width)
         for attachment in message.attachments:
             yield from _text(_described(attachment), palette["quiet"], width)
+            yield from _pictures((attachment,), preview)
+
+
+def _pictures(attachments: tuple[Attachment, ...], preview: Preview) -> Iterator[Line]:
+    shown = (preview(attachment.data) for attachment in attachments if attachment.kind == "image")
+    yield from filter(None, shown)
 
 
 def _heading(node: Node) -> str:

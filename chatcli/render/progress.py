@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from chatcli.render.lines import Line, Span, cells, to_line
+from chatcli.render.lines import Line, Span, to_line
+from chatcli.render.measure import cells
 from chatcli.render.paint import Painter
 from chatcli.render.sanitize import one_line
 from chatcli.render.theme import Palette

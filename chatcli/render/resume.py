@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from chatcli.render.lines import ESCAPE, Line, cells, plain
+from chatcli.render.lines import ESCAPE, Line, plain
+from chatcli.render.measure import cells
 
 _NOT_INK = re.compile(r"[\s─▎•]+")  # what is there, or not, or how often, depending on the width
 

@@ -63,7 +63,8 @@ class Table:
     def _row(self, line: str, sgr: str) -> Row:
         texts = _cells(line)[: len(self._aligns)]
         row = [inline.spans(text, self._palette, sgr, self._references) for text in texts]
-        return Row(row + [[] for _ in range(len(self._aligns) - len(row))], self._aligns)
+        row += [[] for _ in range(len(self._aligns) - len(row))]
+        return Row(row, self._aligns, jumps=self._palette.has_links)
 
 
 def starts_table(head: str, delimiters: str) -> bool:

@@ -1,11 +1,11 @@
 """Colours: what each kind of text looks like, as SGR codes for this terminal. Imports Rich: import it late.
 
-`auto` uses the terminal's own sixteen colours, which suit its background whatever that is.
+`auto` is light or dark by the terminal's background; where that is not known it uses the terminal's own sixteen
+colours, which suit it whatever it is.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
@@ -14,6 +14,7 @@ from rich.color import ColorSystem
 from rich.style import Style
 
 from chatcli.errors import BadValue
+from chatcli.render.known import Background, background_by_environment
 
 if TYPE_CHECKING:
     from pygments.style import StyleMeta
@@ -150,8 +151,14 @@ def code_themes() -> list[str]:
 class Palette:
     """Kinds of text -> SGR codes ("1;36", or "" for none) at what this terminal can show."""
 
-    def __init__(self, theme: str = "auto", code_theme: str = "", colors: ColorSystem | None = None) -> None:
-        name = _background() if theme == "auto" else theme
+    def __init__(
+        self,
+        theme: str = "auto",
+        code_theme: str = "",
+        colors: ColorSystem | None = None,
+        background: Background = "",
+    ) -> None:
+        name = theme if theme != "auto" else _suiting(background or background_by_environment(), colors)
         self._colors = colors
         self.has_links = colors is not None  # a terminal without colours is not one for links to click on
         self._sgr = {kind: _codes(style, colors) for kind, style in _STYLES[name].items()}
@@ -191,12 +198,9 @@ class Palette:
         return " ".join(words)
 
 
-def _background() -> str:
-    """auto, dark or light, by what the terminal says of itself (COLORFGBG, as rxvt, Konsole and others set it)."""
-    last = os.environ.get("COLORFGBG", "").rpartition(";")[2]
-    if not last.isdigit():
-        return "auto"
-    return "light" if int(last) in {7, 15} else "dark"
+def _suiting(background: Background, colors: ColorSystem | None) -> str:
+    """The theme for that background. Where there are only sixteen colours, the terminal's own suit it best."""
+    return background if background and colors is not ColorSystem.STANDARD else "auto"
 
 
 def _known(code_theme: str) -> str:

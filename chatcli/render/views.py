@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from chatcli.conversation.message import Attachment
 from chatcli.conversation.plan import Plan
 from chatcli.conversation.tree import Node
 
@@ -50,6 +51,13 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
+class Pictures:
+    """Pictures to be looked at. Where the terminal shows none, nothing: their names are said elsewhere."""
+
+    attachments: tuple[Attachment, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class WindowView:
     """The window as a picture: the plan by parts, then its messages, and what is known of the window's size.
 
@@ -66,4 +74,4 @@ class WindowView:
     lines: tuple[str, ...] = ()
 
 
-View = Note | Listing | Document | Source | History | WindowView
+View = Note | Listing | Document | Source | History | Pictures | WindowView

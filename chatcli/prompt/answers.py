@@ -1,0 +1,85 @@
+"""What the terminal answers when it is asked about itself: taken out from among the keys, whenever it comes.
+
+Loads prompt_toolkit. Nothing is waited for, so a terminal that does not answer costs nothing and no key is lost.
+"""
+
+from __future__ import annotations
+
+import re
+import select
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from prompt_toolkit.input import Input
+from prompt_toolkit.input.posix_utils import PosixStdinReader
+
+if TYPE_CHECKING:
+    from prompt_toolkit.input.vt100 import Vt100Input
+
+_LAST = r"\x1b\[\?[\d;]*c"  # what kind of terminal it is: all know that question, so it is put last
+_ANSWER = re.compile(
+    r"\x1b\]\d+;[^\x07\x1b]*(?:\x07|\x1b\\)|\x1bP>\|[^\x1b]*\x1b\\|\x1b\[\?[\d;]*\$y|\x1b\[\d+;\d+;\d+t|" + _LAST
+)
+_BEGUN = re.compile(
+    r"\x1b(?:\](?:\d+(?:;[^\x07\x1b]*\x1b?)?)?|P(?:>(?:\|[^\x1b]*\x1b?)?)?|\[(?:\?[\d;]*\$?|\d+(?:;\d*)*)?)?\Z"
+)
+_PATIENCE = 2.0  # seconds in which what may be the beginning of an answer is held back
+_FAREWELL = 0.2  # seconds that are waited for an answer when the program ends: else the shell would get it
+
+
+class Listener(PosixStdinReader):
+    """Reads the keys in place of the input's own reader. `heed` gets every answer, and gives what to ask next."""
+
+    def __init__(self, input_: Vt100Input, heed: Callable[[str], str], write: Callable[[str], object]) -> None:
+        super().__init__(input_.fileno(), encoding=input_.stdin.encoding)
+        self._heed, self._write = heed, write
+        self._held = ""
+        self._open = 0  # questions whose last answer has not come
+        self._until = 0.0
+
+    def ask(self, questions: str) -> None:
+        if questions:
+            self._open += 1
+            self._until = monotonic() + _PATIENCE
+            self._write(questions)
+
+    def read(self, count: int = 1024) -> str:
+        text = self._held + super().read(count)
+        self._held = ""
+        if "\x1b" not in text:
+            return text
+        text = _ANSWER.sub(self._take, text)
+        if self._open and monotonic() < self._until and (begun := _BEGUN.search(text)):
+            self._held, text = begun[0], text[: begun.start()]
+        return text
+
+    def leave(self) -> None:
+        """Take the answers that are still on their way; what is typed meanwhile is nobody's any more."""
+        while self._open and monotonic() < self._until:
+            with suppress(OSError, ValueError):
+                if select.select([self.stdin_fd], [], [], _FAREWELL)[0] and (self.read() or not self.closed):
+                    continue
+            return
+
+    def _take(self, found: re.Match[str]) -> str:
+        answer = found[0]
+        if re.fullmatch(_LAST, answer):
+            self._open = max(0, self._open - 1)
+        self.ask(self._heed(answer))
+        return ""
+
+
+def listen(input_: Input, heed: Callable[[str], str], write: Callable[[str], object]) -> Listener | None:
+    """A Listener put into `input_`; None where keys do not come as text (Windows)."""
+    if sys.platform == "win32":
+        return None
+    from prompt_toolkit.input.vt100 import Vt100Input
+
+    if not isinstance(input_, Vt100Input):
+        return None
+    listener = Listener(input_, heed, write)
+    input_.stdin_reader = listener
+    return listener

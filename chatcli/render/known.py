@@ -1,0 +1,96 @@
+"""What the terminal is asked about itself, and what is known of it: by its answers, or by the environment.
+
+One for the whole process. Imports nothing of weight: it is there before the first prompt.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from chatcli.render import measure
+
+Background = Literal["light", "dark", ""]
+Protocol = Literal["kitty", "iterm", "sixel", ""]
+
+_BACKGROUND, _PROGRAM, _CELL, _KIND = "\x1b]11;?\x1b\\", "\x1b[>q", "\x1b[16t", "\x1b[c"
+_JOINED_EMOJI = "\x1b[?2027$p"
+_COLOUR = re.compile(r"\x1b\]11;rgba?:([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})")
+_VERSION = re.compile(r"\x1bP>\|([^\x1b]*)\x1b\\")
+_SIZE = re.compile(r"\x1b\[6;(\d+);(\d+)t")
+_ATTRIBUTES = re.compile(r"\x1b\[\?([\d;]*)c")
+_MODE = re.compile(r"\x1b\[\?2027;([1-4])\$y")
+_KITTY, _ITERM = ("kitty", "ghostty"), ("iterm", "wezterm")
+_MUTE = ("dumb", "unknown", "linux", "emacs", "eterm", "vt", "cons", "sun")
+
+
+@dataclass(slots=True)
+class Known:
+    """`program`: its name in small letters; `cell`: the width and height of one in pixels."""
+
+    background: Background = ""
+    program: str = ""
+    sixel: bool = False
+    cell: tuple[int, int] | None = None
+    asked: bool = False
+
+    def questions(self) -> str:
+        """What to ask, once. The last question is one that every terminal answers."""
+        if self.asked or os.environ.get("TERM", "dumb").lower().startswith(_MUTE):
+            return ""
+        self.asked = True
+        if os.environ.get("TERM_PROGRAM") == "Apple_Terminal":  # shows what it does not understand
+            return _BACKGROUND + _KIND
+        return _BACKGROUND + _PROGRAM + _CELL + _KIND
+
+    def heed(self, answer: str) -> str:
+        """Learn from one answer; what to ask next.
+
+        Only a terminal that tells its name is asked for a mode: others may show a part of that question.
+        """
+        if found := _COLOUR.match(answer):
+            self.background = _brightness(*found.groups())
+        elif found := _VERSION.match(answer):
+            self.program = found[1].lower()
+            return _JOINED_EMOJI + _KIND
+        elif found := _SIZE.match(answer):
+            height, width = int(found[1]), int(found[2])
+            self.cell = (width, height) if 1 < width < 200 and 1 < height < 400 else None
+        elif found := _ATTRIBUTES.match(answer):
+            self.sixel = self.sixel or "4" in found[1].split(";")[1:]
+        elif found := _MODE.match(answer):
+            measure.join_emoji(found[1] in "13")
+        return ""
+
+    def protocol(self) -> Protocol:
+        """How pictures are shown, "" for not at all. A multiplexer takes sixels, or nothing."""
+        nested = bool(os.environ.get("TMUX") or os.environ.get("STY"))
+        nested = nested or os.environ.get("TERM", "").startswith(("screen", "tmux"))
+        name = self.program if self.program or nested else _named_by_environment()
+        if name.startswith(_KITTY):
+            return "kitty"
+        if name.startswith(_ITERM):
+            return "iterm"
+        return "sixel" if self.sixel and self.cell else ""
+
+
+def background_by_environment() -> Background:
+    """COLORFGBG, as rxvt, Konsole and others set it: the last number is the background's."""
+    last = os.environ.get("COLORFGBG", "").rpartition(";")[2]
+    if not last.isdigit():
+        return ""
+    return "light" if int(last) in {7, 15} else "dark"
+
+
+def _named_by_environment() -> str:
+    if os.environ.get("KITTY_WINDOW_ID"):
+        return "kitty"
+    name = os.environ.get("TERM_PROGRAM") or os.environ.get("LC_TERMINAL") or os.environ.get("TERM", "")
+    return name.lower().removeprefix("xterm-")
+
+
+def _brightness(*channels: str) -> Background:
+    red, green, blue = (int(channel, 16) / (16 ** len(channel) - 1) for channel in channels)
+    return "light" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "dark"

@@ -1,0 +1,102 @@
+"""Pictures as small previews, drawn by the terminal itself: in Kitty's way, in iTerm's, or as sixels.
+
+Needs Pillow (the extra `chatcli[images]`). A picture that is broken, too large, or made to take long has none.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from chatcli.render.known import Known
+from chatcli.render.lines import Line
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_COLUMNS, _ROWS = 40, 12  # cells, at the most
+_CELL = (10, 20)  # pixels, where the terminal does not tell: only the proportion matters then
+_MOST_PIXELS = 30_000_000  # decoded, 120 MB
+_MOST_SCANS = 64  # a progressive JPEG has a dozen; each one more can be made to cost seconds
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+_SCAN = b"\xff\xda"
+_CHUNK = 4096  # characters of base64 in one of Kitty's sequences
+
+
+def preview(data: bytes, known: Known, size: tuple[int, int]) -> Line | None:
+    """The picture as a line, several rows high; None where terminal, Pillow or picture is not fit for it."""
+    protocol = known.protocol()
+    columns, rows = min(_COLUMNS, size[0] - 1), min(_ROWS, size[1] - 3)
+    if not protocol or columns < 1 or rows < 1:
+        return None
+    cell = known.cell or _CELL
+    picture = _small(data, (columns * cell[0], rows * cell[1]))
+    if picture is None:
+        return None
+    columns, rows = math.ceil(picture.width / cell[0]), math.ceil(picture.height / cell[1])
+    if protocol == "kitty":
+        drawn = "".join(_kitty(_png(picture), columns, rows))
+    elif protocol == "iterm":
+        drawn = _iterm(_png(picture), columns, rows)
+    else:
+        from chatcli.render.sixel import sixels
+
+        drawn = sixels(picture, light=known.background == "light")
+    return Line(_in_its_place(drawn, rows), columns)
+
+
+def _in_its_place(drawn: str, rows: int) -> str:
+    """Room is made first, so that nothing scrolls while it is drawn, wherever that leaves the cursor."""
+    room = "\n" * rows + f"\x1b[{rows}A\r"
+    below = f"\x1b[{rows - 1}B" if rows > 1 else ""
+    return f"{room}\x1b7{drawn}\x1b8{below}"
+
+
+def _small(data: bytes, box: tuple[int, int]) -> Image | None:
+    """The picture, shrunk to fit `box` (pixels), with its colours as RGB or RGBA."""
+    try:
+        from PIL import Image, ImageOps
+    except ImportError:
+        return None
+    if data.startswith(b"\xff\xd8") and data.count(_SCAN) > _MOST_SCANS:
+        return None
+    try:
+        with (
+            warnings.catch_warnings(),
+            Image.open(io.BytesIO(data), formats=_FORMATS) as found,
+        ):
+            warnings.simplefilter("ignore")
+            if found.width * found.height > _MOST_PIXELS:
+                return None
+            found.draft("RGB", box)  # a JPEG is decoded at a fraction of its size
+            mode = "RGBA" if found.has_transparency_data else "RGB"
+            picture = ImageOps.exif_transpose(found.convert(mode))
+            picture.thumbnail(box)
+            return picture
+    except Exception:  # whatever a picture made to do harm may cause: it is shown by its name
+        return None
+
+
+def _png(picture: Image) -> bytes:
+    written = io.BytesIO()
+    picture.save(written, "PNG")
+    return written.getvalue()
+
+
+def _kitty(png: bytes, columns: int, rows: int) -> Iterator[str]:
+    """No answer is asked for (q=2): it would come as keys. C=1: the cursor stays."""
+    text = base64.b64encode(png).decode()
+    head = f"a=T,f=100,q=2,C=1,c={columns},r={rows},"
+    for at in range(0, len(text), _CHUNK):
+        more = int(at + _CHUNK < len(text))
+        yield f"\x1b_G{head}m={more};{text[at : at + _CHUNK]}\x1b\\"
+        head = "q=2,"
+
+
+def _iterm(png: bytes, columns: int, rows: int) -> str:
+    text = base64.b64encode(png).decode()
+    return f"\x1b]1337;File=inline=1;size={len(png)};width={columns};height={rows}:{text}\x07"

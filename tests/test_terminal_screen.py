@@ -1,0 +1,132 @@
+"""What the real program draws in a real terminal: one that answers questions, shows pictures, is resized."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.faults import Engine
+from tests.test_terminal import Terminal
+
+LIGHT, DARK = b"\x1b]11;rgb:ffff/ffff/ffff\x1b\\", b"\x1b]11;rgb:1e1e/1e1e/2e2e\x1b\\"
+BACKGROUND, PROGRAM, CELL, KIND = b"\x1b]11;?\x1b\\", b"\x1b[>q", b"\x1b[16t", b"\x1b[c"
+XTERM = {CELL: b"\x1b[6;20;10t", KIND: b"\x1b[?64;1;2;4;6;9;22c"}
+KITTY = {PROGRAM: b"\x1bP>|kitty(0.35.2)\x1b\\", CELL: b"\x1b[6;20;10t", KIND: b"\x1b[?62;52;c"}
+SILENT: dict[bytes, bytes] = {}
+
+
+class Answering(Terminal):
+    """A terminal that knows the answers to some questions."""
+
+    def __init__(
+        self,
+        *arguments: str,
+        answers: Mapping[bytes, bytes],
+        columns: int = 80,
+        rows: int = 24,
+        **environment: str,
+    ) -> None:
+        super().__init__(*arguments, columns=columns, rows=rows, **environment)
+        self._answers = dict(answers)
+        self.written = b""
+
+    def take(self, came: bytes) -> None:
+        self.written += came
+        for question in [each for each in self._answers if each in self.written]:
+            self._child.send(self._answers.pop(question))
+        super().take(came)
+
+
+@contextmanager
+def answering(
+    *arguments: str, answers: Mapping[bytes, bytes], columns: int = 80, rows: int = 24, **environment: str
+) -> Iterator[Answering]:
+    opened = Answering(*arguments, answers=answers, columns=columns, rows=rows, **environment)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@pytest.fixture
+def cat(tmp_path: Path) -> Path:
+    path = tmp_path / "cat.png"
+    written = io.BytesIO()
+    Image.linear_gradient("L").convert("RGB").save(written, "PNG")
+    path.write_bytes(written.getvalue())
+    return path
+
+
+@pytest.mark.parametrize(("answer", "colour"), [(LIGHT, b"38;2;95;0;175"), (DARK, b"38;2;215;175;255")])
+def test_headings_have_the_colours_that_suit_the_background(answer: bytes, colour: bytes) -> None:
+    answers = {BACKGROUND: answer, **XTERM}
+    with (
+        Engine() as engine,
+        answering("-m", "demo", answers=answers, OLLAMA_HOST=engine.url, COLORTERM="truecolor") as person,
+    ):
+        engine.say("# Title\n\nText.")
+        person.see("Send a message")
+        person.until(lambda: BACKGROUND in person.written)
+        person.enter("hi")
+        person.see("Text.")
+        assert colour in person.written
+
+
+def test_no_key_is_lost_to_an_answer_and_no_answer_to_the_line() -> None:
+    with Engine() as engine, answering("-m", "demo", answers={}, OLLAMA_HOST=engine.url) as person:
+        engine.say("Fine.")
+        person.until(lambda: KIND in person.written)
+        person.press("he" + (LIGHT + XTERM[KIND]).decode() + "llo\r")
+        person.see("Fine.")
+        assert engine.chats[0]["messages"][-1]["content"] == "hello"
+        assert "rgb" not in person.text
+
+
+def test_the_question_comes_after_the_prompt() -> None:
+    with Engine() as engine, answering("-m", "demo", answers=XTERM, OLLAMA_HOST=engine.url) as person:
+        person.until(lambda: KIND in person.written)
+        assert b">>>" in person.written[: person.written.index(BACKGROUND)]
+
+
+@pytest.mark.parametrize(
+    ("answers", "environment", "begins"),
+    [
+        (KITTY, {}, rb"\x1b_Ga=T,f=100,q=2,C=1,c=24,r=12,m="),
+        (XTERM, {}, rb'\x1bP0;1;0q"1;1;240;240#'),
+        (SILENT, {"TERM": "xterm-kitty"}, rb"\x1b_Ga=T,"),
+        (SILENT, {"TERM_PROGRAM": "iTerm.app"}, rb"\x1b\]1337;File=inline=1"),
+        (SILENT, {}, b""),
+        (SILENT, {"TERM": "xterm-kitty", "TMUX": "/tmp/none"}, b""),
+        (KITTY, {"NO_COLOR": "1"}, b""),
+    ],
+    ids=["kitty", "sixel", "kitty by TERM", "iTerm", "none", "tmux", "plain"],
+)
+def test_a_picture_is_shown_when_it_is_attached_sent_and_looked_at_again(
+    answers: dict[bytes, bytes], environment: dict[str, Any], begins: bytes, cat: Path
+) -> None:
+    with (
+        Engine() as engine,
+        answering("-m", "demo-vision", answers=answers, OLLAMA_HOST=engine.url, **environment) as person,
+    ):
+        engine.say("A cat.")
+        person.see(">>>")
+        if answers and not environment:
+            person.until(lambda: KIND in person.written)
+        person.enter(f"/image {cat}")
+        person.see("cat.png")
+        person.enter(f"look at {cat}")
+        person.see("Attached: cat.png", "A cat.")
+        person.enter("/history")
+        person.see("[picture cat.png")
+        person.settle()
+        found = len(re.findall(begins, person.written)) if begins else 0
+        pictures = len(re.findall(rb"\x1b_G|\x1bP[\d;]*q|\x1b\]1337", person.written))
+    assert found == (4 if begins else 0)
+    assert bool(pictures) == bool(begins)
