@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ import pexpect
 import pyte
 
 from tests.faults import Cut, Engine, Hang, Slow, nobody_there
+from tests.raw_server import Script, whole
 
 PATIENCE = 20.0
 
@@ -279,6 +281,28 @@ def test_a_waiting_reply_shows_that_it_waits() -> None:
         person.see("Send a message")
         person.enter("hi")
         person.see("late")
+
+
+def test_a_page_that_cannot_be_had_leaves_the_message_in_the_line_and_ctrl_c_stops_one_that_hangs() -> None:
+    def silent(connection: socket.socket) -> None:
+        connection.recv(1)
+
+    with (
+        Engine() as engine,
+        Script(whole(b"", "404 Not Found")) as gone,
+        Script(silent) as waits,
+        terminal("-m", "demo", url=engine.url, columns=120) as person,
+    ):
+        person.see("Send a message")
+        person.enter(f"what is @http://me:secret@{gone.address}/x ?")
+        person.see(f"{gone.url}/x: there is nothing of that name")
+        person.until(lambda: person.text.count("what is @http://me") == 2)
+        person.press("\x15")
+        person.enter(f"/file {waits.url}/y")
+        person.see(f"Fetching {waits.url}/y")
+        person.press("\x03")
+        person.see("Stopped.")
+        assert engine.chats == []
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (40, 10), (200, 50)])

@@ -19,7 +19,9 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=False)
 class Attachment:
-    """A file that goes with a message, byte for byte as it was on disk: a picture, or text."""
+    """What goes with a message: a picture, byte for byte as it was on disk, or the text of a file or page in
+    UTF-8. `name` is the file's, or the address.
+    """
 
     kind: Literal["image", "text"]
     name: str
