@@ -46,6 +46,7 @@ def test_passages_of_a_pdf_say_which_page_they_are_from() -> None:
         (b"%PDF-1.4\nnonsense " * 20, "damaged PDF"),
         (pdf([]), "has no pages"),
     ],
+    ids=["scanned", "cut off", "nonsense", "empty"],
 )
 def test_a_pdf_that_cannot_be_read_is_refused_with_the_reason(data: bytes, words: str) -> None:
     with pytest.raises(BadFile, match=words) as caught:
@@ -102,6 +103,7 @@ def test_a_word_document_is_read_with_headings_lists_and_tables() -> None:
         (docx("<w:p><w:r><w:t>never closed"), "damaged Word document"),
         (docx("")[:-30], "damaged archive"),
     ],
+    ids=["empty", "malformed", "cut off"],
 )
 def test_a_word_document_that_cannot_be_read_is_refused_with_the_reason(data: bytes, words: str) -> None:
     with pytest.raises(BadFile, match=words) as caught:
@@ -146,6 +148,7 @@ def test_a_zip_that_lies_about_its_sizes_is_damaged_and_nothing_more() -> None:
 @pytest.mark.parametrize(
     ("library", "data", "words"),
     [("pypdf", pdf(["text"]), "is a PDF"), ("mammoth", docx(paragraph("text")), "is a Word document")],
+    ids=["pypdf", "mammoth"],
 )
 def test_without_its_library_a_document_is_refused_with_the_way_to_install_it(
     library: str, data: bytes, words: str, tmp_path: Path
