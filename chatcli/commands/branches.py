@@ -7,6 +7,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Annotated
 
 from chatcli.client.request import Request, check
@@ -69,10 +70,11 @@ def undo(session: Session, exchanges: Annotated[int, Arg("how many exchanges to 
 
     /back returns to where you were.
     """
-    questions = [node for node in session.conversation.back() if node.message.role is Role.USER]
+    back = (node for node in session.conversation.back() if node.message.role is Role.USER)
+    questions = list(islice(back, max(0, exchanges)))
     if not 1 <= exchanges <= len(questions):
-        raise UserError(f"There are {len(questions)} exchanges to step back over.")
-    return _ask_anew(session, questions[exchanges - 1])
+        raise UserError(f"There are {len([*questions, *back])} exchanges to step back over.")
+    return _ask_anew(session, questions[-1])
 
 
 @command("edit")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from itertools import islice
 from typing import Annotated
 
 from chatcli.build import model_names, new_conversation, open_conversation, use_model
@@ -16,6 +17,7 @@ from chatcli.commands.places import address, opened, visit
 from chatcli.commands.registry import command
 from chatcli.commands.tree import cut, standing, terminal_size
 from chatcli.conversation.message import Role
+from chatcli.conversation.tree import Node
 from chatcli.errors import BadArgument, ChatcliError, NotFound, UserError
 from chatcli.render.views import History, Listing, Note
 from chatcli.session import Session
@@ -49,10 +51,10 @@ def clear(session: Session) -> Outcome:
 @command("history")
 def history(session: Session, last: Annotated[int, Arg("how many messages, counted from the end")] = 0) -> Outcome:
     """Show the conversation so far, or its last messages."""
-    nodes = session.conversation.path()
+    nodes = list(islice(session.conversation.back(), last if last > 0 else None))
     if not nodes:
         return Show.of(Note("Nothing has been said yet.", "quiet"))
-    return Show.of(History(tuple(nodes[-last:] if last > 0 else nodes)))
+    return Show.of(History(tuple(nodes[::-1])))
 
 
 @command("chats")
@@ -102,8 +104,8 @@ def title(session: Session, *, ask: Annotated[bool, Arg("ask the model for a tit
     """
     conversation = session.conversation.id if ask else _something_said(session)
     if not ask:
-        questions = [node for node in session.conversation.back() if node.message.role is Role.USER]
-        words = title_of(questions[-1].message) if questions else ""
+        question = _first_question(session)
+        words = title_of(question.message) if question is not None else ""
         if not words:
             raise UserError("There are no words to make a title of.", "/rename NAME gives one.")
         return give_name(session, conversation, words)
@@ -231,6 +233,13 @@ def when(moment: datetime) -> str:
     """The time for today, else the date."""
     local = moment.astimezone()
     return f"{local:%H:%M}" if local.date() == datetime.now().astimezone().date() else f"{local:%Y-%m-%d}"
+
+
+def _first_question(session: Session) -> Node | None:
+    number = 1
+    while (node := session.conversation.message(number)) and node.message.role is not Role.USER:
+        number += 1
+    return node
 
 
 def _open(session: Session, entry: Entry) -> Outcome:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from typing import Annotated
 
 from chatcli.client.models import Model
@@ -13,13 +14,17 @@ from chatcli.commands.outcome import Outcome, Show
 from chatcli.commands.registry import command
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Part, Plan
-from chatcli.conversation.usage import in_tokens, total
+from chatcli.conversation.usage import NOTHING, Count, in_tokens, total
 from chatcli.errors import BadArgument, NotFound, ServerError
 from chatcli.planning import plan_next
 from chatcli.render.views import Note, WindowView
 from chatcli.session import Session
 from chatcli.settings import table
+from chatcli.store import places
 from chatcli.window import loaded
+
+# Of so many messages that are not sent, tokens are counted; of more they are estimated.
+COUNTED = 400
 
 _FATES = {
     Fate.SENT: "sent word for word",
@@ -107,12 +112,25 @@ def _plan_with_the_next_message(session: Session) -> Plan:
 
 def _with_costs(session: Session, plan: Plan) -> Plan:
     """The plan with what its ranges of messages would have cost, each range still in one row."""
-    nodes = {node.number: node for node in session.conversation.back()}
 
     def cost(part: Part) -> Part:
         if part.fate is Fate.SENT or not part.first or part.count.tokens:
             return part
-        costs = (session.counter.count(nodes[number].message) for number in range(part.first, part.last + 1))
-        return replace(part, count=total(costs))
+        return replace(part, count=_cost_of(session, part.first, part.last))
 
     return replace(plan, parts=tuple(map(cost, plan.parts)))
+
+
+def _cost_of(session: Session, first: int, last: int) -> Count:
+    """Of messages of the path by their numbers; of very many an estimate, by how long they are."""
+    conversation, store = session.conversation, session.store
+    if conversation.tip is None:
+        return NOTHING
+    if last - first < COUNTED:
+        ids = store.read(places.ids_between, conversation.id, conversation.tip, first, last)
+        found = store.on_path(conversation, conversation.tip, ids)
+        return total(session.counter.count(node.message) for node in found)
+    letters = store.read(places.letters_between, conversation.id, conversation.tip, first, last)
+    known = [node.message for node in islice(conversation.back(), COUNTED // 4)]
+    rate = total(map(session.counter.count, known)).tokens / max(1, sum(len(each.text) for each in known))
+    return Count(round(letters * rate))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -18,8 +19,9 @@ from chatcli.prompt.piped import read_stdin
 from chatcli.render.views import Listing, Note
 from chatcli.session import Session
 
-# How many turns /stats shows.
+# How many turns /stats shows, and how far back it looks for them.
 SHOWN = 10
+LOOKED_AT = 400
 
 
 def file_words(session: Session, typed: str) -> Iterator[Word]:
@@ -52,7 +54,8 @@ def tokens(session: Session, *files: Annotated[str, Arg("text files", file_words
 @command("stats")
 def stats(session: Session) -> Outcome:
     """Show how the last replies came: time to the first token, speeds, and how much was read from the cache."""
-    replies = [node for node in session.conversation.back() if node.turn is not None]
+    back = islice(session.conversation.back(), LOOKED_AT)
+    replies = [node for node in back if node.turn is not None]
     if not replies:
         return Show.of(Note("No reply has come yet in this conversation.", "quiet"))
     slowest = _reading_speed([node.turn for node in replies if node.turn is not None])

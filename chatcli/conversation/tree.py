@@ -40,7 +40,8 @@ class Conversation:
     """What one conversation holds in memory: the nodes met so far, and the tip.
 
     `load(id)` fetches a node together with some of its ancestors, so that opening a long conversation costs
-    what its end costs; without it all nodes are here already.
+    what its end costs; without it all nodes are here already. `find(tip, number)` gives the id of the message of
+    that number on the path to `tip`, without walking there.
     """
 
     id: int
@@ -52,6 +53,7 @@ class Conversation:
     names: dict[str, int] = field(default_factory=dict)  # branches and places that were given a name
     nodes: dict[int, Node] = field(default_factory=dict)
     load: Callable[[int], Iterable[Node]] | None = None
+    find: Callable[[int, int], int | None] | None = None
 
     def node(self, node_id: int) -> Node:
         if node_id not in self.nodes and self.load is not None:
@@ -82,7 +84,10 @@ class Conversation:
 
     def message(self, number: int) -> Node | None:
         """The message of that number on the path."""
-        return next((node for node in self.back() if node.number == number), None)
+        if self.find is None or self.tip is None:
+            return next((node for node in self.back() if node.number == number), None)
+        found = self.find(self.tip, number)
+        return self.node(found) if found is not None else None
 
     def add(self, node: Node) -> None:
         """Put `node` in its place and the tip on it."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
-from chatcli.conversation.tree import Conversation, Node
+from chatcli.conversation.tree import Conversation
 from chatcli.errors import NotFound
 from chatcli.store import nodes
 from chatcli.store.failures import nonsense_is_damage
@@ -24,8 +24,13 @@ def create(
     return conversation
 
 
-def read(connection: sqlite3.Connection, conversation: int, load: Callable[[int], Iterable[Node]]) -> Conversation:
-    """The conversation with the end of its path; `load` is what it fetches the rest with."""
+def read(
+    connection: sqlite3.Connection,
+    conversation: int,
+    load: nodes.Load,
+    find: nodes.Find,
+) -> Conversation:
+    """The conversation with the end of its path; `load` and `find` are what it fetches the rest with."""
     row = connection.execute(
         "SELECT title, demo, tip, settings, state, names FROM conversations WHERE id = ?", (conversation,)
     ).fetchone()
@@ -44,6 +49,7 @@ def read(connection: sqlite3.Connection, conversation: int, load: Callable[[int]
             names=dict(json.loads(names)),
             nodes={node.id: node for node in end},
             load=load,
+            find=find,
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from chatcli.conversation.message import Attachment, Message, Role
@@ -29,6 +29,9 @@ from chatcli.store.rows import (
 # One batch of ancestors: about what a model's window holds, and no more of large texts and pictures than is quick.
 BATCH_NODES = 200
 BATCH_BYTES = 4_000_000
+
+Load = Callable[[int], Iterable[Node]]
+Find = Callable[[int, int], int | None]
 
 _COLUMNS = "id, parent, number, created, role, ended, text, thinking, tool_uses, turn"
 
@@ -159,7 +162,7 @@ def on_path(connection: sqlite3.Connection, conversation: int, upto: int, ids: I
     """Those of the nodes that are `upto` or above it, in their order."""
     return _nodes(
         connection,
-        f"""{_WAY} SELECT {_COLUMNS} FROM way JOIN nodes USING (branch)
+        f"""{WAY} SELECT {_COLUMNS} FROM way JOIN nodes USING (branch)
             WHERE number <= upto AND id IN (SELECT value FROM json_each(?)) ORDER BY number""",  # noqa: S608
         (upto, conversation, json.dumps(sorted(ids))),
     )
@@ -169,7 +172,7 @@ def with_files(connection: sqlite3.Connection, conversation: int, upto: int) -> 
     """Those of `upto` and what is above it that have text files attached, in their order."""
     return _nodes(
         connection,
-        f"""{_WAY} SELECT {_COLUMNS} FROM way JOIN nodes USING (branch)
+        f"""{WAY} SELECT {_COLUMNS} FROM way JOIN nodes USING (branch)
             WHERE number <= upto AND id IN (
                 SELECT node FROM attachments JOIN nodes ON nodes.id = node JOIN branches ON branches.id = branch
                 WHERE conversation = ? AND kind = 'text'
@@ -180,11 +183,11 @@ def with_files(connection: sqlite3.Connection, conversation: int, upto: int) -> 
 
 def way(connection: sqlite3.Connection, conversation: int, upto: int) -> dict[int, int]:
     """The branches that lead to that node, each with the number at which the way leaves it."""
-    query = f"{_WAY} SELECT branch, upto FROM way"  # noqa: S608
+    query = f"{WAY} SELECT branch, upto FROM way"  # noqa: S608
     return dict(connection.execute(query, (upto, conversation)).fetchall())
 
 
-_WAY = """WITH RECURSIVE way (branch, upto) AS (
+WAY = """WITH RECURSIVE way (branch, upto) AS (
         SELECT branch, number FROM nodes JOIN branches ON branches.id = branch
         WHERE nodes.id = ? AND conversation = ?
       UNION ALL

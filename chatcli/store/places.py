@@ -65,6 +65,28 @@ def places(connection: sqlite3.Connection, ids: Iterable[int]) -> dict[int, Plac
     return found
 
 
+def at_number(connection: sqlite3.Connection, conversation: int, upto: int, number: int) -> int | None:
+    """The message of that number on the path that leads to node `upto`."""
+    found = ids_between(connection, conversation, upto, number, number)
+    return found[0] if found else None
+
+
+def ids_between(connection: sqlite3.Connection, conversation: int, upto: int, first: int, last: int) -> list[int]:
+    """The messages with these numbers on the path that leads to node `upto`."""
+    query = f"""{nodes.WAY} SELECT id FROM way JOIN nodes USING (branch)
+        WHERE number <= upto AND number BETWEEN ? AND ? ORDER BY number"""  # noqa: S608
+    return [node for (node,) in connection.execute(query, (upto, conversation, first, last))]
+
+
+def letters_between(connection: sqlite3.Connection, conversation: int, upto: int, first: int, last: int) -> int:
+    """How many characters of text they have, thinking included and attachments not; without reading the text."""
+    query = f"""{nodes.WAY} SELECT total(size - coalesce((
+            SELECT sum(length(data)) FROM attachments JOIN blobs ON blobs.id = blob WHERE node = nodes.id
+        ), 0)) FROM way JOIN nodes USING (branch) WHERE number <= upto AND number BETWEEN ? AND ?"""  # noqa: S608
+    (letters,) = connection.execute(query, (upto, conversation, first, last)).fetchone()
+    return int(letters)
+
+
 @nonsense_is_damage()
 def ending(connection: sqlite3.Connection, conversation: int) -> list[Twig]:
     """The last question and the last reply on the path, or what there is of them."""

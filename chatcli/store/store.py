@@ -28,6 +28,7 @@ from chatcli.store.copying import copy_into
 from chatcli.store.database import Database, open_database
 from chatcli.store.draft import Draft, fold_cut_off
 from chatcli.store.listing import Entry, Twig
+from chatcli.store.places import at_number
 from chatcli.store.rows import pack, pack_json, pack_time, state_to_plain
 from chatcli.store.search import search
 from chatcli.store.title import clean_title, title_of
@@ -90,11 +91,12 @@ class Store:
         with self._database.writing() as connection:
             conversation = heads.create(connection, title=title, demo=demo, settings=kept, created=created)
         self._created.append(conversation)
-        return Conversation(conversation, title, demo, settings=kept, load=self._loader(conversation))
+        load, find = self._fetching(conversation)
+        return Conversation(conversation, title, demo, settings=kept, load=load, find=find)
 
     def conversation(self, conversation_id: int) -> Conversation:
         """Open a conversation at its tip: the end of its path is loaded, the rest comes when it is looked at."""
-        return self.read(heads.read, conversation_id, self._loader(conversation_id))
+        return self.read(heads.read, conversation_id, *self._fetching(conversation_id))
 
     def whole(self, conversation_id: int) -> Conversation:
         """A conversation with all its branches loaded: for exports."""
@@ -283,11 +285,12 @@ class Store:
                 f"There is no message {node_id} in this conversation.", "/tree shows them all."
             ) from None
 
-    def _loader(self, conversation: int) -> Callable[[int], list[Node]]:
-        def load(node_id: int) -> list[Node]:
-            return self.read(nodes.ancestors, conversation, node_id)
-
-        return load
+    def _fetching(self, conversation: int) -> tuple[nodes.Load, nodes.Find]:
+        """What a conversation fetches with what is not loaded yet."""
+        return (
+            lambda node: self.read(nodes.ancestors, conversation, node),
+            lambda tip, number: self.read(at_number, conversation, tip, number),
+        )
 
     def _forget_unused(self) -> None:
         if not self._created:

@@ -1,0 +1,98 @@
+"""Of a long conversation only the end is loaded, and of the rest what a command looks at."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from chatcli.build import Wishes, build, close
+from chatcli.commands.outcome import Show
+from chatcli.conversation.message import Message, Role
+from chatcli.conversation.tree import Conversation, Node
+from chatcli.meter import meter
+from chatcli.paths import find_paths
+from chatcli.render.views import WindowView
+from chatcli.session import Session
+from chatcli.store.nodes import BATCH_NODES
+from chatcli.store.store import Store
+from tests.bench.store import made_up_texts
+from tests.commanding import do, followed, said, say
+from tests.faults import Engine
+
+LENGTH = 4000
+
+
+@pytest.fixture(scope="module")
+def texts() -> list[str]:
+    return list(itertools.islice(made_up_texts(), LENGTH))
+
+
+@pytest.fixture
+def long(engine: Engine, texts: list[str]) -> Iterator[Session]:
+    """At its end, as `chatcli --continue` opens it."""
+    conversation = Conversation(0, "long", settings={"model": "demo"})
+    now = datetime.now(UTC)
+    for number, text in enumerate(texts, start=1):
+        message = Message(Role.USER if number % 2 else Role.ASSISTANT, text)
+        conversation.add(Node(number, number - 1 or None, number, message, now))
+    with Store.open(find_paths().store) as store:
+        store.take_in(conversation)
+    session = build(Wishes({"host": engine.url, "model": "demo"}, resume=True))
+    yield session
+    close(session)
+
+
+def loaded(session: Session) -> int:
+    return len(session.conversation.nodes)
+
+
+def test_opening_it_and_the_first_turn_load_its_end_only(long: Session) -> None:
+    assert loaded(long) == BATCH_NODES
+    meter(long, "and a question")
+    say(long, "what was that of the weather?")
+    do(long, "context")
+    do(long, "recall weather")
+    followed(long, do(long, "title --ask"))
+    assert loaded(long) <= BATCH_NODES + 10
+    last = long.conversation.last
+    assert last is not None
+    assert last.number == LENGTH + 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["undo 3", "title", "history 4", "goto 9", "edit 7", "raw 10", "stats", "context why 7", "pin 12", "retry"],
+)
+def test_a_command_loads_what_it_looks_at(long: Session, line: str) -> None:
+    followed(long, do(long, line))
+    assert loaded(long) <= 3 * BATCH_NODES
+
+
+def test_a_message_far_up_is_found_by_its_number(long: Session, texts: list[str]) -> None:
+    node = long.conversation.message(17)
+    assert node is not None
+    assert (node.number, node.message.text) == (17, texts[16])
+    assert long.conversation.message(LENGTH + 1) is None
+    do(long, "goto 16")
+    say(long, "another way")
+    beside = long.conversation.message(17)
+    assert beside is not None
+    assert beside.message.text == "another way"
+    assert long.conversation.message(19) is None
+    assert said(long)[:16] == texts[:16]
+
+
+def test_the_window_estimates_what_is_left_out(long: Session, texts: list[str]) -> None:
+    say(long, "hi")
+    outcome = do(long, "context")
+    assert isinstance(outcome, Show)
+    view = outcome.views[0]
+    assert isinstance(view, WindowView)
+    part = max(view.plan.parts, key=lambda part: part.messages)
+    counted = sum(long.counter.text(text).tokens for text in texts[part.first - 1 : part.last])
+    assert part.messages > LENGTH // 2
+    assert not part.count.exact
+    assert counted / 2 < part.count.tokens < counted * 2
