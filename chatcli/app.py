@@ -31,6 +31,7 @@ from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError, Damaged, StoreError
 from chatcli.interrupt import Interrupt
 from chatcli.keeping import mend, mending
+from chatcli.loading import Loading
 from chatcli.meter import meter
 from chatcli.prompt.attachments import find_in
 from chatcli.prompt.completer import Suggestion
@@ -226,10 +227,11 @@ class Loop:
 
     def _listen(self, question: Node, onward: Node | None = None, model: str = "") -> Node | None:
         session, settings = self._session, self._session.settings
+        name = model or settings[table.MODEL]
         with (
             Interrupt() as interrupt,
             quiet_keyboard(self._reader.keyboard, plain=self._screen.plain),
-            self._screen.answer(model or settings[table.MODEL], settings[table.THINKING]) as view,
+            self._screen.answer(name, settings[table.THINKING], waits=Loading(session, name)) as view,
         ):
             reply = answer(session, question, view.feed, lambda: interrupt.asked, onward, model)
         self._screen.show(Note(""))

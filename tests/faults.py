@@ -43,15 +43,16 @@ class Received:
 class Engine:
     """A context manager. `inside` are the engine's own parts (its shelf of models, its runners).
 
-    `pace`: seconds between two pieces of a reply; `window`: the default num_ctx.
+    `pace`: seconds between two pieces of a reply; `window`: the default num_ctx; `loading`: seconds to load a
+    model.
     """
 
-    def __init__(self, *, pace: float = 0.0, window: int = 4096) -> None:
+    def __init__(self, *, pace: float = 0.0, window: int = 4096, loading: float = 0.0) -> None:
         self.requests: list[Received] = []
         self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self._says: deque[Reply] = deque()
         self._left = threading.Semaphore(0)
-        self.inside = DemoEngine(pace, window, self._speak)
+        self.inside = DemoEngine(pace, window, self._speak, loading=loading)
         self._answer: Answer = partial(answer, self.inside)
         self._server = Server(self._receive)
 

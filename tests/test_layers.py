@@ -17,7 +17,7 @@ LAYERS: list[set[str]] = [
     {"session"},
     {"window", "keeping", "shellwise"},
     {"build"},
-    {"reply", "planning", "meter", "warmup", "remarks", "attaching"},
+    {"reply", "planning", "meter", "warmup", "remarks", "loading", "attaching"},
     {"summarising", "embedding"},
     {"turn"},
     {"commands"},

@@ -61,6 +61,7 @@ class Loaded:
     size_vram: int
     context_length: int | None
     expires: datetime | None
+    details: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ def read_loaded(row: Mapping[str, Any]) -> Loaded:
         size_vram=_number(row.get("size_vram")) or 0,
         context_length=_number(row.get("context_length")) or None,
         expires=_moment(row.get("expires_at")),
+        details=_texts(row.get("details")),
     )
 
 

@@ -19,11 +19,12 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="loopback port (default: a free one)")
     pace = os.environ.get("CHATCLI_DEMO_PACE", str(PACE))
     parser.add_argument("--pace", type=float, default=pace, help=f"seconds between two tokens (default: {pace})")
+    parser.add_argument("--loading", type=float, default=0.0, help="seconds to load a model (default: 0)")
     chosen = parser.parse_args()
     if not sys.stdin.isatty():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the chat that started this process
     try:
-        server = Server(partial(answer, Engine(pace=chosen.pace)), chosen.port)
+        server = Server(partial(answer, Engine(chosen.pace, loading=chosen.loading)), chosen.port)
     except OSError as error:
         parser.exit(1, f"Port {chosen.port} cannot be used: {error.strerror}. Leave out --port for a free one.\n")
     with server, suppress(KeyboardInterrupt):

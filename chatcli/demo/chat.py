@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from chatcli.demo.engine import Engine
@@ -36,7 +37,8 @@ def chat(engine: Engine, request: Request) -> Response:
         raise Refusal(400, f"registry.example/library/{model.name} does not support tools")
     schema = read_format(body.get("format"))
     options = settle(body.get("options"), model, engine.window)
-    runner, load = engine.runners.load(model, options.num_ctx, keep)
+    wait = partial(request.pause, engine.loading)
+    runner, load = engine.runners.load(model, options.num_ctx, keep, wait)
     if not messages:
         return whole(last(name, "load"))
     prompt = _prompt(model, messages, think, options, body)

@@ -18,7 +18,8 @@ Speaker = Callable[[Sequence[Message], dict[str, Any] | None], Reply]
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """`pace`: seconds between two tokens of a reply. `window`: num_ctx where nobody asks for another.
+    """`pace`: seconds between two tokens of a reply. `window`: num_ctx where nobody asks for another. `loading`:
+    seconds that it takes to load a model.
 
     `speak` is given the messages, and a JSON Schema where the request asks for that format, and says the reply.
     """
@@ -26,5 +27,6 @@ class Engine:
     pace: float = PACE
     window: int = 4096
     speak: Speaker = reply
+    loading: float = 0.0
     shelf: Shelf = field(default_factory=Shelf)
     runners: Runners = field(default_factory=Runners)

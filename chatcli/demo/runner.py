@@ -48,15 +48,23 @@ class Runners:
         self._runners: dict[str, Runner] = {}
         self._lock = threading.Lock()
 
-    def load(self, model: Model, num_ctx: int, keep: float) -> tuple[Runner, int]:
-        """The runner, kept for `keep` seconds from now on, and its load_duration in nanoseconds."""
+    def load(
+        self, model: Model, num_ctx: int, keep: float, wait: Callable[[], object] = lambda: None
+    ) -> tuple[Runner, int]:
+        """The runner, kept for `keep` seconds from now on, and its load_duration in nanoseconds. `wait` is called
+        where it is not there yet; meanwhile it is not among those loaded.
+        """
+        load = LOADED
+        if self._fitting(model, num_ctx) is None:
+            load = LOADING
+            wait()
         with self._lock:
-            runner = self._loaded().get(model.name)
-            fits = runner is not None and runner.num_ctx == num_ctx and runner.model == model
-            if runner is None or not fits:
-                runner = self._runners[model.name] = Runner(model, num_ctx)
+            runner = self._loaded().get(model.name) or Runner(model, num_ctx)
+            if runner.num_ctx != num_ctx or runner.model != model:
+                runner = Runner(model, num_ctx)
+            self._runners[model.name] = runner
             runner.expires = time.time() + keep
-            return runner, LOADED if fits else LOADING
+            return runner, load
 
     def unload(self, model: Model) -> None:
         with self._lock:
@@ -65,6 +73,15 @@ class Runners:
     def __iter__(self) -> Iterator[Runner]:
         with self._lock:
             return iter(sorted(self._loaded().values(), key=lambda runner: -runner.expires))
+
+    def _fitting(self, model: Model, num_ctx: int) -> Runner | None:
+        """The runner of that model as it is asked for; one with another window goes."""
+        with self._lock:
+            runner = self._loaded().get(model.name)
+            if runner is not None and runner.num_ctx == num_ctx and runner.model == model:
+                return runner
+            self._runners.pop(model.name, None)
+            return None
 
     def _loaded(self) -> dict[str, Runner]:
         now = time.time()

@@ -83,8 +83,16 @@ class Screen:
 
         self._put(self._errors, draw_error(error, self._error_palette, self._room(self._errors)))
 
-    def answer(self, model: str, thinking: str = "fold", clock: Callable[[], float] = monotonic) -> Answer:
-        """A place for the reply of `model`. `thinking`: show, fold (to one line when it ends), or hide."""
+    def answer(
+        self,
+        model: str,
+        thinking: str = "fold",
+        clock: Callable[[], float] = monotonic,
+        waits: Callable[[], str] = str,
+    ) -> Answer:
+        """A place for the reply of `model`. `thinking`: show, fold (to one line when it ends), or hide. `waits` is
+        asked at every turn of the spinner for what it is that is waited for ("": the reply).
+        """
         from chatcli.render.answer import Answer
 
         if self.plain:
@@ -98,7 +106,8 @@ class Screen:
         from chatcli.render.live import LivePage
         from chatcli.render.paint import Painter
 
-        return Answer(LivePage(Painter(self._write), self._palette, self.size, model, thinking, clock), clock)
+        page = LivePage(Painter(self._write), self._palette, self.size, model, thinking, clock, waits)
+        return Answer(page, clock)
 
     def progress(self, steps: Iterable[Progress]) -> None:
         """Draw how far a job is until it ends. However this is left, the job's iterator gets closed."""

@@ -32,9 +32,10 @@ class LivePage:
         model: str,
         thinking: str,
         clock: Callable[[], float] = monotonic,
+        waits: Callable[[], str] = str,
     ) -> None:
         self._painter, self._palette, self._size, self._clock = painter, palette, size, clock
-        self._model, self._mode = one_line(model), thinking
+        self._model, self._mode, self._waits = one_line(model), thinking, waits
         self._cleaner = Cleaner()
         self._pending: list[str] = []
         self._final: list[Line] = []
@@ -165,8 +166,8 @@ class LivePage:
     def _spinner(self) -> Line:
         seconds = self._clock() - self._began
         turn = _SPINNER[int(seconds * 10) % len(_SPINNER)]
-        what = " thinks" if self._thoughts is not None else ""
-        return self._quiet(f"{turn} {self._model}{what}, {int(seconds)} s")
+        what = "thinks" if self._thoughts is not None else one_line(self._waits())
+        return self._quiet(f"{turn} {self._model} {what}".rstrip() + f", {int(seconds)} s")
 
     def _quiet(self, text: str) -> Line:
         """One line of chatcli's own; what does not fit is left out."""
