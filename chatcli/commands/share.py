@@ -30,7 +30,7 @@ TOLD = 8
 
 
 def import_words(session: Session, typed: str) -> Iterator[Word]:
-    return (Word(path.text, path.meaning) for path in paths(typed, frozenset({".json", ".jsonl"})))
+    return (Word(path.text, path.meaning) for path in paths(typed, frozenset({".json", ".jsonl", ".zip"})))
 
 
 @command("save")
@@ -67,8 +67,8 @@ def import_(
 ) -> Outcome:
     """Take in a conversation from a file and open it: chatcli's own JSON or JSONL, or that of others.
 
-    Lists of role and content, requests of Ollama and OpenAI, and the exports of ChatGPT and Open WebUI can be
-    read; what had to be guessed is said. `/import --model NAME` takes the conversation out of a model that was
+    Lists of role and content, requests of Ollama and OpenAI, and the exports of ChatGPT (as the ZIP they come in,
+    or unpacked) and Open WebUI can be read; what had to be guessed is said. `/import --model NAME` takes the conversation out of a model that was
     saved in `ollama run`.
     """
     if bool(file) == (model is not None):

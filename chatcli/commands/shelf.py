@@ -80,7 +80,8 @@ def import_(
 ) -> Outcome:
     """Take in conversations from files, or from a saved model.
 
-    Read are chatcli's own JSON and JSONL, lists of role and content, and the exports of ChatGPT and Open WebUI.
+    Read are chatcli's own JSON and JSONL, lists of role and content, and the exports of ChatGPT (as the ZIP they
+    come in, or unpacked) and Open WebUI.
     """
     if not files and model is None:
         raise BadArgument("A file or a model is missing.", f"Usage: {import_.usage}")

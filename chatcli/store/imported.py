@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
-from chatcli.conversation.message import Message
+from chatcli.conversation.message import Message, Role
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.conversation.usage import Turn
+from chatcli.store.title import clean_title
 
 
 @dataclass(slots=True)
@@ -62,6 +64,39 @@ def loaded_part(conversation: Conversation) -> Conversation:
     return part
 
 
+def turn_of(message: Message, model: Any) -> Turn | None:
+    """Of a reply from elsewhere: all that is known is who made it."""
+    return Turn(model) if message.role is Role.ASSISTANT and isinstance(model, str) and model else None
+
+
+def grown(title: Any, seeds: Sequence[Seed], tip: Any, began: datetime | None, repairs: list[str]) -> ImportedChat:
+    """The conversation that these messages are, in the order of their times. One without a time was said when its
+    parent was; `began` is the time of one that has no parent either.
+    """
+    conversation = Conversation(id=0, title=clean_title(str(title or "")))
+    ids = plant(sorted(_timed(seeds, began), key=_when), conversation, repairs)
+    if isinstance(tip, str) and tip in ids:
+        conversation.tip = ids[tip]
+    return ImportedChat(conversation, repairs)
+
+
+def _timed(seeds: Sequence[Seed], began: datetime | None) -> Iterator[Seed]:
+    by_name = {seed.name: seed for seed in seeds}
+    known = [seed.created for seed in seeds if seed.created is not None]
+    first = began or min(known, default=datetime.now(UTC))
+    times: dict[Hashable, datetime] = {}
+    for seed in seeds:
+        unknown = _not_planted(seed, by_name, times)
+        for each in reversed(unknown):
+            above = times.get(each.parent) if each.parent is not None else None
+            times[each.name] = each.created or above or first
+        yield replace(seed, created=times[seed.name])
+
+
+def _when(seed: Seed) -> datetime:
+    return seed.created or datetime.now(UTC)
+
+
 def plant(seeds: Sequence[Seed], conversation: Conversation, repairs: list[str]) -> dict[Hashable, int]:
     """Add `seeds` to `conversation`; the tip is the last one. Returns the new ids by name.
 
@@ -83,7 +118,7 @@ def plant(seeds: Sequence[Seed], conversation: Conversation, repairs: list[str])
     return ids
 
 
-def _not_planted(seed: Seed, by_name: dict[Hashable, Seed], ids: dict[Hashable, int]) -> list[Seed]:
+def _not_planted(seed: Seed, by_name: dict[Hashable, Seed], ids: Container[Hashable]) -> list[Seed]:
     """`seed` and its ancestors that have no place yet, nearest first; a circle ends where it closes."""
     chain: dict[Hashable, Seed] = {}
     at: Seed | None = seed

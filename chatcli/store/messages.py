@@ -21,6 +21,9 @@ _ROLES = {
     "function": Role.TOOL,
 }
 
+# Seconds since 1970: the year 5138.
+_LATEST = 1e11
+
 _PICTURES = (
     (b"\x89PNG", "png"),
     (b"\xff\xd8\xff", "jpeg"),
@@ -50,12 +53,14 @@ def read_message(item: Any, where: str, files: Mapping[str, Any], repairs: list[
 
 
 def read_time(value: Any) -> datetime | None:
-    """ISO 8601, or seconds since 1970; None for anything else."""
+    """ISO 8601, or seconds since 1970 (thousandths and less are known by their size); None for anything else."""
     try:
         if isinstance(value, str):
             moment = datetime.fromisoformat(value)
             return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
         if isinstance(value, int | float) and not isinstance(value, bool):
+            while abs(value) > _LATEST:  # thousandths of seconds, or even less
+                value /= 1000
             return datetime.fromtimestamp(value, UTC)
     except (ValueError, OverflowError, OSError):
         pass
@@ -133,7 +138,7 @@ def _read_attachments(
         if data is None:
             repairs.append(f"{where}: picture {place} cannot be read; left out")
             continue
-        found.append(_picture(data, place))
+        found.append(picture(data, place))
     return found
 
 
@@ -142,10 +147,11 @@ def _from_data_url(url: str, place: int) -> Attachment | None:
     if not comma or not head.startswith("data:") or not head.endswith(";base64"):
         return None
     data = _decoded(body)
-    return _picture(data, place) if data is not None else None
+    return picture(data, place) if data is not None else None
 
 
-def _picture(data: bytes, place: int) -> Attachment:
+def picture(data: bytes, place: int) -> Attachment:
+    """The kind is told by how the bytes begin."""
     kind = next((kind for start, kind in _PICTURES if data.startswith(start)), "png")
     return Attachment("image", f"picture{place}.{kind}", f"image/{kind}", data)
 

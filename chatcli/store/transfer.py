@@ -10,8 +10,10 @@ from typing import Any
 
 from chatcli.conversation.tree import Conversation
 from chatcli.errors import BadFile, UserError
-from chatcli.store.foreign import is_open_webui, is_openai, read_open_webui, read_openai
+from chatcli.store.archive import archived, files_beside
+from chatcli.store.chatgpt import Files, is_chatgpt, read_chatgpt
 from chatcli.store.imported import ImportedChat
+from chatcli.store.open_webui import is_open_webui, read_open_webui
 from chatcli.store.pages import html_page, markdown_page
 from chatcli.store.plain import FORM, from_plain, to_plain
 
@@ -55,21 +57,25 @@ def read_chat(source: str | Path) -> ImportedChat:
 
 def read_chats(source: str | Path) -> list[ImportedChat]:
     """Every conversation in `source`, at least one. What can be read: chatcli's own exports, lists of role and
-    content, requests of Ollama and OpenAI, the exports of ChatGPT and of Open WebUI.
+    content, requests of Ollama and OpenAI, the exports of ChatGPT (also in their ZIP) and of Open WebUI.
     """
-    value = _values(_text_of(source))
+    files = files_beside(source)
+    return [chat for text in _texts_of(source) for chat in _read_all(_values(text), files)]
+
+
+def _read_all(value: Any, files: Files) -> list[ImportedChat]:
     if isinstance(value, list) and value and all(isinstance(each, dict) and _is_chat(each) for each in value):
-        return [_read_one(each) for each in value]
-    return [_read_one(value)]
+        return [_read_one(each, files) for each in value]
+    return [_read_one(value, files)]
 
 
 def _is_chat(value: dict[str, Any]) -> bool:
-    return is_openai(value) or is_open_webui(value) or isinstance(value.get("messages"), list)
+    return is_chatgpt(value) or is_open_webui(value) or isinstance(value.get("messages"), list)
 
 
-def _read_one(value: Any) -> ImportedChat:
-    if isinstance(value, dict) and is_openai(value):
-        return read_openai(value)
+def _read_one(value: Any, files: Files) -> ImportedChat:
+    if isinstance(value, dict) and is_chatgpt(value):
+        return read_chatgpt(value, files)
     if isinstance(value, dict) and is_open_webui(value):
         return read_open_webui(value)
     if isinstance(value, list):
@@ -81,16 +87,16 @@ def _read_one(value: Any) -> ImportedChat:
     raise UserError("That is no list of messages.", 'A list of {"role": ..., "content": ...} can be read.')
 
 
-def _text_of(source: str | Path) -> str:
+def _texts_of(source: str | Path) -> list[str]:
     if isinstance(source, str):
-        return source
+        return [source]
     try:
-        data = source.read_bytes()
+        found = archived(source) or [source.read_bytes()]
     except OSError as error:
         raise BadFile(
             f"Cannot read {source}: {error.strerror}.", "Name a file with a conversation in it."
         ) from None
-    return data.decode("utf-8-sig", "replace")
+    return [data.decode("utf-8-sig", "replace") for data in found]
 
 
 def _values(text: str) -> Any:

@@ -1,0 +1,143 @@
+"""ChatGPT's export: conversations.json (one file or several, or the ZIP they come in), with all branches.
+
+What that program does not show as a message is left out: settings, hidden messages, searches, calls of its tools.
+The code it ran and what came of that is kept. Pictures lie beside the file, or in the ZIP.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from chatcli.conversation.message import Attachment, Message, Role
+from chatcli.conversation.tree import Ended
+from chatcli.store.imported import ImportedChat, Seed, grown, turn_of
+from chatcli.store.messages import listed, mapped, picture, read_message, read_time
+
+# Gives the bytes of the file whose name begins so, if it is there.
+Files = Callable[[str], bytes | None]
+
+_TEXTS = {"text", "multimodal_text"}
+_CODE, _OUTPUT = "code", "execution_output"
+# To whom the assistant speaks: everybody, or a tool. Of the tools, python's code is worth keeping, and documents.
+_EVERYBODY, _PYTHON, _DOCUMENT = {"all", "", None}, "python", "canmore.create_textdoc"
+_POINTER = re.compile(r"://([\w-]+)")
+# Marks of citations and of widgets, in private-use characters around them.
+_MARKS = re.compile("\ue200[^\ue201]*\ue201|[\ue200-\ue206]")
+_FINISHED = {"max_tokens": Ended.LENGTH, "interrupted": Ended.STOPPED}
+
+
+def is_chatgpt(value: Mapping[str, Any]) -> bool:
+    return isinstance(value.get("mapping"), dict)
+
+
+def read_chatgpt(value: Mapping[str, Any], files: Files) -> ImportedChat:
+    """{"title", "create_time", "mapping": {id: {"message", "parent"}}, "current_node"}."""
+    repairs: list[str] = []
+    mapping = {name: mapped(node) for name, node in mapped(value.get("mapping")).items()}
+    spoken: dict[str, Message] = {}
+    for place, (name, node) in enumerate(mapping.items(), start=1):
+        message = _message(mapped(node.get("message")), f"message {place}", files, repairs)
+        if message is not None:
+            spoken[name] = message
+    seeds = [_seed(name, message, mapping, spoken) for name, message in spoken.items()]
+    tip = value.get("current_node")
+    if isinstance(tip, str) and tip not in spoken:
+        tip, _ = _above(tip, mapping, spoken)
+    return grown(value.get("title"), seeds, tip, read_time(value.get("create_time")), repairs)
+
+
+def _seed(name: str, message: Message, mapping: Mapping[str, dict[str, Any]], spoken: Container[str]) -> Seed:
+    about = mapped(mapping[name].get("message"))
+    parent, thoughts = _above(name, mapping, spoken)
+    if message.role is Role.ASSISTANT:
+        message = replace(message, thinking="\n\n".join(thoughts))
+    meta = mapped(about.get("metadata"))
+    ended = _FINISHED.get(str(mapped(meta.get("finish_details")).get("type")), Ended.COMPLETE)
+    created = read_time(about.get("create_time"))
+    return Seed(name, parent, message, created, ended, turn_of(message, meta.get("model_slug")))
+
+
+def _message(about: Mapping[str, Any], where: str, files: Files, repairs: list[str]) -> Message | None:
+    """None for what is not shown."""
+    content, meta = mapped(about.get("content")), mapped(about.get("metadata"))
+    role, kind = mapped(about.get("author")).get("role"), content.get("content_type")
+    if meta.get("is_visually_hidden_from_conversation") or about.get("channel") in {"analysis", "commentary"}:
+        return None
+    text = _tool_text(str(about.get("recipient")), str(kind), content)
+    if text is None and (about.get("recipient") not in _EVERYBODY or kind not in {*_TEXTS, _OUTPUT, _CODE}):
+        return None
+    if text is None and role == "tool" and kind not in {"multimodal_text", _OUTPUT}:
+        return None  # what a search found, or a note to the model
+    parts = [text] if text is not None else listed(content.get("parts")) or [content.get("text")]
+    texts = [_MARKS.sub("", said) for part in parts if (said := _words(part)).strip()]
+    pictures = list(_pictures(parts, where, files, repairs))
+    if role == "user":
+        repairs += [f"{where}: the file {name} is not read" for name in _other_files(meta)]
+        if not texts and not pictures and any(map(mapped, parts)):
+            texts = ["[picture]"]  # what was said to it is not to stand without a question
+    if not texts and not pictures:
+        return None
+    message = read_message({"role": role, "content": "\n".join(texts)}, where, {}, repairs)
+    if message is None:
+        return None
+    drawn = message.role is Role.TOOL and bool(pictures)  # the model's own picture
+    role = Role.ASSISTANT if drawn else message.role
+    return replace(message, role=role, attachments=tuple(pictures))
+
+
+def _tool_text(recipient: str, kind: str, content: Mapping[str, Any]) -> str | None:
+    """Python's code, or a document that was written, as text in Markdown. None: it is neither."""
+    parts = [part for part in listed(content.get("parts")) if isinstance(part, str)]
+    written = str(content.get("text") or "\n".join(parts))
+    if recipient == _PYTHON or (kind == _CODE and recipient in {"all", "None", ""}):
+        language = str(content.get("language") or "").replace("unknown", "") or (
+            "python" if recipient == _PYTHON else ""
+        )
+        return f"```{language}\n{written}\n```" if written.strip() else None
+    if recipient == _DOCUMENT:
+        with suppress(ValueError):
+            return str(mapped(json.loads(written)).get("content") or "")
+    return None
+
+
+def _words(part: Any) -> str:
+    """Text, or what was said aloud as it was understood."""
+    text = mapped(part).get("text", part)
+    return text if isinstance(text, str) else ""
+
+
+def _pictures(parts: list[Any], where: str, files: Files, repairs: list[str]) -> Iterator[Attachment]:
+    for place, part in enumerate(map(mapped, parts), start=1):
+        pointer = part.get("asset_pointer")
+        if not isinstance(pointer, str) or part.get("content_type") != "image_asset_pointer":
+            continue
+        found = _POINTER.search(pointer)
+        data = files(found[1]) if found else None
+        if data is not None:
+            yield picture(data, place)
+        else:
+            repairs.append(f"{where}: its picture is not beside the file")
+
+
+def _other_files(meta: Mapping[str, Any]) -> Iterator[str]:
+    for about in map(mapped, listed(meta.get("attachments"))):
+        if not str(about.get("mime_type") or about.get("mimeType") or "").startswith("image/"):
+            yield repr(str(about.get("name") or "")[:60])
+
+
+def _above(name: str, mapping: Mapping[str, Any], spoken: Container[str]) -> tuple[str | None, list[str]]:
+    """The nearest ancestor that is a message, and what was thought on the way from there."""
+    thoughts: list[str] = []
+    seen: set[str] = set()
+    at = mapped(mapping.get(name)).get("parent")
+    while isinstance(at, str) and at in mapping and at not in spoken and at not in seen:
+        seen.add(at)
+        content = mapped(mapped(mapping[at].get("message")).get("content"))
+        thoughts[:0] = [str(mapped(each).get("content") or "") for each in listed(content.get("thoughts"))]
+        at = mapping[at].get("parent")
+    return at if isinstance(at, str) and at in spoken else None, list(filter(None, thoughts))
