@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.prompt.completer import paths
+from chatcli.prompt.completer import mentions, paths
 
 IMAGES = frozenset({".png", ".jpg"})
 
@@ -86,3 +86,20 @@ def test_the_home_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("prefix", ["nowhere/c", "~nobody-here/c", "a\0b", "cat.png/"])
 def test_what_is_not_there_offers_nothing(folder: Path, prefix: str) -> None:
     assert typed(prefix) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("what is in @no", ["notes.txt"]),
+        ("what is in @images/", ["images/sun.jpg"]),
+        ('compare @"my c', ['"my cat.png"']),
+        ("what is this? ./c", ["./cat.png"]),
+        ("what is this? ./n", []),
+        ("write to me@no", []),
+        ("a line of words", []),
+        ("@notes.txt says", []),
+    ],
+)
+def test_a_file_named_in_a_message_is_completed(folder: Path, line: str, offered: list[str]) -> None:
+    assert [each.text for each in mentions(line)] == offered

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -289,6 +290,16 @@ class TestCompletion:
             seen = board.when(">>> h", then="i<enter>")
             assert reader_at(board, suggestions=[word]).read() == Line("hi")
         assert not any("greeting" in row for row in seen)
+
+    def test_a_file_behind_an_at_sign_is_offered_as_it_is_typed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "harbour.txt").write_text("x")
+        monkeypatch.chdir(tmp_path)
+        with keyboard() as board:
+            board.type("read @har")
+            board.when("harbour.txt", then="<tab> aloud<enter>")
+            assert reader_at(board).read() == Line("read @harbour.txt aloud")
 
 
 class TestToolbar:

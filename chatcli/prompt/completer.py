@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chatcli.prompt.mentions import IMAGE_ENDINGS
+
 if TYPE_CHECKING:
     from prompt_toolkit.completion import Completer
 
 _MOST = 200
+_MENTION = re.compile(r"""(?<!\S)@("[^"\n]*|'[^'\n]*|(?:[^\s\\"']|\\.)*)\Z""")
+_PATH = re.compile(r"""(?<!\S)((?:~|\.{1,2})?/(?:[^\s\\]|\\.)*|["'](?:~|\.{1,2})?/[^"'\n]*)\Z""")
 _SEPARATORS = "/\\" if os.name == "nt" else "/"
 
 
@@ -42,16 +46,31 @@ def paths(prefix: str, endings: frozenset[str] | None = None) -> list[Suggestion
     return [_suggestion(folder, entry, is_folder, quote, len(prefix)) for entry, is_folder in found[:_MOST]]
 
 
+def mentions(typed: str) -> list[Suggestion]:
+    """What a mention at the end of `typed` may become: a file behind an @; and, of pictures, the path itself."""
+    file, picture = _MENTION.search(typed), _PATH.search(typed)
+    if file is not None:
+        return paths(file[1])
+    return paths(picture[1], IMAGE_ENDINGS) if picture is not None else []
+
+
+def in_mention(typed: str) -> bool:
+    """Whether `typed` ends in a file's mention that has begun."""
+    found = _MENTION.search(typed)
+    return found is not None and found[1] != ""
+
+
 def as_completer(suggest: Callable[[str], Sequence[Suggestion]]) -> Completer:
-    """`suggest`, which is asked with the text before the cursor, as prompt_toolkit takes it."""
+    """`suggest`, asked with the text before the cursor, as prompt_toolkit takes it; and files that are mentioned."""
     from prompt_toolkit.completion import CompleteEvent, Completer, Completion
     from prompt_toolkit.document import Document
 
     class Suggestions(Completer):  # in here, because to name its base is to load prompt_toolkit
         def get_completions(self, document: Document, _: CompleteEvent) -> list[Completion]:
+            typed = document.text_before_cursor
             return [
                 Completion(each.text, -each.replaces, display=each.shown, display_meta=each.meaning)
-                for each in suggest(document.text_before_cursor)
+                for each in suggest(typed) or ([] if typed.startswith("/") else mentions(typed))
             ]
 
     return Suggestions()

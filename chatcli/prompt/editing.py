@@ -28,7 +28,7 @@ from prompt_toolkit.validation import ValidationError
 from chatcli.errors import ChatcliError
 from chatcli.prompt import block, editor, keys, toolbar
 from chatcli.prompt.answers import Listener, listen
-from chatcli.prompt.completer import Suggestion, as_completer
+from chatcli.prompt.completer import Suggestion, as_completer, in_mention
 from chatcli.prompt.history import LineHistory
 from chatcli.prompt.line import Line, Outcome, ReaderOptions
 from chatcli.prompt.pastes import Pastes
@@ -73,8 +73,8 @@ class EditedLine:
             vi_mode=options.vi,
             history=_Recall(history),
             completer=as_completer(suggest),
-            complete_while_typing=Condition(self._is_command),
-            enable_history_search=Condition(lambda: not self._is_command()),
+            complete_while_typing=Condition(self._has_menu),
+            enable_history_search=Condition(lambda: not self._has_menu()),
             reserve_space_for_menu=_MENU_ROWS,
             style=_STYLE,
             include_default_pygments_style=False,
@@ -191,6 +191,9 @@ class EditedLine:
     def _is_command(self) -> bool:
         text = self.buffer.text
         return text.startswith("/") and "\n" not in text and not self.pastes.begin(text)
+
+    def _has_menu(self) -> bool:
+        return self._is_command() or in_mention(self.buffer.document.text_before_cursor)
 
     def _continuation(self, _width: int, _line: int, wraps: int) -> str:
         return " " * len(self._options.continuation) if wraps else self._options.continuation
