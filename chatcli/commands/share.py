@@ -68,8 +68,8 @@ def import_(
     """Take in a conversation from a file and open it: chatcli's own JSON or JSONL, or that of others.
 
     Lists of role and content, requests of Ollama and OpenAI, and the exports of ChatGPT (as the ZIP they come in,
-    or unpacked) and Open WebUI can be read; what had to be guessed is said. `/import --model NAME` takes the conversation out of a model that was
-    saved in `ollama run`.
+    or unpacked) and Open WebUI can be read; what had to be guessed is said. `/import --model NAME` takes the
+    conversation out of a model that was saved in `ollama run`.
     """
     if bool(file) == (model is not None):
         raise BadArgument("A file or a model is missing.", "Usage: /import FILE, or /import --model NAME")
