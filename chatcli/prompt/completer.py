@@ -61,7 +61,7 @@ def in_mention(typed: str) -> bool:
 
 
 def as_completer(suggest: Callable[[str], Sequence[Suggestion]]) -> Completer:
-    """`suggest`, asked with the text before the cursor, as prompt_toolkit takes it; and files that are mentioned."""
+    """`suggest`, asked with the text before the cursor, and files mentioned there, as prompt_toolkit takes them."""
     from prompt_toolkit.completion import CompleteEvent, Completer, Completion
     from prompt_toolkit.document import Document
 
