@@ -61,7 +61,7 @@ def in_mention(typed: str) -> bool:
 
 
 def as_completer(suggest: Callable[[str], Sequence[Suggestion]]) -> Completer:
-    """`suggest`, asked with the text before the cursor, and files mentioned there, as prompt_toolkit takes them."""
+    """`suggest`, asked with the text before the cursor, and files mentioned there, for prompt_toolkit."""
     from prompt_toolkit.completion import CompleteEvent, Completer, Completion
     from prompt_toolkit.document import Document
 
