@@ -29,7 +29,7 @@ from chatcli.commands.places import opened
 from chatcli.conversation.message import Attachment
 from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError, Damaged, StoreError
-from chatcli.interrupt import Interrupt
+from chatcli.interrupt import Interrupt, orderly_end
 from chatcli.keeping import mend, mending
 from chatcli.loading import Loading
 from chatcli.meter import meter
@@ -65,7 +65,7 @@ FURNITURE: tuple[Setting[Any], ...] = (
 
 def run(wishes: Wishes) -> int:
     """Chat until the person leaves; the exit code."""
-    with ExitStack() as stack:
+    with orderly_end(), ExitStack() as stack:
         with quiet_keyboard():  # what is typed while the program starts waits for the first prompt
             session = build(wishes)
             stack.callback(close, session)

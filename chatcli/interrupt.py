@@ -1,35 +1,83 @@
-"""Ctrl-C while a reply is made: a flag instead of an exception, so that it can land in no wrong place."""
+"""Signals that ask a reply or the program to end: a flag instead of an exception, so that it can land in no wrong
+place.
+"""
 
 from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
+
+# The system shuts down, or the terminal's window was closed.
+_ENDS = tuple(number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None)
+
+_Handler = Callable[[int, FrameType | None], Any]
 
 
 class Interrupt:
     """While entered, the first SIGINT only makes `asked` true; a second one raises KeyboardInterrupt, for the case
-    that nobody looks. Outside the main thread it does nothing.
+    that nobody looks. Where `orderly_end` is entered around it, the signals that end the program do the same, and
+    their end comes when this is left. Outside the main thread it does nothing.
     """
 
     def __init__(self) -> None:
         self.asked = False
-        self._before: Any = None
+        self._before: dict[int, _Handler] = {}
+        self._end: int | None = None
 
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._note)
+            for number in (signal.SIGINT, *_ENDS):
+                before = signal.getsignal(number)
+                if callable(before):
+                    self._before[number] = before
+                    signal.signal(number, self._note)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-            self._before = None
+        before, self._before = self._before, {}
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if self._end is not None:
+            before[self._end](self._end, None)
 
-    def _note(self, _number: int, _frame: FrameType | None) -> None:
+    def _note(self, number: int, frame: FrameType | None) -> None:
         if self.asked:
-            raise KeyboardInterrupt
+            if number == signal.SIGINT:
+                raise KeyboardInterrupt
+            self._before[number](number, frame)
         self.asked = True
+        if number != signal.SIGINT:
+            self._end = number
+
+
+@contextmanager
+def orderly_end() -> Iterator[None]:
+    """What would end the program at once raises SystemExit in here, so that terminal and store are left in order.
+
+    A signal that is ignored (nohup) stays ignored.
+    """
+    came: list[int] = []
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+        raise SystemExit(128 + number)
+
+    in_main = threading.current_thread() is threading.main_thread()
+    taken = [number for number in _ENDS if in_main and signal.getsignal(number) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, leave)
+    try:
+        yield
+    except OSError:
+        if not came:
+            raise
+        raise SystemExit(128 + came[0]) from None  # nothing can be written to a terminal that is gone
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.faults import Engine
+from tests.faults import Engine, Hang
 from tests.test_terminal import Terminal
 
 LIGHT, DARK = b"\x1b]11;rgb:ffff/ffff/ffff\x1b\\", b"\x1b]11;rgb:1e1e/1e1e/2e2e\x1b\\"
@@ -36,6 +37,30 @@ class Answering(Terminal):
         super().__init__(*arguments, columns=columns, rows=rows, **environment)
         self._answers = dict(answers)
         self.written = b""
+
+    @property
+    def manners(self) -> tuple[int, int]:
+        """Whether the terminal echoes and waits for whole lines, and what it makes of Enter."""
+        import termios
+
+        attributes = termios.tcgetattr(self._child.fileno())
+        return attributes[3] & (termios.ECHO | termios.ICANON), attributes[0] & termios.ICRNL
+
+    def ends(self) -> int:
+        while self._read(0.2) or self._child.isalive():
+            pass
+        self.left_with = self.manners
+        return super().ends()
+
+    def signal(self, number: int) -> None:
+        self._child.kill(number)
+
+    def hang_up(self) -> None:
+        """The window goes; wait until the program has."""
+        pty = vars(self._child)["ptyproc"]
+        pty.fileobj.close()
+        self._child.wait()
+        pty.closed = self._child.closed = True
 
     def take(self, came: bytes) -> None:
         self.written += came
@@ -130,3 +155,58 @@ def test_a_picture_is_shown_when_it_is_attached_sent_and_looked_at_again(
         pictures = len(re.findall(rb"\x1b_G|\x1bP[\d;]*q|\x1b\]1337", person.written))
     assert found == (4 if begins else 0)
     assert bool(pictures) == bool(begins)
+
+
+def conversation(url: str) -> str:
+    """What the next start has of it."""
+    with answering("--continue", answers={}, OLLAMA_HOST=url) as person:
+        return person.see("Send a message")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_in_mid_reply_leaves_terminal_and_reply_in_order(number: signal.Signals) -> None:
+    with Engine() as engine:
+        engine.say("one two three four five six seven")
+        engine.script(Hang(after=4))
+        with answering("-m", "demo", answers={}, OLLAMA_HOST=engine.url) as person:
+            before = person.manners
+            person.see("Send a message")
+            person.enter("count")
+            person.see("one")
+            person.until(lambda: person.written.count(b"\x1b[?25l") > 0)
+            person.signal(number)
+            assert person.ends() == 128 + number
+            assert person.written.rindex(b"\x1b[?25h") > person.written.rindex(b"\x1b[?25l")
+            assert person.left_with == before
+            assert person.written.count(b"Traceback") == 0
+        text = conversation(engine.url)
+        assert "(stopped)" in text
+        assert "one two" in text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_at_the_prompt_leaves_the_terminal_in_order(number: signal.Signals) -> None:
+    with Engine() as engine, answering("-m", "demo", answers={}, OLLAMA_HOST=engine.url) as person:
+        before = person.manners
+        person.see("Send a message")
+        person.press("half a line")
+        person.see("half a line")
+        person.signal(number)
+        assert person.ends() == 128 + number
+        assert person.left_with == before
+        assert person.written.rindex(b"\x1b[?2004l") > person.written.rindex(b"\x1b[?2004h")
+        assert person.written.count(b"Traceback") == 0
+
+
+def test_a_window_that_is_closed_in_mid_reply_costs_nothing_of_it() -> None:
+    with Engine() as engine:
+        engine.say("one two three four five six seven")
+        engine.script(Hang(after=4))
+        with answering("-m", "demo", answers={}, OLLAMA_HOST=engine.url) as person:
+            person.see("Send a message")
+            person.enter("count")
+            person.see("one")
+            person.hang_up()
+        text = conversation(engine.url)
+        assert "(stopped)" in text
+        assert "one two" in text
