@@ -245,6 +245,20 @@ def test_a_conversation_becomes_a_model_and_comes_back_out_of_it(stored: Session
         do(stored, "import --model nope")
 
 
+def test_what_a_models_own_modelfile_says_is_not_taken_for_the_conversation(
+    session: Session, engine: Engine
+) -> None:
+    do(session, "model demo-brief")
+    engine.say("Seven.")
+    say(session, "a prime")
+    followed(session, do(session, "save --model prime-chat"))
+    made = next(received.body for received in engine.requests if received.path == "/api/create")
+    assert len(made["messages"]) > 2
+    assert isinstance(do(session, "import --model prime-chat"), Opened)
+    assert said(session) == ["a prime", "Seven."]
+    assert session.conversation.settings["model"] == "demo-brief"
+
+
 def test_an_html_page_is_highlighted_and_harmless(session: Session, engine: Engine, tmp_path: Path) -> None:
     engine.say("# Hi\n\n<script>alert(1)</script>\n\n```python\nprint(1)\n```\n\n[x](javascript:alert(1))")
     say(session, "go <b>")

@@ -12,9 +12,9 @@ from chatcli.commands.chats import give_name
 from chatcli.commands.models import model_words
 from chatcli.commands.outcome import Confirm, Opened, Outcome, Show, Watch
 from chatcli.commands.registry import command
-from chatcli.conversation.message import Role
+from chatcli.conversation.message import Message, Role
 from chatcli.conversation.tree import Conversation
-from chatcli.errors import BadArgument, UserError
+from chatcli.errors import BadArgument, ChatcliError, UserError
 from chatcli.paths import write_private
 from chatcli.prompt.completer import paths
 from chatcli.render.views import Note
@@ -91,9 +91,10 @@ def saved_in(session: Session, model: str) -> ImportedChat:
     known = session.client.get().model(model)
     if not known.messages:
         raise UserError(f"{known.name} has no messages in it.", "Only models saved in a chat have.")
-    chat = chat_of(known.messages, known.name)
+    base = known.details.get("parent_model", "").removesuffix(":latest")
+    chat = chat_of(known.messages[_brought_by(session, base, known.messages) :], known.name)
     settings = {
-        table.MODEL.name: known.details.get("parent_model", "").removesuffix(":latest"),
+        table.MODEL.name: base,
         table.SYSTEM.name: known.system,
         table.NUM_CTX.name: str(known.num_ctx or ""),
     }
@@ -101,6 +102,15 @@ def saved_in(session: Session, model: str) -> ImportedChat:
     if table.MODEL.name not in chat.conversation.settings:
         chat.repairs.append(f"{known.name} does not say which model it was made of; the model stays as it is")
     return chat
+
+
+def _brought_by(session: Session, base: str, messages: tuple[Message, ...]) -> int:
+    """How many of the first messages are the Modelfile's of the model it was made of, which adds them itself."""
+    try:
+        own = session.client.get().model(base).messages if base else ()
+    except ChatcliError:
+        return 0
+    return len(own) if messages[: len(own)] == own and len(own) < len(messages) else 0
 
 
 def take_in(session: Session, chat: ImportedChat) -> Conversation:
