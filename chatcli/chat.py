@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -11,10 +12,10 @@ from chatcli.attaching import attached
 from chatcli.build import Wishes, build, close, new_conversation
 from chatcli.conversation.events import Text
 from chatcli.conversation.message import Message
-from chatcli.errors import BadReply
+from chatcli.errors import BadReply, UserError
 from chatcli.paths import write_private
 from chatcli.prompt.attachments import read_image
-from chatcli.turn import ask, stream
+from chatcli.turn import answered, ask, stream
 
 
 class Chat:
@@ -51,6 +52,7 @@ class Chat:
             **settings,
         }
         self._session = build(Wishes({name: value for name, value in given.items() if value}))
+        self._warn()
 
     def send(self, text: str, images: Sequence[str | Path] = (), files: Sequence[str | Path] = ()) -> str:
         """Say `text`, with these picture files and texts, and get the whole reply. `files` are what /file takes:
@@ -68,7 +70,8 @@ class Chat:
             for event in events:
                 if isinstance(event, Text):
                     yield event.text
-        if self._session.conversation.tip == question.parent:
+        self._warn()
+        if answered(self._session, question) is None:
             raise BadReply("The model's reply had no text.", "Ask again, or try another model.")
 
     def clear(self) -> None:
@@ -85,15 +88,26 @@ class Chat:
         return (Message.system(system), *said) if system else said
 
     def save(self, file: str | Path) -> None:
-        """Write the conversation to a file of its owner's: .md, .json, .jsonl or .html. Raises BadFile."""
-        from chatcli.store.transfer import export
+        """Write the conversation to a file of its owner's, as its ending says: .md, .json, .jsonl (both with all
+        branches), or .html (one page with its pictures and highlighted code). Raises BadFile, UserError.
+        """
+        from chatcli.commands.share import EXPORTS, exported
 
-        path = Path(file)
-        whole = self._session.store.whole(self._session.conversation.id)
-        write_private(path, export(whole, path.suffix[1:]))
+        path = Path(file).expanduser()
+        if path.suffix.lower() not in EXPORTS:
+            raise UserError(f"What is {path} to be?", f"Name a file that ends in {', '.join(EXPORTS)}.")
+        if not self._session.conversation.id:
+            raise UserError("Nothing has been said yet, so there is nothing to save.")
+        text = exported(self._session, self._session.conversation.id, EXPORTS[path.suffix.lower()])
+        write_private(path, text)
 
     def close(self) -> None:
         close(self._session)
+
+    def _warn(self) -> None:
+        """What the program would say of the store: that it was damaged, or cannot be written."""
+        while self._session.warnings:
+            warnings.warn(self._session.warnings.pop(0), stacklevel=4)
 
     def __enter__(self) -> Chat:
         return self

@@ -11,7 +11,7 @@ import pytest
 from chatcli import Chat
 from chatcli.client.models import Model
 from chatcli.conversation.message import Role
-from chatcli.errors import Missing
+from chatcli.errors import Missing, UserError
 from chatcli.window import memory_of_window, next_window
 from tests.faults import Engine
 
@@ -42,6 +42,24 @@ def test_a_chat_leaves_nothing_on_disk_unless_asked_to(home: Path) -> None:
             chat.save(home / "chat.md")
         assert list(home.rglob("*.db"))
         assert "hi" in (home / "chat.md").read_text(encoding="utf-8")
+
+
+def test_a_page_is_highlighted_and_has_its_pictures(tmp_path: Path) -> None:
+    picture = tmp_path / "dot.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n" + b"dot")
+    with Engine() as engine, Chat("demo-vision", host=engine.url) as chat:
+        engine.say("A dot:\n\n```python\nprint('.')\n```\n")
+        with pytest.raises(UserError, match="Nothing has been said"):
+            chat.save(tmp_path / "chat.html")
+        chat.send("what is this", images=[picture])
+        chat.save(tmp_path / "chat.html")
+        with pytest.raises(UserError, match="pdf"):
+            chat.save(tmp_path / "chat.pdf")
+        chat.clear()
+        assert chat.messages == ()
+    page = (tmp_path / "chat.html").read_text(encoding="utf-8")
+    assert '<span class="nb">print</span>' in page
+    assert 'src="data:image/png;base64,' in page
 
 
 def test_its_errors_are_chatclis_own() -> None:
