@@ -25,7 +25,7 @@ from chatcli.commands.outcome import (
     Show,
     Watch,
 )
-from chatcli.commands.places import opened
+from chatcli.commands.places import grown_elsewhere, opened
 from chatcli.conversation.message import Attachment
 from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError, Damaged, StoreError
@@ -202,6 +202,7 @@ class Loop:
         question: Node | None = None
         try:
             self._settle_model()
+            self._look_elsewhere()
             said, found = find_in(text, Path.cwd())
             found = (*found, *self._attach(mentioned(said)))
             said = without_passwords(said)
@@ -265,6 +266,7 @@ class Loop:
                 self._send(text)
             case Reply(question, onward, home, model):
                 try:
+                    self._look_elsewhere()
                     self._listen(question, onward, model)
                 finally:
                     if home is not None and answered(self._session, question) is None:
@@ -273,6 +275,11 @@ class Loop:
                 self._show_where_it_stands(note)
             case Quit():
                 self._leaving = True
+
+    def _look_elsewhere(self) -> None:
+        """Say where another program has gone on with this conversation."""
+        if told := grown_elsewhere(self._session):
+            self._screen.show(Note(told, "quiet"))
 
     def _show_where_it_stands(self, note: str) -> None:
         conversation = self._session.conversation

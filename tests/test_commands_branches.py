@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chatcli.build import Wishes, build, close
 from chatcli.commands import everything
 from chatcli.commands.outcome import Choose, Opened, Prefill, Reply
+from chatcli.commands.places import grown_elsewhere
 from chatcli.commands.tree import WIDTH, draw, tips_of
 from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.tree import Ended
@@ -223,3 +225,29 @@ def test_any_tree_is_drawn_with_every_end_in_it_and_nothing_twice(twigs: list[Tw
     assert drawn + left_out == len(twigs)
     assert all(cells(line) <= WIDTH + 3 for line in lines if line.count("│") < 10)
     assert {each.twig.id for each in tips_of(twigs, tip, {})} == ends | {tip}
+
+
+def test_a_conversation_that_grows_elsewhere_says_so_once(forked: Session, engine: Engine) -> None:
+    """Two programs on one conversation: the second to speak adds a branch, and both are told."""
+    other = build(Wishes({"host": engine.url, "model": "demo"}, resume=True))
+    assert grown_elsewhere(forked) == grown_elsewhere(other) == ""
+    engine.say("Said there.", "Said here.")
+    say(other, "from there")
+    assert grown_elsewhere(other) == ""
+    told = grown_elsewhere(forked)
+    assert "message 6, demo: Said there." in told
+    assert grown_elsewhere(forked) == ""
+    say(forked, "from here")
+    assert said(forked)[-2:] == ["from here", "Said here."]
+    assert said(forked)[:4] == said(other)[:4]
+    assert "Said here." in grown_elsewhere(other)
+    do(forked, told.rpartition("/")[2])
+    assert said(forked) == said(other)
+    close(other)
+
+
+def test_what_was_said_before_on_other_branches_is_not_growth(forked: Session, engine: Engine) -> None:
+    do(forked, "goto 1")
+    again = build(Wishes({"host": engine.url, "model": "demo"}, resume=True))
+    assert grown_elsewhere(again) == ""
+    close(again)

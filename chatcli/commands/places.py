@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 from chatcli.build import open_conversation
 from chatcli.commands.outcome import Opened, Outcome
-from chatcli.commands.tree import BEFORE
+from chatcli.commands.tree import BEFORE, cut, standing
 from chatcli.conversation.tree import Ended
 from chatcli.errors import NotFound
 from chatcli.session import Session
 from chatcli.store import places
+
+# Columns of a message that is told of.
+SHOWN = 50
 
 
 def address(text: str) -> int | None:
@@ -54,6 +57,17 @@ _UNFINISHED = {
     Ended.BROKEN: "broke off",
     Ended.INTERRUPTED: "was interrupted when chatcli ended",
 }
+
+
+def grown_elsewhere(session: Session) -> str:
+    """What to say, once, where another program has gone on with this conversation since it was last looked at."""
+    conversation = session.conversation
+    newest = session.store.read(places.newest, conversation.id) if conversation.id else None
+    if newest is None or newest.id <= conversation.latest:
+        return ""
+    conversation.latest = newest.id
+    said = cut(standing(newest), SHOWN)
+    return f"This conversation has grown elsewhere too, to message {newest.number}, {said} /goto @{newest.id}"
 
 
 def jump(session: Session, node: int | None) -> None:

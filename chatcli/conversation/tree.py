@@ -41,7 +41,8 @@ class Conversation:
 
     `load(id)` fetches a node together with some of its ancestors, so that opening a long conversation costs
     what its end costs; without it all nodes are here already. `find(tip, number)` gives the id of the message of
-    that number on the path to `tip`, without walking there.
+    that number on the path to `tip`, without walking there. `latest` is the newest node known of, on any branch:
+    where the store has a newer one, another program has gone on with this conversation.
     """
 
     id: int
@@ -54,6 +55,7 @@ class Conversation:
     nodes: dict[int, Node] = field(default_factory=dict)
     load: Callable[[int], Iterable[Node]] | None = None
     find: Callable[[int, int], int | None] | None = None
+    latest: int = 0
 
     def node(self, node_id: int) -> Node:
         if node_id not in self.nodes and self.load is not None:
@@ -93,6 +95,7 @@ class Conversation:
         """Put `node` in its place and the tip on it."""
         self.nodes[node.id] = node
         self.tip = node.id
+        self.latest = max(self.latest, node.id)
 
     def go_to(self, node_id: int | None) -> None:
         """Move the tip: what is said next is a child of that node (None: of nothing, a new root)."""

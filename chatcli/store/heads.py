@@ -32,11 +32,11 @@ def read(
 ) -> Conversation:
     """The conversation with the end of its path; `load` and `find` are what it fetches the rest with."""
     row = connection.execute(
-        "SELECT title, demo, tip, settings, state, names FROM conversations WHERE id = ?", (conversation,)
+        "SELECT title, demo, tip, settings, state, names, latest FROM conversations WHERE id = ?", (conversation,)
     ).fetchone()
     if row is None:
         raise missing(conversation)
-    title, demo, tip, settings, state, names = row
+    title, demo, tip, settings, state, names, latest = row
     end = nodes.ancestors(connection, conversation, tip) if tip is not None else []
     with nonsense_is_damage():
         return Conversation(
@@ -50,6 +50,7 @@ def read(
             nodes={node.id: node for node in end},
             load=load,
             find=find,
+            latest=latest,
         )
 
 

@@ -88,6 +88,13 @@ def letters_between(connection: sqlite3.Connection, conversation: int, upto: int
 
 
 @nonsense_is_damage()
+def newest(connection: sqlite3.Connection, conversation: int) -> Twig | None:
+    """What was said last in that conversation, on any branch."""
+    found = _twigs(connection, "nodes.id = (SELECT latest FROM conversations WHERE id = ?)", conversation)
+    return found[0][0] if found else None
+
+
+@nonsense_is_damage()
 def ending(connection: sqlite3.Connection, conversation: int) -> list[Twig]:
     """The last question and the last reply on the path, or what there is of them."""
     query = "SELECT tip FROM conversations WHERE id = ?"
