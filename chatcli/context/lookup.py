@@ -108,8 +108,9 @@ def _with_recall(
         block = recall.quote(chosen, here)
     if not block:
         return found
-    quoted = recall.messages_quoted([each for each in chosen if each.conversation == here], sought)
+    quoted = recall.messages_quoted([each for each in chosen if each.conversation == here], sought, results)
     some = f"{len({each.node for each in chosen})} earlier messages that fit the question"
+    some += ", by words and meaning" if results.near else ""
     return replace(_with(found, block, Kind.RECALLED, some, copies), quoted=quoted)
 
 

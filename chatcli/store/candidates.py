@@ -54,7 +54,8 @@ def candidates(connection: sqlite3.Connection, vectors: Vectors, wish: Wish) -> 
     passages = _passages(connection) if wish.all_chats else max(1, (path.end - path.first) >> SHIFT)
     said = [node for span in wish.spans for node in said_in(connection, path, span)]
     best = _best(postings, set(said), passages, most=SPARE * wish.limit)
-    near, nearest = _nearest(connection, vectors, path, wish)
+    near, likeness = _nearest(connection, vectors, path, wish)
+    nearest = nlargest(SPARE * NEAREST, likeness.items(), key=lambda item: (item[1], item[0]))
     messages = _wanted(connection, best, path, wish, wish.limit)
     messages |= _wanted(connection, nearest, path, wish, NEAREST)
     messages |= {each.node: each for each in standings(connection, said[: wish.limit])}
@@ -74,36 +75,37 @@ def candidates(connection: sqlite3.Connection, vectors: Vectors, wish: Wish) -> 
         {term: len(held) for term, held in postings.items()},
         passages,
         wish.conversation,
-        _nearness(connection, near, wish, shown),
+        _nearness(connection, near, likeness, wish, {passage for passage, _ in best}.intersection(shown)),
     )
 
 
 def _nearest(
     connection: sqlite3.Connection, vectors: Vectors, path: Scope, wish: Wish
-) -> tuple[Near, list[tuple[int, float]]]:
-    """What is near on the whole, and the nearest passages with how near they are, the best first."""
+) -> tuple[Near, dict[int, float]]:
+    """What is near on the whole, and how near the nearest passages are."""
     if wish.meaning is None:
-        return Near((), 0.0, 0.0), []
+        return Near((), 0.0, 0.0), {}
     near = vectors.nearest(connection, wish.meaning, wish.conversation, path.first, path.end)
     chosen = set(near.passages)
     if wish.all_chats:
         everywhere = vectors.nearest(connection, wish.meaning, 0, 0, 1 << 62)
         chosen.update(everywhere.passages)
         near = near if near.passages else everywhere
-    likeness = compared(connection, wish.meaning, chosen)
-    return near, nlargest(SPARE * NEAREST, likeness.items(), key=lambda item: (item[1], item[0]))
+    return near, compared(connection, wish.meaning, chosen)
 
 
 def _nearness(
-    connection: sqlite3.Connection, near: Near, wish: Wish, shown: Sequence[int]
+    connection: sqlite3.Connection, near: Near, likeness: Mapping[int, float], wish: Wish, found: set[int]
 ) -> dict[tuple[int, int], float]:
-    """For the passages shown, by how many standard deviations they are nearer than is usual."""
+    """Of the nearest passages, and those found by words, by how many standard deviations they are nearer than is
+    usual. What is neither stands beside them and is not near.
+    """
     if wish.meaning is None or not near.spread:
         return {}
-    likeness = compared(connection, wish.meaning, shown)
+    others = compared(connection, wish.meaning, found - likeness.keys())
     return {
         (passage >> SHIFT, passage & _PLACE): (value - near.usual) / near.spread
-        for passage, value in likeness.items()
+        for passage, value in {**likeness, **others}.items()
     }
 
 
