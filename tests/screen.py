@@ -29,15 +29,9 @@ class Seen(io.StringIO):
 
     def resize(self, columns: int, rows: int, *, reflow: bool = True) -> None:
         """Lines too long now go on in the next row, as in most terminals; or they are cut, as in xterm."""
-        above = len(self._screen.history.top) + self._screen.cursor.y
-        whole = ["".join(cell[0] for cell in row).rstrip() for row in self.cells[:above]]
         self.columns, self.rows = columns, rows
-        self._screen = pyte.HistoryScreen(columns, rows, history=200_000, ratio=1.0)
+        self._screen = resized(self._screen, columns, rows, reflow=reflow)
         self._stream = pyte.Stream(self._screen)
-        for row in whole:
-            size = columns if reflow else len(row)
-            parts = [row[at : at + columns] for at in range(0, max(1, len(row)), max(1, size))]
-            self._stream.feed("".join(part + "\r\n" for part in parts))
 
     @property
     def display(self) -> list[str]:
@@ -58,6 +52,19 @@ class Seen(io.StringIO):
     @property
     def cursor_is_hidden(self) -> bool:
         return bool(self._screen.cursor.hidden)
+
+
+def resized(screen: pyte.HistoryScreen, columns: int, rows: int, *, reflow: bool) -> pyte.HistoryScreen:
+    """What becomes of a screen whose cursor stands below its text; colours are lost."""
+    every = [*screen.history.top, *(screen.buffer[at] for at in range(screen.cursor.y))]
+    whole = ["".join(row[at].data for at in range(screen.columns)).rstrip() for row in every]
+    new = pyte.HistoryScreen(columns, rows, history=200_000, ratio=1.0)
+    stream = pyte.Stream(new)
+    for row in whole:
+        size = columns if reflow else len(row)
+        parts = [row[at : at + columns] for at in range(0, max(1, len(row)), max(1, size))]
+        stream.feed("".join(part + "\r\n" for part in parts))
+    return new
 
 
 def _cell(char: pyte.screens.Char) -> Cell:

@@ -20,6 +20,7 @@ from chatcli.conversation.events import Done, Event, Text, Thinking, Tick, ToolC
 from chatcli.conversation.message import ToolUse
 from chatcli.render.answer import Answer
 from chatcli.render.console import Screen
+from chatcli.render.known import Known
 from chatcli.render.views import Document
 from tests.screen import Cell, Seen
 
@@ -259,12 +260,12 @@ LONG_BLOCKS = [
 ]
 
 
-def resized(text: str, seed: int, reflow: bool) -> Seen:
+def resized(text: str, seed: int, reflow: bool, program: str = "") -> Seen:
     """A screen after `text`, which changed its size several times meanwhile."""
     chance = random.Random(seed)
     seen = Seen(80, 24)
     clock = Clock()
-    screen = Screen(seen, seen, theme="mono")
+    screen = Screen(seen, seen, theme="mono", known=Known(program=program))
     screen.size = lambda: (seen.columns, seen.rows)  # type: ignore[method-assign]
     with screen.answer("m", clock=clock) as answer:
         for piece in pieces(text, seed):
@@ -276,18 +277,37 @@ def resized(text: str, seed: int, reflow: bool) -> Seen:
 
 @pytest.mark.parametrize("text", LONG_BLOCKS, ids=["paragraph", "list", "quote", "table", "code", "nested"])
 @pytest.mark.parametrize("seed", range(6))
-def test_a_resize_in_mid_reply_loses_nothing_and_repeats_nothing(text: str, seed: int) -> None:
-    seen = "".join("".join(resized(text, seed, reflow=True).text).split())
+@pytest.mark.parametrize("program", ["", "kitty(0.35)"])
+def test_a_resize_in_mid_reply_loses_nothing_and_repeats_nothing(text: str, seed: int, program: str) -> None:
+    seen = "".join("".join(resized(text, seed, reflow=True, program=program).text).split())
     assert re.findall(r"(?:word|item|code|cell|other)\d+", seen) == re.findall(
         r"(?:word|item|code|cell|other)\d+", "".join("".join(rendered(text, 500, 500).text).split())
     )
 
 
 @pytest.mark.parametrize("text", LONG_BLOCKS[:3], ids=["paragraph", "list", "quote"])
-def test_a_terminal_that_cuts_its_lines_shows_nothing_twice(text: str) -> None:
-    seen = " ".join(resized(text, 1, reflow=False).text)
+@pytest.mark.parametrize("program", ["", "xterm(390)"])
+def test_a_terminal_that_cuts_its_lines_shows_nothing_twice(text: str, program: str) -> None:
+    seen = " ".join(resized(text, 1, reflow=False, program=program).text)
     found = re.findall(r"(?:word|item)\d+\b", seen)
     assert len(found) == len(set(found))
+
+
+@pytest.mark.parametrize(("program", "reflow"), [("kitty(0.35)", True), ("xterm(390)", False)])
+@pytest.mark.parametrize("text", [WORDS[:600], LONG_BLOCKS[1][:500], "> " + WORDS[:600]])
+def test_where_it_is_known_what_a_resize_does_the_open_text_is_drawn_anew(
+    program: str, reflow: bool, text: str
+) -> None:
+    seen = Seen(80, 40)
+    clock = Clock()
+    screen = Screen(seen, seen, theme="mono", known=Known(program=program))
+    screen.size = lambda: (seen.columns, seen.rows)  # type: ignore[method-assign]
+    with screen.answer("m", clock=clock) as answer:
+        for at, character in enumerate(text):
+            feed(answer, clock, Text(character))
+            if at in {100, 200, 300}:
+                seen.resize({100: 50, 200: 30, 300: 44}[at], 40, reflow=reflow)
+    assert seen.text == rendered(text, 44, 40).text
 
 
 def test_a_code_block_of_5000_lines_is_drawn_line_by_line() -> None:

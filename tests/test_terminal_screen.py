@@ -5,15 +5,20 @@ from __future__ import annotations
 import io
 import re
 import signal
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyte
 import pytest
 from PIL import Image
 
+from chatcli.demo.protocol import Answer, Request, Response
 from tests.faults import Engine, Hang
+from tests.screen import resized
 from tests.test_terminal import Terminal
 
 LIGHT, DARK = b"\x1b]11;rgb:ffff/ffff/ffff\x1b\\", b"\x1b]11;rgb:1e1e/1e1e/2e2e\x1b\\"
@@ -46,6 +51,14 @@ class Answering(Terminal):
         attributes = termios.tcgetattr(self._child.fileno())
         return attributes[3] & (termios.ECHO | termios.ICANON), attributes[0] & termios.ICRNL
 
+    def become(self, columns: int, rows: int, *, reflow: bool) -> None:
+        """The window is resized, at a moment in which nothing is being written."""
+        self.settle(0.15)
+        self._screen = resized(self._screen, columns, rows, reflow=reflow)
+        self._stream = pyte.ByteStream(self._screen)
+        self._child.setwinsize(rows, columns)
+        self.settle(0.25)
+
     def ends(self) -> int:
         while self._read(0.2) or self._child.isalive():
             pass
@@ -67,6 +80,32 @@ class Answering(Terminal):
         for question in [each for each in self._answers if each in self.written]:
             self._child.send(self._answers.pop(question))
         super().take(came)
+
+
+class Stages:
+    """A fault that is none: the reply waits after so many lines, each time until it is let go."""
+
+    def __init__(self, *after: int) -> None:
+        self._after = after
+        self._reached, self._let_go = threading.Semaphore(0), threading.Semaphore(0)
+
+    def __call__(self, request: Request, answer: Answer) -> Response:
+        response = answer(request)
+        return replace(response, chunks=self._lines(request, response), length=None)
+
+    def reached(self, person: Terminal) -> None:
+        person.until(lambda: self._reached.acquire(blocking=False))
+
+    def go_on(self) -> None:
+        self._let_go.release()
+
+    def _lines(self, request: Request, response: Response) -> Iterator[bytes]:
+        for at, line in enumerate(response.chunks):
+            if at in self._after:
+                self._reached.release()
+                while not self._let_go.acquire(timeout=0.05):
+                    request.pause(0)
+            yield line
 
 
 @contextmanager
@@ -210,3 +249,75 @@ def test_a_window_that_is_closed_in_mid_reply_costs_nothing_of_it() -> None:
         text = conversation(engine.url)
         assert "(stopped)" in text
         assert "one two" in text
+
+
+WORDS = " ".join(f"word{at:03}" for at in range(90))
+REPLY = "\n\n".join(
+    [
+        "# head000 head001",
+        WORDS,
+        "\n".join(f"- item{at:03} with a few more words to it" for at in range(24)),
+        "> " + " ".join(f"said{at:03}" for at in range(60)),
+        "| a | b |\n|---|---|\n" + "\n".join(f"| cell{at:03} | other{at:03} |" for at in range(24)),
+        "```python\n" + "\n".join(f"code{at:03} = {at} * {at}" for at in range(30)) + "\n```",
+        " ".join(f"last{at:03}" for at in range(60)),
+    ]
+)
+MARKS = re.compile(r"(?:head|word|item|said|cell|other|code|last)\d{3}")
+SIZES = [(80, 24), (40, 10), (200, 50)]
+RESIZES = {(80, 24): [(50, 20), (120, 40)], (40, 10): [(28, 10), (60, 16)], (200, 50): [(90, 30), (40, 12)]}
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_what_a_reply_leaves_is_whole_in_order_and_there_once(size: tuple[int, int]) -> None:
+    with (
+        Engine(pace=0.002) as engine,
+        answering("-m", "demo", answers={}, columns=size[0], rows=size[1], OLLAMA_HOST=engine.url) as person,
+    ):
+        engine.say(REPLY)
+        person.see(">>>")
+        person.enter("go")
+        person.see("last059")
+        text = person.settle()
+        assert MARKS.findall(text) == MARKS.findall(REPLY)
+        torn = [row for row in person.rows if row.strip() and MARKS.search(row) and len(row) > size[0]]
+        assert not torn
+
+
+@pytest.mark.parametrize(
+    ("size", "name", "reflow"),
+    [
+        ((80, 24), "", True),
+        ((80, 24), "kitty(0.35.2)", True),
+        ((80, 24), "XTerm(390)", False),
+        ((40, 10), "", True),
+        ((40, 10), "tmux 3.5", True),
+        ((200, 50), "foot(1.18.1)", True),
+    ],
+)
+def test_a_window_resized_in_mid_reply_loses_and_repeats_nothing(
+    size: tuple[int, int], name: str, reflow: bool
+) -> None:
+    answers = {PROGRAM: f"\x1bP>|{name}\x1b\\".encode()} if name else {}
+    stages = Stages(60, 260, 420)
+    with (
+        Engine() as engine,
+        answering("-m", "demo", answers=answers, columns=size[0], rows=size[1], OLLAMA_HOST=engine.url) as person,
+    ):
+        engine.say(REPLY)
+        engine.script(stages)
+        person.see(">>>")
+        person.until(lambda: KIND in person.written)
+        person.enter("go")
+        for to in (*RESIZES[size], size):
+            stages.reached(person)
+            person.become(*to, reflow=reflow)
+            stages.go_on()
+        person.see("last059")
+        text = "".join(person.settle().split())
+        found = MARKS.findall(text)
+        if reflow:
+            assert found == MARKS.findall("".join(REPLY.split()))
+        else:  # what such a terminal cut off of lines that were final is gone from its screen
+            assert len(found) == len(set(found))
+            assert found[-60:] == MARKS.findall(REPLY)[-60:]

@@ -106,7 +106,8 @@ class Screen:
         from chatcli.render.live import LivePage
         from chatcli.render.paint import Painter
 
-        page = LivePage(Painter(self._write), self._palette, self.size, model, thinking, clock, waits)
+        painter = Painter(self._write, self._known.reflows)
+        page = LivePage(painter, self._palette, self.size, model, thinking, clock, waits)
         return Answer(page, clock)
 
     def progress(self, steps: Iterable[Progress]) -> None:

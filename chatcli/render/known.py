@@ -23,6 +23,8 @@ _SIZE = re.compile(r"\x1b\[6;(\d+);(\d+)t")
 _ATTRIBUTES = re.compile(r"\x1b\[\?([\d;]*)c")
 _MODE = re.compile(r"\x1b\[\?2027;([1-4])\$y")
 _KITTY, _ITERM = ("kitty", "ghostty"), ("iterm", "wezterm")
+_REFLOW = (*_KITTY, *_ITERM, "tmux", "foot", "vte", "konsole", "alacritty", "xterm.js", "vscode", "apple_terminal")
+_CUT = ("xterm(", "mintty")
 _MUTE = ("dumb", "unknown", "linux", "emacs", "eterm", "vt", "cons", "sun")
 
 
@@ -74,6 +76,13 @@ class Known:
         if name.startswith(_ITERM):
             return "iterm"
         return "sixel" if self.sixel and self.cell else ""
+
+    def reflows(self) -> bool | None:
+        """Whether lines too long for a narrower window go on in the next row; None where that is not known."""
+        name = self.program or _named_by_environment()
+        if name.startswith(_REFLOW) or os.environ.get("VTE_VERSION"):
+            return True
+        return False if name.startswith(_CUT) else None
 
 
 def background_by_environment() -> Background:

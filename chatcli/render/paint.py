@@ -14,10 +14,11 @@ _BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"  # terminals that know it show what 
 
 
 class Painter:
-    def __init__(self, write: Callable[[str], object]) -> None:
-        self._write = write
+    def __init__(self, write: Callable[[str], object], reflows: Callable[[], bool | None] = lambda: None) -> None:
+        self._write, self._reflows = write, reflows
         self._cursor = Cursor(write)
         self._live: list[Line] = []
+        self._over: int | None = None  # rows that the live lines take after a resize, where it is not one each
 
     def open(self) -> None:
         self._cursor.hide()
@@ -29,7 +30,11 @@ class Painter:
         """Write `final` for good, and `live` below it (of which only the end is shown where it is too tall)."""
         width, height = size
         new = [*final, *_rows(live, width, max(1, height - 2))]
-        old = self._live
+        old, over, self._over = self._live, self._over, None
+        if over is not None:
+            self._live = new[len(final) :]
+            self._write(f"{_BEGIN}\x1b[{over}A\r\x1b[J{_change([], new, width)}{_END}")
+            return
         same = 0
         while same < len(old) and same < len(new) and old[same] == new[same]:
             same += 1
@@ -43,16 +48,24 @@ class Painter:
         return self._cursor.displaced
 
     def stands(self, size: tuple[int, int]) -> bool:
-        """Whether the live lines are still where they were, on a screen of this size, and nothing below them.
+        """Whether it is known where the live lines are on a screen of this size now, with nothing below them.
 
-        Terminals differ in what they do to lines that are too long now, so no step up is taken over those.
+        Terminals differ in what they do to lines that are too long now: where that is not known, no step up is
+        taken over those.
         """
-        fits = len(self._live) < size[1] and all(line.cells <= size[0] for line in self._live)
-        return fits and not self._cursor.displaced
+        if self._cursor.displaced:
+            return False
+        rows = [-(-line.cells // size[0]) or 1 for line in self._live]
+        if max(rows, default=1) > 1:
+            reflows = self._reflows()
+            if reflows is None or sum(rows) >= size[1]:
+                return False
+            self._over = sum(rows) if reflows else len(rows)
+        return len(self._live) < size[1]
 
     def leave(self) -> list[Line]:
         """Let the live lines stand as they are, for good, and give them."""
-        self._live, left, self._cursor.displaced = [], self._live, False
+        self._live, left, self._cursor.displaced, self._over = [], self._live, False, None
         return left
 
 
