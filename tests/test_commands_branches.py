@@ -144,7 +144,7 @@ def test_a_place_gets_a_name_and_is_found_again(forked: Session) -> None:
 def test_branches_lists_every_end_and_goto_offers_them(forked: Session) -> None:
     do(forked, "branch main")
     rows = shown(do(forked, "branches")).splitlines()
-    assert rows[0].startswith("* 1 4")
+    assert rows[0].startswith("* 4")
     assert "[main] demo: because" in rows[0]
     assert rows[1].endswith("demo: one")
     outcome = do(forked, "goto")
@@ -225,6 +225,15 @@ def test_any_tree_is_drawn_with_every_end_in_it_and_nothing_twice(twigs: list[Tw
     assert drawn + left_out == len(twigs)
     assert all(cells(line) <= WIDTH + 3 for line in lines if line.count("│") < 10)
     assert {each.twig.id for each in tips_of(twigs, tip, {})} == ends | {tip}
+
+
+def test_after_going_up_the_last_question_is_the_one_on_the_path(forked: Session) -> None:
+    """Not one that was asked further down, and answered there."""
+    do(forked, "goto 2")
+    assert "reply 1 (demo)" in shown(do(forked, "diff"))
+    again = do(forked, "retry")
+    assert isinstance(again, Reply)
+    assert again.question.message.text == "a number"
 
 
 def test_a_conversation_that_grows_elsewhere_says_so_once(forked: Session, engine: Engine) -> None:

@@ -366,6 +366,15 @@ def test_what_the_shell_does_not_understand_is_said_and_prints_nothing(
 
 
 @pytest.mark.usefixtures("closed")
+def test_a_wrong_subcommand_is_answered_with_those_there_are(capfd: pytest.CaptureFixture[str]) -> None:
+    code, _, err = shell(capfd, "chats", "nonsense", "and", "more")
+    assert code == 2
+    assert "«nonsense and more»" in err
+    assert "delete, show, search" in err.replace("\n", " ")
+    assert "Did you mean: chatcli chats export?" in shell(capfd, "chats", "exprot", "--demo")[2]
+
+
+@pytest.mark.usefixtures("closed")
 def test_words_that_begin_like_a_subcommand_but_are_one_argument_are_a_prompt() -> None:
     registry = everything()
     assert registry.subcommand(["chats export"]) is None

@@ -17,7 +17,7 @@ from chatcli.commands.models import model_words
 from chatcli.commands.outcome import Choose, Outcome, Prefill, Reply, Show
 from chatcli.commands.places import address, arrive, jump, visit
 from chatcli.commands.registry import command
-from chatcli.commands.tree import BEFORE, Tip, cut, standing, tips_of
+from chatcli.commands.tree import BEFORE, Tip, cut, room, standing, tips_of
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Node
 from chatcli.errors import BadArgument, NotFound, UserError
@@ -25,9 +25,8 @@ from chatcli.prompt.line import Line
 from chatcli.render.views import Document, Listing, Note
 from chatcli.session import Session
 
-# How many branches /goto offers, and columns of what is said of each.
-CHOICES = 20
-BRIEF = 50
+# A terminal with fewer columns gets a shorter list of branches.
+NARROW = 60
 
 
 def place_words(session: Session, typed: str) -> Iterator[Word]:
@@ -120,13 +119,15 @@ def branch(
 def branches(session: Session) -> Outcome:
     """List the ends of all branches, with their names and last words; `*` marks where you are."""
     tips = _tips(session)
-    rows = tuple(
-        ("*" if tip.current else "", str(place), str(tip.twig.number), when(tip.twig.created), _described(tip))
-        for place, tip in enumerate(tips, start=1)
-    )
-    right = frozenset({"branch", "messages"})
     note = "/goto asks which one to go to; /branch NAME gives this place a name; /tree draws them all."
-    return Show.of(Listing(("", "branch", "messages", "said", "last words"), rows, right=right, note=note))
+    if room() < NARROW:
+        brief = tuple((_mark(tip), str(tip.twig.number), _described(tip, room() - 14)) for tip in tips)
+        return Show.of(Listing(("", "messages", "last words"), brief, right=frozenset({"messages"}), note=note))
+    rows = tuple(
+        (_mark(tip), str(tip.twig.number), when(tip.twig.created), _described(tip, room() - 30)) for tip in tips
+    )
+    right = frozenset({"messages"})
+    return Show.of(Listing(("", "messages", "said", "last words"), rows, right=right, note=note))
 
 
 @command("goto")
@@ -144,8 +145,8 @@ def goto(
     if anywhere is not None:
         return visit(session, anywhere)
     if not wanted:
-        tips = _tips(session)[:CHOICES]
-        labels = tuple(f"{tip.twig.number} messages, {_described(tip)}" for tip in tips)
+        tips = _tips(session)
+        labels = tuple(f"{tip.twig.number} messages, {_described(tip, room() - 20)}" for tip in tips)
         return Choose("Which branch?", labels, lambda index: arrive(session, tips[index].twig.id))
     if wanted in session.conversation.names:
         return arrive(session, session.conversation.names[wanted])
@@ -186,7 +187,7 @@ def last_question(session: Session) -> Node:
     conversation = session.conversation
     if conversation.id:
         for child in reversed(session.store.children(conversation, conversation.tip)):
-            if child.message.role is Role.USER:
+            if child.message.role is Role.USER and not session.store.children(conversation, child.id):
                 return child
     for node in conversation.back():
         if node.message.role is Role.USER:
@@ -226,9 +227,13 @@ def _tips(session: Session) -> list[Tip]:
     return tips_of(twigs, session.conversation.tip, session.conversation.names)
 
 
-def _described(tip: Tip) -> str:
+def _mark(tip: Tip) -> str:
+    return "*" if tip.current else ""
+
+
+def _described(tip: Tip, columns: int) -> str:
     names = "".join(f"[{name}] " for name in tip.names)
-    return cut(f"{names}{standing(tip.twig)}", BRIEF)
+    return cut(f"{names}{standing(tip.twig)}", columns)
 
 
 def _places(session: Session) -> Listing | Note:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -20,9 +21,13 @@ from chatcli.store.listing import find
 
 
 @command("", subcommand="chats")
-def list_(session: Session, count: Annotated[int, Arg("how many, the newest first")] = 20) -> Outcome:
+def list_(session: Session, *count: Annotated[str, Arg("how many, the newest first", whole=True)]) -> Outcome:
     """List the conversations, the newest first. With --demo only those with the demo engine."""
-    return listing(session, session.store.entries(demo=session.server.demo or None), count)
+    if count and not (len(count) == 1 and count[0].isdecimal()):
+        raise BadArgument(f"chatcli chats knows nothing of «{' '.join(count)}».", _known(count[0]))
+    return listing(
+        session, session.store.entries(demo=session.server.demo or None), int(count[0]) if count else 20
+    )
 
 
 @command("", subcommand="chats show")
@@ -126,6 +131,17 @@ def purge(session: Session, *, yes: Annotated[bool, Arg("do not ask")] = False) 
     if not trash or yes:
         return empty()
     return Confirm(f"Remove the {len(trash)} conversations in the trash for good?", empty)
+
+
+def _known(word: str) -> str:
+    """What may stand behind `chatcli chats`; the likeliest, where the word looks like one."""
+    from chatcli.commands import everything
+
+    words = [name[1] for name in everything().subcommands if name[0] == "chats" and len(name) > 1]
+    near = difflib.get_close_matches(word, words, n=1)
+    if near:
+        return f"Did you mean: chatcli chats {near[0]}?"
+    return f"A number says how many are listed; else there is chatcli chats {', '.join(words)}."
 
 
 def _one(session: Session, name: tuple[str, ...], last: bool, then: Callable[[int], Outcome]) -> Outcome:

@@ -64,10 +64,9 @@ def harmless(text: str) -> str:
 
 
 def _asking(seen: int, count: int, columns: int) -> str:
-    if seen >= count and seen < _FEW:
-        return f"Number (1-{seen}), or Enter for none: "
-    more = f"{_MORE} for more, " if seen < count else ""
-    asking = f"1-{seen} of {count}, words, {more}Enter for none: "
+    if seen >= count:
+        return f"Number (1-{seen}){', words,' if count >= _FEW else ','} or Enter for none: "
+    asking = f"1-{seen} of {count}, words, {_MORE} for more, Enter for none: "
     return asking if len(asking) < columns - _MARGIN else f"1-{seen} of {count}, words, {_MORE}, Enter: "
 
 
