@@ -166,6 +166,21 @@ def test_recall_looks_at_this_branch_only_unless_always(store: Store) -> None:
     )
 
 
+def test_always_looks_elsewhere_while_the_conversation_still_fits_whole(store: Store) -> None:
+    other = chat(store)
+    other.ask("Mathilda lives in Ghent.")
+    made = chat(store)
+    made.memory = Memory(recall="always")
+    made.ask("Mathilda plays the bassoon.")
+    plan = made.ask("What do you know of Mathilda?")
+    text = plan.messages[-1].text
+    assert "Said in other conversations" in text
+    assert "Ghent" in text
+    assert "bassoon" not in text  # it is sent word for word
+    made.memory = Memory(recall="on")
+    assert "Ghent" not in made.ask("What do you know of Mathilda?").messages[-1].text
+
+
 def test_a_small_file_stays_with_its_message(store: Store) -> None:
     made = chat(store)
     note = Attachment("text", "note.md", "text/markdown", b"Buy seven turnips.")

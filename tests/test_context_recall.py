@@ -146,9 +146,69 @@ def test_the_words_of_whom_the_question_is_about_come_first() -> None:
 
 
 def test_meaning_counts_beside_words() -> None:
-    one, other = candidate(1, "a", "car"), candidate(9, "b", minutes=300)
-    results = Found((one, other), {"car": 1}, 100, 1, near={(other.node, 0): 0.9, (one.node, 0): 0.1})
-    assert {each.candidate.number for each in recall.rank(results, terms("car"))} == {1, 9}
+    one, other, far = candidate(1, "a", "car"), candidate(9, "b", minutes=300), candidate(20, "c", minutes=600)
+    near = {(one.node, 0): 0.1, (other.node, 0): 2.0, (far.node, 0): -1.0}
+    results = Found((one, other, far), {"car": 1}, 100, 1, near)
+    assert [each.candidate.number for each in recall.rank(results, terms("car"))] == [1, 9]
+    close = replace(results, near={**near, (one.node, 0): -2.0})
+    assert [each.candidate.number for each in recall.rank(close, terms("automobile"))] == [9]
+
+
+def test_a_passage_without_a_vector_is_no_worse_for_it() -> None:
+    talk = [candidate(number, "the heron", "heron", minutes=300 * number) for number in (1, 2, 3)]
+    near = {(talk[0].node, 0): 2.5, (talk[1].node, 0): 0.5}
+    order = [each.candidate.number for each in recall.rank(replace(found(*talk), near=near), terms("heron"))]
+    assert order == [3, 1, 2]  # the third one's nearness is that of its words
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(-3, 6) | st.none(), st.integers(0, 400)), max_size=30))
+def test_every_ranking_is_in_order_and_more_nearness_never_harms(
+    rows: list[tuple[bool, float | None, int]],
+) -> None:
+    talk, minutes = [], 0
+    for number, (held, _, pause) in enumerate(rows, start=1):
+        minutes += pause
+        talk.append(candidate(number, "words", *(["heron"] if held else []), minutes=minutes))
+    near = {(one.node, 0): row[1] for one, row in zip(talk, rows, strict=True) if row[1] is not None}
+    ranking = recall.rank(replace(found(*talk), near=near), terms("heron"))
+    scores = [each.score for each in ranking]
+    assert scores == sorted(scores, reverse=True)
+    assert all(score > 0 for score in scores)
+    assert {each.candidate.number for each in recall.rank(found(*talk), terms("heron"))[:1]} <= {
+        each.candidate.number for each in ranking
+    }
+
+
+def test_what_several_sittings_say_comes_before_more_of_one() -> None:
+    early = [candidate(number, "tea", "tea") for number in (1, 4, 7)]
+    late = [candidate(number, "tea", "tea", minutes=200 + number) for number in (11, 14, 17)]
+    order = [each.candidate.number for each in recall.rank(found(*early, *late), terms("tea"))]
+    assert order == [17, 7, 14, 4, 11, 1]
+
+
+def test_the_gate_opens_for_what_is_nearer_than_chance_would_have_it() -> None:
+    one = candidate(1, "the automobile broke down")
+    results = Found((one,), {}, 600, 1, near={(one.node, 0): 4.0})
+    assert recall.fires(results, terms("Where did the car stop?"))
+    assert not recall.fires(replace(results, near={(one.node, 0): 3.0}), terms("Where did the car stop?"))
+    assert not recall.fires(replace(results, passages=100_000), terms("Where did the car stop?"))
+
+
+def test_why_a_message_is_quoted_is_said() -> None:
+    talk = [candidate(1, "car", "car"), candidate(3, "automobile"), candidate(5, "so"), candidate(7, "car", "car")]
+    near = {(talk[0].node, 0): 2.0, (talk[1].node, 0): 1.5}
+    assert recall.messages_quoted(talk, terms("car"), replace(found(*talk), near=near)) == {
+        1: "quoted for car, and near in meaning",
+        3: "quoted as near in meaning",
+        5: "quoted beside what fits the question",
+        7: "quoted for car",
+    }
+
+
+def test_quotes_from_elsewhere_only_are_said_to_be_from_there() -> None:
+    (line, day, *_) = recall.quote([candidate(1, "tea", "tea")], here=2).splitlines()
+    assert line == "Said in other conversations (may be relevant):"
+    assert day == "in another conversation, 1 March 2026"
 
 
 def test_the_gate_opens_for_questions_that_something_answers() -> None:

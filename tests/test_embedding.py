@@ -150,6 +150,12 @@ def test_a_model_that_is_not_there_or_makes_no_vectors_is_not_taken(session: Ses
     assert "demo-embed" in shown(do(session, "set embedding_model"))
 
 
+def test_doctor_says_whether_the_embedding_model_is_there(session: Session, engine: Engine) -> None:
+    assert "demo-embed is there" in shown(do(session, "doctor"))
+    engine.inside.shelf.delete("demo-embed")
+    assert "no model named demo-embed" in shown(do(session, "doctor"))
+
+
 def alone(_request: Request, _answer: Answer) -> Response:
     return whole({"models": [{"name": "demo-embed:latest"}]})
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import chatcli
 from chatcli.commands.outcome import Outcome, Show
 from chatcli.commands.registry import command
+from chatcli.embedding import embedder
 from chatcli.errors import ChatcliError, Damaged
 from chatcli.keeping import mend
 from chatcli.render.views import Listing
@@ -143,6 +144,13 @@ def _window(session: Session) -> Iterator[Finding]:
     yield Finding("window", has, remedy if short else "")
 
 
+def _embedding(session: Session) -> Iterator[Finding]:
+    name = session.settings[table.EMBEDDING_MODEL]
+    if name:
+        embedder(session, name)
+        yield Finding("embedding", f"{name} is there; recall finds by meaning, too")
+
+
 def _terminal(_session: Session) -> Iterator[Finding]:
     from chatcli.render.abilities import abilities
 
@@ -181,6 +189,7 @@ CHECKS: tuple[tuple[str, Callable[[Session], Iterator[Finding]]], ...] = (
     ("store", _store),
     ("server", _server),
     ("window", _window),
+    ("embedding", _embedding),
     ("terminal", _terminal),
     ("cache", _cache),
 )

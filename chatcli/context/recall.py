@@ -139,7 +139,7 @@ def _spread(line: Sequence[Candidate], scores: list[float]) -> list[float]:
     """The scores, a little less for what its sitting has said better: what a question needs may be in several."""
     sittings, before = _sittings(line), Counter[int]()
     spread = list(scores)
-    for place in sorted(range(len(line)), key=lambda place: -scores[place]):
+    for place in sorted(range(len(line)), key=lambda place: (-scores[place], -place)):
         spread[place] *= AGAIN ** before[sittings[place]]
         before[sittings[place]] += 1
     return spread
