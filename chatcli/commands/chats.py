@@ -4,6 +4,7 @@ others. What goes in and out of chatcli is share.py's, ways inside one conversat
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import islice
@@ -15,7 +16,7 @@ from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.outcome import Choose, Confirm, Outcome, Show, Watch
 from chatcli.commands.places import address, opened, visit
 from chatcli.commands.registry import command
-from chatcli.commands.tree import cut, standing, terminal_size
+from chatcli.commands.tree import cut, room, standing, terminal_size
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Node
 from chatcli.errors import BadArgument, ChatcliError, NotFound, UserError
@@ -30,6 +31,9 @@ from chatcli.store.title import title_of
 FOUND = 50
 # A terminal with less than this gets shorter previews.
 SMALL_ROWS, SMALL_COLUMNS = 16, 60
+# What a list takes besides titles and models, with the gaps between its columns.
+OTHER_COLUMNS = 35
+OTHER_COLUMNS_OF_FEW = 23
 
 
 def chat_words(session: Session, typed: str) -> Iterator[Word]:
@@ -198,20 +202,29 @@ def listing(session: Session, entries: list[Entry], count: int) -> Outcome:
     if not entries:
         return Show.of(Note("There is no conversation yet.", "quiet"))
     shown = entries[: max(1, count)]
-    rows = tuple(
-        (
-            "*" if entry.id == session.conversation.id else "",
-            str(entry.id),
-            entry.title,
-            str(entry.messages),
-            when(entry.updated),
-            entry.model,
-        )
-        for entry in shown
-    )
     left = f"{len(entries) - len(shown)} more, if a larger number is given." if len(entries) > len(shown) else ""
     columns = ("", "number", "title", "messages", "last used", "model")
-    return Show.of(Listing(columns, rows, right=frozenset({"number", "messages"}), note=left))
+    space = room() if sys.stdout.isatty() else sys.maxsize  # a pipe gets whole titles
+    titles = space - OTHER_COLUMNS - max(len(entry.model) for entry in shown)
+    kept: tuple[str, ...] = columns
+    if space < SMALL_COLUMNS:
+        kept, titles = ("", "number", "title", "last used"), space - OTHER_COLUMNS_OF_FEW
+    rows = tuple(
+        tuple(cell for name, cell in zip(columns, _cells(session, entry, titles), strict=True) if name in kept)
+        for entry in shown
+    )
+    return Show.of(Listing(kept, rows, right=frozenset({"number", "messages"}), note=left))
+
+
+def _cells(session: Session, entry: Entry, columns: int) -> tuple[str, ...]:
+    return (
+        "*" if entry.id == session.conversation.id else "",
+        str(entry.id),
+        cut(entry.title, max(10, columns)),
+        str(entry.messages),
+        when(entry.updated),
+        entry.model,
+    )
 
 
 def give_name(session: Session, conversation: int, name: str) -> Outcome:
