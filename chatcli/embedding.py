@@ -98,9 +98,8 @@ def _understood(session: Session, model: str, text: str) -> Generator[Event, Non
 
     def ask() -> Meaning | None:
         known = embedder(session, model)
-        made = session.client.get().embed(
-            model, [text], session.settings[table.KEEP_ALIVE], lambda: time.monotonic() > until
-        )
+        keep_alive = session.settings[table.KEEP_ALIVE]
+        made = session.client.get().embed(model, [text], keep_alive, lambda: time.monotonic() > until, asked=True)
         return Meaning(known, made[0]) if made else None
 
     asked = Later(ask)

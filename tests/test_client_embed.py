@@ -35,6 +35,16 @@ def test_texts_become_vectors_in_their_order(engine: Engine, client: Client) -> 
     assert engine.requests[-1].body == body
 
 
+def test_models_that_want_to_be_told_what_is_asked_are_told(engine: Engine, client: Client) -> None:
+    engine.inside.shelf.copy("demo-embed", "nomic-embed-text:v1.5")
+    client.embed("nomic-embed-text:v1.5", ["a heron"])
+    client.embed("nomic-embed-text:v1.5", ["which bird?"], asked=True)
+    assert [each.body["input"] for each in engine.requests] == [
+        ["search_document: a heron"],
+        ["search_query: which bird?"],
+    ]
+
+
 def test_embedding_leaves_the_chats_model_as_it_was_loaded(engine: Engine, client: Client) -> None:
     client.load("demo", {"num_ctx": 2048})
     client.embed("demo-embed", ["a heron"])

@@ -132,6 +132,30 @@ def read_vectors(answer: Mapping[str, Any], count: int, url: str) -> list[list[f
     return rows
 
 
+def to_embed(model: str, text: str, asked: bool) -> str:
+    """The text as that embedding model was trained to be given it: some want to be told what is `asked` and what
+    is searched. The server does not do it.
+    """
+    forms = next((forms for name, forms in _FORMS.items() if name in model.casefold()), ("", ""))
+    return forms[asked] + text
+
+
+# By what is in a model's name, what goes before a text that is searched and before one that is asked: as their
+# makers say it.
+_FORMS = {
+    "nomic-embed-text": ("search_document: ", "search_query: "),
+    "embeddinggemma": ("title: none | text: ", "task: search result | query: "),
+    "mxbai-embed": ("", "Represent this sentence for searching relevant passages: "),
+    "arctic-embed2": ("", "query: "),
+    "arctic-embed": ("", "Represent this sentence for searching relevant passages: "),
+    "multilingual-e5": ("passage: ", "query: "),
+    "qwen3-embedding": (
+        "",
+        "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:",
+    ),
+}
+
+
 def same_model(one: str, other: str) -> bool:
     """Whether both names mean one model: a name without a tag means its `latest`, and case does not matter."""
     return _with_tag(one) == _with_tag(other)

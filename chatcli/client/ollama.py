@@ -74,13 +74,15 @@ class Client:
         texts: Sequence[str],
         keep_alive: str | None = None,
         stopped: Callable[[], bool] = lambda: False,
+        asked: bool = False,
     ) -> list[list[float]]:
-        """A vector for each text, in their order; [] once `stopped`, asked ten times a second, says so.
+        """A vector for each text, in their order; [] once `stopped`, which is called ten times a second, says so.
+        `asked`: they are questions; else what is searched for answers.
 
         Raises Missing; Refused by a model that has no vectors to give. The server cuts a text that is too long.
         """
         kept = {} if keep_alive is None else {"keep_alive": duration(keep_alive)}
-        body = {"model": model, "input": list(texts), **kept}
+        body = {"model": model, "input": [models.to_embed(model, text, asked) for text in texts], **kept}
         with closing(self._lines("/api/embed", body, model)) as answers:
             for answer in answers:
                 if answer is not None:

@@ -70,7 +70,9 @@ def meanings(conversations: Sequence[Replayed], model: str, host: str) -> Callab
             _vectorise(client, each, embedder)
         asked = [question.text for each in conversations for question in each.questions]
         asked += [node.message.text for each in conversations for node in each.path]
-        known = {text: vector for some in _portions(asked) for text, vector in _made(client, model, some)}
+        known = {
+            text: vector for some in _portions(asked) for text, vector in _made(client, model, some, asked=True)
+        }
     return lambda text: Meaning(embedder, known[text])
 
 
@@ -82,8 +84,8 @@ def _vectorise(client: Client, replayed: Replayed, embedder: Embedder) -> None:
         vectors.keep(embedder, [(one, packed(vector)) for one, (_, vector) in zip(passages, made, strict=True)])
 
 
-def _made(client: Client, model: str, texts: Sequence[str]) -> list[tuple[str, list[float]]]:
-    return list(zip(texts, client.embed(model, texts), strict=True))
+def _made(client: Client, model: str, texts: Sequence[str], asked: bool = False) -> list[tuple[str, list[float]]]:
+    return list(zip(texts, client.embed(model, texts, asked=asked), strict=True))
 
 
 def _portions(texts: Sequence[str]) -> Iterator[Sequence[str]]:
