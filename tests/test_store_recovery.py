@@ -17,6 +17,7 @@ from chatcli.conversation.state import State
 from chatcli.conversation.tree import Conversation, Ended
 from chatcli.conversation.usage import Turn
 from chatcli.errors import Damaged, StoreError
+from chatcli.store.carving import carve
 from chatcli.store.recovery import recover
 from chatcli.store.store import Store
 
@@ -209,3 +210,12 @@ def test_a_file_in_which_there_is_nothing_is_left_alone(path: Path) -> None:
         recover(path)
     assert path.read_bytes() == b"nothing"
     assert [file.name for file in path.parent.iterdir()] == ["chatcli.db"]
+
+
+def test_pages_that_only_look_like_rows_are_passed_over(path: Path) -> None:
+    """Among them some that go on in page 0, or in pages far behind the end."""
+    noise = random.Random(3)
+    pages = [bytes([noise.choice([2, 10, 13])]) + noise.randbytes(PAGE - 1) for _ in range(400)]
+    path.parent.mkdir()
+    path.write_bytes(b"".join(pages))
+    assert list(carve(path)) == []

@@ -42,8 +42,10 @@ def carve(path: Path) -> Iterator[tuple[str, Row]]:
         count = path.stat().st_size // _PAGE
 
         def page(number: int) -> bytes:
+            if not 0 < number <= count:
+                return b""
             file.seek((number - 1) * _PAGE)
-            return file.read(_PAGE) if 0 < number <= count else b""
+            return file.read(_PAGE)
 
         for number in range(2, count + 1):  # page 1 has the schema
             content = page(number)
