@@ -84,9 +84,76 @@ text = <<~EOS
 EOS
 puts text =~ /x/i
 """,
+    "mysql": """
+/* a comment
+   in a state of its own */
+SELECT 1; -- and code again
+""",
+    "powershell": """
+<#
+.SYNOPSIS
+  A comment # with a hash.
+#>
+function Get-It { param([string]$Name) Write-Output "it's $Name" }
+""",
+    "perl": """
+my $x = 'a';
+=pod
+
+Documentation isn't code.
+
+=cut
+print <<'END';
+text
+END
+print $x;
+""",
+    "cmake": """
+#[==[
+A comment ]] that goes on
+]==]
+set(X "y")
+""",
+    "lua": """
+local s = [[
+several lines]] --[==[ a
+comment ]==] print(s)
+""",
+    "vim": """
+if exists("b:x")
+  finish
+endif
+set number
+""",
+    "cpp": """
+std::vector<uint8_t> bytes; size_t count = 0;
+// don't
+int main() { return static_cast<int>(count); }
+""",
+    "tcl": """
+# Sends a <<Changed>> event
+proc f {} { set Q . }
+""",
     "json": '{\n  "a": [1, 2.5, true],\n  "b": {"c": "d"}\n}',
     "diff": "--- a\n+++ b\n@@ -1 +1 @@\n-x\n+y\n z",
-    "markdown": "# T\n\n*a* **b** `c`\n\n- [x](y)\n\n> quoted",
+    "markdown": """
+# T
+
+*a* **b** `c`
+
+- [x](y)
+
+> quoted
+
+```python
+x = 'a'  # one
+```
+
+```
+plain
+```
+
+*d*""",
 }
 
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Protocol
 
 from pygments.lexer import ExtendedRegexLexer, Lexer, LexerContext, RegexLexer
 from pygments.lexers import get_all_lexers, get_lexer_by_name
 from pygments.lexers.data import YamlLexerContext
-from pygments.token import Comment, Error, String, _TokenType, is_token_subtype
+from pygments.token import Comment, Error, Name, String, _TokenType, is_token_subtype
+
+from chatcli.render.openers import left_open
 
 Lexed = list[tuple[_TokenType, str]]
 
@@ -33,27 +34,13 @@ _ALIASES = {
     "terminal": "console",
     "cmd": "batch",
 }
-# A lexer may take a comment or a string over several lines in one match, for which it must see its end. While the
-# end has not come, these openers, found open at the end of a line, are tried with the closer put behind it.
-_PAIRS = (
-    ("/*", "*/"),
-    ("```", "```"),
-    ('"""', '"""'),
-    ("'''", "'''"),
-    ("`", "`"),
-    ("<!--", "-->"),
-    ("--[[", "]]"),
-    ("{-", "-}"),
-    ("(*", "*)"),
-    ("#|", "|#"),
-    ("<#", "#>"),
-    ('r#"', '"#'),
-    ("'", "'"),
-    ('"', '"'),
-)
-_HEREDOC = re.compile(r"<<[-~]?\s*[\"'\\]?([A-Za-z_]\w*)")
 # Code of another language inside: the state that says so, the language, what ends it.
-_EMBEDDED = {"script-content": ("javascript", "</script"), "style-content": ("css", "</style")}
+_EMBEDDED = {
+    "script-content": ("javascript", re.compile("</script", re.IGNORECASE)),
+    "style-content": ("css", re.compile("</style", re.IGNORECASE)),
+}
+_FENCE = re.compile(r"\s*```(?:([\w-]+)(?:\s.*)?)?\Z")
+_FENCE_END = re.compile(r"^\s*```$")
 
 
 class Lexing(Protocol):
@@ -76,7 +63,8 @@ class _ByRules:
         self._lexer = lexer
         self._context = _new_context(lexer)
         self._open: tuple[re.Pattern[str], _TokenType] | None = None
-        self._inner: tuple[Lexing, str] | None = None
+        self._inner: tuple[Lexing, re.Pattern[str]] | None = None
+        self._has_fences = "markdown" in lexer.aliases
 
     def copy(self) -> _ByRules:
         twin = copy.copy(self)
@@ -87,9 +75,15 @@ class _ByRules:
 
     def line(self, text: str) -> Lexed:
         if self._inner:
-            if self._inner[1] not in text.lower():
+            if not self._inner[1].search(text):
                 return self._inner[0].line(text)
             self._inner = None
+            if self._has_fences:
+                return [(String.Backtick, text)]
+        if self._has_fences and (fence := _FENCE.match(text)):
+            inner = lexing(fence[1].lower()) if fence[1] else _AllOf(String.Backtick)
+            self._inner = (inner or _AllOf(String), _FENCE_END)
+            return [(String.Backtick, text)]
         if not self._open:
             return self._rest(text, 0)
         closer, kind = self._open
@@ -101,10 +95,10 @@ class _ByRules:
 
     def _rest(self, text: str, start: int) -> Lexed:
         edge = len(text)
-        for closer, pattern in _closers(text, start):
-            run = _Run(self._lexer, _copy_context(self._context), f"{text}\n{closer}\n", start, edge)
+        for at, closer, end in left_open(text, start):
+            run = _Run(self._lexer, _copy_context(self._context), f"{text}{closer}\n", start, edge, at)
             if run.crossed:
-                self._open, self._context = (re.compile(pattern), run.crossed), run.context
+                self._open, self._context = (re.compile(end), run.crossed), run.context
                 return run.lexed
         run = _Run(self._lexer, self._context, text + "\n", start, edge)
         if embedded := _EMBEDDED.get(run.context.stack[-1]):
@@ -113,36 +107,20 @@ class _ByRules:
         return run.lexed
 
 
-def _closers(text: str, start: int) -> Iterator[tuple[str, str]]:
-    """What may close something that the line leaves open: the text to try, and the pattern to look for then."""
-    for opener, closer in _PAIRS:
-        if _left_open(text, start, opener, closer):
-            yield closer, re.escape(closer)
-    if heredoc := _HEREDOC.search(text, start):
-        yield f"\n{heredoc[1]}", rf"^\s*{heredoc[1]}$"
-
-
-def _left_open(text: str, start: int, opener: str, closer: str) -> bool:
-    last = text.rfind(opener, start)
-    if last < 0:
-        return False
-    if opener == closer:
-        return text.count(opener, start) % 2 == 1
-    return text.find(closer, last + len(opener)) < 0
-
-
 class _Run:
     """One run of a lexer's rules over a line, which ends at `edge`; what follows is there to be looked at.
 
     Pygments does not tell the state it ends in, so its loop is done here; the rules are its own. `crossed`: what
-    the first match that goes beyond the line takes the next one for.
+    the first match that goes from `opener`, or before it, beyond the line takes the next one for.
     """
 
-    def __init__(self, lexer: RegexLexer, context: LexerContext, text: str, start: int, edge: int) -> None:
+    def __init__(
+        self, lexer: RegexLexer, context: LexerContext, text: str, start: int, edge: int, opener: int = -1
+    ) -> None:
         self.lexed: Lexed = []
         self.crossed: _TokenType | None = None
         self.context = context
-        self._lexer, self._edge = lexer, edge
+        self._lexer, self._edge, self._opener = lexer, edge, opener
         context.text, context.pos, context.end = text, start, len(text)
         rules: dict[str, Any] = lexer._tokens  # type: ignore[attr-defined]
         idle = 0
@@ -179,8 +157,9 @@ class _Run:
             context.pos = found.end()
         for at, kind, part in matched:
             if part and at < edge:
-                self.lexed.append((kind, part[: edge - at].rstrip("\n")))
+                self.lexed.append((_reclassified(self._lexer, kind, part), part[: edge - at].rstrip("\n")))
             goes_on = context.pos > edge + 1 and at <= edge + 1 < at + len(part)
+            goes_on = goes_on and found.start() <= self._opener
             if goes_on and (is_token_subtype(kind, Comment) or is_token_subtype(kind, String)):
                 self.crossed = kind
 
@@ -218,6 +197,36 @@ class _Alone:
 
     def line(self, text: str) -> Lexed:
         return list(self._lexer.get_tokens(text))
+
+
+class _AllOf:
+    """Text of one kind."""
+
+    def __init__(self, kind: _TokenType) -> None:
+        self._kind = kind
+
+    def copy(self) -> _AllOf:
+        return self
+
+    def line(self, text: str) -> Lexed:
+        return [(self._kind, text)]
+
+
+def _reclassified(lexer: RegexLexer, kind: _TokenType, part: str) -> _TokenType:
+    """What the lexer makes of a name once its rules are done with it: the types of C, the commands of Vim."""
+    if not is_token_subtype(kind, Name) or type(lexer).get_tokens_unprocessed is RegexLexer.get_tokens_unprocessed:
+        return kind
+    return _kind_alone(lexer, kind, part)
+
+
+@lru_cache(maxsize=4096)
+def _kind_alone(lexer: RegexLexer, kind: _TokenType, word: str) -> _TokenType:
+    """The word is lexed by itself, with and without what the lexer adds to its rules."""
+    if isinstance(lexer, ExtendedRegexLexer):
+        return kind
+    by_rules = [found[1] for found in RegexLexer.get_tokens_unprocessed(lexer, word)]
+    by_all = [found[1] for found in lexer.get_tokens_unprocessed(word)]
+    return by_all[0] if by_rules == [kind] and len(by_all) == 1 else kind
 
 
 @lru_cache(maxsize=32)

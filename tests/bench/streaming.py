@@ -1,11 +1,12 @@
 """What drawing a reply costs, and how long its words are on their way: one JSON line.
 
-    python -m tests.bench.streaming [FILE] [--sizes 1000,4000,16000,64000]
+    python -m tests.bench.streaming [FILE] [--sizes 1000,4000,16000,64000] [--code FOLDER]
 
 Pieces arrive at 50 a second, with a pause of 1.5 s after every 400, in simulated time: the time between them is
 not waited for, the time that drawing takes is added. The refresh policy is the one that ships. Beside it:
 (a) writing the raw text, (b) rendering it once with Rich at its end, (c) rich.live with all Markdown at 10 Hz
-(measured at some lengths, extrapolated to all refreshes). Costs are CPU seconds.
+(measured at some lengths, extrapolated to all refreshes). Costs are CPU seconds. `colours` are rows whose colours
+differ (colours.py), of FOLDER's code too.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from chatcli.render.lines import Line
 from chatcli.render.live import LivePage
 from chatcli.render.paint import Painter
 from chatcli.render.theme import Palette
+from tests.bench.colours import colours
 from tests.bench.corpus import code_lines, cut, reply
 
 RATE = 50.0
@@ -227,6 +229,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("file", nargs="?", type=Path)
     parser.add_argument("--sizes", default="1000,4000,16000,64000")
+    parser.add_argument("--code", type=Path)
     asked = parser.parse_args()
     ours(
         reply("code", 300) + reply("prose", 300)
@@ -243,6 +246,7 @@ def main() -> None:
         "results": results,
         "code_block_of_5000_lines": ours(cut(code_lines(5000))),
         "memory": memory(reply("code", 100_000)),
+        "colours": colours([reply("prose", 4000), reply("code", 4000)], asked.code),
         "goals": {
             name: {"goal": goal, "found": figures[name], "met": figures[name] <= goal}
             for name, goal in GOALS.items()
