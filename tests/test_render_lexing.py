@@ -39,6 +39,24 @@ static int add(int a, int b) {
     three */
 }
 """,
+    "c++": """
+int is_in(void *data, const char *name,
+          const char *other)
+{
+    return f(name);
+}
+void declared(int a,
+              int b);
+void empty(void *data) {}
+static bool last(
+    int a
+) {
+    return a;
+}
+Thing::Thing(int a)
+    : a_(a) {}
+int x = 1;
+""",
     "bash": """
 cat <<EOF > file
 [section]  # no comment

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 
 from pygments.lexer import ExtendedRegexLexer, Lexer, LexerContext, RegexLexer
 from pygments.lexers import get_all_lexers, get_lexer_by_name
+from pygments.lexers.c_cpp import CFamilyLexer
 from pygments.lexers.data import YamlLexerContext
-from pygments.token import Comment, Error, Name, String, _TokenType, is_token_subtype
+from pygments.token import Comment, Error, Name, Punctuation, String, _TokenType, is_token_subtype
 
 from chatcli.render.openers import left_open
 
@@ -53,6 +54,8 @@ def lexing(language: str) -> Lexing | None:
     lexer = _lexer(language)
     if lexer is None:
         return None
+    if isinstance(lexer, CFamilyLexer):
+        return _OfC(lexer)
     return _ByRules(lexer) if isinstance(lexer, RegexLexer) else _Alone(lexer)
 
 
@@ -105,6 +108,49 @@ class _ByRules:
             inner = lexing(embedded[0])
             self._inner = (inner, embedded[1]) if inner else None
         return run.lexed
+
+
+class _OfC(_ByRules):
+    """C and its kin: the head of a function may go on before the brace comes by which Pygments knows it. So a line
+    is tried with that brace behind it; where it was a declaration, Pygments would have said the same.
+    """
+
+    def __init__(self, lexer: RegexLexer) -> None:
+        super().__init__(lexer)
+        self._in_head = False
+
+    def line(self, text: str) -> Lexed:
+        if self._in_head:
+            return self._head(text)
+        return self._begun(text) or super().line(text)
+
+    def _begun(self, text: str) -> Lexed:
+        """The line as the first of a function's head, nothing where it is none, or all of it."""
+        missing = text.count("(") - text.count(")")
+        if (
+            "(" not in text
+            or missing < 0
+            or set("{};") & set(text)
+            or self._open
+            or self._context.stack != ["root"]
+        ):
+            return []
+        whole = f"{text}{')' * missing}\n{{\n"
+        run = _Run(self._lexer, _copy_context(self._context), whole, 0, len(text))
+        self._in_head = run.context.stack[1:2] == ["function"]
+        return run.lexed if self._in_head else []
+
+    def _head(self, text: str) -> Lexed:
+        end = min((at for at in (text.find("{"), text.find(";")) if at >= 0), default=len(text))
+        self._context.stack = ["root", "statement"]
+        lexed = _Run(self._lexer, self._context, text[:end] + "\n", 0, end).lexed
+        self._context.stack = ["root"]
+        if end == len(text):
+            return lexed
+        self._in_head = False
+        if text[end] == "{":
+            self._context.stack.append("function")
+        return [*lexed, (Punctuation, text[end]), *self._rest(text, end + 1)]
 
 
 class _Run:
