@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chatcli.client import address
+from chatcli.conversation.usage import in_tokens
 from chatcli.errors import (
     BadReply,
     CannotSee,
@@ -116,7 +117,7 @@ def _json(text: str) -> Any:
 def _too_long(refusal: Refusal) -> ContextTooLong:
     needed = _tokens(r"request \((\d+) tokens\)|n_prompt_tokens\W+(\d+)", refusal.body)
     available = _tokens(r"context size \((\d+) tokens\)|n_ctx\W+(\d+)", refusal.body)
-    sizes = [f"it has {needed} tokens"] if needed else []
+    sizes = [f"it has {in_tokens(needed)}"] if needed else []
     sizes += [f"the window has {available}"] if available else []
     return ContextTooLong(
         f"The request does not fit the context window{': ' if sizes else ''}{', '.join(sizes)}.",

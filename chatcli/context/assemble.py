@@ -21,6 +21,7 @@ from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Kind, Part, Plan
 from chatcli.conversation.state import State, Summary
 from chatcli.conversation.tree import Node
+from chatcli.conversation.usage import in_tokens
 from chatcli.errors import ContextTooLong
 
 
@@ -121,7 +122,7 @@ def _asked(question: Sequence[Node], system: int, budget: Budget, copies: Copies
 
 
 def _too_long(budget: Budget, needed: int, biggest: Sequence[tuple[str, int]]) -> ContextTooLong:
-    sizes = ", ".join(f"{name} {tokens} tokens" for name, tokens in biggest)
+    sizes = ", ".join(f"{name} {in_tokens(tokens)}" for name, tokens in biggest)
     return ContextTooLong(
         f"This does not fit the context window of {budget.window} tokens even without any history: {sizes}; "
         f"there is room for {max(0, budget.most)}.",

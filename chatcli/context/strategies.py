@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from chatcli.context.cut import LOW_WATER, newest_that_fit, since_cut, stable_cut
 from chatcli.conversation.state import State
 from chatcli.conversation.tree import Node
+from chatcli.conversation.usage import in_tokens
 from chatcli.errors import ContextTooLong
 
 
@@ -45,7 +46,7 @@ def full(need: Need) -> Choice:
     needed = sum(map(need.cost, history))
     if needed > need.room:
         raise ContextTooLong(
-            f"The whole conversation no longer fits: history has {needed} tokens, the window has room for "
+            f"The whole conversation no longer fits: history has {in_tokens(needed)}, the window has room for "
             f"{max(0, need.room)}.",
             "/set strategy auto goes on without the oldest messages, /set num_ctx takes a larger window, "
             "/clear begins anew.",
