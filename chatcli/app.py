@@ -188,8 +188,8 @@ class Loop:
         try:
             step()
         except Damaged as error:
-            self._screen.error(Damaged(error.message, "Saving what can be read of it..."))
-            mend(self._session)
+            self._screen.error(Damaged(error.message, "Saving what can be read..."))
+            mend(self._session, error)
             self._warn()
         except ChatcliError as error:
             self._screen.error(error)

@@ -26,6 +26,7 @@ ChatcliError
 │   ├── NoRoom           the disk is full
 │   ├── TooNew
 │   └── Damaged
+│       └── Replaced     another chatcli has put a recovered store in its place
 └── ConfigError          the settings file
 
 They are caught in two places only: the loop (shows them and goes on) and the shell's side (stderr, exit code).
@@ -159,6 +160,10 @@ class TooNew(StoreError):
 
 
 class Damaged(StoreError):
+    pass
+
+
+class Replaced(Damaged):
     pass
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from chatcli.conversation.tree import Conversation
-from chatcli.errors import Damaged, NotFound, StoreError
+from chatcli.errors import Damaged, NotFound, Replaced, StoreError
 from chatcli.paths import Paths
 from chatcli.session import Session, Vectorising
 from chatcli.settings import table
@@ -62,7 +62,7 @@ def keep_vectors(session: Session, work: Vectorising | None) -> None:
 def go_on(session: Session, error: StoreError) -> None:
     """The store takes no more: mend it where it is damaged, else go on in memory. Says so."""
     if isinstance(error, Damaged):
-        mend(session)
+        mend(session, error)
         return
     session.warnings.append(
         f"{error.message} What is said from now on is kept in memory only; /set save on tries the disk again."
@@ -91,33 +91,59 @@ def mending(session: Session, step: Callable[[], T]) -> T:
     """Take `step`; should the store prove damaged, once more with what was saved of it."""
     try:
         return step()
-    except Damaged:
-        mend(session)
+    except Damaged as error:
+        mend(session, error)
         return step()
 
 
-def mend(session: Session) -> None:
+def mend(session: Session, error: Damaged) -> None:
     """The store proved damaged: go on with a new one that has all that can be read of it, and what is in memory of
-    this conversation. Says so. Where nothing can be read, what is in memory goes on there.
+    this conversation; or, where another chatcli has done that meanwhile, with its new one and a copy of this
+    conversation. Says so. Where nothing can be read, what is in memory goes on there.
     """
-    opened = session.conversation
-    session.store.close()
+    opened, before = session.conversation, session.store
+    copy = _copied(before, opened) if isinstance(error, Replaced) else None
+    before.close()
     try:
-        told, now = _recovered(session.paths, opened if opened.id else None)
-        session.warnings.append(told)
-        session.store = Store.open(session.paths.store)
-    except StoreError as error:
-        session.warnings.append(f"{error.message} What is said now is kept in memory only. {error.hint}")
+        session.store, now = _taken_over(session, error, copy) if copy is not None else _recovered_open(session)
+    except StoreError as worse:
+        session.warnings.append(f"{worse.message} What is said now is kept in memory only. {worse.hint}")
         session.settings.put("save", "off", Layer.SET)
         session.store, now = Store.open(None), None
         if opened.nodes:
-            from chatcli.store.imported import loaded_part
-
-            now = session.store.take_in(loaded_part(opened)).id
+            now = session.store.take_in(_loaded(opened)).id
     session.conversation = Conversation(id=0, demo=session.server.demo)
     if now is not None:
         session.conversation = session.store.conversation(now)
     _forget_numbers(session)
+
+
+def _recovered_open(session: Session) -> tuple[Store, int | None]:
+    """The new store, and where the conversation on the table is in it."""
+    told, now = _recovered(session.paths, session.conversation if session.conversation.id else None)
+    session.warnings.append(told)
+    return Store.open(session.paths.store), now
+
+
+def _taken_over(session: Session, error: Damaged, copy: Conversation) -> tuple[Store, int | None]:
+    """The store that another chatcli has put there, and where the copy is in it."""
+    store = Store.open(session.paths.store)
+    session.warnings.append(f"{error.message} This conversation goes on there, as a copy.")
+    return store, store.take_in(copy).id if copy.nodes else None
+
+
+def _copied(store: Store, conversation: Conversation) -> Conversation:
+    """All of it, or where it cannot be read any more what is in memory."""
+    try:
+        return store.whole(conversation.id) if conversation.id else conversation
+    except StoreError:
+        return _loaded(conversation)
+
+
+def _loaded(conversation: Conversation) -> Conversation:
+    from chatcli.store.imported import loaded_part
+
+    return loaded_part(conversation)
 
 
 def _forget_numbers(session: Session) -> None:

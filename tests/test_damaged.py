@@ -126,6 +126,23 @@ def test_the_doctor_says_what_came_of_it(path: Path, opened: Callable[[], Sessio
     assert kept(path)[0].name in shown(again)
 
 
+def test_another_chatcli_goes_on_in_the_new_store_too(
+    path: Path, opened: Callable[[], Session], engine: Engine
+) -> None:
+    """What it has open is put aside by the one that recovers; what it says must not go there."""
+    one, other = opened(), opened()
+    before = said(one)
+    damage(path, *pages_of(path, "search_data"))
+    do(one, "doctor")
+    engine.say("You too.")
+    say(other, "and I?")
+    assert said(other)[:-2] == before
+    assert "in the place of" in other.warnings[0]
+    with Store.open(path) as store:
+        assert [hit.text for hit in store.search(["and I"])] == ["and I?"]
+        assert store.check() == []
+
+
 def test_where_nothing_can_be_read_one_can_still_talk(path: Path, engine: Engine) -> None:
     path.write_bytes(b"no store at all" * 10_000)
     session = build(Wishes({"host": engine.url, "model": "demo"}))

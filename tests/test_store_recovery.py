@@ -17,6 +17,7 @@ from chatcli.conversation.state import State
 from chatcli.conversation.tree import Conversation, Ended
 from chatcli.conversation.usage import Turn
 from chatcli.errors import Damaged, StoreError
+from chatcli.store import places
 from chatcli.store.carving import carve
 from chatcli.store.recovery import recover
 from chatcli.store.store import Store
@@ -64,6 +65,36 @@ def texts(path: Path) -> set[tuple[str, ...]]:
     with Store.open(path) as store:
         conversations = [store.conversation(entry.id) for entry in store.entries()]
         return {tuple(node.message.text for node in conversation.path()) for conversation in conversations}
+
+
+def lists(path: Path) -> None:
+    with Store.open(path) as store:
+        store.entries()
+        store.trash()
+        store.find("conversation")
+
+
+def outlines(path: Path) -> None:
+    with Store.open(path) as store:
+        store.outline(1)
+        store.read(places.ending, 1)
+        store.read(places.newest, 1)
+        store.children(store.conversation(1), 1)
+
+
+def hits(path: Path) -> None:
+    with Store.open(path) as store:
+        store.read(places.places, [hit.node for hit in store.search(["word", "repl*"])])
+
+
+def found(path: Path) -> None:
+    with Store.open(path) as store:
+        conversation = store.conversation(1)
+        upto = conversation.tip or 1
+        store.search(["word"], conversation=1, before=upto)
+        store.with_files(conversation, upto)
+        store.candidates(["word", "reply"], conversation=1, upto=upto)
+        conversation.message(3)
 
 
 def read(path: Path) -> set[str]:
@@ -181,8 +212,9 @@ def test_no_damage_leads_to_a_crash(
         content[start : start + len(each)] = each
     path = Path(tempfile.mkdtemp(dir=tmp_path)) / "chatcli.db"
     path.write_bytes(content[: int(len(content) * kept)])
-    with suppress(StoreError):
-        texts(path)
+    for look in (texts, lists, outlines, hits, found):
+        with suppress(StoreError):
+            look(path)
     before = path.read_bytes()
     try:
         recovered = recover(path)
@@ -219,3 +251,13 @@ def test_pages_that_only_look_like_rows_are_passed_over(path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"".join(pages))
     assert list(carve(path)) == []
+
+
+def test_a_message_that_is_missing_in_the_middle_is_damage(path: Path) -> None:
+    fill(path, 1)
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute("DELETE FROM nodes WHERE number = 7")
+    with Store.open(path) as store, pytest.raises(Damaged):
+        store.conversation(1).path()
+    assert recover(path).messages >= 20
+    read(path)

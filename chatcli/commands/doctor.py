@@ -81,9 +81,10 @@ def _store(session: Session) -> Iterator[Finding]:
         return
     if session.store.read_only is not None:
         yield Finding("store", session.store.read_only.message, session.store.read_only.hint)
-    if _is_broken(session):
+    damage = _damage(session)
+    if damage is not None:
         said = len(session.warnings)
-        mend(session)
+        mend(session, damage)
         for warning in session.warnings[said:]:
             yield Finding("store", warning, "Nothing more: chatcli goes on with the new one.")
         del session.warnings[said:]
@@ -98,11 +99,12 @@ def _store(session: Session) -> Iterator[Finding]:
     yield from _privacy(path)
 
 
-def _is_broken(session: Session) -> bool:
+def _damage(session: Session) -> Damaged | None:
     try:
-        return bool(session.store.check())
-    except Damaged:
-        return True
+        problems = session.store.check()
+    except Damaged as error:
+        return error
+    return Damaged(f"{'; '.join(problems)}.") if problems else None
 
 
 def _privacy(path: Path) -> Iterator[Finding]:

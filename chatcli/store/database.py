@@ -20,9 +20,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from chatcli.errors import StoreError
+from chatcli.errors import Replaced, StoreError
 from chatcli.paths import private_directory
-from chatcli.store.failures import translated, unwritable
+from chatcli.store.failures import SAVE_THE_REST, translated, unwritable
 from chatcli.store.migrations import from_newer, migrate, too_new
 from chatcli.store.passages import spaced
 
@@ -38,6 +38,7 @@ class Database:
         self.read_only = read_only
         self._connection = connection
         self._lock = threading.RLock()
+        self._file = _identity(path)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -49,6 +50,8 @@ class Database:
         """One transaction: all of it or nothing. `lasting` waits until the disk has it."""
         if self.read_only is not None:
             raise type(self.read_only)(self.read_only.message, self.read_only.hint)
+        if _identity(self.path) != self._file:
+            raise Replaced(f"Another program has put a new store in the place of {self.path}.", SAVE_THE_REST)
         with self._lock, translated(self.path):
             connection = self._connection
             connection.execute(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
@@ -74,6 +77,17 @@ class Database:
     def close(self) -> None:
         with self._lock, suppress(sqlite3.Error):
             self._connection.close()
+
+
+def _identity(path: Path | None) -> tuple[int, int] | None:
+    """Which file it is, whatever it is called; None for a store in memory, or where there is none any more."""
+    if path is None:
+        return None
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def open_database(path: Path | None) -> Database:

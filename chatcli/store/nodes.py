@@ -10,9 +10,9 @@ from typing import Any
 from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import Turn
-from chatcli.errors import NotFound
+from chatcli.errors import Damaged, NotFound
 from chatcli.store import passages
-from chatcli.store.failures import nonsense_is_damage
+from chatcli.store.failures import SAVE_THE_REST, nonsense_is_damage
 from chatcli.store.rows import (
     pack,
     pack_json,
@@ -133,6 +133,16 @@ def ancestors(connection: sqlite3.Connection, conversation: int, node: int) -> l
             SELECT {_COLUMNS} FROM up JOIN nodes ON id = node ORDER BY place""",  # noqa: S608
         (node, conversation, BATCH_NODES, BATCH_BYTES),
     )
+
+
+def fetched(connection: sqlite3.Connection, conversation: int, node: int) -> list[Node]:
+    """The same, of a node that has to be there."""
+    found = ancestors(connection, conversation, node)
+    if not found and connection.execute("SELECT 1 FROM nodes WHERE parent = ?", (node,)).fetchone():
+        raise Damaged(f"The store is damaged: message {node} is missing.", SAVE_THE_REST)
+    if not found:
+        raise gone()
+    return found
 
 
 def children(connection: sqlite3.Connection, conversation: int, parent: int | None) -> list[Node]:

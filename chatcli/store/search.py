@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from chatcli.conversation.hit import Hit
 from chatcli.conversation.message import Role
-from chatcli.store.failures import nonsense_is_damage
+from chatcli.errors import Damaged
+from chatcli.store.failures import SAVE_THE_REST, nonsense_is_damage
 from chatcli.store.passages import OFF, ON, SHIFT, spaced, unspaced
 from chatcli.store.rows import unpack, unpack_time
 
@@ -124,12 +125,15 @@ def _matches(
 
 
 def is_wanted(connection: sqlite3.Connection, node: int, scope: Scope) -> bool:
-    branch, number, conversation, trashed = connection.execute(
+    row = connection.execute(
         """SELECT branch, number, conversation, trashed IS NOT NULL OR latest = 0
            FROM nodes JOIN branches ON branches.id = branch JOIN conversations ON conversations.id = conversation
            WHERE nodes.id = ?""",
         (node,),
     ).fetchone()
+    if row is None:
+        raise Damaged(f"The store is damaged: message {node} is in the index only.", SAVE_THE_REST)
+    branch, number, conversation, trashed = row
     if scope.path is not None:
         return bool(number <= scope.path.get(branch, 0))
     return bool(conversation == scope.conversation) if scope.conversation is not None else not trashed

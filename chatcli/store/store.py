@@ -280,7 +280,7 @@ class Store:
     def _look_up(self, conversation: Conversation, node_id: int) -> Node:
         try:
             return conversation.node(node_id)
-        except KeyError:
+        except (KeyError, NotFound):
             raise NotFound(
                 f"There is no message {node_id} in this conversation.", "/tree shows them all."
             ) from None
@@ -288,7 +288,7 @@ class Store:
     def _fetching(self, conversation: int) -> tuple[nodes.Load, nodes.Find]:
         """What a conversation fetches with what is not loaded yet."""
         return (
-            lambda node: self.read(nodes.ancestors, conversation, node),
+            lambda node: self.read(nodes.fetched, conversation, node),
             lambda tip, number: self.read(at_number, conversation, tip, number),
         )
 
