@@ -30,6 +30,7 @@ PLENTY = 300  # a word that occurs so often needs no akin ones
 IN_ALL = 8_000  # postings that are weighed together, the rarest terms' first
 SPARE = 8  # finds are looked at for each message wanted: some are on other branches, some have several
 NEAREST = 60  # messages that are here for their meaning alone
+COMPARED = 200  # passages found by words that are compared in meaning
 
 _PLACE = (1 << SHIFT) - 1
 
@@ -75,7 +76,9 @@ def candidates(connection: sqlite3.Connection, vectors: Vectors, wish: Wish) -> 
         {term: len(held) for term, held in postings.items()},
         passages,
         wish.conversation,
-        _nearness(connection, near, likeness, wish, {passage for passage, _ in best}.intersection(shown)),
+        _nearness(
+            connection, near, likeness, wish, {passage for passage, _ in best[:COMPARED]}.intersection(shown)
+        ),
     )
 
 
