@@ -244,7 +244,7 @@ def test_a_conversation_that_grows_elsewhere_says_so_once(forked: Session, engin
     say(other, "from there")
     assert grown_elsewhere(other) == ""
     told = grown_elsewhere(forked)
-    assert "message 6, demo: Said there." in told
+    assert "message 6 there is «demo: Said there.»" in told
     assert grown_elsewhere(forked) == ""
     say(forked, "from here")
     assert said(forked)[-2:] == ["from here", "Said here."]

@@ -67,7 +67,8 @@ def grown_elsewhere(session: Session) -> str:
         return ""
     conversation.latest = newest.id
     said = cut(standing(newest), SHOWN)
-    return f"This conversation has grown elsewhere too, to message {newest.number}, {said} /goto @{newest.id}"
+    where = f"message {newest.number} there is «{said}»"
+    return f"This conversation has grown elsewhere, too: {where}. To go there: /goto @{newest.id}"
 
 
 def jump(session: Session, node: int | None) -> None:

@@ -25,8 +25,8 @@ from tests.faults import Engine
 from tests.test_terminal import Terminal
 
 REPLY = " ".join(f"w{number}" for number in range(180))
-# Seconds between two pieces of a reply: one takes about 3 seconds.
-PACE = 0.008
+# Seconds between two pieces of a reply: one takes about 2 seconds.
+PACE = 0.005
 # What was sent longer ago than this is stored.
 LATEST = 1.0
 
