@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatcli import turn
 from chatcli.client.thinking import untagged
 from chatcli.conversation.events import Done, Event, Text, Thinking, Tick
 from chatcli.errors import StreamBroken
+from chatcli.session import Session
+from tests.faults import Engine
 
 END = Done("stop")
 
@@ -116,3 +119,12 @@ def test_closing_closes_what_it_reads() -> None:
     next(found)
     found.close()
     assert closed == [True]
+
+
+def test_in_a_turn_it_is_kept_as_thinking_and_not_as_text(session: Session, engine: Engine) -> None:
+    engine.say("<think>\nThey greet me.\n</think>\n\nHello.")
+    heard: list[Event] = []
+    reply = turn.answer(session, turn.ask(session, "hi"), heard.append)
+    assert reply is not None
+    assert (reply.message.thinking.strip(), reply.message.text) == ("They greet me.", "Hello.")
+    assert joined(heard) == (reply.message.thinking, "Hello.")

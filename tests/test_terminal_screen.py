@@ -211,7 +211,7 @@ def test_a_signal_in_mid_reply_leaves_terminal_and_reply_in_order(number: signal
             before = person.manners
             person.see("Send a message")
             person.enter("count")
-            person.see("one")
+            person.see("one two")
             person.until(lambda: person.written.count(b"\x1b[?25l") > 0)
             person.signal(number)
             assert person.ends() == 128 + number
@@ -237,6 +237,12 @@ def test_a_signal_at_the_prompt_leaves_the_terminal_in_order(number: signal.Sign
         assert person.written.count(b"Traceback") == 0
 
 
+def test_a_window_that_is_closed_at_the_prompt_ends_the_program() -> None:
+    with Engine() as engine, answering("-m", "demo", answers={}, OLLAMA_HOST=engine.url) as person:
+        person.see("Send a message")
+        person.hang_up()
+
+
 def test_a_window_that_is_closed_in_mid_reply_costs_nothing_of_it() -> None:
     with Engine() as engine:
         engine.say("one two three four five six seven")
@@ -244,7 +250,7 @@ def test_a_window_that_is_closed_in_mid_reply_costs_nothing_of_it() -> None:
         with answering("-m", "demo", answers={}, OLLAMA_HOST=engine.url) as person:
             person.see("Send a message")
             person.enter("count")
-            person.see("one")
+            person.see("one two")
             person.hang_up()
         text = conversation(engine.url)
         assert "(stopped)" in text
@@ -271,7 +277,7 @@ RESIZES = {(80, 24): [(50, 20), (120, 40)], (40, 10): [(28, 10), (60, 16)], (200
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_what_a_reply_leaves_is_whole_in_order_and_there_once(size: tuple[int, int]) -> None:
     with (
-        Engine(pace=0.002) as engine,
+        Engine(pace=0.001) as engine,
         answering("-m", "demo", answers={}, columns=size[0], rows=size[1], OLLAMA_HOST=engine.url) as person,
     ):
         engine.say(REPLY)

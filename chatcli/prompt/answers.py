@@ -39,15 +39,18 @@ class Listener(PosixStdinReader):
         self._held = ""
         self._open = 0  # questions whose last answer has not come
         self._until = 0.0
+        self._came = self._is_leaving = False
 
     def ask(self, questions: str) -> None:
-        if questions:
+        if questions and not self._is_leaving:
             self._open += 1
             self._until = monotonic() + _PATIENCE
             self._write(questions)
 
     def read(self, count: int = 1024) -> str:
-        text = self._held + super().read(count)
+        came = super().read(count)
+        self._came = bool(came)
+        text = self._held + came
         self._held = ""
         if "\x1b" not in text:
             return text
@@ -58,11 +61,14 @@ class Listener(PosixStdinReader):
 
     def leave(self) -> None:
         """Take the answers that are still on their way; what is typed meanwhile is nobody's any more."""
-        while self._open and monotonic() < self._until:
-            with suppress(OSError, ValueError):
-                if select.select([self.stdin_fd], [], [], _FAREWELL)[0] and (self.read() or not self.closed):
-                    continue
-            return
+        self._is_leaving = True
+        with suppress(OSError, ValueError):
+            while self._open and monotonic() < self._until:
+                if not select.select([self.stdin_fd], [], [], _FAREWELL)[0]:
+                    return
+                self.read()
+                if not self._came:  # the terminal is gone
+                    return
 
     def _take(self, found: re.Match[str]) -> str:
         answer = found[0]
