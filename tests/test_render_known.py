@@ -71,8 +71,9 @@ def test_a_terminal_that_may_show_the_question_is_not_asked(kind: str, monkeypat
     assert Known().questions() == ""
 
 
-def test_only_a_terminal_that_tells_its_name_is_asked_for_a_mode() -> None:
+def test_only_a_terminal_that_may_have_a_mode_is_asked_for_it() -> None:
     assert "2027" in Known().heed("\x1bP>|foot(1.18)\x1b\\")
+    assert Known().heed("\x1bP>|Konsole 22.12.3\x1b\\") == ""
     assert Known().heed("\x1b[?62;c") == ""
 
 

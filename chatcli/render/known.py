@@ -23,6 +23,7 @@ _SIZE = re.compile(r"\x1b\[6;(\d+);(\d+)t")
 _ATTRIBUTES = re.compile(r"\x1b\[\?([\d;]*)c")
 _MODE = re.compile(r"\x1b\[\?2027;([1-4])\$y")
 _KITTY, _ITERM = ("kitty", "ghostty"), ("iterm", "wezterm")
+_MAY_JOIN = (*_KITTY, *_ITERM, "foot", "contour")
 _REFLOW = (*_KITTY, *_ITERM, "tmux", "foot", "vte", "konsole", "alacritty", "xterm.js", "vscode", "apple_terminal")
 _CUT = ("xterm(", "mintty")
 _MUTE = ("dumb", "unknown", "linux", "emacs", "eterm", "vt", "cons", "sun")
@@ -50,13 +51,13 @@ class Known:
     def heed(self, answer: str) -> str:
         """Learn from one answer; what to ask next.
 
-        Only a terminal that tells its name is asked for a mode: others may show a part of that question.
+        For a mode are asked only those that may have it: others, old Konsoles too, show a part of that question.
         """
         if found := _COLOUR.match(answer):
             self.background = _brightness(*found.groups())
         elif found := _VERSION.match(answer):
             self.program = found[1].lower()
-            return _JOINED_EMOJI + _KIND
+            return _JOINED_EMOJI + _KIND if self.program.startswith(_MAY_JOIN) else ""
         elif found := _SIZE.match(answer):
             height, width = int(found[1]), int(found[2])
             self.cell = (width, height) if 1 < width < 200 and 1 < height < 400 else None
