@@ -216,6 +216,17 @@ def test_drop_takes_a_message_off_the_path_and_keeps_it_in_the_tree(session: Ses
     assert len(session.store.whole(number).nodes) == 6
 
 
+def test_a_pinned_message_stays_pinned_when_one_before_it_is_dropped_and_when_that_is_undone(
+    session: Session, engine: Engine
+) -> None:
+    talk(session, engine, 2)
+    do(session, "pin 3")
+    do(session, "drop 1 2")
+    assert "thing number 1" in shown(do(session, "pin"))
+    do(session, "back")
+    assert "thing number 1" in shown(do(session, "pin"))
+
+
 def test_a_text_file_goes_whole_while_it_fits_and_in_passages_when_it_does_not(
     session: Session, engine: Engine, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import takewhile
 from typing import Annotated
 
 from chatcli.commands.arguments import Arg
@@ -118,17 +119,13 @@ def drop(session: Session, *numbers: Annotated[int, Arg("numbers of messages")])
     """Take messages out of the conversation, which goes on without them on a branch. Nothing is deleted."""
     if not numbers:
         raise UserError("The numbers of messages are missing.", "/context lists them.")
-    doomed = {_message(session, number).id for number in numbers}
-    path = session.conversation.path()
-    first = next(index for index, node in enumerate(path) if node.id in doomed)
-    session.store.go_to(session.conversation, path[first].parent)
-    new = {}
-    for node in path[first:]:
-        if node.id not in doomed:
-            new[node.id] = session.store.copy(session.conversation, node).id
-    state = before(session.conversation.state, path[first].number)
-    pins = frozenset(new.get(each, each) for each in state.pins)
-    forgotten = frozenset(new.get(each, each) for each in state.forgotten)
+    doomed = [_message(session, number) for number in numbers]
+    first = min(doomed, key=lambda node: node.number)
+    onward = list(takewhile(lambda node: node.number > first.number, session.conversation.back()))[::-1]
+    session.store.go_to(session.conversation, first.parent)
+    new = {node.id: session.store.copy(session.conversation, node).id for node in onward if node not in doomed}
+    state = before(session.conversation.state, first.number)
+    pins, forgotten = (ids | {new[each] for each in ids if each in new} for ids in (state.pins, state.forgotten))
     _keep(session, replace(state, pins=pins, forgotten=forgotten))
     return Show.of(Note(f"The conversation goes on without {_listed(numbers)}; /back undoes that.", "good"))
 
@@ -153,7 +150,8 @@ def _mark(session: Session, numbers: tuple[int, ...], which: str, word: str, oth
 
 
 def _marked(session: Session, marked: frozenset[int], word: str) -> Outcome:
-    nodes = [node for node in session.conversation.path() if node.id in marked]
+    tip = session.conversation.tip
+    nodes = session.store.on_path(session.conversation, tip, marked) if tip is not None else []
     if not nodes:
         return Show.of(Note(f"No message is {word}.", "quiet"))
     rows = tuple(

@@ -29,8 +29,8 @@ class Candidate:
 class Found:
     """What a search found. `occurrences`: for each term asked for, in how many of the `passages` looked at it is.
 
-    `conversation`: the one in which the question is asked. `near`: of candidates (node, passage) with a vector, how
-    near their meaning is to that of the question, in standard deviations above the mean of all looked at.
+    `conversation`: the one in which the question is asked. `near`: of candidates (node, passage) with a vector,
+    how near their meaning is to that of the question, in standard deviations above the mean of all looked at.
     """
 
     candidates: tuple[Candidate, ...] = ()
