@@ -157,7 +157,7 @@ def goto(
 
 @command("back")
 def back(session: Session) -> Outcome:
-    """Return to where you were before the last /goto, /undo, /edit or /retry; once more undoes that."""
+    """Return to where you were before the last /goto, /undo, /edit, /retry or /drop; once more undoes that."""
     before = session.conversation.names.get(BEFORE)
     if before is None or before == session.conversation.tip:
         raise UserError("There is nowhere to go back to.", "/branches lists the branches, /goto goes to one.")

@@ -9,6 +9,7 @@ from typing import Annotated
 from chatcli.commands.arguments import Arg
 from chatcli.commands.hits import in_their_place
 from chatcli.commands.outcome import Outcome, Prefill, Show, Watch
+from chatcli.commands.places import jump
 from chatcli.commands.registry import command
 from chatcli.context.summary import accepted, before, undone
 from chatcli.conversation.state import State, Summary
@@ -122,7 +123,7 @@ def drop(session: Session, *numbers: Annotated[int, Arg("numbers of messages")])
     doomed = [_message(session, number) for number in numbers]
     first = min(doomed, key=lambda node: node.number)
     onward = list(takewhile(lambda node: node.number > first.number, session.conversation.back()))[::-1]
-    session.store.go_to(session.conversation, first.parent)
+    jump(session, first.parent)
     new = {node.id: session.store.copy(session.conversation, node).id for node in onward if node not in doomed}
     state = before(session.conversation.state, first.number)
     pins, forgotten = (ids | {new[each] for each in ids if each in new} for ids in (state.pins, state.forgotten))
