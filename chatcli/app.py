@@ -46,6 +46,7 @@ from chatcli.render.views import History, Note, Pictures
 from chatcli.session import Session
 from chatcli.settings import table
 from chatcli.settings.table import Setting
+from chatcli.summarising import collect
 from chatcli.turn import answer, answered, ask
 from chatcli.warmup import warm_up
 
@@ -74,6 +75,7 @@ def run(wishes: Wishes) -> int:
             loop = Loop(session)
         if not loop.plain:  # between prompts, too, keys are kept as they are: an Enter pressed there is an Enter
             stack.enter_context(quiet_keyboard())
+        stack.callback(collect, session)
         stack.callback(loop.close)
         loop.run(opening)
     return 0
@@ -181,7 +183,11 @@ class Loop:
         elif is_path(text):
             self._guarded(lambda: self._send(text))
         else:
-            self._guarded(lambda: self._act(everything().dispatch(self._session, text.lstrip()[1:])))
+            self._guarded(lambda: self._command(text.lstrip()[1:]))
+
+    def _command(self, line: str) -> None:
+        collect(self._session)
+        self._act(everything().dispatch(self._session, line))
 
     def _guarded(self, step: Callable[[], None]) -> None:
         """Run `step`; an error is shown and the loop goes on."""

@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 
-from chatcli.client.fetch import fetch
 from chatcli.client.models import Progress
 from chatcli.conversation.message import Attachment
 from chatcli.prompt.textfiles import is_address, read_files
-from chatcli.reading.document import read
 from chatcli.reading.raw import Raw
 
 
@@ -20,6 +18,8 @@ def attaching(
     named: Iterable[str], take: Callable[[Attachment], object], cwd: Path | None = None
 ) -> Generator[Progress, None, None]:
     """Hand each one's text to `take`; yields how far it is, where it takes time. Raises BadFile."""
+    from chatcli.client.fetch import fetch
+
     for name in named:
         if is_address(name):
             page = yield from fetch(name)
@@ -38,6 +38,8 @@ def attached(named: Iterable[str], cwd: Path | None = None) -> tuple[Attachment,
 
 
 def _read(raw: Raw) -> Generator[Progress, None, Attachment]:
+    from chatcli.reading.document import read
+
     steps, status = read(raw), f"Reading {raw.name}"
     while True:
         try:

@@ -13,7 +13,8 @@ _STUB = 100_000  # bytes; a model that runs elsewhere is smaller here, and is lo
 
 
 class Loading:
-    """Called often, it gives what to say of the model called `name`: "" when it is loaded, or nothing is known.
+    """Called often, it gives what to say of the model called `name`: "" when it is loaded, or nothing is known;
+    that it summarises, when that is what is waited for.
 
     The asking is done by a background thread, one at a time: nobody waits for it.
     """
@@ -25,6 +26,8 @@ class Loading:
         self._is_settled = False
 
     def __call__(self) -> str:
+        if self._session.summary is not None:
+            return "summarises what was said before"
         now = monotonic()
         if not self._is_settled and now >= self._due:
             self._due = now + _AGAIN

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from chatcli.background import Background, Later
 from chatcli.conversation.message import Attachment
 from chatcli.conversation.plan import Plan
+from chatcli.conversation.state import State
 from chatcli.conversation.tree import Conversation
 from chatcli.paths import Paths
 from chatcli.settings.settings import Settings
@@ -26,16 +27,18 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Job:
-    """One request for a summary, to `model` with a window of so many tokens. Its answer is taken by the main
-    thread; cancelling it loses nothing.
+    """One request for a summary of a conversation in that state, to `model` with a window of so many tokens. Its
+    answer is taken by the main thread; cancelling it loses nothing.
     """
 
     due: Due
     conversation: int
+    state: State
     model: Model
     window: int
     cancelled: threading.Event = field(default_factory=threading.Event)
     answer: str = ""
+    failure: ChatcliError | None = None
 
 
 @dataclass(slots=True)
@@ -80,8 +83,8 @@ class Meanings:
 class Session:
     """`conversation.id` is 0 until the first message is kept. `model` is what the server says of the model in
     use, `window` its context window in tokens, `counting` the counter once it knows that model's vocabulary;
-    `pending` goes with the next message; `plan` is the last request's; `warnings`
-    are to be shown; `summary` is the one being made (summarising.py), `tried` the one that was shown;
+    `pending` goes with the next message; `plan` is the last request's; `warnings` are to be shown; `summary` is
+    the one being made (summarising.py), `tried` the one that was shown, `owed` whether one was cancelled;
     `meanings` is what vectors say (embedding.py).
     """
 
@@ -101,4 +104,5 @@ class Session:
     warnings: list[str] = field(default_factory=list)
     summary: Job | None = None
     tried: Job | None = None
+    owed: bool = False
     meanings: Meanings = field(default_factory=Meanings)

@@ -20,6 +20,7 @@ from chatcli.settings import table
 
 def begin(session: Session) -> None:
     """After a reply, in strategy auto: ask for the summary that is due, in the background."""
+    session.owed = False
     if session.settings[table.STRATEGY] != "auto" or not session.conversation.id:
         return
     job = wanted(session, session.conversation.back())
@@ -28,16 +29,34 @@ def begin(session: Session) -> None:
         session.background.start("summary", lambda: _work(session, job))
 
 
-def end(session: Session) -> None:
-    """Before the next request: take the summary if it is there, and cancel it if not."""
-    job, session.summary = session.summary, None
-    if job is None:
+def collect(session: Session) -> None:
+    """Take the summary if it is there: before anything that may look at it or change what it was made of."""
+    job = session.summary
+    if job is None or session.background.running("summary"):
         return
-    if session.background.running("summary"):
-        job.cancelled.set()
-        session.background.wait("summary", 1.0)
-    elif job.answer and job.conversation == session.conversation.id:
+    session.summary = None
+    if job.failure is not None:
+        session.warnings.append(f"No summary could be made; all of it can still be found. {job.failure.message}")
+    if job.answer and _still_fits(session, job):
         take(session, job)
+
+
+def end(session: Session) -> None:
+    """Before the next request: take the summary if it is there; if not, cancel it, to be asked for again later."""
+    collect(session)
+    job, session.summary = session.summary, None
+    if job is not None:
+        job.cancelled.set()
+        session.owed = True
+        session.background.wait("summary", 1.0)
+
+
+def _still_fits(session: Session, job: Job) -> bool:
+    """Is this the conversation, the state and the branch that it was made of?"""
+    conversation = session.conversation
+    if job.conversation != conversation.id or job.state != conversation.state or conversation.tip is None:
+        return False
+    return bool(session.store.on_path(conversation, conversation.tip, [job.due.upto]))
 
 
 def waited_for(session: Session) -> Iterator[Event]:
@@ -48,11 +67,14 @@ def waited_for(session: Session) -> Iterator[Event]:
         return
     job = wanted(session, islice(session.conversation.back(), 1, None))
     if job is not None:
+        session.summary = job
         try:
             for _ in _asked(session, job):
                 yield Tick()
         except ChatcliError as error:
             session.warnings.append(f"No summary could be made; what there was stays. {error.message}")
+        finally:
+            session.summary = None
         take(session, job)
 
 
@@ -67,7 +89,7 @@ def wanted(session: Session, back: Iterable[Node], now: bool = False) -> Job | N
         window = min(window, model.trained or window)
         plan, shorter = None, replace(basis, budget=replace(basis.budget, window=window * 3 // 4))
     found = due(back, shorter, plan, now)
-    return None if found is None else Job(found, session.conversation.id, model, window)
+    return None if found is None else Job(found, session.conversation.id, basis.state, model, window)
 
 
 def _summariser(session: Session, own: Model) -> Model:
@@ -104,8 +126,9 @@ def _work(session: Session, job: Job) -> None:
         for _ in _asked(session, job):
             if job.cancelled.is_set():
                 return
-    except ChatcliError:
-        job.answer = ""  # no summary this time: the cut is made all the same, and all of it stays searchable
+    except ChatcliError as error:
+        # No summary this time: the cut is made all the same, and all of it stays searchable.
+        job.answer, job.failure = "", error
 
 
 def _asked(session: Session, job: Job) -> Generator[Event]:

@@ -148,11 +148,13 @@ def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Ev
 
 
 def _settle(session: Session) -> None:
-    """After a reply: the cut moves when it must, and then a summary of what it leaves behind is begun, once."""
+    """After a reply: the cut moves when it must, and a summary of what it leaves behind is begun; so is one that a
+    question cut short.
+    """
     before, state = session.conversation.state, settled(session)
     if state != before:
         session.store.keep_state(session.conversation, state)
-    if state.cut != before.cut:
+    if state.cut != before.cut or session.owed:
         summarising.begin(session)
     embedding.begin(session)
 

@@ -298,7 +298,7 @@ def unsettle(made: Chat, action: str, choice: int) -> None:
         marked = replace(state, pins=state.pins - {chosen.id}, forgotten=state.forgotten ^ {chosen.id})
         made.store.keep_state(made.conversation, marked)
     elif action == "uncompact":
-        made.store.keep_state(made.conversation, undone(state))
+        made.store.keep_state(made.conversation, undone(state, made.basis.at(made.conversation.tip).state.summary))
     elif action == "compact":
         made.summarise(now=True)
     elif action == "go to" and chosen.message.role is Role.ASSISTANT:

@@ -90,7 +90,7 @@ def test_compacting_summarises_all_but_the_newest_at_once(store: Store) -> None:
     plan = made.ask("And?")
     assert len(plan.messages) == 4
     assert made.due(now=True) is not None
-    store.keep_state(made.conversation, undone(made.conversation.state))
+    store.keep_state(made.conversation, undone(made.conversation.state, made.conversation.state.summary))
     assert len(made.ask("And again?").messages) == 16
 
 

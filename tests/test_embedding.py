@@ -30,6 +30,7 @@ def talk(session: Session, engine: Engine, exchanges: int, first: int = 0) -> No
     for number in range(first, first + exchanges):
         engine.say(f"The answer to question {number} is a matter of taste, of time and of the weather. " * 3)
         say(session, f"Question {number}: what of thing number {number}?")
+        assert session.background.wait("summary", 10)
 
 
 def embedded(engine: Engine) -> list[str]:

@@ -196,7 +196,7 @@ def test_a_message_larger_than_the_window_never_leaves() -> None:
 
 
 def test_a_400_too_long_is_learnt_from_and_planned_again_once() -> None:
-    with Engine() as engine, talking_to(engine.url, num_ctx="1k") as session:
+    with Engine() as engine, talking_to(engine.url, num_ctx="1k", strategy="trim") as session:
         for number in range(8):
             say(session, f"question {number}")
         sent = len(engine.chats)

@@ -11,14 +11,15 @@ from chatcli.commands.hits import in_their_place
 from chatcli.commands.outcome import Outcome, Prefill, Show, Watch
 from chatcli.commands.places import jump
 from chatcli.commands.registry import command
-from chatcli.context.summary import accepted, before, undone
+from chatcli.context.summary import accepted, rewritten, undone
 from chatcli.conversation.state import State, Summary
 from chatcli.conversation.tree import Node
 from chatcli.errors import NotFound, UserError
+from chatcli.planning import basis_of
 from chatcli.render.views import Document, Listing, Note
 from chatcli.session import Job, Session
 from chatcli.store.search import terms_of
-from chatcli.summarising import compacting, take, wanted
+from chatcli.summarising import compacting, end, take, wanted
 
 # How many hits /recall shows.
 SHOWN = 12
@@ -33,6 +34,7 @@ def compact(
     Nothing is deleted: /uncompact takes it back, and every message stays in the conversation and can be recalled.
     `/compact --dry` shows the summary without using it; /compact right after that uses the one that was shown.
     """
+    end(session)
     job = wanted(session, session.conversation.back(), now=True) if session.conversation.id else None
     if job is None:
         raise UserError("There is nothing to summarise yet.", "/context shows what is sent.")
@@ -54,16 +56,16 @@ def _compacted(session: Session, job: Job, dry: bool) -> Outcome:
 @command("summary")
 def summary(session: Session, *, text: Annotated[str, Arg("edit, or a new text for the summary")] = "") -> Outcome:
     """Show the summary, edit it (/summary edit), or replace its text (/summary TEXT)."""
-    current = session.conversation.state.summary
+    current = _standing(session)
     if current is None:
         raise UserError(
-            "There is no summary.", "/compact makes one now; strategy auto does when the window is full."
+            "There is no summary yet: it is being made." if session.summary else "There is no summary.",
+            "/compact makes one now; strategy auto does when the window is full.",
         )
     if text == "edit":
         return Prefill(f"/summary {current.text}")
     if text:
-        edited = replace(current, text=text, replaces=current)
-        _keep(session, replace(session.conversation.state, summary=edited))
+        _keep(session, rewritten(session.conversation.state, current, text))
         return Show.of(Note("The summary is replaced; /uncompact brings the old one back.", "good"))
     return Show.of(_told(current, "The summary. /uncompact takes it back"), Document(current.text))
 
@@ -74,11 +76,14 @@ def uncompact(session: Session) -> Outcome:
 
     What it stood for is sent word for word again, as far as that fits.
     """
-    if session.conversation.state.summary is None and session.conversation.state.cut is None:
+    end(session)
+    session.owed = False
+    current = _standing(session)
+    if current is None and session.conversation.state.cut is None:
         raise UserError("There is nothing to take back: no summary, and no cut.")
-    _keep(session, undone(session.conversation.state))
-    earlier = session.conversation.state.summary
-    since = f" since message {earlier.last}, where the summary before it ends" if earlier and earlier.last else ""
+    _keep(session, undone(session.conversation.state, current))
+    earlier = _standing(session)
+    since = f" since message {earlier.last}, where the summary before it ends," if earlier and earlier.last else ""
     return Show.of(Note(f"All that was said{since} is sent word for word again, as far as it fits.", "good"))
 
 
@@ -125,7 +130,7 @@ def drop(session: Session, *numbers: Annotated[int, Arg("numbers of messages")])
     onward = list(takewhile(lambda node: node.number > first.number, session.conversation.back()))[::-1]
     jump(session, first.parent)
     new = {node.id: session.store.copy(session.conversation, node).id for node in onward if node not in doomed}
-    state = before(session.conversation.state, first.number)
+    state = session.conversation.state
     pins, forgotten = (ids | {new[each] for each in ids if each in new} for ids in (state.pins, state.forgotten))
     _keep(session, replace(state, pins=pins, forgotten=forgotten))
     return Show.of(Note(f"The conversation goes on without {_listed(numbers)}; /back undoes that.", "good"))
@@ -144,7 +149,7 @@ def _mark(session: Session, numbers: tuple[int, ...], which: str, word: str, oth
     on = [node.number for node in nodes if node.id in changed]
     off = [node.number for node in nodes if node.id not in changed]
     said = [f"{_listed(on)}: {word}." if on else "", f"{_listed(off)}: no longer {word}." if off else ""]
-    summary = state.summary
+    summary = _standing(session)
     if which == "forgotten" and summary and any(summary.first <= number <= summary.last for number in on):
         said.append("The summary was made with it: /summary edit changes that, /uncompact takes it back.")
     return Show.of(Note(" ".join(part for part in said if part), "good"))
@@ -159,6 +164,11 @@ def _marked(session: Session, marked: frozenset[int], word: str) -> Outcome:
         (str(node.number), str(node.message.role), " ".join(node.message.text.split())[:80]) for node in nodes
     )
     return Show.of(Listing(("message", "role", "text"), rows, title=word))
+
+
+def _standing(session: Session) -> Summary | None:
+    """The summary that stands on the path one is on."""
+    return basis_of(session).at(session.conversation.tip).state.summary
 
 
 def _message(session: Session, number: int) -> Node:

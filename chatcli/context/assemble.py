@@ -32,9 +32,11 @@ def assemble(back: Iterable[Node], basis: Basis) -> tuple[Plan, State]:
     The system prompt, and everything from the last question on, are always sent; ContextTooLong when those
     alone do not fit.
     """
-    budget, copies, memory, state = basis.budget, basis.copies, basis.memory, basis.state
+    kept = basis.state.summary
     nodes = iter(back)
     question = from_last_question(nodes)
+    basis = basis.at(question[0].parent)
+    budget, copies, memory, state = basis.budget, basis.copies, basis.memory, basis.state
     asked = _asked(question, basis.front().tokens, budget, copies)
     pinned, summary = basis.standing(question[0].parent)
     most = basis.front(pinned, summary)
@@ -62,7 +64,9 @@ def assemble(back: Iterable[Node], basis: Basis) -> tuple[Plan, State]:
     parts = account(begin, summary, choice, question, copies, asked, looked_up, forgotten)
     messages = _in_order(begin, choice, looked_up, question[1:], copies, asked)
     template = Part(Kind.TEMPLATE, Fate.SENT, budget.fixed)
-    return Plan(messages, (template, *parts), budget.window, budget.reserve, budget.margin), choice.state
+    return Plan(messages, (template, *parts), budget.window, budget.reserve, budget.margin), replace(
+        choice.state, summary=kept
+    )
 
 
 def _forgotten(state: State, first: Node, memory: Memory) -> Sequence[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chatcli.context.budget import Budget, Rooms, rooms
 from chatcli.context.copies import Copies, Counting
@@ -43,6 +43,17 @@ class Basis:
     def recalls(self) -> bool:
         return self.strategy in RECALLS and self.memory.recalls
 
+    def at(self, parent: int | None) -> Basis:
+        """The same for the path to `parent`: with the newest summary of what is on it. One of another branch, or
+        of messages that were dropped, says nothing here.
+        """
+        summary = self.state.summary
+        while summary is not None and self.memory.look_up is not None:
+            if parent is not None and self.memory.look_up([summary.upto], parent):
+                break
+            summary = summary.replaces
+        return replace(self, state=replace(self.state, summary=summary))
+
     def standing(self, parent: int | None) -> tuple[Sequence[Node], Summary | None]:
         """The pinned messages on the path to `parent`, and the summary, as far as either takes no more than half
         of the room.
@@ -57,7 +68,7 @@ class Basis:
         if self.state.pins and self.memory.look_up is not None and parent is not None:
             for node in self.memory.look_up(self.state.pins, parent):
                 if self.front([*pinned, node]).tokens - bare > room:
-                    break
+                    continue
                 pinned.append(node)
         return pinned, summary
 

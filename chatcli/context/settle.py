@@ -25,9 +25,10 @@ def settle_cut(back: Iterable[Node], basis: Basis) -> State:
     tip = next(nodes, None)
     if basis.strategy != "auto" or tip is None:
         return state
-    room = basis.rooms(basis.front(*basis.standing(tip.id)))
+    here = basis.at(tip.id)
+    room = here.rooms(here.front(*here.standing(tip.id)))
     high = room.whole if state.cut is None else room.share
-    stretch = since_cut(chain([tip], nodes), basis.copies.tokens, state, room.whole)
+    stretch = since_cut(chain([tip], nodes), here.copies.tokens, here.state, room.whole)
     if stretch.tokens <= high:
         return state
     first = stable_cut(stretch, int(room.share * LOW_WATER), room.history)

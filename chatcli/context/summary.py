@@ -55,6 +55,7 @@ def due(back: Iterable[Node], basis: Basis, plan: Plan | None = None, now: bool 
     tip = next(nodes, None)
     if tip is None or (basis.strategy not in SUMMARISES and not now):
         return None
+    basis = basis.at(tip.id)
     pinned, old = replace(basis, strategy="summary").standing(tip.id)
     begin = basis.front(pinned, old)
     room = basis.rooms(begin)
@@ -112,17 +113,27 @@ def accepted(due: Due, answer: str, state: State, count: Counting) -> State | No
     return replace(state, summary=summary, cut=due.cut if due.cut is not None else state.cut)
 
 
-def undone(state: State) -> State:
-    """With the summary before this one, or none, and without the cut: the rest is sent word for word again."""
-    return replace(state, summary=state.summary.replaces if state.summary else None, cut=None)
+def undone(state: State, standing: Summary | None) -> State:
+    """Without the summary that stands on the path one is on, and without the cut: the one before it stands again,
+    and the rest is sent word for word.
+    """
+    return replace(state, summary=_without(state.summary, standing), cut=None)
 
 
-def before(state: State, number: int) -> State:
-    """Without what hangs on message `number` and those after it: summaries that stand for them, and the cut."""
-    summary = state.summary
-    while summary is not None and not (summary.last and summary.last < number):
-        summary = summary.replaces
-    return replace(state, summary=summary, cut=None)
+def rewritten(state: State, standing: Summary, text: str) -> State:
+    """With another text for that summary; the old one is what it replaces."""
+    rest = _without(state.summary, standing)
+    return replace(
+        state, summary=replace(standing, text=text, replaces=_short_of(replace(standing, replaces=rest), EARLIER))
+    )
+
+
+def _without(summary: Summary | None, one: Summary | None) -> Summary | None:
+    if summary is None or one is None:
+        return summary
+    if (summary.text, summary.upto) == (one.text, one.upto):
+        return summary.replaces
+    return replace(summary, replaces=_without(summary.replaces, one))
 
 
 def _short_of(summary: Summary | None, depth: int) -> Summary | None:
