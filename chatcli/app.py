@@ -38,7 +38,7 @@ from chatcli.prompt.completer import Suggestion
 from chatcli.prompt.history import LineHistory
 from chatcli.prompt.quiet import quiet_keyboard
 from chatcli.prompt.reader import Closed, Interrupted, Line, Reader, ReaderOptions
-from chatcli.prompt.textfiles import mentioned, without_passwords
+from chatcli.prompt.textfiles import is_path, mentioned, without_passwords
 from chatcli.remarks import about_counting, after_reply
 from chatcli.render.console import Screen
 from chatcli.render.known import Known
@@ -297,9 +297,3 @@ class Loop:
             self._screen.show(History(tuple(newest)))
         if note:
             self._screen.show(Note(note, "warning"))
-
-
-def is_path(text: str) -> bool:
-    """Whether a line that begins with / is about a file and not a command: `/home/me/cat.png what is this`."""
-    first = text.split(maxsplit=1)[0]
-    return "/" in first[1:] or (len(first) > 1 and Path(first).exists())

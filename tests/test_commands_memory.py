@@ -11,9 +11,10 @@ from chatcli.build import Wishes, build, close
 from chatcli.commands.outcome import Copy, Outcome, Prefill
 from chatcli.conversation.plan import Fate, Kind
 from chatcli.conversation.state import Summary
-from chatcli.errors import BadFile, NotFound, UserError
+from chatcli.errors import BadFile, Missing, NotFound, UserError
 from chatcli.planning import plan_next
 from chatcli.session import Session
+from chatcli.settings.settings import Layer
 from chatcli.turn import answer, ask
 from tests import commanding
 from tests.commanding import followed, say, shown
@@ -121,7 +122,9 @@ def test_another_model_may_make_the_summary(session: Session, engine: Engine) ->
 def test_a_summary_model_that_is_not_there_is_replaced_with_a_word(session: Session, engine: Engine) -> None:
     do(session, "set strategy trim")
     talk(session, engine, 5)
-    do(session, "set summary_model nobody")
+    with pytest.raises(Missing):
+        do(session, "set summary_model nobody")
+    session.settings.put("summary_model", "nobody", Layer.CONVERSATION)
     engine.say("Five things are a matter of taste.")
     do(session, "compact")
     assert engine.chats[-1]["model"] == "demo"
@@ -207,6 +210,38 @@ def test_a_pinned_message_is_always_sent_and_a_forgotten_one_never(session: Sess
     assert "Wanderer" in shown(do(session, "pin"))
     do(session, "pin 1")
     assert session.conversation.state.pins == frozenset()
+
+
+def test_a_pinned_message_that_is_too_large_is_said_so_and_the_small_ones_are_kept(
+    session: Session, engine: Engine
+) -> None:
+    engine.say("Noted.")
+    say(session, "The ship is called Wanderer. " + "It sails and sails. " * 70)
+    engine.say("Noted.")
+    say(session, "The harbour is called Bristol.")
+    text = shown(do(session, "pin 1 3"))
+    assert "Message 1 will not be kept: pinned messages may take half" in text
+    talk(session, engine, 12)
+    plan, _ = plan_next(session)
+    assert "Bristol" in plan.messages[0].text
+    assert "may take half" in shown(do(session, "context why 1"))
+
+
+def test_what_went_with_the_last_question_can_be_looked_at_afterwards(session: Session, engine: Engine) -> None:
+    engine.say("I will remember that.")
+    say(session, "The password of the harbour master is turbot-seventeen.")
+    talk(session, engine, 12)
+    session.plan = None
+    with pytest.raises(UserError, match="Nothing has been sent"):
+        do(session, "context last")
+    engine.say("It is turbot-seventeen.")
+    say(session, "What was the password of the harbour master?")
+    text = shown(do(session, "context"))
+    assert "With the last question went" in text
+    assert "recalled" in shown(do(session, "context last"))
+    assert "With the last question it was recalled beside the question: quoted for" in shown(
+        do(session, "context why 1")
+    )
 
 
 def test_drop_takes_a_message_off_the_path_and_keeps_it_in_the_tree(session: Session, engine: Engine) -> None:

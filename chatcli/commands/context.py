@@ -13,9 +13,9 @@ from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.outcome import Outcome, Show
 from chatcli.commands.registry import command
 from chatcli.conversation.message import Message, Role
-from chatcli.conversation.plan import Fate, Part, Plan
+from chatcli.conversation.plan import Fate, Kind, Part, Plan
 from chatcli.conversation.usage import NOTHING, Count, in_tokens, total
-from chatcli.errors import BadArgument, NotFound, ServerError
+from chatcli.errors import BadArgument, NotFound, ServerError, UserError
 from chatcli.planning import plan_next
 from chatcli.render.views import Note, WindowView
 from chatcli.session import Session
@@ -35,25 +35,33 @@ _FATES = {
 
 
 def why_words(session: Session, typed: str) -> Iterator[Word]:
-    return (Word(word, "one message") for word in ("why",) if word.startswith(typed))
+    words = {"why": "one message", "last": "the last request, with what was looked up for it"}
+    return (Word(word, meaning) for word, meaning in words.items() if word.startswith(typed))
 
 
 @command("context", "ctx")
 def context(
     session: Session,
-    why: Annotated[str, Arg("the word why, to ask about one message", why_words)] = "",
+    which: Annotated[str, Arg("why, to ask about one message, or last", why_words)] = "",
     number: Annotated[int, Arg("the number of that message")] = 0,
 ) -> Outcome:
     """Show the context window as a picture: what is sent, what is left out and why, and what is free.
 
-    `/context why 7` tells what becomes of message 7, and why.
+    It is that of the request to come; `/context last` shows the last one as it was sent, with what was recalled
+    and read up for its question. `/context why 7` tells what becomes of message 7, and why.
     """
     if session.conversation.tip is None:
         return Show.of(Note("Nothing has been said yet: the window is empty.", "quiet"))
-    if why not in {"", "why"} or (why and not number):
-        raise BadArgument(f"/context knows nothing of «{why}».", "Usage: /context, or /context why NUMBER")
-    plan = _plan_with_the_next_message(session)
-    if why:
+    if which not in {"", "why", "last"} or (which == "why") != bool(number):
+        raise BadArgument(
+            f"/context knows nothing of «{which}».", "Usage: /context, /context last, or /context why NUMBER"
+        )
+    if which == "last" and session.plan is None:
+        raise UserError(
+            "Nothing has been sent yet since this conversation was opened.", "/context shows what will be."
+        )
+    plan = session.plan if which == "last" and session.plan else _plan_with_the_next_message(session)
+    if which == "why":
         return Show.of(_why(session, plan, number))
     model = session.model.get()
     row = None
@@ -68,7 +76,11 @@ def context(
             trained=model.trained,
             measured=turn.usage.prompt_tokens if turn is not None else None,
             planned=str(turn.planned) if turn is not None else "",
-            lines=(f"Counted by {session.counter.describe()}.", *_from_the_modelfile(model)),
+            lines=(
+                f"Counted by {session.counter.describe()}.",
+                *_from_the_modelfile(model),
+                *(() if which else _looked_up(session)),
+            ),
         )
     )
 
@@ -84,6 +96,17 @@ def _from_the_modelfile(model: Model) -> tuple[str, ...]:
     )
 
 
+def _looked_up(session: Session) -> tuple[str, ...]:
+    """What went with the last question only, and is therefore not in the request to come."""
+    parts = session.plan.parts if session.plan is not None else ()
+    told = [
+        part.why
+        for part in parts
+        if part.kind in {Kind.RECALLED, Kind.DOCUMENTS} and ": whole, in message " not in part.why
+    ]
+    return (f"With the last question went {'; '.join(told)}: /context last.",) if told else ()
+
+
 def _why(session: Session, plan: Plan, number: int) -> Note:
     node = session.conversation.message(number)
     part = next((each for each in plan.parts if each.first <= number <= each.last), None)
@@ -92,11 +115,12 @@ def _why(session: Session, plan: Plan, number: int) -> Note:
             f"There is no message {number} in this conversation.", "/context lists them with their numbers."
         )
     begin = " ".join(node.message.text.split())[:60]
-    reason = f": {part.why}" if part.why else ""
+    reason = f": {part.why}" if part.why and part.fate is not Fate.SUMMARISED else ""
     cost = session.counter.count(node.message)
-    return Note(
-        f"Message {number} ({node.message.role}, {in_tokens(cost)}, «{begin}») is {_FATES[part.fate]}{reason}."
-    )
+    said = f"Message {number} ({node.message.role}, {in_tokens(cost)}, «{begin}») is {_FATES[part.fate]}{reason}."
+    last = session.plan.parts if session.plan is not None else ()
+    quoted = next((each for each in last if each.fate is Fate.RECALLED and each.first == number), None)
+    return Note(f"{said} With the last question it was {_FATES[Fate.RECALLED]}: {quoted.why}." if quoted else said)
 
 
 def _plan_with_the_next_message(session: Session) -> Plan:

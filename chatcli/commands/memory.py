@@ -11,6 +11,7 @@ from chatcli.commands.hits import in_their_place
 from chatcli.commands.outcome import Outcome, Prefill, Show, Watch
 from chatcli.commands.places import jump
 from chatcli.commands.registry import command
+from chatcli.context.account import PINS_ROOM
 from chatcli.context.summary import accepted, rewritten, undone
 from chatcli.conversation.state import State, Summary
 from chatcli.conversation.tree import Node
@@ -152,7 +153,16 @@ def _mark(session: Session, numbers: tuple[int, ...], which: str, word: str, oth
     summary = _standing(session)
     if which == "forgotten" and summary and any(summary.first <= number <= summary.last for number in on):
         said.append("The summary was made with it: /summary edit changes that, /uncompact takes it back.")
-    return Show.of(Note(" ".join(part for part in said if part), "good"))
+    notes = [Note(" ".join(part for part in said if part), "good")]
+    if which == "pins" and (large := _too_large(session, on)):
+        notes.append(Note(f"{_listed(large)} will not be kept: {PINS_ROOM}.".capitalize(), "warning"))
+    return Show(tuple(notes))
+
+
+def _too_large(session: Session, pinned: list[int]) -> list[int]:
+    """The numbers of those for which there is no room in every request."""
+    kept, _ = basis_of(session).standing(session.conversation.tip)
+    return sorted(set(pinned) - {node.number for node in kept})
 
 
 def _marked(session: Session, marked: frozenset[int], word: str) -> Outcome:

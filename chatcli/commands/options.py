@@ -145,6 +145,8 @@ def _change(session: Session, setting: Setting[Any], value: str) -> Outcome:
         shape(value)
     if setting is table.EMBEDDING_MODEL:
         embedder(session, value)
+    if setting is table.SUMMARY_MODEL:
+        session.client.get().model(value)  # raises Missing
     before = session.settings[setting]
     session.settings.put(setting.name, value, Layer.SET)
     _after_change(session, setting)

@@ -13,6 +13,9 @@ from chatcli.conversation.state import Summary
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import NOTHING
 
+FORGOTTEN = "forgotten"
+PINS_ROOM = "pinned messages may take half of the room for history"
+
 
 def account(
     begin: Front,
@@ -22,11 +25,11 @@ def account(
     copies: Copies,
     asked: Copies,
     looked_up: LookedUp,
-    forgotten: Sequence[int],
+    unsent: Mapping[int, str],
 ) -> tuple[Part, ...]:
     """System prompt, summary, what is not sent in its place, what is, files, recall, the question."""
     first = (choice.sent or question)[0].number
-    special = {number: _forgotten(number, number) for number in forgotten}
+    special = {number: _out(number, number, why) for number, why in unsent.items()}
     for number, why in looked_up.quoted.items():
         if number < first:
             special[number] = Part(Kind.VERBATIM, Fate.RECALLED, NOTHING, why, number, number)
@@ -82,10 +85,10 @@ def _with_gaps(parts: Sequence[Part], first: int) -> Iterator[Part]:
     at = first
     for part in parts:
         if part.first > at:
-            yield _forgotten(at, part.first - 1)
+            yield _out(at, part.first - 1, FORGOTTEN)
         yield part
         at = max(at, part.last + 1)
 
 
-def _forgotten(first: int, last: int) -> Part:
-    return Part(Kind.VERBATIM, Fate.OUT, NOTHING, "forgotten", first, last)
+def _out(first: int, last: int, why: str) -> Part:
+    return Part(Kind.VERBATIM, Fate.OUT, NOTHING, why, first, last)

@@ -6,10 +6,10 @@ on, and the question, whose copy alone carries what was looked up for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 
-from chatcli.context.account import account
+from chatcli.context.account import FORGOTTEN, PINS_ROOM, account
 from chatcli.context.basis import Basis
 from chatcli.context.budget import Budget
 from chatcli.context.copies import Copies
@@ -60,8 +60,8 @@ def assemble(back: Iterable[Node], basis: Basis) -> tuple[Plan, State]:
         budget.room - begin.tokens - verbatim - spoken,
         min(room.history - verbatim, int(room.history * MOST)),
     )
-    forgotten = _forgotten(state, first, memory)
-    parts = account(begin, summary, choice, question, copies, asked, looked_up, forgotten)
+    unsent = _unsent(state, {node.id for node in pinned}, first, memory)
+    parts = account(begin, summary, choice, question, copies, asked, looked_up, unsent)
     messages = _in_order(begin, choice, looked_up, question[1:], copies, asked)
     template = Part(Kind.TEMPLATE, Fate.SENT, budget.fixed)
     return Plan(messages, (template, *parts), budget.window, budget.reserve, budget.margin), replace(
@@ -69,11 +69,13 @@ def assemble(back: Iterable[Node], basis: Basis) -> tuple[Plan, State]:
     )
 
 
-def _forgotten(state: State, first: Node, memory: Memory) -> Sequence[int]:
-    """The numbers of the forgotten messages before the first that is sent."""
-    if not state.forgotten or memory.look_up is None or first.parent is None:
-        return ()
-    return [node.number for node in memory.look_up(state.forgotten, first.parent)]
+def _unsent(state: State, pinned: Set[int], first: Node, memory: Memory) -> dict[int, str]:
+    """By number, why a marked message before the first one sent is not: forgotten, or too large to be pinned."""
+    marked = state.forgotten | (state.pins - pinned)
+    if not marked or memory.look_up is None or first.parent is None:
+        return {}
+    nodes = memory.look_up(marked, first.parent)
+    return {node.number: FORGOTTEN if node.id in state.forgotten else PINS_ROOM for node in nodes}
 
 
 def _in_order(

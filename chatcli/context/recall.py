@@ -200,9 +200,9 @@ _LABEL = re.compile(r"((?:[^\W\d_][\w.'-]*)(?: [^\W\d_][\w.'-]*){0,2}): ")
 
 
 def choose(
-    ranking: Iterable[Ranked], room: int, cost: Callable[[str], int], out: Callable[[Candidate], bool]
+    ranking: Iterable[Ranked], room: int, cost: Callable[[str], int], may: Callable[[Candidate], bool]
 ) -> list[Candidate]:
-    """The best that fit into `room` tokens as quotes, in the order in which they were said; `out` says which
+    """The best that fit into `room` tokens as quotes, in the order in which they were said; `may` says which
     may be quoted at all.
     """
     chosen: list[Candidate] = []
@@ -213,7 +213,7 @@ def choose(
         candidate = each.candidate
         if room - used < least:
             break
-        if not out(candidate):
+        if not may(candidate):
             continue
         day = _day(candidate)
         needed = cost(_line(candidate)) + 1 + (0 if day in days else cost(day) + 1)

@@ -170,7 +170,7 @@ class _Asking:
 
     @property
     def space(self) -> int:
-        ask = self.copies.count(self._ask(None)).tokens
+        ask = self.copies.count(self._ask(None, True)).tokens
         return self._most - self.begin.tokens - ask
 
     @property
@@ -183,25 +183,32 @@ class _Asking:
         return self.basis.budget.window - self.basis.budget.margin - self.limit
 
     def continuing(self, plan: Plan, older: Sequence[Node], recent: Sequence[Node]) -> tuple[Message, ...] | None:
-        """The last request, what came after it, and the instruction; None when it does not hold what is to be
-        summarised, or when the window is too full.
+        """The last request, what came after it, and the instruction. Where that is too long, the last request as
+        far as its question, with the instruction in place of question and reply: the server has that in its cache,
+        too. None when neither holds what is to be summarised.
         """
-        sent = {part.node for part in plan.parts if part.fate is Fate.SENT}
-        asked = max((part.last for part in plan.parts if part.kind is Kind.QUESTION), default=0)
+        question = [part for part in plan.parts if part.kind is Kind.QUESTION]
+        asked = max((part.last for part in question), default=0)
         since = [node for node in recent if node.number > asked]
-        if not {node.id for node in older} <= sent | {node.id for node in since}:
-            return None
-        ask = self._ask(self.kept)
-        new = (*(self.copies.of(node.message) for node in since), ask)
-        needed = plan.planned.tokens + sum(self.copies.count(message).tokens for message in new)
-        return (*plan.messages, *new) if needed <= self._window else None
+        sent = {part.node for part in plan.parts if part.fate is Fate.SENT}
+        ask = self._ask(self.kept, any(part.kind is Kind.SUMMARY for part in plan.parts))
+        after = (*(self.copies.of(node.message) for node in since), ask)
+        needed = plan.planned.tokens + sum(self.copies.count(message).tokens for message in after)
+        wanted = {node.id for node in older}
+        if wanted <= sent | {node.id for node in since} and needed <= self._window:
+            return (*plan.messages, *after)
+        before = plan.messages[: len(plan.messages) - len(question)]
+        needed = sum(self.copies.count(message).tokens for message in (*before, ask))
+        held = wanted <= sent - {part.node for part in question}
+        return (*before, ask) if held and needed <= self._most else None
 
     def alone(self, older: Sequence[Node]) -> tuple[Message, ...]:
         front_message = (self.begin.message,) if self.begin.message else ()
-        return (*front_message, *(self.copies.of(node.message) for node in older), self._ask(None))
+        said = (self.copies.of(node.message) for node in older)
+        return (*front_message, *said, self._ask(None, bool(self.begin.summary)))
 
-    def _ask(self, kept: Node | None) -> Message:
-        return Message.user(instruction(self.limit, kept, bool(self.begin.summary)))
+    def _ask(self, kept: Node | None, again: bool) -> Message:
+        return Message.user(instruction(self.limit, kept, again))
 
 
 def _from_cut(recent: Stretch, state: State) -> tuple[Node, ...] | None:

@@ -28,6 +28,12 @@ def is_address(named: str) -> bool:
     return re.match(r"[a-z][a-z0-9+.-]+://", named, re.IGNORECASE) is not None
 
 
+def is_path(text: str) -> bool:
+    """Whether a line that begins with / is about a file and not a command: `/home/me/cat.png what is this`."""
+    first = text.split(maxsplit=1)[0]
+    return "/" in first[1:] or (len(first) > 1 and Path(first).exists())
+
+
 def without_passwords(line: str) -> str:
     """The line without user:password@ in the addresses that are to be fetched: neither kept nor sent."""
     while (cleaned := _PASSWORD.sub(r"\1", line)) != line:

@@ -146,7 +146,7 @@ DOCUMENT_SHARE = _row(
     "document_share",
     values.share(),
     0.5,
-    "Most of the window that attached text may take; of longer files the fitting passages are sent.",
+    "Most of the window that text attached to one message may take; of more, the fitting passages are sent.",
     kept=True,
 )
 EMBEDDING_MODEL = _row(
