@@ -39,6 +39,8 @@ def collect(session: Session) -> None:
         session.warnings.append(f"No summary could be made; all of it can still be found. {job.failure.message}")
     if job.answer and _still_fits(session, job):
         take(session, job)
+    elif job.answer:
+        session.owed = True
 
 
 def end(session: Session) -> None:

@@ -11,10 +11,11 @@ from chatcli.build import Wishes, build, close
 from chatcli.commands.outcome import Copy, Outcome, Prefill
 from chatcli.conversation.plan import Fate, Kind
 from chatcli.conversation.state import Summary
-from chatcli.errors import BadFile, Missing, NotFound, UserError
+from chatcli.errors import BadFile, Missing, NotFound, StreamBroken, UserError
 from chatcli.planning import plan_next
 from chatcli.session import Session
 from chatcli.settings.settings import Layer
+from chatcli.summarising import collect
 from chatcli.turn import answer, ask
 from tests import commanding
 from tests.commanding import followed, say, shown
@@ -36,6 +37,13 @@ def talk(session: Session, engine: Engine, exchanges: int) -> None:
     for number in range(exchanges):
         engine.say(f"The answer to question {number} is a matter of taste, of time and of the weather. " * 3)
         say(session, f"Question {number}: what of thing number {number}?")
+        assert session.background.wait("summary", 10)
+
+
+def asked(engine: Engine) -> str:
+    """The last message of the last request that was not for a summary."""
+    sent = [chat["messages"][-1]["content"] for chat in engine.chats]
+    return str([text for text in sent if not text.startswith("Write a summary")][-1])
 
 
 def test_compact_puts_a_summary_in_the_place_of_older_messages_and_uncompact_takes_it_back(
@@ -96,6 +104,45 @@ def test_a_summary_is_not_used_for_a_path_without_what_it_was_made_of(session: S
         do(session, "summary")
     do(session, "back")
     assert first.text in shown(do(session, "summary"))
+
+
+def with_a_summary_in_the_making(session: Session, engine: Engine) -> None:
+    """Until the cut has moved, and the summary that was then asked for is there, but not yet taken."""
+    while session.summary is None:
+        talk(session, engine, 1)
+    assert session.background.wait("summary", 10)
+    assert session.conversation.state.summary is None
+
+
+def test_a_summary_made_in_the_background_is_there_as_soon_as_it_is_looked_for(
+    session: Session, engine: Engine
+) -> None:
+    with_a_summary_in_the_making(session, engine)
+    collect(session)
+    assert session.conversation.state.summary is not None
+
+
+def test_a_summary_of_what_has_been_forgotten_since_is_not_used_and_asked_for_again(
+    session: Session, engine: Engine
+) -> None:
+    with_a_summary_in_the_making(session, engine)
+    do(session, "forget 1")
+    collect(session)
+    assert session.conversation.state.summary is None
+    talk(session, engine, 1)
+    assert session.background.wait("summary", 10)
+    collect(session)
+    assert session.conversation.state.summary is not None
+
+
+def test_a_summary_that_failed_in_the_background_is_said_so(session: Session, engine: Engine) -> None:
+    while session.summary is None:
+        engine.say("A matter of taste, of time and of the weather. " * 5)
+        say(session, "What of things?")
+    session.background.wait("summary", 10)
+    session.summary.failure = StreamBroken("The answer broke off.")
+    collect(session)
+    assert "No summary could be made" in session.warnings[-1]
 
 
 def test_forgetting_what_is_in_the_summary_says_so(session: Session, engine: Engine) -> None:
@@ -169,7 +216,7 @@ def test_what_was_said_long_ago_is_quoted_when_the_question_calls_for_it(session
     talk(session, engine, 12)
     engine.say("It is turbot-seventeen.")
     say(session, "What was the password of the harbour master?")
-    last = engine.chats[-1]["messages"][-1]["content"]
+    last = asked(engine)
     assert "turbot-seventeen" in last
     assert last.endswith("What was the password of the harbour master?")
     assert session.conversation.path()[-2].message.text == "What was the password of the harbour master?"
@@ -179,7 +226,7 @@ def test_what_was_said_long_ago_is_quoted_when_the_question_calls_for_it(session
     do(session, "set recall off")
     engine.say("I do not know.")
     say(session, "What was the password of the harbour master again?")
-    assert "turbot-seventeen" not in engine.chats[-1]["messages"][-1]["content"]
+    assert "turbot-seventeen" not in asked(engine)
 
 
 def test_recall_by_hand_finds_messages(session: Session, engine: Engine) -> None:

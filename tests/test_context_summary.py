@@ -94,6 +94,25 @@ def test_compacting_summarises_all_but_the_newest_at_once(store: Store) -> None:
     assert len(made.ask("And again?").messages) == 16
 
 
+def test_a_summary_of_another_branch_is_not_carried_over(store: Store) -> None:
+    made = Chat(store, room_for(4000), memory=Memory(keep_recent=2))
+    for turn in range(6):
+        made.ask(f"Turn {turn}: " + "so it goes " * 10, "Well, well.")
+    there = made.node(4)
+    assert made.summarise(now=True) is not None
+    end, first = made.conversation.tip, made.conversation.state.summary
+    store.go_to(made.conversation, there.id)
+    for turn in range(6):
+        made.ask(f"Other turn {turn}: " + "so it goes " * 10, "Well, well.")
+    wanted = made.summarise(now=True)
+    assert wanted is not None
+    assert wanted.first == 1
+    assert not any("They spoke of messages 1 to 10" in message.text for message in wanted.messages)
+    assert "summary above" not in wanted.messages[-1].text
+    store.go_to(made.conversation, end)
+    assert made.basis.at(end).state.summary == first
+
+
 def test_there_is_nothing_to_compact_in_a_short_conversation(store: Store) -> None:
     made = Chat(store, room_for(4000))
     assert made.due(now=True) is None
