@@ -21,7 +21,7 @@ from chatcli.conversation.message import Attachment, Message
 from chatcli.conversation.plan import Fate, Kind, Part, Plan
 from chatcli.conversation.usage import Usage
 from chatcli.errors import Unreachable
-from chatcli.tokens import cache
+from chatcli.tokens import cache, probes
 from chatcli.tokens.counter import Counter
 from chatcli.tokens.memo import Memo
 from chatcli.tokens.source import Source
@@ -192,6 +192,20 @@ def test_a_template_that_stopped_fitting_is_asked_for_again(tmp_path: Path) -> N
     counter.learn(Plan((QUESTION,), (), 4096, 256), Usage(prompt_tokens=90))
     asked.ready(tmp_path)
     assert (asked.vocabularies, asked.renderings) == (1, 2 * before)
+
+
+def test_a_template_learnt_from_other_conversations_is_learnt_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Asked(shown("llama-bpe"))
+    with monkeypatch.context() as before:
+        before.setattr(probes, "PROBES", "u ua uA uau uAu")
+        asked.ready(tmp_path)
+    reply_first = [Message.assistant("A piece of text."), QUESTION]
+    assert asked.ready(tmp_path).prompt(reply_first).exact
+    again = asked.renderings
+    asked.ready(tmp_path)
+    assert (asked.vocabularies, asked.renderings) == (1, again)
 
 
 TROUBLE: list[tuple[bytes | Mapping[str, Any] | Exception, str]] = [

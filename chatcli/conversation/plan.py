@@ -79,6 +79,14 @@ class Plan:
 
 
 def with_template(plan: Plan, count: Count) -> Plan:
-    """The same plan, with what the request costs besides its messages."""
-    parts = (replace(each, count=count) if each.kind is Kind.TEMPLATE else each for each in plan.parts)
+    """The same plan, with what the request costs besides its messages. Where that is less than nothing, since the
+    server makes one message of several, the messages cost so much less.
+    """
+    parts, saved = [], max(0, -count.tokens)
+    for part in plan.parts:
+        tokens = max(0, count.tokens) if part.kind is Kind.TEMPLATE else part.count.tokens
+        exact = (count if part.kind is Kind.TEMPLATE else part.count).exact
+        if part.fate is Fate.SENT:
+            tokens, saved = max(0, tokens - saved), max(0, saved - tokens)
+        parts.append(replace(part, count=Count(tokens, exact)))
     return replace(plan, parts=tuple(parts))

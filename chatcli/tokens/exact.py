@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.usage import Count
 from chatcli.tokens.ledger import IMAGE
-from chatcli.tokens.template import STRIPS, SYSTEM, THINKING, Piece, Template
+from chatcli.tokens.template import STRIPS, SYSTEM, THINKING, Piece, Template, leading
 from chatcli.tokens.vocabulary import Vocabulary
 
 _QUESTION = Message.user("x")
+_SLACK = 4  # tokens: names of roles differ by so much, and text not known may be cut otherwise
 
 
 @dataclass(slots=True)
@@ -59,21 +60,30 @@ class Correction:
 
 @dataclass(slots=True)
 class Exact:
-    """Counts for one model. Without a template, what it adds is learnt from two measured prompts."""
+    """Counts for one model. Without a template, what it adds is learnt from two measured prompts.
+
+    `preset`: tokens of the Modelfile's SYSTEM, which gives way to a system message, as far as no template tells.
+    `short`: the most that a prompt not certain to be written so has cost more than counted.
+    """
 
     vocabulary: Vocabulary
     template: Template | None
     correction: Correction = field(default_factory=Correction)
     images: dict[str, int] = field(default_factory=dict)
     raised: int = 0
+    preset: int = 0
+    short: int = 0
     records: list[tuple[Sequence[Message], int]] = field(default_factory=list)
     tries: int = 3  # to read the vocabulary in other ways, each of which takes as long as loading it
 
     @classmethod
     def begin(cls, vocabulary: Vocabulary, template: Template | None, preset: Sequence[Message] = ()) -> Exact:
         """`preset`: what stands before every prompt; a template shows it by itself."""
-        guess = 24 + sum(12 + vocabulary.count(message.text) for message in preset)
-        return cls(vocabulary, template, Correction() if template else Correction(guess, each=12, sound=False))
+        if template:
+            return cls(vocabulary, template)
+        costs = [12 + vocabulary.count(message.text) for message in preset]
+        own = sum(costs[: leading(preset)])
+        return cls(vocabulary, None, Correction(24 + sum(costs), each=12, sound=False), preset=own)
 
     @property
     def sound(self) -> bool:
@@ -85,9 +95,11 @@ class Exact:
     def prompt(self, messages: Sequence[Message]) -> Count:
         """What the server counts for a request of these messages."""
         tokens, certain = self._counted(messages)
-        tokens += self.correction.of(_replies(messages))
+        otherwise = self._led_otherwise(messages)
+        tokens += self.correction.of(self._turns(messages)) + otherwise
+        tokens += 0 if certain else _SLACK + len(messages) + self.short
         seen = all(image.digest in self.images for message in messages for image in message.images)
-        return Count(max(0, tokens), certain and seen and self.sound)
+        return Count(max(0, tokens), certain and seen and self.sound and not otherwise)
 
     def cost(self, message: Message) -> Count:
         """What one message adds to a prompt. What these sums leave over, `prompt` less them, is the request's."""
@@ -98,21 +110,27 @@ class Exact:
         return Count(tokens, self.sound and seen and not message.tool_uses)
 
     def fixed(self, messages: Sequence[Message]) -> Count:
-        """What a request of these messages (or of one question) costs besides them."""
-        whole, parts = self.prompt(messages or [_QUESTION]), [self.cost(m) for m in messages or [_QUESTION]]
+        """What a request of these messages (with one question, where there is nothing but a system message) costs
+        besides them. Less than nothing where the server makes one message of several.
+        """
+        asked = messages if leading(messages) < len(messages) else [*messages, _QUESTION]
+        whole, parts = self.prompt(asked), [self.cost(message) for message in asked]
         return Count(whole.tokens - sum(part.tokens for part in parts), whole.exact)
 
     def learn(self, messages: Sequence[Message], measured: int) -> None:
         counted, certain = self._counted(messages)
-        if not certain:
-            return
         missing = measured - counted
+        if not certain:
+            self.short += max(0, measured - self.prompt(messages).tokens)
+            return
         unseen = {i.digest: i for message in messages for i in message.images if i.digest not in self.images}
         if unseen:
             if self.correction.sound:
                 share = round((missing - self.correction.of(_replies(messages))) / len(unseen))
                 self.images.update(dict.fromkeys(unseen, max(0, self._image() + share)))
             return
+        if self._led_otherwise(messages):
+            self.correction.measured = None  # what is missing now is not for the replies in between
         self.records = [*self.records, (messages, measured)][-2:]
         if missing != self.correction.of(_replies(messages)):
             if self._read_otherwise(abs(missing)):
@@ -167,7 +185,23 @@ class Exact:
             pieces, certain = self.template.write(messages)
             return self.vocabulary.around + self._walk(pieces) + calls, certain
         texts = sum(self._walk(self._pieces(message)) for message in messages)
-        return self.vocabulary.around + texts + calls, not calls
+        return self.vocabulary.around + texts + calls, _alternates(messages) and not calls
+
+    def _led_otherwise(self, messages: Sequence[Message]) -> int:
+        """Without a template: what it costs at most that the last measured prompt had a system message and this
+        one has none, or the other way round.
+        """
+        before, now = (leading(each) for each in (self.records[-1][0] if self.records else messages, messages))
+        if self.template is not None or before == now:
+            return 0
+        return 12 if now else 12 + self.preset
+
+    def _turns(self, messages: Sequence[Message]) -> int:
+        """How often the correction for a reply is due: without a template that is for a question, too."""
+        replies = _replies(messages)
+        if self.template is not None:
+            return replies
+        return max(replies, len(messages) - leading(messages) - replies - 1)
 
     def _pieces(self, message: Message) -> list[Piece]:
         """One message as it stands between its usual neighbours, from the first special token before its text to
@@ -216,6 +250,13 @@ class Exact:
         return sum(
             8 + self.vocabulary.count(f"{use.name} {dict(use.arguments)}") for m in messages for use in m.tool_uses
         )
+
+
+def _alternates(messages: Sequence[Message]) -> bool:
+    """Question, reply, question, ...: what the correction for each reply was learnt from."""
+    roles = [message.role for message in messages[leading(messages) :]]
+    usual = (Role.USER, Role.ASSISTANT)
+    return len(roles) % 2 == 1 and all(role == usual[at % 2] for at, role in enumerate(roles))
 
 
 def _replies(messages: Iterable[Message]) -> int:

@@ -41,6 +41,7 @@ def keep(directory: Path | None, digest: str, source: Source, exact: Exact) -> N
     if directory is None or not digest or exact.template is None:
         return
     state = {
+        "probes": probes.PROBES,
         "template": asdict(exact.template),
         "correction": asdict(exact.correction),
         "images": dict(list(exact.images.items())[-64:]),
@@ -70,6 +71,8 @@ def _template(source: Source) -> Template | None:
 def _restored(kept: bytes, vocabulary: Vocabulary) -> Exact | None:
     try:
         state = json.loads(kept)
+        if state["probes"] != probes.PROBES:
+            return None  # learnt from other conversations: gaps are missing
         template = Template(**state["template"])
         correction = Correction(**state["correction"])
         if correction.measured is not None:

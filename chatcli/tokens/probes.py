@@ -6,17 +6,18 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise, product
+from itertools import product
 
 from chatcli.conversation.message import Message, Role
-from chatcli.tokens.template import STRIPS, SYSTEM, THINKING, Template, gaps_of, leading
+from chatcli.tokens.template import STRIPS, SYSTEM, THINKING, Template, gaps_of, leading, steps_of
 
 Render = Callable[[Sequence[Message]], str | None]
 
 # Each is rendered also with a system message in front. u: user, a: reply, A: reply with thinking, s: system in the
 # middle; U, e, E: the same as u, a, A, without a text.
 PROBES = (
-    "u ua uA uau uaua uauA uauau uAuAu uauu uuaau uasu uasuau U uaU uAU Uau uaUau ueu ueuau uEu uEuau ueUau uaUeu"
+    "u ua uA uau uaua uauA uauau uAuAu uauu uuaau uasu uasuau U uaU uAU Uau uaUau ueu ueuau uEu uEuau ueUau uaUeu "
+    "uuu au auauau Auau auuaauu eu euau"
 )
 ABREAST = 12
 
@@ -39,8 +40,9 @@ def learn(render: Render) -> Template | None:
         for kinds, gap in _read(messages, rendered):
             key = " ".join(kinds)
             gaps[key] = gap if gaps.get(key, gap) == gap else None  # one that varies is not known
-    known = {key: gap for key, gap in gaps.items() if gap is not None}
-    template = Template(known, forgets=_is_forgetful(known), even=_is_even(known))
+    apart = any(gap != gaps.get(_together(key), gap) for key, gap in gaps.items())
+    known = {key if apart else _together(key): gap for key, gap in gaps.items() if gap is not None}
+    template = Template(known, forgets=_is_forgetful(known), even=_is_even(known), apart=apart)
     return _with_joint(_with_strips(template, render), render)
 
 
@@ -83,15 +85,13 @@ def _is_even(gaps: Mapping[str, str]) -> bool:
 
 
 def _joined(gaps: Mapping[str, str], key: Sequence[str]) -> str | None:
-    mode, *kinds = (kind.replace("?", "") for kind in key)
-    ends = kinds.pop() if kinds[-1] == "$" else ""
-    steps = [[mode, *pair] for pair in pairwise(kinds)]
-    if ends:
-        steps[-1].append(ends)
-        if "?" in key[-2]:
-            steps.append([mode, kinds[-1], ends])
-    found = [gaps.get(" ".join(step)) for step in steps if step[1:] != ["^"]]
+    found = [gaps.get(" ".join(step)) for step in steps_of(key)]
     return None if None in found else "".join(gap for gap in found if gap is not None)
+
+
+def _together(key: str) -> str:
+    """The gap of those kinds in a history that begins with a question."""
+    return key[0] + key[1:].removeprefix("a")
 
 
 def _with_strips(template: Template, render: Render) -> Template | None:

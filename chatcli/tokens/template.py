@@ -2,7 +2,7 @@
 
 What stands between two texts depends on the kinds of messages on both sides, on the empty ones between them, on
 whether they are the last, and on whether a system message leads. Each such gap is looked up in one table; where a
-conversation needs one that is not there, its prompt is known only nearly.
+conversation needs one that is not there, its prompt is known only nearly, and written rather too long.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 from chatcli.conversation.message import Attachment, Message, Role
@@ -17,6 +18,7 @@ from chatcli.conversation.message import Attachment, Message, Role
 # Places in a gap where the template shows the system message, or the thinking of the reply that follows.
 SYSTEM, THINKING = "\x00", "\x01"
 _SHOWN = re.compile(f"[{SYSTEM}{THINKING}]")
+_MARKS = str.maketrans("", "", "+!?")
 
 
 STRIPS: Mapping[str, Callable[[str], str]] = {
@@ -41,6 +43,7 @@ class Template:
     beginning, $: the end, !: what the user said last, +: with thinking, ?: without a text). `joint`: what stands
     between two leading system messages. `strips`: by role, which blanks are cut off its texts. `forgets`: thinking
     leaves no trace, unless the last message has some. `even`: a message without a text is written as any other.
+    `apart`: a history that begins with a reply is written otherwise; its gaps are those of "sa" and "-a".
     """
 
     gaps: Mapping[str, str]
@@ -48,6 +51,7 @@ class Template:
     strips: Mapping[str, str] = field(default_factory=dict)
     forgets: bool = False
     even: bool = False
+    apart: bool = False
 
     def write(self, messages: Sequence[Message]) -> tuple[list[Piece], bool]:
         """The prompt of `messages`, and whether all of it is certain."""
@@ -58,29 +62,66 @@ class Template:
         system = (self.joint or "\n\n").join(texts[:lead])
         certain = lead < 2 or self.joint is not None
         pieces: list[Piece] = []
-        for kinds, at in gaps_of(messages, texts, lead, self.even):
+        times = 0  # the system text was written
+        for kinds, at in gaps_of(messages, texts, lead, self.even, self.apart):
             gap, sure = self.gap(kinds)
-            certain = certain and sure
+            certain, times = certain and sure, times + gap.count(SYSTEM)
             shown = {SYSTEM: system, THINKING: messages[at].thinking if at is not None else ""}
             pieces.append(Piece(_SHOWN.sub(lambda found, shown=shown: shown[found[0]], gap)))  # type: ignore[misc]
             if at is not None:
                 pieces.append(Piece(texts[at], messages[at].images))
+        if lead and not certain:
+            most = max((gap.count(SYSTEM) for gap in self.gaps.values()), default=1)
+            pieces[:0] = [Piece(system)] * (most - times)
         return pieces, certain and not any(message.tool_uses for message in messages)
 
     def gap(self, kinds: Sequence[str]) -> tuple[str, bool]:
-        """The text for this gap, and True; or that of the likeliest gap there is, and False."""
+        """The text for this gap, and True; or, where it was not learnt, one that is hardly shorter, and False: the
+        longest between messages of those kinds, without the system message. Each empty message is taken for one
+        with a text.
+        """
         if " ".join(kinds) in self.gaps:
             return self.gaps[" ".join(kinds)], True
-        plain = [re.sub(r"[+!]", "", kind) for kind in kinds if "?" not in kind]
-        likely = (plain, plain[:-1], ["-", *plain[1:]], ["-", "assistant", "user"])
-        return next((self.gaps[key] for key in map(" ".join, likely) if key in self.gaps), ""), False
+        return "".join(self._longest(step) for step in steps_of(kinds)), False
+
+    def _longest(self, step: Sequence[str]) -> str:
+        """Of the gaps between messages of these kinds, else of those in such a place; in this mode, or any."""
+        mode, *wanted = " ".join(step).translate(_MARKS).split()
+        best = (False, False, False), ""
+        for key, gap in self.gaps.items():
+            of, *kinds = key.translate(_MARKS).split()
+            if "?" in key or _place(kinds) != _place(wanted):
+                continue
+            fit = of[0] == mode[0], kinds == wanted, of == mode
+            text = gap.replace(SYSTEM, "")
+            if (fit, len(text)) >= (best[0], len(best[1])):
+                best = fit, text
+        return best[1]
+
+
+def steps_of(kinds: Sequence[str]) -> list[list[str]]:
+    """The gaps there would be if each empty message in between had a text."""
+    mode, *among = kinds
+    end = among.pop() if among[-1] == "$" else ""
+    steps = [[mode, *pair] for pair in pairwise(kind.replace("?", "") for kind in among)]
+    if end and steps:
+        steps[-1].append(end)
+    if end and (not steps or "?" in among[-1]):
+        steps.append([mode, among[-1].replace("?", ""), end])
+    return steps
+
+
+def _place(kinds: Sequence[str]) -> tuple[bool, bool, int]:
+    return kinds[0] == "^", kinds[-1] == "$", len(kinds)
 
 
 def gaps_of(
-    messages: Sequence[Message], texts: Sequence[str], lead: int, even: bool = False
+    messages: Sequence[Message], texts: Sequence[str], lead: int, even: bool = False, apart: bool = True
 ) -> Iterator[tuple[list[str], int | None]]:
     """The kinds around each gap, and the place of the message whose text follows it (None: the end)."""
     mode = "s" if lead else "-"
+    if apart and lead < len(messages) and messages[lead].role == Role.ASSISTANT:
+        mode += "a"
     question = _last_question(messages)
     kinds = [mode, "^"]
     for at in range(lead, len(messages)):
