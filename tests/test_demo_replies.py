@@ -8,12 +8,19 @@ from typing import Any
 
 import pytest
 
+from chatcli.context.memory import Memory
+from chatcli.context.summary import instruction
+from chatcli.conversation.message import Attachment
+from chatcli.conversation.message import Message as Said
+from chatcli.conversation.plan import Fate, Kind
 from chatcli.demo.messages import Message
 from chatcli.demo.pictures import describe_picture
 from chatcli.demo.replies import NO_MODEL, STOPS, reply
 from chatcli.demo.shapes import shaped
 from chatcli.demo.summaries import WORDS, summarise
 from chatcli.demo.vocabulary import vocabulary
+from chatcli.store.store import Store
+from tests.remembering import Chat, room_for
 
 TOUR = ("hi", "tour", "thanks", "code", "languages", "thinking", "who are you", "unheard of", *STOPS)
 
@@ -125,7 +132,7 @@ def test_a_summary_keeps_names_numbers_and_decisions_in_their_order() -> None:
     messages = [
         user("My name is Ada. It is nice here. We decided on the 4th of May for the launch in Oslo."),
         assistant("Noted. The budget is 300 euro."),
-        user("Summarise the conversation so far."),
+        user(instruction(200, None, again=False)),
     ]
     lines = reply(messages).content.splitlines()
     assert lines == [
@@ -145,13 +152,55 @@ def test_a_summary_is_bounded_and_prefers_what_tells_most() -> None:
     assert len(kept.replace("- ", "").split()) <= WORDS
 
 
-def test_an_instruction_that_carries_the_text_along_is_summarised_itself() -> None:
-    carried = (
-        "Summarise this in 120 words.\n"
-        + "Nothing much was said here, as it seems. " * 20
-        + "Ada owes Bob 12 euro."
-    )
-    assert "Ada owes Bob 12 euro." in reply([user("hi"), user(carried)]).content
+def test_only_the_instruction_that_chatcli_sends_asks_for_a_summary() -> None:
+    earlier = [user("hi"), assistant("The budget is 300 euro.")]
+    for again in (False, True):
+        wanted = reply([*earlier, user(instruction(600, None, again))])
+        assert wanted.content.splitlines() == ["- The budget is 300 euro."]
+    assert "300 euro" not in reply([*earlier, user("Does a summary condense my tokens?")]).content
+
+
+NOTES = "Chats and memory, in a summary.\n\nTokens in markdown; commands. "
+
+
+@pytest.mark.parametrize(
+    ("files", "kinds"),
+    [
+        ((), {Kind.RECALLED}),
+        ((Attachment("text", "notes.md", "text/markdown", NOTES.encode()),), {Kind.RECALLED}),
+        (
+            (Attachment("text", "long.md", "text/markdown", (NOTES + "Pipes.\n\n").encode() * 60),),
+            {Kind.DOCUMENTS},
+        ),
+    ],
+    ids=["recall", "a whole file", "passages"],
+)
+def test_a_reply_is_to_the_question_and_not_to_what_was_looked_up_for_it(
+    files: tuple[Attachment, ...], kinds: set[Kind]
+) -> None:
+    with Store.open(None) as store:
+        made = Chat(store, room_for(1200), memory=Memory(recall="always"))
+        for turn in range(30):
+            said = (
+                f"Turn {turn}. A summary of chats in markdown: tokens, memory, commands.\n\nPipes are one thing."
+            )
+            made.ask(said, "The chats of this program.\n\n" + "So it is, with chats and memory. " * 3)
+        plan = made.ask("", question=Said.user("what about pipes?", files))
+    assert {part.kind for part in plan.parts if part.fate is Fate.SENT} >= kinds
+    asked = [Message(each.role.value, each.text) for each in plan.messages]
+    assert not asked[-1].content.startswith("what about pipes?")
+    assert ("(end of notes.md)" in asked[-1].content) == (files != () and Kind.DOCUMENTS not in kinds)
+    assert "## Between other programs" in reply(asked).content
+    assert "The question has 3 words" in reply(asked).thinking
+
+
+def test_a_file_without_a_word_is_given_back_and_what_was_said_earlier_is_not() -> None:
+    recalled = "Earlier in this conversation (may be relevant):\n1 March 2026\nuser: My tokens."
+    shown = reply([user(f"{recalled}\n\nFile a.md:\nMy commands.\n(end of a.md)")]).content
+    assert "> My commands." in shown
+    assert "My tokens" not in shown
+    assert "> xyz" in reply([user(f"{recalled}\n\nxyz")]).content
+    assert "My tokens" not in reply([user(f"{recalled}\n\nxyz")]).content
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from typing import Any
 
 from chatcli.demo.messages import Message
 from chatcli.demo.pictures import describe_picture
+from chatcli.demo.question import asks_for_summary, question_of, without_recalled
 from chatcli.demo.shapes import shaped
 from chatcli.demo.summaries import summarise
 
@@ -46,23 +47,23 @@ def reply(messages: Sequence[Message], schema: dict[str, Any] | None = None) -> 
     question = messages[-1]
     if schema is not None:
         return Reply(json.dumps(shaped(schema, "No language model is behind this."), ensure_ascii=False))
-    if re.search(r"\bsummar|\bcondense", question.content, re.IGNORECASE):
-        return Reply(
-            summarise(_sources(messages)), "I take the sentences with names, numbers and decisions in them."
-        )
+    if asks_for_summary(question.content):
+        said = [message.content for message in messages[:-1] if message.role != "system"]
+        return Reply(summarise(said), "I take the sentences with names, numbers and decisions in them.")
     return _talk(messages, question)
 
 
 def _talk(messages: Sequence[Message], question: Message) -> Reply:
-    part = _part_for(messages, question)
+    asked = question_of(question.content)
+    part = _part_for(messages, asked)
     if question.images:
         said = _about_pictures(question)
     elif part.name == "unsure":
-        said = f"{part.text}\n\n{_quoted(question.content)}"
+        said = f"{part.text}\n\n{_quoted(without_recalled(question.content))}"
     else:
         said = part.text
     earlier = any(message.role == "assistant" for message in messages)
-    return Reply(said if earlier else f"{NO_MODEL}\n\n{said}", _thoughts(question, part))
+    return Reply(said if earlier else f"{NO_MODEL}\n\n{said}", _thoughts(asked, part))
 
 
 def _rest(messages: Sequence[Message], schema: dict[str, Any] | None) -> Reply:
@@ -74,9 +75,9 @@ def _rest(messages: Sequence[Message], schema: dict[str, Any] | None) -> Reply:
     return Reply(" And that is where it ends: the rest was never written.")
 
 
-def _part_for(messages: Sequence[Message], question: Message) -> _Part:
+def _part_for(messages: Sequence[Message], question: str) -> _Part:
     """The part that shares the most words with the question; of equals the more special one, which comes later."""
-    words = frozenset(re.findall(r"\w+", question.content.lower()))
+    words = frozenset(re.findall(r"\w+", question.lower()))
     parts = _parts()
     if words & {"next", "weiter"} and len(words) <= 3:
         return parts[_next_stop(messages)]
@@ -112,18 +113,10 @@ def _quoted(text: str) -> str:
     return "\n".join(f"> {line}" for line in shown.splitlines()) or "> (nothing)"
 
 
-def _sources(messages: Sequence[Message]) -> list[str]:
-    """What is to be summarised: a long instruction carries it along, a short one means the messages before it."""
-    instruction = messages[-1].content
-    if len(instruction) > 600:
-        return [instruction]
-    return [message.content for message in messages[:-1] if message.role != "system"]
-
-
-def _thoughts(question: Message, part: _Part) -> str:
+def _thoughts(question: str, part: _Part) -> str:
     """For the model that can think; any other keeps them to itself."""
-    count = len(question.content.split())
-    known = sorted(part.words & set(re.findall(r"\w+", question.content.lower())))
+    count = len(question.split())
+    known = sorted(part.words & set(re.findall(r"\w+", question.lower())))
     why = f"I know {', '.join(known)}, so the part about {part.name} fits." if known else "I know none of them."
     return (
         f"The question has {count} word{'' if count == 1 else 's'}. {why} There is no model in here, so these are "
