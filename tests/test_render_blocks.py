@@ -128,7 +128,41 @@ def test_a_table_keeps_its_columns_once_it_is_long() -> None:
     lines = shown("| n | what |\n|--:|---|\n" + "\n".join(rows))
     assert lines[0] == " n  what"
     assert lines[2] == " 0  text"
-    assert lines[-1].startswith("    ")  # the wide cell was wrapped, in its column
+    assert lines[-1] == "31  a cell that is wider than its column"
+    narrow = shown("| n | what |\n|--:|---|\n" + "\n".join(rows), 20)
+    assert narrow[-3:] == ["31  a cell that is", "    wider than its", "    column"]  # wrapped, in its column
+
+
+@pytest.mark.parametrize("width", [20, 40, 80])
+@pytest.mark.parametrize("mark", ["--:", "---", ":-:"])
+def test_a_number_that_is_longer_than_all_before_it_stays_whole(mark: str, width: int) -> None:
+    rows = [f"| {n} | item | {n * 49} |" for n in range(1, 104)]
+    table = f"| n | what | sum |\n|{mark}|{mark}|{mark}|\n" + "\n".join(rows)
+    lines = shown(table, width)
+    assert [line.split() for line in lines[2:]] == [[str(n), "item", str(n * 49)] for n in range(1, 104)]
+    assert piecewise(table, 3, width) == lines
+    assert max(map(len, lines)) <= width
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(st.lists(st.lists(st.integers(1, 14), min_size=3, max_size=3), min_size=17, max_size=24), st.integers(0, 9))
+def test_no_word_of_a_table_is_broken_where_its_row_has_room(sizes: list[list[int]], seed: int) -> None:
+    words = [["x" * size for size in row] for row in sizes]
+    table = "| a | b | c |\n|---|--:|---|\n" + "\n".join(f"| {' | '.join(row)} |" for row in words)
+    lines = shown(table, 46)
+    assert [line.split() for line in lines[2:]] == words
+    assert piecewise(table, seed, 46) == lines
+    assert all(len(line) <= 30 for line in shown(table, 30))
+
+
+def test_few_cells_are_wrapped_where_there_is_room_and_the_columns_behind_go_back_to_their_places() -> None:
+    rows = ["| Oslo | 1 | north |"] * 20 + ["| San Francisco | 2 | west |", "| Rio | 3 | a longer remark on it |"]
+    lines = shown("| city | a long head | where |\n|---|---|---|\n" + "\n".join(rows))
+    assert lines[-3:] == [
+        "Oslo  1            north",
+        "San Francisco  2   west",
+        "Rio   3            a longer remark on it",
+    ]
 
 
 def test_a_list_item_that_is_still_a_marker_is_not_drawn() -> None:

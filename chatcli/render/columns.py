@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Literal
 
@@ -12,6 +13,10 @@ Cell = list[Span]
 Align = Literal["left", "right", "center"]
 
 _GAP = "  "
+_SHIFT = (
+    12  # cells by which the columns behind may be shifted in one row, so that a cell there need not be wrapped
+)
+_WORDS = re.compile(r"[\s\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff\uff00-\uff60]+")  # between wide characters too
 _SPACE = Line(_GAP, len(_GAP))
 
 
@@ -26,10 +31,34 @@ class Row:
         self._widths: Sequence[int] = ()
         self._drawn: list[Line] = []
 
-    def draw(self, widths: Sequence[int]) -> list[Line]:
+    def draw(self, widths: Sequence[int], room: int = 0) -> list[Line]:
+        """`room`: cells that the row may take; up to there a cell wider than its column shifts those behind it."""
+        if any(need > width for need, width in zip(self.needs, widths, strict=True)):
+            widths = self._eased(widths, room)
         if widths != self._widths:
             self._widths, self._drawn = widths, _draw(self._row, widths, self._aligns, self._jumps)
         return self._drawn
+
+    def _eased(self, widths: Sequence[int], room: int) -> Sequence[int]:
+        """`widths` for this row alone: no word in it is broken that has its place, and few cells are wrapped."""
+        last = len(widths) - 1
+        words = [(at, _longest_word(cell)) for at, cell in enumerate(self._row)]
+        whole = [(at, need) for at, need in enumerate(self.needs[:last]) if need <= widths[at] + _SHIFT]
+        for wanted in (words, whole):
+            for at, size in sorted(wanted, key=lambda each: each[1]):
+                widths = self._widened(widths, at, size, room)
+        return self._widened(widths, last, min(self.needs[last], widths[last] + room - total(widths)), room)
+
+    def _widened(self, widths: Sequence[int], at: int, size: int, room: int) -> Sequence[int]:
+        """Column `at` as wide as `size`, at the cost of what is empty behind it, or as they are without room."""
+        new = list(widths)
+        new[at] = max(size, widths[at])
+        missing = new[at] - widths[at]
+        for other in range(at + 1, len(new)):
+            taken = min(missing, max(0, new[other] - max(1, self.needs[other])))
+            new[other] -= taken
+            missing -= taken
+        return new if total(new) <= room else widths
 
 
 def fit(rows: Sequence[Row], width: int) -> list[int]:
@@ -66,6 +95,11 @@ def _draw(row: Sequence[Cell], widths: Sequence[int], aligns: Sequence[Align], j
 
 def _widest(cell: Cell) -> int:
     return max(cells(part) for part in "".join(span.text for span in cell).split("\n"))
+
+
+def _longest_word(cell: Cell) -> int:
+    """Cells of the longest part of it that wrap() has to cut in a narrower column."""
+    return max(map(cells, _WORDS.split("".join(span.text for span in cell))))
 
 
 def _padded(cell: Cell, width: int, align: Align, jumps: bool) -> list[Line]:

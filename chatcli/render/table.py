@@ -1,4 +1,7 @@
-"""A Markdown table that grows: its columns are settled by its first rows, so that later rows only add lines."""
+"""A Markdown table that grows: its columns are settled by its first rows, so that later rows only add lines.
+
+A later cell that is wider than its column runs over, as long as its row has room for it.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ class Table:
     def add(self, line: str) -> None:
         row = self._row(line, "")
         if self._widths is not None:
-            self._final += row.draw(self._widths)
+            self._final += row.draw(self._widths, self._width)
             return
         self._rows.append(row)
         if len(self._rows) > _ROWS:
@@ -54,10 +57,10 @@ class Table:
 
     def _drawn(self) -> tuple[list[Line], list[int]]:
         widths = fit(self._rows, self._width)
-        drawn = list(self._rows[0].draw(widths))
+        drawn = list(self._rows[0].draw(widths, self._width))
         drawn.append(to_line([Span("─" * total(widths), self._palette["rule"])]))
         for row in self._rows[1:]:
-            drawn += row.draw(widths)
+            drawn += row.draw(widths, self._width)
         return drawn, widths
 
     def _row(self, line: str, sgr: str) -> Row:
