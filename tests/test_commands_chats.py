@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,10 +15,13 @@ from chatcli.build import close
 from chatcli.commands import everything
 from chatcli.commands.chats import open_named
 from chatcli.commands.outcome import Choose, Confirm, Opened, Watch
+from chatcli.commands.share import take_in
 from chatcli.commands.titles import title_in
+from chatcli.conversation.message import Message
 from chatcli.errors import BadArgument, BadFile, Missing, NotFound, UserError
 from chatcli.session import Session
 from chatcli.settings import table
+from chatcli.store.imported import chat_of
 from tests.commanding import do, followed, said, say, shown
 from tests.faults import Cut, Engine
 
@@ -175,6 +181,37 @@ def test_resume_opens_by_name_or_asks_with_the_last_words(stored: Session) -> No
     assert again.choices == outcome.choices
     with pytest.raises(NotFound):
         open_named(stored, "dragonfly")
+
+
+@pytest.mark.parametrize(
+    ("zone", "date"),
+    [
+        ("Asia/Tokyo", datetime(9999, 12, 31, 23, 59, tzinfo=UTC)),
+        ("America/New_York", datetime(1, 1, 1, tzinfo=UTC)),
+    ],
+    ids=["last", "first"],
+)
+def test_a_stored_date_at_the_end_of_the_calendar_does_no_harm(
+    session: Session, monkeypatch: pytest.MonkeyPatch, zone: str, date: datetime
+) -> None:
+    """An earlier version took such dates in."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        taken = chat_of([Message.user("whales sing"), Message.assistant("They do.")], "old")
+        taken.conversation.nodes = {
+            at: replace(node, created=date) for at, node in taken.conversation.nodes.items()
+        }
+        number = take_in(session, taken).id
+        assert "old" in shown(do(session, "chats"))
+        assert "old" in shown(do(session, "search whales"))
+        assert isinstance(do(session, f"load {number}"), Opened)
+        assert "They do" in shown(do(session, "branches"))
+        for question in ("what of whales in 9999-12", "and in 0000-05-03"):
+            say(session, question)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 # Files and models

@@ -97,6 +97,12 @@ def test_dates_are_read(question: str, years: set[int], months: set[int], days: 
     assert (set(read.years), set(read.months), set(read.days)) == (years, months, days)
 
 
+@pytest.mark.parametrize("question", ["on 0000-05-03", "since 9999-12", "0001-01-01", "9999年12月31日"])
+def test_years_at_the_ends_of_the_calendar_are_none(question: str) -> None:
+    assert not dates(question).years
+    dates(question).spans(NOON)
+
+
 def test_a_month_without_a_year_is_that_of_the_last_years() -> None:
     spans = dates("in May").spans(NOON)
     assert [span[0].astimezone().year for span in spans] == [2025, 2024, 2023, 2022]

@@ -158,6 +158,16 @@ def test_a_plain_list_is_repaired_and_it_is_said() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "date", ["9999-12-31T23:59:59+00:00", "0001-01-01T00:00:00+00:00", "yesterday", float("inf"), -1e9]
+)
+def test_a_date_that_no_message_can_be_of_is_repaired_with_a_word(date: str | float) -> None:
+    began = datetime.now(UTC)
+    chat = read_chat(json.dumps([{"role": "user", "content": "hi", "created": date}]))
+    assert chat.repairs == ["message 1: its date cannot be read; taken as today's"]
+    assert chat.conversation.path()[0].created >= began
+
+
 def test_json_lines_of_role_and_content_are_read() -> None:
     chat = read_chat('{"role": "user", "content": "a"}\n\n{"role": "assistant", "content": "b"}\n')
     assert chat.messages == (Message.user("a"), Message.assistant("b"))

@@ -17,6 +17,7 @@ from chatcli.commands.outcome import Choose, Confirm, Outcome, Show, Watch
 from chatcli.commands.places import address, opened, visit
 from chatcli.commands.registry import command
 from chatcli.commands.tree import cut, room, standing, terminal_size
+from chatcli.conversation.clock import local_time
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Node
 from chatcli.errors import BadArgument, ChatcliError, NotFound, UserError
@@ -244,7 +245,7 @@ def counted(messages: int) -> str:
 
 def when(moment: datetime) -> str:
     """The time for today, else the date."""
-    local = moment.astimezone()
+    local = local_time(moment)
     return f"{local:%H:%M}" if local.date() == datetime.now().astimezone().date() else f"{local:%Y-%m-%d}"
 
 

@@ -50,6 +50,8 @@ YEARS = 5
 _TOKEN = re.compile(r"\w+")
 _ISO = re.compile(r"\b(\d{4})[-/.](\d{1,2})(?:[-/.](\d{1,2}))?\b")
 _CJK = re.compile(r"(?:(\d{4})年)?(\d{1,2})月(?:(\d{1,2})日)?")
+# Years in which something may have been said, or is named at least: no calendar ends within a day of them.
+_YEARS = frozenset(range(1900, 2200))
 _YEAR = re.compile(r"\b(?:19|20)\d{2}\b")
 
 
@@ -99,7 +101,7 @@ def dates(question: str) -> Dates:
     months: set[int] = set()
     days: set[int] = set()
     for year, month, day in (*_ISO.findall(question), *_CJK.findall(question)):
-        years |= {int(year)} if year else set()
+        years |= {int(year)} & _YEARS if year else set()
         months |= {int(month)} & set(range(1, 13))
         days |= {int(day)} & set(range(1, 32)) if day else set()
     words = _TOKEN.findall(question)

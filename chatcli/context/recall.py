@@ -19,6 +19,7 @@ from math import log, sqrt
 from chatcli.context.dates import Dates
 from chatcli.context.terms import Terms
 from chatcli.conversation.candidate import Candidate, Found
+from chatcli.conversation.clock import local_time
 
 BEFORE = (0.4, 0.2)  # of a passage's weight, for those one and two places before it
 AFTER = (0.6, 0.3)
@@ -167,7 +168,7 @@ def _dated(line: Sequence[Candidate], dates: Dates) -> list[float]:
     """For each candidate, what it gains by being of a time that the question names: the rarer the more."""
     if not dates:
         return [0.0] * len(line)
-    fits = [dates.fitting(each.created.astimezone()) for each in line]
+    fits = [dates.fitting(local_time(each.created)) for each in line]
     gains = {}
     for name in ("year", "month", "day"):
         times = sum(name in fit for fit in fits)
@@ -280,5 +281,5 @@ _MONTHS = (
 
 
 def _day(candidate: Candidate) -> str:
-    day = candidate.created.astimezone()
+    day = local_time(candidate.created)
     return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"

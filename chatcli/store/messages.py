@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -23,6 +24,8 @@ _ROLES = {
 
 # Seconds since 1970: the year 5138.
 _LATEST = 1e11
+# The years a message can be of; what names another is no date, and the ends of the calendar are in no time zone.
+_YEARS = range(1970, 2200)
 
 _PICTURES = (
     (b"\x89PNG", "png"),
@@ -53,17 +56,24 @@ def read_message(item: Any, where: str, files: Mapping[str, Any], repairs: list[
 
 
 def read_time(value: Any) -> datetime | None:
-    """ISO 8601, or seconds since 1970 (thousandths and less are known by their size); None for anything else."""
+    """ISO 8601, or seconds since 1970 (thousandths and less are known by their size); None for anything else,
+    and for a year that no message can be of.
+    """
     try:
-        if isinstance(value, str):
-            moment = datetime.fromisoformat(value)
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            while abs(value) > _LATEST:  # thousandths of seconds, or even less
-                value /= 1000
-            return datetime.fromtimestamp(value, UTC)
+        moment = _moment(value)
     except (ValueError, OverflowError, OSError):
-        pass
+        return None
+    return moment if moment is not None and moment.year in _YEARS else None
+
+
+def _moment(value: Any) -> datetime | None:
+    if isinstance(value, str):
+        moment = datetime.fromisoformat(value)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        while abs(value) > _LATEST:  # thousandths of seconds, or even less
+            value /= 1000
+        return datetime.fromtimestamp(value, UTC)
     return None
 
 

@@ -92,6 +92,8 @@ def seeds_from(items: Iterable[Any], files: Mapping[str, Any], repairs: list[str
         before = seeds[-1].name if seeds else None
         parent = about["parent"] if isinstance(about.get("parent", []), int | str | None) else before
         created = read_time(about.get("created"))
+        if created is None and about.get("created") is not None:
+            repairs.append(f"message {place}: its date cannot be read; taken as today's")
         seeds.append(Seed(name, parent, message, created, _read_ended(about), _read_turn(about, place, repairs)))
     return seeds
 
