@@ -96,6 +96,14 @@ def test_what_a_conversation_kept_is_taken_up_again_and_strangers_are_named() ->
     assert refused == ["from_the_future"]
 
 
+def test_a_conversation_sets_only_what_is_kept_with_one() -> None:
+    settings = Settings()
+    refused = settings.take_up({"save": "off", "host": "http://evil.example", "seed": "7"})
+    assert refused == ["save", "host"]
+    assert settings[table.SEED] == 7
+    assert all(settings.origin(setting) is Layer.DEFAULT for setting in table.TABLE if not setting.kept)
+
+
 def test_the_settings_file_is_read_and_a_bad_line_is_named(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text('model = "qwen3"\nnum_ctx = "8k"\ntemperature = 0.5\nverbose = true\nstop = ["a b", "c"]\n')

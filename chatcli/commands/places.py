@@ -48,7 +48,7 @@ def opened(session: Session, refused: Sequence[str] = ()) -> Opened:
     if last is not None and last.ended in _UNFINISHED:
         notes.append(f"This reply {_UNFINISHED[last.ended]}: /continue goes on from there, /retry asks again.")
     if refused:
-        notes.append(f"Settings not understood any more: {', '.join(refused)}.")
+        notes.append(f"Settings not taken up: {', '.join(refused)}.")
     return Opened("\n".join(notes))
 
 

@@ -80,7 +80,7 @@ def import_(
         views = [Note(f"{len(taken)} conversations taken in. /chats lists them.", "good")]
         return Show((*views, Note(repairs, "warning")) if repairs else tuple(views))
     refused = open_conversation(session, taken[0].id)
-    unknown = [f"Settings not understood: {', '.join(refused)}."] if refused else []
+    unknown = [f"Settings not taken up: {', '.join(refused)}."] if refused else []
     return Opened("\n".join(filter(None, [repairs, *unknown])))
 
 

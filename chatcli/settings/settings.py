@@ -98,7 +98,9 @@ class Settings:
         }
 
     def take_up(self, kept: Mapping[str, str]) -> list[str]:
-        """Use what a conversation had stored; returns the names that this version does not know or cannot read."""
+        """Use what a conversation had stored; returns the names that this version does not know or cannot read, or
+        that are no conversation's to set: a file that was taken in may name any, the server's address too.
+        """
         self._layers[Layer.CONVERSATION].clear()
         for setting in TABLE:
             if setting.kept:
@@ -106,8 +108,12 @@ class Settings:
         refused = []
         for name, text in kept.items():
             try:
-                self.put(name, text, Layer.CONVERSATION)
+                known = find_setting(name).kept
+                if known:
+                    self.put(name, text, Layer.CONVERSATION)
             except (UnknownSetting, BadValue):
+                known = False
+            if not known:
                 refused.append(name)
         return refused
 
