@@ -61,6 +61,17 @@ def test_too_many_or_missing_arguments_are_answered_with_the_usage(session: Sess
         do(session, "history many")
 
 
+@pytest.mark.parametrize("number", ["9" * 20, "9" * 5000, "-1", "-" + "9" * 20], ids=len)
+@pytest.mark.parametrize(
+    "line",
+    ["undo", "history", "chats", "edit", "diff", "diff 1", "context why", "pin", "forget", "drop", "raw", "copy"],
+)
+def test_a_number_that_nothing_has_is_refused(session: Session, line: str, number: str) -> None:
+    with pytest.raises(BadArgument, match=r"below 0|too large") as caught:
+        do(session, f"{line} {number}")
+    assert len(caught.value.message) < 150
+
+
 def test_every_command_says_what_it_does_and_what_its_arguments_are() -> None:
     for each in everything().commands:
         assert each.summary.endswith(".")

@@ -141,6 +141,20 @@ def test_a_place_gets_a_name_and_is_found_again(forked: Session) -> None:
             do(forked, f"branch {number}")
 
 
+def test_a_place_or_a_step_too_far_is_said_in_numbers(forked: Session) -> None:
+    for number in ("9" * 24, "9" * 5000):
+        with pytest.raises(BadArgument, match="too large"):
+            do(forked, f"goto {number}")
+    with pytest.raises(UserError, match="There are 2 exchanges"):
+        do(forked, "undo 3")
+    do(forked, "goto 2")
+    with pytest.raises(UserError, match="There is 1 exchange to"):
+        do(forked, "undo 2")
+    do(forked, "clear")
+    with pytest.raises(UserError, match="There is no exchange"):
+        do(forked, "undo")
+
+
 def test_branches_lists_every_end_and_goto_offers_them(forked: Session) -> None:
     do(forked, "branch main")
     rows = shown(do(forked, "branches")).splitlines()

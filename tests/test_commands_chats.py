@@ -387,6 +387,7 @@ def test_the_trash_is_emptied_only_on_purpose(capfd: pytest.CaptureFixture[str])
         ("chats", "export", "tell"),
         ("chats", "export", "--last", "--format", "pdf"),
         ("chats", "nonsense"),
+        ("chats", "9" * 30),
         ("chats", "rename", "1"),
         ("chats", "import"),
         ("chats", "show"),

@@ -13,6 +13,10 @@ from chatcli.errors import BadArgument
 if TYPE_CHECKING:
     from chatcli.session import Session
 
+# The largest number that may be given to a command, and how many characters of a wrong one are shown.
+LARGEST = 10**9
+SHOWN = 30
+
 
 @dataclass(frozen=True, slots=True)
 class Word:
@@ -132,6 +136,18 @@ def split_words(text: str) -> list[str]:
         return text.split()
 
 
+def whole_number(word: str, meaning: str) -> int:
+    """A count, or the number of a message: never below 0, nor larger than what can be counted and looked up."""
+    shown = word if len(word) <= SHOWN else f"{word[:SHOWN]}…"
+    try:
+        number = int(word[: 2 * SHOWN])
+    except ValueError:
+        raise BadArgument(f"«{shown}» is not a whole number: {meaning}.") from None
+    if not 0 <= number <= LARGEST:
+        raise BadArgument(f"«{shown}» is {'below 0' if number < 0 else 'too large'}: {meaning}.")
+    return number
+
+
 def _first_words(text: str, count: int) -> tuple[list[str], str]:
     words: list[str] = []
     rest = text.strip()
@@ -180,9 +196,4 @@ def _positional(parameters: list[Parameter], words: list[str]) -> list[Any]:
 
 
 def _convert(parameter: Parameter, word: str) -> Any:
-    if parameter.kind is int:
-        try:
-            return int(word)
-        except ValueError:
-            raise BadArgument(f"«{word}» is not a whole number: {parameter.meaning}.") from None
-    return word
+    return whole_number(word, parameter.meaning) if parameter.kind is int else word

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Annotated
 
 from chatcli.client.request import Request, check
-from chatcli.commands.arguments import Arg, Word
+from chatcli.commands.arguments import Arg, Word, whole_number
 from chatcli.commands.chats import when
 from chatcli.commands.models import model_words
 from chatcli.commands.outcome import Choose, Outcome, Prefill, Reply, Show
@@ -70,9 +70,9 @@ def undo(session: Session, exchanges: Annotated[int, Arg("how many exchanges to 
     /back returns to where you were.
     """
     back = (node for node in session.conversation.back() if node.message.role is Role.USER)
-    questions = list(islice(back, max(0, exchanges)))
+    questions = list(islice(back, exchanges))
     if not 1 <= exchanges <= len(questions):
-        raise UserError(f"There are {len([*questions, *back])} exchanges to step back over.")
+        raise UserError(_exchanges(len([*questions, *back])))
     return _ask_anew(session, questions[-1])
 
 
@@ -151,7 +151,7 @@ def goto(
     if wanted in session.conversation.names:
         return arrive(session, session.conversation.names[wanted])
     if wanted.lstrip("#").isdecimal():
-        return arrive(session, _message(session, int(wanted.lstrip("#"))).id)
+        return arrive(session, _message(session, whole_number(wanted.lstrip("#"), "a message's number")).id)
     raise NotFound(f"There is no place called «{wanted}».", "/branch lists the names, /tree draws all there is.")
 
 
@@ -193,6 +193,15 @@ def last_question(session: Session) -> Node:
         if node.message.role is Role.USER:
             return node
     raise UserError("Nothing has been asked yet, so there is nothing to ask again.")
+
+
+def _exchanges(count: int) -> str:
+    match count:
+        case 0:
+            return "There is no exchange to step back over."
+        case 1:
+            return "There is 1 exchange to step back over."
+    return f"There are {count} exchanges to step back over."
 
 
 def _ask_anew(session: Session, question: Node) -> Outcome:

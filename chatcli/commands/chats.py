@@ -56,7 +56,7 @@ def clear(session: Session) -> Outcome:
 @command("history")
 def history(session: Session, last: Annotated[int, Arg("how many messages, counted from the end")] = 0) -> Outcome:
     """Show the conversation so far, or its last messages."""
-    nodes = list(islice(session.conversation.back(), last if last > 0 else None))
+    nodes = list(islice(session.conversation.back(), last or None))
     if not nodes:
         return Show.of(Note("Nothing has been said yet.", "quiet"))
     return Show.of(History(tuple(nodes[::-1])))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-from chatcli.commands.arguments import Arg
+from chatcli.commands.arguments import Arg, whole_number
 from chatcli.commands.chats import give_name, listing, one_of
 from chatcli.commands.hits import shown
 from chatcli.commands.outcome import Confirm, Outcome, Print, Show
@@ -25,9 +25,8 @@ def list_(session: Session, *count: Annotated[str, Arg("how many, the newest fir
     """List the conversations, the newest first. With --demo only those with the demo engine."""
     if count and not (len(count) == 1 and count[0].isdecimal()):
         raise BadArgument(f"chatcli chats knows nothing of «{' '.join(count)}».", _known(count[0]))
-    return listing(
-        session, session.store.entries(demo=session.server.demo or None), int(count[0]) if count else 20
-    )
+    most = whole_number(count[0], "how many are listed") if count else 20
+    return listing(session, session.store.entries(demo=session.server.demo or None), most)
 
 
 @command("", subcommand="chats show")
