@@ -25,6 +25,7 @@ from chatcli.paths import private_directory
 from chatcli.store.failures import SAVE_THE_REST, translated, unwritable
 from chatcli.store.migrations import from_newer, migrate, too_new
 from chatcli.store.passages import spaced
+from chatcli.store.soundness import doubted, problems
 
 # Transactions take milliseconds; this is for a crowd of them, or for a disk that has fallen asleep.
 WAIT = 3.0
@@ -42,7 +43,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, translated(self.path):
+        with self._lock, translated(self.path), doubted(self._connection):
             yield self._connection
 
     @contextmanager
@@ -52,7 +53,7 @@ class Database:
             raise type(self.read_only)(self.read_only.message, self.read_only.hint)
         if _identity(self.path) != self._file:
             raise Replaced(f"Another program has put a new store in the place of {self.path}.", SAVE_THE_REST)
-        with self._lock, translated(self.path):
+        with self._lock, translated(self.path), doubted(self._connection):
             connection = self._connection
             connection.execute(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
             try:
@@ -65,14 +66,13 @@ class Database:
                 raise
 
     def check(self) -> list[str]:
-        """Read everything and see whether it fits together; what does not, in SQLite's words."""
+        """Read everything and see whether it fits together; what does not; see soundness.py."""
         with self.reading() as connection:
-            found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
-            loose = connection.execute("PRAGMA foreign_key_check").fetchall()
+            found = problems(connection)
         if self.read_only is None:
             with self.writing() as connection:
                 connection.execute("INSERT INTO search (search) VALUES ('integrity-check')")
-        return [each for each in found if each != "ok"] + [f"a row of {row[0]} refers to nothing" for row in loose]
+        return found
 
     def close(self) -> None:
         with self._lock, suppress(sqlite3.Error):

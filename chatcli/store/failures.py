@@ -32,13 +32,17 @@ def translated(path: Path | None) -> Iterator[None]:
         ) from error
 
 
+class Nonsense(Damaged):
+    """A reader's word for it; see soundness.py, which has the last."""
+
+
 @contextmanager
 def nonsense_is_damage() -> Iterator[None]:
     """Around the reading of rows: what was never written so was damaged, even where SQLite sees nothing wrong."""
     try:
         yield
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise Damaged(f"The store is damaged: a row makes no sense ({error}).", SAVE_THE_REST) from error
+        raise Nonsense(f"The store is damaged: a row makes no sense ({error}).", SAVE_THE_REST) from error
 
 
 def store_error(error: sqlite3.Error, path: Path | None) -> StoreError:

@@ -68,8 +68,9 @@ def outline(connection: sqlite3.Connection, conversation: int) -> list[Twig]:
     return list(map(twig_of, rows))
 
 
-# The columns of a Twig.
-TWIG = """nodes.id, parent, number, role, ended, created, substr(CAST(text AS BLOB), 1, 400),
+# The columns of a Twig. (In SQLite a part of an empty BLOB is NULL.)
+TWIG = """nodes.id, parent, number, role, ended, created,
+    coalesce(substr(CAST(text AS BLOB), 1, 400), x''),
     coalesce(json_extract(turn, '$.model'), '')"""
 
 

@@ -137,7 +137,7 @@ def number_of(connection: sqlite3.Connection, embedder: Embedder) -> int:
 
 def texts(connection: sqlite3.Connection, passages: Sequence[int]) -> dict[int, str]:
     """The passages' texts, of those that are there."""
-    query = """SELECT passages.id, substr(CAST(text AS BLOB), start, length)
+    query = """SELECT passages.id, coalesce(substr(CAST(text AS BLOB), start, length), x'')
                FROM passages JOIN nodes ON nodes.id = passages.id >> 10
                WHERE passages.id IN (SELECT value FROM json_each(?))"""
     rows = connection.execute(query, (json.dumps(passages),))
