@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,13 +49,60 @@ def find_paths(home: Path | None = None) -> Paths:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write `text` to a file that is its owner's only (0600), unless it was there already. Raises BadFile."""
+    """Write `text` to a file that is its owner's only (0600), whoever's it was before. Raises BadFile."""
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
-            file.write(text)
+        replace_private(path, text.encode("utf-8", "replace"))
     except OSError as error:
         raise BadFile(f"Cannot write {path}: {error.strerror}.", "Name another place.") from None
+
+
+def replace_private(path: Path, data: bytes) -> None:
+    """Put `data` in place of what was there, whole or not at all: a full disk costs nothing that was there. Only
+    what cannot be replaced is written over: a pipe or device, our own output, a file in a directory that is not
+    ours to write in. A link stays one. Raises OSError.
+    """
+    real = Path(os.path.realpath(path))
+    if path.exists() and (not path.is_file() or _is_our_output(path)):
+        _write_over(path, data)
+        return
+    try:
+        handle, aside = tempfile.mkstemp(dir=real.parent, prefix=".chatcli-")
+    except OSError:
+        if not real.exists():
+            raise
+        _write_over(real, data)
+        return
+    try:
+        _fill(handle, data)
+        Path(aside).replace(real)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise
+
+
+def _write_over(path: Path, data: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_TRUNC)
+    if path.is_file():
+        with suppress(OSError):  # another's file, which we may write to
+            path.chmod(0o600)
+    _fill(handle, data)
+
+
+def _fill(handle: int, data: bytes) -> None:
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        with suppress(OSError):  # a pipe has no disk
+            os.fsync(handle)
+
+
+def _is_our_output(path: Path) -> bool:
+    """/dev/stdout, say, behind which there is a file that the shell has opened."""
+    for descriptor in (1, 2):
+        with suppress(OSError):
+            if os.path.samestat(path.stat(), os.fstat(descriptor)):
+                return True
+    return False
 
 
 def private_directory(path: Path) -> Path:

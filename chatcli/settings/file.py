@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from chatcli.errors import ConfigError, UserError
-from chatcli.paths import private_directory
+from chatcli.paths import private_directory, replace_private
 from chatcli.settings.settings import Layer, Settings, find_setting
 from chatcli.settings.table import TABLE, Setting
 
@@ -71,10 +70,7 @@ def write_setting(path: Path, setting: Setting[Any], text: str | None) -> None:
 
 def _replace(path: Path, text: str) -> None:
     private_directory(path.parent)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".config-")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    Path(temporary).replace(path)
+    replace_private(path, text.encode())
 
 
 def _line_of(name: str, text: str) -> int | None:
