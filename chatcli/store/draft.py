@@ -20,7 +20,8 @@ from chatcli.conversation.usage import Turn
 from chatcli.errors import Locked
 from chatcli.store import nodes
 from chatcli.store.database import Database
-from chatcli.store.rows import pack, pack_json, pack_time, state_to_plain
+from chatcli.store.merging import keep_state
+from chatcli.store.rows import pack, pack_time
 
 
 def fold_cut_off(database: Database) -> None:
@@ -70,8 +71,7 @@ class Draft:
         with self._database.writing(lasting=True) as connection:
             node = self._put(connection, message, ended, turn)
             if state is not None:
-                values = (pack_json(state_to_plain(state)), self._conversation.id)
-                connection.execute("UPDATE conversations SET state = ? WHERE id = ?", values)
+                state = keep_state(connection, self._conversation.id, self._conversation.state, state)
         self._conversation.add(node)
         if state is not None:
             self._conversation.state = state

@@ -21,7 +21,7 @@ from chatcli.conversation.message import Message, Role
 from chatcli.conversation.state import State
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.errors import NotFound, StoreError
-from chatcli.store import heads, listing, nodes
+from chatcli.store import heads, listing, merging, nodes
 from chatcli.store.aside import copied_to_memory
 from chatcli.store.candidates import Wish, candidates
 from chatcli.store.copying import copy_into
@@ -29,7 +29,7 @@ from chatcli.store.database import Database, open_database
 from chatcli.store.draft import Draft, fold_cut_off
 from chatcli.store.listing import Entry, Twig
 from chatcli.store.places import at_number
-from chatcli.store.rows import pack, pack_json, pack_time, state_to_plain
+from chatcli.store.rows import pack, pack_time
 from chatcli.store.search import search
 from chatcli.store.title import clean_title, title_of
 from chatcli.store.trash import purge
@@ -169,21 +169,23 @@ class Store:
 
     def name(self, conversation: Conversation, name: str, node_id: int | None) -> None:
         """Give a place in the conversation a name, to come back to (None: take the name away)."""
-        names = {known: node for known, node in conversation.names.items() if known != name}
         if node_id is not None:
-            names[name] = self._look_up(conversation, node_id).id
-        self._set(conversation.id, "names", pack_json(names))
+            self._look_up(conversation, node_id)
+        with self._database.writing() as connection:
+            names = merging.name(connection, conversation.id, conversation.names, name, node_id)
         conversation.names = names
 
     def keep_state(self, conversation: Conversation, state: State) -> None:
-        self._set(conversation.id, "state", pack_json(state_to_plain(state)))
+        """Keep what this changes in the state that the conversation had here; see merging.py."""
+        with self._database.writing() as connection:
+            state = merging.keep_state(connection, conversation.id, conversation.state, state)
         conversation.state = state
 
     def keep_settings(self, conversation: Conversation, settings: Mapping[str, str]) -> None:
-        """Replace the settings kept with the conversation."""
-        kept = dict(settings)
-        self._set(conversation.id, "settings", pack_json(kept))
-        conversation.settings = kept
+        """Keep with the conversation what these settings change in those it had here."""
+        with self._database.writing() as connection:
+            merging.keep_settings(connection, conversation.id, conversation.settings, settings)
+        conversation.settings = dict(settings)
 
     def rename(self, conversation_id: int, title: str) -> str:
         """Returns the title as it was stored: one line, without control characters."""
