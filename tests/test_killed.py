@@ -14,6 +14,6 @@ from tests.bench.killing import kill_at_random_moments
 
 
 def test_a_killed_chatcli_is_taken_up_with_all_that_was_said(tmp_path: Path) -> None:
-    counts = kill_at_random_moments(tmp_path / "home", 8, longest=1.5)
+    counts = kill_at_random_moments(tmp_path / "home", 8, longest=2.5, latest=2.0)
     assert counts.none_lost, counts
     assert counts.questions + counts.retried + counts.continued > 0

@@ -20,11 +20,14 @@ from pathlib import Path
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Ended, Node
 from chatcli.demo.protocol import Answer, Request, Response
+from chatcli.demo.replies import Reply
 from chatcli.store.store import Store
 from tests.faults import Engine
 from tests.test_terminal import Terminal
 
 REPLY = " ".join(f"w{number}" for number in range(180))
+# What half of the replies begin with, in about 1 second.
+THOUGHTS = " ".join(f"t{number}" for number in range(90))
 # Seconds between two pieces of a reply: one takes about 2 seconds.
 PACE = 0.005
 # What was sent longer ago than this is stored.
@@ -34,7 +37,8 @@ LATEST = 1.0
 @dataclass(slots=True)
 class Counts:
     """What was tried, and what must stay zero: `lost` questions, replies or text; `doubled` ones; what is `wrong`
-    in a text; `late` text (sent more than a second before the kill, and not stored); what is `not_shown` again.
+    in a text; `late` ones (something was sent more than a second before the kill, and is not stored); what is
+    `not_shown` again. `thinking`: replies that were cut off before their text began.
     """
 
     kills: int = 0
@@ -44,6 +48,7 @@ class Counts:
     retried: int = 0
     interrupted: int = 0
     whole: int = 0
+    thinking: int = 0
     lost: int = 0
     doubled: int = 0
     wrong: int = 0
@@ -52,7 +57,7 @@ class Counts:
 
     @property
     def none_lost(self) -> bool:
-        return not (self.lost or self.doubled or self.wrong or self.not_shown)
+        return not (self.lost or self.doubled or self.wrong or self.late or self.not_shown)
 
 
 @dataclass(slots=True)
@@ -68,7 +73,8 @@ class Noted:
     def _lines(self, response: Response) -> Iterator[bytes]:
         for line in response.chunks:
             yield line
-            self.sent.append((time.monotonic(), json.loads(line)["message"]["content"]))
+            message = json.loads(line)["message"]
+            self.sent.append((time.monotonic(), message.get("thinking", "") + message["content"]))
 
     def before(self, moment: float) -> str:
         return "".join(text for when, text in self.sent if when < moment)
@@ -82,25 +88,34 @@ def main() -> None:
         print(json.dumps(asdict(kill_at_random_moments(Path(place), wishes.kills))))
 
 
-def kill_at_random_moments(home: Path, kills: int, longest: float = 3.5) -> Counts:
+def kill_at_random_moments(home: Path, kills: int, longest: float = 3.5, latest: float = LATEST) -> Counts:
     """`longest`: seconds that a program lives after something was said."""
     counts, known = Counts(), dict[int, Node]()
     with Engine(pace=PACE) as engine:
         for number in range(kills):
-            step(home, engine, number, counts, known, longest)
+            step(home, engine, number, counts, known, longest, latest)
             counts.kills += 1
     with Store.open(home / "chatcli.db") as store:
         counts.wrong += len(store.check())
     counts.interrupted = sum(node.ended is Ended.INTERRUPTED for node in known.values())
+    counts.thinking = sum(bool(node.message.thinking and not node.message.text) for node in known.values())
     counts.whole = sum(
         node.message.role is Role.ASSISTANT and node.ended is Ended.COMPLETE for node in known.values()
     )
     return counts
 
 
-def step(home: Path, engine: Engine, number: int, counts: Counts, known: dict[int, Node], longest: float) -> None:
+def step(
+    home: Path,
+    engine: Engine,
+    number: int,
+    counts: Counts,
+    known: dict[int, Node],
+    longest: float,
+    latest: float,
+) -> None:
     """One program, from its start to its end; `known` is what was stored before, and gets what is now."""
-    arguments = ["--continue"] if known else ["-m", "demo"]
+    arguments = ["--continue"] if known else ["-m", "demo-thinking"]
     arguments += ["--strategy", "trim"]  # no summaries, which would want replies of their own
     person = Terminal(*arguments, OLLAMA_HOST=engine.url, CHATCLI_HOME=str(home))
     try:
@@ -114,7 +129,7 @@ def step(home: Path, engine: Engine, number: int, counts: Counts, known: dict[in
         counts.not_shown += not is_shown(person, last)
         line = what_to_say(last, number, counts)
         noted, asked = Noted(), len(engine.chats)
-        engine.say(REPLY)
+        engine.say(Reply(REPLY, random.choice(["", THOUGHTS])))
         engine.script(noted)
         person.enter(line)
         alive = random.choice([random.uniform(0, 0.4), random.uniform(0.4, longest), longest])
@@ -128,7 +143,7 @@ def step(home: Path, engine: Engine, number: int, counts: Counts, known: dict[in
     begin = last.message.text if last is not None and line == "/continue" else ""
     now = nodes_of(home)
     counts.lost += len(engine.chats) > asked and not line.startswith("/") and len(now) == len(known)
-    verify(now, known, line, begin, noted.before(killed - LATEST), counts)
+    verify(now, known, line, begin, noted.before(killed - latest), counts)
     known |= now
 
 
@@ -160,11 +175,16 @@ def verify(now: dict[int, Node], known: dict[int, Node], line: str, begin: str, 
     """`begin`: what a continued reply begins with; `sent`: what had been sent of the reply a second before."""
     new = [node for node in now.values() if node.id not in known]
     questions = [node for node in new if node.message.role is Role.USER]
-    replies = [node.message.text for node in new if node.message.role is Role.ASSISTANT]
+    replies = [node.message for node in new if node.message.role is Role.ASSISTANT]
     counts.lost += any(now.get(node.id) != node for node in known.values())
     counts.doubled += len(questions) > (not line.startswith("/")) or len(replies) > 1
-    counts.wrong += not all(text.startswith(begin) and REPLY.startswith(text[len(begin) :]) for text in replies)
-    counts.late += len(sent) > (len(replies[0]) - len(begin) if replies else 0)
+    counts.wrong += not all(
+        each.text.startswith(begin)
+        and REPLY.startswith(each.text[len(begin) :])
+        and THOUGHTS.startswith(each.thinking)
+        for each in replies
+    )
+    counts.late += len(sent) > sum(len(each.thinking) + len(each.text) - len(begin) for each in replies)
 
 
 def last_of(home: Path) -> Node | None:
