@@ -337,6 +337,14 @@ def test_the_shell_lists_searches_shows_and_renames(capfd: pytest.CaptureFixture
 
 
 @pytest.mark.usefixtures("closed")
+def test_the_shell_lists_by_either_name(capfd: pytest.CaptureFixture[str]) -> None:
+    for words in ((), ("1",), ("--demo",)):
+        listed = shell(capfd, "chats", "list", *words)
+        assert listed[0] == 0
+        assert listed == shell(capfd, "chats", *words)
+
+
+@pytest.mark.usefixtures("closed")
 def test_the_last_conversation_is_exported_as_it_is_and_imported_again(
     capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -388,6 +396,7 @@ def test_the_trash_is_emptied_only_on_purpose(capfd: pytest.CaptureFixture[str])
         ("chats", "export", "--last", "--format", "pdf"),
         ("chats", "nonsense"),
         ("chats", "9" * 30),
+        ("chats", "list", "all"),
         ("chats", "rename", "1"),
         ("chats", "import"),
         ("chats", "show"),
@@ -408,7 +417,7 @@ def test_a_wrong_subcommand_is_answered_with_those_there_are(capfd: pytest.Captu
     code, _, err = shell(capfd, "chats", "nonsense", "and", "more")
     assert code == 2
     assert "«nonsense and more»" in err
-    assert "delete, show, search" in err.replace("\n", " ")
+    assert "delete, list, show, search" in err.replace("\n", " ")
     assert "Did you mean: chatcli chats export?" in shell(capfd, "chats", "exprot", "--demo")[2]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,10 @@ def list_(session: Session, *count: Annotated[str, Arg("how many, the newest fir
         raise BadArgument(f"chatcli chats knows nothing of «{' '.join(count)}».", _known(count[0]))
     most = whole_number(count[0], "how many are listed") if count else 20
     return listing(session, session.store.entries(demo=session.server.demo or None), most)
+
+
+# The same under its full name.
+list_in_full = replace(list_, subcommand="chats list")
 
 
 @command("", subcommand="chats show")
