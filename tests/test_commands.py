@@ -28,8 +28,9 @@ from chatcli.errors import (
 from chatcli.render.views import History, WindowView
 from chatcli.session import Session
 from chatcli.settings import table
+from chatcli.store.store import Store
 from chatcli.turn import answer
-from tests.commanding import do, say, shown
+from tests.commanding import do, said, say, shown
 from tests.faults import Cut, Engine, nobody_there
 
 PNG = bytes.fromhex(
@@ -206,6 +207,44 @@ def test_a_setting_may_be_made_for_always(session: Session) -> None:
     assert session.settings[table.TEMPERATURE] is None
     assert file.read_text(encoding="utf-8") == ""
     assert "tempera" in str(everything().suggest(session, "/set --always temp"))
+
+
+def stored_titles(session: Session) -> list[str]:
+    with Store.open(session.paths.store) as store:
+        return [entry.title for entry in store.entries()]
+
+
+@pytest.mark.parametrize("line", ["set save on", "set --always save on", "unset save"])
+def test_what_was_said_while_nothing_was_kept_is_stored_only_if_that_is_wanted(
+    session: Session, line: str
+) -> None:
+    do(session, "set save off")
+    say(session, "a secret")
+    asked = do(session, line)
+    assert isinstance(asked, Confirm)
+    assert session.settings[table.SAVE] is False
+    assert stored_titles(session) == []
+    assert "stored from its beginning" in shown(asked.then())
+    assert session.settings[table.SAVE] is True
+    assert stored_titles(session) == ["a secret"]
+    assert said(session)[0] == "a secret"
+
+
+def test_saving_begins_unasked_with_a_new_conversation(session: Session) -> None:
+    do(session, "set save off")
+    say(session, "a secret")
+    do(session, "clear")
+    assert "save = on" in shown(do(session, "set save on"))
+    say(session, "no secret")
+    assert stored_titles(session) == ["no secret"]
+
+
+def test_saving_what_is_saved_makes_no_second_conversation(session: Session) -> None:
+    say(session, "hello")
+    do(session, "set save on")
+    do(session, "unset save")
+    assert stored_titles(session) == ["hello"]
+    assert session.store.entries()[0].id == session.conversation.id
 
 
 def test_settings_made_in_a_conversation_come_back_with_it(session: Session) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Annotated, Any
 
 from chatcli.build import forget_model, keep_settings, reconnect, renew_counter
 from chatcli.commands.arguments import Arg, Word
-from chatcli.commands.outcome import Outcome, Prefill, Show
+from chatcli.commands.outcome import Confirm, Outcome, Prefill, Show
 from chatcli.commands.registry import command
 from chatcli.embedding import embedder
 from chatcli.errors import BadArgument
@@ -45,6 +46,9 @@ FOLLOWERS: dict[str, Callable[[Session], None]] = {
     table.TOKENIZER.name: renew_counter,
     table.EMBEDDING_MODEL.name: _ask_again,
 }
+# What is asked and told where saving is switched on after something was said.
+STORE = "What has been said in this conversation is stored then, too; after /clear it would not be. Store it?"
+STORED = "This conversation is stored from its beginning, as one of its own: /chats lists it."
 # A change of these makes the server load the model anew.
 RELOADING = (table.NUM_CTX, table.NUM_BATCH, table.NUM_GPU, table.MAIN_GPU, table.USE_MMAP, table.NUM_THREAD)
 
@@ -113,12 +117,12 @@ def unset(
 ) -> Outcome:
     """Take a setting back to what flags, environment, settings file or default say."""
     setting = find_setting(name)
+    before = session.settings[setting]
     if always:
         write_setting(session.paths.settings_file, setting, None)
         session.settings.remove(setting, Layer.FILE)
     session.settings.unset(name)
-    _after_change(session, setting)
-    return Show.of(_row_note(session, setting))
+    return _in_force(session, setting, before, lambda: Show.of(_row_note(session, setting)))
 
 
 @command("system")
@@ -149,7 +153,10 @@ def _change(session: Session, setting: Setting[Any], value: str) -> Outcome:
         session.client.get().model(value)  # raises Missing
     before = session.settings[setting]
     session.settings.put(setting.name, value, Layer.SET)
-    _after_change(session, setting)
+    return _in_force(session, setting, before, lambda: _changed(session, setting, before))
+
+
+def _changed(session: Session, setting: Setting[Any], before: Any) -> Show:
     notes = [_row_note(session, setting)]
     if setting in RELOADING and session.settings[setting] != before:
         notes.append(Note(_reloading(session), "quiet"))
@@ -160,6 +167,8 @@ def _change(session: Session, setting: Setting[Any], value: str) -> Outcome:
 
 def _lasting(session: Session, setting: Setting[Any], changed: Outcome) -> Outcome:
     """Keep the value as it is now in the settings file, and say so."""
+    if isinstance(changed, Confirm):
+        return replace(changed, then=lambda: _lasting(session, setting, changed.then()))
     path = session.paths.settings_file
     write_setting(path, setting, session.settings.written(setting))
     session.settings.put_value(setting, session.settings[setting], Layer.FILE)
@@ -175,6 +184,28 @@ def _reloading(session: Session) -> str:
         capped = f"{model.name} gets {gets}, for which it was made. " if gets != num_ctx else ""
         cost = price(model, gets)
     return f"{capped}The server loads the model anew for this{cost}; the next reply takes longer to begin."
+
+
+def _in_force(session: Session, setting: Setting[Any], before: Any, tell: Callable[[], Show]) -> Outcome:
+    """Do what else a change asks for. Whether what was said while nothing was kept is to be stored is asked first:
+    until then saving stays off.
+    """
+    settings, now, origin = session.settings, session.settings[setting], session.settings.origin(setting)
+    if setting is not table.SAVE or not now or before or session.conversation.tip is None:
+        if setting is not table.SAVE or now != before:
+            _after_change(session, setting)
+        return tell()
+    settings.put_value(table.SAVE, False, Layer.SET)
+
+    def store() -> Outcome:
+        if origin is Layer.SET:
+            settings.put_value(table.SAVE, True, Layer.SET)
+        else:
+            settings.remove(table.SAVE, Layer.SET)
+        _after_change(session, setting)
+        return Show((*tell().views, *([Note(STORED, "quiet")] if settings[table.SAVE] else [])))
+
+    return Confirm(STORE, store)
 
 
 def _after_change(session: Session, setting: Setting[Any]) -> None:
