@@ -368,7 +368,11 @@ def test_a_last_conversation_without_any_reply_is_exported_too(
     close(session)
     code, out, _ = shell(capfd, "chats", "export", "--last", "--format", "json")
     assert code == 0
-    assert json.loads(out)["elsewhere"][0]["content"] == "is anybody there"
+    plain = json.loads(out)
+    assert [each["content"] for each in plain["messages"]] == ["is anybody there"]
+    assert plain["tip"] == plain["messages"][0]["id"]
+    for words in (("show", "--last"), ("export", "--last"), ("export", "--last", "--format", "html")):
+        assert "is anybody there" in shell(capfd, "chats", *words)[1]
 
 
 @pytest.mark.usefixtures("closed")

@@ -168,6 +168,13 @@ def test_a_date_that_no_message_can_be_of_is_repaired_with_a_word(date: str | fl
     assert chat.conversation.path()[0].created >= began
 
 
+@pytest.mark.parametrize("tip", ["nowhere", 9, 0, [2], {}, 1.5])
+def test_a_tip_that_is_no_message_is_taken_to_be_the_last_one(tip: object) -> None:
+    chat = read_chat(json.dumps({"chatcli": 1, "tip": tip, "messages": [{"role": "user", "content": "hi"}]}))
+    assert chat.messages == (Message.user("hi"),)
+    assert chat.repairs == ["where the conversation stood cannot be read; it goes on from the last message"]
+
+
 def test_json_lines_of_role_and_content_are_read() -> None:
     chat = read_chat('{"role": "user", "content": "a"}\n\n{"role": "assistant", "content": "b"}\n')
     assert chat.messages == (Message.user("a"), Message.assistant("b"))

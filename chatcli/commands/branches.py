@@ -15,7 +15,7 @@ from chatcli.commands.arguments import Arg, Word, whole_number
 from chatcli.commands.chats import when
 from chatcli.commands.models import model_words
 from chatcli.commands.outcome import Choose, Outcome, Prefill, Reply, Show
-from chatcli.commands.places import address, arrive, jump, visit
+from chatcli.commands.places import address, arrive, jump, visit, waiting_question
 from chatcli.commands.registry import command
 from chatcli.commands.tree import BEFORE, Tip, cut, room, standing, tips_of
 from chatcli.conversation.message import Role
@@ -185,10 +185,9 @@ def diff(
 def last_question(session: Session) -> Node:
     """The newest question: one that got no reply (it is off the path), else the last one on the path."""
     conversation = session.conversation
-    if conversation.id:
-        for child in reversed(session.store.children(conversation, conversation.tip)):
-            if child.message.role is Role.USER and not session.store.children(conversation, child.id):
-                return child
+    waiting = waiting_question(session, conversation) if conversation.id else None
+    if waiting is not None:
+        return waiting
     for node in conversation.back():
         if node.message.role is Role.USER:
             return node

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from chatcli.build import open_conversation
 from chatcli.commands.outcome import Opened, Outcome
 from chatcli.commands.tree import BEFORE, cut, standing
-from chatcli.conversation.tree import Ended
+from chatcli.conversation.message import Role
+from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.errors import NotFound
 from chatcli.session import Session
 from chatcli.store import places
@@ -57,6 +58,14 @@ _UNFINISHED = {
     Ended.BROKEN: "broke off",
     Ended.INTERRUPTED: "was interrupted when chatcli ended",
 }
+
+
+def waiting_question(session: Session, conversation: Conversation) -> Node | None:
+    """The newest question after the tip that got no reply: it is off the path until it is asked again."""
+    for child in reversed(session.store.children(conversation, conversation.tip)):
+        if child.message.role is Role.USER and not session.store.children(conversation, child.id):
+            return child
+    return None
 
 
 def grown_elsewhere(session: Session) -> str:

@@ -11,6 +11,7 @@ from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.chats import give_name
 from chatcli.commands.models import model_words
 from chatcli.commands.outcome import Confirm, Opened, Outcome, Show, Watch
+from chatcli.commands.places import waiting_question
 from chatcli.commands.registry import command
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.tree import Conversation
@@ -137,8 +138,13 @@ def told(repairs: list[str]) -> str:
 
 
 def exported(session: Session, conversation: int, form: str) -> str:
-    """The conversation with all its branches, as text of that form."""
+    """The conversation with all its branches, as text of that form. It ends with a question that got no reply,
+    where one was asked last.
+    """
     whole = session.store.whole(conversation)
+    question = waiting_question(session, whole)
+    if question is not None:
+        whole.go_to(question.id)
     if form != "html":
         return transfer.export(whole, form)
     from chatcli.render.page import STYLE, to_html

@@ -12,6 +12,7 @@ from chatcli.commands.arguments import Arg, whole_number
 from chatcli.commands.chats import give_name, listing, one_of
 from chatcli.commands.hits import shown
 from chatcli.commands.outcome import Confirm, Outcome, Print, Show
+from chatcli.commands.places import waiting_question
 from chatcli.commands.registry import command
 from chatcli.commands.share import EXPORTS, exported, saved_in, take_in, told
 from chatcli.errors import BadArgument, NotFound
@@ -41,7 +42,13 @@ def show(
     last: Annotated[bool, Arg("the last one")] = False,
 ) -> Outcome:
     """Print a conversation."""
-    return _one(session, name, last, lambda chat: Show.of(History(tuple(session.store.conversation(chat).path()))))
+
+    def whole(chat: int) -> Outcome:
+        conversation = session.store.conversation(chat)
+        question = waiting_question(session, conversation)
+        return Show.of(History((*conversation.path(), *([question] if question is not None else []))))
+
+    return _one(session, name, last, whole)
 
 
 @command("", subcommand="chats search")

@@ -61,9 +61,13 @@ def from_plain(plain: Mapping[str, Any]) -> ImportedChat:
         settings={str(name): str(value) for name, value in mapped(plain.get("settings")).items()},
     )
     ids = plant(seeds_from(items, mapped(plain.get("files")), repairs), conversation, repairs)
-    if "tip" in plain:
-        tip = plain["tip"]
-        conversation.tip = ids.get(tip) if isinstance(tip, Hashable) else None
+    tip = plain.get("tip")
+    if isinstance(tip, Hashable) and tip in ids:
+        conversation.tip = ids[tip]
+    elif tip is not None:
+        repairs.append("where the conversation stood cannot be read; it goes on from the last message")
+    elif "tip" in plain:
+        conversation.tip = None
     numbers = {name: new for name, new in ids.items() if isinstance(name, int)}
     places = mapped(plain.get("names")).items()
     conversation.names = {
