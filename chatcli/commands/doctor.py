@@ -73,8 +73,11 @@ def _settings(session: Session) -> Iterator[Finding]:
 
 
 def _store(session: Session) -> Iterator[Finding]:
+    # A store that could not be opened at all has turned saving off; else it was damaged, and there is a new one.
+    was_damaged = session.settings[table.SAVE]
+    todo = "chatcli says what came of it in this line; the file named is kept." if was_damaged else _NOT_OPENED
     for warning in session.warnings:
-        yield Finding("store", warning, "chatcli says what came of it in this line; the file named is kept.")
+        yield Finding("store", warning, todo)
     path = session.paths.store
     if not session.settings[table.SAVE]:
         yield Finding("store", "conversations are kept in memory only (save off)")
@@ -97,6 +100,9 @@ def _store(session: Session) -> Iterator[Finding]:
     for kept in sorted(path.parent.glob(f"{path.stem}.damaged-*{path.suffix}")):
         yield Finding("store", f"{kept}: a damaged store, kept; delete it when nothing of it is missing")
     yield from _privacy(path)
+
+
+_NOT_OPENED = "Nothing is lost by this. Once it is put right, chatcli opens the store again."
 
 
 def _damage(session: Session) -> Damaged | None:

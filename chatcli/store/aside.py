@@ -7,6 +7,7 @@ from chatcli.conversation.tree import Ended
 from chatcli.errors import StoreError
 from chatcli.store import heads, nodes
 from chatcli.store.database import Database, open_database
+from chatcli.store.migrations import from_newer, migrate
 
 # Bytes of a store that are not worth their room in memory.
 MOST = 1_000_000_000
@@ -19,6 +20,8 @@ def copied_to_memory(database: Database) -> Database:
         return copy
     with database.reading() as source, copy.reading() as target:
         source.backup(target)
+        if not from_newer(target):
+            migrate(target)  # one of an earlier chatcli, on a disk that does not let itself be written
     if _takes_messages(copy):
         return copy
     copy.close()

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from chatcli.errors import Replaced, StoreError
+from chatcli.errors import Locked, NoRoom, Replaced, StoreError
 from chatcli.paths import private_directory
 from chatcli.store.failures import SAVE_THE_REST, translated, unwritable
 from chatcli.store.migrations import from_newer, migrate, too_new
@@ -101,8 +101,13 @@ def open_database(path: Path | None) -> Database:
         if not path.is_file():
             raise reason from error
         return _open_to_read(path, reason)
-    with translated(path):
-        return _bring_up_to_date(_connect(str(path)), path)
+    try:
+        with translated(path):
+            return _bring_up_to_date(_connect(str(path)), path)
+    except (NoRoom, Locked) as reason:
+        if not path.stat().st_size:
+            raise
+        return _open_to_read(path, reason)
 
 
 def _connect(name: str, *, uri: bool = False) -> sqlite3.Connection:
@@ -128,7 +133,8 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path | None) -> Data
         if from_newer(connection):
             connection.execute("PRAGMA query_only=ON")
             return Database(connection, path, too_new(path))
-        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # takes effect in a new file; see trash.py
+        if path is None or not path.stat().st_size:
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # for a new file; see trash.py
         _use_wal(connection)
         connection.execute("PRAGMA journal_size_limit=16000000")  # a huge message must not leave a huge log behind
         migrate(connection)
@@ -153,21 +159,28 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def _open_to_read(path: Path, reason: StoreError) -> Database:
-    """A store that cannot be written can still be read; where not even its log can be opened, as it lies."""
+    """A store that cannot be written can still be read; where not even its log can be opened, as it lies. A full
+    disk may have no room for what programs share (-shm): then it is read by this program alone, which needs none.
+    """
     log = path.with_name(path.name + "-wal")
     settled = not log.exists() or log.stat().st_size == 0
     with translated(path):
         try:
             return _reader(path, "mode=ro", reason)
         except sqlite3.OperationalError:
+            if isinstance(reason, NoRoom):
+                return _reader(path, "mode=rw", reason, alone=True)
             if not settled:
                 raise
             return _reader(path, "mode=ro&immutable=1", reason)
 
 
-def _reader(path: Path, how: str, reason: StoreError) -> Database:
+def _reader(path: Path, how: str, reason: StoreError, *, alone: bool = False) -> Database:
     connection = _connect(f"{path.absolute().as_uri()}?{how}", uri=True)
     try:
+        if alone:
+            connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+            connection.execute("PRAGMA query_only=ON")
         return Database(connection, path, too_new(path) if from_newer(connection) else reason)
     except BaseException:
         connection.close()

@@ -17,7 +17,7 @@ from chatcli.conversation.message import Message, Role
 from chatcli.conversation.state import State
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.conversation.usage import Turn
-from chatcli.errors import Locked
+from chatcli.errors import Locked, NoRoom
 from chatcli.store import nodes
 from chatcli.store.database import Database
 from chatcli.store.merging import keep_state
@@ -29,7 +29,7 @@ def fold_cut_off(database: Database) -> None:
     with database.reading() as connection:
         if not connection.execute("SELECT 1 FROM pieces LIMIT 1").fetchone():
             return
-    with suppress(Locked), database.writing() as connection:  # else the next one to open it does it
+    with suppress(Locked, NoRoom), database.writing() as connection:  # else the next one to open it does it
         nodes.fold_pieces(connection)
 
 

@@ -53,7 +53,7 @@ def store_error(error: sqlite3.Error, path: Path | None) -> StoreError:
         return Locked(
             f"Another program is using the conversations in {where}.", "Try again when it is done with them."
         )
-    if code == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL or getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_SHMSIZE:
         return NoRoom(
             f"There is no room left on the disk for {where}.", "Make room and try again; what was stored is safe."
         )
