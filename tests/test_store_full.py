@@ -53,9 +53,9 @@ def no_room() -> Iterator[None]:
 def held(path: Path, how: str = "IMMEDIATE") -> Iterator[None]:
     """Another program writes, and does not come to an end."""
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        if how == "ALONE":
-            other.execute("PRAGMA locking_mode=EXCLUSIVE")
-        other.execute("BEGIN IMMEDIATE")
+        if how == "EXCLUSIVE":
+            other.execute("PRAGMA journal_mode=DELETE")  # readers have to wait, too
+        other.execute(f"BEGIN {how}")
         yield
 
 
@@ -125,7 +125,7 @@ def test_the_doctor_takes_a_held_store_for_no_damage(
     path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "WAIT", 0.05)
-    with held(path, "ALONE"):
+    with held(path, "EXCLUSIVE"):
         session = build(Wishes({"host": engine.url, "model": "demo"}, chats=False, tolerant=True))
         told = shown(do(session, "doctor"))
         close(session)
