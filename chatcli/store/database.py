@@ -170,7 +170,7 @@ def _open_to_read(path: Path, reason: StoreError) -> Database:
         except sqlite3.OperationalError:
             if isinstance(reason, NoRoom):
                 return _reader(path, "mode=rw", reason, alone=True)
-            if not settled:
+            if not settled or isinstance(reason, Locked):
                 raise
             return _reader(path, "mode=ro&immutable=1", reason)
 
