@@ -302,12 +302,14 @@ def test_where_it_is_known_what_a_resize_does_the_open_text_is_drawn_anew(
     clock = Clock()
     screen = Screen(seen, seen, theme="mono", known=Known(program=program))
     screen.size = lambda: (seen.columns, seen.rows)  # type: ignore[method-assign]
+    above = "A line above.\n\n" * 30  # so that it is known that the rows of the open text are on the screen
     with screen.answer("m", clock=clock) as answer:
+        feed(answer, clock, Text(above))
         for at, character in enumerate(text):
             feed(answer, clock, Text(character))
             if at in {100, 200, 300}:
                 seen.resize({100: 50, 200: 30, 300: 44}[at], 40, reflow=reflow)
-    assert seen.text == rendered(text, 44, 40).text
+    assert seen.text == rendered(above + text, 44, 40).text
 
 
 def test_a_code_block_of_5000_lines_is_drawn_line_by_line() -> None:

@@ -119,9 +119,10 @@ class LivePage:
         size = self._size()
         if size == self._painted and not self._painter.is_displaced:
             return
-        if not self._painter.stands(size):
-            left = ink(self._painter.leave())
-            self._left = self._left + left if self._blocks else ""
+        is_cut, kept = self._painter.is_cut, ink(self._painter.resize(size))
+        if not is_cut:  # else what stands there begins in the middle: it comes again
+            text = ink(self._blocks.open_lines()) if self._blocks else ""
+            self._left = text[: max(0, len(text) - len(kept))]
         self._painted = size
         for growing in (self._blocks, self._thoughts):
             if growing:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from chatcli.render.cursor import Cursor
-from chatcli.render.lines import Line, chop
+from chatcli.render.lines import Line, chop, plain
+from chatcli.render.measure import is_sure
 
+_ERASE = "\x1b[K\x1b[C\x1b[J\r"  # all below: from the first cell of the screen tmux would move it into its history
 _BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"  # terminals that know it show what lies between in one go
 
 
@@ -19,6 +21,8 @@ class Painter:
         self._cursor = Cursor(write)
         self._live: list[Line] = []
         self._over: int | None = None  # rows that the live lines take after a resize, where it is not one each
+        self._above = 0  # rows between the cursor and the top of the screen, at the least
+        self.is_cut = False  # the live lines are too many for the screen: their beginning is not on it
 
     def open(self) -> None:
         self._cursor.hide()
@@ -29,61 +33,71 @@ class Painter:
     def paint(self, final: Sequence[Line], live: Sequence[Line], size: tuple[int, int]) -> None:
         """Write `final` for good, and `live` below it (of which only the end is shown where it is too tall)."""
         width, height = size
-        new = [*final, *_rows(live, width, max(1, height - 2))]
+        rows = _rows(live, width)
+        new = [*final, *rows[-max(1, height - 2) :]]
         old, over, self._over = self._live, self._over, None
+        gone = len(old) if over is None else over
+        self._live, self.is_cut = new[len(final) :], len(rows) > max(1, height - 2)
+        self._above = max(0, min(self._above - gone + len(new), height - 1))
         if over is not None:
-            self._live = new[len(final) :]
-            self._write(f"{_BEGIN}\x1b[{over}A\r\x1b[J{_change([], new, width)}{_END}")
+            up = f"\x1b[{over}A\r" if over else ""
+            self._write(f"{_BEGIN}{up}{_ERASE}{_change([], new)}{_END}")
             return
         same = 0
         while same < len(old) and same < len(new) and old[same] == new[same]:
             same += 1
-        self._live = new[len(final) :]
         if same < len(old) or same < len(new):
-            self._write(_change(old[same:], new[same:], width))
+            self._write(_change(old[same:], new[same:]))
 
     @property
     def is_displaced(self) -> bool:
         """Somebody else has written on the screen since the last refresh."""
         return self._cursor.displaced
 
-    def stands(self, size: tuple[int, int]) -> bool:
-        """Whether it is known where the live lines are on a screen of this size now, with nothing below them.
+    def resize(self, size: tuple[int, int]) -> list[Line]:
+        """Find out which of the live lines can still be drawn anew; the rest stays as it is, for good.
 
-        Terminals differ in what they do to lines that are too long now: where that is not known, no step up is
-        taken over those.
+        Gives those at the end that will be drawn anew. Terminals differ in what they do to lines that are too long
+        now: where that is not known, no step up is taken over those. Nor is one taken beyond the rows that must be
+        on the screen: tmux pushes lines that grow into its history, even where there is room below.
         """
+        width, height = size
+        self._above = min(self._above, height - 1)
+        taken = kept = 0
+        for line in [] if self._cursor.displaced else reversed(self._live):
+            rows = self._rows_now(line, width)
+            if rows is None or taken + rows > self._above:
+                break
+            taken, kept = taken + rows, kept + 1
         if self._cursor.displaced:
-            return False
-        rows = [-(-line.cells // size[0]) or 1 for line in self._live]
-        if max(rows, default=1) > 1:
-            reflows = self._reflows()
-            if reflows is None or sum(rows) >= size[1]:
-                return False
-            self._over = sum(rows) if reflows else len(rows)
-        return len(self._live) < size[1]
+            self._above, self._cursor.displaced = 0, False
+        whole = kept == len(self._live)
+        self._live = self._live[len(self._live) - kept :]
+        self._over = taken if self._live or not whole else None
+        return list(self._live)
 
-    def leave(self) -> list[Line]:
-        """Let the live lines stand as they are, for good, and give them."""
-        self._live, left, self._cursor.displaced, self._over = [], self._live, False, None
-        return left
+    def _rows_now(self, line: Line, width: int) -> int | None:
+        """How many rows the terminal makes of `line` at this width, None where that is not known."""
+        if line.cells <= width:
+            return 1
+        reflows = self._reflows()
+        if not reflows:
+            return None if reflows is None else 1
+        return len(chop(line, width)) if is_sure(plain(line)) else None
 
 
-def _change(old: Sequence[Line], new: Sequence[Line], width: int) -> str:
+def _change(old: Sequence[Line], new: Sequence[Line]) -> str:
     over = [f"\x1b[{len(old)}A\r"] if old else []
-    full = any(line.cells >= width for line in (*old, *new))
-    if old and full:
-        over.append("\x1b[J")
-    # After a full row an erasure would take its last cell: there it is done beforehand.
-    erase = "\x1b[K\r\n" if old and not full else "\r\n"
-    over += [line.text + erase for line in new]
-    if len(old) > len(new) and not full:
-        over.append("\x1b[J")
+    # Erased before and not behind the text: a full row would lose its last cell, and tmux would still count what
+    # was erased behind a text as a part of its row when the window becomes narrower.
+    erase = "\x1b[K" if old else ""
+    over += [f"{erase}{line.text}\r\n" for line in new]
+    if len(old) > len(new):
+        over.append(_ERASE)
     text = "".join(over)
     return f"{_BEGIN}{text}{_END}" if len(old) + len(new) > 2 else text
 
 
-def _rows(live: Sequence[Line], width: int, height: int) -> list[Line]:
-    """The last of the lines that fit into `height` rows, one for each row: so it is known where they stand."""
-    rows = [row for line in live[-height:] for row in ([line] if line.cells <= width else chop(line, width))]
-    return rows[-height:]
+def _rows(live: Sequence[Line], width: int) -> list[Line]:
+    """One for each row, so that it is known where they stand."""
+    return [row for line in live for row in ([line] if line.cells <= width else chop(line, width))]

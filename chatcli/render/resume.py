@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 
 from chatcli.render.lines import ESCAPE, Line, plain
-from chatcli.render.measure import cells
+from chatcli.render.measure import cells, char_cells
 
 _NOT_INK = re.compile(r"[\s─▎•]+")  # what is there, or not, or how often, depending on the width
+_MARKUP = frozenset("`*_~[]()<>!\\|#")  # what may be seen of an emphasis, code or link until it ends
 
 
 def ink(lines: Sequence[Line]) -> str:
@@ -19,45 +20,48 @@ def ink(lines: Sequence[Line]) -> str:
 def after(lines: Sequence[Line], shown: str) -> tuple[list[Line], str]:
     """`lines` without what is shown already, and what of `shown` goes beyond them.
 
-    Where the text has changed its look meanwhile, the rest comes again: twice is better than not at all.
+    Where the text has become another one meanwhile, the rest comes again: twice is better than not at all.
     """
     rest = list(lines)
     while rest and shown:
-        seen = ink(rest[:1])
-        same = _common(seen, shown)
-        if same == len(seen):
-            del rest[0]
-        elif same == len(shown):
-            rest[0] = _cut(rest[0], same)
-        else:
+        text = ink(rest[:1])
+        same, seen = _met(text, shown)
+        shown = shown[seen:]
+        if same < len(text):
+            rest[0] = _cut(rest[0], same) if same else rest[0]
             return rest, ""
-        shown = shown[same:]
+        del rest[0]
     return rest, shown
 
 
-def _common(one: str, other: str) -> int:
-    """How many characters they begin with in common."""
-    pairs = zip(one, other, strict=False)
-    return next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+def _met(text: str, shown: str) -> tuple[int, int]:
+    """How far they are the same, in each of them, whether or not emphasis and the like have ended by now."""
+    at = seen = 0
+    while at < len(text) and seen < len(shown):
+        if text[at] == shown[seen]:
+            at, seen = at + 1, seen + 1
+        elif shown[seen] in _MARKUP:
+            seen += 1
+        elif text[at] in _MARKUP:
+            at += 1
+        else:
+            break
+    return at, seen
 
 
 def _cut(line: Line, count: int) -> Line:
-    """`line` without its first `count` characters of ink, and without the space after them."""
-    kept: list[str] = []
-    at = 0
-    while at < len(line.text):
+    """`line` from the word on in which its first `count` characters of ink end, with its looks."""
+    seen = plain(line)
+    places = [at for at, char in enumerate(seen) if not _NOT_INK.match(char)]
+    start = places[count]
+    while start and not seen[start - 1].isspace() and char_cells(seen[start - 1]) + char_cells(seen[start]) < 3:
+        start -= 1
+    looks: list[str] = []
+    at = passed = 0
+    while passed < start or ESCAPE.match(line.text, at):
         if escape := ESCAPE.match(line.text, at):
-            kept.append(escape[0])
+            looks += [escape[0]] if escape[0][-1] in "m\\" else []
             at = escape.end()
-            continue
-        char = line.text[at]
-        at += 1
-        if _NOT_INK.match(char) and count >= 0:
-            continue
-        if count > 0:
-            count -= 1
-            continue
-        count = -1
-        kept.append(char)
-    text = "".join(kept)
-    return Line(text, cells(ESCAPE.sub("", text)))
+        else:
+            at, passed = at + 1, passed + 1
+    return Line("".join(looks) + line.text[at:], cells(seen[start:]))
