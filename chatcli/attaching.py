@@ -37,6 +37,23 @@ def attached(named: Iterable[str], cwd: Path | None = None) -> tuple[Attachment,
     return tuple(found)
 
 
+def each_once(attachments: Iterable[Attachment]) -> tuple[Attachment, ...]:
+    """Without what is there already, the same file by another path, too: it may be both attached and mentioned."""
+    found: dict[tuple[str, str, str], Attachment] = {}
+    for each in attachments:
+        found.setdefault((each.kind, _place(each.name), each.digest), each)
+    return tuple(found.values())
+
+
+def _place(name: str) -> str:
+    if is_address(name):
+        return name
+    try:
+        return str(Path(name).expanduser().resolve())
+    except (OSError, RuntimeError, ValueError):  # no such folder any more, ~nobody, a NUL in it
+        return name
+
+
 def _read(raw: Raw) -> Generator[Progress, None, Attachment]:
     from chatcli.reading.document import read
 

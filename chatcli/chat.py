@@ -15,6 +15,7 @@ from chatcli.conversation.message import Message
 from chatcli.errors import BadReply, UserError
 from chatcli.paths import write_private
 from chatcli.prompt.attachments import read_image
+from chatcli.session import Session
 from chatcli.turn import answered, ask, stream
 
 
@@ -51,7 +52,8 @@ class Chat:
             "save": "on" if save else "off",
             **settings,
         }
-        self._session = build(Wishes({name: value for name, value in given.items() if value}))
+        self._opened = build(Wishes({name: value for name, value in given.items() if value}))
+        self._closed = False
         self._warn()
 
     def send(self, text: str, images: Sequence[str | Path] = (), files: Sequence[str | Path] = ()) -> str:
@@ -83,8 +85,8 @@ class Chat:
         """What has been said, oldest first; the system prompt first where there is one."""
         from chatcli.settings.table import SYSTEM
 
-        system = self._session.settings[SYSTEM]
-        said = tuple(node.message for node in self._session.conversation.path())
+        system = self._opened.settings[SYSTEM]
+        said = tuple(node.message for node in self._opened.conversation.path())
         return (Message.system(system), *said) if system else said
 
     def save(self, file: str | Path) -> None:
@@ -102,12 +104,20 @@ class Chat:
         write_private(path, text)
 
     def close(self) -> None:
-        close(self._session)
+        """End what was started; safe to call twice. `messages` are still there afterwards."""
+        self._closed = True
+        close(self._opened)
+
+    @property
+    def _session(self) -> Session:
+        if self._closed:
+            raise UserError("This chat is closed.", "Make another Chat; with save=True conversations are kept.")
+        return self._opened
 
     def _warn(self) -> None:
         """What the program would say of the store: that it was damaged, or cannot be written."""
-        while self._session.warnings:
-            warnings.warn(self._session.warnings.pop(0), stacklevel=4)
+        while self._opened.warnings:
+            warnings.warn(self._opened.warnings.pop(0), stacklevel=4)
 
     def __enter__(self) -> Chat:
         return self

@@ -7,11 +7,13 @@ from contextlib import suppress
 from typing import TypeVar
 
 from chatcli.conversation.tree import Conversation
-from chatcli.errors import Damaged, NotFound, Replaced, StoreError
+from chatcli.conversation.usage import counted
+from chatcli.errors import Damaged, Gone, NotFound, Replaced, StoreError
 from chatcli.paths import Paths
 from chatcli.session import Session, Vectorising
 from chatcli.settings import table
 from chatcli.settings.settings import Layer, Settings
+from chatcli.store.heads import stands
 from chatcli.store.store import Store
 
 T = TypeVar("T")
@@ -59,8 +61,12 @@ def keep_vectors(session: Session, work: Vectorising | None) -> None:
             vectors.whole[work.embedder, work.conversation] = work.tip
 
 
-def go_on(session: Session, error: StoreError) -> None:
-    """The store takes no more: mend it where it is damaged, else go on in memory. Says so."""
+def go_on(session: Session, error: StoreError | Gone) -> None:
+    """The store takes no more: mend it where it is damaged, else go on in memory; where only the conversation is
+    gone, with a copy. Says so."""
+    if isinstance(error, Gone):
+        go_on_with_copy(session)
+        return
     if isinstance(error, Damaged):
         mend(session, error)
         return
@@ -94,6 +100,31 @@ def mending(session: Session, step: Callable[[], T]) -> T:
     except Damaged as error:
         mend(session, error)
         return step()
+
+
+def still_there(session: Session, step: Callable[[], T]) -> T:
+    """Take `step`; should the open conversation be gone, once more with a copy of what is loaded of it."""
+    try:
+        return step()
+    except Gone:
+        conversation = session.conversation
+        if not conversation.id or session.store.read(stands, conversation.id, conversation.tip):
+            raise
+        go_on_with_copy(session)
+        return step()
+
+
+def go_on_with_copy(session: Session) -> None:
+    """Another chatcli has deleted the open conversation for good: what is loaded of it goes on as a new one."""
+    conversation = session.conversation
+    session.conversation = Conversation(id=0, demo=session.server.demo)
+    if conversation.nodes:
+        session.conversation = session.store.take_in(_loaded(conversation))
+    session.warnings.append(
+        "This conversation has been deleted for good elsewhere. What was loaded of it here, "
+        f"{len(conversation.nodes)} messages, goes on as a new one."
+    )
+    _forget_numbers(session)
 
 
 def mend(session: Session, error: Damaged) -> None:
@@ -160,10 +191,11 @@ def _recovered(paths: Paths, opened: Conversation | None) -> tuple[str, int | No
     from chatcli.store.recovery import recover
 
     done = recover(paths.store, opened)
-    lost = f"; {done.lost} are lost" if done.lost else ""
+    lost = f"; {done.lost} {'is' if done.lost == 1 else 'are'} lost" if done.lost else ""
+    said, where = counted(done.messages, "message"), counted(done.conversations, "conversation")
     return (
-        f"The store was damaged. What could be read of it, {done.messages} messages in {done.conversations} "
-        f"conversations, is in a new one{lost}. The damaged file is kept as {done.kept}: delete it when you miss "
+        f"The store was damaged. What could be read of it, {said} in {where}, is in a new "
+        f"one{lost}. The damaged file is kept as {done.kept}: delete it when you miss "
         "nothing.",
         done.open,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from chatcli.conversation.message import Attachment, Message
-from chatcli.conversation.usage import Count, total
+from chatcli.conversation.usage import Count, counted, total
 from chatcli.prompt.textfiles import sizes
 from chatcli.prompt.toolbar import Toolbar
 from chatcli.session import Session
@@ -73,15 +73,12 @@ def _notes(session: Session) -> tuple[str, ...]:
     last = session.conversation.last
     out = last.turn.left_out if last is not None and last.turn is not None else 0
     kinds = [each.kind for each in session.pending]
-    attached = [_counted(kinds.count("image"), "picture"), _counted(kinds.count("text"), "file")]
+    numbers = {"picture": kinds.count("image"), "file": kinds.count("text")}
+    attached = [counted(number, what) for what, number in numbers.items() if number]
     notes = (
         f"{out} left out" if out else "",
-        f"{' and '.join(filter(None, attached))} attached" if kinds else "",
+        f"{' and '.join(attached)} attached" if kinds else "",
         "demo" if session.server.demo else "",
         "" if session.settings[table.SAVE] else "not saved",
     )
     return tuple(note for note in notes if note)
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'s' if number > 1 else ''}" if number else ""

@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from itertools import chain
 
 from chatcli import embedding, summarising
+from chatcli.attaching import each_once
 from chatcli.background import waiting
 from chatcli.build import forget_model, keep_settings
 from chatcli.client.request import Request, check
@@ -19,8 +20,8 @@ from chatcli.conversation.plan import Plan
 from chatcli.conversation.state import State
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import NOTHING, Turn
-from chatcli.errors import ContextTooLong, Damaged, NoRoom, ReadOnly
-from chatcli.keeping import go_on
+from chatcli.errors import ContextTooLong, Damaged, Gone, NoRoom, ReadOnly
+from chatcli.keeping import go_on, still_there
 from chatcli.planning import plan_next, request_for, settled
 from chatcli.reply import Reply
 from chatcli.session import Session
@@ -36,10 +37,10 @@ def ask(session: Session, text: str, attachments: tuple[Attachment, ...] = ()) -
     """Keep the question, before anything can fail. Only a picture is looked at first: a model that cannot see is
     said so before anything is stored.
     """
-    message = Message.user(text, attachments)
+    message = Message.user(text, each_once(attachments))
     _check_sight(session, message)
     try:
-        return _keep_question(session, message)
+        return still_there(session, lambda: _keep_question(session, message))
     except (NoRoom, ReadOnly, Damaged) as error:
         go_on(session, error)
         return _keep_question(session, message)
@@ -99,7 +100,7 @@ def stream(session: Session, question: Node, onward: Node | None = None) -> Gene
         session.counter.learn(session.plan, reply.done.usage, reply.message if onward is None else None)
         try:
             _settle(session)
-        except Damaged as error:
+        except (Damaged, Gone) as error:
             go_on(session, error)
 
 
@@ -181,7 +182,7 @@ def _keep_reply(session: Session, draft: Draft, reply: Reply, state: State) -> N
         return
     try:
         draft.finish(reply.message, reply.ended, _provenance(session, reply), state)
-    except (NoRoom, ReadOnly, Damaged) as error:
+    except (NoRoom, ReadOnly, Damaged, Gone) as error:
         go_on(session, error)
         if session.conversation.unanswered is None and session.conversation.last is not None:
             session.store.go_to(session.conversation, session.conversation.last.parent)

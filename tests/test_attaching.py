@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from chatcli import Chat
-from chatcli.attaching import attached, attaching
+from chatcli.attaching import attached, attaching, each_once
 from chatcli.commands.outcome import Show, Watch
+from chatcli.conversation.message import Attachment
 from chatcli.errors import BadFile
 from chatcli.prompt.history import LineHistory
 from chatcli.prompt.textfiles import mentioned, sizes, without_passwords
@@ -67,6 +68,18 @@ def test_what_cannot_be_read_is_said_with_what_to_do(name: str, words: str, tmp_
     with pytest.raises(BadFile, match=words) as caught:
         attached([name], tmp_path)
     assert caught.value.hint
+
+
+def test_a_file_that_is_attached_and_mentioned_goes_along_once(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("text")
+    question = ask(session, "what is this", attached(["a.txt", "./a.txt", f"{tmp_path}/a.txt", "*.txt"]))
+    assert [each.name for each in question.message.attachments] == ["a.txt", "b.txt"]
+    odd = tuple(Attachment("text", name, "", b"x") for name in ("~nobody/x", "a\0b", "https://x.example/~y", ""))
+    assert each_once((*odd, *odd)) == odd
 
 
 def test_nothing_is_attached_when_one_of_several_fails(session: Session, tmp_path: Path) -> None:

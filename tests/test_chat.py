@@ -62,6 +62,19 @@ def test_a_page_is_highlighted_and_has_its_pictures(tmp_path: Path) -> None:
     assert 'src="data:image/png;base64,' in page
 
 
+def test_a_chat_that_is_closed_says_so_and_still_has_what_was_said(tmp_path: Path) -> None:
+    with Engine() as engine:
+        engine.say("Seven.")
+        chat = Chat("demo", host=engine.url)
+        chat.send("A prime?")
+        chat.close()
+        chat.close()
+        for again in (lambda: chat.send("More."), chat.clear, lambda: chat.save(tmp_path / "chat.md")):
+            with pytest.raises(UserError, match="This chat is closed"):
+                again()
+        assert [message.text for message in chat.messages] == ["A prime?", "Seven."]
+
+
 def test_its_errors_are_chatclis_own() -> None:
     with Engine() as engine, Chat("nope", host=engine.url) as chat, pytest.raises(Missing, match="nope"):
         chat.send("hi")

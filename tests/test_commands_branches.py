@@ -151,7 +151,7 @@ def test_a_place_or_a_step_too_far_is_said_in_numbers(forked: Session) -> None:
     with pytest.raises(UserError, match="There is 1 exchange to"):
         do(forked, "undo 2")
     do(forked, "clear")
-    with pytest.raises(UserError, match="There is no exchange"):
+    with pytest.raises(UserError, match="Nothing has been asked"):
         do(forked, "undo")
 
 

@@ -244,6 +244,23 @@ def test_an_import_says_its_repairs_and_keeps_the_model(session: Session, tmp_pa
     assert session.settings[table.MODEL] == "demo"
 
 
+@pytest.mark.parametrize(
+    ("messages", "title"),
+    [
+        ([{"role": "user", "content": " "}, {"role": "assistant", "content": "Hello"}], "Hello"),
+        ([{"role": "user", "content": ""}, {"role": "user", "content": "well"}], "well"),
+        ([{"role": "user", "content": "\u200b"}], "(no words)"),
+    ],
+)
+def test_an_import_has_a_title_whatever_is_in_it(
+    session: Session, tmp_path: Path, messages: list[dict[str, str]], title: str
+) -> None:
+    file = tmp_path / "list.json"
+    file.write_text(json.dumps(messages))
+    do(session, f"import {file}")
+    assert [entry.title for entry in session.store.entries()] == [title]
+
+
 def test_several_conversations_in_one_file_are_all_taken_in(session: Session, tmp_path: Path) -> None:
     chats = [{"title": name, "messages": [{"role": "user", "content": name}]} for name in ("a", "b")]
     file = tmp_path / "all.json"
@@ -385,6 +402,7 @@ def test_the_trash_is_emptied_only_on_purpose(capfd: pytest.CaptureFixture[str])
     assert shell(capfd, "chats", "restore", "1")[0] == 0
     assert "whales" in shell(capfd, "chats")[1]
     shell(capfd, "chats", "delete", "1", "--yes")
+    assert "Remove 1 conversation in" in shell(capfd, "chats", "purge")[2]
     assert "1 conversation removed" in shell(capfd, "chats", "purge", "--yes")[2]
     assert "empty" in shell(capfd, "chats", "restore")[2]
 

@@ -20,6 +20,7 @@ from chatcli.commands.registry import command
 from chatcli.commands.tree import BEFORE, Tip, cut, room, standing, tips_of
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Node
+from chatcli.conversation.usage import counted
 from chatcli.errors import BadArgument, NotFound, UserError
 from chatcli.prompt.line import Line
 from chatcli.render.views import Document, Listing, Note
@@ -146,7 +147,7 @@ def goto(
         return visit(session, anywhere)
     if not wanted:
         tips = _tips(session)
-        labels = tuple(f"{tip.twig.number} messages, {_described(tip, room() - 20)}" for tip in tips)
+        labels = tuple(f"{counted(tip.twig.number, 'message')}, {_described(tip, room() - 20)}" for tip in tips)
         return Choose("Which branch?", labels, lambda index: arrive(session, tips[index].twig.id))
     if wanted in session.conversation.names:
         return arrive(session, session.conversation.names[wanted])
@@ -195,12 +196,10 @@ def last_question(session: Session) -> Node:
 
 
 def _exchanges(count: int) -> str:
-    match count:
-        case 0:
-            return "There is no exchange to step back over."
-        case 1:
-            return "There is 1 exchange to step back over."
-    return f"There are {count} exchanges to step back over."
+    are = "is" if count == 1 else "are"
+    return (
+        f"There {are} {counted(count, 'exchange')} to step back over." if count else "Nothing has been asked yet."
+    )
 
 
 def _ask_anew(session: Session, question: Node) -> Outcome:

@@ -20,6 +20,7 @@ from chatcli.commands.tree import cut, room, standing, terminal_size
 from chatcli.conversation.clock import local_time
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Node
+from chatcli.conversation.usage import counted
 from chatcli.errors import BadArgument, ChatcliError, NotFound, UserError
 from chatcli.render.views import History, Listing, Note
 from chatcli.session import Session
@@ -41,7 +42,7 @@ def chat_words(session: Session, typed: str) -> Iterator[Word]:
     """Titles of the newest conversations."""
     for entry in session.store.entries(50, demo=session.server.demo):
         if entry.title.lower().startswith(typed.lower()):
-            yield Word(entry.title, f"{entry.messages} messages")
+            yield Word(entry.title, counted(entry.messages, "message"))
 
 
 @command("clear", "new")
@@ -184,7 +185,9 @@ def choose(session: Session, question: str, found: list[Entry], then: Callable[[
 def preview(session: Session, entry: Entry) -> list[str]:
     """Title, figures, and how it ends; less of it in a small terminal."""
     columns, rows = terminal_size()
-    about = f"{counted(entry.messages)} · {when(entry.updated)}{f' · {entry.model}' if entry.model else ''}"
+    about = (
+        f"{counted(entry.messages, 'message')} · {when(entry.updated)}{f' · {entry.model}' if entry.model else ''}"
+    )
     ending = [standing(twig) for twig in session.store.read(places.ending, entry.id)]
     if rows < SMALL_ROWS:
         ending = ending[-1:]
@@ -236,11 +239,7 @@ def give_name(session: Session, conversation: int, name: str) -> Outcome:
 
 
 def label(entry: Entry) -> str:
-    return f"«{entry.title}» ({counted(entry.messages)}, {when(entry.updated)})"
-
-
-def counted(messages: int) -> str:
-    return f"{messages} message{'' if messages == 1 else 's'}"
+    return f"«{entry.title}» ({counted(entry.messages, 'message')}, {when(entry.updated)})"
 
 
 def when(moment: datetime) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import chatcli
 from chatcli.commands.outcome import Outcome, Show
 from chatcli.commands.registry import command
+from chatcli.conversation.usage import counted
 from chatcli.embedding import embedder
 from chatcli.errors import ChatcliError, Damaged
 from chatcli.keeping import mend
@@ -68,7 +69,7 @@ def _settings(session: Session) -> Iterator[Finding]:
     read_file(read, path)
     count = sum(read.origin(setting) is Layer.FILE for setting in TABLE)
     yield Finding(
-        "settings file", f"{path}: {_counted(count, 'setting')}" if path.exists() else f"none (it would be {path})"
+        "settings file", f"{path}: {counted(count, 'setting')}" if path.exists() else f"none (it would be {path})"
     )
 
 
@@ -95,7 +96,7 @@ def _store(session: Session) -> Iterator[Finding]:
     size = path.stat().st_size if path.exists() else 0
     in_trash = f", {trash} in the trash" if trash else ""
     yield Finding(
-        "store", f"{path}: {_counted(len(session.store.entries()), 'conversation')}{in_trash}, {gigabytes(size)}"
+        "store", f"{path}: {counted(len(session.store.entries()), 'conversation')}{in_trash}, {gigabytes(size)}"
     )
     for kept in sorted(path.parent.glob(f"{path.stem}.damaged-*{path.suffix}")):
         yield Finding("store", f"{kept}: a damaged store, kept; delete it when nothing of it is missing")
@@ -186,7 +187,7 @@ def _cache(session: Session) -> Iterator[Finding]:
     writable = os.access(nearest, os.W_OK)
     yield Finding(
         "cache",
-        f"{place}: {_counted(len(files), 'file')}, {gigabytes(size)}",
+        f"{place}: {counted(len(files), 'file')}, {gigabytes(size)}",
         "" if writable else f"Make {nearest} writable, or every start reads the vocabulary from the server again.",
     )
 
@@ -201,10 +202,6 @@ CHECKS: tuple[tuple[str, Callable[[Session], Iterator[Finding]]], ...] = (
     ("terminal", _terminal),
     ("cache", _cache),
 )
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _mark(finding: Finding) -> str:

@@ -26,6 +26,8 @@ from chatcli.store.imported import ImportedChat, chat_of
 from chatcli.store.title import title_of
 
 EXPORTS = {".md": "md", ".json": "json", ".jsonl": "jsonl", ".html": "html"}
+# The title of a conversation that has neither words nor files.
+NO_WORDS = "(no words)"
 # How many repairs are told one by one.
 TOLD = 8
 
@@ -115,14 +117,15 @@ def _brought_by(session: Session, base: str, messages: tuple[Message, ...]) -> i
 
 
 def take_in(session: Session, chat: ImportedChat) -> Conversation:
-    """Store it. What has no title gets its first words, what names no model the one in use."""
+    """Store it. What has no title gets the first words there are, what names no model the one in use."""
     conversation = chat.conversation
     if not any(node.message for node in conversation.nodes.values()):
         raise UserError("There is no message in it.", "Check the file.")
     if not conversation.title:
         nodes = conversation.path() or list(conversation.nodes.values())
-        first = next((node for node in nodes if node.message.role is Role.USER), nodes[0])
-        conversation.title = title_of(first.message)
+        asked = [node.message for node in nodes if node.message.role is Role.USER]
+        titles = map(title_of, (*asked, *(node.message for node in nodes)))
+        conversation.title = next(filter(None, titles), NO_WORDS)
     conversation.demo = conversation.demo or session.server.demo
     if session.settings[table.MODEL]:
         conversation.settings.setdefault(table.MODEL.name, session.settings[table.MODEL])

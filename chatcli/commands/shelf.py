@@ -15,6 +15,7 @@ from chatcli.commands.outcome import Confirm, Outcome, Print, Show
 from chatcli.commands.places import waiting_question
 from chatcli.commands.registry import command
 from chatcli.commands.share import EXPORTS, exported, saved_in, take_in, told
+from chatcli.conversation.usage import counted
 from chatcli.errors import BadArgument, NotFound
 from chatcli.render.views import History, Note
 from chatcli.session import Session
@@ -137,11 +138,11 @@ def purge(session: Session, *, yes: Annotated[bool, Arg("do not ask")] = False) 
 
     def empty() -> Outcome:
         gone = session.store.purge()
-        return Show.of(Note(f"{gone} conversation{'' if gone == 1 else 's'} removed for good.", "good"))
+        return Show.of(Note(f"{counted(gone, 'conversation')} removed for good.", "good"))
 
     if not trash or yes:
         return empty()
-    return Confirm(f"Remove the {len(trash)} conversations in the trash for good?", empty)
+    return Confirm(f"Remove {counted(len(trash), 'conversation')} in the trash for good?", empty)
 
 
 def _known(word: str) -> str:

@@ -11,6 +11,7 @@ from chatcli.commands.outcome import Outcome, Show
 from chatcli.commands.registry import command
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Ended
+from chatcli.conversation.usage import counted
 from chatcli.errors import UserError
 from chatcli.render.views import Source
 from chatcli.session import Session
@@ -132,7 +133,7 @@ def _draw_row(
             left_out += 1
             continue
         if left_out:
-            yield f"{indent}   ⋮ {left_out} message{'s' if left_out > 1 else ''}"
+            yield f"{indent}   ⋮ {counted(left_out, 'message')}"
             left_out = 0
         mark = " ".join(marks.get(twig.id, []))
         head = f"{indent[:-3]}├─ " if place == 0 and set_in else indent

@@ -30,6 +30,11 @@ def in_tokens(count: Count | int | str) -> str:
     return f"{said} token" if said.lstrip("=~") == "1" else f"{said} tokens"
 
 
+def counted(number: int, what: str) -> str:
+    """1 message, 2 messages."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def total(counts: Iterable[Count]) -> Count:
     return sum(counts, NOTHING)
 
