@@ -30,7 +30,7 @@ from chatcli.conversation.message import Attachment
 from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError, Damaged, StoreError
 from chatcli.interrupt import Interrupt, orderly_end
-from chatcli.keeping import mend, mending
+from chatcli.keeping import mend, mending, still_there
 from chatcli.loading import Loading
 from chatcli.meter import meter
 from chatcli.prompt.attachments import find_in
@@ -187,7 +187,8 @@ class Loop:
 
     def _command(self, line: str) -> None:
         collect(self._session)
-        self._act(everything().dispatch(self._session, line))
+        still_there(self._session, lambda: self._act(everything().dispatch(self._session, line)))
+        self._warn()
 
     def _guarded(self, step: Callable[[], None]) -> None:
         """Run `step`; an error is shown and the loop goes on."""

@@ -8,6 +8,7 @@ ChatcliError
 │   ├── BadValue
 │   ├── BadFile          missing, unreadable, too large, or of the wrong kind
 │   ├── NotFound         no such conversation, message, model file, ...
+│   │   └── Gone         it was there, and another chatcli may have deleted it for good
 │   └── Ambiguous        more than one thing has that name
 ├── ServerError          the server, or the way to it
 │   ├── Unreachable
@@ -72,6 +73,10 @@ class BadFile(UserError):
 
 
 class NotFound(UserError):
+    pass
+
+
+class Gone(NotFound):
     pass
 
 

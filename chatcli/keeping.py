@@ -107,11 +107,15 @@ def still_there(session: Session, step: Callable[[], T]) -> T:
     try:
         return step()
     except Gone:
-        conversation = session.conversation
-        if not conversation.id or session.store.read(stands, conversation.id, conversation.tip):
+        if not session.conversation.id or is_stored(session):
             raise
         go_on_with_copy(session)
         return step()
+
+
+def is_stored(session: Session) -> bool:
+    """Whether the open conversation is in the store, as far as it goes."""
+    return session.store.read(stands, session.conversation.id, session.conversation.tip)
 
 
 def go_on_with_copy(session: Session) -> None:
@@ -121,8 +125,7 @@ def go_on_with_copy(session: Session) -> None:
     if conversation.nodes:
         session.conversation = session.store.take_in(_loaded(conversation))
     session.warnings.append(
-        "This conversation has been deleted for good elsewhere. What was loaded of it here, "
-        f"{len(conversation.nodes)} messages, goes on as a new one."
+        "This conversation has been deleted for good elsewhere. What was loaded of it here goes on as a new one."
     )
     _forget_numbers(session)
 

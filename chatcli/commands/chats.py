@@ -22,6 +22,7 @@ from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import counted
 from chatcli.errors import BadArgument, ChatcliError, NotFound, UserError
+from chatcli.keeping import is_stored
 from chatcli.render.views import History, Listing, Note
 from chatcli.session import Session
 from chatcli.store import places
@@ -48,7 +49,7 @@ def chat_words(session: Session, typed: str) -> Iterator[Word]:
 @command("clear", "new")
 def clear(session: Session) -> Outcome:
     """Begin a new conversation, with the same settings. The old one stays stored."""
-    title = session.conversation.title
+    title = session.conversation.title if is_stored(session) else ""
     new_conversation(session)
     kept = f" «{title}» is kept: /load opens it again." if title else ""
     return Show.of(Note(f"A new conversation.{kept}", "quiet"))

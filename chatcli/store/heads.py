@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 
 from chatcli.conversation.tree import Conversation
-from chatcli.errors import NotFound
+from chatcli.errors import Gone
 from chatcli.store import nodes
 from chatcli.store.failures import nonsense_is_damage
 from chatcli.store.rows import Column, pack, pack_json, state_from_plain, unpack
@@ -72,5 +72,12 @@ def remove_unused(connection: sqlite3.Connection, conversations: Iterable[int]) 
         connection.execute("DELETE FROM conversations WHERE id = ? AND latest = 0", (conversation,))
 
 
-def missing(conversation: int) -> NotFound:
-    return NotFound(f"There is no conversation {conversation}.", "/chats lists them.")
+def stands(connection: sqlite3.Connection, conversation: int, tip: int | None) -> bool:
+    """Whether the conversation is there, and the message at which a program is in it."""
+    row = connection.execute("SELECT 1 FROM conversations WHERE id = ?", (conversation,)).fetchone()
+    node = tip is None or connection.execute("SELECT 1 FROM nodes WHERE id = ?", (tip,)).fetchone()
+    return bool(row and node)
+
+
+def missing(conversation: int) -> Gone:
+    return Gone(f"There is no conversation {conversation}.", "/chats lists them.")

@@ -10,6 +10,7 @@ from typing import Any
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.conversation.usage import Turn
+from chatcli.store.rows import renumbered
 from chatcli.store.title import clean_title
 
 
@@ -59,8 +60,11 @@ def loaded_part(conversation: Conversation) -> Conversation:
     """What of it is in memory, complete in itself: the oldest messages there are its beginnings."""
     part = Conversation(id=0, title=conversation.title, demo=conversation.demo, settings=conversation.settings)
     ids = plant(seeds_of(conversation), part, [])
-    if conversation.tip in ids:
-        part.tip = ids[conversation.tip]
+    if conversation.tip is None or conversation.tip in ids:
+        part.tip = ids.get(conversation.tip)
+    numbers = {old: new for old, new in ids.items() if isinstance(old, int)}
+    part.state = renumbered(conversation.state, numbers)
+    part.names = {name: numbers[node] for name, node in conversation.names.items() if node in numbers}
     return part
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import Turn
-from chatcli.errors import Damaged, NotFound
+from chatcli.errors import Damaged, Gone
 from chatcli.store import passages
 from chatcli.store.failures import SAVE_THE_REST, nonsense_is_damage
 from chatcli.store.rows import (
@@ -244,8 +244,8 @@ def move_tip(connection: sqlite3.Connection, conversation: int, node: Node) -> N
     )
 
 
-def gone() -> NotFound:
-    return NotFound(
+def gone() -> Gone:
+    return Gone(
         "That message or conversation is no longer in the store.",
         "Another chatcli may have deleted it; /save FILE keeps what you see here.",
     )
