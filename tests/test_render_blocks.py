@@ -183,6 +183,23 @@ def test_definitions_of_links_are_used_and_not_shown() -> None:
     assert shown("[^1]: a footnote") == ["[^1]: a footnote"]
 
 
+def test_a_long_list_of_definitions_stays_one() -> None:
+    lines = [
+        f'[{n}]: https://example.org/a/rather/long/path/{n} "The title of page number {n}"' for n in range(200)
+    ]
+    text = "See [3].\n\n" + "\n".join(lines) + "\n\nSee [150] and [199]."
+    assert shown(text) == [
+        "See [3].",
+        "",
+        "See 150 (https://example.org/a/rather/long/path/150) and 199",
+        "(https://example.org/a/rather/long/path/199).",
+    ]
+    for seed in range(5):
+        assert piecewise(text, seed) == shown(text)
+    under = text.replace("\n\nSee [150]", "\nSee [150]")
+    assert shown(under) == shown(text) == piecewise(under, 7)
+
+
 def test_blank_lines_between_items_are_those_of_the_source() -> None:
     assert shown("Text:\n- a\n- b\n\n- c\n\nMore") == ["Text:", "• a", "• b", "", "• c", "", "More"]
 

@@ -40,6 +40,8 @@ class Paragraph:
 
     def extend(self, piece: str) -> None:
         self.source += piece
+        if len(self.source) > _SLAB:
+            self.define(grows=True)  # so that a long list of them stays one
         while len(self.source) > _SLAB:
             self._end_slab()
         if len(self.source) - self._settled >= self._try_at:
@@ -67,12 +69,15 @@ class Paragraph:
         rest.extend(self.source.rpartition("\n")[0])
         return rest
 
-    def define(self) -> None:
-        """Take the link definitions at its front out of the text and into the references."""
+    def define(self, grows: bool = False) -> None:
+        """Take the link definitions at its front out of the text and into the references.
+
+        `grows`: the last line is not taken, there may be more of it to come.
+        """
         if not self.is_whole or not self.source.startswith("["):
             return
         lines = self.source.split("\n")
-        while lines and (found := _DEFINITION.match(lines[0])):
+        while len(lines) > grows and (found := _DEFINITION.match(lines[0])):
             inline.define(found[1], found[2], self._references)
             del lines[0]
         if len(lines) <= self.source.count("\n"):
