@@ -74,6 +74,16 @@ def test_a_long_string_is_not_kept() -> None:
     assert cleaner.feed("\x07after") == "after"
 
 
+@pytest.mark.parametrize("opener", ["\x90", "\x9d", "\x9b", "\x1b[", "\x1b]", "\x1b", "\x90\x9c", "\x9b0"])
+def test_a_text_full_of_openers_is_read_once(opener: str) -> None:
+    """A million of them: with work that goes with their square it would not end today."""
+    text = opener * 1_000_000
+    cleaner = Cleaner()
+    assert cleaner.feed(text + "\n\x07x") + cleaner.finish() == "\nx"
+    assert cleaner.feed("a" + text) == "a"
+    assert len(cleaner._held) <= 64
+
+
 def test_names_are_on_one_line() -> None:
     assert one_line("a\x1b[1m\n  b\tc\r") == "a b c"
 

@@ -6,14 +6,16 @@ Escape sequences go whole, so that no `[31m` or clipboard payload stays behind a
 from __future__ import annotations
 
 import re
+from collections import deque
 
 _STRING = (
     r"[^\x07\x1b\x9c\n]*"  # the body of an OSC, DCS, APC, PM or SOS; a newline ends one that was never closed
 )
+# Each takes all it can and never fails once begun, so that a text is read once. Groups 1, 3, 4: it is complete.
 _SEQUENCE = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
-    rf"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f]){_STRING}(?:\x07|\x1b\\|\x9c)?"
-    r"|\x1b[ -/]*[0-Z\\`-~]?"
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*([@-~])?"
+    rf"|(\x1b[\]PX^_]|[\x90\x98\x9d-\x9f]){_STRING}(?:(\x07|\x1b\\|\x9c)|\x1b\Z)?"
+    r"|\x1b[ -/]*([0-Z\\`-~])?"
 )
 # Controls but tab and newline, bidi marks and overrides, interlinear marks, lone surrogates, tag characters.
 _UNWANTED = re.compile(
@@ -21,8 +23,6 @@ _UNWANTED = re.compile(
     "\ud800-\udfff\U000e0000-\U000e007f]+"
 )
 _SEPARATOR = re.compile("[\u2028\u2029]")
-_CUT_STRING = re.compile(rf"(\x1b[\]PX^_]|[\x90\x98\x9d-\x9f]){_STRING}(\x1b?)\Z")
-_CUT_SEQUENCE = re.compile(r"(?:(?:\x1b\[|\x9b)[0-?]*[ -/]*|\x1b[ -/]*)\Z")
 _LINK = re.compile(r"(?:https?://|mailto:)[^\s\x00-\x20\x7f-\x9f]+\Z", re.IGNORECASE)
 
 
@@ -51,13 +51,17 @@ class Cleaner:
         self._held = ""
 
     def feed(self, piece: str) -> str:
-        text = self._held + piece
+        text = _SEPARATOR.sub("\n", self._held + piece)
         self._held = ""
-        if cut := _CUT_STRING.search(text):
-            self._held = cut[1] + cut[2]  # what the string says so far is dropped at once: memory stays flat
-        elif cut := _CUT_SEQUENCE.search(text):
-            self._held = cut[0][:64]
-        return clean(text[: cut.start()] if cut else text)
+        found = deque(_SEQUENCE.finditer(text), maxlen=1)
+        last = found[0] if found else None
+        if last is None or last.end() < len(text) or last[1] or last[3] or last[4]:
+            return clean(text)
+        if last[2]:  # what the string says so far is dropped at once: memory stays flat
+            self._held = last[2] + ("\x1b" if text.endswith("\x1b") else "")
+        else:
+            self._held = last[0][:64]
+        return clean(text[: last.start()])
 
     def finish(self) -> str:
         """What was held back, cleaned: nothing that can be seen."""
