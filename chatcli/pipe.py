@@ -28,6 +28,7 @@ from chatcli.session import Session
 from chatcli.settings import table
 from chatcli.shellwise import in_the_shell
 from chatcli.turn import answer, answered, ask
+from chatcli.unwanted import UNWANTED
 
 INTERRUPTED = 130
 
@@ -88,7 +89,7 @@ def _ask(session: Session, question: Node, as_json: bool) -> int:
             screen.error(StoreError(in_the_shell(warning)))
         reply = reply or answered(session, question)
         if as_json and reply is not None:
-            sys.stdout.write(json.dumps(account(session, reply), ensure_ascii=False) + "\n")
+            sys.stdout.write(_printable(json.dumps(account(session, reply), ensure_ascii=False)) + "\n")
     if interrupt.asked:
         return INTERRUPTED
     if reply is None:
@@ -120,6 +121,11 @@ def account(session: Session, reply: Node) -> dict[str, Any]:
         "left_out": turn.left_out,
         "conversation": session.conversation.id,
     }
+
+
+def _printable(text: str) -> str:
+    """JSON that says the same without a character that a terminal would obey, should it get there."""
+    return UNWANTED.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def _ignore(event: Event) -> None:

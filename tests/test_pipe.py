@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.shellwise import in_the_shell
+from chatcli.unwanted import UNWANTED
 from tests.faults import Cut, Engine, Status, nobody_there
 
 PNG = bytes.fromhex(
@@ -127,6 +128,14 @@ def test_exit_codes_say_what_went_wrong() -> None:
         assert "ollama serve" in gone.stderr
         assert "chatcli --demo" in gone.stderr
         assert gone.stdout == ""
+
+
+def test_json_says_all_and_commands_no_terminal() -> None:
+    with Engine() as engine:
+        engine.say("a\x9b31mb\u202ec\U000e0041d")
+        done = chatcli("--json", "--model", "demo", "hi", url=engine.url)
+    assert json.loads(done.stdout)["content"] == "a\x9b31mb\u202ec\U000e0041d"
+    assert not UNWANTED.search(done.stdout)
 
 
 def test_hints_name_flags_in_the_shell_and_slash_commands_at_the_prompt() -> None:

@@ -301,6 +301,16 @@ class TestCompletion:
             board.when("harbour.txt", then="<tab> aloud<enter>")
             assert reader_at(board).read() == Line("read @harbour.txt aloud")
 
+    def test_names_of_elsewhere_bring_nothing_onto_the_screen_but_themselves(self) -> None:
+        name = "ev\u202eil\U000e0041"
+        with keyboard() as board:
+            board.type("/e")
+            seen = board.when("a model evil", then="<tab> x<enter>")
+            word = Suggestion(f"/{name}", 2, name, f"a model {name}")
+            assert reader_at(board, suggestions=[word]).read() == Line(f"/{name} x")
+        assert not {"\u202e", "\U000e0041"} & set(board.recorded.getvalue().decode())
+        assert seen
+
 
 class TestToolbar:
     def test_it_stands_below_the_line_and_goes_with_it(self) -> None:

@@ -31,8 +31,8 @@ def copy(
     blocks = code_blocks(_reply(session, 0).message.text)
     if not blocks:
         raise NotFound("There is no code block in the last reply.", "/copy copies all of it.")
-    if number > len(blocks):
-        raise NotFound(f"The last reply has {len(blocks)} code blocks.")
+    if not 0 <= number <= len(blocks):
+        raise NotFound(f"The last reply has {len(blocks)} code block{'s' if len(blocks) > 1 else ''}.")
     return Copy(blocks[number - 1], f"code block {number or len(blocks)}")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatcli.prompt.mentions import IMAGE_ENDINGS
+from chatcli.unwanted import as_name
 
 if TYPE_CHECKING:
     from prompt_toolkit.completion import Completer
@@ -69,7 +70,12 @@ def as_completer(suggest: Callable[[str], Sequence[Suggestion]]) -> Completer:
         def get_completions(self, document: Document, _: CompleteEvent) -> list[Completion]:
             typed = document.text_before_cursor
             return [
-                Completion(each.text, -each.replaces, display=each.shown, display_meta=each.meaning)
+                Completion(
+                    each.text,
+                    -each.replaces,
+                    display=as_name(each.shown),
+                    display_meta=as_name(each.meaning),
+                )
                 for each in suggest(typed) or ([] if typed.startswith("/") else mentions(typed))
             ]
 

@@ -5,6 +5,7 @@ Loads prompt_toolkit; imported when the first prompt is made.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import suppress
@@ -32,6 +33,7 @@ from chatcli.prompt.completer import Suggestion, as_completer, in_mention
 from chatcli.prompt.history import LineHistory
 from chatcli.prompt.line import Line, Outcome, ReaderOptions
 from chatcli.prompt.pastes import Pastes
+from chatcli.unwanted import UNWANTED
 
 _STYLE = Style.from_dict(
     {
@@ -92,7 +94,11 @@ class EditedLine:
         self.buffer = self._session.default_buffer
         self.buffer.accept_handler = self._accept
         self.pastes = Pastes(self.buffer)
-        self._session.input_processors = [_ShowFolded(self.pastes), TabsProcessor(char1=" ", char2=" ")]
+        self._session.input_processors = [
+            _HideUnwanted(),
+            _ShowFolded(self.pastes),
+            TabsProcessor(char1=" ", char2=" "),
+        ]
 
     def read(self, prefill: str) -> Outcome:
         self.pastes.reset()
@@ -233,6 +239,20 @@ class _Recall(History):
 
     def store_string(self, string: str) -> None:
         pass
+
+
+class _HideUnwanted(Processor):
+    """Shows nothing of what hides or turns the text beside it; controls are shown as ^X anyway."""
+
+    def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
+        source = transformation_input.fragments
+        if not any(UNWANTED.search(fragment[1]) for fragment in source):
+            return Transformation(source)
+        return Transformation([(style, UNWANTED.sub(_unseen, text)) for style, text, *_ in source])
+
+
+def _unseen(found: re.Match[str]) -> str:
+    return found[0] if found[0] < "\xa0" else "\u200b"
 
 
 class _ShowFolded(Processor):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
+
+from chatcli.unwanted import as_name
 
 # How far the choices are set in: their numbers stand there.
 _MARGIN = 5
@@ -13,8 +14,6 @@ _OTHER_ROWS = 3
 # Less than so many choices are not worth saying that words narrow them.
 _FEW = 6
 _MORE = "+"
-
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 Detail = Callable[[int], Sequence[str]]
 Find = Callable[[str], Sequence[int]]
@@ -38,7 +37,7 @@ def pick(
     """The index of the choice; None when none is taken. `detail` gives the lines to show instead of a choice,
     `find` the choices that some words fit, where these are not just looked for in the names.
     """
-    page.say(harmless(question))
+    page.say(as_name(question))
     fitting: Sequence[int] = range(len(choices))
     seen = _show(page, fitting, 0, choices, detail)
     while given := answer(_asking(seen, len(fitting), page.size()[0])):
@@ -54,13 +53,8 @@ def pick(
         elif narrowed := _fitting(given, choices, find):
             fitting, seen = narrowed, _show(page, narrowed, 0, choices, detail)
         else:
-            page.say(f"Nothing here fits «{harmless(given)}».")
+            page.say(f"Nothing here fits «{as_name(given)}».")
     return None
-
-
-def harmless(text: str) -> str:
-    """Names of models and conversations come from elsewhere: no control characters into the terminal."""
-    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _asking(seen: int, count: int, columns: int) -> str:
@@ -95,7 +89,7 @@ def _show(page: Page, fitting: Sequence[int], begin: int, choices: Sequence[str]
 def _lines(number: int, lines: Sequence[str], columns: int) -> Iterator[str]:
     for place, line in enumerate(lines):
         head = f"{number:>{_MARGIN - 2}}  " if place == 0 else " " * _MARGIN
-        yield head + _cut(harmless(line), columns - len(head))
+        yield head + _cut(as_name(line), columns - len(head))
 
 
 def _cut(text: str, columns: int) -> str:

@@ -12,8 +12,9 @@ from chatcli.errors import UserError
 from chatcli.prompt.completer import Suggestion
 from chatcli.prompt.history import LineHistory
 from chatcli.prompt.line import Closed, Interrupted, Line, Outcome, ReaderOptions
-from chatcli.prompt.picking import Detail, Find, harmless, pick
+from chatcli.prompt.picking import Detail, Find, pick
 from chatcli.prompt.toolbar import Toolbar
+from chatcli.unwanted import as_name
 
 if TYPE_CHECKING:
     from prompt_toolkit.input import Input
@@ -111,7 +112,7 @@ class Reader:
 
     def _answer(self, question: str) -> str | None:
         try:
-            return self._line.ask(harmless(question)).strip()
+            return self._line.ask(as_name(question)).strip()
         except (KeyboardInterrupt, EOFError):
             return None
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from chatcli.unwanted import as_name
+
 Fragments = list[tuple[str, str]]
 
 METER_CELLS = 8
@@ -69,7 +71,7 @@ def _line(toolbar: Toolbar, has_meter: bool, ascii_only: bool) -> Fragments:
     line: Fragments = []
     for style, text in parts:
         if text:
-            line += [("", between if line else _MARGIN), (style, text)]
+            line += [("", between if line else _MARGIN), (style, as_name(text))]
     return line
 
 
