@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections import deque
 
+from chatcli.unwanted import UNWANTED, without_unwanted
+
 _STRING = (
     r"[^\x07\x1b\x9c\n]*"  # the body of an OSC, DCS, APC, PM or SOS; a newline ends one that was never closed
 )
@@ -17,11 +19,6 @@ _SEQUENCE = re.compile(
     rf"|(\x1b[\]PX^_]|[\x90\x98\x9d-\x9f]){_STRING}(?:(\x07|\x1b\\|\x9c)|\x1b\Z)?"
     r"|\x1b[ -/]*([0-Z\\`-~])?"
 )
-# Controls but tab and newline, bidi marks and overrides, interlinear marks, lone surrogates, tag characters.
-_UNWANTED = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufff9-\ufffb"
-    "\ud800-\udfff\U000e0000-\U000e007f]+"
-)
 _SEPARATOR = re.compile("[\u2028\u2029]")
 _LINK = re.compile(r"(?:https?://|mailto:)[^\s\x00-\x20\x7f-\x9f]+\Z", re.IGNORECASE)
 
@@ -29,9 +26,9 @@ _LINK = re.compile(r"(?:https?://|mailto:)[^\s\x00-\x20\x7f-\x9f]+\Z", re.IGNORE
 def clean(text: str) -> str:
     """`text` with nothing in it that a terminal would obey. Newlines and tabs stay; CRLF becomes LF."""
     text = _SEPARATOR.sub("\n", text)
-    if not _UNWANTED.search(text):
+    if not UNWANTED.search(text):
         return text
-    return _UNWANTED.sub("", _SEQUENCE.sub("", text))
+    return without_unwanted(_SEQUENCE.sub("", text))
 
 
 def one_line(text: str) -> str:
