@@ -285,6 +285,20 @@ def test_a_resize_in_mid_reply_loses_nothing_and_repeats_nothing(text: str, seed
     )
 
 
+@pytest.mark.parametrize("at", [4500, 6000, 8000])
+def test_a_resize_late_in_a_very_long_paragraph_repeats_nothing(at: int) -> None:
+    text = " ".join(f"word{n} *em{n}* `c{n}`" for n in range(500))
+    seen, clock = Seen(80, 24), Clock()
+    screen = Screen(seen, seen, theme="mono", known=Known(program="kitty(0.35)"))
+    screen.size = lambda: (seen.columns, seen.rows)  # type: ignore[method-assign]
+    with screen.answer("m", clock=clock) as answer:
+        for start in range(0, len(text), 20):
+            feed(answer, clock, Text(text[start : start + 20]))
+            if start == at:
+                seen.resize(60, 20)
+    assert "".join("".join(seen.text).split()) == re.sub(r"[*` ]", "", text)
+
+
 @pytest.mark.parametrize("text", LONG_BLOCKS[:3], ids=["paragraph", "list", "quote"])
 @pytest.mark.parametrize("program", ["", "xterm(390)"])
 def test_a_terminal_that_cuts_its_lines_shows_nothing_twice(text: str, program: str) -> None:

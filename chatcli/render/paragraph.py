@@ -24,6 +24,7 @@ class Paragraph:
         self._palette, self._width, self._references = palette, width, references
         self.source = ""  # of the slab at hand
         self.is_whole = True  # no slab is done yet
+        self._done = 0  # characters of the slab that are not in `source` any more: their lines were taken
         self._settled = 0  # so much of `source` is in the two below
         self._lines: list[Line] = []
         self._carry: list[Span] = []  # the beginning of the line after `_lines`
@@ -42,7 +43,7 @@ class Paragraph:
         self.source += piece
         if len(self.source) > _SLAB:
             self.define(grows=True)  # so that a long list of them stays one
-        while len(self.source) > _SLAB:
+        while self._done + len(self.source) > _SLAB:
             self._end_slab()
         if len(self.source) - self._settled >= self._try_at:
             self._settle()
@@ -58,6 +59,8 @@ class Paragraph:
         if self.is_whole:  # it may still become a heading
             return []
         self._lines, final = [], self._lines
+        self._done += self._settled  # a resize must not bring it again
+        self.source, self._settled, self._before = self.source[self._settled :], 0, self._carry
         return final
 
     @property
@@ -106,11 +109,12 @@ class Paragraph:
             self._keep(shown, at)
 
     def _end_slab(self) -> None:
-        at = max(self.source.rfind(" ", 0, _SLAB), self.source.rfind("\n", 0, _SLAB))
-        at = len(self.source[: max(at, 0)].rstrip()) or _SLAB
+        end = _SLAB - self._done
+        at = max(self.source.rfind(" ", 0, end), self.source.rfind("\n", 0, end))
+        at = len(self.source[: max(at, 0)].rstrip()) or (0 if self._done else end)
         self._keep(inline.spans(self.source[self._settled : at], self._palette, "", self._references), at)
         self.source, self._settled, self.is_whole = self.source[at:], 0, False
-        self._before = self._carry
+        self._done, self._before = 0, self._carry
 
     def _keep(self, shown: list[Span], settled: int) -> None:
         *full, self._carry = wrap(self._carry + shown, self._width)
