@@ -261,3 +261,47 @@ def test_a_message_that_is_missing_in_the_middle_is_damage(path: Path) -> None:
         store.conversation(1).path()
     assert recover(path).messages >= 20
     read(path)
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_a_store_cut_to_nothing_is_recovered_from_its_log(path: Path, tmp_path: Path, settled: bool) -> None:
+    """A killed program's log may hold all there was. SQLite would delete it without a word."""
+    lost = tmp_path / "lost" / "chatcli.db"
+    lost.parent.mkdir(mode=0o700)
+    with Store.open(path) as store:
+        conversation = store.create(title="whales")
+        store.append(conversation, Message.user("the first"))
+        if settled:  # and the beginning was in the file
+            store._database._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        for number in range(50):
+            store.append(conversation, Message.user(f"message {number} " + "x" * 300))
+        log = path.with_name("chatcli.db-wal").read_bytes()
+    lost.touch(mode=0o600)
+    lost.with_name("chatcli.db-wal").write_bytes(log)
+    with pytest.raises(Damaged):
+        Store.open(lost)
+    done = recover(lost)
+    assert done.kept.with_name(done.kept.name + "-wal").read_bytes() == log
+    with Store.open(lost) as store:
+        (entry,) = store.entries()
+        said = [node.message.text.rstrip("x ") for node in store.whole(entry.id).nodes.values()]
+        assert {f"message {number}" for number in range(50)} <= set(said)
+        assert settled or (entry.title, "the first") == ("whales", said[0])
+        assert store.check() == []
+
+
+def test_a_log_whose_end_is_bad_gives_what_is_before(path: Path) -> None:
+    path.parent.mkdir(mode=0o700)
+    with Store.open(path) as store:
+        conversation = store.create()
+        for number in range(20):
+            store.append(conversation, Message.user(f"message {number}"))
+        log = bytearray(path.with_name("chatcli.db-wal").read_bytes())
+    log[len(log) // 2] ^= 0xFF
+    path.write_bytes(b"")
+    path.with_name("chatcli.db-wal").write_bytes(log)
+    recover(path)
+    with Store.open(path) as store:
+        said = [node.message.text for node in store.conversation(store.entries()[0].id).path()]
+        assert said == [f"message {number}" for number in range(len(said))]
+        assert 5 < len(said) < 20

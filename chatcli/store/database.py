@@ -20,9 +20,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from chatcli.errors import Locked, NoRoom, Replaced, StoreError
+from chatcli.errors import Damaged, Locked, NoRoom, Replaced, StoreError
 from chatcli.paths import private_directory
 from chatcli.store.failures import SAVE_THE_REST, translated, unwritable
+from chatcli.store.log import is_orphaned
 from chatcli.store.migrations import from_newer, migrate, too_new
 from chatcli.store.passages import spaced
 from chatcli.store.soundness import doubted, problems
@@ -51,9 +52,9 @@ class Database:
         """One transaction: all of it or nothing. `lasting` waits until the disk has it."""
         if self.read_only is not None:
             raise type(self.read_only)(self.read_only.message, self.read_only.hint)
-        if _identity(self.path) != self._file:
-            raise Replaced(f"Another program has put a new store in the place of {self.path}.", SAVE_THE_REST)
         with self._lock, translated(self.path), doubted(self._connection):
+            if _identity(self.path) != self._file:
+                raise Replaced(f"Another program has put a new store in the place of {self.path}.", SAVE_THE_REST)
             connection = self._connection
             connection.execute(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
             try:
@@ -101,6 +102,8 @@ def open_database(path: Path | None) -> Database:
         if not path.is_file():
             raise reason from error
         return _open_to_read(path, reason)
+    if is_orphaned(path):
+        raise Damaged(f"The store {path} is empty, and its log is not: it was cut off.", SAVE_THE_REST)
     try:
         with translated(path):
             return _bring_up_to_date(_connect(str(path)), path)

@@ -18,6 +18,7 @@ from chatcli.conversation.tree import Conversation, Ended
 from chatcli.errors import Damaged, NoRoom
 from chatcli.store.carving import Row
 from chatcli.store.imported import Seed, plant, seeds_of
+from chatcli.store.log import is_orphaned, put_pages
 from chatcli.store.rows import renumbered, state_from_plain, turn_from_plain, unpack_time, unpack_tool_uses
 from chatcli.store.salvage import Salvaged, salvage
 from chatcli.store.store import Store, utc_now
@@ -48,8 +49,11 @@ def recover(path: Path, open: Conversation | None = None) -> Recovered:  # noqa:
             place = Path(name)
             new, damaged = place / "new.db", place / "damaged.db"
             shutil.copyfile(path, damaged)
-            with suppress(FileNotFoundError):
-                shutil.copyfile(_beside(path, "-wal"), _beside(damaged, "-wal"))
+            if is_orphaned(path):
+                put_pages(_beside(path, "-wal"), damaged)
+            else:
+                with suppress(FileNotFoundError):
+                    shutil.copyfile(_beside(path, "-wal"), _beside(damaged, "-wal"))
             Store.open(new).close()
             rebuilt = _rebuild(salvage(damaged, new), new, open)
             if not rebuilt.messages:
