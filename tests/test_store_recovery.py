@@ -305,3 +305,23 @@ def test_a_log_whose_end_is_bad_gives_what_is_before(path: Path) -> None:
         said = [node.message.text for node in store.conversation(store.entries()[0].id).path()]
         assert said == [f"message {number}" for number in range(len(said))]
         assert 5 < len(said) < 20
+
+
+def test_what_the_log_before_has_left_is_recovered_too(path: Path) -> None:
+    """A log that has all been put into the file is begun again; behind that its old end still stands."""
+    path.parent.mkdir(mode=0o700)
+    with Store.open(path) as store:
+        conversation = store.create(title="whales")
+        for number in range(40):
+            store.append(conversation, Message.user(f"message {number} " + "x" * 3000))
+        store._database._connection.execute("PRAGMA wal_checkpoint(RESTART)")
+        store.append(conversation, Message.user("the last"))
+        log = path.with_name("chatcli.db-wal").read_bytes()
+    path.write_bytes(b"")
+    path.with_name("chatcli.db-wal").write_bytes(log)
+    done = recover(path)
+    assert done.messages > 35
+    with Store.open(path) as store:
+        (entry,) = store.entries()
+        assert entry.title == "whales"
+        assert store.check() == []

@@ -7,7 +7,6 @@ while its salt is the header's and its checksum follows from all before it (sqli
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -22,35 +21,57 @@ def is_orphaned(path: Path) -> bool:
 
 
 def put_pages(log: Path, file: Path) -> None:
-    """Write the pages that the log has into `file`, each in its place, up to the last commit that is whole."""
-    with file.open("r+b") as target:
-        held: list[tuple[int, bytes]] = []
-        for page, is_commit, data in _frames(log.read_bytes()):
-            held.append((page, data))
-            if is_commit:
-                for number, content in held:
-                    target.seek((number - 1) * len(content))
-                    target.write(content)
-                held.clear()
+    """Write the pages that the log has into `file`, each in its place, up to the last commit that is whole.
 
-
-def _frames(log: bytes) -> Iterator[tuple[int, bool, bytes]]:
-    """(page, counted from 1; whether it ends a transaction; its content)"""
-    if len(log) < _HEADER:
+    A log that was begun again still has, behind that, the end of the one before: pages that went into the file.
+    """
+    content = log.read_bytes()
+    header = _header(content)
+    if header is None:
         return
+    order, size, salt, sums = header
+    now, end = _committed(content, _HEADER, salt, sums, order, size)
+    before = struct.pack(">I", (struct.unpack_from(">I", salt)[0] - 1) & 0xFFFFFFFF)
+    pages: dict[int, bytes] = {}
+    if content[end + 8 : end + 12] == before and len(content) >= end + _FRAME + size:
+        sums = struct.unpack_from(">II", content, end + 16)  # what the first of them follows from is overwritten
+        pages, _ = _committed(content, end + _FRAME + size, content[end + 8 : end + 16], sums, order, size)
+    with file.open("r+b") as target:
+        for page, data in (pages | now).items():
+            target.seek((page - 1) * size)
+            target.write(data)
+
+
+def _header(log: bytes) -> tuple[str, int, bytes, tuple[int, int]] | None:
+    """Byte order of the checksums, size of a page, salt and checksum; None: this is no log."""
+    if len(log) < _HEADER:
+        return None
     magic, _, size = struct.unpack_from(">III", log)
     order = _MAGIC.get(magic)
-    sums = _summed(log[:24], (0, 0), order) if order else None
-    if order is None or sums != struct.unpack_from(">II", log, 24):
-        return
-    salt, size = log[16:24], 65536 if size == 1 else size
-    for at in range(_HEADER, len(log) - _FRAME - size + 1, _FRAME + size):
-        data = log[at + _FRAME : at + _FRAME + size]
-        sums = _summed(log[at : at + 8] + data, sums, order)
-        if log[at + 8 : at + 16] != salt or sums != struct.unpack_from(">II", log, at + 16):
-            return
-        page, commit = struct.unpack_from(">II", log, at)
-        yield page, commit > 0, data
+    if order is None or (sums := _summed(log[:24], (0, 0), order)) != struct.unpack_from(">II", log, 24):
+        return None
+    return order, 65536 if size == 1 else size, log[16:24], sums
+
+
+def _committed(
+    log: bytes, at: int, salt: bytes, sums: tuple[int, int], order: str, size: int
+) -> tuple[dict[int, bytes], int]:
+    """The newest form of each page (counted from 1) in the frames from `at` on, and where the last commit ends."""
+    pages: dict[int, bytes] = {}
+    held: dict[int, bytes] = {}
+    end = at
+    for frame in range(at, len(log) - _FRAME - size + 1, _FRAME + size):
+        data = log[frame + _FRAME : frame + _FRAME + size]
+        sums = _summed(log[frame : frame + 8] + data, sums, order)
+        if log[frame + 8 : frame + 16] != salt or sums != struct.unpack_from(">II", log, frame + 16):
+            break
+        page, commit = struct.unpack_from(">II", log, frame)
+        held[page] = data
+        if commit:
+            pages |= held
+            held.clear()
+            end = frame + _FRAME + size
+    return pages, end
 
 
 def _summed(data: bytes, sums: tuple[int, int], order: str) -> tuple[int, int]:
