@@ -25,10 +25,12 @@ def open_store(settings: Settings, paths: Paths, warnings: list[str]) -> Store:
         return Store.open(None)
     try:
         try:
-            return Store.open(paths.store)
+            store = Store.open(paths.store)
         except Damaged:
             warnings.append(_recovered(paths, None)[0])
-            return Store.open(paths.store)
+            store = Store.open(paths.store)
+        warnings.extend(filter(None, [store.warning]))
+        return store
     except StoreError as error:
         warnings.append(f"{error.message} What is said now is kept in memory only. {error.hint}")
         settings.put("save", "off", Layer.SET)

@@ -64,3 +64,28 @@ def test_a_draft_survives_without_its_writer(tmp_path: Path) -> None:
         assert last is not None
         assert (last.message, last.ended) == (Message.assistant("half a reply", "hm"), Ended.INTERRUPTED)
         assert [hit.text for hit in again.search(["reply"])] == ["half a reply"]
+
+
+@pytest.mark.parametrize(("bad", "is_said"), [(None, False), (0.5, True), (20, True), (-2000, False)])
+def test_a_log_that_is_bad_in_the_middle_is_kept_and_said(
+    tmp_path: Path, bad: float | None, is_said: bool
+) -> None:
+    """SQLite passes over all that is behind a bad frame; the last frame may be what a kill left unfinished."""
+    path, copy = tmp_path / "chatcli.db", tmp_path / "copy" / "chatcli.db"
+    with Store.open(path) as store:
+        conversation = store.create()
+        for number in range(40):
+            store.append(conversation, Message.user(f"message {number}"))
+        log = bytearray(path.with_name("chatcli.db-wal").read_bytes())
+        copy.parent.mkdir()
+        copy.write_bytes(path.read_bytes())
+    if bad is not None:
+        log[int(len(log) * bad) if isinstance(bad, float) else int(bad)] ^= 0xFF
+    copy.with_name("chatcli.db-wal").write_bytes(log)
+    with Store.open(copy) as store:
+        kept = list(copy.parent.glob("*.damaged-*-wal"))
+        assert [file.read_bytes() == log for file in kept] == [True] * is_said
+        assert ("log of the store was damaged" in store.warning) == is_said
+        assert [entry.messages == 40 for entry in store.entries()] in ([bad is None], []) or bad == -2000
+    with Store.open(copy) as store:
+        assert store.warning == ""

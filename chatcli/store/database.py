@@ -13,17 +13,19 @@ through BEGIN IMMEDIATE, each waiting for at most WAIT seconds.
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from chatcli.errors import Damaged, Locked, NoRoom, Replaced, StoreError
 from chatcli.paths import private_directory
 from chatcli.store.failures import SAVE_THE_REST, translated, unwritable
-from chatcli.store.log import is_orphaned
+from chatcli.store.log import Looks, drops_some, is_orphaned, looks
 from chatcli.store.migrations import from_newer, migrate, too_new
 from chatcli.store.passages import spaced
 from chatcli.store.soundness import doubted, problems
@@ -38,6 +40,7 @@ class Database:
     def __init__(self, connection: sqlite3.Connection, path: Path | None, read_only: StoreError | None) -> None:
         self.path = path
         self.read_only = read_only
+        self.warning = ""
         self._connection = connection
         self._lock = threading.RLock()
         self._file = _identity(path)
@@ -132,10 +135,12 @@ def _make_private(path: Path) -> None:
 
 
 def _bring_up_to_date(connection: sqlite3.Connection, path: Path | None) -> Database:
+    before = looks(_log_of(path)) if path is not None else Looks()
     try:
         if from_newer(connection):
             connection.execute("PRAGMA query_only=ON")
             return Database(connection, path, too_new(path))
+        warning = _kept_log(path, before) if path is not None and before.last else ""
         if path is None or not path.stat().st_size:
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # for a new file; see trash.py
         _use_wal(connection)
@@ -144,7 +149,26 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path | None) -> Data
     except BaseException:
         connection.close()
         raise
-    return Database(connection, path, None)
+    database = Database(connection, path, None)
+    database.warning = warning
+    return database
+
+
+def _kept_log(path: Path, before: Looks) -> str:
+    """Keep a copy of a log that is bad in the middle, before it is written to again; what to say of it, or ""."""
+    log = _log_of(path)
+    if not drops_some(log, before):
+        return ""
+    kept = path.with_name(f"{path.stem}.damaged-{datetime.now(UTC):%Y%m%d-%H%M%S}{path.suffix}-wal")
+    with suppress(OSError):
+        os.close(os.open(kept, os.O_WRONLY | os.O_CREAT, 0o600))
+        shutil.copyfile(log, kept)
+        return f"The log of the store was damaged: what was said last may be missing. It is kept as {kept}."
+    return "The log of the store was damaged: what was said last may be missing."
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
@@ -165,7 +189,7 @@ def _open_to_read(path: Path, reason: StoreError) -> Database:
     """A store that cannot be written can still be read; where not even its log can be opened, as it lies. A full
     disk may have no room for what programs share (-shm): then it is read by this program alone, which needs none.
     """
-    log = path.with_name(path.name + "-wal")
+    log = _log_of(path)
     settled = not log.exists() or log.stat().st_size == 0
     with translated(path):
         try:

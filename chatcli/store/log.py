@@ -7,6 +7,8 @@ while its salt is the header's and its checksum follows from all before it (sqli
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -42,6 +44,59 @@ def put_pages(log: Path, file: Path) -> None:
             target.write(data)
 
 
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What a log looks like before SQLite opens it: its salt, and which frame (from 1) is the last commit."""
+
+    salt: bytes = b""
+    last: int = 0
+
+
+def looks(log: Path) -> Looks:
+    """Costs a short read for each frame; no checksums."""
+    try:
+        with log.open("rb") as file:
+            header = file.read(_HEADER)
+            if len(header) < _HEADER:
+                return Looks()
+            if _header(header) is None:  # then SQLite reads none of it
+                return Looks(header[16:24], 1 if file.read(1) else 0)
+            (size,) = struct.unpack_from(">I", header, 8)
+            salt, last, number = header[16:24], 0, 1
+            while len(frame := file.read(16)) == 16:
+                if frame[8:16] == salt and frame[4:8] != bytes(4):
+                    last = number
+                number += 1
+                file.seek(_HEADER + (number - 1) * (_FRAME + size))
+    except OSError:
+        return Looks()
+    return Looks(salt, last)
+
+
+def drops_some(log: Path, before: Looks) -> bool:
+    """Whether SQLite, which has opened the log by now, passes over whole transactions in it: behind a bad frame.
+
+    How far it reads stands in the -shm. The frame that a killed program was writing is no loss.
+    """
+    with suppress(OSError):
+        with log.with_name(log.name.removesuffix("-wal") + "-shm").open("rb") as file:
+            shared = file.read(48)
+        if not before.last or len(shared) < 48:
+            return False
+        is_same, (read,) = shared[32:40] == before.salt, struct.unpack_from("=I", shared, 16)
+        if is_same and read >= before.last:
+            return False
+        content = log.read_bytes()
+        if content[16:24] != before.salt:  # another program has begun it again meanwhile
+            return False
+        header = _header(content)
+        if header is None:
+            return True
+        order, size, salt, sums = header
+        return before.last > _sound(content, salt, sums, order, size) + 1
+    return False
+
+
 def _header(log: bytes) -> tuple[str, int, bytes, tuple[int, int]] | None:
     """Byte order of the checksums, size of a page, salt and checksum; None: this is no log."""
     if len(log) < _HEADER:
@@ -72,6 +127,15 @@ def _committed(
             held.clear()
             end = frame + _FRAME + size
     return pages, end
+
+
+def _sound(log: bytes, salt: bytes, sums: tuple[int, int], order: str, size: int) -> int:
+    """How many frames there are before the first bad one."""
+    for number, at in enumerate(range(_HEADER, len(log) - _FRAME - size + 1, _FRAME + size)):
+        sums = _summed(log[at : at + 8] + log[at + _FRAME : at + _FRAME + size], sums, order)
+        if log[at + 8 : at + 16] != salt or sums != struct.unpack_from(">II", log, at + 16):
+            return number
+    return (len(log) - _HEADER) // (_FRAME + size)
 
 
 def _summed(data: bytes, sums: tuple[int, int], order: str) -> tuple[int, int]:

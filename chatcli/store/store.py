@@ -48,6 +48,7 @@ class Store:
     def __init__(self, database: Database, now: Callable[[], datetime] = utc_now) -> None:
         self._database = database
         self._now = now
+        self.warning = database.warning  # what there is to say of how the file was found, or ""
         self._created: list[int] = []
         self.vectors = Vectors(database)
 
