@@ -11,8 +11,8 @@ from chatcli.conversation.message import Role
 from chatcli.conversation.state import State
 from chatcli.conversation.tree import Node
 
-# Once history has outgrown its room, cut it to this share of it. With a summary, 0.6 has the server read 153 tokens
-# again a turn (ten LoCoMo conversations at 3,072 tokens); a little less stays below 150. Trimming reads 2,117.
+# Once history has outgrown its room, cut it to this share of it. With a summary, 0.6 has the server read 153
+# tokens again a turn (ten LoCoMo conversations at 3,072 tokens); a little less stays below 150. Trimming: 2,117.
 LOW_WATER = 0.57
 
 
