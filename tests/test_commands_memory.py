@@ -355,7 +355,7 @@ def test_copy_and_raw_give_what_the_model_wrote(session: Session, engine: Engine
     assert isinstance(last, Copy)
     assert (first.text.strip(), last.text.strip()) == ("a = 1", "ls")
     for beyond in ("3", "-1", "-5"):
-        with pytest.raises(UserError, match="2 code blocks|below 0"):
+        with pytest.raises(UserError, match=r"2 code blocks|below 0"):
             do(session, f"copy --code {beyond}")
     assert shown(do(session, "raw")).startswith("# Two")
 
