@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from chatcli.build import model_names, open_conversation
 from chatcli.commands.arguments import Arg, Word
@@ -21,9 +21,10 @@ from chatcli.prompt.completer import paths
 from chatcli.render.views import Note
 from chatcli.session import Session
 from chatcli.settings import table
-from chatcli.store import transfer
-from chatcli.store.imported import ImportedChat, chat_of
 from chatcli.store.title import title_of
+
+if TYPE_CHECKING:
+    from chatcli.store.imported import ImportedChat
 
 EXPORTS = {".md": "md", ".json": "json", ".jsonl": "jsonl", ".html": "html"}
 # The title of a conversation that has neither words nor files.
@@ -76,7 +77,7 @@ def import_(
     """
     if bool(file) == (model is not None):
         raise BadArgument("A file or a model is missing.", "Usage: /import FILE, or /import --model NAME")
-    read = [saved_in(session, model)] if model else transfer.read_chats(Path(" ".join(file)).expanduser())
+    read = [saved_in(session, model)] if model else read_in(Path(" ".join(file)))
     taken = [take_in(session, each) for each in read]
     repairs = told([each for chat in read for each in chat.repairs])
     if len(taken) > 1:
@@ -87,10 +88,18 @@ def import_(
     return Opened("\n".join(filter(None, [repairs, *unknown])))
 
 
+def read_in(file: Path) -> list[ImportedChat]:
+    from chatcli.store import transfer
+
+    return transfer.read_chats(file.expanduser())
+
+
 def saved_in(session: Session, model: str) -> ImportedChat:
     """The conversation in a saved model, to go on with the model that this one was made of: the server would put
     the saved messages before ours a second time.
     """
+    from chatcli.store.imported import chat_of
+
     known = session.client.get().model(model)
     if not known.messages:
         raise UserError(f"{known.name} has no messages in it.", "Only models saved in a chat have.")
@@ -144,6 +153,8 @@ def exported(session: Session, conversation: int, form: str) -> str:
     """The conversation with all its branches, as text of that form. It ends with a question that got no reply,
     where one was asked last.
     """
+    from chatcli.store import transfer
+
     whole = session.store.whole(conversation)
     question = waiting_question(session, whole)
     if question is not None:

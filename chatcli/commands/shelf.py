@@ -14,12 +14,11 @@ from chatcli.commands.hits import shown
 from chatcli.commands.outcome import Confirm, Outcome, Print, Show
 from chatcli.commands.places import waiting_question
 from chatcli.commands.registry import command
-from chatcli.commands.share import EXPORTS, exported, saved_in, take_in, told
+from chatcli.commands.share import EXPORTS, exported, read_in, saved_in, take_in, told
 from chatcli.conversation.usage import counted
 from chatcli.errors import BadArgument, NotFound
 from chatcli.render.views import History, Note
 from chatcli.session import Session
-from chatcli.store import transfer
 from chatcli.store.listing import find
 
 
@@ -102,7 +101,7 @@ def import_(
     """
     if not files and model is None:
         raise BadArgument("A file or a model is missing.", f"Usage: {import_.usage}")
-    chats = [each for file in files for each in transfer.read_chats(Path(file).expanduser())]
+    chats = [each for file in files for each in read_in(Path(file))]
     if model is not None:
         chats.append(saved_in(session, model))
     notes = []
