@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -17,15 +18,17 @@ from chatcli.context.budget import Budget, margin_for, reserve_for
 from chatcli.context.memory import Memory, Spans
 from chatcli.context.settle import settle_cut
 from chatcli.conversation.candidate import Found
+from chatcli.conversation.meaning import Meaning
 from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Plan, with_template
 from chatcli.conversation.state import State
-from chatcli.conversation.tree import Node
+from chatcli.conversation.tree import Conversation, Node
 from chatcli.conversation.usage import Count
 from chatcli.errors import BadFile, ContextTooLong
 from chatcli.session import Session
 from chatcli.settings import table
 from chatcli.settings.settings import Layer
+from chatcli.store.store import Store
 from chatcli.window import offer
 
 
@@ -85,8 +88,22 @@ def first_fixed(session: Session) -> Count:
 
 def memory_of(session: Session) -> Memory:
     """The store's skills, for this conversation, and the wishes that shape what is recalled."""
-    store, conversation, settings = session.store, session.conversation, session.settings
-    recall = settings[table.RECALL]
+    settings = session.settings
+    wishes = Memory(
+        recall=cast("Literal['on', 'off', 'always']", settings[table.RECALL]),
+        recall_share=settings[table.RECALL_SHARE],
+        document_share=settings[table.DOCUMENT_SHARE],
+        keep_recent=settings[table.KEEP_RECENT],
+        preset=session.model.get().system,
+    )
+    model = settings[table.EMBEDDING_MODEL]
+    return skilled(wishes, session.store, session.conversation, lambda text: session.meanings.of(text, model))
+
+
+def skilled(
+    wishes: Memory, store: Store, conversation: Conversation, meaning: Callable[[str], Meaning | None]
+) -> Memory:
+    """These wishes with the store's skills. `meaning`: what a question means, where that is known."""
 
     def search(terms: Sequence[str], upto: int | None, spans: Spans, text: str) -> Found:
         return store.candidates(
@@ -94,19 +111,15 @@ def memory_of(session: Session) -> Memory:
             conversation=conversation.id,
             upto=upto,
             spans=spans,
-            all_chats=recall == "always",
-            meaning=session.meanings.of(text, settings[table.EMBEDDING_MODEL]),
+            all_chats=wishes.recall == "always",
+            meaning=meaning(text),
         )
 
-    return Memory(
+    return replace(
+        wishes,
         search=search,
         look_up=lambda ids, upto: store.on_path(conversation, upto, ids),
         files=lambda upto: store.with_files(conversation, upto),
-        recall=cast("Literal['on', 'off', 'always']", recall),
-        recall_share=settings[table.RECALL_SHARE],
-        document_share=settings[table.DOCUMENT_SHARE],
-        keep_recent=settings[table.KEEP_RECENT],
-        preset=session.model.get().system,
     )
 
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from chatcli.context.assemble import assemble
 from chatcli.context.basis import Basis
 from chatcli.context.budget import Budget
-from chatcli.context.memory import Memory, Spans
+from chatcli.context.memory import Memory
 from chatcli.context.settle import settle_cut
 from chatcli.context.summary import Due, accepted, due
-from chatcli.conversation.candidate import Found
 from chatcli.conversation.meaning import Meaning
 from chatcli.conversation.message import Attachment, Message
 from chatcli.conversation.plan import Plan
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.conversation.usage import Count
+from chatcli.planning import skilled
 from chatcli.store.store import Store
 
 
@@ -100,23 +100,7 @@ class Chat:
 
     @property
     def skilled(self) -> Memory:
-        def search(terms: Sequence[str], upto: int | None, spans: Spans, text: str) -> Found:
-            return self.store.candidates(
-                terms,
-                conversation=self.conversation.id,
-                upto=upto,
-                spans=spans,
-                all_chats=self.memory.recall == "always",
-                meaning=self.meaning(text),
-            )
-
-        def look_up(ids: Iterable[int], upto: int) -> Sequence[Node]:
-            return self.store.on_path(self.conversation, upto, ids)
-
-        def files(upto: int) -> Sequence[Node]:
-            return self.store.with_files(self.conversation, upto)
-
-        return replace(self.memory, search=search, look_up=look_up, files=files)
+        return skilled(self.memory, self.store, self.conversation, self.meaning)
 
     def node(self, number: int) -> Node:
         node = self.conversation.message(number)

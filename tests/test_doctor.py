@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from chatcli import cli
-from chatcli.build import Wishes, build, close
 from chatcli.commands.outcome import Show
 from chatcli.session import Session
 from tests.commanding import do, say, shown
 from tests.faults import Engine, nobody_there
-
-
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    with Engine() as running:
-        yield running
-
-
-@pytest.fixture
-def session(engine: Engine) -> Iterator[Session]:
-    opened = build(Wishes({"host": engine.url, "model": "demo"}))
-    yield opened
-    close(opened)
 
 
 def line(outcome: Show, what: str) -> str:

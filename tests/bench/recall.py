@@ -58,7 +58,9 @@ def main() -> None:
 def measure(file: Path, budget: int, model: str = "", host: str = "") -> dict[str, Any]:
     store, conversations = opened(file)
     with store:
-        auto = Configuration("auto", budget, meaning=meanings(conversations, model, host) if model else None)
+        auto = Configuration("auto", budget)
+        if model:
+            auto = replace(auto, meaning=meanings(conversations, model, host))
         return {each.strategy: _figures(conversations, each) for each in (auto, Configuration("trim", budget))}
 
 

@@ -16,16 +16,16 @@ from typing import Any
 from chatcli.context.assemble import assemble
 from chatcli.context.basis import Basis
 from chatcli.context.budget import Budget
-from chatcli.context.memory import Memory, Spans
+from chatcli.context.memory import Memory
 from chatcli.context.settle import settle_cut
 from chatcli.context.summary import accepted, due
-from chatcli.conversation.candidate import Found
 from chatcli.conversation.meaning import Meaning
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Kind, Plan
 from chatcli.conversation.state import State
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.conversation.usage import Count
+from chatcli.planning import skilled
 from chatcli.store.store import Store
 
 SYSTEM = "You are a friendly and attentive partner in a long conversation between two people. " * 9  # 200 tokens
@@ -67,7 +67,7 @@ class Configuration:
     strategy: str
     history: int
     memory: Memory = Memory()
-    meaning: Callable[[str], Meaning] | None = None
+    meaning: Callable[[str], Meaning | None] = lambda _: None
 
     @property
     def budget(self) -> Budget:
@@ -75,20 +75,7 @@ class Configuration:
         return Budget(window=self.history + 8192, reserve=1024, history=self.history)
 
     def memory_of(self, replayed: Replayed) -> Memory:
-        def search(terms: Sequence[str], upto: int | None, spans: Spans, text: str) -> Found:
-            return replayed.store.candidates(
-                terms,
-                conversation=replayed.conversation.id,
-                upto=upto,
-                spans=spans,
-                all_chats=self.memory.recall == "always",
-                meaning=self.meaning(text) if self.meaning is not None else None,
-            )
-
-        def look_up(ids: Iterable[int], upto: int) -> Sequence[Node]:
-            return replayed.store.on_path(replayed.conversation, upto, ids)
-
-        return replace(self.memory, search=search, look_up=look_up)
+        return skilled(self.memory, replayed.store, replayed.conversation, self.meaning)
 
     def ask(self, replayed: Replayed, question: Node | None = None) -> tuple[Plan, State]:
         """The plan for the message the replay is at, or for `question` after it."""
