@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
-from pathlib import Path
 from typing import Any
 
 from chatcli.attaching import attaching
@@ -33,6 +32,7 @@ from chatcli.interrupt import Interrupt, orderly_end
 from chatcli.keeping import mend, mending, still_there
 from chatcli.loading import Loading
 from chatcli.meter import meter
+from chatcli.named import working_directory
 from chatcli.prompt.attachments import find_in
 from chatcli.prompt.completer import Suggestion
 from chatcli.prompt.history import LineHistory
@@ -210,7 +210,7 @@ class Loop:
         try:
             self._settle_model()
             self._look_elsewhere()
-            said, found = find_in(text, Path.cwd())
+            said, found = find_in(text, working_directory())
             found = (*found, *self._attach(mentioned(said)))
             said = without_passwords(said)
             question = ask(session, said, (*session.pending, *found))

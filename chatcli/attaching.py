@@ -10,6 +10,7 @@ from pathlib import Path
 
 from chatcli.client.models import Progress
 from chatcli.conversation.message import Attachment
+from chatcli.named import path_of
 from chatcli.prompt.textfiles import is_address, read_files
 from chatcli.reading.raw import Raw
 
@@ -49,8 +50,8 @@ def _place(name: str) -> str:
     if is_address(name):
         return name
     try:
-        return str(Path(name).expanduser().resolve())
-    except (OSError, RuntimeError, ValueError):  # no such folder any more, ~nobody, a NUL in it
+        return str(path_of(name).resolve())
+    except (OSError, RuntimeError, ValueError):  # no such folder any more, links in a ring, a NUL in it
         return name
 
 

@@ -13,6 +13,7 @@ from chatcli.build import Wishes, build, close, new_conversation
 from chatcli.conversation.events import Text
 from chatcli.conversation.message import Message
 from chatcli.errors import BadReply, UserError
+from chatcli.named import path_of
 from chatcli.paths import write_private
 from chatcli.prompt.attachments import read_image
 from chatcli.session import Session
@@ -95,7 +96,7 @@ class Chat:
         """
         from chatcli.commands.share import EXPORTS, exported
 
-        path = Path(file).expanduser()
+        path = path_of(str(file))
         if path.suffix.lower() not in EXPORTS:
             raise UserError(f"What is {path} to be?", f"Name a file that ends in {', '.join(EXPORTS)}.")
         if not self._session.conversation.id:

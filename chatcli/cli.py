@@ -11,12 +11,12 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import chatcli
 from chatcli.build import Wishes
-from chatcli.errors import BadFile, ChatcliError, UserError
+from chatcli.errors import ChatcliError, UserError
+from chatcli.named import path_of, readable
 from chatcli.settings import table
 from chatcli.settings.table import TABLE, Setting
 
@@ -217,13 +217,8 @@ def _values(given: dict[str, Any]) -> dict[str, str]:
     values = {name: _as_text(value) for name, value in given.items() if value is not None}
     system = values.get("system", "")
     if system.startswith("@"):
-        try:
-            values["system"] = Path(system[1:]).expanduser().read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise BadFile(
-                f"The system prompt cannot be read from {system[1:]}: {why}.", "Name a text file."
-            ) from None
+        with readable(system[1:], "Name a text file."):
+            values["system"] = path_of(system[1:]).read_text(encoding="utf-8").strip()
     return values
 
 

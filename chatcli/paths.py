@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from chatcli.errors import BadFile
+from chatcli.named import is_file, is_there, path_of, writable
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Paths:
 
 def find_paths(home: Path | None = None) -> Paths:
     """`home` (else $CHATCLI_HOME) holds everything when given; nothing is created here."""
-    chosen = home or (Path(os.environ["CHATCLI_HOME"]).expanduser() if os.environ.get("CHATCLI_HOME") else None)
+    chosen = home or (path_of(os.environ["CHATCLI_HOME"]) if os.environ.get("CHATCLI_HOME") else None)
     if chosen is not None:
         return Paths(config=chosen, data=chosen, cache=chosen / "cache")
     import platformdirs
@@ -50,10 +50,8 @@ def find_paths(home: Path | None = None) -> Paths:
 
 def write_private(path: Path, text: str) -> None:
     """Write `text` to a file that is its owner's only (0600), whoever's it was before. Raises BadFile."""
-    try:
+    with writable(path, "Name another place."):
         replace_private(path, text.encode("utf-8", "replace"))
-    except OSError as error:
-        raise BadFile(f"Cannot write {path}: {error.strerror}.", "Name another place.") from None
 
 
 def replace_private(path: Path, data: bytes) -> None:
@@ -62,7 +60,7 @@ def replace_private(path: Path, data: bytes) -> None:
     ours to write in. A link stays one. Raises OSError.
     """
     real = Path(os.path.realpath(path))
-    if path.exists() and (not path.is_file() or _is_our_output(path)):
+    if is_there(path) and (not is_file(path) or _is_our_output(path)):
         _write_over(path, data)
         return
     try:

@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from chatcli.attaching import attached, attaching
@@ -19,6 +18,7 @@ from chatcli.conversation.tree import Node
 from chatcli.errors import Ambiguous, BadReply, StoreError, UserError
 from chatcli.interrupt import Interrupt
 from chatcli.keeping import mending
+from chatcli.named import working_directory
 from chatcli.prompt.attachments import find_in, read_image
 from chatcli.prompt.piped import read_stdin
 from chatcli.prompt.textfiles import mentioned, without_passwords
@@ -38,7 +38,7 @@ def run(
 ) -> int:
     """Ask once; the exit code. Errors are raised, for the shell's side to show."""
     piped = read_stdin()
-    prompt, found = find_in(prompt, Path.cwd())
+    prompt, found = find_in(prompt, working_directory())
     texts = _attached((*files, *mentioned(prompt)), quiet=as_json)
     given = (*(read_image(path) for path in images), *found, *texts)
     prompt = without_passwords(prompt)

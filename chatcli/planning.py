@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain
-from pathlib import Path
 from typing import Any, Literal, cast
 
 from chatcli.build import keep_settings
@@ -25,6 +24,7 @@ from chatcli.conversation.state import State
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.conversation.usage import Count
 from chatcli.errors import BadFile, ContextTooLong
+from chatcli.named import path_of, readable
 from chatcli.session import Session
 from chatcli.settings import table
 from chatcli.settings.settings import Layer
@@ -174,11 +174,11 @@ def shape(asked: str) -> str | dict[str, Any] | None:
     if asked in {"", "json"}:
         return asked or None
     try:
-        schema = json.loads(Path(asked).expanduser().read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadFile(
-            f"format: {asked} is neither json nor a file to be read ({error.strerror}).", _INSTEAD
-        ) from None
+        with readable(asked, _INSTEAD):
+            text = path_of(asked).read_text(encoding="utf-8")
+        schema = json.loads(text)
+    except BadFile as error:
+        raise BadFile(f"format is json or a file. {error.message}", _INSTEAD) from None
     except ValueError as error:
         raise BadFile(f"format: {asked} is not JSON: {error}.", _INSTEAD) from None
     if not isinstance(schema, dict):

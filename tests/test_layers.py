@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent / "chatcli"
 
 LAYERS: list[set[str]] = [
     {"errors"},
+    {"named"},
     {"paths", "background", "interrupt", "unwanted"},
     {"settings", "conversation", "reading"},
     {"prompt", "tokens", "context", "client", "render", "store"},

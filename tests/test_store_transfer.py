@@ -214,7 +214,7 @@ def test_a_file_is_read_and_a_missing_one_is_said(tmp_path: Path) -> None:
     file = tmp_path / "chat.json"
     file.write_bytes(b'\xef\xbb\xbf[{"role": "user", "content": "hi \xff"}]')
     assert read_chat(file).messages == (Message.user("hi �"),)
-    with pytest.raises(BadFile, match="No such file"):
+    with pytest.raises(BadFile, match="There is no file"):
         read_chat(tmp_path / "missing.json")
 
 

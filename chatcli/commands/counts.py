@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
-from pathlib import Path
 from typing import Annotated
 
 from chatcli.commands.arguments import Arg, Word
@@ -14,6 +13,7 @@ from chatcli.commands.registry import command
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import Count, Turn, total
 from chatcli.errors import BadArgument, BadFile, ServerError
+from chatcli.named import path_of, readable
 from chatcli.prompt.completer import paths
 from chatcli.prompt.piped import read_stdin
 from chatcli.render.views import Listing, Note
@@ -79,10 +79,8 @@ def _texts(files: Sequence[str]) -> tuple[list[tuple[str, str]], list[BadFile]]:
 
 
 def _text(name: str) -> str:
-    try:
-        return Path(name).expanduser().read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise BadFile(f"{name} cannot be read: {error.strerror}.", "Name a text file.") from None
+    with readable(name, "Name a text file."):
+        return path_of(name).read_text(encoding="utf-8", errors="replace")
 
 
 def _counted_by(session: Session) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated
 
 from chatcli.attaching import attaching
@@ -13,6 +12,7 @@ from chatcli.commands.outcome import Outcome, Show, Watch
 from chatcli.commands.registry import command
 from chatcli.conversation.message import Attachment, Message
 from chatcli.errors import Unreachable
+from chatcli.named import is_file, path_of
 from chatcli.prompt.attachments import IMAGE_ENDINGS, read_image
 from chatcli.render.views import Note, Pictures
 from chatcli.session import Session
@@ -41,7 +41,7 @@ def image(session: Session, *paths: Annotated[str, Arg("image files", image_word
         return Show.of(Note("No picture is attached now.", "quiet"))
     if not paths:
         return Show.of(Note(_attached(session) or "No picture is attached. Attach one: /image PATH", "quiet"))
-    if len(paths) > 1 and Path(" ".join(paths)).expanduser().is_file():
+    if len(paths) > 1 and is_file(path_of(" ".join(paths))):
         paths = (" ".join(paths),)  # a name with blanks, not quoted
     pictures = [read_image(path) for path in paths]
     try:
@@ -67,7 +67,7 @@ def file_(
         return Show.of(Note("Nothing is attached now.", "quiet"))
     if not paths:
         return Show.of(Note(_attached(session) or "Nothing is attached. Attach a file: /file PATH", "quiet"))
-    if len(paths) > 1 and Path(" ".join(paths)).expanduser().is_file():
+    if len(paths) > 1 and is_file(path_of(" ".join(paths))):
         paths = (" ".join(paths),)  # a name with blanks, not quoted
     texts: list[Attachment] = []
 

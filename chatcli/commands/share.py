@@ -16,6 +16,7 @@ from chatcli.commands.registry import command
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.tree import Conversation
 from chatcli.errors import BadArgument, ChatcliError, UserError
+from chatcli.named import is_there, path_of
 from chatcli.paths import write_private
 from chatcli.prompt.completer import paths
 from chatcli.render.views import Note
@@ -55,10 +56,10 @@ def save(
         return _save_as_model(session, model)
     if not name:
         raise BadArgument("A name or a file is missing.", f"Usage: {save.usage}")
-    file = Path(" ".join(name)).expanduser()
+    file = path_of(" ".join(name))
     if file.suffix.lower() not in EXPORTS:
         return give_name(session, session.conversation.id, " ".join(name))
-    if file.exists():
+    if is_there(file):
         return Confirm(f"{file} is there already. Replace it?", lambda: _export(session, file))
     return _export(session, file)
 
@@ -77,7 +78,7 @@ def import_(
     """
     if bool(file) == (model is not None):
         raise BadArgument("A file or a model is missing.", "Usage: /import FILE, or /import --model NAME")
-    read = [saved_in(session, model)] if model else read_in(Path(" ".join(file)))
+    read = [saved_in(session, model)] if model else read_in(path_of(" ".join(file)))
     taken = [take_in(session, each) for each in read]
     repairs = told([each for chat in read for each in chat.repairs])
     if len(taken) > 1:
@@ -91,7 +92,7 @@ def import_(
 def read_in(file: Path) -> list[ImportedChat]:
     from chatcli.store import transfer
 
-    return transfer.read_chats(file.expanduser())
+    return transfer.read_chats(file)
 
 
 def saved_in(session: Session, model: str) -> ImportedChat:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 from chatcli.commands.arguments import Arg, whole_number
@@ -17,6 +16,7 @@ from chatcli.commands.registry import command
 from chatcli.commands.share import EXPORTS, exported, read_in, saved_in, take_in, told
 from chatcli.conversation.usage import counted
 from chatcli.errors import BadArgument, NotFound
+from chatcli.named import path_of
 from chatcli.render.views import History, Note
 from chatcli.session import Session
 from chatcli.store.listing import find
@@ -101,7 +101,7 @@ def import_(
     """
     if not files and model is None:
         raise BadArgument("A file or a model is missing.", f"Usage: {import_.usage}")
-    chats = [each for file in files for each in read_in(Path(file))]
+    chats = [each for file in files for each in read_in(path_of(file))]
     if model is not None:
         chats.append(saved_in(session, model))
     notes = []

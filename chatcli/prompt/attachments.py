@@ -7,6 +7,7 @@ from pathlib import Path
 
 from chatcli.conversation.message import Attachment
 from chatcli.errors import BadFile
+from chatcli.named import is_file, is_folder, is_there, path_of, readable, shown, working_directory
 from chatcli.prompt.mentions import IMAGE_ENDINGS, Mention, mentions, readings, without
 
 __all__ = ["IMAGE_ENDINGS", "find_in", "read_image"]
@@ -58,7 +59,7 @@ def read_image(path: str) -> Attachment:
 
     BadFile when it is missing, no file, unreadable, empty, too large or not a picture.
     """
-    existing = _existing(path, Path.cwd())
+    existing = _existing(path, working_directory())
     if existing is None:
         raise _missing(path)
     return _read(existing, path)
@@ -66,19 +67,13 @@ def read_image(path: str) -> Attachment:
 
 def _existing(text: str, cwd: Path) -> Path | None:
     """The first way to read `text` as a path under which something exists."""
-    for reading in readings(text):
-        try:
-            path = cwd / Path(reading).expanduser()
-            if reading and path.exists():
-                return path
-        except (OSError, RuntimeError, ValueError):  # too long, ~nobody, a NUL in it
-            continue
-    return None
+    paths = [cwd / path_of(reading) for reading in readings(text) if reading]
+    return next((path for path in paths if is_there(path)), None)
 
 
 def _missing(path: str) -> BadFile:
     return BadFile(
-        f"There is no file {path}.",
+        f"There is no file {shown(path)}.",
         "Check the path, or put it between backticks (`) where it is only to be talked about.",
     )
 
@@ -96,16 +91,13 @@ def _read(path: Path, named: str) -> Attachment:
 
 def _bytes_of(path: Path, named: str) -> bytes:
     """The content; BadFile when there is none to be had, or too much. Nothing larger than allowed is read."""
-    if path.is_dir():
+    if is_folder(path):
         raise BadFile(f"{named} is a folder.", "Name the picture in it.")
-    try:
-        if not path.is_file():
-            raise BadFile(f"{named} is not a regular file.", "Name a file that holds a picture.")
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            data = file.read(LARGEST + 1) if size <= LARGEST else b""
-    except OSError as error:
-        raise BadFile(f"{named} cannot be read: {error.strerror}.", "Check its permissions.") from None
+    if not is_file(path):
+        raise BadFile(f"{named} is not a regular file.", "Name a file that holds a picture.")
+    with readable(named, "Check its permissions."), path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        data = file.read(LARGEST + 1) if size <= LARGEST else b""
     if size > LARGEST or len(data) > LARGEST:
         raise BadFile(
             f"{named} has {size / 1e6:.1f} MB; at most {_LARGEST_TEXT} can be sent.", "Make it smaller first."

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chatcli.named import path_of
 from chatcli.prompt.mentions import IMAGE_ENDINGS
 from chatcli.unwanted import as_name
 
@@ -85,11 +86,11 @@ def as_completer(suggest: Callable[[str], Sequence[Suggestion]]) -> Completer:
 def _entries(folder: str, name: str, endings: frozenset[str] | None) -> list[tuple[str, bool]]:
     """(name, whether it is a folder) of what is in `folder` and goes on from `name`."""
     try:
-        with os.scandir(Path(folder or ".").expanduser()) as entries:
+        with os.scandir(path_of(folder or ".")) as entries:
             fitting = [entry for entry in entries if entry.name.casefold().startswith(name.casefold())]
             shown = [entry for entry in fitting if name.startswith(".") or not entry.name.startswith(".")]
             found = [(entry.name, entry.is_dir()) for entry in shown]
-    except (OSError, RuntimeError, ValueError):  # not there, not ours, ~nobody, a NUL in it
+    except (OSError, ValueError):  # not there, not ours, a NUL in it
         return []
     return [(each, is_folder) for each, is_folder in found if is_folder or _ends(each, endings)]
 

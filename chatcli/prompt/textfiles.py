@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 from chatcli.errors import BadFile
+from chatcli.named import is_file, is_folder, is_there, path_of, readable, shown, working_directory
 from chatcli.prompt.mentions import masked
 from chatcli.reading.raw import LARGEST, Raw, too_large
 
@@ -31,7 +32,7 @@ def is_address(named: str) -> bool:
 def is_path(text: str) -> bool:
     """Whether a line that begins with / is about a file and not a command: `/home/me/cat.png what is this`."""
     first = text.split(maxsplit=1)[0]
-    return "/" in first[1:] or (len(first) > 1 and Path(first).exists())
+    return "/" in first[1:] or (len(first) > 1 and is_there(Path(first)))
 
 
 def without_passwords(line: str) -> str:
@@ -43,34 +44,41 @@ def without_passwords(line: str) -> str:
 
 def read_files(named: str, cwd: Path | None = None) -> list[Raw]:
     """The files at `named`: one path, or a pattern with *, ? or **. BadFile when there is none to be read."""
-    here = cwd or Path.cwd()
-    place = here / Path(named).expanduser()
-    if place.is_file() or not _WILD.search(named):
+    here = cwd or working_directory()
+    place = here / path_of(named)
+    if is_file(place) or not _WILD.search(named):
         return [_read(place, named)]
-    found = [Path(path) for path in sorted(glob.glob(str(place), recursive=True)) if Path(path).is_file()]  # noqa: PTH207
+    with readable(named, "Check the pattern."):
+        paths = sorted(glob.glob(str(place), recursive=True))  # noqa: PTH207
+    found = [path for path in map(Path, paths) if is_file(path)]
     if not found:
-        raise BadFile(f"No file fits {named}.", "Check the pattern.")
+        raise BadFile(f"No file fits {shown(named)}.", "Check the pattern.")
     if len(found) > MOST:
-        raise BadFile(f"{len(found)} files fit {named}.", f"Name a narrower pattern: {MOST} at the most.")
-    return [_read(path, _shown(path, here)) for path in found]
+        raise BadFile(f"{len(found)} files fit {shown(named)}.", f"Name a narrower pattern: {MOST} at the most.")
+    return [_read(path, _beside(path, here)) for path in found]
 
 
 def mentioned(text: str, cwd: Path | None = None) -> list[str]:
     """The files and addresses that `text` names with an @, each once."""
-    here = cwd or Path.cwd()
+    here = cwd or working_directory()
     names = dict.fromkeys(_bare("".join(groups)) for groups in _MENTION.findall(masked(text)))
-    return [name for name in names if name and (_WEB.match(name) or _is_file(here, name))]
+    return [name for name in names if name and (_WEB.match(name) or is_file(here / path_of(name)))]
 
 
 def sizes(text: str, cwd: Path | None = None) -> list[int]:
     """The sizes in bytes of the files that `text` names as @path, unread: cheap enough for every key. How much
     text a document or a page has is not known before it is read.
     """
-    here = cwd or Path.cwd()
+    here = cwd or working_directory()
     names = [name for name in mentioned(text, here) if not is_address(name)]
-    return [
-        (here / Path(each).expanduser()).stat().st_size for each in names if not each.lower().endswith(_PACKED)
-    ]
+    return [_size(here / path_of(each)) for each in names if not each.lower().endswith(_PACKED)]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # gone since it was looked for
+        return 0
 
 
 def _bare(name: str) -> str:
@@ -83,27 +91,15 @@ def _bare(name: str) -> str:
     return bare
 
 
-def _is_file(here: Path, name: str) -> bool:
-    try:
-        return (here / Path(name).expanduser()).is_file()
-    except (OSError, RuntimeError, ValueError):  # too long, ~nobody, a NUL in it
-        return False
-
-
 def _read(path: Path, named: str) -> Raw:
-    try:
-        if path.is_dir():
-            raise BadFile(f"{named} is a folder.", f"Its files: {named.rstrip('/')}/*")
-        with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
-    except FileNotFoundError:
-        raise BadFile(f"There is no file {named}.", "Check the path.") from None
-    except OSError as error:
-        raise BadFile(f"{named} cannot be read: {error.strerror}.", "Check its permissions.") from None
+    if is_folder(path):
+        raise BadFile(f"{named} is a folder.", f"Its files: {named.rstrip('/')}/*")
+    with readable(named, "Check its permissions."), path.open("rb") as file:
+        data = file.read(LARGEST + 1)
     if len(data) > LARGEST:
         raise too_large(named)
     return Raw(named, data)
 
 
-def _shown(path: Path, here: Path) -> str:
+def _beside(path: Path, here: Path) -> str:
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from chatcli.conversation.tree import Conversation
-from chatcli.errors import BadFile, UserError
+from chatcli.errors import UserError
+from chatcli.named import readable
 from chatcli.store.archive import archived, files_beside
 from chatcli.store.chatgpt import Files, is_chatgpt, read_chatgpt
 from chatcli.store.imported import ImportedChat
@@ -59,8 +60,9 @@ def read_chats(source: str | Path) -> list[ImportedChat]:
     """Every conversation in `source`, at least one. What can be read: chatcli's own exports, lists of role and
     content, requests of Ollama and OpenAI, the exports of ChatGPT (also in their ZIP) and of Open WebUI.
     """
+    texts = _texts_of(source)  # what is no file is said here
     files = files_beside(source)
-    return [chat for text in _texts_of(source) for chat in _read_all(_values(text), files)]
+    return [chat for text in texts for chat in _read_all(_values(text), files)]
 
 
 def _read_all(value: Any, files: Files) -> list[ImportedChat]:
@@ -90,12 +92,8 @@ def _read_one(value: Any, files: Files) -> ImportedChat:
 def _texts_of(source: str | Path) -> list[str]:
     if isinstance(source, str):
         return [source]
-    try:
+    with readable(source, "Name a file with a conversation in it."):
         found = archived(source) or [source.read_bytes()]
-    except OSError as error:
-        raise BadFile(
-            f"Cannot read {source}: {error.strerror}.", "Name a file with a conversation in it."
-        ) from None
     return [data.decode("utf-8-sig", "replace") for data in found]
 
 

@@ -1,0 +1,229 @@
+"""Whatever is given to a command is answered in a sentence: every command of the registry, with arguments that no
+file, number or name can be. Nothing but an error of our own tree may come of it.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from chatcli.build import Wishes, build, close
+from chatcli.cli import run
+from chatcli.commands import everything
+from chatcli.commands.outcome import Choose, Confirm, Outcome, Show, Watch
+from chatcli.errors import ChatcliError
+from chatcli.render.console import Screen
+from chatcli.session import Session
+from tests.commanding import say
+from tests.faults import Engine
+from tests.screen import Seen
+
+Make = Callable[[Path], str]
+EXIT_CODES = range(6)
+NEVER_SAID = ("Traceback", "The output cannot be written", "inside chatcli itself")
+DEEPEST = 3  # questions after questions
+LONG, LONGER = "n" * 300, "n" * 5000
+
+HOSTILE: dict[str, Make] = {
+    "a name of 300 letters": lambda _: LONG,
+    "a name of 5,000 letters": lambda _: LONGER,
+    "a path of 300 folders": lambda _: "a/" * 300 + "b.md",
+    "a long name in a folder": lambda place: f"{place}/{LONG}.md",
+    "a long name of JSON": lambda _: f"{LONG}.json",
+    "a lone surrogate": lambda _: "half\ud83d.md",
+    "the other half": lambda _: "half\udc80.json",
+    "a NUL": lambda _: "a\0b.md",
+    "a NUL in JSON": lambda _: "a\0b.json",
+    "a directory": str,
+    "a directory that ends like a file": lambda place: _made(place / "folder.md"),
+    "a directory of JSON": lambda place: _made(place / "folder.json"),
+    "a socket": lambda place: _socket(place / "socket.json"),
+    "a file without permission": lambda place: _locked(place / "locked.json"),
+    "in a folder without permission": lambda place: _closed(place / "closed") + "/inside.json",
+    "saved in a folder without permission": lambda place: _closed(place / "closed") + "/inside.md",
+    "below a file": lambda place: _file(place / "plain.txt") + "/below.md",
+    "a link to itself": lambda place: _loop(place / "round.json"),
+    "a home of nobody": lambda _: "~nosuchuser/chat.md",
+    "a home of nobody, JSON": lambda _: "~nosuchuser/chat.json",
+    "nothing, in quotes": lambda _: '""',
+    "a blank, in quotes": lambda _: '" "',
+    "an open quote": lambda _: '"open',
+    "control characters": lambda _: "\x1b]0;title\x07\x01\x7f.md",
+    "directions of writing": lambda _: "\u202egnp.md",
+    "6,000 digits": lambda _: "9" * 6000,
+    "6,000 digits below nothing": lambda _: "-" + "9" * 6000,
+    "a number below nothing": lambda _: "-1",
+    "a number past every count": lambda _: "99999999999999999999",
+    "a number in other digits": lambda _: "\u0661\u0662",
+    "a square": lambda _: "\u00b2",
+    "infinity": lambda _: "inf",
+    "no number": lambda _: "nan",
+    "a fraction": lambda _: "1e400",
+    "a pattern": lambda place: f"{place}/**/*",
+    "a pattern with an open bracket": lambda _: "[",
+    "a pattern above itself": lambda _: "../**/..",
+    "a pattern of a home of nobody": lambda _: "~nosuchuser/*",
+    "a pattern with a NUL": lambda _: "*\0*",
+    "a long pattern": lambda _: "*" * 300 + LONG,
+    "an address without a host": lambda _: "http://",
+    "an address with a wild port": lambda _: "http://127.0.0.1:99999999/x",
+    "an address in brackets": lambda _: "http://[::1/x",
+    "an address of half a character": lambda _: "http://127.0.0.1:9/\ud83d",
+    "another scheme": lambda _: "ftp://127.0.0.1/x",
+    "a file's address": lambda _: "file:///nosuch%00.png",
+    "a flag": lambda _: "--nosuch",
+    "a bare dash": lambda _: "-",
+    "two dashes": lambda _: "--",
+    "a star": lambda _: "*",
+    "an open expression": lambda _: '"((" AND NEAR(',
+    "a number of a conversation": lambda _: "@99999999999999999999999",
+    "a setting without a name": lambda _: "=",
+    "two lines": lambda _: "one\ntwo",
+}
+# What a command takes before it, where that opens another way into it.
+FIRST = {
+    "set": ("num_ctx", "temperature", "stop", "format", "host", "system", "tokenizer", "keep_alive", "model"),
+    "unset": ("num_ctx",),
+    "save": ("--model",),
+    "import": ("--model",),
+    "chats": ("1",),
+}
+
+
+def _made(path: Path) -> str:
+    path.mkdir(exist_ok=True)
+    return str(path)
+
+
+def _file(path: Path) -> str:
+    path.write_text("x")
+    return str(path)
+
+
+def _locked(path: Path) -> str:
+    path.write_text("{}")
+    path.chmod(0)
+    return str(path)
+
+
+def _closed(path: Path) -> str:
+    path.mkdir(exist_ok=True)
+    path.chmod(0)
+    return str(path)
+
+
+def _loop(path: Path) -> str:
+    path.unlink(missing_ok=True)
+    path.symlink_to(path)
+    return str(path)
+
+
+def _socket(path: Path) -> str:
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path.name)  # from where we are: a path may be too long for a socket
+    return str(path)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder to work in, which can be removed again whatever was made there."""
+    inside = tmp_path / "work"
+    inside.mkdir()
+    monkeypatch.chdir(inside)
+    yield inside
+    for each in inside.iterdir():
+        if not each.is_symlink():
+            each.chmod(0o700)
+
+
+@pytest.fixture
+def talked(engine: Engine) -> Iterator[Session]:
+    opened = build(Wishes({"host": engine.url, "model": "demo"}))
+    say(opened, "hello")
+    yield opened
+    close(opened)
+
+
+def follow(screen: Screen, outcome: Outcome, depth: int = 0) -> None:
+    """What the loop does with it, short of asking the model. Questions are answered by yes, or by the first."""
+    match outcome:
+        case Show(views):
+            for view in views:
+                screen.show(view)
+        case Watch(progress, then):
+            for _ in progress:
+                pass
+            follow(screen, then(), depth + 1)
+        case Confirm(_, then) if depth < DEEPEST:
+            follow(screen, then(), depth + 1)
+        case Choose(_, choices, then_with, detail, find) if choices and depth < DEEPEST:
+            if detail is not None:
+                detail(0)
+            if find is not None:
+                find("x")
+            follow(screen, then_with(0), depth + 1)
+
+
+def attempt(what: str, step: Callable[[], Outcome]) -> str:
+    """What is said of it: a ChatcliError is shown, anything else is a bug."""
+    seen = Seen()
+    screen = Screen(seen, seen)
+    try:
+        follow(screen, step())
+    except ChatcliError as error:
+        screen.error(error)
+    except Exception as error:
+        raise AssertionError(f"{what}: {error!r}") from error
+    return "\n".join(seen.text)
+
+
+@pytest.mark.parametrize("name", [each.name for each in everything().commands])
+def test_a_command_of_the_loop_says_in_a_sentence_what_is_wrong(name: str, talked: Session, place: Path) -> None:
+    for what, make in HOSTILE.items():
+        for first in ("", *FIRST.get(name, ())):
+            line = f"{name} {first} {make(place)}"
+            attempt(f"/{name} {first} {what}", lambda line=line: everything().dispatch(talked, line))  # type: ignore[misc]
+
+
+SUBCOMMANDS = sorted(everything().subcommands)
+FLAGS = ("--file", "--image", "--resume", "--format", "--model", "--host", "--num-ctx", "--stop", "--theme")
+
+
+def shell(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """The exit code, and all that was written; standard input is empty."""
+    code = run(arguments)
+    written = capsys.readouterr()
+    return code, written.out + written.err
+
+
+@pytest.fixture
+def no_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
+
+
+@pytest.mark.parametrize("words", SUBCOMMANDS, ids=" ".join)
+def test_a_subcommand_says_in_a_sentence_what_is_wrong(
+    words: tuple[str, ...], engine: Engine, place: Path, no_input: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for what, make in HOSTILE.items():
+        given = [word for word in make(place).split(" ") if word]
+        code, written = shell(*words, "--host", engine.url, *given, capsys=capsys)
+        assert code in EXIT_CODES, f"{what}: {written}"
+        assert not any(each in written for each in NEVER_SAID), f"{what}: {written}"
+
+
+@pytest.mark.parametrize("flag", [*FLAGS, "--system @", ""])
+def test_a_flag_of_the_shell_or_a_prompt_says_in_a_sentence_what_is_wrong(
+    flag: str, engine: Engine, place: Path, no_input: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for what, make in HOSTILE.items():
+        given = ["--system", f"@{make(place)}"] if flag == "--system @" else [*filter(None, [flag]), make(place)]
+        host = () if flag == "--host" else ("--host", engine.url)
+        code, written = shell(*host, *given, "hi", capsys=capsys)
+        assert code in EXIT_CODES, f"{what}: {written}"
+        assert not any(each in written for each in NEVER_SAID), f"{what}: {written}"
