@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Generator, Iterator
@@ -146,3 +147,33 @@ def test_a_cut_ends_a_waiting_read_whether_it_comes_before_or_after_the_connecti
         assert ours.recv(1) == b""
         cut()  # once more does no harm
     cut()  # nor on a closed socket
+
+
+def test_a_cut_strikes_no_other_connection_that_was_given_the_same_number() -> None:
+    """As when the reader closes its connection, and another thread opens one, in the middle of the cut."""
+    ours, theirs = socket.socketpair()
+    cut = Cut()
+    cut.trace("connection.connect_tcp.complete", {"return_value": Stream(ours)})
+    other, far = socket.socketpair()
+    with theirs, other, far:
+        os.dup2(other.fileno(), ours.fileno())  # the number is another connection's from now on
+        cut()
+        assert theirs.recv(1) == b""
+        far.sendall(b"x")
+        assert ours.recv(1) == b"x"
+        ours.close()
+
+
+@pytest.mark.parametrize("made", [1, 3])
+def test_nothing_of_a_connection_stays_open_after_the_cut(made: int) -> None:
+    cut, far = Cut(), []
+    for _ in range(made):
+        ours, theirs = socket.socketpair()
+        cut.trace("connection.connect_tcp.complete", {"return_value": Stream(ours)})
+        ours.close()
+        far.append(theirs)
+    cut()
+    for theirs in far:
+        with theirs:
+            theirs.settimeout(5)
+            assert theirs.recv(1) == b""

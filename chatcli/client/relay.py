@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Mapping
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
@@ -19,16 +20,24 @@ FAREWELL = 0.5  # seconds for the reader to end after its socket was shut down
 
 
 class Cut:
-    """Ends an exchange from another thread by shutting its socket down: a read that waits then returns at once."""
+    """Ends an exchange from another thread by shutting its connection down: a read that waits returns at once.
+
+    It holds a descriptor of its own for the connection. The reader may close its own at any time, and that number
+    then goes to the next connection made: to shut down by that number could strike somebody else's exchange.
+    """
 
     def __init__(self) -> None:
-        self._socket: socket.socket | None = None
+        self._held: deque[socket.socket] = deque()  # no lock, which Ctrl-C might leave behind: pop is atomic
         self._made = False
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """httpcore's trace extension: keeps the socket of every connection it makes."""
-        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
-            self._socket = info["return_value"].get_extra_info("socket")
+        """httpcore's trace extension: keeps hold of the connection it has made, below any TLS."""
+        if event.endswith("connect_tcp.complete"):
+            made = info["return_value"].get_extra_info("socket")
+            before = self._taken()
+            self._held.append(socket.fromfd(made.fileno(), made.family, made.type))
+            for connection in before:
+                connection.close()
             if self._made:
                 self._shut_down()
 
@@ -37,10 +46,17 @@ class Cut:
         self._shut_down()
 
     def _shut_down(self) -> None:
-        if self._socket is not None:
-            # The plain method on purpose: an SSLSocket's own would forget its TLS state under the reader's feet.
+        for connection in self._taken():
             with contextlib.suppress(OSError):
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
+
+    def _taken(self) -> list[socket.socket]:
+        taken: list[socket.socket] = []
+        with contextlib.suppress(IndexError):
+            while True:
+                taken.append(self._held.pop())
+        return taken
 
 
 def relay(
