@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import zipfile
 
 import pytest
@@ -16,6 +18,7 @@ from chatcli.reading.encoding import decoded, is_binary
 from chatcli.reading.kinds import Kind, hopeless, kind_of
 from chatcli.reading.markup import text_of_html
 from chatcli.reading.raw import Raw
+from chatcli.reading.tags import Attributes, read_tags
 
 
 def told(data: bytes, media_type: str = "", charset: str = "") -> str:
@@ -152,6 +155,18 @@ def test_a_table_that_lays_out_a_page_is_read_cell_by_cell() -> None:
         ("plain &lt;text&gt; &#233;", "plain <text> é"),
         ("soft\u00adhyphen", "softhyphen"),
         ("", ""),
+        ('<a href="never closed>link <b>and</b> words', '<a href="never closed>link and words'),
+        ("<!-- never closed <p>text", "<!-- never closed\n\ntext"),
+        ("<!-->one<!--->two<!-- x --!>three<!-- > -->four", "onetwothreefour"),
+        ("x <y and nothing more", "x <y and nothing more"),
+        ("a <!DOCTYPE [<b>", "a"),
+        ("<![if !IE]>seen<![endif]><![x[seen too", "seen<![x[seen too"),
+        ("<![CDATA[ <p>unseen ]]>seen", "seen"),
+        ("<?php echo '1' ?>seen", "seen"),
+        ("</>a</ b>c</p", "ac</p"),
+        ('<p title="a > b" data-x=\'"\' x = y/>seen', "seen"),
+        ("<script/>seen<STYLE>p {}</Style >too<script>'</scripty>'", "seentoo"),
+        (f"&#{'9' * 5000};", "\ufffd"),
     ],
 )
 def test_html_that_is_careless_is_read_all_the_same(html: str, text: str) -> None:
@@ -177,6 +192,50 @@ def test_no_word_of_a_page_is_lost_or_moved(tags: list[str]) -> None:
     assert found == [f"w{number}" for number in range(len(tags))]
 
 
+BROKEN = [
+    "<a ", "<a b=", "<a b='", "<a b=\"'", "<a b='\">", "</", "</a ", "<", "<!", "<!--", "<!-->", "<![CDATA[",
+    "<![if", "<!DOCTYPE ", "<?", "&", "&a", "&#9", "<script>", "<style>x", "<title>", "<p>", "<p> ", "<p>x",
+    "<div>", "<nav>x", "<li>", "<ul><li>x", "<ol><li>x", "<blockquote>x", "<pre>x", "<code>", "<span>x", "<svg>",
+    "<main>x", "<table>", "<table>x", "<table><td>", "<table><tr><td>x", "<td>x", "<table><td>x</td>", "<h1>x",
+    "<textarea>",
+]  # fmt: skip
+_READ = """
+import sys
+from chatcli.reading.markup import text_of_html
+page = sys.argv[1] * 40_000
+for html in (page, page + ">" + "</td></table></ul>" * 40_000):
+    assert len(text_of_html(html)) < 60 * len(html)
+"""
+
+
+@pytest.mark.parametrize("piece", BROKEN)
+def test_what_is_broken_forty_thousand_times_is_read_in_one_go_and_does_not_grow(piece: str) -> None:
+    subprocess.run([sys.executable, "-c", _READ, piece], check=True, timeout=100)
+
+
+@given(
+    st.lists(st.sampled_from([*BROKEN, ">", "'", '"', "=", "/", "-->", "]]>", "</script>", "word "]), max_size=20)
+)
+def test_whatever_is_broken_in_a_page_a_tag_that_follows_it_is_read(pieces: list[str]) -> None:
+    ends = "'>\">-->]]></script></style></title>" + "</textarea></svg></nav>" * 20
+    assert "last" in text_of_html("".join(pieces) + ends + "<p>last</p>")
+
+
+def test_attributes_of_a_tag_are_read() -> None:
+    class Taker:
+        def take_words(self, words: str) -> None: ...
+        def take_end(self, tag: str) -> None: ...
+        def take_start(self, tag: str, attributes: Attributes) -> None:
+            found.append((tag, attributes))
+
+    found: list[tuple[str, Attributes]] = []
+    read_tags("<A Href='x&amp;y>'\ntitle=\"a 'b'\" hidden rows = 2 /><td colspan=3/>", Taker())
+    assert found == [
+        ("a", [("href", "x&y>"), ("title", "a 'b'"), ("hidden", None), ("rows", "2")]),
+        ("td", [("colspan", "3/")]),
+    ]
+
+
 def test_html_is_made_readable_when_it_comes_from_the_web_and_stays_source_in_a_file() -> None:
     html = b"<meta charset='koi8-r'><p>" + "Привет".encode("koi8-r")
     assert told(html, "text/html") == "Привет\n"
@@ -200,6 +259,19 @@ def test_a_notebook_is_its_cells_and_what_they_printed() -> None:
     assert told(json.dumps({"nbformat": 4, "cells": cells}).encode()) == (
         "# Study\nof whales\n\n```\n1 + 1\n```\n\nOutput:\n```\n2\n```\n\nOutput:\n```\nValueError: no\n```\n"
     )
+
+
+@pytest.mark.parametrize("deep", ["[" * 200_000, '{"a":' * 200_000])
+def test_a_notebook_that_is_nested_too_deep_is_refused(deep: str) -> None:
+    with pytest.raises(BadFile, match="nested too deep"):
+        told(b'{"nbformat": 4, "cells": ' + deep.encode())
+
+
+def test_a_page_that_is_nested_deep_keeps_its_words() -> None:
+    for tag in ("div", "span", "ul", "table", "blockquote", "li", "b"):
+        assert "words" in told(
+            f"<{tag}>".encode() * 100_000 + b"words" + f"</{tag}>".encode() * 100_000, "text/html"
+        )
 
 
 @pytest.mark.parametrize("text", ['{"nbformat" "cells"', '{"nbformat": 4, "cells": 3}'])

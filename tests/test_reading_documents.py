@@ -111,6 +111,12 @@ def test_a_word_document_that_cannot_be_read_is_refused_with_the_reason(data: by
     assert caught.value.hint
 
 
+def test_a_word_document_that_is_nested_too_deep_is_refused() -> None:
+    deep = f"<w:sdt><w:sdtContent>{'<w:ins>' * 20_000}{paragraph('x')}{'</w:ins>' * 20_000}</w:sdtContent></w:sdt>"
+    with pytest.raises(BadFile, match="nested too deep"):
+        told(docx(deep))
+
+
 def test_a_locked_word_document_is_refused() -> None:
     data = bytearray(docx(paragraph("x")))
     for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):

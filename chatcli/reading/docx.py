@@ -15,7 +15,7 @@ from zlib import error as zlib_error
 
 from chatcli.errors import BadFile
 from chatcli.reading.markup import text_of_html
-from chatcli.reading.raw import Raw, Reading
+from chatcli.reading.raw import Raw, Reading, too_deep
 
 # The tree takes about half a kilobyte for every element and attribute: these stay under some 600 MB.
 _LARGEST_XML = 40_000_000  # bytes, unpacked
@@ -47,6 +47,8 @@ def read_docx(raw: Raw) -> Reading:
         text = text_of_html(html)
     except BadFile:
         raise
+    except RecursionError:
+        raise too_deep(raw.name) from None
     except Exception as error:  # whatever a broken document can be made to raise
         raise BadFile(
             f"{raw.name} is a damaged Word document.", "Open it in a word processor and save a copy."

@@ -1,16 +1,17 @@
 """HTML as readable text: headings, paragraphs, lists, tables, quotations and code, marked as Markdown marks them.
 
-Written on html.parser of the standard library: of the libraries that do this, the small ones pull in a tree
-builder (BeautifulSoup or lxml), html2text is under the GPL, and what is wanted here is little: the words of a page
-in their order, for a model, with links as their text only. Scripts, styles, forms and navigation are left out, and
-where a page says what its main part is, only that is taken.
+Written on tags.py: of the libraries that do this, the small ones pull in a tree builder (BeautifulSoup or lxml),
+html2text is under the GPL, and what is wanted here is little: the words of a page in their order, for a model,
+with links as their text only. Scripts, styles, forms and navigation are left out, and where a page says what its
+main part is, only that is taken. However a page is nested, the work grows with its length and with nothing else.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
+
+from chatcli.reading.tags import Attributes, read_tags
 
 _UNREAD = frozenset({"script", "style", "noscript", "template", "svg", "iframe", "object", "select", "textarea"})
 _FURNITURE = frozenset({"nav", "button", "dialog"})
@@ -19,6 +20,7 @@ _INLINE = frozenset(
     "a abbr b base bdi bdo cite code data del dfn em font i img input ins kbd label link mark meta q rp rt ruby s "  # noqa: SIM905
     "samp small source span strong sub sup time track tt u var wbr".split()
 )
+_DEEPEST = 20  # lists in lists are indented, tables in tables are told apart, down to here
 _INVISIBLE = str.maketrans("", "", "\u00ad\u200b\u2060\ufeff")
 
 
@@ -26,8 +28,7 @@ def text_of_html(html: str) -> str:
     """The words of the page; "" where it has none. Its title comes first, unless it begins with the same words."""
     for unread in (_UNREAD | _FURNITURE, _UNREAD):  # a page whose navigation is never closed is read once more
         reader = _Reader(unread)
-        reader.feed(html)
-        reader.close()
+        read_tags(html, reader)
         blocks = reader.blocks()
         if blocks:
             break
@@ -54,18 +55,18 @@ class _Table:
     cell: bool = False
 
 
-class _Reader(HTMLParser):
+class _Reader:
     """Text gathers in `_text` until a block ends; blocks gather in the innermost of `_pages`: the page, its main
     part, or a cell of a table.
     """
 
     def __init__(self, unread: frozenset[str]) -> None:
-        super().__init__(convert_charrefs=True)
         self.title: list[str] = []
         self._unread = unread
         self._skipped = ""
         self._depth = 0
         self._text: list[str] = []
+        self._worded = False  # there is more than blanks in it
         self._prefix = ""
         self._group = 0
         self._groups = 0  # so many lists and tables so far
@@ -74,6 +75,7 @@ class _Reader(HTMLParser):
         self._in_title = False
         self._lists: list[int | None] = []  # the next number, or None where items have none
         self._tables: list[_Table] = []
+        self._deeper = 0  # so many tables in the innermost of them, of which only the words are taken
         self._pages: list[list[Block]] = [[]]
         self._main: list[Block] = []
 
@@ -85,7 +87,7 @@ class _Reader(HTMLParser):
             self._end_main()
         return list(self._main or self._pages[0])
 
-    def handle_starttag(self, tag: str, _: list[tuple[str, str | None]]) -> None:
+    def take_start(self, tag: str, _: Attributes) -> None:
         if self._skipped:
             self._depth += tag == self._skipped
         elif tag in self._unread:
@@ -95,11 +97,11 @@ class _Reader(HTMLParser):
         elif tag == "br":
             self._text.append("\n")
         elif tag == "code" and not self._pre:
-            self._text.append("`")
+            self._say("`")
         elif tag not in _INLINE:
             self._begin(tag)
 
-    def handle_endtag(self, tag: str) -> None:
+    def take_end(self, tag: str) -> None:
         if self._skipped:
             self._depth -= tag == self._skipped
             if not self._depth:
@@ -107,20 +109,29 @@ class _Reader(HTMLParser):
         elif tag == "title":
             self._in_title = False
         elif tag == "code" and not self._pre:
-            self._text.append("`")
+            self._say("`")
         elif tag not in _INLINE:
             self._end(tag)
 
-    def handle_data(self, data: str) -> None:
+    def take_words(self, words: str) -> None:
         if self._skipped:
             return
-        (self.title if self._in_title else self._text).append(data if self._pre else re.sub(r"\s+", " ", data))
+        if not self._pre:
+            words = re.sub(r"\s+", " ", words)
+        if self._in_title:
+            self.title.append(words)
+        else:
+            self._say(words)
+
+    def _say(self, words: str) -> None:
+        self._text.append(words)
+        self._worded = self._worded or not words.isspace()
 
     def _begin(self, tag: str) -> None:
-        if tag in {"td", "th", "tr"} and self._tables:
+        if tag in {"td", "th", "tr"} and self._tables and not self._deeper:
             self._begin_cell(tag)
             return
-        if tag != "p" or self._text_so_far():  # a paragraph that begins a list item stays in its line
+        if tag != "p" or self._worded:  # a paragraph that begins a list item stays in its line
             self._end_block()
         if tag in _HEADINGS:
             self._prefix = _HEADINGS[tag]
@@ -133,6 +144,8 @@ class _Reader(HTMLParser):
             self._pre += 1
         elif tag == "blockquote":
             self._quoted += 1
+        elif tag == "table" and len(self._tables) == _DEEPEST:
+            self._deeper += 1
         elif tag == "table":
             if self._tables and not self._tables[-1].cell:
                 self._end_row()
@@ -142,7 +155,7 @@ class _Reader(HTMLParser):
             self._pages.append([])
 
     def _end(self, tag: str) -> None:
-        if tag in {"td", "th"} and self._tables:
+        if tag in {"td", "th"} and self._tables and not self._deeper:
             self._end_cell()
             return
         self._end_block()
@@ -152,7 +165,9 @@ class _Reader(HTMLParser):
             self._pre = max(0, self._pre - 1)
         elif tag == "blockquote":
             self._quoted = max(0, self._quoted - 1)
-        elif tag == "tr" and self._tables:
+        elif tag == "table" and self._deeper:
+            self._deeper -= 1
+        elif tag == "tr" and self._tables and not self._deeper:
             self._end_row()
         elif tag == "table" and self._tables:
             self._end_table()
@@ -162,18 +177,16 @@ class _Reader(HTMLParser):
     def _item(self) -> str:
         if not self._lists:
             return "- "
-        number, indent = self._lists[-1], "  " * (len(self._lists) - 1)
+        number, indent = self._lists[-1], "  " * min(len(self._lists) - 1, _DEEPEST)
         if number is None:
             return f"{indent}- "
         self._lists[-1] = number + 1
         return f"{indent}{number}. "
 
-    def _text_so_far(self) -> str:
-        return "".join(self._text).strip()
-
     def _end_block(self) -> None:
         text = "".join(self._text).translate(_INVISIBLE)
         self._text.clear()
+        self._worded = False
         if not text.strip():
             return  # the mark of a list item waits for its words
         if self._pre:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from chatcli.errors import BadFile
+from chatcli.reading.raw import too_deep
 
 
 def is_notebook(text: str) -> bool:
@@ -16,7 +17,9 @@ def is_notebook(text: str) -> bool:
 def text_of_notebook(text: str, name: str) -> str:
     try:
         notebook = json.loads(text)
-    except (ValueError, RecursionError):
+    except RecursionError:
+        raise too_deep(name) from None
+    except ValueError:
         return text  # JSON that only looks like one
     cells = notebook.get("cells") if isinstance(notebook, dict) else None
     if not isinstance(cells, list):

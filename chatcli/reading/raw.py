@@ -30,3 +30,7 @@ def too_large(name: str, most: int = LARGEST) -> BadFile:
 
 def too_much_text(name: str) -> BadFile:
     return BadFile(f"{name} has more than {LARGEST_TEXT / 1e6:.0f} MB of text.", "Attach a part of it.")
+
+
+def too_deep(name: str) -> BadFile:
+    return BadFile(f"{name} is nested too deep to be read.", "Save it as plain text, and attach that.")
