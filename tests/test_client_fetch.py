@@ -7,13 +7,15 @@ import socket
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import cast
 
 import pytest
 
-from chatcli.client.fetch import Limits, fetch, is_private
+from chatcli.client.address import is_loopback
+from chatcli.client.fetch import Limits, fetch
+from chatcli.client.hosts import is_private, is_this_machine
 from chatcli.errors import BadFile
 from chatcli.reading.raw import Raw
 from tests.raw_server import Play, Script, sends, whole
@@ -30,8 +32,13 @@ def no_reader_is_left_behind() -> Iterator[None]:
             assert not thread.is_alive()
 
 
-def fetched(address: str, limits: Limits = SMALL, private: Callable[[str], bool] | None = None) -> Raw:
-    steps = fetch(address, limits, private)
+def fetched(
+    address: str,
+    limits: Limits = SMALL,
+    private: Callable[[str], bool] = is_private,
+    names: Mapping[str, Sequence[str]] | None = None,
+) -> Raw:
+    steps = fetch(address, limits, private, lambda name: list((names or {}).get(name, ())))
     while True:
         try:
             assert "secret" not in next(steps).status
@@ -149,6 +156,10 @@ def test_what_the_person_names_may_be_in_the_own_network_and_lead_on_in_it() -> 
     [
         ("127.0.0.1", True), ("10.1.2.3", True), ("192.168.0.1", True), ("169.254.169.254", True), ("::1", True),
         ("fe80::1", True), ("fd00::1", True), ("::ffff:127.0.0.1", True), ("0.0.0.0", True), ("224.0.0.1", True),
+        ("fec0::1", True), ("::", True), ("::7f00:1", True), ("64:ff9b::7f00:1", True),
+        ("64:ff9b::808:808", False),
+        ("64:ff9b:1::808:808", True), ("2002:7f00:1::", True), ("2002:808:808::", False), ("2001:0:1::1", True),
+        ("192.0.0.192", True), ("168.63.129.16", True), ("fe80::1%lo", True),
         ("100.64.0.1", True), ("8.8.8.8", False), ("2606:4700:4700::1111", False), ("::ffff:8.8.8.8", False),
     ],
 )  # fmt: skip
@@ -299,6 +310,116 @@ def test_a_proxy_that_cannot_be_used_is_named(proxy: str, monkeypatch: pytest.Mo
     monkeypatch.setenv("HTTP_PROXY", proxy)
     with pytest.raises(BadFile, match=r"proxy|listening"):
         fetched("http://example.test/")
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("localhost", True), ("LOCALHOST.", True), ("a.localhost.", True), ("127.1", True), ("0x7f.1", True),
+        ("017700000001", True), ("2130706433", True), ("127.0.0.1.", True), ("[::1]", True),
+        ("[::ffff:127.0.0.1]", True), ("xlocalhost", False), ("localhost.example", False), ("8.8.8.8", False),
+        ("0x8080808", False), ("256.1", False), ("1.2.3.4.5", False), ("08", False),
+    ],
+)  # fmt: skip
+def test_this_machine_is_known_in_every_form_of_its_name(host: str, loopback: bool) -> None:
+    assert is_this_machine(host) is loopback
+    assert is_loopback(f"http://{host}:11434/") is loopback
+
+
+NAMES = {
+    "public.example": ["8.8.8.8"],
+    "both.example": ["8.8.8.8", "10.0.0.1"],
+    "inside.example": ["192.168.0.7"],
+    "six.example": ["2606:4700::1", "64:ff9b::a00:1"],
+    "wiki.lan": ["8.8.8.8"],  # as resolvers answer that send whatever is not there to a page of advertising
+}
+INSIDE = [
+    "localhost", "localhost.", "LocalHost", "a.localhost", "127.0.0.1", "127.1", "127.0.0.1.", "127.1.",
+    "0x7f000001",
+    "0x7f.1", "017700000001", "2130706433", "2130706433.", "0", "0.0.0.0", "[::1]", "[::]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]", "[::7f00:1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[fe80::1%25lo]", "[fec0::1]",
+    "169.254.169.254", "169.254.169.254.", "0xa9fea9fe", "192.168.0.1", "192.168.1", "010.8", "10.0.0.1",
+    "100.64.1.1",
+    "router", "router.", "router.lan", "nas.LOCAL.", "db.internal", "x.home.arpa", "intranet.corp", "wiki.lan",
+    "inside.example", "both.example", "six.example", "127.0.0.1.nip.io", "10-0-0-1.sslip.io", "256.1", "1.2.3.4.5",
+    "%6cocalhost", "127.0.0.1%2e", "127.0.0.1%2f.public.example", "public.example%00.lan", "public.example\\.lan",
+    "a@localhost.", "public.example@127.1", "public.example:80@127.1", "u:secret@[::]", "127。0。0。1",
+]  # fmt: skip
+REFUSED = r"your own network|is no address|cannot be fetched"
+
+
+def through(proxy: Script, variable: str, monkeypatch: pytest.MonkeyPatch) -> Raw:
+    monkeypatch.setenv(variable, proxy.url)
+    return fetched("http://example.test/", names=NAMES)
+
+
+@pytest.mark.parametrize("host", INSIDE)
+def test_a_proxy_is_not_asked_for_the_own_network_in_any_form(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for target in (f"http://{host}/", f"//{host}:80/x", f"https://{host}/", f"http://{host}:8080"):
+        with Script(redirect(target)) as proxy, pytest.raises(BadFile, match=REFUSED):
+            through(proxy, "ALL_PROXY", monkeypatch)
+        assert [head.split()[1] for head in proxy.heads] == ["http://example.test/"], target
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
+def test_whatever_variable_names_the_proxy_the_own_network_is_guarded(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Script(redirect("http://router.lan/")) as proxy, pytest.raises(BadFile, match="your own network"):
+        through(proxy, variable, monkeypatch)
+    assert len(proxy.heads) == 1
+
+
+def test_what_no_proxy_lets_through_is_judged_by_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "localhost")
+    with Script(whole(b"inside")) as inside, Script(redirect(inside.url)) as proxy:
+        with pytest.raises(BadFile, match="your own network"):
+            through(proxy, "HTTP_PROXY", monkeypatch)
+        assert not any(inside.heads)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["public.example", "PUBLIC.example", "known.to.the.proxy.example.", "8.8.8.8", "[2606:4700::1]", "bücher.de"],
+)
+def test_a_proxy_is_asked_for_what_is_plainly_public(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Script(in_turn(redirect(f"http://{host}/x"), whole(b"there"))) as proxy:
+        assert through(proxy, "HTTP_PROXY", monkeypatch).data == b"there"
+
+
+@pytest.mark.parametrize(
+    "first", ["http://router/", "http://inside.example/", "http://192.168.0.7/", "http://a.lan/"]
+)
+def test_a_page_of_the_own_network_may_lead_on_in_it_through_a_proxy(
+    first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plays = in_turn(
+        redirect("http://nas.local/"), redirect("http://public.example/"), redirect("http://10.0.0.1/")
+    )
+    with Script(plays) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        with pytest.raises(BadFile, match="your own network"):
+            fetched(first, names=NAMES)
+    assert [head.split()[1] for head in proxy.heads] == [first, "http://nas.local/", "http://public.example/"]
+
+
+def test_a_name_is_looked_up_only_where_a_page_sends_us_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    plays = in_turn(whole(b"one"), redirect("/there"), whole(b"two"))
+    with Script(plays) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        for _ in range(2):
+            list(fetch("http://example.test/", look_up=lambda name: asked.append(name) or []))  # type: ignore[func-returns-value]
+    assert asked == []
+    assert len(proxy.heads) == 3
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "1e3"])
+def test_a_port_that_is_none_is_refused(port: str) -> None:
+    with pytest.raises(BadFile):
+        fetched(f"http://127.0.0.1:{port}/")
+    refused(redirect(f"http://127.0.0.1:{port}/"), "no address|cannot be fetched")
 
 
 def test_a_proxy_of_the_environment_is_asked_and_may_not_be_led_into_the_own_network_either(

@@ -7,6 +7,7 @@ import ipaddress
 import re
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from chatcli.client import hosts
 from chatcli.errors import BadValue
 
 DEFAULT = "http://127.0.0.1:11434"
@@ -56,11 +57,7 @@ def without_credentials(url: str) -> tuple[str, str | None]:
 
 def is_loopback(url: str) -> bool:
     """Whether it is this machine for certain: localhost or a loopback address."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+    return hosts.is_this_machine(urlsplit(url).hostname or "")
 
 
 def _scheme(written: str) -> tuple[str, str, str]:

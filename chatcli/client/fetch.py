@@ -6,7 +6,6 @@ Ollama's. The person may name an address of their own network; a public server m
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -16,7 +15,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from chatcli import __version__
-from chatcli.client.address import is_loopback
+from chatcli.client.guard import Guard
+from chatcli.client.hosts import is_private, look_up, number
 from chatcli.client.models import Progress
 from chatcli.client.relay import Cut, relay
 from chatcli.errors import BadFile
@@ -48,16 +48,19 @@ class Limits:
 
 
 def fetch(
-    address: str, limits: Limits = Limits(), private: Callable[[str], bool] | None = None
+    address: str,
+    limits: Limits = Limits(),
+    private: Callable[[str], bool] = is_private,
+    look_up: Callable[[str], list[str]] = look_up,
 ) -> Generator[Progress, None, Raw]:
     """What is there, named by the address without password and fragment. Raises BadFile. Closing it cuts the
     connection.
 
-    `private` judges an IP address (a test's own network is all private).
+    `private` judges an IP address (a test's own network is all private), `look_up` gives those of a name.
     """
     name, cut = _named(address), Cut()
     progress, end = Progress(f"Fetching {name}"), monotonic() + limits.seconds
-    exchange = _Exchange(name, limits, private or is_private, cut)
+    exchange = _Exchange(name, limits, Guard(name, private, look_up), cut)
     with closing(relay(lambda: exchange.pieces(address), cut)) as items:
         for item in items:
             if isinstance(item, Raw):
@@ -90,23 +93,14 @@ def _named(address: str) -> str:
     return f"{scheme}://{authority.rpartition('@')[2]}{rest[len(authority) :].partition('#')[0]}"
 
 
-def is_private(ip: str) -> bool:
-    """Whether that IP address is of this machine or a network of its own, and none of the internet."""
-    address = ipaddress.ip_address(ip)
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return not address.is_global or address.is_multicast
-
-
 class _Exchange:
-    """One fetch with its redirects, in the thread that reads. `_was_public`: an answer came from the internet."""
+    """One fetch with its redirects, in the thread that reads."""
 
-    def __init__(self, name: str, limits: Limits, private: Callable[[str], bool], cut: Cut) -> None:
+    def __init__(self, name: str, limits: Limits, guard: Guard, cut: Cut) -> None:
         self._name = name
         self._limits = limits
-        self._private = private
+        self._guard = guard
         self._cut = cut
-        self._was_public = False
 
     def pieces(self, address: str) -> Generator[Progress | Raw, None, None]:
         """How far it is, and last what came. Every failure is a BadFile."""
@@ -156,19 +150,18 @@ class _Exchange:
             ) from error
 
     def _watching(self, url: httpx.URL) -> Callable[[str, Mapping[str, Any]], None]:
-        """Looks at every connection before anything is sent on it: the name may mean another host each time."""
-        direct, host = True, url.raw_host.decode("ascii")
+        """Has every connection judged before anything is sent on it."""
+        host = url.raw_host.decode("ascii")
+        by_name = False  # connected to directly, and only then known by its number
 
         def trace(event: str, info: Mapping[str, Any]) -> None:
-            nonlocal direct
+            nonlocal by_name
             if event.endswith("connect_tcp.started"):
-                direct = info.get("host") == host  # otherwise it is a proxy
-                if not direct:
-                    self._judge(_is_private_name(url.host, self._private))
-            elif event.endswith("connect_tcp.complete") and direct:
+                by_name = self._is_known_by_name(host, info.get("host"))
+            elif event.endswith("connect_tcp.complete") and by_name:
                 stream = info["return_value"]
                 try:
-                    self._judge(self._private(stream.get_extra_info("socket").getpeername()[0].partition("%")[0]))
+                    self._guard.connected(stream.get_extra_info("socket").getpeername()[0])
                 except BadFile:
                     stream.close()
                     raise
@@ -176,13 +169,15 @@ class _Exchange:
 
         return trace
 
-    def _judge(self, private: bool) -> None:
-        if private and self._was_public:
-            raise BadFile(
-                f"{self._name} sends us on to an address of your own network: that is not followed.",
-                "Give that address itself if you mean it.",
-            )
-        self._was_public |= not private
+    def _is_known_by_name(self, host: str, connected: object) -> bool:
+        """Judges what can be judged before there is a connection."""
+        if connected != host:  # to a proxy
+            self._guard.through_proxy(host)
+        elif ip := number(host):
+            self._guard.connected(str(ip))
+        else:
+            return True
+        return False
 
     def _target(self, response: httpx.Response) -> httpx.URL:
         """Where it sends us. The password given goes there only if it is the same server."""
@@ -271,11 +266,3 @@ def _media_type(response: httpx.Response, data: bytes | bytearray = b"") -> str:
 def _length(response: httpx.Response) -> int | None:
     said = response.headers.get("content-length", "")
     return int(said) if said.isascii() and said.isdigit() else None
-
-
-def _is_private_name(host: str, private: Callable[[str], bool]) -> bool:
-    """Of a host that only the proxy looks up."""
-    try:
-        return private(host.strip("[]"))
-    except ValueError:
-        return is_loopback(f"http://{host}") or "." not in host

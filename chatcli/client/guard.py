@@ -1,0 +1,67 @@
+"""Guard: a person may name an address of their own network, but a server of the internet may not send us there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chatcli.client import hosts
+from chatcli.errors import BadFile
+
+
+class Guard:
+    """Judges every host on the way of one fetch before anything is sent to it. `private` judges an IP address,
+    `look_up` gives those of a name.
+
+    Without a proxy the address that was connected to is what counts: the name may mean another one each time. A
+    proxy looks names up itself; there the name is looked up here first, and what cannot be found here must be a
+    plain name of the internet. A name that leads nowhere is never looked up: perhaps only the proxy shall know it.
+    """
+
+    def __init__(
+        self, name: str, private: Callable[[str], bool], look_up: Callable[[str], list[str]] = hosts.look_up
+    ) -> None:
+        self._name = name
+        self._private = private
+        self._look_up = look_up
+        self._was_public = False
+        self._asked: list[str] = []
+
+    def connected(self, ip: str) -> None:
+        """We are connected to that address, no proxy between. Raises BadFile."""
+        if not self._private(ip):
+            self._was_public = True
+        elif self._comes_from_outside():
+            raise self._refusal()
+
+    def through_proxy(self, host: str) -> None:
+        """A proxy is about to be asked for that host. Raises BadFile."""
+        if host in self._asked:
+            return
+        led = self._was_public or bool(self._asked)
+        if led and self._may_be_inside(host) and self._comes_from_outside():
+            raise self._refusal()
+        self._asked.append(host)
+
+    def _comes_from_outside(self) -> bool:
+        return self._was_public or not all(self._is_inside(host) for host in self._asked)
+
+    def _may_be_inside(self, host: str) -> bool:
+        if hosts.is_written_plainly(host):
+            return self._private(host.strip("[]"))
+        if not hosts.is_plain(host):
+            return True
+        return any(self._private(ip) for ip in self._look_up(host) or hosts.numbers_in(host))
+
+    def _is_inside(self, host: str) -> bool:
+        if ip := hosts.number(host):
+            return self._private(str(ip))
+        if hosts.is_own_name(host):
+            return True
+        found = self._look_up(host)
+        return bool(found) and all(self._private(ip) for ip in found)
+
+    def _refusal(self) -> BadFile:
+        return BadFile(
+            f"{self._name} sends us on to an address of your own network: that is not followed.",
+            "Give that address itself if you mean it.",
+        )
