@@ -6,7 +6,8 @@ import io
 
 import pyte
 
-Cell = tuple[str, str, bool, bool, bool]  # character, colour, bold, italic, underlined
+# Character, its color and the one behind it; bold, italic, underlined, struck through, reversed.
+Cell = tuple[str, str, str, bool, bool, bool, bool, bool]
 
 
 class Seen(io.StringIO):
@@ -68,7 +69,8 @@ def resized(screen: pyte.HistoryScreen, columns: int, rows: int, *, reflow: bool
 
 
 def _cell(char: pyte.screens.Char) -> Cell:
-    return (char.data, str(char.fg), char.bold, char.italics, char.underscore)
+    looks = (char.bold, char.italics, char.underscore, char.strikethrough, char.reverse)
+    return (char.data, str(char.fg), str(char.bg), *looks)
 
 
 def _without_empty_end(rows: list[str]) -> list[str]:

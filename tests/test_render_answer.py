@@ -18,11 +18,10 @@ from hypothesis import strategies as st
 
 from chatcli.conversation.events import Done, Event, Text, Thinking, Tick, ToolCall
 from chatcli.conversation.message import ToolUse
-from chatcli.render.answer import Answer
 from chatcli.render.console import Screen
 from chatcli.render.known import Known
-from chatcli.render.views import Document
-from tests.screen import Cell, Seen
+from tests.growing import Clock, feed, looks, pieces, rendered, streamed
+from tests.screen import Seen
 
 BLOCKS = [
     "# A heading",
@@ -48,53 +47,6 @@ BLOCKS = [
 markdown = st.lists(st.sampled_from(BLOCKS), min_size=1, max_size=6).map("\n\n".join) | st.text(
     alphabet="ab *_`#-+>|[]()!<&\\~=1.: \n\t", max_size=120
 )
-
-
-def pieces(text: str, seed: int) -> list[str]:
-    chance = random.Random(seed)
-    found = []
-    while text:
-        size = chance.choice([1, 2, 3, 5, 8, 40, 200])
-        found.append(text[:size])
-        text = text[size:]
-    return found
-
-
-class Clock:
-    """Time as a test has it: each event has long been waited for, so each is drawn."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def feed(answer: Answer, clock: Clock, event: Event) -> None:
-    clock.now += 10
-    answer.feed(event)
-
-
-def streamed(events: list[Event], columns: int = 80, rows: int = 24, thinking: str = "fold") -> Seen:
-    """A screen after these events, each of which was drawn."""
-    seen = Seen(columns, rows)
-    clock = Clock()
-    screen = Screen(seen, seen, theme="dark", width=columns, height=rows)
-    with screen.answer("m", thinking, clock) as answer:
-        for event in events:
-            feed(answer, clock, event)
-    return seen
-
-
-def rendered(text: str, columns: int = 80, rows: int = 24) -> Seen:
-    """A screen after all of `text` was drawn at once."""
-    seen = Seen(columns, rows)
-    Screen(seen, seen, theme="dark", width=columns, height=rows).show(Document(text))
-    return seen
-
-
-def looks(seen: Seen) -> list[list[Cell]]:
-    return seen.cells[: len(seen.text)]
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.growing import rendered
+
 if shutil.which("tmux") is None:
     pytest.skip("there is no tmux", allow_module_level=True)
 
@@ -24,14 +26,15 @@ from pathlib import Path
 from chatcli.conversation.events import Text
 from chatcli.render.console import Screen
 from chatcli.render.known import Known
-folder, before, words, *sizes = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]).read_text(), *sys.argv[4:]
+folder, before, words = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]).read_text()
+size, every, *sizes = int(sys.argv[4]), int(sys.argv[5]), *sys.argv[6:]
 print("\\x1b[2J\\x1b[H" + "before\\n" * before, end="", flush=True)
 screen = Screen(sys.stdout, sys.stdout, theme="dark", known=Known(program="tmux 3.3a"))
-now, pieces = [0.0], [words[at : at + 3] for at in range(0, len(words), 3)]
+now, pieces = [0.0], [words[at : at + size] for at in range(0, len(words), size)]
 stops = {len(pieces) * (at + 1) // (len(sizes) + 1): size for at, size in enumerate(sizes)}
 with screen.answer("m", clock=lambda: now[0]) as answer:
     for at, piece in enumerate(pieces):
-        now[0] += 10
+        now[0] += 0 if at % every else 10
         answer.feed(Text(piece))
         if at in stops:
             sys.stdout.flush()
@@ -56,12 +59,15 @@ class Tmux:
         run = ["tmux", "-f", os.devnull, "-S", str(self._folder / "socket"), *arguments]
         return subprocess.run(run, capture_output=True, text=True, check=True).stdout
 
-    def reply(self, text: str, size: Size, before: int, sizes: Sequence[Size]) -> None:
+    def reply(
+        self, text: str, size: Size, before: int, sizes: Sequence[Size] = (), piece: int = 3, every: int = 1
+    ) -> None:
+        """`every`: how many pieces come before something is drawn."""
         (self._folder / "reply.py").write_text(REPLY)
         (self._folder / "text").write_text(text)
         to = ["x".join(map(str, each)) for each in sizes]
         run = [sys.executable, str(self._folder / "reply.py"), str(self._folder), str(before)]
-        run += [str(self._folder / "text"), *to]
+        run += [str(self._folder / "text"), str(piece), str(every), *to]
         place = ["-e", f"PYTHONPATH={Path(__file__).parent.parent}", "-e", "PYTHONUTF8=1"]
         self("new-session", "-d", "-x", str(size[0]), "-y", str(size[1]), *place, *run)
         for each, name in zip(sizes, to, strict=True):
@@ -116,3 +122,15 @@ def test_a_paragraph_resized_in_mid_stream_is_whole_and_there_once(
     ).split()
     found = [word for word in tmux.text.split() if word not in {"before", "▎"}]
     assert found == expected
+
+
+@pytest.mark.parametrize("every", [1, 2, 3])
+@pytest.mark.parametrize(
+    "text", ['<img height="150" src="{}">', "Words: {}\n\n    {}{}", "`{}\n```\n{}{}\n```", "> <div\n> {}{}"]
+)
+def test_a_block_that_becomes_another_leaves_nothing_of_what_it_was(tmux: Tmux, text: str, every: int) -> None:
+    text = text.replace(
+        "{}", "https://images.example.org/1476029/29596343-9a8c62c6-8771-11e7-9026-b8eb8852cc4a.png"
+    )
+    tmux.reply(text, (80, 24), 0, piece=7, every=every)
+    assert "".join(tmux.text.split()) == "".join("".join(rendered(text, 500).text).split())

@@ -41,13 +41,13 @@ class Painter:
         self._above = max(0, min(self._above - gone + len(new), height - 1))
         if over is not None:
             up = f"\x1b[{over}A\r" if over else ""
-            self._write(f"{_BEGIN}{up}{_ERASE}{_change([], new)}{_END}")
+            self._write(f"{_BEGIN}{up}{_ERASE}{_change([], new, width)}{_END}")
             return
         same = 0
         while same < len(old) and same < len(new) and old[same] == new[same]:
             same += 1
         if same < len(old) or same < len(new):
-            self._write(_change(old[same:], new[same:]))
+            self._write(_change(old[same:], new[same:], width))
 
     @property
     def is_displaced(self) -> bool:
@@ -86,13 +86,17 @@ class Painter:
         return len(chop(line, width)) if is_sure(plain(line)) else None
 
 
-def _change(old: Sequence[Line], new: Sequence[Line]) -> str:
+def _change(old: Sequence[Line], new: Sequence[Line], width: int) -> str:
     over = [f"\x1b[{len(old)}A\r"] if old else []
-    # Erased before and not behind the text: a full row would lose its last cell, and tmux would still count what
-    # was erased behind a text as a part of its row when the window becomes narrower.
-    erase = "\x1b[K" if old else ""
-    over += [f"{erase}{line.text}\r\n" for line in new]
-    if len(old) > len(new):
+    dirty = bool(old)  # the rows from here on still have something in them
+    for line in new:
+        if dirty and line.cells > width:  # the terminal goes on in rows below, and erases nothing there
+            over.append(_ERASE)
+            dirty = False
+        # Erased before and not behind the text: a full row would lose its last cell, and tmux would still count
+        # what was erased behind a text as a part of its row when the window becomes narrower.
+        over.append(f"\x1b[K{line.text}\r\n" if dirty else f"{line.text}\r\n")
+    if dirty and len(old) > len(new):
         over.append(_ERASE)
     text = "".join(over)
     return f"{_BEGIN}{text}{_END}" if len(old) + len(new) > 2 else text
