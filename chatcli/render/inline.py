@@ -17,29 +17,47 @@ from chatcli.render.theme import Palette
 
 References = dict[str, Any]  # markdown-it's environment: what `[label]: url` lines have defined so far
 
+_LINE_END = re.compile(r"(?<![ \t\\])[ \t]+(?=\n)")  # a blank keeps a backslash from making a hard break
 _MARKUP = re.compile(r"[\\`*_\[\]!<&~]|  \n")
 _OPENER = re.compile(r"[`\[]|(?:\*|~)(?=\S)|(?<!\w)_|<(?=[A-Za-z/!?])|&(?=[#\w]*\Z)|!\Z|\\\Z")
 _BREAK = re.compile(r"<br\s*/?>\Z", re.IGNORECASE)
 _STYLE_OF = {"strong": "strong", "em": "emphasis", "s": "strike", "link": "link"}
 
 
-def spans(text: str, palette: Palette, sgr: str = "", references: References | None = None) -> list[Span]:
-    """The text of one paragraph, heading or cell as it is to be seen; a newline in it is a hard break."""
-    text = text.replace("\t", " ")
+def spans(
+    text: str, palette: Palette, sgr: str = "", references: References | None = None, goes_on: bool = False
+) -> list[Span]:
+    """The text of one paragraph, heading or cell as it is to be seen; a newline in it is a hard break.
+
+    `goes_on`: more will stand behind it, so that a break at its end counts.
+    """
+    text = _flat(text)
     if not _MARKUP.search(text):
         return [Span(text.replace("\n", " "), sgr)]
-    return _Look(palette, sgr).draw(_parse(text, references))
+    shown = _Look(palette, sgr).draw(_parse(text, references))
+    while not goes_on and shown and shown[-1].text.endswith("\n"):
+        shown[-1] = shown[-1]._replace(text=shown[-1].text.rstrip("\n"))
+        if not shown[-1].text:
+            shown.pop()
+    return shown
 
 
 def settled(text: str, palette: Palette, sgr: str, references: References | None) -> list[Span] | None:
     """The same for the front part of a text that still grows, or None where what follows could change its look."""
-    text = text.replace("\t", " ")
+    text = _flat(text)
     if not _MARKUP.search(text):
         return [Span(text.replace("\n", " "), sgr)]
     tokens = _parse(text, references)
     if any(token.type == "text" and _OPENER.search(token.content) for token in tokens):
         return None
     return _Look(palette, sgr).draw(tokens)
+
+
+def _flat(text: str) -> str:
+    """`text` without what does not count at the ends of its lines, where only two spaces mean something."""
+    if " \n" in text or "\t" in text:
+        text = _LINE_END.sub(lambda blanks: "  " if blanks[0].endswith("  ") else "", text)
+    return text.replace("\t", " ")
 
 
 @lru_cache(maxsize=1)
@@ -70,14 +88,15 @@ class _Look:
 
     def _token(self, token: Token) -> None:
         kind = token.type
+        last = self._shown[-1].text[-1] if self._shown else ""
         if kind == "text":
-            self._say(token.content)
+            self._say(token.content.lstrip(" ") if last == "\n" else token.content)
+        elif kind == "softbreak":
+            self._say("" if last in {" ", "\n"} else " ")
         elif kind == "text_special":  # an entity or an escape may stand for a character that clean() never saw
-            self._say(clean(token.content))
+            self._say(clean(token.content).replace("\n", " "))
         elif kind == "code_inline":
             self._say(token.content, self._palette["code"])
-        elif kind == "softbreak":
-            self._say(" ")
         elif kind == "hardbreak" or (kind == "html_inline" and _BREAK.match(token.content)):
             self._say("\n")
         elif kind == "html_inline":
@@ -104,8 +123,9 @@ class _Look:
             self._address(shown, url)
 
     def _image(self, token: Token) -> None:
-        self._say(clean(token.content) or "image", self._palette["emphasis"])
-        self._address(token.content, clean(str(token.attrs.get("src", ""))))
+        said = " ".join(clean(token.content).split())
+        self._say(said or "image", self._palette["emphasis"])
+        self._address(said, clean(str(token.attrs.get("src", ""))))
 
     def _address(self, shown: str, url: str) -> None:
         """Where a link leads is always to be seen, unless its text says just that."""
@@ -114,7 +134,8 @@ class _Look:
 
     def _say(self, text: str, sgr: str = "", link: str = "") -> None:
         link = safe_link(link or self._link) if self._palette.has_links else ""
-        self._shown.append(Span(text, both(self._open[-1], sgr), link))
+        if text:
+            self._shown.append(Span(text, both(self._open[-1], sgr), link))
 
 
 def _merged(shown: Iterable[Span]) -> list[Span]:

@@ -12,6 +12,7 @@ from chatcli.render.theme import Palette
 
 _TRY = 120  # characters of the unsettled end from which on it is worth trying to settle some of it
 _SLAB = 4096  # characters after which emphasis and links left open are taken as they stand: bounds the work
+_BLANK = " \t\n"  # one that does not break is text
 _DEFINITION = re.compile(
     r" {0,3}\[(?!\^)([^\[\]]+)\]:\s*<?([^\s<>]+)>?(?:\s+(?:\"[^\"]*\"|'[^']*'|\([^()]*\)))?\s*\Z"
 )
@@ -49,11 +50,11 @@ class Paragraph:
             self._settle()
 
     def lines(self) -> list[Line]:
-        end = self.source[self._settled :].rstrip()
+        end = self.source[self._settled :].rstrip(_BLANK)
         if not end and not self._carry:
             return list(self._lines)
-        shown = self._carry + inline.spans(end, self._palette, "", self._references)
-        return self._lines + [to_line(line) for line in wrap(shown, self._width)]
+        shown = inline.spans(end, self._palette, "", self._references)
+        return self._lines + [to_line(line) for line in self._wrapped(shown)]
 
     def take(self) -> list[Line]:
         if self.is_whole:  # it may still become a heading
@@ -97,7 +98,7 @@ class Paragraph:
     def _settle(self) -> None:
         """Wrap what cannot change: up to a space, where no emphasis, link or code is open."""
         at = self.source.rfind(" ", self._settled + 1, -1)
-        while at > 0 and (self.source[at - 1] in " \n" or self.source[at + 1] in " \n"):
+        while at > 0 and (self.source[at - 1] in _BLANK or self.source[at + 1] in _BLANK):
             at = self.source.rfind(" ", self._settled + 1, at)
         shown = None
         if at > self._settled:
@@ -111,12 +112,18 @@ class Paragraph:
     def _end_slab(self) -> None:
         end = _SLAB - self._done
         at = max(self.source.rfind(" ", 0, end), self.source.rfind("\n", 0, end))
-        at = len(self.source[: max(at, 0)].rstrip()) or (0 if self._done else end)
-        self._keep(inline.spans(self.source[self._settled : at], self._palette, "", self._references), at)
+        at = len(self.source[: max(at, 0)].rstrip(_BLANK)) or (0 if self._done else end)
+        part = self.source[self._settled : at]
+        self._keep(inline.spans(part, self._palette, "", self._references, goes_on=True), at)
         self.source, self._settled, self.is_whole = self.source[at:], 0, False
         self._done, self._before = 0, self._carry
 
     def _keep(self, shown: list[Span], settled: int) -> None:
-        *full, self._carry = wrap(self._carry + shown, self._width)
+        *full, self._carry = self._wrapped(shown)
         self._lines += map(to_line, full)
         self._settled, self._try_at = settled, _TRY
+
+    def _wrapped(self, shown: list[Span]) -> list[list[Span]]:
+        if shown and not self._carry and self.source[self._settled :][:1] in {" ", "\n"}:
+            shown = [shown[0]._replace(text=shown[0].text.removeprefix(" ")), *shown[1:]]  # behind a hard break
+        return wrap(self._carry + shown, self._width)
