@@ -191,6 +191,22 @@ def test_a_bomb_of_compression_does_not_go_off() -> None:
     refused(whole(packed, "200 OK", "Content-Encoding: gzip", "Content-Type: text/plain"), "more than 0 MB")
 
 
+@pytest.mark.parametrize("head", [b"\x1f\x8b\x08\x08" + bytes(6), gzip.compress(b"text")], ids=["name", "behind"])
+def test_what_unpacks_to_nothing_has_a_bound_too(head: bytes) -> None:
+    sent = 0
+
+    def endless(connection: socket.socket) -> None:
+        nonlocal sent
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Encoding: gzip\r\n\r\n" + head)
+        with suppress(OSError):
+            while sent < 10**9:
+                sent += connection.send(b"endless words\n" * 500)
+
+    with Script(endless) as server, suppress(BadFile):
+        assert fetched(server.url).data == b"text"
+    assert sent < 50_000_000
+
+
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
 def test_what_comes_compressed_is_unpacked(pack: Callable[[bytes], bytes]) -> None:
     text = b"words of all kinds, again and again\n" * 2500

@@ -155,18 +155,6 @@ def test_a_redirect_is_not_followed_but_named() -> None:
     assert "https://box.example/" in error.message
 
 
-def test_a_line_without_end_is_given_up() -> None:
-    def endless(connection: socket.socket) -> None:
-        connection.sendall(STREAM)
-        with suppress(OSError):
-            while True:
-                connection.sendall(b"x" * 1_000_000)
-
-    error = failure(endless)
-    assert isinstance(error, BadReply)
-    assert "without end" in error.message
-
-
 def test_a_consumer_that_does_not_come_back_stops_the_server_not_the_memory() -> None:
     limit, sent, stopped = 256_000_000, [0], threading.Event()
 

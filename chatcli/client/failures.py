@@ -86,12 +86,13 @@ def not_ollama(url: str, what: str) -> BadReply:
 def one_line(text: str) -> str:
     """Any text as one clean line of at most LONGEST characters; of an HTML page only its words."""
     if re.search(r"<(!doctype|html|head|body|h1|title)\b", text, re.IGNORECASE):
-        import html  # a table of thousands of names
+        from chatcli.reading.tags import unescaped  # a table of thousands of names
 
-        title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-        text = re.sub(r"<(script|style)\b.*?</\1>", " ", text, flags=re.IGNORECASE | re.DOTALL)
-        words = title[1] if title and title[1].strip() else re.sub(r"<[^>]*>", " ", text)
-        text = html.unescape(words)
+        # Each looks at a character once, whatever a page is: it may be 64 kB of "<".
+        title = re.search(r"<title[^<>]*>([^<]*)", text, re.IGNORECASE)
+        text = re.sub(r"<(script|style)\b.*?(?:</\1>|\Z)", " ", text, flags=re.IGNORECASE | re.DOTALL)
+        words = title[1] if title and title[1].strip() else re.sub(r"<[^<>]*>", " ", text)
+        text = unescaped(words)
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= LONGEST else text[: LONGEST - 4].rstrip() + " ..."
 
@@ -115,8 +116,8 @@ def _json(text: str) -> Any:
 
 
 def _too_long(refusal: Refusal) -> ContextTooLong:
-    needed = _tokens(r"request \((\d+) tokens\)|n_prompt_tokens\W+(\d+)", refusal.body)
-    available = _tokens(r"context size \((\d+) tokens\)|n_ctx\W+(\d+)", refusal.body)
+    needed = _tokens(r"request \((\d{1,18}) tokens\)|n_prompt_tokens\W+(\d{1,18})", refusal.body)
+    available = _tokens(r"context size \((\d{1,18}) tokens\)|n_ctx\W+(\d{1,18})", refusal.body)
     sizes = [f"it has {in_tokens(needed)}"] if needed else []
     sizes += [f"the window has {available}"] if available else []
     return ContextTooLong(

@@ -7,14 +7,14 @@ Ollama's. The person may name an address of their own network; a public server m
 from __future__ import annotations
 
 import re
-import zlib
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from chatcli import __version__
+from chatcli.client import unpack
 from chatcli.client.guard import Guard
 from chatcli.client.hosts import is_private, look_up, number
 from chatcli.client.models import Progress
@@ -30,10 +30,9 @@ _HEADERS = {
     "user-agent": f"chatcli/{__version__} (terminal chat; fetches only what a person asked for)",
     # Text that is made for reading first, where a server has the choice.
     "accept": "text/markdown, text/plain;q=0.9, text/html;q=0.8, application/pdf;q=0.7, */*;q=0.5",
-    "accept-encoding": "gzip",
+    "accept-encoding": unpack.ASKED,
 }
 _NO_TEXT = frozenset({"image", "audio", "video", "font", "model"})
-_PIECE = 1 << 16  # bytes unpacked at once
 _SAVE = "Open it in a browser, save it, and attach the file."
 
 
@@ -119,6 +118,8 @@ class _Exchange:
             if isinstance(error, httpx.InvalidURL) or "location header" in str(error):
                 raise BadFile(f"{self._name} sends us on to what is no address.", _SAVE) from None
             raise BadFile(f"{self._name} cannot be fetched: {cause(error)}.", "Check the address.") from error
+        except unpack.BadPacking as error:
+            raise BadFile(f"{self._name} {error}.", "Try again later. " + _SAVE) from None
         raise BadFile(f"{self._name} sends us on too often.", _SAVE)
 
     def _one(self, url: httpx.URL) -> Generator[Progress | Raw, None, httpx.URL | None]:
@@ -205,9 +206,9 @@ class _Exchange:
         data, looked = bytearray(), False
         packed = "content-encoding" in response.headers
         total = None if packed else _length(response)
-        for piece in self._unpacked(response):
+        for piece in unpack.pieces(response):
             data += piece
-            if len(data) > self._limits.size:
+            if max(len(data), response.num_bytes_downloaded) > self._limits.size:
                 raise too_large(self._name, self._limits.size)
             if not looked and len(data) >= HEAD:
                 looked = True
@@ -218,26 +219,6 @@ class _Exchange:
             r"charset\s*=\s*[\"']?([\w.:-]+)", response.headers.get("content-type", ""), re.IGNORECASE
         )
         yield Raw(self._name, bytes(data), _media_type(response, data), charset[1] if charset else "")
-
-    def _unpacked(self, response: httpx.Response) -> Iterator[bytes]:
-        """The body, unpacked in small pieces: of what is packed tight, a little can become very much."""
-        encoding = response.headers.get("content-encoding", "identity").strip().lower()
-        if encoding == "identity":
-            yield from response.iter_raw()
-            return
-        if encoding not in {"gzip", "x-gzip", "deflate"}:
-            raise BadFile(f"{self._name} comes packed in a way that was not asked for ({encoding}).", _SAVE)
-        unpack = zlib.decompressobj(47)
-        try:
-            for piece in response.iter_raw():
-                while piece:
-                    yield unpack.decompress(piece, _PIECE)
-                    piece = unpack.unconsumed_tail  # noqa: PLW2901
-            yield unpack.flush()
-        except zlib.error as error:
-            raise BadFile(f"{self._name} arrives damaged ({error}).", "Try again later. " + _SAVE) from None
-        if not unpack.eof:
-            raise BadFile(f"{self._name} arrives cut off.", "Try again later. " + _SAVE)
 
 
 _STATUS = {

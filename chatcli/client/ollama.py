@@ -54,7 +54,7 @@ class Client:
 
     def model(self, name: str, verbose: bool = False) -> Model:
         """What the server knows of one model. Raises Missing. `verbose`: with its vocabulary, megabytes of it."""
-        shown = self._answer("POST", "/api/show", {"model": name, "verbose": verbose}, name)
+        shown = self._answer("POST", "/api/show", {"model": name, "verbose": verbose}, name, large=verbose)
         return models.read_model(name, shown, models.digest_of(name, self.models()))
 
     def vocabulary(self, name: str) -> bytes:
@@ -63,7 +63,7 @@ class Client:
         """
 
         def ask(wire: Wire, cut: Cut) -> Generator[bytes, None, None]:
-            yield wire.body("POST", "/api/show", {"model": name, "verbose": True}, cut, name)
+            yield wire.body("POST", "/api/show", {"model": name, "verbose": True}, cut, name, large=True)
 
         with closing(self._relayed(ask)) as answers:
             return next(answer for answer in answers if answer is not None)
@@ -184,10 +184,17 @@ class Client:
             raise broken from cause
 
     def _answer(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, model: str = ""
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        model: str = "",
+        large: bool = False,
     ) -> dict[str, Any]:
+        """`large`: it may be as large as a vocabulary."""
+
         def ask(wire: Wire, cut: Cut) -> Generator[dict[str, Any], None, None]:
-            yield wire.answer(method, path, body, cut, model)
+            yield wire.answer(method, path, body, cut, model, large)
 
         with closing(self._relayed(ask)) as answers:
             return next(answer for answer in answers if answer is not None)
@@ -247,7 +254,10 @@ def _steers_the_library(name: str) -> bool:
 
 
 def _age(row: Listed) -> float:
-    return -row.modified.timestamp() if row.modified is not None else 0.0
+    try:
+        return -row.modified.timestamp() if row.modified is not None else 0.0
+    except (OverflowError, ValueError):  # a year that the system's clock does not know
+        return 0.0
 
 
 def _authorization(url: str, basic: str | None) -> dict[str, str]:

@@ -18,6 +18,7 @@ from chatcli.client import address
 from chatcli.errors import ServerError
 
 PATIENCE = 10.0  # seconds until the demo engine must have said its URL
+_LONGEST = 1 << 16  # characters of what it prints that are looked at
 GRACE = 2.0  # seconds to end when asked, before it is asked less politely
 
 
@@ -119,9 +120,9 @@ class DemoEngine:
         """Take the first line, then keep the pipe empty until it ends."""
         assert self._child.stdout is not None
         with self._child.stdout as stdout:
-            self._first_line = stdout.readline().strip()
+            self._first_line = stdout.readline(_LONGEST).strip()
             self._spoke.set()
-            for _ in stdout:
+            while stdout.read(_LONGEST):
                 pass
 
     def _close_stdin(self) -> None:
@@ -132,7 +133,7 @@ class DemoEngine:
         """The end of what it wrote to stderr, where a traceback says what went wrong."""
         if self._errors.closed:
             return ""
-        self._errors.seek(0)
+        self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - _LONGEST))
         lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
         return "\n".join(lines[-5:])
 

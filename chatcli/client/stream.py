@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
+from time import monotonic
 from typing import Any
 
+from chatcli.client.relay import TICK
 from chatcli.client.thinking import untagged
 from chatcli.conversation.events import Done, Event, Text, Thinking, Tick, ToolCall
 from chatcli.conversation.message import ToolUse
@@ -13,6 +15,8 @@ from chatcli.conversation.usage import Usage
 from chatcli.errors import BadReply, ServerError, StreamBroken
 
 Chunk = Mapping[str, Any]
+
+LONGEST = 64 * 1000**2  # characters of a reply: all of them are kept; the longest windows hold a tenth of it
 
 
 def events(chunks: Generator[Chunk | None, None, None]) -> Generator[Event, None, None]:
@@ -24,12 +28,19 @@ def events(chunks: Generator[Chunk | None, None, None]) -> Generator[Event, None
 
 
 def _events(chunks: Generator[Chunk | None, None, None]) -> Generator[Event, None, None]:
+    size = 0
     with closing(chunks):
         for chunk in chunks:
             if chunk is None:
                 yield Tick()
                 continue
-            yield from _said(chunk)
+            for event in _said(chunk):
+                size += _size(event)
+                if size > LONGEST:
+                    raise StreamBroken(
+                        f"The reply is longer than {LONGEST / 1e6:.0f} MB.", "What had come is kept."
+                    )
+                yield event
             if chunk.get("done") is True:
                 _let_it_end(chunks)
                 chunks.close()
@@ -38,11 +49,18 @@ def _events(chunks: Generator[Chunk | None, None, None]) -> Generator[Event, Non
     raise StreamBroken("The reply broke off before its end.", "/continue goes on from there, /retry asks again.")
 
 
+def _size(event: Event) -> int:
+    if isinstance(event, Text | Thinking):
+        return len(event.text)
+    return len(str(event))
+
+
 def _let_it_end(chunks: Iterable[object]) -> None:
     """Read on to the end of the stream, for a tick at most, so that the server sees no broken connection."""
+    until = monotonic() + TICK
     with suppress(ServerError):
         for more in chunks:
-            if more is None:
+            if more is None or monotonic() > until:
                 return
 
 

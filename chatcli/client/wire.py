@@ -8,20 +8,22 @@ inside a reply, loses why a connection failed, and stumbles over an error body t
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import httpx
 import ollama
 
-from chatcli.client import address, failures
+from chatcli.client import address, failures, unpack
 from chatcli.client.network import CONNECT, cause, connection, is_close
 from chatcli.client.relay import Cut
 from chatcli.errors import BadValue, ChatcliError
 
 ANSWER = 30.0  # seconds of silence allowed where no model has to be loaded
 MOST_OF_AN_ERROR = 64 * 1024  # bytes
+LARGEST = 64 * 1000**2  # bytes of an answer as a whole, packed or unpacked
+LARGEST_VOCABULARY = 256 * 1000**2  # bytes of /api/show with all of a model's tokens
 LONGEST_LINE = 8 * 1024 * 1024  # bytes
 
 
@@ -31,7 +33,7 @@ class Wire(ollama.Client):
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
         self.url = url
         # Without an Authorization the library would take OLLAMA_API_KEY, whatever the host.
-        given = {"authorization": "none", **headers}
+        given = {"authorization": "none", "accept-encoding": unpack.ASKED, **headers}
         try:
             super().__init__(host=url, headers=given, follow_redirects=False, **connection(url))
         except (httpx.InvalidURL, UnicodeError) as error:
@@ -52,19 +54,42 @@ class Wire(ollama.Client):
     ) -> Generator[dict[str, Any], None, None]:
         """Post `body`; the JSON objects of the answer, one for each line. No limit on the time between them."""
         with self._exchange("POST", path, body, cut, model, patience=None) as response:
-            for line, whole in _split(response, self.url):
+            for line, whole in _split(unpack.pieces(response), self.url):
                 yield self._object(line, whole, model)
 
     def answer(
-        self, method: str, path: str, body: Mapping[str, Any] | None, cut: Cut, model: str
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        cut: Cut,
+        model: str,
+        large: bool = False,
     ) -> dict[str, Any]:
         """The JSON object that the answer is as a whole."""
-        return self._object(self.body(method, path, body, cut, model), True, model)
+        try:
+            return self._object(self.body(method, path, body, cut, model, large), True, model)
+        except MemoryError:
+            raise self._no_memory() from None
 
-    def body(self, method: str, path: str, body: Mapping[str, Any] | None, cut: Cut, model: str) -> bytes:
-        """The answer as it came, unread."""
+    def body(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        cut: Cut,
+        model: str,
+        large: bool = False,
+    ) -> bytes:
+        """The answer as it came, unread; `large`: it may be as large as a vocabulary."""
+        most = LARGEST_VOCABULARY if large else LARGEST
         with self._exchange(method, path, body, cut, model, patience=ANSWER) as response:
-            return response.read()
+            came = bytearray()
+            for piece in unpack.pieces(response):
+                came += piece
+                if max(len(came), response.num_bytes_downloaded) > most:
+                    raise failures.not_ollama(self.url, f"it answers {path} with more than {most / 1e6:.0f} MB")
+            return bytes(came)
 
     def shut(self) -> None:
         self._client.close()
@@ -87,8 +112,10 @@ class Wire(ollama.Client):
                     raise failures.translated(self._refusal(response, model))
                 begun = True
                 yield response
-        except httpx.DecodingError as error:
-            raise failures.not_ollama(self.url, f"its compression is broken ({error})") from error
+        except unpack.BadPacking as error:
+            raise failures.not_ollama(self.url, f"its compression is wrong, what it sends {error}") from None
+        except MemoryError:
+            raise self._no_memory() from None
         except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
             raise self._network_failure(error, begun) from error
 
@@ -106,12 +133,16 @@ class Wire(ollama.Client):
             raise failures.translated(refusal)
         return found
 
+    def _no_memory(self) -> ChatcliError:
+        return failures.not_ollama(self.url, "it sent more than there is memory for")
+
     def _refusal(self, response: httpx.Response, model: str) -> failures.Refusal:
         body = b""
-        for piece in response.iter_bytes():
-            body += piece
-            if len(body) > MOST_OF_AN_ERROR:
-                break
+        with suppress(unpack.BadPacking):
+            for piece in unpack.pieces(response):
+                body += piece
+                if max(len(body), response.num_bytes_downloaded) > MOST_OF_AN_ERROR:
+                    break
         text = body[:MOST_OF_AN_ERROR].decode("utf-8", "replace")
         location = response.headers.get("location", "")
         return failures.Refusal(response.status_code, text, address.shown(self.url), model, location)
@@ -124,16 +155,20 @@ class Wire(ollama.Client):
         return failures.unreachable(self.url, cause(error))
 
 
-def _split(response: httpx.Response, url: str) -> Iterator[tuple[bytes, bool]]:
+def _split(pieces: Iterable[bytes], url: str) -> Iterator[tuple[bytes, bool]]:
     """The lines, blank ones left out, and whether each was whole: the last may lack its end."""
-    rest = b""
-    for piece in response.iter_bytes():
-        *lines, rest = (rest + piece).split(b"\n")
-        yield from ((line, True) for line in lines if line.strip())
+    rest = bytearray()
+    for piece in pieces:
+        *lines, last = piece.split(b"\n")
+        for line in lines:
+            whole, rest = bytes(rest + line), bytearray()
+            if whole.strip():
+                yield whole, True
+        rest += last
         if len(rest) > LONGEST_LINE:
             raise failures.not_ollama(url, "it sent a line without end")
     if rest.strip():
-        yield rest, False
+        yield bytes(rest), False
 
 
 def _start(line: bytes) -> str:

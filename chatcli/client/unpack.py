@@ -1,0 +1,44 @@
+"""The body of an answer, unpacked a small piece at a time: of what is packed tight, a little can become very much.
+
+httpx unpacks whatever comes at once, in whatever way the server chose. Here the size can be looked at between two
+pieces, and nothing is unpacked but what was asked for.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import httpx
+
+ASKED = "gzip"  # for the header Accept-Encoding
+_PIECE = 1 << 16  # bytes unpacked at once
+
+
+class BadPacking(Exception):
+    """Says what is wrong, as a clause: "arrives damaged"."""
+
+
+def pieces(response: httpx.Response) -> Iterator[bytes]:
+    """Some may be empty: a server can send for ever what unpacks to nothing. Raises BadPacking."""
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding == "identity":
+        yield from response.iter_raw()
+        return
+    if encoding not in {"gzip", "x-gzip", "deflate"}:
+        raise BadPacking(f"comes packed in a way that was not asked for ({encoding[:40]})")
+    unpack = zlib.decompressobj(47)
+    try:
+        for piece in response.iter_raw():
+            while piece:
+                yield unpack.decompress(piece, _PIECE)
+                piece = unpack.unconsumed_tail  # noqa: PLW2901
+            if unpack.eof:
+                return  # zlib would gather all that follows the end
+        yield unpack.flush()
+    except zlib.error as error:
+        raise BadPacking(f"arrives damaged ({error})") from None
+    if not unpack.eof:
+        raise BadPacking("arrives cut off")
