@@ -10,13 +10,16 @@ from types import TracebackType
 
 from chatcli.attaching import attached
 from chatcli.build import Wishes, build, close, new_conversation
+from chatcli.conversation.endings import ending_of
 from chatcli.conversation.events import Text
 from chatcli.conversation.message import Message
-from chatcli.errors import BadReply, UserError
+from chatcli.conversation.tree import Node
+from chatcli.errors import NoText, UserError
 from chatcli.named import path_of
 from chatcli.paths import write_private
 from chatcli.prompt.attachments import read_image
 from chatcli.session import Session
+from chatcli.shellwise import in_python
 from chatcli.turn import answered, ask, stream
 
 
@@ -60,22 +63,33 @@ class Chat:
     def send(self, text: str, images: Sequence[str | Path] = (), files: Sequence[str | Path] = ()) -> str:
         """Say `text`, with these picture files and texts, and get the whole reply. `files` are what /file takes:
         paths, patterns, addresses.
+
+        Raises NoText, a BadReply, for a reply that ends before its text begins: `limit` names the setting that
+        ended it, `thinking` is what the model thought. That is kept as the last of `messages`, and the next `send`
+        goes on from there. A reply with nothing in it at all is not kept, and its question is no longer asked.
         """
         return "".join(self.stream(text, images, files))
 
     def stream(
         self, text: str, images: Sequence[str | Path] = (), files: Sequence[str | Path] = ()
     ) -> Iterator[str]:
-        """The reply in pieces, as it is made. Closing the iterator stops it; what came is kept."""
+        """The reply in pieces, as it is made. Closing the iterator stops it; what came is kept. Raises NoText as
+        `send` does.
+        """
         given = (*(read_image(str(image)) for image in images), *attached(map(str, files)))
         question = ask(self._session, text, given)
-        with closing(stream(self._session, question)) as events:
-            for event in events:
-                if isinstance(event, Text):
-                    yield event.text
+        try:
+            with closing(stream(self._session, question)) as events:
+                for event in events:
+                    if isinstance(event, Text):
+                        yield event.text
+        except NoText as error:
+            error.hint = in_python(error.hint)
+            raise
         self._warn()
-        if answered(self._session, question) is None:
-            raise BadReply("The model's reply had no text.", "Ask again, or try another model.")
+        reply = answered(self._session, question)
+        if reply is not None and not reply.message.has_text:
+            raise _no_text(reply)
 
     def clear(self) -> None:
         """Begin a new conversation with the same settings."""
@@ -127,3 +141,9 @@ class Chat:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _no_text(reply: Node) -> NoText:
+    ended = ending_of(reply)
+    assert ended is not None, "a reply that has no text says why"
+    return NoText(ended.what, in_python(ended.remedy), thinking=reply.message.thinking, limit=ended.limit or "")

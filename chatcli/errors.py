@@ -14,6 +14,7 @@ ChatcliError
 │   ├── Unreachable
 │   ├── StreamBroken     the reply broke off; carries nothing, the text so far is with whoever collects it
 │   └── BadReply         what came back is not Ollama's protocol
+│       └── NoText       the reply has ended without text; what the model thought is kept
 ├── ModelError           this model cannot do it
 │   ├── Missing
 │   ├── CannotThink
@@ -98,6 +99,17 @@ class StreamBroken(ServerError):
 
 class BadReply(ServerError):
     pass
+
+
+class NoText(BadReply):
+    """`thinking` is what the model thought. `limit` is the setting that ended the reply (num_predict or num_ctx),
+    "other" for a limit that is no setting, "" where the model ended it by itself.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, thinking: str = "", limit: str = "") -> None:
+        super().__init__(message, hint)
+        self.thinking = thinking
+        self.limit = limit
 
 
 class ModelError(ChatcliError):

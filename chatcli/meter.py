@@ -40,7 +40,7 @@ def spoken(session: Session) -> Count:
             return total(
                 (Count(usage.prompt_tokens or 0, exact=True), Count(usage.reply_tokens or 0, exact=True), *since)
             )
-        since.append(session.counter.count(node.message))
+        since.append(session.counter.count(node.message.without_thinking))
         if len(since) > LOOKED_AT:
             break
     return total(since)

@@ -15,7 +15,7 @@ from chatcli.commands.outcome import Choose
 from chatcli.conversation.events import Event
 from chatcli.conversation.message import Attachment
 from chatcli.conversation.tree import Node
-from chatcli.errors import Ambiguous, BadReply, StoreError, UserError
+from chatcli.errors import Ambiguous, StoreError, UserError
 from chatcli.interrupt import Interrupt
 from chatcli.keeping import mending
 from chatcli.named import working_directory
@@ -31,6 +31,8 @@ from chatcli.turn import answer, answered, ask
 from chatcli.unwanted import UNWANTED
 
 INTERRUPTED = 130
+# The reply has ended and is kept, but there is no answer in it: only what the model thought, or a call of a tool.
+NO_TEXT = 1
 
 
 def run(
@@ -92,11 +94,10 @@ def _ask(session: Session, question: Node, as_json: bool) -> int:
             sys.stdout.write(_printable(json.dumps(account(session, reply), ensure_ascii=False)) + "\n")
     if interrupt.asked:
         return INTERRUPTED
-    if reply is None:
-        raise BadReply("The model's reply had no text.", "Ask again, or try another model.")
+    assert reply is not None, "what nothing comes of is an error"
     for note in (*after_reply(reply, settings[table.VERBOSE]), *about_counting(session.counter.notice())):
         screen.show(replace(note, text=in_the_shell(note.text)))
-    return 0
+    return 0 if reply.message.has_text else NO_TEXT
 
 
 def account(session: Session, reply: Node) -> dict[str, Any]:
@@ -105,10 +106,12 @@ def account(session: Session, reply: Node) -> dict[str, Any]:
     if turn is None:
         raise TypeError("a reply has its turn")
     usage = turn.usage
+    calls = [{"name": use.name, "arguments": dict(use.arguments)} for use in reply.message.tool_uses]
     return {
         "model": turn.model,
         "content": reply.message.text,
         "thinking": reply.message.thinking,
+        **({"tool_calls": [{"function": call} for call in calls]} if calls else {}),
         "done_reason": turn.done_reason or str(reply.ended),
         "planned_tokens": turn.planned.tokens,
         "planned_exact": turn.planned.exact,

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from chatcli.conversation.tree import Ended, Node
+from chatcli.conversation.endings import ending_of
+from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import Turn, Usage, in_tokens
 from chatcli.render.views import Note
 
 
 def after_reply(node: Node, verbose: bool) -> list[Note]:
     notes = []
-    if node.ended is Ended.STOPPED:
-        notes.append(Note("Stopped. /continue goes on from there.", "quiet"))
-    if node.ended is Ended.BROKEN:
-        notes.append(Note("What came is kept. /continue goes on from there.", "quiet"))
-    if node.ended is Ended.LENGTH and node.turn is not None:
-        notes.append(Note(why_it_ended(node.turn), "warning"))
+    ended = ending_of(node)
+    if ended is not None:
+        notes.append(Note(str(ended), "quiet" if ended.calm else "warning"))
     if node.turn is not None and _saw_less(node.turn):
         notes.append(Note(what_it_saw(node.turn), "warning"))
     if verbose and node.turn is not None:
@@ -44,17 +42,6 @@ def _saw_less(turn: Turn) -> bool:
     window = turn.options.get("num_ctx") or 0
     doubtful = turn.planned.tokens >= 0.7 * window  # an estimate raised by a refusal, say
     return not doubtful and turn.usage.prompt_tokens < 0.5 * turn.planned.tokens - 16
-
-
-def why_it_ended(turn: Turn) -> str:
-    """For done_reason "length": which limit it was, and how to move it."""
-    limit = turn.options.get("num_predict")
-    if limit is not None and limit >= 0 and (turn.usage.reply_tokens or 0) >= limit:
-        return f"The reply was ended by num_predict ({in_tokens(limit)}). /continue goes on from there."
-    return (
-        f"The reply filled the context window ({turn.options.get('num_ctx', '?')} tokens) and ended there. "
-        "/continue goes on from there; /set reserve keeps more room for replies."
-    )
 
 
 def figures(turn: Turn) -> str:

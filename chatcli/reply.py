@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chatcli.conversation.events import Done, Event, Text, Thinking, ToolCall
 from chatcli.conversation.message import Message, Role, ToolUse
@@ -18,12 +18,12 @@ SAVE_EVERY = 0.8
 
 @dataclass(slots=True)
 class Reply:
-    """What has come of a reply so far, after `prefix`, the text of a reply that it goes on from. `save` is called
-    with text and thinking every now and then.
+    """What has come of a reply so far, after `onward`, a reply that it goes on from. `save` is called with text
+    and thinking every now and then.
     """
 
     save: Callable[[str, str], None]
-    prefix: str = ""
+    onward: Message = Message.assistant("")
     texts: list[str] = field(default_factory=list)
     thoughts: list[str] = field(default_factory=list)
     tool_uses: list[ToolUse] = field(default_factory=list)
@@ -48,20 +48,29 @@ class Reply:
             self.first_token = now - self.began
         if self.started and now - self.saved >= SAVE_EVERY:
             with suppress(StoreError):  # a full disk or a long lock is told at the end, when it still matters
-                self.save(self.text, "".join(self.thoughts))
+                message = self.message
+                self.save(message.text, message.thinking)
             self.saved = now
-
-    @property
-    def text(self) -> str:
-        return self.prefix + "".join(self.texts)
 
     @property
     def started(self) -> bool:
         return bool(self.texts or self.thoughts or self.tool_uses)
 
     @property
+    def new(self) -> Message:
+        """What has come, without what it goes on from."""
+        texts, thoughts = "".join(self.texts), "".join(self.thoughts)
+        return Message(Role.ASSISTANT, texts, thoughts, tool_uses=tuple(self.tool_uses))
+
+    @property
     def message(self) -> Message:
-        return Message(Role.ASSISTANT, self.text, thinking="".join(self.thoughts), tool_uses=tuple(self.tool_uses))
+        before, new = self.onward, self.new
+        return replace(
+            new,
+            text=before.text + new.text,
+            thinking=before.thinking + new.thinking,
+            tool_uses=before.tool_uses + new.tool_uses,
+        )
 
     @property
     def ended(self) -> Ended:

@@ -1,4 +1,6 @@
-"""What chatcli says at its prompt, as it is said in the shell: there, `/set num_ctx` is a flag."""
+"""What chatcli says at its prompt, as it is said elsewhere: in the shell `/set num_ctx` is a flag, in Python an
+argument of Chat.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +24,8 @@ _SAYINGS = (
     ("with /image", "with --image"),
     ("with /set, or take it back with /unset", "or leave it out"),
 )
+_VALUE = re.compile(rf"/set ({'|'.join(_NAMES)})\b(?: (on|off|-?\d+)\b)?")
+_IN_PYTHON = ((" with /retry", ""), ("; /continue goes on from there", ""))
 
 
 def in_the_shell(text: str) -> str:
@@ -29,6 +33,13 @@ def in_the_shell(text: str) -> str:
     for here, there in _SAYINGS:
         text = text.replace(here, there)
     return _SET.sub(lambda found: _flag(found[1], found[2] or ""), text)
+
+
+def in_python(text: str) -> str:
+    """`text` for who writes a program with Chat."""
+    for here, there in _IN_PYTHON:
+        text = text.replace(here, there)
+    return _VALUE.sub(lambda found: f'{found[1]}="{found[2]}"' if found[2] else found[1], text)
 
 
 def error_in_the_shell(error: ChatcliError) -> ChatcliError:

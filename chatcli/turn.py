@@ -14,13 +14,14 @@ from chatcli.attaching import each_once
 from chatcli.background import waiting
 from chatcli.build import forget_model, keep_settings
 from chatcli.client.request import Request, check
+from chatcli.conversation.endings import ending
 from chatcli.conversation.events import Done, Event, Tick
 from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.plan import Plan
 from chatcli.conversation.state import State
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import NOTHING, Turn
-from chatcli.errors import ContextTooLong, Damaged, Gone, NoRoom, ReadOnly
+from chatcli.errors import ContextTooLong, Damaged, Gone, NoRoom, NoText, ReadOnly
 from chatcli.keeping import go_on, still_there
 from chatcli.planning import plan_next, request_for, settled
 from chatcli.reply import Reply
@@ -54,15 +55,16 @@ def answer(
     onward: Node | None = None,
     model: str = "",
 ) -> Node | None:
-    """Get the reply to `question` and hand each event to `feed`; the reply's node.
+    """Get the reply to `question` and hand each event to `feed`; the reply's node. It may have no text, but only
+    what the model thought: conversation/endings.py says why.
 
     `question` is the tip of the conversation, or `onward` is: a reply to it that is to be continued; what comes is
-    then kept as a new reply that begins with that one's text.
+    then kept as a new reply that begins with what that one has.
 
-    None when no text came at all: then the question is off the path (the tip is its parent) but still in the
-    tree. The same holds when an error is raised before any text; after some text, the partial reply is kept
-    and the error raised all the same. `stopped` is asked between events, ten times a second at least. `model`:
-    whom to ask this once, instead of the model in use.
+    None when it was stopped before anything came: then the question is off the path (the tip is its parent) but
+    still in the tree. The same holds when an error is raised before anything came, NoText for a reply that is
+    empty; later, the partial reply is kept and the error raised all the same. `stopped` is asked between events,
+    ten times a second at least. `model`: whom to ask this once, instead of the model in use.
     """
     with _asking(session, model), closing(stream(session, question, onward)) as events:
         for event in events:
@@ -83,7 +85,7 @@ def answered(session: Session, question: Node) -> Node | None:
 def stream(session: Session, question: Node, onward: Node | None = None) -> Generator[Event]:
     """The events of the reply to `question`. Whatever came of it is kept, however it ends: closing stops it."""
     draft = session.store.begin_reply(session.conversation, question)
-    reply = Reply(save=draft.save, prefix=onward.message.text if onward is not None else "")
+    reply = Reply(save=draft.save, onward=onward.message if onward is not None else Message.assistant(""))
     outcome = [session.conversation.state]
     try:
         for event in _listen(session, question, outcome):
@@ -94,7 +96,7 @@ def stream(session: Session, question: Node, onward: Node | None = None) -> Gene
         raise
     finally:
         _keep_reply(session, draft, reply, outcome[0])
-        if not "".join(reply.texts).strip():
+        if reply.new.is_empty:
             _step_back(session, question, onward)
     if reply.done is not None and session.plan is not None:
         session.counter.learn(session.plan, reply.done.usage, reply.message if onward is None else None)
@@ -102,6 +104,8 @@ def stream(session: Session, question: Node, onward: Node | None = None) -> Gene
             _settle(session)
         except (Damaged, Gone) as error:
             go_on(session, error)
+    if reply.done is not None and reply.new.is_empty:
+        raise _no_text(session, reply, onward)
 
 
 @contextmanager
@@ -193,10 +197,17 @@ def _keep_reply(session: Session, draft: Draft, reply: Reply, state: State) -> N
 
 
 def _step_back(session: Session, question: Node, onward: Node | None) -> None:
-    """No text came: a question without a reply is not on the path, and a reply to go on from stays as it was."""
+    """Nothing came: a question without a reply is not on the path, and a reply to go on from stays as it was."""
     tip = onward.id if onward is not None else question.parent
     if session.conversation.tip != tip:
         session.store.go_to(session.conversation, tip)
+
+
+def _no_text(session: Session, reply: Reply, onward: Node | None) -> NoText:
+    """Why there is nothing in a reply that has ended."""
+    ended = ending(reply.new, reply.ended, _provenance(session, reply), onward is not None)
+    assert ended is not None
+    return NoText(ended.what, ended.remedy, limit=ended.limit or "")
 
 
 def _check_sight(session: Session, message: Message) -> None:

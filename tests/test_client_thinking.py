@@ -95,6 +95,12 @@ def test_a_tag_that_is_never_ended_costs_no_reply() -> None:
     assert thinking
 
 
+@pytest.mark.parametrize("behind", ["\n", "", "\n\n"])
+@given(cuts=st.lists(st.integers(0, 40), max_size=20))
+def test_a_model_that_ends_in_its_thinking_has_only_thought(behind: str, cuts: list[int]) -> None:
+    assert joined(read(*in_pieces(f"<think>{behind}Let me see. 1 <", cuts), END)) == ("Let me see. 1 <", "")
+
+
 def test_what_is_held_back_comes_before_an_error() -> None:
     def breaking() -> Generator[Event, None, None]:
         yield Text("<thi")

@@ -128,6 +128,22 @@ def test_what_is_certain_is_what_the_server_writes(name: str) -> None:
         assert certain or not simple
 
 
+@pytest.mark.parametrize("earlier", [[], [Message.user("Hi"), Message.assistant("Yes?")]])
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_reply_without_text_is_known_as_written_at_the_end_and_before_a_question(
+    name: str, earlier: list[Message]
+) -> None:
+    write = WRITERS[name]
+    template = learn(write)
+    assert template is not None
+    asked = [*earlier, Message.user("Why?")]
+    for end in ([Message.assistant("", "hm, well")], [Message.assistant(""), Message.user("And?")]):
+        assert (text_of(template, [*asked, *end]), template.write([*asked, *end])[1]) == (
+            write([*asked, *end]),
+            True,
+        )
+
+
 def test_a_server_that_renders_nothing_gives_no_template() -> None:
     assert learn(lambda _: None) is None
 

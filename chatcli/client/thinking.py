@@ -15,8 +15,9 @@ def untagged(events: Generator[Event, None, None]) -> Generator[Event, None, Non
     """The same events, but a reply that begins with such a tag is Thinking up to its end, and Text from there.
 
     A tag anywhere else is text, and so is any tag once the server has sent thinking by itself: it knows the
-    template then. Where a reply is over and its tag was never ended, all of it comes as Text too: it may only have
-    been about such tags, and no reply is lost. Closing this closes `events`.
+    template then. A tag that is never ended is thinking to the end: the model did not come to its answer. Only
+    where the tag has a blank behind it, as a word in a sentence has, and the reply is over, all of it comes as
+    Text too: it may have been about such tags. Closing this closes `events`.
     """
     tags = _Tags()
     with closing(events):
@@ -34,6 +35,7 @@ class _Tags:
     def __init__(self) -> None:
         self._held = ""
         self._end = ""  # the tag that ends the thinking which is going on
+        self._behind = ""  # the character behind the tag that began it
         self._thoughts: list[str] = []
         self._read = self._first
 
@@ -43,9 +45,9 @@ class _Tags:
         elif isinstance(event, Tick):
             yield event
         else:
-            never_ended = self._end
+            is_sentence = self._end and self._behind == " "
             yield from self.rest()
-            if never_ended and isinstance(event, Done) and event.reason == "stop":
+            if is_sentence and isinstance(event, Done) and event.reason == "stop":
                 yield Text("".join(self._thoughts))
             yield event
 
@@ -70,6 +72,7 @@ class _Tags:
             yield from self.rest()
 
     def _thought(self, text: str) -> Iterator[Event]:
+        self._behind = self._behind or (self._held + text)[:1]
         thought, end, after = (self._held + text).partition(self._end)
         size = 0 if end else _begun(thought, self._end)
         said, self._held = thought[: len(thought) - size], thought[len(thought) - size :]

@@ -254,10 +254,12 @@ def _places(session: Session) -> Listing | Note:
 
 def _difference(one: Node, number: int, other: Node, other_number: int) -> Document | Note:
     names = [
-        f"reply {at}" + (f" ({node.turn.model})" if node.turn else "")
+        f"reply {at}"
+        + (f" ({node.turn.model})" if node.turn else "")
+        + (", only thinking" if node.message.source != node.message.text else "")
         for at, node in ((number, one), (other_number, other))
     ]
-    before, after = (_sentences(node.message.text) for node in (one, other))
+    before, after = (_sentences(node.message.source) for node in (one, other))
     lines = list(difflib.unified_diff(before, after, names[0], names[1], lineterm=""))
     if not lines:
         return Note(f"{names[0]} and {names[1]} say the same.", "quiet")

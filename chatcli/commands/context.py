@@ -114,9 +114,9 @@ def _why(session: Session, plan: Plan, number: int) -> Note:
         raise NotFound(
             f"There is no message {number} in this conversation.", "/context lists them with their numbers."
         )
-    begin = " ".join(node.message.text.split())[:60]
+    begin = node.message.brief[:60]
     reason = f": {part.why}" if part.why and part.fate is not Fate.SUMMARISED else ""
-    cost = session.counter.count(node.message)
+    cost = session.counter.count(node.message.without_thinking)
     said = f"Message {number} ({node.message.role}, {in_tokens(cost)}, «{begin}») is {_FATES[part.fate]}{reason}."
     last = session.plan.parts if session.plan is not None else ()
     quoted = next((each for each in last if each.fate is Fate.RECALLED and each.first == number), None)
@@ -153,8 +153,8 @@ def _cost_of(session: Session, first: int, last: int) -> Count:
     if last - first < COUNTED:
         ids = store.read(places.ids_between, conversation.id, conversation.tip, first, last)
         found = store.on_path(conversation, conversation.tip, ids)
-        return total(session.counter.count(node.message) for node in found)
+        return total(session.counter.count(node.message.without_thinking) for node in found)
     letters = store.read(places.letters_between, conversation.id, conversation.tip, first, last)
-    known = [node.message for node in islice(conversation.back(), COUNTED // 4)]
+    known = [node.message.without_thinking for node in islice(conversation.back(), COUNTED // 4)]
     rate = total(map(session.counter.count, known)).tokens / max(1, sum(len(each.text) for each in known))
     return Count(round(letters * rate))

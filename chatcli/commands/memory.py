@@ -170,9 +170,7 @@ def _marked(session: Session, marked: frozenset[int], word: str) -> Outcome:
     nodes = session.store.on_path(session.conversation, tip, marked) if tip is not None else []
     if not nodes:
         return Show.of(Note(f"No message is {word}.", "quiet"))
-    rows = tuple(
-        (str(node.number), str(node.message.role), " ".join(node.message.text.split())[:80]) for node in nodes
-    )
+    rows = tuple((str(node.number), str(node.message.role), node.message.brief[:80]) for node in nodes)
     return Show.of(Listing(("message", "role", "text"), rows, title=word))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from chatcli.build import open_conversation
 from chatcli.commands.outcome import Opened, Outcome
 from chatcli.commands.tree import BEFORE, cut, standing
+from chatcli.conversation.endings import ending_of
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.errors import NotFound
@@ -46,7 +47,9 @@ def opened(session: Session, refused: Sequence[str] = ()) -> Opened:
     last, notes = session.conversation.last, []
     if session.conversation.unanswered is not None:
         notes.append("This question waits for a reply: /retry asks it. What you say now takes its place.")
-    if last is not None and last.ended in _UNFINISHED:
+    if last is not None and last.message.role is Role.ASSISTANT and not last.message.has_text:
+        notes.append(_without_text(last))
+    elif last is not None and last.ended in _UNFINISHED:
         notes.append(f"This reply {_UNFINISHED[last.ended]}: /continue goes on from there, /retry asks again.")
     if refused:
         notes.append(f"Settings not taken up: {', '.join(refused)}.")
@@ -58,6 +61,16 @@ _UNFINISHED = {
     Ended.BROKEN: "broke off",
     Ended.INTERRUPTED: "was interrupted when chatcli ended",
 }
+
+
+def _without_text(reply: Node) -> str:
+    """Of a reply that has no answer in it: what ended it, and what can be done."""
+    if reply.ended in _UNFINISHED:
+        return (
+            f"This reply {_UNFINISHED[reply.ended]}, before its answer: /continue goes on from there, "
+            "/retry asks again."
+        )
+    return str(ending_of(reply) or "")
 
 
 def waiting_question(session: Session, conversation: Conversation) -> Node | None:

@@ -24,11 +24,15 @@ def copy(
 ) -> Outcome:
     """Copy the last reply to the clipboard, as it was written; `/copy --code` its last code block.
 
-    `/copy --code 2` copies the second code block, `/copy 7` message 7.
+    `/copy --code 2` copies the second code block, `/copy 7` message 7. Of a reply without text it is the thinking.
     """
     if not code:
-        return Copy(_reply(session, number).message.text, f"message {number}" if number else "the last reply")
-    blocks = code_blocks(_reply(session, 0).message.text)
+        message = _reply(session, number).message
+        of = "the thinking in " if message.source != message.text else ""
+        if not message.source:
+            raise NotFound("There is no text in it to copy.", "/copy NUMBER copies another message.")
+        return Copy(message.source, of + (f"message {number}" if number else "the last reply"))
+    blocks = code_blocks(_reply(session, 0).message.source)
     if not blocks:
         raise NotFound("There is no code block in the last reply.", "/copy copies all of it.")
     if not 0 <= number <= len(blocks):
@@ -38,8 +42,8 @@ def copy(
 
 @command("raw")
 def raw(session: Session, number: Annotated[int, Arg("the number of a message")] = 0) -> Outcome:
-    """Show the source of a reply: the Markdown as the model wrote it."""
-    return Show.of(Source(_reply(session, number).message.text))
+    """Show the source of a reply: the Markdown as the model wrote it; its thinking where it has no text."""
+    return Show.of(Source(_reply(session, number).message.source))
 
 
 def _reply(session: Session, number: int) -> Node:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from chatcli.commands.outcome import Outcome, Show
 from chatcli.commands.registry import command
-from chatcli.conversation.message import Role
+from chatcli.conversation.message import THOUGHT, Role
 from chatcli.conversation.tree import Ended
 from chatcli.conversation.usage import counted
 from chatcli.errors import UserError
@@ -118,7 +118,8 @@ def standing(twig: Twig) -> str:
     """Who said what, in brief."""
     who = twig.model or WHO[twig.role]
     ending = f" ({_ENDINGS[twig.ended]})" if twig.ended in _ENDINGS else ""
-    return f"{who}{ending}: {_MARKUP.sub('', twig.beginning).strip()}"
+    thought = f"({THOUGHT}) " if twig.is_thought else ""
+    return f"{who}{ending}: {thought}{_MARKUP.sub('', twig.beginning).strip()}"
 
 
 def _draw_row(

@@ -114,7 +114,7 @@ def _asked(question: Sequence[Node], system: int, budget: Budget, copies: Copies
     without them it does not.
     """
     for largest in (copies.largest, 0):
-        asked = replace(copies, largest=largest)
+        asked = replace(copies, largest=largest, goes_on=True)
         if system + sum(asked.cost(node.message).tokens for node in question) <= budget.most:
             return asked
     said = sum(asked.cost(node.message).tokens for node in question)

@@ -16,17 +16,19 @@ Counting = Callable[[Message], Count]
 class Copies:
     """How messages are copied for one request. `sees`: whether the model takes pictures; `largest`: how many
     tokens of attached text may be sent whole with its message. Both hold from request to request, so that a
-    message is sent the same way as long as it is sent.
+    message is sent the same way as long as it is sent. `goes_on`: for the end of a request alone, where a reply
+    that is to be continued may be nothing but thinking.
     """
 
     count: Counting
     sees: bool = True
     largest: int = 0
+    goes_on: bool = False
 
     def of(self, message: Message) -> Message:
         """Earlier thinking stays out: templates drop it, and it would be counted. Text files become text."""
-        if message.thinking:
-            message = replace(message, thinking="")
+        if message.has_text or not self.goes_on:
+            message = message.without_thinking
         if message.images and not self.sees:
             message = replace(
                 message, attachments=tuple(each for each in message.attachments if each.kind != "image")

@@ -35,7 +35,7 @@ def settle_cut(back: Iterable[Node], basis: Basis) -> State:
     if first in {0, len(stretch.nodes)}:
         return state  # one exchange alone has more: assembly sees whether it still fits beside the next question
     replies = [
-        basis.count(node.message).tokens
+        basis.count(node.message.without_thinking).tokens
         for node in stretch.nodes
         if node.message.role is Role.ASSISTANT and node.message.text
     ]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal
+
+# What stands for the text of a reply that has none, before its thinking.
+THOUGHT = "only thinking"
 
 
 class Role(StrEnum):
@@ -65,6 +68,32 @@ class Message:
     @classmethod
     def assistant(cls, text: str, thinking: str = "") -> Message:
         return cls(Role.ASSISTANT, text, thinking)
+
+    @property
+    def has_text(self) -> bool:
+        return bool(self.text.strip())
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing in it at all: no text, no thinking, no call, no file."""
+        return not (self.has_text or self.thinking.strip() or self.tool_uses or self.attachments)
+
+    @property
+    def source(self) -> str:
+        """What there is to read: the text; where there is none, what the model thought."""
+        return self.text if self.has_text or not self.thinking else self.thinking
+
+    @property
+    def without_thinking(self) -> Message:
+        return replace(self, thinking="") if self.thinking else self
+
+    @property
+    def brief(self) -> str:
+        """The same in one line, with a word on what it is where it is not the text."""
+        words = " ".join(self.source.split())
+        if self.has_text or self.is_empty or self.attachments:
+            return words
+        return f"({THOUGHT}) {words}" if words else f"(calls {', '.join(use.name for use in self.tool_uses)})"
 
     @property
     def images(self) -> tuple[Attachment, ...]:

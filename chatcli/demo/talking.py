@@ -76,15 +76,24 @@ def last(name: str, reason: str) -> dict[str, Any]:
 
 
 def _spoken(reply: Reply, turn: Turn, vocabulary: Vocabulary) -> Iterable[_Spoken]:
-    """The tokens of the reply; thoughts stand between tags that are spoken, and counted, but not sent."""
+    """The tokens of the reply; thoughts stand between tags that are spoken, and counted, but not sent. A stop text
+    ends the reply wherever it comes, in the thoughts too.
+    """
     if turn.thinks and reply.thinking:
+        thoughts = _before_stop(reply.thinking, turn.options.stop)
         yield from (("tag", token) for token in vocabulary.prompt("<think>\n"))
-        yield from (("thinking", token) for token in vocabulary.tokens(reply.thinking))
+        yield from (("thinking", token) for token in vocabulary.tokens(thoughts))
+        if thoughts != reply.thinking:
+            return
         yield from (("tag", token) for token in vocabulary.prompt("\n</think>\n\n"))
-    content = reply.content
-    for stop in turn.options.stop:
-        content = content.partition(stop)[0]
+    content = _before_stop(reply.content, turn.options.stop)
     yield from (("content", token) for token in vocabulary.tokens(content))
+
+
+def _before_stop(text: str, stops: Iterable[str]) -> str:
+    for stop in stops:
+        text = text.partition(stop)[0]
+    return text
 
 
 def _limit(turn: Turn) -> int | None:

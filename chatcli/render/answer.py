@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Protocol
 
 from chatcli.conversation.events import Done, Event, Text, Thinking, Tick, ToolCall
+from chatcli.conversation.message import ToolUse
 from chatcli.conversation.usage import Count, in_tokens
 from chatcli.render.sanitize import one_line
 from chatcli.render.uninterrupted import uninterrupted
@@ -59,7 +60,7 @@ class Answer:
                 self._page.tick()
             case ToolCall(use):
                 self._end_thinking()
-                self._page.note(one_line(f"calls {use.name} {json.dumps(dict(use.arguments), default=str)}"))
+                self._page.note(called(use))
             case Done():
                 self._end_thinking()
 
@@ -75,6 +76,10 @@ class Answer:
             self._thinking_since = None
             self._page.thought(f"thought for {_duration(seconds)}, {in_tokens(Count(self._thoughts))}")
             self._thoughts = 0
+
+
+def called(use: ToolUse) -> str:
+    return one_line(f"calls {use.name} {json.dumps(dict(use.arguments), default=str)}")
 
 
 def _duration(seconds: float) -> str:

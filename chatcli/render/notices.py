@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from chatcli.conversation.message import Attachment, Role
+from chatcli.conversation.message import THOUGHT, Attachment, Message, Role
 from chatcli.conversation.tree import Ended, Node
 from chatcli.errors import ChatcliError
+from chatcli.render.answer import called
 from chatcli.render.columns import Align, Row, fit
 from chatcli.render.lines import BLANK, Line, Span, to_line, wrap
 from chatcli.render.sanitize import clean, one_line
@@ -98,13 +99,24 @@ def _history(
             yield BLANK
         yield to_line([Span(_heading(node), palette["quiet"])])
         message = node.message
-        if message.role is Role.ASSISTANT:
+        if message.role is Role.ASSISTANT and not message.has_text:
+            yield from _without_text(message, palette, width)
+        elif message.role is Role.ASSISTANT:
             yield from _markdown(message.text, palette, width if rendered else None)
         else:
             yield from _text(message.text, "", width)
         for attachment in message.attachments:
             yield from _text(_described(attachment), palette["quiet"], width)
             yield from _pictures((attachment,), preview)
+
+
+def _without_text(message: Message, palette: Palette, width: int | None) -> Iterator[Line]:
+    """What there is of a reply that has no text: its thinking, in its own color, and the calls in it."""
+    if message.thinking:
+        yield from _text(f"({THOUGHT})", palette["quiet"], width)
+        yield from _text(message.thinking.strip("\n"), palette["thinking"], width)
+    for use in message.tool_uses:
+        yield from _text(called(use), palette["quiet"], width)
 
 
 def _pictures(attachments: tuple[Attachment, ...], preview: Preview) -> Iterator[Line]:

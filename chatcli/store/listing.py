@@ -29,7 +29,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Twig:
-    """A node of the tree in brief. `beginning`: the first line or so of its text; `model`: of a reply, or ""."""
+    """A node of the tree in brief. `beginning`: the first line or so of its text, or of its thinking where it has
+    no text (`is_thought`); `model`: of a reply, or "".
+    """
 
     id: int
     parent: int | None
@@ -39,6 +41,7 @@ class Twig:
     created: datetime
     beginning: str
     model: str
+    is_thought: bool = False
 
 
 @nonsense_is_damage()
@@ -71,15 +74,18 @@ def outline(connection: sqlite3.Connection, conversation: int) -> list[Twig]:
 # The columns of a Twig. (In SQLite a part of an empty BLOB is NULL.)
 TWIG = """nodes.id, parent, number, role, ended, created,
     coalesce(substr(CAST(text AS BLOB), 1, 400), x''),
+    coalesce(substr(CAST(thinking AS BLOB), 1, 400), x''),
     coalesce(json_extract(turn, '$.model'), '')"""
 
 
 def twig_of(row: Sequence[Any]) -> Twig:
-    node, parent, number, role, ended, created, beginning, model = row
+    node, parent, number, role, ended, created, text, thinking, model = row
+    begins, thought = (clean_title(each.decode(errors="replace")) for each in (text, thinking))
     return Twig(
         *(node, parent, number, Role(role), Ended(ended), unpack_time(created)),
-        clean_title(beginning.decode(errors="replace")),
+        begins or thought,
         model,
+        is_thought=bool(thought and not begins),
     )
 
 

@@ -108,6 +108,7 @@ class Counter:
 
     def count(self, message: Message) -> Count:
         """What `message` adds to a prompt: its text, its pictures, and the template's text around its role.
+        Thinking counts as far as the template shows it: whoever does not send it takes it off before.
 
         Attached text files are counted by whoever puts them into the text.
         """
@@ -156,8 +157,8 @@ class Counter:
             return
         sized = self._sized(plan.messages)
         raw = sum(sum(size.text) for _, size in sized)
-        if measured < raw // 2:
-            return
+        if measured < raw // 2 or any(message.thinking for message in plan.messages):
+            return  # whether the template shows that thinking is not known here
         self._ledger.settle(sized, measured - self._preset_tokens(plan))
         if reply is not None and usage.reply_tokens and not reply.thinking and not reply.tool_uses:
             self._ledger.charge(_key(reply), usage.reply_tokens + self._ledger.estimate(Size()))
@@ -194,9 +195,10 @@ class Counter:
     def _size(self, key: Hashable, message: Message) -> Size:
         def measure() -> Size:
             calls = "".join(f"{use.name} {dict(use.arguments)}" for use in message.tool_uses)
-            return Size(self._measure(message.text + calls).text, len(message.images))
+            said = message.thinking + message.text + calls
+            return Size(self._measure(said).text, len(message.images))
 
-        return self._sizes.get(key, len(message.text), measure)
+        return self._sizes.get(key, len(message.text) + len(message.thinking), measure)
 
     def _sized(self, messages: Sequence[Message]) -> list[tuple[Hashable, Size]]:
         keys = [_key(message) for message in messages]
@@ -233,4 +235,5 @@ class Counter:
 
 def _key(message: Message) -> Hashable:
     calls = tuple((use.name, repr(use.arguments)) for use in message.tool_uses)
-    return (message.role, message.text, tuple(image.digest for image in message.images), calls)
+    images = tuple(image.digest for image in message.images)
+    return (message.role, message.text, message.thinking, images, calls)

@@ -17,7 +17,7 @@ Render = Callable[[Sequence[Message]], str | None]
 # middle; U, e, E: the same as u, a, A, without a text.
 PROBES = (
     "u ua uA uau uaua uauA uauau uAuAu uauu uuaau uasu uasuau U uaU uAU Uau uaUau ueu ueuau uEu uEuau ueUau uaUeu "
-    "uuu au auauau Auau auuaauu eu euau"
+    "uuu au auauau Auau auuaauu eu euau uE uauE uA ue"
 )
 ABREAST = 12
 
@@ -124,7 +124,8 @@ def _read(messages: Sequence[Message], rendered: str) -> Iterator[tuple[list[str
     for kinds, message in gaps_of(messages, [message.text for message in messages], lead):
         gap = literals[at]
         while at < len(slots) and slots[at] != (message, "c"):
-            shown = {(0, "c"): SYSTEM if lead else "", (message, "t"): THINKING}.get(slots[at])
+            thinks = message if message is not None else len(messages) - 1
+            shown = {(0, "c"): SYSTEM if lead else "", (thinks, "t"): THINKING}.get(slots[at])
             if not shown:
                 return
             at += 1

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
 from chatcli.conversation.message import Attachment, Message, Role
 
-# Places in a gap where the template shows the system message, or the thinking of the reply that follows.
+# Places in a gap where the template shows the system message, or the thinking of the reply that follows (at the
+# end, of the last one, which has no text then).
 SYSTEM, THINKING = "\x00", "\x01"
 _SHOWN = re.compile(f"[{SYSTEM}{THINKING}]")
 _MARKS = str.maketrans("", "", "+!?")
@@ -56,7 +57,7 @@ class Template:
     def write(self, messages: Sequence[Message]) -> tuple[list[Piece], bool]:
         """The prompt of `messages`, and whether all of it is certain."""
         if self.forgets:
-            messages = [*(_without_thinking(message) for message in messages[:-1]), *messages[-1:]]
+            messages = [*(message.without_thinking for message in messages[:-1]), *messages[-1:]]
         texts = [STRIPS[self.strips.get(message.role, "")](message.text) for message in messages]
         lead = leading(messages)
         system = (self.joint or "\n\n").join(texts[:lead])
@@ -66,7 +67,7 @@ class Template:
         for kinds, at in gaps_of(messages, texts, lead, self.even, self.apart):
             gap, sure = self.gap(kinds)
             certain, times = certain and sure, times + gap.count(SYSTEM)
-            shown = {SYSTEM: system, THINKING: messages[at].thinking if at is not None else ""}
+            shown = {SYSTEM: system, THINKING: messages[at if at is not None else -1].thinking}
             pieces.append(Piece(_SHOWN.sub(lambda found, shown=shown: shown[found[0]], gap)))  # type: ignore[misc]
             if at is not None:
                 pieces.append(Piece(texts[at], messages[at].images))
@@ -139,10 +140,6 @@ def _last_question(messages: Sequence[Message]) -> range:
     end = next((at for at in range(len(messages), 0, -1) if messages[at - 1].role == Role.USER), 0)
     start = next((at for at in range(end, 0, -1) if messages[at - 1].role != Role.USER), 0)
     return range(start, end)
-
-
-def _without_thinking(message: Message) -> Message:
-    return replace(message, thinking="") if message.thinking else message
 
 
 def leading(messages: Sequence[Message]) -> int:

@@ -1,0 +1,138 @@
+"""How a reply came to its end, where that is worth a word: what happened, and what to do about it.
+
+It is worded as at chatcli's prompt; shellwise.py has the shell's spelling, and Python's. A reply is whatever the
+model has sent: text, or its thinking alone, or calls of tools. One without text is kept like any other; that there
+is no answer in it is said here, with what ended it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chatcli.conversation.message import Message
+from chatcli.conversation.tree import Ended, Node
+from chatcli.conversation.usage import Turn, in_tokens
+
+# Prompt and reply together come this near to the window where it was the window that ended the reply.
+_NEAR = 8
+
+
+class Limit(StrEnum):
+    """What ended a reply that did not end by itself."""
+
+    NUM_PREDICT = "num_predict"
+    WINDOW = "num_ctx"
+    OTHER = "other"  # the server's or the Modelfile's own
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """`what` happened and its `remedy`. `calm`: the person, or an error that was shown, has said it already."""
+
+    what: str
+    remedy: str
+    limit: Limit | None = None
+    calm: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.remedy}".strip()
+
+
+def ending_of(node: Node) -> Ending | None:
+    """None for a reply that has its text and ended by itself."""
+    return ending(node.message, node.ended, node.turn)
+
+
+def ending(message: Message, ended: Ended, turn: Turn | None, onward: bool = False) -> Ending | None:
+    """`message`: what came, of a reply that goes `onward` only what is new."""
+    match ended:
+        case Ended.LENGTH:
+            limit = limit_of(turn) if turn is not None else Limit.OTHER
+            return _cut(_what(message), turn or Turn(""), limit)
+        case Ended.COMPLETE:
+            return _by_itself(message, onward)
+        case Ended.STOPPED:
+            where = "" if message.has_text else " before its answer"
+            return Ending(f"Stopped{where}.", "/continue goes on from there.", calm=True)
+        case Ended.BROKEN:
+            return Ending("What came is kept.", "/continue goes on from there.", calm=True)
+        case Ended.INTERRUPTED:
+            return None
+
+
+def limit_of(turn: Turn) -> Limit:
+    """Which limit it was that ended a reply with done_reason "length"."""
+    predict, window = turn.options.get("num_predict"), turn.options.get("num_ctx")
+    said = turn.usage.reply_tokens
+    if predict is not None and predict >= 0 and (said or 0) >= predict:
+        return Limit.NUM_PREDICT
+    # An old server counts only what it had not cached of the prompt: the plan knows better then.
+    read = max(turn.usage.prompt_tokens or 0, turn.planned.tokens)
+    if said is None or not window or read + said >= window - _NEAR:
+        return Limit.WINDOW
+    return Limit.OTHER
+
+
+def _cut(what: str, turn: Turn, limit: Limit) -> Ending:
+    """A reply that a limit has ended. `what` came of it: "text", "thinking", or "nothing"."""
+    options, said = turn.options, turn.usage.reply_tokens
+    on = "; /continue goes on from there." if what != "nothing" else "."
+    if limit is Limit.NUM_PREDICT:
+        tokens = in_tokens(int(options["num_predict"]))
+        if what == "text":
+            return Ending(
+                f"The reply was ended by num_predict ({tokens}).", "/continue goes on from there.", limit
+            )
+        happened = f"num_predict ({tokens}) ended the reply {_WHEN[what]}."
+        return Ending(
+            happened, f"Take a larger one with /set num_predict, or none with /set num_predict -1{on}", limit
+        )
+    if limit is Limit.WINDOW:
+        window = f"the context window ({options.get('num_ctx', '?')} tokens)"
+        if what == "text":
+            happened = f"The reply filled {window} and ended there."
+            return Ending(
+                happened, "/continue goes on from there; /set reserve keeps more room for replies.", limit
+            )
+        happened = f"The reply filled {window} {_WHEN[what]}."
+        return Ending(happened, f"Take a larger window with /set num_ctx, or a shorter prompt{on}", limit)
+    after = f" after {in_tokens(said)}" if said is not None else ""
+    if what == "text":
+        return Ending(f"The reply was ended{after} by a limit of the model or the server.", f"{_OWN}{on}", limit)
+    happened = f"A limit of the model or the server ended the reply{after} {_WHEN[what]}."
+    return Ending(happened, f"{_OWN}{on}", limit)
+
+
+_WHEN = {
+    "thinking": "while the model was still thinking: there is no answer yet, the thinking is kept",
+    "nothing": "before its first word",
+}
+_OWN = "/set num_predict -1 takes away the one in its Modelfile, where it is that"
+
+
+def _by_itself(message: Message, onward: bool) -> Ending | None:
+    if message.has_text:
+        return None
+    if message.tool_uses:
+        names = ", ".join(use.name for use in message.tool_uses)
+        return Ending(
+            f"The reply has no text: it calls {names}, and chatcli has no such tool to run.",
+            "Ask for an answer in words, or ask again with /retry.",
+        )
+    if message.thinking.strip():
+        return Ending(
+            "The model ended its reply in its thinking: there is no answer, the thinking is kept.",
+            "Ask again with /retry, or turn thinking off with /set think off.",
+        )
+    if onward:
+        return Ending(
+            "The model has nothing to add to its reply.", "Say what is missing, or ask again with /retry."
+        )
+    return Ending("The model ended its reply before its first word.", "Ask again, or try another model.")
+
+
+def _what(message: Message) -> str:
+    if message.has_text or message.tool_uses:
+        return "text"
+    return "thinking" if message.thinking.strip() else "nothing"
