@@ -219,10 +219,11 @@ def _check_sight(session: Session, message: Message) -> None:
 
 def _provenance(session: Session, reply: Reply) -> Turn:
     plan, model, done = session.plan, session.model.ready, reply.done or Done("")
+    window = {"num_ctx": plan.window} if plan is not None else {}  # as it is sent: no larger than the model's
     return Turn(
         model=session.settings[table.MODEL],
         digest=model.digest if model is not None else "",
-        options=session.settings.options(),
+        options={**session.settings.options(), **window},
         planned=plan.planned if plan is not None else NOTHING,
         usage=done.usage,
         done_reason=done.reason,

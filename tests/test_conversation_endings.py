@@ -367,6 +367,24 @@ def test_a_modelfiles_own_num_predict_is_named_for_what_it_is(engine: Engine) ->
         assert further.message.text == "Two."
 
 
+def test_a_window_larger_than_the_models_is_named_as_the_server_makes_it(engine: Engine) -> None:
+    with thinking_with(engine, num_ctx="99999") as session:
+        node = cut_in_thought(session, engine, Reply("Two.", "prime " * 40_000))
+        ended = ending_of(node)
+        assert ended is not None
+        assert (ended.limit, "32768 tokens" in ended.what) == (Limit.WINDOW, True)
+
+
+def test_a_turn_from_a_file_that_makes_no_sense_breaks_nothing(tmp_path: Path, engine: Engine) -> None:
+    turn = {"model": "m", "options": {"num_predict": "many", "num_ctx": []}, "usage": {"reply_tokens": "x"}}
+    reply = {"role": "assistant", "content": "", "thinking": "Hm.", "ended": "length", "turn": turn}
+    messages = [{"role": "user", "content": "a prime?"}, reply]
+    (tmp_path / "odd.json").write_text(json.dumps({"chatcli": 1, "messages": messages}), encoding="utf-8")
+    with thinking_with(engine) as session:
+        do(session, f"import {tmp_path / 'odd.json'}")
+        assert "still thinking" in opened(session).note
+
+
 def test_in_the_loop_the_thinking_is_kept_and_the_line_is_free_for_the_next_question() -> None:
     with Engine() as engine, terminal("-m", "demo-thinking", "--num-predict", "30", url=engine.url) as person:
         engine.say(Reply("Two.", THOUGHT), "Three.")

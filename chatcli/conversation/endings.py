@@ -63,15 +63,20 @@ def ending(message: Message, ended: Ended, turn: Turn | None, onward: bool = Fal
 
 def limit_of(turn: Turn) -> Limit:
     """Which limit it was that ended a reply with done_reason "length"."""
-    predict, window = turn.options.get("num_predict"), turn.options.get("num_ctx")
-    said = turn.usage.reply_tokens
+    predict, window = _whole(turn.options.get("num_predict")), _whole(turn.options.get("num_ctx"))
+    said = _whole(turn.usage.reply_tokens)
     if predict is not None and predict >= 0 and (said or 0) >= predict:
         return Limit.NUM_PREDICT
     # An old server counts only what it had not cached of the prompt: the plan knows better then.
-    read = max(turn.usage.prompt_tokens or 0, turn.planned.tokens)
+    read = max(_whole(turn.usage.prompt_tokens) or 0, _whole(turn.planned.tokens) or 0)
     if said is None or not window or read + said >= window - _NEAR:
         return Limit.WINDOW
     return Limit.OTHER
+
+
+def _whole(value: object) -> int | None:
+    """A turn may come from a file: what is no number there tells nothing."""
+    return value if isinstance(value, int) else None
 
 
 def _cut(what: str, turn: Turn, limit: Limit) -> Ending:
@@ -79,7 +84,7 @@ def _cut(what: str, turn: Turn, limit: Limit) -> Ending:
     options, said = turn.options, turn.usage.reply_tokens
     on = "; /continue goes on from there." if what != "nothing" else "."
     if limit is Limit.NUM_PREDICT:
-        tokens = in_tokens(int(options["num_predict"]))
+        tokens = in_tokens(options["num_predict"])
         if what == "text":
             return Ending(
                 f"The reply was ended by num_predict ({tokens}).", "/continue goes on from there.", limit
