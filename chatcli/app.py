@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Any
 
 from chatcli.attaching import attaching
@@ -27,7 +28,7 @@ from chatcli.commands.outcome import (
 from chatcli.commands.places import grown_elsewhere, opened
 from chatcli.conversation.message import Attachment
 from chatcli.conversation.tree import Node
-from chatcli.errors import ChatcliError, Damaged, StoreError
+from chatcli.errors import ChatcliError, Damaged
 from chatcli.interrupt import Interrupt, orderly_end
 from chatcli.keeping import mend, mending, still_there
 from chatcli.loading import Loading
@@ -39,6 +40,7 @@ from chatcli.prompt.history import LineHistory
 from chatcli.prompt.quiet import quiet_keyboard
 from chatcli.prompt.reader import Closed, Interrupted, Line, Reader, ReaderOptions
 from chatcli.prompt.textfiles import is_path, mentioned, without_passwords
+from chatcli.prompt.toolbar import Toolbar
 from chatcli.remarks import about_counting, after_reply
 from chatcli.render.console import Screen
 from chatcli.render.known import Known
@@ -46,8 +48,10 @@ from chatcli.render.views import History, Note, Pictures
 from chatcli.session import Session
 from chatcli.settings import table
 from chatcli.settings.table import Setting
+from chatcli.streams import OutputFailed
 from chatcli.summarising import collect
 from chatcli.turn import answer, answered, ask
+from chatcli.unforeseen import keep, told
 from chatcli.warmup import warm_up
 
 LEAVING = frozenset({"quit", "exit"})
@@ -90,17 +94,32 @@ def make_reader(session: Session, screen: Screen) -> Reader:
             return []
         try:
             found = registry.suggest(session, typed)
-        except StoreError:  # it will be said when a command meets it
+        except ChatcliError:  # it will be said when a command meets it
+            return []
+        except Exception as error:  # the prompt lives on without
+            keep(error, faults_of(session))
             return []
         return [Suggestion(word.text, replaces, word.text, word.meaning) for word, replaces in found]
+
+    def toolbar() -> Toolbar:
+        try:
+            return meter(session, reader.typed)
+        except Exception as error:
+            keep(error, faults_of(session))
+            return Toolbar(session.settings[table.MODEL], "", 0, 0)
 
     options = ReaderOptions(vi=session.settings[table.VI], plain=screen.plain)
     remembered = session.settings[table.HISTORY] and session.settings[table.SAVE]
     history = LineHistory(session.paths.line_history) if remembered else None
-    reader = Reader(history, suggest, lambda: meter(session, reader.typed), options)
+    reader = Reader(history, suggest, toolbar, options)
     reader.inquire(screen.questions(), screen.heed)
     reader.on_first_render(lambda: warm_up(session, reader.refresh, reader.idle, screen.warm_up))
     return reader
+
+
+def faults_of(session: Session) -> Path | None:
+    """Where to keep what nobody foresaw; nowhere, where nothing is to be kept."""
+    return session.paths.faults if session.settings[table.SAVE] else None
 
 
 class Loop:
@@ -110,6 +129,7 @@ class Loop:
         self._session = session
         self._line = ""
         self._leaving = False
+        self._stumbled = False
         self._known = Known()
         self._furnish()
 
@@ -134,13 +154,29 @@ class Loop:
             if self._wanted != [self._session.settings[each] for each in FURNITURE]:
                 self._furnish()
             line, self._line = self._line, ""
-            match self._reader.read(line):
+            match self._read(line):
                 case Closed():
                     return
                 case Interrupted():
                     self._screen.show(Note("To leave, press Ctrl-D or type /bye.", "quiet"))
                 case Line() as typed:
                     self._take(typed)
+
+    def _read(self, line: str) -> Closed | Interrupted | Line:
+        """The next entry. A prompt that fails is put up anew, once, with what stood in its line."""
+        try:
+            read = self._reader.read(line)
+            self._stumbled = False
+        except OutputFailed:
+            raise
+        except Exception as error:
+            if self._stumbled:
+                raise
+            self._stumbled = True
+            self._line = self._reader.typed or line
+            self._screen.error(told(error, faults_of(self._session)))
+            return Line("")
+        return read
 
     def _greet(self, opening: Outcome | None) -> None:
         """Where nothing names a model, the server is asked before the first prompt; else nothing is waited for."""
@@ -183,25 +219,36 @@ class Loop:
         elif is_path(text):
             self._guarded(lambda: self._send(text))
         else:
-            self._guarded(lambda: self._command(text.lstrip()[1:]))
+            self._guarded(lambda: self._command(text.lstrip()[1:]), typed.retyped)
 
     def _command(self, line: str) -> None:
         collect(self._session)
         still_there(self._session, lambda: self._act(everything().dispatch(self._session, line)))
         self._warn()
 
-    def _guarded(self, step: Callable[[], None]) -> None:
-        """Run `step`; an error is shown and the loop goes on."""
+    def _guarded(self, step: Callable[[], None], typed: str = "") -> None:
+        """Run `step`; an error is shown and the loop goes on. After one that nobody foresaw, what was `typed` is
+        in the line again.
+        """
+        try:
+            self._mended(step)
+        except ChatcliError as error:
+            self._screen.error(error)
+        except KeyboardInterrupt:
+            self._screen.show(Note("Stopped.", "quiet"))
+        except OutputFailed:
+            raise
+        except Exception as error:  # the last resort
+            self._line = self._line or typed
+            self._screen.error(told(error, faults_of(self._session)))
+
+    def _mended(self, step: Callable[[], None]) -> None:
         try:
             step()
         except Damaged as error:
             self._screen.error(Damaged(error.message, "Saving what can be read..."))
             mend(self._session, error)
             self._warn()
-        except ChatcliError as error:
-            self._screen.error(error)
-        except KeyboardInterrupt:
-            self._screen.show(Note("Stopped.", "quiet"))
 
     def _send(self, text: str) -> None:
         """Ask and answer. Where no reply came, the text is back in the line, its pictures still attached."""
@@ -220,11 +267,10 @@ class Loop:
             if self._listen(question) is None:
                 self._screen.show(Note("No reply came. The message is back in the line.", "quiet"))
         finally:
-            self._warn()
+            self._line = Line(text, pasted=True).retyped
             if question is not None and answered(session, question) is not None:
-                session.pending = []
-            else:
-                self._line = Line(text, pasted=True).retyped
+                self._line, session.pending = "", []
+            self._warn()
 
     def _attach(self, named: Sequence[str]) -> tuple[Attachment, ...]:
         """The text of files and pages; with a sign of life where it takes time."""

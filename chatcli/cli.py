@@ -5,9 +5,8 @@ A bare `chatcli` in a terminal goes straight to the loop, without importing Type
 
 from __future__ import annotations
 
+import errno
 import inspect
-import io
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,8 +16,11 @@ import chatcli
 from chatcli.build import Wishes
 from chatcli.errors import ChatcliError, UserError
 from chatcli.named import path_of, readable
+from chatcli.paths import find_paths
 from chatcli.settings import table
 from chatcli.settings.table import TABLE, Setting
+from chatcli.streams import OutputFailed, open_streams, silence
+from chatcli.unforeseen import told
 
 if TYPE_CHECKING:
     from chatcli.commands.arguments import Parameter
@@ -38,28 +40,48 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run with these arguments; the exit code. Every error a person can meet is shown here, on stderr."""
-    _open_streams()
+    open_streams()
     try:
-        if not arguments and _in_terminal():
-            return chat(Wishes())
-        return _with_typer(list(arguments))
-    except ChatcliError as error:
-        from chatcli.render.console import Screen
-        from chatcli.shellwise import error_in_the_shell
-
-        Screen().error(error_in_the_shell(error))
-        return error.exit_code
+        code = _worked(list(arguments))
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # Whoever read our output has gone (`chatcli ... | head`): nothing more to say, and nothing to flush to.
-        _silence()
+    except OutputFailed as error:
+        return _without_output(error)
+
+
+def _worked(arguments: list[str]) -> int:
+    try:
+        return chat(Wishes()) if not arguments and _in_terminal() else _with_typer(arguments)
+    except ChatcliError as error:
+        return _say(error)
+    except OutputFailed:
+        raise
+    except Exception as error:  # the last resort
+        return _say(told(error, find_paths().faults))
+
+
+def _say(error: ChatcliError) -> int:
+    from chatcli.render.console import Screen
+    from chatcli.shellwise import error_in_the_shell
+
+    Screen().error(error_in_the_shell(error))
+    return error.exit_code
+
+
+def _without_output(error: OutputFailed) -> int:
+    """Whoever read our output may have gone (`chatcli ... | head`): then there is nothing more to say."""
+    silence(sys.stdout)
+    if error.errno == errno.EPIPE:
+        silence(sys.stderr)
         return 0
-    except OSError as error:
-        # Every file and socket has its own errors; what is left is our output (a full disk behind `> file`).
-        _silence()
+    try:
         sys.stderr.write(f"The output cannot be written: {error.strerror}.\n")
-        return 1
+        sys.stderr.flush()
+    except OutputFailed:
+        silence(sys.stderr)
+    return 1
 
 
 def chat(
@@ -233,20 +255,3 @@ def _print_version() -> int:
 
 def _in_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
-
-
-def _open_streams() -> None:
-    """UTF-8 whatever the locale says: a reply in any script can be written, and half a character does no harm. A
-    stream that was closed (`chatcli >&-`) leads nowhere.
-    """
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123 - open for as long as the program runs
-    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
-    sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115, PTH123
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="replace")
-
-
-def _silence() -> None:
-    """Let what is still to be flushed go nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

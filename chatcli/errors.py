@@ -29,10 +29,10 @@ ChatcliError
 │   ├── TooNew
 │   └── Damaged
 │       └── Replaced     another chatcli has put a recovered store in its place
-└── ConfigError          the settings file
+├── ConfigError          the settings file
+└── Unforeseen           anything else that was raised, which is a bug: made by unforeseen.py, the last resort
 
 They are caught in two places only: the loop (shows them and goes on) and the shell's side (stderr, exit code).
-Anything else that is raised is a bug.
 """
 
 from __future__ import annotations
@@ -181,6 +181,10 @@ class Damaged(StoreError):
 
 
 class Replaced(Damaged):
+    pass
+
+
+class Unforeseen(ChatcliError):
     pass
 
 

@@ -43,6 +43,14 @@ def is_folder(path: Path) -> bool:
     return os.path.isdir(path)  # noqa: PTH112
 
 
+def size_of(path: Path) -> int:
+    """In bytes; 0 where there is nothing."""
+    try:
+        return path.stat().st_size
+    except (OSError, ValueError):
+        return 0
+
+
 @contextmanager
 def readable(named: object, hint: str) -> Iterator[None]:
     """Whatever keeps the file of that name from being read in here is told, as a BadFile."""

@@ -30,6 +30,10 @@ class Paths:
         return self.data / "lines.db"
 
     @property
+    def faults(self) -> Path:
+        return self.data / "faults.log"
+
+    @property
     def vocabularies(self) -> Path:
         return self.cache / "vocab"
 

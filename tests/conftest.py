@@ -20,8 +20,10 @@ settings.load_profile("chatcli")
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """CHATCLI_HOME for this test, empty; everything else that could steer chatcli is unset."""
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """CHATCLI_HOME for this test, empty; everything else that could steer chatcli is unset. A test that needed the
+    last resort has found a bug, however well the program went on.
+    """
     for name in list(os.environ):
         if name.startswith(("CHATCLI_", "OLLAMA_")) or name in {
             "NO_COLOR",
@@ -34,7 +36,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CHATCLI_HOME", str(place))
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("PROMPT_TOOLKIT_NO_CPR", "1")
-    return place
+    yield place
+    faults = place / "faults.log"
+    assert not faults.exists(), faults.read_text()
 
 
 @pytest.fixture(autouse=True)

@@ -84,8 +84,11 @@ class DemoEngine:
     """The child process. It lives until close(), or until we die: it ends when its stdin does."""
 
     def __init__(self, command: list[str]) -> None:
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
-        self._child = _spawn(command, self._errors)
+        try:
+            self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
+            self._child = _spawn(command, self._errors)
+        except OSError as error:
+            raise ServerError("The demo engine did not start.", f"{error.strerror or error}.") from None
         self._first_line = ""
         self._spoke = threading.Event()
         self._failure = ""

@@ -16,6 +16,7 @@ from chatcli.conversation.usage import counted
 from chatcli.embedding import embedder
 from chatcli.errors import ChatcliError, Damaged
 from chatcli.keeping import mend
+from chatcli.named import why
 from chatcli.render.views import Listing
 from chatcli.session import Session
 from chatcli.settings import table
@@ -56,6 +57,8 @@ def _checked(session: Session, name: str, check: Callable[[Session], Iterator[Fi
         yield from check(session)
     except ChatcliError as error:
         yield Finding(name, error.message, error.hint or "See README.md.")
+    except OSError as error:  # of a file that is looked at
+        yield Finding(name, f"It cannot be looked at: {why(error)}.", "Check what is there, and its permissions.")
 
 
 def _program(_session: Session) -> Iterator[Finding]:

@@ -8,27 +8,33 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from chatcli.errors import NotFound, UserError
+from chatcli.named import readable, writable
 
 _VARIABLES = ("OLLAMA_EDITOR", "VISUAL", "EDITOR")
 _KNOWN = ("sensible-editor", "nano", "vim", "vi")
+_ROOM = "Make room in the temporary directory, or name another with TMPDIR."
 _REMEDY = "Set VISUAL or EDITOR to one you have."
 
 
 def edit(text: str) -> str:
     """`text` as it is after the editor ended. UserError when there is no editor, or it ended in failure."""
     command = find_editor(os.environ)
-    descriptor, name = tempfile.mkstemp(prefix="chatcli-", suffix=".md")
+    with writable("a file for the editor", _ROOM):
+        descriptor, name = tempfile.mkstemp(prefix="chatcli-", suffix=".md")
     path = Path(name)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
+        with writable(path, _ROOM), os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
             file.write(text)
         _run([*command, name])
-        edited = path.read_text(encoding="utf-8", errors="replace")
+        with readable(path, "The line is as it was."):
+            edited = path.read_text(encoding="utf-8", errors="replace")
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
     # Editors end the last line of a file; a message has no need of it.
     return edited.removesuffix("\n")
 

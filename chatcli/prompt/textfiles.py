@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from chatcli.errors import BadFile
-from chatcli.named import is_file, is_folder, is_there, path_of, readable, shown, working_directory
+from chatcli.named import is_file, is_folder, is_there, path_of, readable, shown, size_of, working_directory
 from chatcli.prompt.mentions import masked
 from chatcli.reading.raw import LARGEST, Raw, too_large
 
@@ -71,14 +71,7 @@ def sizes(text: str, cwd: Path | None = None) -> list[int]:
     """
     here = cwd or working_directory()
     names = [name for name in mentioned(text, here) if not is_address(name)]
-    return [_size(here / path_of(each)) for each in names if not each.lower().endswith(_PACKED)]
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:  # gone since it was looked for
-        return 0
+    return [size_of(here / path_of(each)) for each in names if not each.lower().endswith(_PACKED)]
 
 
 def _bare(name: str) -> str:

@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from chatcli.errors import Damaged, Locked, NoRoom, Replaced, StoreError
+from chatcli.named import size_of
 from chatcli.paths import private_directory
 from chatcli.store.failures import SAVE_THE_REST, translated, unwritable
 from chatcli.store.log import Looks, drops_some, is_orphaned, looks
@@ -56,8 +57,8 @@ class Database:
         if self.read_only is not None:
             raise type(self.read_only)(self.read_only.message, self.read_only.hint)
         with self._lock, translated(self.path), doubted(self._connection):
-            if _identity(self.path) != self._file:
-                raise Replaced(f"Another program has put a new store in the place of {self.path}.", SAVE_THE_REST)
+            if (there := _identity(self.path)) != self._file:
+                raise Replaced(_no_longer(self.path, there is None), SAVE_THE_REST)
             connection = self._connection
             connection.execute(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
             try:
@@ -94,6 +95,12 @@ def _identity(path: Path | None) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def _no_longer(path: Path | None, gone: bool) -> str:
+    if gone:
+        return f"The store {path} was removed; there is a new one now."
+    return f"Another program has put a new store in the place of {path}."
+
+
 def open_database(path: Path | None) -> Database:
     """None: in memory. Raises StoreError when there is nothing to read and nothing can be written."""
     if path is None:
@@ -105,13 +112,13 @@ def open_database(path: Path | None) -> Database:
         if not path.is_file():
             raise reason from error
         return _open_to_read(path, reason)
-    if is_orphaned(path):
-        raise Damaged(f"The store {path} is empty, and its log is not: it was cut off.", SAVE_THE_REST)
     try:
         with translated(path):
+            if is_orphaned(path):
+                raise Damaged(f"The store {path} is empty, and its log is not: it was cut off.", SAVE_THE_REST)
             return _bring_up_to_date(_connect(str(path)), path)
     except (NoRoom, Locked) as reason:
-        if not path.stat().st_size:
+        if not size_of(path):
             raise
         return _open_to_read(path, reason)
 

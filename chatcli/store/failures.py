@@ -26,6 +26,8 @@ def translated(path: Path | None) -> Iterator[None]:
         raise store_error(error, path) from error
     except UnicodeDecodeError as error:  # of a name in the schema, say
         raise Damaged(f"The store {path} is damaged: {error}.", SAVE_THE_REST) from error
+    except OSError as error:
+        raise unwritable(str(path), error.strerror or str(error)) from error
     except (OverflowError, MemoryError) as error:
         raise StoreError(
             f"The message is too large to be stored: {error}.", "Send a smaller message or file."

@@ -1,0 +1,201 @@
+"""Places that are taken away while the program uses them: it goes on, says what is wrong in a sentence, answers.
+
+Every place that it stands on (its own directories, the working directory, the temporary one, a person's home) is
+removed or turns into something else; then everything that touches places is done.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+if os.name != "posix":
+    pytest.skip("elsewhere what is in use cannot be removed", allow_module_level=True)
+
+from chatcli.chat import Chat
+from chatcli.errors import BadFile
+from tests.faults import Engine
+from tests.test_terminal import Terminal
+
+NEVER_SAID = (
+    "Traceback",
+    "The output cannot be written",
+    "inside chatcli itself",
+    "had not foreseen",
+    "Unhandled",
+)
+LINES = (
+    "/save kept.md",
+    "/save a name",
+    "/file nosuch.md",
+    "/file *.rst",
+    "/image nosuch.png",
+    "/import nosuch.json",
+    "/tokens nosuch.md",
+    "/set temperature 0",
+    "/set format nosuch.json",
+    "/chats",
+    "/find hello",
+    "/context",
+    "/load nosuch",
+    "/doctor",
+    "look at @nosu\t\x15",
+    "/file nosu\t\x15",
+    "/file ./\t\x15",
+    "/file ~/\t\x15",
+    "/load no\t\x15",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What the program stands on. `home` is CHATCLI_HOME."""
+
+    work: Path
+    home: Path
+    temporary: Path
+    person: Path
+
+    def end(self) -> None:
+        for each in (self.work, self.home, self.temporary, self.person):
+            gone(each)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"TMPDIR": str(self.temporary), "HOME": str(self.person), "EDITOR": "true"}
+
+
+def gone(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def a_file_in_its_place(path: Path) -> None:
+    gone(path)
+    path.write_text("")
+
+
+def a_folder_in_its_place(path: Path) -> None:
+    gone(path)
+    path.mkdir()
+
+
+WAYS: dict[str, Callable[[World], None]] = {
+    "the working directory": lambda world: gone(world.work),
+    "the home of chatcli": lambda world: gone(world.home),
+    "the home of chatcli, a file now": lambda world: a_file_in_its_place(world.home),
+    "the home of chatcli, empty now": lambda world: a_folder_in_its_place(world.home),
+    "the store": lambda world: gone(world.home / "chatcli.db"),
+    "the store, a folder now": lambda world: a_folder_in_its_place(world.home / "chatcli.db"),
+    "the store, empty now": lambda world: a_file_in_its_place(world.home / "chatcli.db"),
+    "the line history, a folder now": lambda world: a_folder_in_its_place(world.home / "lines.db"),
+    "the settings file, a folder now": lambda world: a_folder_in_its_place(world.home / "config.toml"),
+    "the cache": lambda world: gone(world.home / "cache"),
+    "the cache, a file now": lambda world: a_file_in_its_place(world.home / "cache"),
+    "the temporary directory": lambda world: gone(world.temporary),
+    "the person's home": lambda world: gone(world.person),
+    "everything": lambda world: world.end(),
+}
+
+
+@pytest.fixture
+def world(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World(tmp_path / "above" / "work", home, tmp_path / "temporary", tmp_path / "person")
+    for each in (made.work, made.temporary, made.person):
+        each.mkdir(parents=True)
+    (made.work / "nosuch-after-all.txt").write_text("x")
+    monkeypatch.chdir(made.work)
+    return made
+
+
+def content(engine: Engine) -> list[str]:
+    return [chat["messages"][-1]["content"] for chat in engine.chats]
+
+
+@pytest.mark.parametrize(
+    ("way", "begun"),
+    [
+        *((way, True) for way in WAYS),
+        ("the working directory", False),
+        ("the store", False),
+        ("everything", False),
+    ],
+)
+def test_the_loop_goes_on_without_it(way: str, begun: bool, world: World, engine: Engine) -> None:
+    person = Terminal("-m", "demo", columns=120, rows=60, OLLAMA_HOST=engine.url, **world.environment)
+    try:
+        person.see(">>>", "Send a message")
+        if begun:
+            engine.say("The first reply.")
+            person.enter("hello")
+            person.see("The first reply.")
+            person.settle()
+        WAYS[way](world)
+        engine.say("It is answered.")
+        person.enter("a question with ./work and report.md in it")
+        person.see("It is answered.")
+        person.press("".join(line if line.endswith("\x15") else line + "\r" for line in LINES))
+        engine.say("So is the last.")
+        person.enter("and another")
+        said = person.see("So is the last.")
+        assert content(engine)[-2:] == ["a question with ./work and report.md in it", "and another"]
+        assert not [each for each in NEVER_SAID if each in said], said
+        person.settle()
+        person.enter("/bye")
+        assert person.ends() == 0
+    finally:
+        person.close()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_question_in_a_pipe_is_answered_without_it(way: str, world: World, engine: Engine) -> None:
+    chatcli = [sys.executable, "-m", "chatcli", "-m", "demo", "--host", engine.url]
+    environment = {**os.environ, **world.environment, "PYTHONPATH": str(Path(__file__).parent.parent)}
+
+    def asked(*arguments: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [*chatcli, *arguments],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            env=environment,
+            check=False,
+        )
+        assert not [each for each in NEVER_SAID if each in done.stderr], done.stderr
+        return done
+
+    asked("hello")
+    WAYS[way](world)
+    is_a_mistake = "settings file" in way
+    engine.say("It is answered.")
+    done = asked("a question with ./work and report.md in it")
+    assert (done.returncode, done.stdout) == ((2, "") if is_a_mistake else (0, "It is answered.\n")), done.stderr
+    assert asked("--file", "nosuch.md", "read it").returncode == 2
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.filterwarnings("ignore::UserWarning")  # what is said of the store
+def test_a_program_gets_its_reply_without_it(way: str, world: World, engine: Engine) -> None:
+    with Chat("demo", host=engine.url, save=True) as chat:
+        chat.send("hello")
+        WAYS[way](world)
+        engine.say("It is answered.")
+        assert chat.send("a question with ./work and report.md in it") == "It is answered."
+        with pytest.raises(BadFile):
+            chat.send("read it", files=["nosuch.md"])
+        with pytest.raises(BadFile):
+            chat.send("look at it", images=["nosuch.png"])
+        with nullcontext() if world.work.exists() else pytest.raises(BadFile):
+            chat.save("kept.md")
+        engine.say("So is the last.")
+        assert chat.send("and another") == "So is the last."
