@@ -387,6 +387,24 @@ def test_whatever_variable_names_the_proxy_the_own_network_is_guarded(
     assert len(proxy.heads) == 1
 
 
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost.", "a.localhost", "127.1", "[::1]", "[::ffff:127.0.0.1]"]
+)
+@pytest.mark.parametrize("proxied", [False, True])
+def test_this_machine_is_not_even_connected_to_when_a_public_page_leads_there(
+    host: str, proxied: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [False]  # the first address is taken for one of the internet
+    with Script(redirect(f"http://{host}:9/")) as first:
+        if proxied:
+            monkeypatch.setenv("ALL_PROXY", first.url)
+        with pytest.raises(BadFile, match="your own network"):
+            fetched(
+                "http://example.test/" if proxied else first.url,
+                private=lambda ip: is_private(ip) if proxied or not answers else answers.pop(),
+            )
+
+
 def test_what_no_proxy_lets_through_is_judged_by_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "localhost")
     with Script(whole(b"inside")) as inside, Script(redirect(inside.url)) as proxy:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from chatcli import __version__
 from chatcli.client import unpack
 from chatcli.client.guard import Guard
-from chatcli.client.hosts import is_private, look_up, number
+from chatcli.client.hosts import is_private, is_this_machine, look_up, number
 from chatcli.client.models import Progress
 from chatcli.client.relay import Cut, relay
 from chatcli.errors import BadFile
@@ -176,6 +176,8 @@ class _Exchange:
             self._guard.through_proxy(host)
         elif ip := number(host):
             self._guard.connected(str(ip))
+        elif is_this_machine(host):
+            self._guard.connected("127.0.0.1")
         else:
             return True
         return False
