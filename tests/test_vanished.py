@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +68,10 @@ class World:
         for each in (self.work, self.home, self.temporary, self.person):
             gone(each)
 
+    def to_be_read_only(self) -> None:
+        for each in (*self.home.rglob("*"), self.home):
+            each.chmod(0o555 if each.is_dir() else 0o444)
+
     @property
     def environment(self) -> dict[str, str]:
         return {"TMPDIR": str(self.temporary), "HOME": str(self.person), "EDITOR": "true"}
@@ -106,16 +110,41 @@ WAYS: dict[str, Callable[[World], None]] = {
     "the person's home": lambda world: gone(world.person),
     "everything": lambda world: world.end(),
 }
+# Root may look and write anywhere: for these it is asked to forgo that.
+LOCKED: dict[str, Callable[[World], None]] = {
+    "the home of chatcli, which nobody may enter": lambda world: world.home.chmod(0),
+    "the home of chatcli, which nobody may write in": lambda world: world.to_be_read_only(),
+    "the store, which nobody may open": lambda world: (world.home / "chatcli.db").chmod(0),
+    "the working directory, which nobody may enter": lambda world: world.work.chmod(0),
+}
 
 
 @pytest.fixture
-def world(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     made = World(tmp_path / "above" / "work", home, tmp_path / "temporary", tmp_path / "person")
     for each in (made.work, made.temporary, made.person):
         each.mkdir(parents=True)
     (made.work / "nosuch-after-all.txt").write_text("x")
     monkeypatch.chdir(made.work)
-    return made
+    yield made
+    for each in (made.work, home):
+        if each.is_dir():
+            each.chmod(0o700)
+
+
+@pytest.fixture
+def as_anybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program is started without root's leave to pass over permissions."""
+    if os.geteuid() != 0:
+        return
+    without = "-dac_override,-dac_read_search"
+    command = ["setpriv", "--bounding-set", without, "--inh-caps", without]
+    if shutil.which("setpriv") is None or subprocess.run([*command, "true"], check=False).returncode:
+        pytest.skip("root cannot be kept from looking everywhere")
+    start = tmp_path / "python"
+    start.write_text(f'#!/bin/sh\nexec {" ".join(command)} "{sys.executable}" "$@"\n')
+    start.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(start))
 
 
 def content(engine: Engine) -> list[str]:
@@ -132,6 +161,17 @@ def content(engine: Engine) -> list[str]:
     ],
 )
 def test_the_loop_goes_on_without_it(way: str, begun: bool, world: World, engine: Engine) -> None:
+    goes_on(WAYS[way], begun, world, engine)
+
+
+@pytest.mark.parametrize("way", LOCKED)
+@pytest.mark.usefixtures("as_anybody")
+def test_the_loop_goes_on_where_it_may_no_longer(way: str, world: World, engine: Engine) -> None:
+    goes_on(LOCKED[way], True, world, engine)
+
+
+def goes_on(happens: Callable[[World], None], begun: bool, world: World, engine: Engine) -> None:
+    """From the first prompt to the last, with every line that touches a place."""
     person = Terminal("-m", "demo", columns=120, rows=60, OLLAMA_HOST=engine.url, **world.environment)
     try:
         person.see(">>>", "Send a message")
@@ -140,7 +180,7 @@ def test_the_loop_goes_on_without_it(way: str, begun: bool, world: World, engine
             person.enter("hello")
             person.see("The first reply.")
             person.settle()
-        WAYS[way](world)
+        happens(world)
         engine.say("It is answered.")
         person.enter("a question with ./work and report.md in it")
         person.see("It is answered.")
@@ -157,8 +197,9 @@ def test_the_loop_goes_on_without_it(way: str, begun: bool, world: World, engine
         person.close()
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_question_in_a_pipe_is_answered_without_it(way: str, world: World, engine: Engine) -> None:
+@pytest.mark.parametrize("way", [*WAYS, *LOCKED])
+@pytest.mark.usefixtures("as_anybody")
+def test_a_question_in_a_pipe_is_answered_all_the_same(way: str, world: World, engine: Engine) -> None:
     chatcli = [sys.executable, "-m", "chatcli", "-m", "demo", "--host", engine.url]
     environment = {**os.environ, **world.environment, "PYTHONPATH": str(Path(__file__).parent.parent)}
 
@@ -175,8 +216,8 @@ def test_a_question_in_a_pipe_is_answered_without_it(way: str, world: World, eng
         return done
 
     asked("hello")
-    WAYS[way](world)
-    is_a_mistake = "settings file" in way
+    {**WAYS, **LOCKED}[way](world)
+    is_a_mistake = way in {"the settings file, a folder now", "the home of chatcli, which nobody may enter"}
     engine.say("It is answered.")
     done = asked("a question with ./work and report.md in it")
     assert (done.returncode, done.stdout) == ((2, "") if is_a_mistake else (0, "It is answered.\n")), done.stderr

@@ -23,9 +23,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from chatcli.errors import Damaged, Locked, NoRoom, Replaced, StoreError
-from chatcli.named import size_of
+from chatcli.named import is_file, size_of
 from chatcli.paths import private_directory
-from chatcli.store.failures import SAVE_THE_REST, translated, unwritable
+from chatcli.store.failures import SAVE_THE_REST, refused, translated
 from chatcli.store.log import Looks, drops_some, is_orphaned, looks
 from chatcli.store.migrations import from_newer, migrate, too_new
 from chatcli.store.passages import spaced
@@ -57,8 +57,7 @@ class Database:
         if self.read_only is not None:
             raise type(self.read_only)(self.read_only.message, self.read_only.hint)
         with self._lock, translated(self.path), doubted(self._connection):
-            if (there := _identity(self.path)) != self._file:
-                raise Replaced(_no_longer(self.path, there is None), SAVE_THE_REST)
+            self._check_place()
             connection = self._connection
             connection.execute(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
             try:
@@ -69,6 +68,17 @@ class Database:
                 if connection.in_transaction:  # SQLite itself has rolled back when the disk was full
                     connection.execute("ROLLBACK")
                 raise
+
+    def _check_place(self) -> None:
+        """The file is still where it was; one that only cannot be looked at now is still open."""
+        try:
+            there = _identity(self.path)
+        except (FileNotFoundError, NotADirectoryError):
+            raise Replaced(f"The store {self.path} was removed; there is a new one now.", SAVE_THE_REST) from None
+        except OSError:
+            return
+        if there != self._file:
+            raise Replaced(f"Another program has put a new store in the place of {self.path}.", SAVE_THE_REST)
 
     def check(self) -> list[str]:
         """Read everything and see whether it fits together; what does not; see soundness.py."""
@@ -85,20 +95,11 @@ class Database:
 
 
 def _identity(path: Path | None) -> tuple[int, int] | None:
-    """Which file it is, whatever it is called; None for a store in memory, or where there is none any more."""
+    """Which file it is, whatever it is called; None for a store in memory. Raises OSError."""
     if path is None:
         return None
-    try:
-        found = path.stat()
-    except OSError:
-        return None
+    found = path.stat()
     return found.st_dev, found.st_ino
-
-
-def _no_longer(path: Path | None, gone: bool) -> str:
-    if gone:
-        return f"The store {path} was removed; there is a new one now."
-    return f"Another program has put a new store in the place of {path}."
 
 
 def open_database(path: Path | None) -> Database:
@@ -108,8 +109,8 @@ def open_database(path: Path | None) -> Database:
     try:
         _make_private(path)
     except OSError as error:
-        reason = unwritable(str(path), error.strerror or str(error))
-        if not path.is_file():
+        reason = refused(error, path)
+        if not is_file(path):
             raise reason from error
         return _open_to_read(path, reason)
     try:
@@ -196,8 +197,7 @@ def _open_to_read(path: Path, reason: StoreError) -> Database:
     """A store that cannot be written can still be read; where not even its log can be opened, as it lies. A full
     disk may have no room for what programs share (-shm): then it is read by this program alone, which needs none.
     """
-    log = _log_of(path)
-    settled = not log.exists() or log.stat().st_size == 0
+    settled = not size_of(_log_of(path))
     with translated(path):
         try:
             return _reader(path, "mode=ro", reason)

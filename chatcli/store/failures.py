@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from chatcli.errors import Damaged, Locked, NoRoom, ReadOnly, StoreError
+from chatcli.named import why
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 ELSEWHERE = "Set CHATCLI_HOME to a directory of your own, or start with --no-save to keep nothing."
 
@@ -27,7 +31,7 @@ def translated(path: Path | None) -> Iterator[None]:
     except UnicodeDecodeError as error:  # of a name in the schema, say
         raise Damaged(f"The store {path} is damaged: {error}.", SAVE_THE_REST) from error
     except OSError as error:
-        raise unwritable(str(path), error.strerror or str(error)) from error
+        raise refused(error, path) from error
     except (OverflowError, MemoryError) as error:
         raise StoreError(
             f"The message is too large to be stored: {error}.", "Send a smaller message or file."
@@ -66,6 +70,15 @@ def store_error(error: sqlite3.Error, path: Path | None) -> StoreError:
     if code == sqlite3.SQLITE_TOOBIG or isinstance(error, sqlite3.DataError):
         return StoreError(f"The message is too large to be stored: {error}.", "Send a smaller message or file.")
     return StoreError(f"The store {where} failed: {error}.", "chatcli doctor checks it.")
+
+
+def refused(error: OSError, path: Path | None) -> StoreError:
+    """What the file system says of the store at `path`."""
+    if error.errno in _FULL:
+        return NoRoom(
+            f"There is no room left for {path}: {why(error)}.", "Make room for a copy of it and try again."
+        )
+    return unwritable(str(path), why(error))
 
 
 def unwritable(where: str, why: str) -> ReadOnly:

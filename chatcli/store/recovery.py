@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.tree import Conversation, Ended
-from chatcli.errors import Damaged, NoRoom
+from chatcli.errors import Damaged
 from chatcli.store.carving import Row
+from chatcli.store.failures import refused
 from chatcli.store.imported import Seed, plant, seeds_of
 from chatcli.store.log import is_orphaned, put_pages
 from chatcli.store.rows import renumbered, state_from_plain, turn_from_plain, unpack_time, unpack_tool_uses
@@ -60,7 +61,8 @@ def recover(path: Path, open: Conversation | None = None) -> Recovered:  # noqa:
                 raise Damaged(f"Nothing can be read of {path}.", "Move it away to begin anew.")
             return replace(rebuilt, kept=_exchange(path, new))
     except OSError as error:
-        raise NoRoom(f"{path} cannot be recovered: {error.strerror}.", "Make room for a copy of it.") from error
+        worse = refused(error, path)
+        raise type(worse)(f"{path} cannot be recovered. {worse.message}", worse.hint) from error
 
 
 def _rebuild(salvaged: Salvaged, new: Path, opened: Conversation | None) -> Recovered:
