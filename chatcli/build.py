@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from chatcli.background import Background, Later
 from chatcli.client import server as servers
@@ -31,12 +32,13 @@ from chatcli.window import find_window
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the command line (or the library) asked for. `values`: settings by name, as text; `named`: the
-    conversation that whoever builds it is to open ("": to ask which). `chats` is False for a subcommand: a store
-    that can only be read is left open. `tolerant` passes over a settings file that cannot be read.
+    """What the command line (or the library) asked for. `values`: settings by name, as typed or as Python has
+    them; `named`: the conversation that whoever builds it is to open ("": to ask which). `chats` is False for a
+    subcommand: a store that can only be read is left open. `tolerant` passes over a settings file that cannot be
+    read.
     """
 
-    values: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
     demo: bool = False
     resume: bool = False
     named: str | None = None
@@ -75,13 +77,13 @@ def build(wishes: Wishes) -> Session:
     return session
 
 
-def read_settings(paths: Paths, values: Mapping[str, str], *, tolerant: bool = False) -> Settings:
+def read_settings(paths: Paths, values: Mapping[str, Any], *, tolerant: bool = False) -> Settings:
     settings = Settings()
     with suppress(ConfigError) if tolerant else nullcontext():
         read_file(settings, paths.settings_file)
     read_environment(settings)
-    for name, text in values.items():
-        settings.put(name, text, Layer.FLAG)
+    for name, value in values.items():
+        settings.put(name, value, Layer.FLAG)
     return settings
 
 

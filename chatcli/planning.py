@@ -24,7 +24,7 @@ from chatcli.conversation.state import State
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.conversation.usage import Count
 from chatcli.errors import BadFile, ContextTooLong
-from chatcli.named import path_of, readable
+from chatcli.named import path_of, readable, shown
 from chatcli.session import Session
 from chatcli.settings import table
 from chatcli.settings.settings import Layer
@@ -170,17 +170,19 @@ def request_of(session: Session, model: Model, window: int, messages: tuple[Mess
 
 
 def shape(asked: str) -> str | dict[str, Any] | None:
-    """The request's `format`: nothing, "json", or the JSON Schema in the file that was named."""
+    """The request's `format`: nothing, "json", or a JSON Schema, given itself or in the file that was named."""
     if asked in {"", "json"}:
         return asked or None
     try:
-        with readable(asked, _INSTEAD):
-            text = path_of(asked).read_text(encoding="utf-8")
+        text = asked
+        if not asked.lstrip().startswith("{"):
+            with readable(asked, _INSTEAD):
+                text = path_of(asked).read_text(encoding="utf-8")
         schema = json.loads(text)
     except BadFile as error:
         raise BadFile(f"format is json or a file. {error.message}", _INSTEAD) from None
     except ValueError as error:
-        raise BadFile(f"format: {asked} is not JSON: {error}.", _INSTEAD) from None
+        raise BadFile(f"format: {shown(asked)} is not JSON: {error}.", _INSTEAD) from None
     if not isinstance(schema, dict):
         raise BadFile(f"format: {asked} is not a JSON Schema: it must hold one object.", _INSTEAD)
     return schema

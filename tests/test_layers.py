@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "chatcli"
 
 LAYERS: list[set[str]] = [
+    {"addresses"},
     {"errors"},
     {"named"},
     {"unforeseen", "streams", "paths", "background", "interrupt", "unwanted"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,13 @@ from chatcli.errors import BadValue, ConfigError, UnknownSetting
 from chatcli.settings import table, values
 from chatcli.settings.file import read_environment, read_file, write_setting
 from chatcli.settings.settings import Layer, Settings, find_setting
+
+
+class Text(str):
+    """A text of a type of its own, as enumerations have them: what it is and what it prints may differ."""
+
+    def __str__(self) -> str:
+        return "Text"
 
 
 @pytest.mark.parametrize(
@@ -153,3 +162,94 @@ def test_a_settings_file_that_cannot_be_written_is_left_as_it_is(tmp_path: Path)
     with pytest.raises(ConfigError, match="not valid TOML"):
         write_setting(file, table.SEED, "7")
     assert file.read_text() == "num_ctx = = 8\n"
+
+
+# What a program may give for a setting besides text, and what it is then.
+NATIVE: dict[str, list[tuple[object, object]]] = {
+    "a whole number": [(40, 40), (40.0, 40)],
+    "a number": [(0, 0.0), (0.5, 0.5), (Fraction(1, 2), 0.5)],
+    "a size": [(8192, 8192), (8192.0, 8192)],
+    "on or off": [(True, True), (False, False)],
+    "one of on, off": [(True, "on"), (False, "off")],
+    "a share": [(0.25, 0.25), (1, 1.0)],
+    "a duration": [(300, "300"), (-1, "-1"), (1.5, "1.500s"), (timedelta(minutes=5), "300")],
+    "one or more texts": [(["END OF", 'a"b\n'], ("END OF", 'a"b\n')), (("x",), ("x",)), ([], ())],
+    "json, a path": [(Path("a.json"), "a.json"), ({"type": "object"}, '{"type": "object"}')],
+}
+WRONG = [
+    True,
+    1.5,
+    10**30,
+    10**5000,
+    float("nan"),
+    float("inf"),
+    b"x",
+    [1],
+    {"a": {1, 2}},
+    {1, 2},
+    object(),
+    date(2026, 1, 1),
+]
+
+
+@pytest.mark.parametrize("setting", table.TABLE, ids=lambda setting: setting.name)
+def test_every_setting_takes_values_of_pythons_own_kinds(setting: table.Setting[object]) -> None:
+    pairs = [pair for begin, pairs in NATIVE.items() if setting.kind.expects.startswith(begin) for pair in pairs]
+    typed = setting.kind.write(setting.default) or (setting.kind.words or ("1",))[0]
+    settings = Settings()
+    for value, taken in [*pairs, (typed, setting.kind.read(typed)), (Text(typed), setting.kind.read(typed))]:
+        settings.put(setting.name, value, Layer.FLAG)
+        assert settings[setting] == taken
+        assert type(settings[setting]) is type(taken)
+        assert setting.kind.read(setting.kind.write(settings[setting])) == taken
+
+
+@pytest.mark.parametrize("setting", table.TABLE, ids=lambda setting: setting.name)
+def test_every_setting_refuses_a_wrong_value_and_says_what_it_takes(setting: table.Setting[object]) -> None:
+    refused = list(filter(None, (refusal(setting, value) for value in WRONG)))
+    assert len(refused) >= len(WRONG) - 2, "at most a number and a switch among them are of its kind"
+    for error in refused:
+        assert error.message.startswith(f"{setting.name}: ")
+        assert setting.kind.expects in error.message
+        assert len(error.message) < 250
+        assert error.hint == setting.help
+
+
+def refusal(setting: table.Setting[object], value: object) -> BadValue | None:
+    try:
+        Settings().put(setting.name, value, Layer.FLAG)
+    except BadValue as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize(
+    ("line", "setting", "value"),
+    [
+        ("num_ctx = 8192", table.NUM_CTX, 8192),
+        ("temperature = 0", table.TEMPERATURE, 0.0),
+        ("top_p = 5e-1", table.TOP_P, 0.5),
+        ("keep_alive = -1", table.KEEP_ALIVE, "-1"),
+        ("think = true", table.THINK, "on"),
+        ('stop = ["END OF", "\\n"]', table.STOP, ("END OF", "\n")),
+        ('format = {type = "object"}', table.FORMAT, '{"type": "object"}'),
+        ("recall = false", table.RECALL, "off"),
+    ],
+)
+def test_a_settings_file_has_values_of_tomls_own_kinds(
+    line: str, setting: table.Setting[object], value: object, tmp_path: Path
+) -> None:
+    (tmp_path / "config.toml").write_text(line)
+    settings = Settings()
+    read_file(settings, tmp_path / "config.toml")
+    assert settings[setting] == value
+
+
+@pytest.mark.parametrize(
+    "line", ["model = 5", "num_ctx = true", "stop = [1]", "seed = 2026-01-01", "verbose = {a = 1}"]
+)
+def test_a_settings_file_with_a_value_of_another_kind_is_refused_by_its_line(line: str, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(f"# mine\n{line}\n")
+    with pytest.raises(ConfigError, match=r"config\.toml, line 2: \w+: .* is not ") as caught:
+        read_file(Settings(), tmp_path / "config.toml")
+    assert caught.value.line == 2

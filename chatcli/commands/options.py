@@ -224,8 +224,7 @@ def _unquoted(value: str) -> str:
 
 
 def _row_note(session: Session, setting: Setting[Any]) -> Note:
-    written = session.settings.written(setting)
-    value = written or "unset"
+    value = session.settings.shown(setting) or "unset"
     return Note(f"{setting.name} = {value}  ({session.settings.origin(setting)})\n{setting.help}")
 
 
@@ -233,7 +232,7 @@ def _listing(session: Session) -> Listing:
     rows = tuple(
         (
             setting.name,
-            _short(session.settings.written(setting)),
+            _short(session.settings.shown(setting)),
             str(session.settings.origin(setting)),
             setting.help,
         )

@@ -30,7 +30,7 @@ def read_file(settings: Settings, path: Path) -> None:
     for name, value in rows.items():
         try:
             setting = find_setting(name)
-            settings.put_value(setting, setting.kind.from_toml(value), Layer.FILE)
+            settings.put_value(setting, setting.kind.take(value), Layer.FILE)
         except UserError as error:
             line = _line_of(name, text)
             where = f"{path}, line {line}" if line else str(path)

@@ -61,11 +61,17 @@ class Settings:
         """The value as it would be typed after /set; "" where nothing is set."""
         return setting.kind.write(self[setting])
 
-    def put(self, name: str, text: str, layer: Layer) -> Setting[Any]:
-        """Read `text` as the value of the setting called `name` (or an alias) in that layer."""
+    def shown(self, setting: Setting[T]) -> str:
+        """The same as people may see it: an address has no password."""
+        return setting.kind.show(self.written(setting))
+
+    def put(self, name: str, given: Any, layer: Layer) -> Setting[Any]:
+        """Take `given`, text as it is typed or a value of Python's own, for the setting called `name` (or an
+        alias) in that layer.
+        """
         setting = find_setting(name)
         try:
-            self._layers[layer][setting.name] = setting.kind.read(text)
+            self._layers[layer][setting.name] = setting.kind.take(given)
         except BadValue as error:
             source = f" ({setting.variable})" if layer is Layer.ENVIRONMENT else ""
             raise BadValue(f"{setting.name}{source}: {error.message}", setting.help) from None

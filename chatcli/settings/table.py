@@ -63,7 +63,7 @@ SYSTEM = _row(
     "conversation", "system", values.text(), "", "System prompt: what the model is told first.", kept=True
 )
 FORMAT = _row(
-    "conversation", "format", values.text(), "", "Shape of replies: json, or a file with a JSON Schema.", kept=True
+    "conversation", "format", values.form(), "", "Shape of replies: json, or a file with a JSON Schema.", kept=True
 )
 THINK = _row(
     "conversation",
@@ -194,7 +194,7 @@ THEME = _row(
 )
 CODE_THEME = _row("screen", "code_theme", values.text(), "", "Pygments style for code; unset: the theme's own.")
 
-HOST = _row("program", "host", values.text(), "", "Where Ollama is; unset: OLLAMA_HOST, else 127.0.0.1:11434.")
+HOST = _row("program", "host", values.address(), "", "Where Ollama is; unset: OLLAMA_HOST, else 127.0.0.1:11434.")
 HISTORY = _row(
     "program", "history", values.boolean(), True, "Remember the lines typed, for the Up key and Ctrl-R."
 )

@@ -1,43 +1,80 @@
-"""Kinds of values: how each is read from text, written back, and what may be typed for it."""
+"""Kinds of values: how each is read from text or taken as Python and TOML have it, written back, and what may be
+typed for it.
+"""
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
+from numbers import Integral, Real
+from os import PathLike
 from typing import Any, Generic, TypeVar
 
+from chatcli import addresses
 from chatcli.errors import BadValue
 
 T = TypeVar("T")
+# Of a value that is refused no more is shown.
+LONGEST_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[T]):
-    """`read` raises BadValue; `words` are offered by completion; `expects` completes "expected ..."."""
+    """`read` raises BadValue; `words` are offered by completion; `expects` completes "expected ...". `spell`: how
+    a value of another type than text would be typed, None where it is none of this kind. `show`: what people may
+    see of what `write` gives.
+    """
 
     expects: str
     read: Callable[[str], T]
     write: Callable[[T], str] = str
     words: tuple[str, ...] = ()
+    spell: Callable[[Any], str | None] = lambda _: None
+    show: Callable[[str], str] = str
 
-    def from_toml(self, value: Any) -> T:
-        """A value as TOML gives it: text, number, boolean, or a list of texts."""
-        if isinstance(value, bool):
-            return self.read("on" if value else "off")
-        if isinstance(value, list):
-            return self.read(_quoted([str(item) for item in value]))
-        return self.read(str(value))
+    def take(self, value: Any) -> T:
+        """A value as Python or TOML gives it: text as it would be typed, else of the kind's own type."""
+        typed = str.__str__(value) if isinstance(value, str) else self.spell(value)
+        if typed is None:
+            raise BadValue(f"{_shown(value)} is not {self.expects}.")
+        return self.read(typed)
 
 
 def text() -> Kind[str]:
     return Kind("text", str)
 
 
+def address() -> Kind[str]:
+    """Where a server is; a password in it is for nobody's eyes."""
+    return Kind("an address", str, show=addresses.shown_host)
+
+
+def form() -> Kind[str]:
+    """What shape a reply has: a word, a file's path, or as Python and TOML have it the JSON Schema itself."""
+
+    def spell(value: Any) -> str | None:
+        if isinstance(value, PathLike):
+            path = value.__fspath__()
+            return path if isinstance(path, str) else None
+        try:
+            return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else None
+        except (TypeError, ValueError, RecursionError):
+            return None
+
+    return Kind("json, a path, or a JSON Schema", str, spell=spell)
+
+
 def optional(kind: Kind[T]) -> Kind[T | None]:
     """The same kind, with None for a value that is not set."""
-    return Kind(kind.expects, kind.read, lambda value: "" if value is None else kind.write(value), kind.words)
+
+    def write(value: T | None) -> str:
+        return "" if value is None else kind.write(value)
+
+    return Kind(kind.expects, kind.read, write, kind.words, kind.spell, kind.show)
 
 
 # What fits where Ollama puts it.
@@ -56,7 +93,7 @@ def whole(low: float = -math.inf, high: float = math.inf) -> Kind[int]:
             raise BadValue(f"«{given}» is too large a number.")
         return int(_within(value, low, high, given, expects))
 
-    return Kind(expects, read)
+    return Kind(expects, read, spell=_whole)
 
 
 def number(low: float = -math.inf, high: float = math.inf) -> Kind[float]:
@@ -71,7 +108,7 @@ def number(low: float = -math.inf, high: float = math.inf) -> Kind[float]:
             raise _bad(given, expects)
         return _within(value, low, high, given, expects)
 
-    return Kind(expects, read, lambda value: f"{value:g}")
+    return Kind(expects, read, lambda value: f"{value:g}", spell=_number)
 
 
 def size(low: int = 1) -> Kind[int]:
@@ -88,7 +125,7 @@ def size(low: int = 1) -> Kind[int]:
             raise _bad(given, expects)
         return int(_within(int(value), low, math.inf, given, expects))
 
-    return Kind(expects, read, words=("2k", "4k", "8k", "16k", "32k", "64k", "128k"))
+    return Kind(expects, read, words=("2k", "4k", "8k", "16k", "32k", "64k", "128k"), spell=_whole)
 
 
 def boolean() -> Kind[bool]:
@@ -99,7 +136,7 @@ def boolean() -> Kind[bool]:
             raise _bad(given, "on or off")
         return given.lower() in yes
 
-    return Kind("on or off", read, lambda value: "on" if value else "off", ("on", "off"))
+    return Kind("on or off", read, lambda value: "on" if value else "off", ("on", "off"), _switch)
 
 
 def choice(*words: str) -> Kind[str]:
@@ -110,7 +147,7 @@ def choice(*words: str) -> Kind[str]:
             raise _bad(given, expects)
         return given.lower()
 
-    return Kind(expects, read, words=words)
+    return Kind(expects, read, words=words, spell=_switch)
 
 
 def share() -> Kind[float]:
@@ -119,10 +156,13 @@ def share() -> Kind[float]:
 
     def read(given: str) -> float:
         percent = given.endswith("%")
-        value = number().read(given.removesuffix("%"))
+        try:
+            value = number().read(given.removesuffix("%"))
+        except BadValue:
+            raise _bad(given, expects) from None
         return _within(value / 100 if percent else value, 0, 1, given, expects)
 
-    return Kind(expects, read, lambda value: f"{value:.0%}")
+    return Kind(expects, read, lambda value: f"{value:.0%}", spell=_number)
 
 
 def duration() -> Kind[str]:
@@ -134,7 +174,7 @@ def duration() -> Kind[str]:
             raise _bad(given, expects)
         return given
 
-    return Kind(expects, read, words=("5m", "1h", "-1", "0"))
+    return Kind(expects, read, words=("5m", "1h", "-1", "0"), spell=_seconds)
 
 
 def texts() -> Kind[tuple[str, ...]]:
@@ -148,7 +188,52 @@ def texts() -> Kind[tuple[str, ...]]:
             raise BadValue(f"A quote is not closed in «{given}».")
         return tuple(_unescaped(quoted) if quoted else bare for quoted, bare in found)
 
-    return Kind("one or more texts, quoted where they hold spaces", read, lambda value: _quoted(list(value)))
+    def spell(value: Any) -> str | None:
+        every = isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
+        return _quoted([str.__str__(each) for each in value]) if every else None
+
+    expects = "one or more texts, quoted where they hold spaces"
+    return Kind(expects, read, lambda value: _quoted(list(value)), spell=spell)
+
+
+def _switch(value: Any) -> str | None:
+    return {True: "on", False: "off"}[bool(value)] if isinstance(value, bool) else None
+
+
+def _whole(value: Any) -> str | None:
+    """A number that is a whole one, whatever its type."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    if not isinstance(value, Integral) and value % 1 != 0:  # of an infinite one that is no number
+        return None
+    number = int(value)  # type: ignore[call-overload]
+    return str(number) if abs(number) <= LARGEST else None
+
+
+def _number(value: Any) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    try:
+        return _whole(value) if isinstance(value, Integral) else str(float(value))
+    except OverflowError:  # a fraction larger than any of them
+        return None
+
+
+def _seconds(value: Any) -> str | None:
+    """Whole seconds as they are: the server takes no parts of them without a unit."""
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    whole = _whole(value)
+    if whole is not None or _number(value) is None or not math.isfinite(value):
+        return whole
+    return f"{float(value):.3f}s"
+
+
+def _shown(value: Any) -> str:
+    try:
+        return addresses.cleaned(repr(value))[:LONGEST_SHOWN]
+    except Exception:  # a number of too many digits, or an object's own
+        return f"a value of type {type(value).__name__}"
 
 
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
