@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-from chatcli.attaching import attaching
+from chatcli.attaching import Composed, composing
 from chatcli.build import Wishes, build, close, make_screen, settle_model, use_model
 from chatcli.client.server import answers
 from chatcli.commands import everything
@@ -26,20 +26,17 @@ from chatcli.commands.outcome import (
     Watch,
 )
 from chatcli.commands.places import grown_elsewhere, opened
-from chatcli.conversation.message import Attachment
 from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError, Damaged
 from chatcli.interrupt import Interrupt, orderly_end
 from chatcli.keeping import mend, mending, still_there
 from chatcli.loading import Loading
 from chatcli.meter import meter
-from chatcli.named import working_directory
-from chatcli.prompt.attachments import find_in
 from chatcli.prompt.completer import Suggestion
 from chatcli.prompt.history import LineHistory
 from chatcli.prompt.quiet import quiet_keyboard
 from chatcli.prompt.reader import Closed, Interrupted, Line, Reader, ReaderOptions
-from chatcli.prompt.textfiles import is_path, mentioned, without_passwords
+from chatcli.prompt.textfiles import is_path
 from chatcli.prompt.toolbar import Toolbar
 from chatcli.remarks import about_counting, after_reply
 from chatcli.render.console import Screen
@@ -257,10 +254,9 @@ class Loop:
         try:
             self._settle_model()
             self._look_elsewhere()
-            said, found = find_in(text, working_directory())
-            found = (*found, *self._attach(mentioned(said)))
-            said = without_passwords(said)
-            question = ask(session, said, (*session.pending, *found))
+            composed = self._compose(text)
+            found = composed.attachments
+            question = ask(session, composed.text, (*session.pending, *found))
             if found:
                 self._screen.show(Note(f"Attached: {', '.join(each.name for each in found)}", "quiet"))
                 self._screen.show(Pictures(found))
@@ -272,12 +268,11 @@ class Loop:
                 self._line, session.pending = "", []
             self._warn()
 
-    def _attach(self, named: Sequence[str]) -> tuple[Attachment, ...]:
-        """The text of files and pages; with a sign of life where it takes time."""
-        found: list[Attachment] = []
-        if named:
-            self._screen.progress(attaching(named, found.append))
-        return tuple(found)
+    def _compose(self, text: str) -> Composed:
+        """The message, files and pages read; with a sign of life where it takes time."""
+        composed: list[Composed] = []
+        self._screen.progress(composing(text, composed.append))
+        return composed[0]
 
     def _listen(self, question: Node, onward: Node | None = None, model: str = "") -> Node | None:
         session, settings = self._session, self._session.settings

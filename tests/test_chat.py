@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chatcli import Chat
 from chatcli.client.models import Model
 from chatcli.conversation.message import Role
-from chatcli.errors import Missing, UserError
+from chatcli.errors import BadValue, Missing, UnknownSetting, UserError
 from chatcli.window import memory_of_window, next_window
 from tests.faults import Engine
 
@@ -30,6 +31,46 @@ def test_a_chat_sends_streams_remembers_and_forgets() -> None:
         assert engine.chats[1]["messages"][0] == {"role": "system", "content": "Be brief."}
         chat.clear()
         assert [message.role for message in chat.messages] == [Role.SYSTEM]
+
+
+def test_a_chat_takes_settings_as_python_has_them() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    with (
+        Engine() as engine,
+        Chat(
+            "demo", host=engine.url, save=None, num_ctx="2k", num_predict=40, temperature=0, seed=None,
+            format=schema, stop=["END OF"], keep_alive=300, verbose=False, top_p=0.5, system="",
+        ) as chat,
+    ):  # fmt: skip
+        chat.send("A prime?")
+        asked = engine.chats[0]
+    assert asked["options"] == {
+        "num_ctx": 2048, "num_predict": 40, "temperature": 0.0, "top_p": 0.5, "stop": ["END OF"]
+    }  # fmt: skip
+    assert (asked["format"], asked["keep_alive"]) == (schema, 300)
+    assert [message["role"] for message in asked["messages"]] == ["user"]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"num_predict": 1.5}, "num_predict: 1.5 is not a whole number of at least -2"),
+        ({"num_ctx": [1]}, r"num_ctx: \[1\] is not a size in tokens"),
+        ({"system": Path("prompt.txt")}, "system: .* is not text"),
+        ({"strategy": 3}, "strategy: 3 is not one of"),
+        ({"save": "perhaps"}, "save: .* is not on or off"),
+        ({"model": 5}, "model: 5 is not text"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_setting_and_what_that_takes(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadValue, match=words):
+        Chat(**given)
+
+
+def test_a_setting_that_there_is_not_is_an_error_of_our_own() -> None:
+    with pytest.raises(UnknownSetting, match="num_predikt") as caught:
+        Chat("demo", num_predikt=40)
+    assert "num_predict" in caught.value.hint
 
 
 def test_a_chat_leaves_nothing_on_disk_unless_asked_to(home: Path) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import ipaddress
 import re
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
+from chatcli import addresses
+from chatcli.addresses import shown
 from chatcli.client import hosts
 from chatcli.errors import BadValue
+
+__all__ = ["DEFAULT", "is_loopback", "read", "shown", "without_credentials"]
 
 DEFAULT = "http://127.0.0.1:11434"
 _PORTS = {"http": "80", "https": "443"}
@@ -30,7 +33,7 @@ def read(text: str, source: str, *, forgive_ports: bool = False) -> str:
     credentials, at, host_and_port = authority.rpartition("@")
     host, port = _host_and_port(host_and_port, default_port)
     # A "/" in a password ends the authority too early: nothing of what follows may be shown then.
-    bad = _ESCAPE if "@" in path and not at else _what_is_wrong(scheme, host, path, credentials)
+    bad = _ESCAPE if "@" in path else _what_is_wrong(scheme, host, path, credentials)
     if not _is_port(port):
         bad = bad or ("" if forgive_ports else f"{port!r} is not a port")
         port = default_port
@@ -40,19 +43,10 @@ def read(text: str, source: str, *, forgive_ports: bool = False) -> str:
     return f"{scheme}://{credentials}{at}{_bracketed(host)}:{int(port)}{'/' + path if path else ''}"
 
 
-def shown(url: str) -> str:
-    """The URL as people may see it: without user name and password."""
-    return without_credentials(url)[0]
-
-
 def without_credentials(url: str) -> tuple[str, str | None]:
     """The URL without its user:password@, and those as a Basic Authorization header."""
-    parts = urlsplit(url)
-    credentials, at, host = parts.netloc.rpartition("@")
-    if not at:
-        return url, None
-    plain = unquote(credentials).encode()
-    return urlunsplit(parts._replace(netloc=host)), f"Basic {base64.b64encode(plain).decode('ascii')}"
+    found = addresses.parse(url)
+    return (url, None) if found is None or found.credentials is None else (found.bare, found.authorization)
 
 
 def is_loopback(url: str) -> bool:
@@ -101,7 +95,7 @@ def _is_port(port: str) -> bool:
 
 def _what_is_wrong(scheme: str, host: str, path: str, credentials: str) -> str:
     if scheme not in _PORTS:
-        return f"{scheme!r} is not http or https"
+        return f"{scheme!r} is not http or https" if ":" not in scheme else _ESCAPE
     if not _is_host(host):
         return f"{host!r} is not a host"
     if re.search(r"[\s?#\x00-\x1f\x7f]", path):

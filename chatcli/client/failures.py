@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from chatcli import addresses
 from chatcli.client import address
 from chatcli.conversation.usage import in_tokens
 from chatcli.errors import (
@@ -195,7 +196,7 @@ def _said_no(hint: str) -> Callable[[Refusal], Refused]:
 def _sign_in(refusal: Refusal) -> Refused:
     return Refused(
         f"The server at {refusal.where} does not let us in ({refusal.status}): {refusal.words}",
-        "Write the host as https://user:password@host, or set OLLAMA_API_KEY; "
+        "Write user:password@ before the name of the host, or set OLLAMA_API_KEY; "
         "for a model in Ollama's cloud, run `ollama signin` first.",
     )
 
@@ -213,7 +214,7 @@ def _unknown_path(refusal: Refusal) -> BadReply:
 
 
 def _elsewhere(refusal: Refusal) -> BadReply:
-    target = one_line(re.sub(r"//[^/@]*@", "//", refusal.location)) or "another place"
+    target = one_line(addresses.shown(refusal.location)) or "another place"
     return BadReply(
         f"The server at {refusal.where} sends us on to {target}.",
         "Name that place itself with --host or OLLAMA_HOST.",

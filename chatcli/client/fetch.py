@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from chatcli import __version__
+from chatcli.addresses import Address, parse
 from chatcli.client import unpack
 from chatcli.client.guard import Guard
 from chatcli.client.hosts import is_private, is_this_machine, look_up, number
@@ -57,10 +58,11 @@ def fetch(
 
     `private` judges an IP address (a test's own network is all private), `look_up` gives those of a name.
     """
-    name, cut = _named(address), Cut()
+    read, cut = _read(address), Cut()
+    name = read.bare
     progress, end = Progress(f"Fetching {name}"), monotonic() + limits.seconds
     exchange = _Exchange(name, limits, Guard(name, private, look_up), cut)
-    with closing(relay(lambda: exchange.pieces(address), cut)) as items:
+    with closing(relay(lambda: exchange.pieces(name, read.authorization), cut)) as items:
         for item in items:
             if isinstance(item, Raw):
                 return item
@@ -73,23 +75,23 @@ def fetch(
     raise BadFile(f"{name} gave nothing.", _SAVE)
 
 
-def _named(address: str) -> str:
-    """The address as people may see it. One that is malformed may have its password anywhere: it is not shown."""
+def _read(address: str) -> Address:
+    """The address in its parts. One that is malformed may have its password anywhere: it is not shown."""
     import httpx
 
-    scheme, mark, rest = address.partition("://")
-    if not mark or scheme.lower() not in {"http", "https"}:
+    found = parse(address)
+    if found is None or found.scheme.lower() not in {"http", "https"}:
+        scheme = f"{found.scheme}:" if found is not None and ":" not in found.scheme else "That"
         raise BadFile(
-            f"{scheme}: is no way to fetch a page.", "Give an address that begins with http:// or https://."
+            f"{scheme} is no way to fetch a page.", "Give an address that begins with http:// or https://."
         )
     try:
-        host = httpx.URL(address).host
+        host = httpx.URL(found.bare).host if found.sound else ""
     except (httpx.InvalidURL, UnicodeError):
         host = ""
     if not host:
         raise BadFile("That is no address of the web.", "Check it; in a password, / is written %2F and @ %40.")
-    authority = re.match(r"[^/?#]*", rest)[0]  # type: ignore[index]
-    return f"{scheme}://{authority.rpartition('@')[2]}{rest[len(authority) :].partition('#')[0]}"
+    return replace(found, rest=found.rest.partition("#")[0])
 
 
 class _Exchange:
@@ -101,18 +103,23 @@ class _Exchange:
         self._guard = guard
         self._cut = cut
 
-    def pieces(self, address: str) -> Generator[Progress | Raw, None, None]:
-        """How far it is, and last what came. Every failure is a BadFile."""
+    def pieces(self, address: str, authorization: str | None) -> Generator[Progress | Raw, None, None]:
+        """How far it is, and last what came. Every failure is a BadFile. `authorization` goes to the server of
+        that address only.
+        """
         import httpx
 
         from chatcli.client.network import cause
 
         try:
-            url = httpx.URL(address).copy_with(fragment=None)
+            url = httpx.URL(address)
+            headers = {**_HEADERS, "authorization": authorization} if authorization else _HEADERS
             for _ in range(self._limits.redirects + 1):
-                target = yield from self._one(url)
+                target = yield from self._one(url, headers)
                 if target is None:
                     return
+                if (target.scheme, target.host, target.port) != (url.scheme, url.host, url.port):
+                    headers = _HEADERS
                 url = target
         except (httpx.InvalidURL, httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
             if isinstance(error, httpx.InvalidURL) or "location header" in str(error):
@@ -122,12 +129,14 @@ class _Exchange:
             raise BadFile(f"{self._name} {error}.", "Try again later. " + _SAVE) from None
         raise BadFile(f"{self._name} sends us on too often.", _SAVE)
 
-    def _one(self, url: httpx.URL) -> Generator[Progress | Raw, None, httpx.URL | None]:
+    def _one(
+        self, url: httpx.URL, headers: Mapping[str, str]
+    ) -> Generator[Progress | Raw, None, httpx.URL | None]:
         """Ask once; where a redirect leads to."""
         trace = self._watching(url)
         with (
             self._client(url) as client,
-            client.stream("GET", url, headers=_HEADERS, extensions={"trace": trace}) as response,
+            client.stream("GET", url, headers=headers, extensions={"trace": trace}) as response,
         ):
             if "location" in response.headers and 300 <= response.status_code < 400:
                 return self._target(response)
@@ -183,13 +192,12 @@ class _Exchange:
         return False
 
     def _target(self, response: httpx.Response) -> httpx.URL:
-        """Where it sends us. The password given goes there only if it is the same server."""
+        """Where it sends us: a password in there is not used."""
         url = response.request.url
         target = url.join(response.headers["location"]).copy_with(fragment=None, userinfo=b"")
         if target.scheme not in {"http", "https"}:
             raise BadFile(f"{self._name} sends us on to a {target.scheme}: address, which is not fetched.", _SAVE)
-        same = (target.scheme, target.host, target.port) == (url.scheme, url.host, url.port)
-        return target.copy_with(userinfo=url.userinfo) if same and url.userinfo else target
+        return target
 
     def _check(self, response: httpx.Response) -> None:
         """Refuse what is no success, no text, or too large by its own account."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from pathlib import Path
 
 from chatcli.conversation.message import Attachment
@@ -41,13 +42,17 @@ def find_in(text: str, cwd: Path) -> tuple[str, tuple[Attachment, ...]]:
     cat.png that names no file is a word, and so is everything between backticks.
     """
     found: dict[Path, Attachment] = {}
-    taken: list[Mention] = []
+    taken: list[Mention] = []  # none overlaps another, in the order of the text
+    known: dict[str, Path | None] = {}
     for mention in mentions(text):
-        if any(mention.start < other.end and other.start < mention.end for other in taken):
+        at = bisect_left(taken, mention.start, key=lambda each: each.end - 1)
+        if at < len(taken) and taken[at].start < mention.end:
             continue
-        path = _existing(mention.text, cwd)
+        if mention.text not in known:
+            known[mention.text] = _existing(mention.text, cwd)
+        path = known[mention.text]
         if path is not None:
-            taken.append(mention)
+            taken.insert(at, mention)
             found[path] = found.get(path) or _read(path, mention.path)
         elif mention.is_plainly_a_path:
             raise _missing(mention.path)

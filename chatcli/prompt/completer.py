@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from prompt_toolkit.completion import Completer
 
 _MOST = 200
-_MENTION = re.compile(r"""(?<!\S)@("[^"\n]*|'[^'\n]*|(?:[^\s\\"']|\\.)*)\Z""")
-_PATH = re.compile(r"""(?<!\S)((?:~|\.{1,2})?/(?:[^\s\\]|\\.)*|["'](?:~|\.{1,2})?/[^"'\n]*)\Z""")
+_MENTION = re.compile(r"""(?<!\S)@("[^"\n]*+|'[^'\n]*+|(?:[^\s\\"']|\\.)*+)""")
+_PATH = re.compile(r"""(?<!\S)((?:~|\.{1,2})?/(?:[^\s\\]|\\.)*+|["'](?:~|\.{1,2})?/[^"'\n]*+)""")
 _SEPARATORS = "/\\" if os.name == "nt" else "/"
 
 
@@ -50,7 +50,7 @@ def paths(prefix: str, endings: frozenset[str] | None = None) -> list[Suggestion
 
 def mentions(typed: str) -> list[Suggestion]:
     """What a mention at the end of `typed` may become: a file behind an @; and, of pictures, the path itself."""
-    file, picture = _MENTION.search(typed), _PATH.search(typed)
+    file, picture = _at_end(_MENTION, typed), _at_end(_PATH, typed)
     if file is not None:
         return paths(file[1])
     return paths(picture[1], IMAGE_ENDINGS) if picture is not None else []
@@ -58,8 +58,15 @@ def mentions(typed: str) -> list[Suggestion]:
 
 def in_mention(typed: str) -> bool:
     """Whether `typed` ends in a file's mention that has begun."""
-    found = _MENTION.search(typed)
+    found = _at_end(_MENTION, typed)
     return found is not None and found[1] != ""
+
+
+def _at_end(pattern: re.Pattern[str], typed: str) -> re.Match[str] | None:
+    """The match that `typed` ends in. Each is taken whole, and no place in it tried anew: that takes time by the
+    square.
+    """
+    return next((match for match in pattern.finditer(typed) if match.end() == len(typed)), None)
 
 
 def as_completer(suggest: Callable[[str], Sequence[Suggestion]]) -> Completer:

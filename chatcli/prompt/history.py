@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from chatcli.paths import private_directory
-from chatcli.prompt.textfiles import without_passwords
+from chatcli.prompt.textfiles import as_kept
 
 LIMIT = 10_000
 _LOCK_SECONDS = 0.25
@@ -44,7 +44,7 @@ class LineHistory:
 
     def add(self, line: str) -> None:
         """Keep `line`, unless it is blank, the same as the last one, or nothing is to be remembered."""
-        line = without_passwords(line)
+        line = as_kept(line)
         with self._lock:
             lines = self._load()
             if not self._remembers or not line.strip() or lines[:1] == [line]:

@@ -19,14 +19,17 @@ IMAGE_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif"})
 _BEGIN = r"(?:(?<!\S)|(?<=\s[(\[{<])|(?<=\A[(\[{<]))"
 _END = r"(?=[,;:!?.)\]}>]*(?:\s|\Z))"
 _ENDING = rf"\.(?:{'|'.join(sorted(ending[1:] for ending in IMAGE_ENDINGS))})"
-_MENTION = re.compile(
+_QUOTED = re.compile(
     rf"""{_BEGIN}(?:
         "(?:[^"\\\n]|\\.)+?{_ENDING}"
       | '(?:[^'\n]|'\\'')+?{_ENDING}'
-      | (?:[^\s"'`(\[{{<\\]|\\.)(?:[^\s\\]|\\.)*?{_ENDING}
     ){_END}""",
     re.VERBOSE | re.IGNORECASE,
 )
+# A word goes on to a bare blank, and is looked at once: to try each place in it anew takes time by the square.
+_WORD = re.compile(rf"{_BEGIN}(?:[^\s\"'`(\[{{<\\]|\\.)(?:[^\s\\]|\\.)*+")
+_PICTURE = re.compile(rf"(?:[^\s\\]|\\.)+?{_ENDING}", re.IGNORECASE)
+_PUNCTUATION = ",;:!?.)]}>"
 _PATH_BEGIN = re.compile(rf"{_BEGIN}(?:~?/|\.{{1,2}}/|[a-z]:[\\/])", re.IGNORECASE)
 _WITH_BLANKS = re.compile(rf"[^\n\"'`]{{1,255}}?{_ENDING}{_END}", re.IGNORECASE)
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
@@ -74,9 +77,21 @@ def mentions(text: str) -> Iterator[Mention]:
         match = _WITH_BLANKS.match(searched, begin.start())
         if match and " " in match[0]:
             yield Mention(match.start(), match[0], guess=True)
-    for match in _MENTION.finditer(searched):
-        if not _ADDRESS.match(match[0]) or _FILE_ADDRESS.match(match[0]):
-            yield Mention(match.start(), match[0], guess=long)
+    done = 0
+    for start, found in sorted((*_quoted(searched), *_words(searched))):
+        if start >= done and (not _ADDRESS.match(found) or _FILE_ADDRESS.match(found)):
+            yield Mention(start, found, guess=long)
+            done = start + len(found)
+
+
+def _quoted(searched: str) -> Iterator[tuple[int, str]]:
+    return ((match.start(), match[0]) for match in _QUOTED.finditer(searched))
+
+
+def _words(searched: str) -> Iterator[tuple[int, str]]:
+    for word in _WORD.finditer(searched):
+        if "." in word[0] and (picture := _PICTURE.fullmatch(word[0].rstrip(_PUNCTUATION))):
+            yield word.start(), picture[0]
 
 
 def readings(text: str) -> list[str]:
@@ -96,16 +111,16 @@ def readings(text: str) -> list[str]:
 
 def without(text: str, taken: Iterable[Mention]) -> str:
     """`text` with these mentions gone, each with one blank beside it."""
-    cut = False
-    for mention in sorted(taken, key=lambda each: each.start, reverse=True):
-        before, after = text[: mention.start], text[mention.end :]
+    kept, begin = [], 0
+    for mention in sorted(taken, key=lambda each: each.start):
+        before = text[begin : mention.start]
+        begin = mention.end
         if before.endswith(" "):
             before = before[:-1]
-        else:
-            after = after.removeprefix(" ")
-        text = before + after
-        cut = True
-    return text.strip() if cut else text
+        elif text.startswith(" ", begin):
+            begin += 1
+        kept.append(before)
+    return "".join((*kept, text[begin:])).strip() if begin else text
 
 
 def masked(text: str) -> str:

@@ -113,16 +113,19 @@ class Screen:
     def progress(self, steps: Iterable[Progress]) -> None:
         """Draw how far a job is until it ends. However this is left, the job's iterator gets closed."""
         from contextlib import closing
+        from itertools import chain
 
         from chatcli.render.progress import draw_progress, tell_progress
 
         generator = (step for step in steps)
         try:
             with closing(generator):
-                if self.plain:
-                    tell_progress(generator, self._write if self.is_terminal else self._write_error)
-                else:
-                    draw_progress(generator, self._write, self.size, self._palette)
+                for first in generator:  # of a job without steps nothing is drawn
+                    all_steps = chain((first,), generator)
+                    if self.plain:
+                        tell_progress(all_steps, self._write if self.is_terminal else self._write_error)
+                    else:
+                        draw_progress(all_steps, self._write, self.size, self._palette)
         finally:
             if close := getattr(steps, "close", None):
                 close()
