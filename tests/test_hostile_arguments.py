@@ -5,6 +5,7 @@ file, number or name can be. Nothing but an error of our own tree may come of it
 from __future__ import annotations
 
 import io
+import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -227,3 +228,47 @@ def test_a_flag_of_the_shell_or_a_prompt_says_in_a_sentence_what_is_wrong(
         code, written = shell(*host, *given, "hi", capsys=capsys)
         assert code in EXIT_CODES, f"{what}: {written}"
         assert not any(each in written for each in NEVER_SAID), f"{what}: {written}"
+
+
+@pytest.mark.parametrize(
+    "form", ["what says @{} here", 'what says @"{}" here', "see {}", "see '{}.png' and ./{}.png"]
+)
+def test_a_message_that_mentions_it_is_sent_or_refused_in_a_sentence(
+    form: str, engine: Engine, place: Path, no_input: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for what, make in HOSTILE.items():
+        code, written = shell("--host", engine.url, "-m", "demo", form.replace("{}", make(place)), capsys=capsys)
+        assert code in EXIT_CODES, f"{what}: {written}"
+        assert not any(each in written for each in NEVER_SAID), f"{what}: {written}"
+        assert code or engine.chats[-1]["messages"][-1]["role"] == "user"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a pty is POSIX's")
+def test_no_name_ends_the_loop(engine: Engine, place: Path) -> None:
+    from tests.test_terminal import Terminal
+
+    person = Terminal("-m", "demo", columns=120, OLLAMA_HOST=engine.url)
+    try:
+        person.see("Send a message")
+        engine.say("Here I am.")
+        person.enter("hello")
+        person.see("Here I am.")
+        for line in (f"/file {LONG}", f"/save {LONG}.md", f"/import {LONG}", f"/{LONG}", f"/goto {'9' * 6000}"):
+            person.press(f"{line}\r")
+        for pasted in (f"@{LONG} and {LONG}.png", "a\0b @a\0b.md 'a\0b.png'", "\x1b]0;title\x07 @\x01"):
+            engine.say(f"Pasted {len(engine.chats)}.")
+            person.press(f"\x1b[200~{pasted}\x1b[201~\r")
+            person.until(lambda pasted=pasted: any(pasted[-3:] in each for each in sent(engine)))  # type: ignore[misc]
+        engine.say("Here I am still.")
+        person.enter("and now?")
+        said = person.see("Here I am still.")
+        assert not any(each in said for each in NEVER_SAID), said
+        person.press("/bye\r")
+        assert person.ends() == 0
+    finally:
+        person.close()
+
+
+def sent(engine: Engine) -> list[str]:
+    """The last message of each request."""
+    return [chat["messages"][-1]["content"] for chat in engine.chats]
