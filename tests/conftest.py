@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,23 @@ from tests.faults import Engine
 
 settings.register_profile("chatcli", deadline=None)  # no test asserts on time
 settings.load_profile("chatcli")
+
+
+def _heed_signals() -> None:
+    """Signals as a terminal's foreground has them, however the tests were started.
+
+    What is started by nohup, or in the background of a script, ignores some of them, and hands that on to every
+    program it starts in turn. A handler is not handed on: programs that tests start find the system's default.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in ("SIGHUP", "SIGQUIT", "SIGTERM", "SIGTSTP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)  # the tests themselves go on ignoring it
+
+
+_heed_signals()
 
 
 @pytest.fixture(autouse=True)
