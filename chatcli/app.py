@@ -279,7 +279,7 @@ class Loop:
         name = model or settings[table.MODEL]
         with (
             Interrupt() as interrupt,
-            quiet_keyboard(self._reader.keyboard, plain=self._screen.plain),
+            quiet_keyboard(self._reader.keyboard, marks_pastes=self._reader.marks_pastes),
             self._screen.answer(name, settings[table.THINKING], waits=Loading(session, name)) as view,
         ):
             reply = answer(session, question, view.feed, lambda: interrupt.asked, onward, model)

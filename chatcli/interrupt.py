@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
-# The system shuts down, or the terminal's window was closed.
-_ENDS = tuple(number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None)
+# The system shuts down, the terminal's window was closed, or Ctrl-\\ was pressed.
+_ENDS = tuple(
+    number for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if (number := getattr(signal, name, None)) is not None
+)
 
 _Handler = Callable[[int, FrameType | None], Any]
 

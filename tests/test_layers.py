@@ -13,7 +13,7 @@ LAYERS: list[set[str]] = [
     {"addresses"},
     {"errors"},
     {"named"},
-    {"unforeseen", "streams", "paths", "background", "interrupt", "unwanted"},
+    {"unforeseen", "streams", "paths", "background", "interrupt", "suspension", "unwanted"},
     {"settings", "conversation", "reading"},
     {"prompt", "tokens", "context", "client", "render", "store"},
     {"session"},

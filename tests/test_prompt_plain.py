@@ -24,7 +24,7 @@ from chatcli.prompt.line import ReaderOptions
 from chatcli.prompt.reader import Closed, Reader
 from chatcli.prompt.toolbar import Toolbar
 
-options = ReaderOptions(from_terminal={from_terminal})
+options = ReaderOptions(from_terminal={from_terminal}, plain={plain})
 reader = Reader(LineHistory(Path({history!r})), lambda _: [], lambda: Toolbar("m", "0", 0, 0), options)
 reader.on_first_render(lambda: print("READY", flush=True))
 prefill = ""
@@ -105,13 +105,15 @@ def test_ctrl_c_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
 class TestAtATerminal:
     @contextmanager
-    def terminal(self, tmp_path: Path, term: str, command: str = "{python} -c {program}") -> Iterator[Any]:
+    def terminal(
+        self, tmp_path: Path, term: str, command: str = "{python} -c {program}", *, plain: bool = False
+    ) -> Iterator[Any]:
         import shlex
 
         import pexpect
 
         program = PROGRAM.format(
-            history=str(tmp_path / "lines.db"), from_terminal="<" in command or "|" in command
+            history=str(tmp_path / "lines.db"), from_terminal="<" in command or "|" in command, plain=plain
         )
         line = command.format(python=shlex.quote(sys.executable), program=shlex.quote(program))
         child = pexpect.spawn(
@@ -144,6 +146,7 @@ class TestAtATerminal:
             child.send("b\r")
             child.expect_exact("ANSWER True 1")
             assert not re.search(r"\x1b\[", child.before)
+            child.expect_exact(">>> ")
             child.send("\x04")
 
     def test_up_recalls_and_a_prefill_can_be_edited(self, tmp_path: Path) -> None:
@@ -155,6 +158,7 @@ class TestAtATerminal:
             child.expect_exact(">>> to be edited")
             child.send("!\r")
             child.expect_exact("GOT Line(text='to be edited!', pasted=False)")
+            child.expect_exact(">>> ")
             child.send("\x04")
         assert LineHistory(tmp_path / "lines.db").lines() == ["to be edited!", "edit this"]
 
@@ -164,4 +168,73 @@ class TestAtATerminal:
             child.expect_exact(">>> ")
             child.send("typed\r")
             child.expect_exact("GOT Line(text='typed', pasted=False)")
+            child.expect_exact(">>> ")
+            child.send("\x04")
+
+    @pytest.mark.parametrize("term", ["dumb", "xterm"])
+    @pytest.mark.parametrize(
+        ("sent", "line"),
+        [
+            ("echo one\rtwo\r/clear\r", Line("echo one\ntwo\n/clear", pasted=True)),
+            ("echo one\ntwo\n/clear\n", Line("echo one\ntwo\n/clear", pasted=True)),
+            ("/clear\r/bye\r", Line("/clear\n/bye", pasted=True)),
+            ("one\rtwo", Line("one\ntwo", pasted=True)),
+            ("\x1b[200~echo one\rtwo\r/clear\x1b[201~", Line("echo one\ntwo\n/clear", pasted=True)),
+            ("\x1b[200~echo one\rtwo\r/clear\r\x1b[201~", Line("echo one\ntwo\n/clear\n", pasted=True)),
+            ("\x1b[200~/clear\x1b[201~", Line("/clear", pasted=True)),
+            ('\x1b[200~"""A\x1b[201~', Line('"""A', pasted=True)),
+            ("what is \x1b[200~this\x1b[201~", Line("what is this")),
+            ("say \x1b[200~this\rthat\x1b[201~", Line("say this\nthat")),
+            ("/set system \x1b[200~Be brief.\rVery.\x1b[201~", Line("/set system Be brief.\nVery.")),
+            ("\x1b[200~one\rtwo", Line("one\ntwo", pasted=True)),
+            ("\x1b[200~one\x1b[200~\rtwo\x1b[201~", Line("one\ntwo", pasted=True)),
+            ("one\x1b[201~ two", Line("one two")),
+            ("\x1b[200~x\x1b[201~ y \x1b[200~/bye\rz\x1b[201~", Line("x y /bye\nz", pasted=True)),
+        ],
+    )
+    def test_a_paste_is_one_message_and_no_command(self, tmp_path: Path, term: str, sent: str, line: Line) -> None:
+        with self.terminal(tmp_path, term, plain=True) as child:
+            child.expect_exact(">>> ")
+            assert (b"\x1b[?2004h" in child.before.encode()) == (term == "xterm")
+            child.send(sent)
+            if not sent.endswith(("\r", "\n")):
+                child.expect_exact(re.split(r"\r|\x1b\[20.~", sent.removesuffix("\x1b[201~"))[-1])
+                child.send("\r")
+            child.expect_exact(f"GOT {line!r}")
+            child.expect_exact(">>> ")
+            assert term == "xterm" or "\x1b" not in child.before
+            child.send("\x04")
+
+    def test_a_paste_of_many_lines_is_whole(self, tmp_path: Path) -> None:
+        lines = [f"line {at}" for at in range(1500)]  # more than the system keeps for one who does not read
+        with self.terminal(tmp_path, "dumb") as child:
+            child.expect_exact(">>> ")
+            child.delaybeforesend = None
+            child.send("\r".join(lines) + "\r")
+            child.expect_exact(f"GOT {Line(chr(10).join(lines), pasted=True)!r}")
+            child.expect_exact(">>> ")
+            child.send("\x04")
+
+    def test_ctrl_c_ends_a_paste_without_an_end_and_keeps_its_text(self, tmp_path: Path) -> None:
+        with self.terminal(tmp_path, "xterm", plain=True) as child:
+            child.expect_exact(">>> ")
+            child.send("\x1b[200~/clear\rtwo")
+            child.expect_exact("... two")
+            child.send("\x03")
+            child.expect_exact("... two")
+            child.send("!\r")
+            child.expect_exact(f"GOT {Line(chr(10).join(['/clear', 'two!']), pasted=True)!r}")
+            child.expect_exact(">>> ")
+            child.send("\x04")
+
+    def test_ctrl_d_in_an_open_block_ends_nothing(self, tmp_path: Path) -> None:
+        with self.terminal(tmp_path, "dumb") as child:
+            child.expect_exact(">>> ")
+            child.send('"""one\r')
+            child.expect_exact("... ")
+            child.send("\x04")
+            child.expect_exact("... ")
+            child.send('two"""\r')
+            child.expect_exact(f"GOT {Line(chr(10).join(['one', 'two']), pasted=True)!r}")
+            child.expect_exact(">>> ")
             child.send("\x04")

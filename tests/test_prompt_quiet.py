@@ -34,7 +34,7 @@ def typed():  # bytes that the kernel has ready to be read
     return struct.unpack("i", fcntl.ioctl(0, termios.FIONREAD, b"    "))[0]
 
 try:
-    with quiet_keyboard(plain=plain):
+    with quiet_keyboard(marks_pastes=reader.marks_pastes):
         print("REPLY", flush=True)
         while not over.exists() or typed() < int(over.read_text() or 0):
             time.sleep(0.01)
@@ -70,6 +70,13 @@ def reply(tmp_path: Path, *words: str) -> Iterator[tuple[Any, Path]]:
         child.close(force=True)
 
 
+def leave(child: Any) -> None:
+    """Ctrl+D counts once the prompt stands: before, nothing is ended by it."""
+    if not str(child.after).startswith(">>> "):
+        child.expect_exact(">>> ")
+    child.send("\x04")
+
+
 def type_during_reply(child: Any, over: Path, keys: str) -> None:
     """The reply ends when all these keys are in the kernel's hands, which takes it a moment."""
     child.send(keys)
@@ -85,7 +92,7 @@ def test_what_is_typed_into_a_reply_is_the_next_line_and_is_not_echoed(tmp_path:
         assert "question" not in child.before
         assert "next" not in child.before
         child.expect_exact("GOT Line(text='next question', pasted=False)")
-        child.send("\x04")
+        leave(child)
 
 
 def test_what_is_not_ended_by_enter_waits_in_the_line(tmp_path: Path) -> None:
@@ -95,7 +102,7 @@ def test_what_is_not_ended_by_enter_waits_in_the_line(tmp_path: Path) -> None:
         child.expect_exact("next ques")
         child.send("tion\r")
         child.expect_exact("GOT Line(text='next question', pasted=False)")
-        child.send("\x04")
+        leave(child)
 
 
 def test_a_paste_into_a_reply_is_one_line(tmp_path: Path) -> None:
@@ -105,7 +112,7 @@ def test_a_paste_into_a_reply_is_one_line(tmp_path: Path) -> None:
         child.expect_exact("two")
         child.send("\r")
         child.expect_exact(r"GOT Line(text='one\ntwo\n', pasted=True)")
-        child.send("\x04")
+        leave(child)
 
 
 def test_ctrl_c_interrupts_and_keeps_what_was_typed(tmp_path: Path) -> None:
@@ -117,7 +124,7 @@ def test_ctrl_c_interrupts_and_keeps_what_was_typed(tmp_path: Path) -> None:
         child.expect_exact("next")
         child.send("\r")
         child.expect_exact("GOT Line(text='next', pasted=False)")
-        child.send("\x04")
+        leave(child)
 
 
 def test_an_error_leaves_the_terminal_as_it_was(tmp_path: Path) -> None:
@@ -126,7 +133,7 @@ def test_an_error_leaves_the_terminal_as_it_was(tmp_path: Path) -> None:
         child.expect("ValueError")
         child.expect("RESTORED")
         child.expect_exact(">>> ")
-        child.send("\x04")
+        leave(child)
 
 
 def test_after_a_suspension_it_is_quiet_again(tmp_path: Path) -> None:
@@ -144,7 +151,7 @@ def test_after_a_suspension_it_is_quiet_again(tmp_path: Path) -> None:
         over.touch()
         child.expect("RESTORED")
         child.expect_exact(">>> ")
-        child.send("\x04")
+        leave(child)
 
 
 def test_in_the_background_the_terminal_is_left_alone(tmp_path: Path) -> None:
@@ -168,13 +175,28 @@ def test_in_the_background_the_terminal_is_left_alone(tmp_path: Path) -> None:
         shell.close(force=True)
 
 
-def test_plain_lines_work_too_and_no_marks_are_sent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("keys", ["\x04", "next\x04", "\x04\x04next"])
+@pytest.mark.parametrize("words", [["usual"], ["plain"]])
+def test_ctrl_d_in_a_reply_ends_nothing(tmp_path: Path, keys: str, words: list[str]) -> None:
+    with reply(tmp_path, *words) as (child, over):
+        type_during_reply(child, over, keys)
+        child.expect("RESTORED")
+        child.expect_exact("next" if "next" in keys else ">>> ")
+        child.send("!\r")
+        child.expect_exact(f"GOT Line(text='{keys.strip(chr(4))}!', pasted=False)")
+        leave(child)
+
+
+def test_plain_lines_work_too_and_a_dumb_terminal_gets_no_marks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
     with reply(tmp_path, "plain") as (child, over):
         type_during_reply(child, over, "next\r")
         child.expect("RESTORED")
         assert "\x1b" not in child.before
         child.expect_exact("GOT Line(text='next', pasted=False)")
-        child.send("\x04")
+        leave(child)
 
 
 def test_where_there_is_no_terminal_nothing_happens() -> None:

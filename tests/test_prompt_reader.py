@@ -195,7 +195,38 @@ class TestLeaving:
         assert entry("<c-c>") == Interrupted()
 
     def test_ctrl_d_on_an_empty_line_closes(self) -> None:
-        assert entry("<c-d>") == Closed()
+        with keyboard() as board:
+            board.when("Send a message", then="<c-d>")
+            assert reader_at(board).read() == Closed()
+
+    @pytest.mark.parametrize("ahead", ["<c-d>", "<c-d><c-d>", "<c-d>hi", "hi<c-d>", "hi<left><left><c-d><c-a>h"])
+    def test_ctrl_d_that_was_pressed_before_the_prompt_stood_ends_nothing(self, ahead: str) -> None:
+        with keyboard() as board:
+            board.type(ahead)
+            board.when(">>> ", then="!<enter>")
+            line = reader_at(board).read()
+        assert isinstance(line, Line)
+        assert line.text in {"!", "hi!", "h!i"}
+
+    def test_ctrl_d_behind_a_line_that_was_sent_ends_nothing(self) -> None:
+        with keyboard() as board:
+            reader = reader_at(board)
+            board.type("one<enter><c-d>two<enter>")
+            assert [reader.read(), reader.read()] == [Line("one"), Line("two")]
+
+    def test_ctrl_d_behind_the_ctrl_c_of_an_empty_line_closes(self) -> None:
+        with keyboard() as board:
+            reader = reader_at(board)
+            board.when("Send a message", then="<c-c><c-d>")
+            assert [reader.read(), reader.read()] == [Interrupted(), Closed()]
+
+    def test_what_stood_in_the_line_when_the_terminal_went_is_remembered(self) -> None:
+        history = LineHistory(None)
+        with keyboard() as board:
+            board.type("half a thought \x1b[200~and half a paste")
+            board.input.close()
+            assert reader_at(board, history=history).read() == Closed()
+        assert history.lines() == ["half a thought and half a paste"]
 
     def test_ctrl_d_in_a_line_deletes(self) -> None:
         assert entry("abc<home><c-d><enter>") == Line("bc")

@@ -245,7 +245,7 @@ def test_continue_shows_where_it_stood_and_goes_on() -> None:
         with terminal("-m", "demo", url=engine.url) as person:
             person.see("Send a message")
             person.enter("what is the answer?")
-            person.see("42")
+            person.see("42", "Send a message")
             person.press("\x04")
             assert person.ends() == 0
         with terminal("--continue", url=engine.url) as person:

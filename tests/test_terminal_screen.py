@@ -202,7 +202,7 @@ def conversation(url: str) -> str:
         return person.see("Send a message")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_in_mid_reply_leaves_terminal_and_reply_in_order(number: signal.Signals) -> None:
     with Engine() as engine:
         engine.say("one two three four five six seven")
@@ -223,7 +223,7 @@ def test_a_signal_in_mid_reply_leaves_terminal_and_reply_in_order(number: signal
         assert "one two" in text
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_at_the_prompt_leaves_the_terminal_in_order(number: signal.Signals) -> None:
     with Engine() as engine, answering("-m", "demo", answers={}, OLLAMA_HOST=engine.url) as person:
         before = person.manners
@@ -235,6 +235,41 @@ def test_a_signal_at_the_prompt_leaves_the_terminal_in_order(number: signal.Sign
         assert person.left_with == before
         assert person.written.rindex(b"\x1b[?2004l") > person.written.rindex(b"\x1b[?2004h")
         assert person.written.count(b"Traceback") == 0
+
+
+@pytest.mark.parametrize("key", ["\x04", "\x1a", "\x13\x11", "\x1b", "\x12", "\x0c"])
+def test_a_key_in_mid_reply_ends_nothing_and_loses_nothing(key: str) -> None:
+    with Engine() as engine, answering("-m", "demo", answers={}, OLLAMA_HOST=engine.url) as person:
+        engine.say("one two three four five six seven")
+        stages = Stages(1)
+        engine.script(stages)
+        person.see("Send a message")
+        person.enter("count")
+        stages.reached(person)
+        person.press(f"typed{key}ahead" if key == "\x04" else key)
+        stages.go_on()
+        person.see("seven")
+        person.settle()
+        if key == "\x04":
+            person.see("typedahead")
+
+
+def test_ctrl_backslash_in_mid_reply_leaves_terminal_and_reply_in_order() -> None:
+    with Engine() as engine:
+        engine.say("one two three four five six seven")
+        engine.script(Hang(after=4))
+        with answering("-m", "demo", answers={}, OLLAMA_HOST=engine.url) as person:
+            person.see("Send a message")
+            person.enter("count")
+            person.see("one two")
+            person.press("typed ahead")
+            person.press("\x1c")
+            assert person.ends() == 128 + signal.SIGQUIT
+            assert person.written.rindex(b"\x1b[?25h") > person.written.rindex(b"\x1b[?25l")
+            assert person.written.rindex(b"\x1b[?2004l") > person.written.rindex(b"\x1b[?2004h")
+        text = conversation(engine.url)
+        assert "(stopped)" in text
+        assert "one two" in text
 
 
 def test_a_window_that_is_closed_at_the_prompt_ends_the_program() -> None:

@@ -5,7 +5,10 @@ Loads prompt_toolkit; imported when the first prompt is made.
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+from asyncio import get_running_loop
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import suppress
@@ -13,7 +16,7 @@ from functools import partial
 from time import monotonic
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import get_app, run_in_terminal
+from prompt_toolkit.application import get_app, in_terminal
 from prompt_toolkit.buffer import Buffer, ValidationState
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
@@ -31,8 +34,11 @@ from chatcli.prompt import block, editor, keys, toolbar
 from chatcli.prompt.answers import Listener, listen
 from chatcli.prompt.completer import Suggestion, as_completer, in_mention
 from chatcli.prompt.history import LineHistory
-from chatcli.prompt.line import Line, Outcome, ReaderOptions
+from chatcli.prompt.line import Interrupted, Line, Outcome, ReaderOptions
+from chatcli.prompt.marks import mind_marks
 from chatcli.prompt.pastes import Pastes
+from chatcli.prompt.prompting import at_rest, prompting
+from chatcli.suspension import handed_over
 from chatcli.unwanted import UNWANTED
 
 _STYLE = Style.from_dict(
@@ -67,6 +73,8 @@ class EditedLine:
         self._draw_toolbar = draw_toolbar
         self._output = output
         self._input = input_
+        self._keys = mind_marks(input_)
+        self._may_leave = False  # a Ctrl-D that is waiting already
         self._session: PromptSession[Outcome] = PromptSession(
             options.prompt,
             prompt_continuation=self._continuation,
@@ -102,11 +110,16 @@ class EditedLine:
 
     def read(self, prefill: str) -> Outcome:
         self.pastes.reset()
-        return self._session.prompt(default=self.pastes.folded(prefill))
+        with prompting(self.app, self._input):
+            outcome = self._session.prompt(default=self.pastes.folded(prefill), pre_run=self._begin)
+        self._may_leave = isinstance(outcome, Interrupted)  # both keys were meant for the prompt
+        return outcome
 
     def ask(self, question: str) -> str:
         """One short answer: no history, no menu, no toolbar."""
-        return PromptSession[str](question, input=self._input, output=self._output, style=_STYLE).prompt()
+        asking = PromptSession[str](question, input=self._input, output=self._output, style=_STYLE)
+        with prompting(asking.app, self._input):
+            return asking.prompt(pre_run=self._begin)
 
     def say(self, text: str) -> None:
         self._output.write(text + "\r\n")
@@ -121,8 +134,13 @@ class EditedLine:
             self.app.invalidate()
 
     @property
+    def marks_pastes(self) -> bool:
+        return self._keys is not None
+
+    @property
     def typed(self) -> str:
-        return self.pastes.expand(self.buffer.text)
+        unfinished = self._keys.unfinished if self._keys is not None else ""
+        return self.pastes.expand(self.buffer.text) + unfinished
 
     def idle(self) -> float:
         return monotonic() - self._last_key
@@ -156,6 +174,11 @@ class EditedLine:
         self.buffer.reset()
         self.pastes.reset()
 
+    def suspend(self) -> None:
+        """Stop the program, and what it may be piped together with."""
+        if hasattr(signal, "SIGTSTP"):
+            os.kill(0, signal.SIGTSTP)
+
     def compose(self) -> None:
         """Edit the line in the person's editor. What comes back is in the line, not sent."""
 
@@ -163,7 +186,9 @@ class EditedLine:
             self.is_composing = True
             text = self.pastes.expand(self.buffer.text)
             try:
-                edited = await run_in_terminal(lambda: editor.edit(text), in_executor=True)
+                async with in_terminal():
+                    with at_rest(), handed_over():
+                        edited = await get_running_loop().run_in_executor(None, editor.edit, text)
             except ChatcliError as error:
                 self._complain(f"{error.message} {error.hint}")
             else:
@@ -172,6 +197,11 @@ class EditedLine:
                 self.is_composing = False
 
         get_app().create_background_task(edit())
+
+    def _begin(self) -> None:
+        if self._keys is not None:
+            self._keys.begin(may_leave=self._may_leave)
+        self._may_leave = False
 
     def _write(self, text: str) -> None:
         self._output.write_raw(text)
@@ -222,8 +252,6 @@ class _Recall(History):
 
     async def load(self) -> AsyncGenerator[str, None]:
         if not self._history.is_loaded:
-            from asyncio import get_running_loop
-
             await get_running_loop().run_in_executor(None, self._history.lines)
         for line in self._history.lines():
             yield line

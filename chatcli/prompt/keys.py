@@ -136,4 +136,4 @@ def delete_or_leave(line: EditedLine) -> None:
 @_key("Ctrl+Z", "c-z")
 def suspend(line: EditedLine) -> None:
     """back to the shell for a while (fg returns)"""
-    line.app.suspend_to_background()
+    line.suspend()

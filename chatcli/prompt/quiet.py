@@ -6,23 +6,28 @@ Keys are kept as they were pressed, so an Enter among them sends what was typed 
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
+from chatcli.suspension import lent
+
 # So that a paste stays one paste: without marks, every line of it would end in an Enter.
-_MARK_PASTES = "\x1b[?2004h"
-_DO_NOT_MARK_PASTES = "\x1b[?2004l"
+MARK_PASTES = "\x1b[?2004h"
+DO_NOT_MARK_PASTES = "\x1b[?2004l"
+
+
+def can_mark_pastes() -> bool:
+    """Whether the terminal may be asked to mark pastes. One that is dumb would show the request."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "").lower() not in {"dumb", "unknown"}
 
 
 @contextmanager
-def quiet_keyboard(keyboard: TextIO | None = None, *, plain: bool = False) -> Iterator[None]:
+def quiet_keyboard(keyboard: TextIO | None = None, *, marks_pastes: bool = True) -> Iterator[None]:
     """Does nothing where `keyboard` (standard input) is no terminal, and on Windows.
 
-    A paste stays one paste, unless the terminal is `plain` and has no marks for it.
+    A paste stays one paste, where the terminal can mark it; with `marks_pastes` off, nobody would know the marks.
     """
     descriptor = _terminal(keyboard or sys.stdin)
     if descriptor is None:
@@ -31,18 +36,18 @@ def quiet_keyboard(keyboard: TextIO | None = None, *, plain: bool = False) -> It
     import termios
 
     before = termios.tcgetattr(descriptor)
-    marks_pastes = not plain and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    marks = marks_pastes and can_mark_pastes()
 
     def quieten() -> None:
-        _set(descriptor, _quietened(before), _MARK_PASTES if marks_pastes else "")
+        set_terminal(descriptor, quietened(before), MARK_PASTES if marks else "")
 
     def restore() -> None:
-        _set(descriptor, before, _DO_NOT_MARK_PASTES if marks_pastes else "")
+        set_terminal(descriptor, before, DO_NOT_MARK_PASTES if marks else "")
 
     try:
         try:
             quieten()
-            with _again_after_suspension(quieten):
+            with lent(restore, quieten):
                 yield
         finally:
             restore()
@@ -60,7 +65,8 @@ def _terminal(keyboard: TextIO | None) -> int | None:
         return None
 
 
-def _quietened(attributes: list[Any]) -> list[Any]:
+def quietened(attributes: list[Any]) -> list[Any]:
+    """The manners of a terminal that keeps keys as they are pressed, and shows none."""
     import termios
 
     quiet = [*attributes[:6], list(attributes[6])]
@@ -74,20 +80,7 @@ def _quietened(attributes: list[Any]) -> list[Any]:
     return quiet
 
 
-@contextmanager
-def _again_after_suspension(quieten: Callable[[], None]) -> Iterator[None]:
-    """After Ctrl+Z and fg the terminal is as the shell left it: make it quiet once more."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGCONT, lambda *_: quieten())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGCONT, before or signal.SIG_DFL)
-
-
-def _set(descriptor: int, attributes: list[Any], sequence: str) -> None:
+def set_terminal(descriptor: int, attributes: list[Any], sequence: str = "") -> None:
     """Nothing is touched from the background, where it would stop the process, nor on a terminal that is gone."""
     import termios
 

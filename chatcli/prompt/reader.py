@@ -61,7 +61,11 @@ class Reader:
         except KeyboardInterrupt:
             return Interrupted()
         except EOFError:
+            self._keep_typed()
             return Closed()
+        except SystemExit:  # a signal ends the program
+            self._keep_typed()
+            raise
         if isinstance(outcome, Line):
             outcome = Line(_LONE_SURROGATES.sub("\N{REPLACEMENT CHARACTER}", outcome.text), outcome.pasted)
             self._history.add(outcome.retyped)
@@ -96,6 +100,11 @@ class Reader:
         self._line.inquire(questions, heed)
 
     @property
+    def marks_pastes(self) -> bool:
+        """Whether the prompt knows the marks that a terminal can set around a paste."""
+        return self._line.marks_pastes
+
+    @property
     def typed(self) -> str:
         """What stands in the line now, folded pastes unfolded."""
         return self._line.typed
@@ -109,6 +118,10 @@ class Reader:
         self._line.close()
         if self.keyboard is not None:
             self.keyboard.close()
+
+    def _keep_typed(self) -> None:
+        """What stood in the line when the terminal went is found among the earlier lines."""
+        self._history.add(_LONE_SURROGATES.sub("\N{REPLACEMENT CHARACTER}", self._line.typed))
 
     def _answer(self, question: str) -> str | None:
         try:
@@ -124,6 +137,8 @@ class _OneLine(Protocol):
     def ask(self, question: str) -> str: ...
     def say(self, text: str) -> None: ...
     def size(self) -> tuple[int, int]: ...
+    @property
+    def marks_pastes(self) -> bool: ...
     @property
     def typed(self) -> str: ...
     def refresh(self) -> None: ...

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from collections.abc import Callable
-from types import FrameType
-from typing import Any
+from contextlib import ExitStack
+
+from chatcli.suspension import lent
 
 _HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
 
@@ -17,24 +15,17 @@ class Cursor:
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
-        self._before: Any = None
+        self._loan = ExitStack()
         self.displaced = False
 
     def hide(self) -> None:
+        self._loan.enter_context(lent(lambda: self._write(_SHOW), self._hide_again))
         self._write(_HIDE)
-        if hasattr(signal, "SIGTSTP") and threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGTSTP, self._stop)
 
     def show(self) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGTSTP, self._before)
-            self._before = None
+        self._loan.close()
         self._write(_SHOW)
 
-    def _stop(self, number: int, _frame: FrameType | None) -> None:
-        self._write(_SHOW)
-        signal.signal(number, self._before)
-        os.kill(os.getpid(), number)  # here the process stands still, until it is continued
-        signal.signal(number, self._stop)
+    def _hide_again(self) -> None:
         self.displaced = True
         self._write(_HIDE)
