@@ -31,7 +31,7 @@ from chatcli.settings import table
 from chatcli.store.store import Store
 from chatcli.turn import answer
 from tests.commanding import do, said, say, shown
-from tests.faults import Cut, Engine, nobody_there
+from tests.faults import Cut, Engine, Slow, Status, nobody_there
 
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360000002000100"
@@ -469,11 +469,18 @@ def test_stats_tells_how_the_replies_came(session: Session) -> None:
     assert len(shown(do(session, "stats")).splitlines()) == 2
 
 
-def test_context_why_explains_one_message(session: Session) -> None:
+@pytest.mark.parametrize(
+    ("summarised", "why"), [(False, "left out: before the cut"), (True, "part of the summary")]
+)
+def test_context_why_explains_one_message(session: Session, engine: Engine, summarised: bool, why: str) -> None:
     do(session, "set num_ctx 1k")
     for number in range(8):
+        engine.forget()
+        # The first request is for the reply, the one after it for a summary, where one is due.
+        engine.script(Slow(), Slow() if summarised else Status(500, "no summary today"))
         say(session, f"question {number}")
-    assert "left out: before the cut" in shown(do(session, "context why 1"))
+        assert session.background.wait("summary", 30)
+    assert why in shown(do(session, "context why 1"))
     assert "sent word for word" in shown(do(session, "context why 15"))
     with pytest.raises(NotFound):
         do(session, "context why 99")
