@@ -175,6 +175,12 @@ def keep_settings(session: Session) -> None:
         session.store.keep_settings(session.conversation, session.settings.kept())
 
 
+def count_again(session: Session) -> None:
+    """What exact counts want of the server, and failed to come in passing: ask for it in the background."""
+    if session.counting.ready is not None and session.counter.tries_again:
+        session.background.start("counting", session.counter.prepare)
+
+
 def model_names(session: Session) -> list[str]:
     """The server's models, ready to be typed: without the ending that names nothing."""
     return [model.name.removesuffix(":latest") for model in session.client.get().models()]

@@ -14,7 +14,7 @@ from chatcli.conversation.events import Event, Tick
 from chatcli.conversation.meaning import Embedder, Meaning, Passage
 from chatcli.conversation.plan import Plan
 from chatcli.conversation.state import State
-from chatcli.errors import ChatcliError, Refused, StoreError, StreamBroken, Unreachable
+from chatcli.errors import Busy, ChatcliError, Refused, StoreError, StreamBroken, Unreachable
 from chatcli.keeping import keep_vectors
 from chatcli.planning import plan_next
 from chatcli.session import Session, Vectorising
@@ -85,8 +85,8 @@ def _model(session: Session) -> str:
 
 
 def _give_up(session: Session, model: str, why: ChatcliError) -> None:
-    """Say why, once. A connection that failed is tried again with the next message: the chat itself says so."""
-    if isinstance(why, Unreachable | StreamBroken) or model == session.meanings.refused:
+    """Say why, once. A connection that failed, or a busy server, is tried again with the next message."""
+    if isinstance(why, Unreachable | StreamBroken | Busy) or model == session.meanings.refused:
         return
     session.meanings.refused = model
     session.warnings.append(f"Recall goes by words alone: {why.message} {why.hint}".strip())

@@ -140,6 +140,10 @@ class Refused(ModelError):
     pass
 
 
+class Busy(Refused):
+    """The server has too much to do just now: the same may be granted a moment later."""
+
+
 class ContextTooLong(ChatcliError):
     """`needed` and `available` are tokens where they are known; `biggest` names (what, tokens), largest first."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Literal, cast
 
 from chatcli.build import keep_settings
@@ -22,7 +22,7 @@ from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Plan, with_template
 from chatcli.conversation.state import State
 from chatcli.conversation.tree import Conversation, Node
-from chatcli.conversation.usage import Count
+from chatcli.conversation.usage import Count, Turn
 from chatcli.errors import BadFile, ContextTooLong
 from chatcli.named import path_of, readable, shown
 from chatcli.session import Session
@@ -30,6 +30,9 @@ from chatcli.settings import table
 from chatcli.settings.settings import Layer
 from chatcli.store.store import Store
 from chatcli.window import offer
+
+# How far back measured replies are looked for: the newest is mostly enough.
+LOOKED_AT = 40
 
 
 def plan_next(session: Session, coming: Node | None = None) -> tuple[Plan, State]:
@@ -41,10 +44,19 @@ def plan_next(session: Session, coming: Node | None = None) -> tuple[Plan, State
     fixed = first_fixed(session)
     for _ in range(3):  # what a request costs besides its messages hangs a little on which messages they are
         plan, state = _assemble(session, coming, budget_for(session, fixed))
+        learnt = session.counter.take_up(plan.messages, _measured(session))
         before, fixed = fixed, session.counter.fixed(plan.messages)
-        if fixed.tokens <= before.tokens:
+        if fixed.tokens <= before.tokens and not learnt:
             break
     return with_template(plan, fixed), state
+
+
+def _measured(session: Session) -> list[tuple[Message, Turn]]:
+    """The last replies on the path, and the turns they came from, newest first: what was measured in them holds in
+    this process, too.
+    """
+    back = islice(session.conversation.back(), LOOKED_AT)
+    return [(node.message, node.turn) for node in back if node.turn is not None]
 
 
 def settled(session: Session) -> State:

@@ -12,7 +12,7 @@ from itertools import chain
 from chatcli import embedding, summarising
 from chatcli.attaching import each_once
 from chatcli.background import waiting
-from chatcli.build import forget_model, keep_settings
+from chatcli.build import count_again, forget_model, keep_settings
 from chatcli.client.request import Request, check
 from chatcli.conversation.endings import ending
 from chatcli.conversation.events import Done, Event, Tick
@@ -100,6 +100,7 @@ def stream(session: Session, question: Node, onward: Node | None = None) -> Gene
             _step_back(session, question, onward)
     if reply.done is not None and session.plan is not None:
         session.counter.learn(session.plan, reply.done.usage, reply.message if onward is None else None)
+        count_again(session)
         try:
             _settle(session)
         except (Damaged, Gone) as error:
@@ -229,4 +230,5 @@ def _provenance(session: Session, reply: Reply) -> Turn:
         done_reason=done.reason,
         left_out=plan.left_out if plan is not None else 0,
         first_token_seconds=reply.first_token,
+        sent=session.counter.fingerprint(plan, done.usage) if plan is not None else "",
     )

@@ -185,13 +185,51 @@ def test_what_a_server_adds_is_remembered(tmp_path: Path) -> None:
     assert asked.ready(tmp_path).prompt([QUESTION]).tokens == more
 
 
+def disagreeing(asked: Asked, directory: Path) -> Counter:
+    """A counter whose last prompt cost a token more than counted."""
+    counter = asked.ready(directory)
+    more = counter.prompt([QUESTION]).tokens + 1
+    counter.learn(Plan((QUESTION,), (), 4096, 256), Usage(prompt_tokens=more))
+    return counter
+
+
 def test_a_template_that_stopped_fitting_is_asked_for_again(tmp_path: Path) -> None:
     asked = Asked(shown("llama-bpe"))
-    counter = asked.ready(tmp_path)
+    disagreeing(asked, tmp_path)
+    before, asked.writer = asked.renderings, "gemma"
+    assert asked.ready(tmp_path).prompt([QUESTION]) == Asked(shown("llama-bpe"), "gemma").ready(None).prompt(
+        [QUESTION]
+    )
+    assert (asked.vocabularies, asked.renderings > 2 * before) == (1, True)
+
+
+def test_a_template_that_still_fits_is_kept_with_what_was_learnt(tmp_path: Path) -> None:
+    asked = Asked(shown("llama-bpe"))
+    counter = disagreeing(asked, tmp_path)
     before = asked.renderings
-    counter.learn(Plan((QUESTION,), (), 4096, 256), Usage(prompt_tokens=90))
-    asked.ready(tmp_path)
-    assert (asked.vocabularies, asked.renderings) == (1, 2 * before)
+    assert asked.ready(tmp_path).prompt([QUESTION]).tokens == counter.prompt([QUESTION]).tokens
+    assert asked.renderings - before <= 3
+
+
+def test_what_a_server_rendered_before_it_failed_is_not_asked_for_again(tmp_path: Path) -> None:
+    asked, most = Asked(shown("llama-bpe")), 20
+    whole = Asked(shown("llama-bpe"))
+    whole.ready(None)
+
+    def failing(messages: Sequence[Message]) -> str | None:
+        if asked.renderings >= most:
+            raise Unreachable("Nothing answers.")
+        return asked.render(messages)
+
+    counter = Counter(tmp_path)
+    counter.use("model", "sha256:1", source=Source(asked.vocabulary, failing))
+    counter.prepare()
+    assert counter.tries_again
+    assert "Nothing answers. It is tried again after the next reply." in counter.why()
+    done, asked.renderings = asked.renderings, 0
+    assert asked.ready(tmp_path).prompt([QUESTION]).exact
+    assert asked.renderings == whole.renderings - done
+    assert not list(tmp_path.glob("*.probes"))
 
 
 def test_a_template_learnt_from_other_conversations_is_learnt_anew(

@@ -13,6 +13,7 @@ from chatcli.client import address
 from chatcli.conversation.usage import in_tokens
 from chatcli.errors import (
     BadReply,
+    Busy,
     CannotSee,
     CannotThink,
     CannotUseTools,
@@ -193,6 +194,11 @@ def _said_no(hint: str) -> Callable[[Refusal], Refused]:
     return build
 
 
+def _busy(refusal: Refusal) -> Busy:
+    said = _refused(refusal)
+    return Busy(said.message, "Wait a moment, then ask again with /retry.")
+
+
 def _sign_in(refusal: Refusal) -> Refused:
     return Refused(
         f"The server at {refusal.where} does not let us in ({refusal.status}): {refusal.words}",
@@ -252,7 +258,7 @@ _BY_WORDS: tuple[tuple[str, Callable[[Refusal], ChatcliError]], ...] = (
     (r"option .* must be of type", _said_no("Change that option with /set, or take it back with /unset.")),
     (r"invalid duration|unit in duration", _said_no("Give keep_alive as a duration: /set keep_alive 5m.")),
     (r"http request to an https server", _said_no("Write https:// before the host.")),
-    (r"server busy|pending requests", _said_no("Wait a moment, then ask again with /retry.")),
+    (r"server busy|pending requests", _busy),
 )
 
 _BY_STATUS: dict[int, Callable[[Refusal], ChatcliError]] = {
@@ -262,8 +268,8 @@ _BY_STATUS: dict[int, Callable[[Refusal], ChatcliError]] = {
     405: _unknown_path,
     407: _said_no("The proxy wants a user name and password: write them into HTTPS_PROXY or HTTP_PROXY."),
     413: _said_no("What stands before Ollama takes no request that large. Send fewer or smaller files."),
-    429: _said_no("Wait a moment, then ask again with /retry."),
+    429: _busy,
     502: _behind_a_proxy,
-    503: _said_no("Wait a moment, then ask again with /retry."),
+    503: _busy,
     504: _behind_a_proxy,
 }

@@ -18,7 +18,7 @@ from chatcli.client.relay import Cut, relay
 from chatcli.client.request import NEVER_CUT, Request, duration
 from chatcli.conversation.events import Event
 from chatcli.conversation.message import Message
-from chatcli.errors import BadReply, BadValue, Refused, StreamBroken, Unreachable
+from chatcli.errors import BadReply, BadValue, Busy, Refused, StreamBroken, Unreachable
 
 if TYPE_CHECKING:
     from chatcli.client.wire import Wire
@@ -132,12 +132,14 @@ class Client:
     def render(self, request: Request) -> str | None:
         """The prompt that the model's template makes of this request; None where the server does not tell.
 
-        An old server would begin to generate instead: the connection is cut at its first chunk.
+        An old server would begin to generate instead: the connection is cut at its first chunk. Raises Busy.
         """
         body = {**request.body(), "_debug_render_only": True}
         try:
             with closing(self._lines("/api/chat", body, request.model)) as lines:
                 first = next((line for line in lines if line is not None), {})
+        except Busy:
+            raise
         except (BadReply, Refused):
             return None
         told = first.get("_debug_info")

@@ -78,6 +78,7 @@ def context(
             planned=str(turn.planned) if turn is not None else "",
             lines=(
                 f"Counted by {session.counter.describe()}.",
+                *filter(None, [session.counter.why()]),
                 *_from_the_modelfile(model),
                 *(() if which else _looked_up(session)),
             ),

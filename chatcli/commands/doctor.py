@@ -156,6 +156,12 @@ def _window(session: Session) -> Iterator[Finding]:
     yield Finding("window", has, remedy if short else "")
 
 
+def _counting(session: Session) -> Iterator[Finding]:
+    """How tokens are counted, once that is known in this session; estimates are in order, too."""
+    if session.counting.ready is not None:
+        yield Finding("counts", f"by {session.counter.describe()}. {session.counter.why()}".strip())
+
+
 def _embedding(session: Session) -> Iterator[Finding]:
     name = session.settings[table.EMBEDDING_MODEL]
     if name:
@@ -201,6 +207,7 @@ CHECKS: tuple[tuple[str, Callable[[Session], Iterator[Finding]]], ...] = (
     ("store", _store),
     ("server", _server),
     ("window", _window),
+    ("counts", _counting),
     ("embedding", _embedding),
     ("terminal", _terminal),
     ("cache", _cache),

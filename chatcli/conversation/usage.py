@@ -53,7 +53,11 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The provenance of one reply. Kept with the reply's node; a Message knows nothing of it."""
+    """The provenance of one reply. Kept with the reply's node; a Message knows nothing of it.
+
+    `sent`: the fingerprint of the prompt that `usage` has the size of (tokens/measured.py); "" where that size is
+    not to be counted on.
+    """
 
     model: str
     digest: str = ""
@@ -63,3 +67,4 @@ class Turn:
     done_reason: str = ""
     left_out: int = 0
     first_token_seconds: float | None = None
+    sent: str = ""

@@ -20,6 +20,7 @@ class Model:
     """`speaks` names a vocabulary; `parent` is what this model was made from; the list is ordered by `modified`.
 
     An image costs `image_tokens` of the prompt: the figure Ollama itself cuts by, unless a test wants another.
+    Each `odd` text in a prompt costs a token more than the vocabulary tells, as engines do with some newlines.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Model:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     parent: str = ""
     image_tokens: int = 768
+    odd: str = ""
 
     @property
     def vocabulary(self) -> Vocabulary:

@@ -67,5 +67,15 @@ def _tokens(model: Model, text: str, images: Sequence[bytes]) -> list[int]:
             sign = -int.from_bytes(hashlib.sha256(images[int(part)]).digest()[:6]) - 1
             tokens.extend([sign] * model.image_tokens)
         else:
-            tokens.extend(vocabulary.prompt(part))
+            tokens.extend(_spelt(model, part))
+    return tokens
+
+
+def _spelt(model: Model, text: str) -> list[int]:
+    """The text's tokens; the last token of an odd place stands there twice."""
+    tokens = list(model.vocabulary.prompt(text))
+    ends = [found.end() for found in re.finditer(re.escape(model.odd), text)] if model.odd else []
+    for end in reversed(ends):
+        place = sum(1 for _ in model.vocabulary.prompt(text[:end]))
+        tokens.insert(place, tokens[place - 1])
     return tokens

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from chatcli.paths import private_directory
 
-KEPT_FILES = {".vocab": 8, ".template": 32, ".rates": 32}
+KEPT_FILES = {".vocab": 8, ".template": 32, ".rates": 32, ".probes": 4}
 KEPT_DAYS = 30
 
 

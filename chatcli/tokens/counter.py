@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Plan
-from chatcli.conversation.usage import Count, Usage, total
+from chatcli.conversation.usage import Count, Turn, Usage, total
 from chatcli.errors import ChatcliError
 from chatcli.tokens import cache
 from chatcli.tokens.encoding import load, tokens_of
 from chatcli.tokens.ledger import Ledger, Size
+from chatcli.tokens.measured import Measured
 from chatcli.tokens.memo import Memo
 from chatcli.tokens.scripts import split
 from chatcli.tokens.source import Source
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from tiktoken import Encoding
 
     from chatcli.tokens.exact import Exact
+
+MOST_TRIES = 5
+_AGAIN = " It is tried again after the next reply."
 
 
 class Counter:
@@ -44,9 +48,11 @@ class Counter:
         self._exact: Exact | None = None
         self._source: Source | None = None
         self._ledgers: dict[str, Ledger] = {}
+        self._prompts: dict[str, Measured] = {}
         self._sizes: Memo[Size] = Memo()
         self._preset: tuple[Message, ...] = ()
         self._trouble = self._said = ""
+        self._failures = 0  # of `prepare` in a row, that were in passing
         self._key = self._digest = ""
         self.use("", "")
 
@@ -60,38 +66,51 @@ class Counter:
         key = digest or model
         before, now = (made.variant if made else "" for made in (self._source, source))
         if (key, now) != (self._key, before):
-            self._exact, self._trouble = None, ""
+            self._exact, self._trouble, self._failures = None, "", 0
         self._key, self._digest, self._source, self._preset = key, digest, source, tuple(preset)
         if key not in self._ledgers:
             self._ledgers[key] = self._restore()
         self._ledger = self._ledgers[key]
+        kind = f"{key}\n{now}"
+        self._measured = self._prompts.setdefault(kind, Measured(kind))
 
     def prepare(self) -> None:
         """Make exact counts ready: to be called in a background thread after `use`, again at will.
 
         From the cache it takes about 0.3 s; the first time, the server is asked for a few megabytes and a process
-        works on them for a second or two. Where there is nothing to be had, counts stay estimates: see `notice`.
+        works on them for a second or two. Where there is nothing to be had, counts stay estimates: see `why`.
+        What failed in passing is tried again by the next call, while `tries_again`.
         """
-        from chatcli.tokens.prepare import Unusable, prepare
+        from chatcli.tokens.prepare import PASSING, Unusable, prepare
 
         key, source = self._key, self._source
-        if self._exact or source is None or self._tokenizer not in {"auto", "model"}:
+        if (self._exact and not self._failures) or source is None or self._tokenizer not in {"auto", "model"}:
             return
+        exact: Exact | None = None
+        failure: Exception | None = None
         try:
-            exact = prepare(self._cache, self._digest, source, self._preset)
+            exact, failure = prepare(self._cache, self._digest, source, self._preset)
+            trouble = f"the server did not show how the model writes a prompt: {failure}" if failure else ""
         except Unusable as error:
-            self._trouble = f"the model's vocabulary {error}"
-            return
+            trouble = f"the model's vocabulary {error}"
         except ChatcliError as error:
-            self._trouble = f"the server did not show the model's vocabulary: {error}"
-            return
+            failure, trouble = error, f"the server did not show the model's vocabulary: {error}"
         except Exception as error:  # whatever a server shows, the chat goes on
-            self._trouble = f"the model's vocabulary cannot be read ({type(error).__name__}: {error})"
+            trouble = f"the model's vocabulary cannot be read ({type(error).__name__}: {error})"
+        if (key, source) != (self._key, self._source):
             return
-        if (key, source) == (self._key, self._source):
-            self._exact, self._trouble = exact, ""
+        self._failures = self._failures + 1 if isinstance(failure, PASSING) else 0
+        if exact is not None and (failure is None or self._exact is None):
+            exact.measured = self._measured
+            self._exact = exact
             if not exact.vocabulary.known:
-                self._trouble = f"how the model's vocabulary cuts words ({exact.vocabulary.pre}) is not known here"
+                trouble = f"how the model's vocabulary cuts words ({exact.vocabulary.pre}) is not known here"
+        self._trouble = trouble
+
+    @property
+    def tries_again(self) -> bool:
+        """Is it worth another `prepare`, since the last one failed in passing, and not too often already?"""
+        return 0 < self._failures < MOST_TRIES
 
     @property
     def ready(self) -> bool:
@@ -142,27 +161,67 @@ class Counter:
         )
 
     def learn(self, plan: Plan, usage: Usage, reply: Message | None = None) -> None:
-        """A reply has ended: take its prompt's true size, and the reply's own, for what they teach.
-
-        Not learnt from: no count, a count below half of the estimate (an old server that leaves out its cache), or
-        one that fills the window (an old server that has cut the prompt).
-        """
+        """A reply has ended: take its prompt's true size, where that `fits`, and the reply's own, and learn."""
         measured = usage.prompt_tokens
-        if measured is None or not self.ready or (plan.window and measured >= plan.window * 0.97):
+        if measured is None or not self.ready or not self.fits(plan, usage):
             return
         if self._exact:
-            if measured >= sum(self._exact.text(message.text).tokens for message in plan.messages) // 2:
-                self._exact.learn(plan.messages, measured)
-                self._keep_exact()
+            self._exact.learn(plan.messages, measured)
+            self._keep_exact()
             return
-        sized = self._sized(plan.messages)
-        raw = sum(sum(size.text) for _, size in sized)
-        if measured < raw // 2 or any(message.thinking for message in plan.messages):
+        self._measured.note(self._measured.fingerprint(plan.messages), measured)
+        if any(message.thinking for message in plan.messages):
             return  # whether the template shows that thinking is not known here
-        self._ledger.settle(sized, measured - self._preset_tokens(plan))
-        if reply is not None and usage.reply_tokens and not reply.thinking and not reply.tool_uses:
-            self._ledger.charge(_key(reply), usage.reply_tokens + self._ledger.estimate(Size()))
+        self._ledger.settle(self._sized(plan.messages), measured - self._preset_of(plan.messages))
+        if reply is not None:
+            self._charge(reply, usage)
         self._keep()
+
+    def fits(self, plan: Plan, usage: Usage) -> bool:
+        """Is the prompt's size worth learning? Not where there is none, where it is below half of the estimate (an
+        old server that leaves out its cache), or where it fills the window (one that has cut the prompt).
+        """
+        measured = usage.prompt_tokens
+        if measured is None or (plan.window and measured >= plan.window * 0.97):
+            return False
+        return measured >= self._least(plan.messages)
+
+    def fingerprint(self, plan: Plan, usage: Usage) -> str:
+        """What the plan's prompt is known by in `take_up`; "" where its size is not to be counted on."""
+        return self._measured.fingerprint(plan.messages) if self.fits(plan, usage) else ""
+
+    def take_up(self, messages: Sequence[Message], turns: Sequence[tuple[Message, Turn]]) -> bool:
+        """Count a request of these messages from what was measured before, in whichever process: `turns` are the
+        last replies and what they cost. Tells whether the `count` of a message has changed by it.
+        """
+        for _, turn in reversed(turns):
+            sent, tokens = turn.sent, turn.usage.prompt_tokens
+            if isinstance(sent, str) and sent and isinstance(tokens, int) and tokens > 0:  # from a file, perhaps
+                self._measured.note(sent, tokens)
+        begun = self._measured.longest(messages)
+        if self._exact or begun is None or not self.ready:
+            return False
+        before = messages[: begun.messages]
+        if begun.tokens < self._least(before) or any(message.thinking for message in before):
+            return False
+        changed = self._ledger.take_up(self._sized(before), begun.tokens - self._preset_of(before))
+        here = {_key(message) for message in messages}
+        for reply, turn in turns:
+            if _key(reply) in here and not self._ledger.knows(_key(reply)):
+                self._charge(reply, turn.usage)
+                changed = True
+        return changed
+
+    def _charge(self, reply: Message, usage: Usage) -> None:
+        """A reply without thinking costs in later prompts what it was made of."""
+        if usage.reply_tokens and not reply.thinking and not reply.tool_uses:
+            self._ledger.charge(_key(reply), usage.reply_tokens + self._ledger.estimate(Size()))
+
+    def _least(self, messages: Sequence[Message]) -> int:
+        """Half of what the texts alone come to: no true count is below it."""
+        if self._exact:
+            return sum(self._exact.text(message.text).tokens for message in messages) // 2
+        return sum(sum(size.text) for _, size in self._sized(messages)) // 2
 
     def too_long(self, needed: int | None, plan: Plan) -> None:
         """The server refused the prompt: `needed` tokens where it said so. Else an estimate was too small for the
@@ -173,7 +232,7 @@ class Counter:
             self._exact.raise_to(plan.messages, tokens)
             return
         sized = self._sized(plan.messages)
-        self._ledger.raise_to(sized, tokens - self._preset_tokens(plan))
+        self._ledger.raise_to(sized, tokens - self._preset_of(plan.messages))
 
     def relent(self) -> None:
         """The server refused the smaller prompt too: the counts were not to blame."""
@@ -187,10 +246,17 @@ class Counter:
             return self._exact.describe()
         return f"{self._name}, estimated" if self.ready else "characters, estimated"
 
+    def why(self) -> str:
+        """Why counts are only estimates, and what comes of it; "" where there is nothing to be said."""
+        if not self._trouble:
+            return ""
+        trouble = self._trouble if self._trouble.endswith(".") else f"{self._trouble}."
+        return f"Counts are estimates: {trouble}" + (_AGAIN if self.tries_again else "")
+
     def notice(self) -> str:
-        """What is to be said about counting, once: why counts are only estimates. "" when there is nothing new."""
+        """What is to be said about counting, once: `why`, where that is new."""
         said, self._said = self._said, self._trouble
-        return f"Counts are estimates: {self._trouble}." if self._trouble not in {"", said} else ""
+        return self.why() if self._trouble not in {"", said} else ""
 
     def _size(self, key: Hashable, message: Message) -> Size:
         def measure() -> Size:
@@ -204,8 +270,8 @@ class Counter:
         keys = [_key(message) for message in messages]
         return [(key, self._size(key, message)) for key, message in zip(keys, messages, strict=True)]
 
-    def _preset_tokens(self, plan: Plan) -> int:
-        return self.fixed(plan.messages).tokens - self._ledger.fixed
+    def _preset_of(self, messages: Sequence[Message]) -> int:
+        return self.fixed(messages).tokens - self._ledger.fixed
 
     def _measure(self, text: str) -> Size:
         if self._encoding is None:

@@ -2,17 +2,19 @@
 
 Each prompt the server has measured is held against the count. A difference that comes again is a fact of this
 server (a token more at the beginning, or for every reply) and is added from then on; one that is not makes the
-counts estimates, until they agree again.
+counts estimates, until they agree again. A prompt that begins with a measured one is counted from there on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.usage import Count
 from chatcli.tokens.ledger import IMAGE
+from chatcli.tokens.measured import Measured, name_of
 from chatcli.tokens.template import STRIPS, SYSTEM, THINKING, Piece, Template, leading
 from chatcli.tokens.vocabulary import Vocabulary
 
@@ -24,38 +26,64 @@ _SLACK = 4  # tokens: names of roles differ by so much, and text not known may b
 class Correction:
     """What a prompt costs more than vocabulary and template tell: `fixed`, and `each` for every reply in it.
 
-    `sound`: the counts agree with what was measured. `measured`: the last one, as (replies, missing tokens).
+    `sound`: what was new in the last prompt cost what was counted. `founded`: so did the whole of a prompt that
+    begins with no measured one. `measured`: the last prompt, as (replies, missing tokens). `doubt`: what `each`
+    was before it was solved for, and the message that may be the reason instead, with so many tokens.
     """
 
     fixed: int = 0
     each: int = 0
     sound: bool = True
+    founded: bool = True
     solved: bool = False
     measured: tuple[int, int] | None = None
+    doubt: tuple[int, str, int] | None = None
 
     def of(self, replies: int) -> int:
         """Tokens to add; none are taken off on the word of one measurement."""
         added = self.fixed + self.each * replies
-        return added if self.sound else max(0, added)
+        return added if self.sound and self.founded else max(0, added)
 
-    def settle(self, replies: int, missing: int) -> None:
+    def settle(self, replies: int, missing: int, begun: tuple[int, int] | None = None) -> int:
         """A prompt with so many replies cost `missing` more than counted: agree, solve for both, or shift.
+
+        `begun`: the same of a measured prompt that it begins with; what is returned is then for a new message.
 
         A solution that takes tokens off elsewhere is none: then it is one message that the server cuts into more
         tokens than it should (Ollama's own engine does, on some runs of newlines), and not every reply.
         """
-        before, self.measured = self.measured, (replies, missing)
-        if self.fixed + self.each * replies == missing:
-            self.sound = True
+        before, self.measured = begun or self.measured, (replies, missing)
+        expected = (begun[1] + self.each * (replies - begun[0])) if begun else self.fixed + self.each * replies
+        if missing == expected:
+            self.sound, self.founded = True, self.founded or begun is None
+            return 0
+        self.sound, each = False, self.each
+        self._solve(before, replies, missing)
+        if begun is None:
+            self.fixed, self.founded = missing - self.each * replies, False
+            return 0
+        if self.each != each and not self.founded:
+            self.fixed = begun[1] - self.each * begun[0]
+        return missing - begun[1] - self.each * (replies - begun[0])
+
+    def _solve(self, before: tuple[int, int] | None, replies: int, missing: int) -> None:
+        # A first question has no reply before it: what it costs more, every prompt does.
+        if before is None or not replies or (apart := replies - before[0]) == 0 or (missing - before[1]) % apart:
             return
-        self.sound = False
-        if before and before[0] != replies and (missing - before[1]) % (replies - before[0]) == 0:
-            each = (missing - before[1]) // (replies - before[0])
-            # Two measurements for two unknowns are enough once; after that, they have to agree.
-            first, self.solved = not self.solved, True
-            if missing - each * replies >= 0:
-                self.each, self.sound = each, first
-        self.fixed = missing - self.each * replies
+        each = (missing - before[1]) // apart
+        # Two measurements for two unknowns are enough once, without a template; after that, they have to agree.
+        first, self.solved = not self.solved, True
+        if missing - each * replies >= 0:
+            self.each, self.sound = each, first and not self.founded
+
+
+class _Begun(NamedTuple):
+    """A measured beginning of a prompt: so many messages that cost so many tokens, `missing` more than counted."""
+
+    messages: int
+    tokens: int
+    missing: int
+    turns: int
 
 
 @dataclass(slots=True)
@@ -63,7 +91,8 @@ class Exact:
     """Counts for one model. Without a template, what it adds is learnt from two measured prompts.
 
     `preset`: tokens of the Modelfile's SYSTEM, which gives way to a system message, as far as no template tells.
-    `short`: the most that a prompt not certain to be written so has cost more than counted.
+    `short`: the most that a prompt not certain to be written so has cost more than counted. `odd`: by message,
+    what it costs beyond its count. `raised`: what a refused prompt was longer than planned.
     """
 
     vocabulary: Vocabulary
@@ -73,6 +102,9 @@ class Exact:
     raised: int = 0
     preset: int = 0
     short: int = 0
+    odd: dict[str, int] = field(default_factory=dict)
+    led: int = -1  # how many system messages led the last measured prompt; -1: none was measured
+    measured: Measured = field(default_factory=Measured)
     records: list[tuple[Sequence[Message], int]] = field(default_factory=list)
     tries: int = 3  # to read the vocabulary in other ways, each of which takes as long as loading it
 
@@ -83,7 +115,7 @@ class Exact:
             return cls(vocabulary, template)
         costs = [12 + vocabulary.count(message.text) for message in preset]
         own = sum(costs[: leading(preset)])
-        return cls(vocabulary, None, Correction(24 + sum(costs), each=12, sound=False), preset=own)
+        return cls(vocabulary, None, Correction(24 + sum(costs), 12, sound=False, founded=False), preset=own)
 
     @property
     def sound(self) -> bool:
@@ -95,15 +127,22 @@ class Exact:
     def prompt(self, messages: Sequence[Message]) -> Count:
         """What the server counts for a request of these messages."""
         tokens, certain = self._counted(messages)
-        otherwise = self._led_otherwise(messages)
-        tokens += self.correction.of(self._turns(messages)) + otherwise
-        tokens += 0 if certain else _SLACK + len(messages) + self.short
-        seen = all(image.digest in self.images for message in messages for image in message.images)
-        return Count(max(0, tokens), certain and seen and self.sound and not otherwise)
+        begun = self._begun(messages) if certain else None
+        new = messages[begun.messages :] if begun else messages
+        otherwise = 0
+        if begun:
+            tokens += begun.missing + self.correction.each * (self._turns(messages) - begun.turns)
+        else:
+            otherwise = self._led_otherwise(messages)
+            tokens += self.correction.of(self._turns(messages)) + otherwise
+        tokens += self.raised + (0 if certain else _SLACK + len(messages) + self.short)
+        seen = all(image.digest in self.images for message in new for image in message.images)
+        sure = self.sound and (begun is not None or self.correction.founded)
+        return Count(max(0, tokens), certain and seen and sure and not otherwise)
 
     def cost(self, message: Message) -> Count:
         """What one message adds to a prompt. What these sums leave over, `prompt` less them, is the request's."""
-        tokens = self._walk(self._pieces(message)) + self._calls([message])
+        tokens = self._walk(self._pieces(message)) + self._calls([message]) + self._odd([message])
         if self.template is None and message.role == Role.ASSISTANT:
             tokens += self.correction.each
         seen = all(image.digest in self.images for image in message.images)
@@ -118,39 +157,65 @@ class Exact:
         return Count(whole.tokens - sum(part.tokens for part in parts), whole.exact)
 
     def learn(self, messages: Sequence[Message], measured: int) -> None:
-        counted, certain = self._counted(messages)
-        missing = measured - counted
-        if not certain:
-            self.short += max(0, measured - self.prompt(messages).tokens)
-            return
+        planned, self.raised = self.prompt(messages).tokens - self.raised, 0
+        if self._counted(messages)[1]:
+            self._learn(messages, measured, measured - planned)
+        else:
+            self.short += max(0, measured - planned)
+        self.measured.note(self.measured.fingerprint(messages), measured)
+
+    def _learn(self, messages: Sequence[Message], measured: int, more: int) -> None:
+        """A prompt that is certain to be written so cost `more` than planned."""
         unseen = {i.digest: i for message in messages for i in message.images if i.digest not in self.images}
         if unseen:
             if self.correction.sound:
-                share = round((missing - self.correction.of(_replies(messages))) / len(unseen))
+                share = round(more / len(unseen))
                 self.images.update(dict.fromkeys(unseen, max(0, self._image() + share)))
             return
-        if self._led_otherwise(messages):
+        begun = self._begun(messages)
+        if begun is None and self._led_otherwise(messages):
             self.correction.measured = None  # what is missing now is not for the replies in between
-        self.records = [*self.records, (messages, measured)][-2:]
-        if missing != self.correction.of(_replies(messages)):
-            if self._read_otherwise(abs(missing)):
+        self.led = leading(messages)
+        known = self.records or ([(messages[: begun.messages], begun.tokens)] if begun else [])
+        self.records = [*known, (messages, measured)][-2:]
+        if more:
+            if self._read_otherwise(abs(more)):
                 return
             if self.vocabulary.way:  # another way that fitted by chance
-                self.vocabulary, self.correction = self.vocabulary.read_as(""), Correction()
-                missing = measured - self._counted(messages)[0]
-        self.raised = 0
-        self.correction.settle(_replies(messages), missing)
+                self.vocabulary, self.correction, self.odd = self.vocabulary.read_as(""), Correction(), {}
+            begun = self._begun(messages)
+        if begun is not None and begun.messages == len(messages) and begun.tokens != measured:
+            begun = None  # the very same prompt has another count by now
+        self._settle(messages, measured, begun)
+
+    def _settle(self, messages: Sequence[Message], measured: int, begun: _Begun | None) -> None:
+        """Hold the count against the measurement; what one new message alone accounts for is charged to it."""
+        missing, before = measured - self._counted(messages)[0], self.correction.each
+        odd = self.correction.settle(
+            self._turns(messages), missing, (begun.turns, begun.missing) if begun is not None else None
+        )
+        each, doubt = self.correction.each, self.correction.doubt
+        self.correction.doubt = None
+        if begun is None:
+            return
+        name = next((name_of(m) for m in reversed(messages) if m.role == Role.USER), "")
+        if each != before and doubt is not None and each == doubt[0]:
+            _, name, odd = doubt  # it was that message, then
+        elif each != before:
+            self.correction.doubt = (before, name, missing - begun.missing)
+        elif odd > 0 and any(name_of(message) == name for message in messages[: begun.messages]):
+            return  # it was there before, and cost nothing more
+        if odd > 0 or name in self.odd:
+            self.odd[name] = max(0, self.odd.get(name, 0) + odd)
+            self.correction.measured = (self._turns(messages), measured - self._counted(messages)[0])
 
     def raise_to(self, messages: Sequence[Message], tokens: int) -> None:
         """The server refused a prompt of these messages: count it as `tokens` at least, until one is measured."""
-        missing = max(0, tokens - self.prompt(messages).tokens)
-        self.raised += missing
-        self.correction.fixed += missing
+        self.raised += max(0, tokens - self.prompt(messages).tokens)
         self.correction.sound = False
 
     def relent(self) -> None:
         """Take back what refusals raised: it did not help."""
-        self.correction.fixed -= self.raised
         self.raised = 0
 
     def describe(self) -> str:
@@ -175,26 +240,36 @@ class Exact:
         for other in self.vocabulary.others():
             read = replace(self, vocabulary=other)
             if all(read._counted(sent)[0] == measured for sent, measured in self.records):
-                self.vocabulary, self.correction = other, Correction(sound=len(self.records) == 2)
+                self.vocabulary, self.odd = other, {}
+                self.correction = Correction(sound=len(self.records) == 2)
                 return True
         return False
 
     def _counted(self, messages: Sequence[Message]) -> tuple[int, bool]:
-        calls = self._calls(messages)
+        calls = self._calls(messages) + self._odd(messages)
         if self.template is not None:
             pieces, certain = self.template.write(messages)
             return self.vocabulary.around + self._walk(pieces) + calls, certain
         texts = sum(self._walk(self._pieces(message)) for message in messages)
-        return self.vocabulary.around + texts + calls, _alternates(messages) and not calls
+        return self.vocabulary.around + texts + calls, _alternates(messages) and not self._calls(messages)
 
     def _led_otherwise(self, messages: Sequence[Message]) -> int:
         """Without a template: what it costs at most that the last measured prompt had a system message and this
         one has none, or the other way round.
         """
-        before, now = (leading(each) for each in (self.records[-1][0] if self.records else messages, messages))
-        if self.template is not None or before == now:
+        now = leading(messages)
+        if self.template is not None or self.led in {-1, now}:
             return 0
         return 12 if now else 12 + self.preset
+
+    def _begun(self, messages: Sequence[Message]) -> _Begun | None:
+        """The measured beginning of this prompt, where it was certain how that is written."""
+        found = self.measured.longest(messages)
+        if found is None:
+            return None
+        before = messages[: found.messages]
+        counted, certain = self._counted(before)
+        return _Begun(*found, found.tokens - counted, self._turns(before)) if certain else None
 
     def _turns(self, messages: Sequence[Message]) -> int:
         """How often the correction for a reply is due: without a template that is for a question, too."""
@@ -244,6 +319,10 @@ class Exact:
     def _image(self, image: Attachment | None = None) -> int:
         usual = sorted(self.images.values())[len(self.images) // 2] if self.images else IMAGE
         return self.images.get(image.digest, usual) if image else usual
+
+    def _odd(self, messages: Iterable[Message]) -> int:
+        """What messages cost beyond their count, as far as that was measured."""
+        return sum(self.odd.get(name_of(message), 0) for message in messages) if self.odd else 0
 
     def _calls(self, messages: Iterable[Message]) -> int:
         """Tool calls are written in ways of their own: a rough figure."""

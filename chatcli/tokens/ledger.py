@@ -80,6 +80,9 @@ class Ledger:
         """Tokens of the message known as `key`: as measured, else estimated on the safe side."""
         return self._costs[key] if key in self._costs else self.estimate(size)
 
+    def knows(self, key: Hashable) -> bool:
+        return key in self._costs
+
     def estimate(self, size: Size) -> int:
         return self.text(size) + ceil(self._around.value) + size.images * self.image
 
@@ -102,6 +105,18 @@ class Ledger:
             self._learn([size for _, size in new], rest)
             shares = _shares([self.estimate(size) for _, size in new], rest)
             self._costs.update((key, share) for (key, _), share in zip(new, shares, strict=True))
+
+    def take_up(self, messages: Sequence[tuple[Hashable, Size]], measured: int) -> bool:
+        """An earlier process had a request of just these messages measured: charge it to those not known here.
+        Rates learn nothing from it, which they have before. Tells whether a cost changed.
+        """
+        new = self._new(messages)
+        rest = measured - self.fixed - self._known(messages)
+        if not new or rest <= 0:
+            return False
+        shares = _shares([self.estimate(size) for _, size in new], rest)
+        self._costs.update((key, share) for (key, _), share in zip(new, shares, strict=True))
+        return True
 
     def raise_to(self, messages: Sequence[tuple[Hashable, Size]], tokens: int) -> None:
         """The request had at least `tokens`: nothing is charged, since how many is not known; rates go up."""

@@ -6,48 +6,72 @@ Everything here may take seconds and is meant for a background thread; the secon
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from threading import Lock
 
 from chatcli.conversation.message import Message
-from chatcli.errors import ChatcliError
+from chatcli.errors import Busy, ChatcliError, StreamBroken, Unreachable
 from chatcli.tokens import cache, probes
 from chatcli.tokens.build import FORMAT, Unusable, build
 from chatcli.tokens.exact import Correction, Exact
+from chatcli.tokens.measured import Measured
 from chatcli.tokens.source import Source
 from chatcli.tokens.template import Template
 from chatcli.tokens.vocabulary import Vocabulary
 
-__all__ = ["Unusable", "keep", "prepare"]
+__all__ = ["PASSING", "Unusable", "keep", "prepare"]
+
+PASSING = (Unreachable, StreamBroken, Busy)  # what may be over the next time
+SAVED_EVERY = 0.3  # seconds: what a slow server has rendered so far
+STALE = 3600.0  # seconds after which that is not gone on with
 
 
-def prepare(directory: Path | None, digest: str, source: Source, preset: Sequence[Message]) -> Exact:
-    """Raises Unusable where the model shows no vocabulary that can be counted with, and chatcli's errors.
+def prepare(
+    directory: Path | None, digest: str, source: Source, preset: Sequence[Message]
+) -> tuple[Exact, ChatcliError | None]:
+    """The counts, and why they lack a template that can be had another time. Raises Unusable where the model shows
+    no vocabulary that can be counted with, and chatcli's errors.
 
     `preset`: what the Modelfile puts before every request, its SYSTEM as a system message first.
     """
-    vocabulary = _vocabulary(directory if digest else None, digest, source)
-    kept = cache.read(_file(directory, digest, source)) if directory and digest else None
+    directory = directory if digest else None
+    vocabulary = _vocabulary(directory, digest, source)
+    kept = cache.read(_file(directory, digest, source)) if directory else None
     exact = _restored(kept or b"", vocabulary)
-    if exact is None:
-        exact = Exact.begin(vocabulary, _template(source), preset)
+    try:
+        if exact is not None and exact.template and (exact.correction.sound or _holds(exact.template, source)):
+            return exact, None
+        template = _template(directory, digest, source)
+    except ChatcliError as error:
+        return exact or Exact.begin(vocabulary, None, preset), error
+    if template is not None or exact is None:
+        exact = Exact.begin(vocabulary, template, preset)
         keep(directory, digest, source, exact)
-    return exact
+    return exact, None
 
 
 def keep(directory: Path | None, digest: str, source: Source, exact: Exact) -> None:
-    """Keep the template and what was learnt; nothing while counts and server disagree: it is asked again then."""
-    if directory is None or not digest or exact.template is None:
+    """Keep the template and what was learnt. While counts and server disagree, the next process has the template
+    looked at again.
+    """
+    if directory is None or not digest:
         return
     state = {
         "probes": probes.PROBES,
-        "template": asdict(exact.template),
+        "template": asdict(exact.template) if exact.template else None,
         "correction": asdict(exact.correction),
         "images": dict(list(exact.images.items())[-64:]),
+        "odd": dict(list(exact.odd.items())[-256:]),
         "way": exact.vocabulary.way,
+        "preset": exact.preset,
+        "short": exact.short,
+        "led": exact.led,
     }
-    cache.write(_file(directory, digest, source), json.dumps(state).encode() if exact.correction.sound else b"")
+    cache.write(_file(directory, digest, source), json.dumps(state).encode())
 
 
 def _vocabulary(directory: Path | None, digest: str, source: Source) -> Vocabulary:
@@ -61,11 +85,59 @@ def _vocabulary(directory: Path | None, digest: str, source: Source) -> Vocabula
     return Vocabulary(file)
 
 
-def _template(source: Source) -> Template | None:
-    try:
+def _holds(template: Template, source: Source) -> bool:
+    """Does the server still write prompts so? A server that does not tell now has told before."""
+    return probes.holds(template, source.render)
+
+
+def _template(directory: Path | None, digest: str, source: Source) -> Template | None:
+    if directory is None:
         return probes.learn(source.render)
+    begun = _Begun(source, _file(directory, digest, source).with_suffix(".probes"))
+    try:
+        template = probes.learn(begun.render)
     except ChatcliError:
-        return None
+        begun.save()
+        raise
+    begun.drop()
+    return template
+
+
+class _Begun:
+    """What a slow server has rendered, kept from process to process until it is all there: one question after the
+    other would else begin anew each time.
+    """
+
+    def __init__(self, source: Source, file: Path) -> None:
+        self._source, self._file = source, file
+        self._lock = Lock()
+        self._rendered: dict[str, str] = {}
+        self._since = self._saved = time.time()
+        with suppress(ValueError, TypeError, KeyError, AttributeError):
+            kept = json.loads(cache.read(file) or b"")
+            if kept["probes"] == probes.PROBES and 0 <= self._since - kept["since"] < STALE:
+                self._rendered, self._since = {str(k): str(v) for k, v in kept["rendered"].items()}, kept["since"]
+
+    def render(self, messages: Sequence[Message]) -> str | None:
+        name = Measured().fingerprint(messages)
+        if name in self._rendered:
+            return self._rendered[name]
+        rendered = self._source.render(messages)
+        if rendered is not None:
+            with self._lock:
+                self._rendered[name] = rendered
+                if time.time() - self._saved > SAVED_EVERY:
+                    self.save()
+        return rendered
+
+    def drop(self) -> None:
+        with suppress(OSError):
+            self._file.unlink(missing_ok=True)
+
+    def save(self) -> None:
+        kept = {"probes": probes.PROBES, "since": self._since, "rendered": self._rendered}
+        cache.write(self._file, json.dumps(kept).encode())
+        self._saved = time.time()
 
 
 def _restored(kept: bytes, vocabulary: Vocabulary) -> Exact | None:
@@ -73,15 +145,23 @@ def _restored(kept: bytes, vocabulary: Vocabulary) -> Exact | None:
         state = json.loads(kept)
         if state["probes"] != probes.PROBES:
             return None  # learnt from other conversations: gaps are missing
-        template = Template(**state["template"])
+        template = Template(**state["template"]) if state["template"] is not None else None
         correction = Correction(**state["correction"])
         if correction.measured is not None:
             correction.measured = (int(correction.measured[0]), int(correction.measured[1]))
-        images = {str(digest): int(tokens) for digest, tokens in state["images"].items()}
+        if correction.doubt is not None:
+            correction.doubt = (int(correction.doubt[0]), str(correction.doubt[1]), int(correction.doubt[2]))
         own = vocabulary.read_as(state["way"]) if state["way"] else vocabulary
-        return Exact(own, template, correction, images)
+        exact = Exact(own, template, correction, _numbers(state["images"]), odd=_numbers(state.get("odd", {})))
+        exact.preset, exact.short = int(state.get("preset", 0)), int(state.get("short", 0))
+        exact.led = int(state.get("led", -1))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError):
         return None
+    return exact
+
+
+def _numbers(kept: dict[str, int]) -> dict[str, int]:
+    return {str(name): int(tokens) for name, tokens in kept.items()}
 
 
 def _file(directory: Path, digest: str, source: Source) -> Path:

@@ -46,6 +46,21 @@ def learn(render: Render) -> Template | None:
     return _with_joint(_with_strips(template, render), render)
 
 
+def holds(template: Template, render: Render) -> bool:
+    """Is what `render` makes of some conversations still what this template foretells? True where it does not
+    tell, for then nothing else is known.
+    """
+    trials = [*_trials(), *([_probe("ssu")] if template.joint is not None else [])]
+    rendered = _side_by_side(render, trials)
+    return None in rendered or all(
+        _text(template, trial) == text for trial, text in zip(trials, rendered, strict=True)
+    )
+
+
+def _trials() -> list[list[Message]]:
+    return [[_padded(message) for message in _probe(shape)] for shape in ("suAuau", "uau")]
+
+
 def _side_by_side(render: Render, probes: Sequence[Sequence[Message]]) -> list[str | None]:
     """All of them rendered, ABREAST at a time: from a server far away, each answer is a while on its way."""
     left = iter(enumerate(probes))
@@ -96,7 +111,7 @@ def _together(key: str) -> str:
 
 def _with_strips(template: Template, render: Render) -> Template | None:
     """Held to conversations it was not learnt from: texts with blanks around them, and with markup in them."""
-    trials = [[_padded(message) for message in _probe(shape)] for shape in ("suAuau", "uau")]
+    trials = _trials()
     rendered = [render(trial) for trial in trials]
     for system, user, assistant in product(STRIPS, repeat=3):
         made = replace(template, strips={"system": system, "user": user, "assistant": assistant})
