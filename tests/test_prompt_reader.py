@@ -397,8 +397,12 @@ def test_the_first_drawing_is_announced_once() -> None:
     drawn: list[str] = []
     with keyboard() as board:
         reader = reader_at(board)
-        reader.on_first_render(lambda: drawn.append(board.screen()[0]))
-        board.type("one<enter>two<enter>")
+
+        def announced() -> None:
+            drawn.append(board.screen()[0])
+            board.type("one<enter>two<enter>")  # only now: keys that wait may be taken before the first drawing
+
+        reader.on_first_render(announced)
         reader.read()
         reader.read()
     assert drawn == [">>> Send a message (/? for help)"]
