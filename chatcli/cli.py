@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import chatcli
 from chatcli.build import Wishes
-from chatcli.errors import ChatcliError, UserError
-from chatcli.named import path_of, readable
+from chatcli.errors import BadData, BadFile, ChatcliError, UserError
+from chatcli.named import path_of, readable, shown
 from chatcli.paths import find_paths
 from chatcli.settings import table
 from chatcli.settings.table import TABLE, Setting
@@ -239,9 +239,20 @@ def _values(given: dict[str, Any]) -> dict[str, str]:
     values = {name: _as_text(value) for name, value in given.items() if value is not None}
     system = values.get("system", "")
     if system.startswith("@"):
-        with readable(system[1:], "Name a text file."):
-            values["system"] = path_of(system[1:]).read_text(encoding="utf-8").strip()
+        values["system"] = _written_in(system[1:])
     return values
+
+
+def _written_in(named: str) -> str:
+    from chatcli.reading.files import read_bytes
+    from chatcli.reading.foreign import text_of
+
+    with readable(named, "Name a text file."):
+        data = read_bytes(path_of(named))
+    try:
+        return text_of(data).strip()
+    except BadData as error:
+        raise BadFile(f"{shown(named)} cannot be read: {error.why}.", "Name a text file.") from None
 
 
 def _as_text(value: Any) -> str:

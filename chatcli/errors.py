@@ -7,6 +7,7 @@ ChatcliError
 │   ├── UnknownSetting
 │   ├── BadValue
 │   ├── BadFile          missing, unreadable, too large, or of the wrong kind
+│   ├── BadData          JSON or TOML that cannot be read; most who read it say of what in another error
 │   ├── NotFound         no such conversation, message, model file, ...
 │   │   └── Gone         it was there, and another chatcli may have deleted it for good
 │   └── Ambiguous        more than one thing has that name
@@ -75,6 +76,15 @@ class BadValue(UserError):
 
 class BadFile(UserError):
     pass
+
+
+class BadData(UserError, ValueError):
+    """`why` is a clause, `line` counts from 1. A ValueError like those of Python's own readers."""
+
+    def __init__(self, why: str, *, line: int | None = None) -> None:
+        super().__init__(f"What came cannot be read: {why}.")
+        self.why = why
+        self.line = line
 
 
 class NotFound(UserError):

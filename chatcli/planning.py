@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain, islice
@@ -23,8 +22,10 @@ from chatcli.conversation.plan import Plan, with_template
 from chatcli.conversation.state import State
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.conversation.usage import Count, Turn
-from chatcli.errors import BadFile, ContextTooLong
+from chatcli.errors import BadData, BadFile, ContextTooLong
 from chatcli.named import path_of, readable, shown
+from chatcli.reading.files import read_bytes
+from chatcli.reading.foreign import read_json, text_of
 from chatcli.session import Session
 from chatcli.settings import table
 from chatcli.settings.settings import Layer
@@ -33,6 +34,7 @@ from chatcli.window import offer
 
 # How far back measured replies are looked for: the newest is mostly enough.
 LOOKED_AT = 40
+LARGEST_SCHEMA = 5_000_000  # bytes
 
 
 def plan_next(session: Session, coming: Node | None = None) -> tuple[Plan, State]:
@@ -189,12 +191,13 @@ def shape(asked: str) -> str | dict[str, Any] | None:
         text = asked
         if not asked.lstrip().startswith("{"):
             with readable(asked, _INSTEAD):
-                text = path_of(asked).read_text(encoding="utf-8")
-        schema = json.loads(text)
+                data = read_bytes(path_of(asked), LARGEST_SCHEMA)
+            text = text_of(data)
+        schema = read_json(text, exact=True)
+    except BadData as error:
+        raise BadFile(f"format: {shown(asked)} is not JSON: {error.why}.", _INSTEAD) from None
     except BadFile as error:
         raise BadFile(f"format is json or a file. {error.message}", _INSTEAD) from None
-    except ValueError as error:
-        raise BadFile(f"format: {shown(asked)} is not JSON: {error}.", _INSTEAD) from None
     if not isinstance(schema, dict):
         raise BadFile(f"format: {asked} is not a JSON Schema: it must hold one object.", _INSTEAD)
     return schema

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from chatcli import addresses
 from chatcli.client import address
 from chatcli.conversation.usage import in_tokens
 from chatcli.errors import (
+    BadData,
     BadReply,
     Busy,
     CannotSee,
@@ -24,6 +24,7 @@ from chatcli.errors import (
     StreamBroken,
     Unreachable,
 )
+from chatcli.reading.foreign import read_json
 
 LONGEST = 300  # characters of the server's words that are shown
 
@@ -112,8 +113,8 @@ def _unwrapped(body: str) -> str:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return read_json(text)
+    except BadData:
         return None
 
 

@@ -176,7 +176,7 @@ def _trained(info: Mapping[str, Any]) -> int | None:
 
 
 def _num_ctx(parameters: str) -> int | None:
-    found = re.search(r"^num_ctx\s+(\d+)\s*$", parameters, re.MULTILINE)
+    found = re.search(r"^num_ctx\s+(\d{1,10})\s*$", parameters, re.MULTILINE)
     return int(found[1]) if found else None
 
 

@@ -18,12 +18,14 @@ import ollama
 from chatcli.client import address, failures, unpack
 from chatcli.client.network import CONNECT, cause, connection, is_close
 from chatcli.client.relay import Cut
-from chatcli.errors import BadValue, ChatcliError
+from chatcli.errors import BadData, BadValue, ChatcliError
+from chatcli.reading.foreign import read_json
 
 ANSWER = 30.0  # seconds of silence allowed where no model has to be loaded
 MOST_OF_AN_ERROR = 64 * 1024  # bytes
 LARGEST = 64 * 1000**2  # bytes of an answer as a whole, packed or unpacked
 LARGEST_VOCABULARY = 256 * 1000**2  # bytes of /api/show with all of a model's tokens
+DEPTH = 100  # lists and objects inside each other; an argument of a tool may be an object of objects
 LONGEST_LINE = 8 * 1024 * 1024  # bytes
 
 
@@ -121,11 +123,12 @@ class Wire(ollama.Client):
 
     def _object(self, line: bytes, whole: bool, model: str) -> dict[str, Any]:
         try:
-            found = json.loads(line)
-        except (ValueError, RecursionError):
+            found = read_json(line, depth=DEPTH)
+        except BadData as error:
             if not whole:
                 raise failures.broken("the connection was closed in the middle of a line") from None
-            raise failures.not_ollama(self.url, f"it sent {_start(line)}, which is not JSON") from None
+            what = "not JSON" if error.line else f"no answer of Ollama's: {error.why}"
+            raise failures.not_ollama(self.url, f"it sent {_start(line)}, which is {what}") from None
         if not isinstance(found, dict):
             raise failures.not_ollama(self.url, f"it sent {_start(line)}, which is not a JSON object")
         if found.get("error"):

@@ -16,6 +16,7 @@ from chatcli.errors import BadArgument, BadFile, ServerError
 from chatcli.named import path_of, readable
 from chatcli.prompt.completer import paths
 from chatcli.prompt.piped import read_stdin
+from chatcli.reading.files import read_bytes
 from chatcli.render.views import Listing, Note
 from chatcli.session import Session
 
@@ -80,7 +81,7 @@ def _texts(files: Sequence[str]) -> tuple[list[tuple[str, str]], list[BadFile]]:
 
 def _text(name: str) -> str:
     with readable(name, "Name a text file."):
-        return path_of(name).read_text(encoding="utf-8", errors="replace")
+        return read_bytes(path_of(name)).decode("utf-8", errors="replace")
 
 
 def _counted_by(session: Session) -> str:

@@ -39,6 +39,8 @@ class Request:
             value = json.loads(text)
         except json.JSONDecodeError as error:
             raise Refusal(400, _complaint(error)) from error
+        except (RecursionError, ValueError):  # nested without end; a number of thousands of digits
+            raise Refusal(400, "json: cannot unmarshal the request body") from None
         if not isinstance(value, dict):
             raise Refusal(400, f"json: cannot unmarshal {_kind(value)} into Go value of type api.Request")
         return _well_formed(value) if "\\ud" in text.lower() else value

@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_left
 from pathlib import Path
 
 from chatcli.conversation.message import Attachment
 from chatcli.errors import BadFile
-from chatcli.named import is_file, is_folder, is_there, path_of, readable, shown, working_directory
+from chatcli.named import is_folder, is_there, path_of, readable, shown, working_directory
 from chatcli.prompt.mentions import IMAGE_ENDINGS, Mention, mentions, readings, without
+from chatcli.reading.files import in_words, read_bytes
+from chatcli.reading.pictures import media_type_of, what_else
 
 __all__ = ["IMAGE_ENDINGS", "find_in", "read_image"]
 
 LARGEST = 20_000_000
-_LARGEST_TEXT = "20 MB"
-
-_KINDS = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF87a", "image/gif"),
-    (b"GIF89a", "image/gif"),
-)
-# What people try to send besides: known, so that the error can name it.
-_UNSUITABLE = (
-    (0, b"BM", "a BMP picture"),
-    (0, b"II*\x00", "a TIFF picture"),
-    (0, b"MM\x00*", "a TIFF picture"),
-    (4, b"ftypavif", "an AVIF picture"),
-    (4, b"ftyphe", "a HEIC picture"),
-    (4, b"ftypmif1", "a HEIC picture"),
-    (0, b"%PDF", "a PDF document"),
-    (0, b"<svg", "an SVG drawing"),
-)
 
 
 def find_in(text: str, cwd: Path) -> tuple[str, tuple[Attachment, ...]]:
@@ -85,11 +67,11 @@ def _missing(path: str) -> BadFile:
 
 def _read(path: Path, named: str) -> Attachment:
     data = _bytes_of(path, named)
-    media_type = _media_type(data)
+    media_type = media_type_of(data)
     if media_type is None:
-        what = next((what for at, mark, what in _UNSUITABLE if data.startswith(mark, at)), "not a picture")
         raise BadFile(
-            f"{named} is {what}.", "Models take PNG, JPEG, WebP and GIF, judged by the content, not by the name."
+            f"{named} is {what_else(data)}.",
+            "Models take PNG, JPEG, WebP and GIF, judged by the content, not by the name.",
         )
     return Attachment("image", path.name, media_type, data)
 
@@ -98,21 +80,14 @@ def _bytes_of(path: Path, named: str) -> bytes:
     """The content; BadFile when there is none to be had, or too much. Nothing larger than allowed is read."""
     if is_folder(path):
         raise BadFile(f"{named} is a folder.", "Name the picture in it.")
-    if not is_file(path):
-        raise BadFile(f"{named} is not a regular file.", "Name a file that holds a picture.")
-    with readable(named, "Check its permissions."), path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        data = file.read(LARGEST + 1) if size <= LARGEST else b""
-    if size > LARGEST or len(data) > LARGEST:
-        raise BadFile(
-            f"{named} has {size / 1e6:.1f} MB; at most {_LARGEST_TEXT} can be sent.", "Make it smaller first."
-        )
+    with readable(named, "Name a picture that can be read."):
+        size = path.stat().st_size
+        if size > LARGEST:
+            raise BadFile(
+                f"{named} has {size / 1e6:.1f} MB; at most {in_words(LARGEST)} can be sent.",
+                "Make it smaller first.",
+            )
+        data = read_bytes(path, LARGEST)
     if not data:
         raise BadFile(f"{named} is empty.", "Name a file that holds a picture.")
     return data
-
-
-def _media_type(data: bytes) -> str | None:
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    return next((media_type for mark, media_type in _KINDS if data.startswith(mark)), None)

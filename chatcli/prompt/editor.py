@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from chatcli.errors import NotFound, UserError
-from chatcli.named import readable, writable
+from chatcli.named import is_there, readable, writable
+from chatcli.reading.files import read_bytes
 
 _VARIABLES = ("OLLAMA_EDITOR", "VISUAL", "EDITOR")
 _KNOWN = ("sensible-editor", "nano", "vim", "vi")
@@ -21,20 +22,25 @@ _REMEDY = "Set VISUAL or EDITOR to one you have."
 
 
 def edit(text: str) -> str:
-    """`text` as it is after the editor ended. UserError when there is no editor, or it ended in failure."""
+    """`text` as it is after the editor ended. UserError when there is no editor, or it ended in failure; BadFile
+    when what it left cannot be taken, which then stays where it is.
+    """
     command = find_editor(os.environ)
     with writable("a file for the editor", _ROOM):
         descriptor, name = tempfile.mkstemp(prefix="chatcli-", suffix=".md")
-    path = Path(name)
+    path, is_kept = Path(name), False
     try:
         with writable(path, _ROOM), os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
             file.write(text)
         _run([*command, name])
-        with readable(path, "The line is as it was."):
-            edited = path.read_text(encoding="utf-8", errors="replace")
+        is_kept = is_there(path)
+        with readable(name, "It is left where it is."):
+            edited = read_bytes(path).decode("utf-8", errors="replace")
+        is_kept = False
     finally:
         with suppress(OSError):
-            path.unlink(missing_ok=True)
+            if not is_kept:
+                path.unlink(missing_ok=True)
     # Editors end the last line of a file; a message has no need of it.
     return edited.removesuffix("\n")
 

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import sys
 
+from chatcli.named import readable
+from chatcli.reading.files import read_stream
+
 
 def read_stdin() -> str:
-    """All of standard input when it is no terminal. Bytes that are not UTF-8 become the replacement character."""
+    """All of standard input when it is no terminal. Bytes that are not UTF-8 become the replacement character.
+    Raises BadFile, also for more than can be sent: what is piped in may have no end.
+    """
     if sys.stdin is None or sys.stdin.isatty():
         return ""
-    return sys.stdin.buffer.read().decode("utf-8", errors="replace")
+    with readable("What is piped in", "Pipe in text, and no more of it than a message can have."):
+        return read_stream(sys.stdin.buffer).decode("utf-8", errors="replace")

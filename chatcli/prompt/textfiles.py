@@ -16,7 +16,8 @@ from chatcli import addresses
 from chatcli.errors import BadFile
 from chatcli.named import is_file, is_folder, is_there, path_of, readable, shown, size_of, working_directory
 from chatcli.prompt.mentions import masked
-from chatcli.reading.raw import LARGEST, Raw, too_large
+from chatcli.reading.files import read_bytes
+from chatcli.reading.raw import Raw
 
 MOST = 200  # files of one pattern
 
@@ -173,11 +174,8 @@ def _bare(name: str) -> str:
 def _read(path: Path, named: str) -> Raw:
     if is_folder(path):
         raise BadFile(f"{named} is a folder.", f"Its files: {named.rstrip('/')}/*")
-    with readable(named, "Check its permissions."), path.open("rb") as file:
-        data = file.read(LARGEST + 1)
-    if len(data) > LARGEST:
-        raise too_large(named)
-    return Raw(named, data)
+    with readable(named, "Name a file that can be read, or a part of it."):
+        return Raw(named, read_bytes(path))
 
 
 def _beside(path: Path, here: Path) -> str:

@@ -9,17 +9,18 @@ has only cobble (4 kB) with it. It reads a document into a tree, so how large th
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Iterator
-from zlib import error as zlib_error
+from zipfile import ZipInfo
 
 from chatcli.errors import BadFile
 from chatcli.reading.markup import text_of_html
 from chatcli.reading.raw import Raw, Reading, too_deep
+from chatcli.reading.zips import Broken, Zip, opened
 
 # The tree takes about half a kilobyte for every element and attribute: these stay under some 600 MB.
 _LARGEST_XML = 40_000_000  # bytes, unpacked
 _MOST_PARTS = 1_000_000  # elements and attributes; a page of a report has about 400
+_LARGEST_UNPACKED = 500_000_000  # bytes as the zip says, pictures too
 _PIECE = 1 << 16
 _TITLES = "p[style-name='Title'] => h1:fresh\np[style-name='Subtitle'] => h2:fresh"
 
@@ -45,14 +46,14 @@ def read_docx(raw: Raw) -> Reading:
             convert_image=lambda _: [],
         ).value
         text = text_of_html(html)
+    except Broken as error:
+        raise _damaged(raw) from error
     except BadFile:
         raise
     except RecursionError:
         raise too_deep(raw.name) from None
     except Exception as error:  # whatever a broken document can be made to raise
-        raise BadFile(
-            f"{raw.name} is a damaged Word document.", "Open it in a word processor and save a copy."
-        ) from error
+        raise _damaged(raw) from error
     if not text.strip():
         raise BadFile(f"{raw.name} has no text.", "Pictures in it can be attached with /image.")
     return text + "\n"
@@ -61,28 +62,34 @@ def read_docx(raw: Raw) -> Reading:
 def _check_size(raw: Raw) -> None:
     """What a zip says of its sizes may be wrong: the parts are unpacked, a piece at a time, and counted."""
     size = parts = 0
-    try:
-        with zipfile.ZipFile(io.BytesIO(raw.data)) as archive:
-            for entry in archive.infolist():
-                if entry.flag_bits & 1:
-                    raise BadFile(f"{raw.name} is encrypted.", "Save a copy without a password, and attach that.")
-                for piece in _xml(archive, entry):
-                    size += len(piece)
-                    parts += piece.count(b"<") + piece.count(b"=")
-                    if size > _LARGEST_XML or parts > _MOST_PARTS:
-                        raise BadFile(
-                            f"{raw.name} unpacks to more than can be read.",
-                            "Save it as plain text, and attach that or a part of it.",
-                        )
-    except zlib_error as error:
-        raise zipfile.BadZipFile(str(error)) from error
+    with opened(raw.data, raw.name) as archive:
+        members = archive.members()
+        if sum(member.file_size for member in members) > _LARGEST_UNPACKED:
+            raise _too_large(raw)
+        for member in members:
+            for piece in _xml(archive, member):
+                size += len(piece)
+                parts += piece.count(b"<") + piece.count(b"=")
+                if size > _LARGEST_XML or parts > _MOST_PARTS:
+                    raise _too_large(raw)
 
 
-def _xml(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
-    """The part in pieces, if it is XML by its first bytes: any part may be named as the document."""
-    with archive.open(entry) as part:
-        piece = part.read(_PIECE)
-        if piece.lstrip(b"\xef\xbb\xbf\xfe\xff\0 \t\r\n").startswith(b"<"):
-            while piece:
-                yield piece
-                piece = part.read(_PIECE)
+def _xml(archive: Zip, member: ZipInfo) -> Iterator[bytes]:
+    """The part in pieces, if it is XML by its first bytes but blanks: any part may be named as the document."""
+    is_xml = False
+    for piece in archive.pieces(member, _PIECE):
+        begin = piece.lstrip(b"\xef\xbb\xbf\xfe\xff\0 \t\r\n")
+        if begin and not is_xml and not begin.startswith(b"<"):
+            return
+        is_xml = is_xml or bool(begin)
+        yield piece
+
+
+def _damaged(raw: Raw) -> BadFile:
+    return BadFile(f"{raw.name} is a damaged Word document.", "Open it in a word processor and save a copy.")
+
+
+def _too_large(raw: Raw) -> BadFile:
+    return BadFile(
+        f"{raw.name} unpacks to more than can be read.", "Save it as plain text, and attach that or a part of it."
+    )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import re
-import zipfile
 from enum import Enum
 from typing import NamedTuple
 
+from chatcli.errors import BadFile
 from chatcli.reading.encoding import is_binary
+from chatcli.reading.zips import opened
 
 HEAD = 4096  # bytes that are enough to know a kind by, but for what is inside a zip
+_LONGEST_LIST = 2_000_000  # bytes of the list of what is in a zip; a document has some dozen members
 _PDF_WITHIN = 1024  # junk may stand before a PDF's mark
 
 
@@ -79,9 +80,9 @@ def hopeless(head: bytes) -> bool:
 
 def _zipped(data: bytes) -> Found:
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        with opened(data, "it", _LONGEST_LIST) as archive:
+            names = [member.filename for member in archive.members()]
+    except BadFile:
         return Found(Kind.OTHER, "a damaged archive", "Get it anew.")
     if any(re.match(r"word/document\d*\.xml$", name) for name in names):
         return Found(Kind.DOCX)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
-from chatcli.errors import BadFile
+from chatcli.errors import BadData, BadFile
+from chatcli.reading.foreign import TooDeep, read_json
 from chatcli.reading.raw import too_deep
 
 
@@ -16,10 +16,10 @@ def is_notebook(text: str) -> bool:
 
 def text_of_notebook(text: str, name: str) -> str:
     try:
-        notebook = json.loads(text)
-    except RecursionError:
+        notebook = read_json(text)
+    except TooDeep:
         raise too_deep(name) from None
-    except ValueError:
+    except BadData:
         return text  # JSON that only looks like one
     cells = notebook.get("cells") if isinstance(notebook, dict) else None
     if not isinstance(cells, list):

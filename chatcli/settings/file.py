@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from chatcli.errors import ConfigError, UserError
+from chatcli.errors import BadData, ConfigError, UserError
+from chatcli.named import why
 from chatcli.paths import private_directory, replace_private
+from chatcli.reading.files import in_words, read_bytes
+from chatcli.reading.foreign import read_toml, text_of
 from chatcli.settings.settings import Layer, Settings, find_setting
 from chatcli.settings.table import TABLE, Setting
+
+LARGEST = 250_000  # bytes; TOML's parser takes the square of some lengths
 
 
 def read_file(settings: Settings, path: Path) -> None:
     """Put what `path` says into the FILE layer. A file that is not there says nothing."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError(f"Cannot read the settings file {path}: {why}.", "Mend it, or move it away.") from None
-    try:
-        rows = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}", "Mend that line, or move the file away.") from None
-    for name, value in rows.items():
+    text = _text_of(path)
+    for name, value in _parsed(text, path).items():
         try:
             setting = find_setting(name)
             settings.put_value(setting, setting.kind.take(value), Layer.FILE)
@@ -51,8 +46,10 @@ def write_setting(path: Path, setting: Setting[Any], text: str | None) -> None:
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
+    text_now = _text_of(path)
+    _parsed(text_now, path)
     try:
-        document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
+        document = tomlkit.parse(text_now)
         for name in list(document):
             if name != setting.name and find_setting(name) is setting:
                 document.pop(name)  # an alias
@@ -60,17 +57,53 @@ def write_setting(path: Path, setting: Setting[Any], text: str | None) -> None:
             document.pop(setting.name, None)
         else:
             document[setting.name] = text
-        _replace(path, tomlkit.dumps(document))
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError(f"Cannot write the settings file {path}: {why}.", "Check its permissions.") from None
+        written = tomlkit.dumps(document).encode()
+        if len(written) > LARGEST:
+            raise OSError(errno.EFBIG, f"it would have more than {in_words(LARGEST)}")
+        _replace(path, written)
+    except OSError as error:
+        raise ConfigError(
+            f"Cannot write the settings file {path}: {why(error)}.", "Check its permissions."
+        ) from None
     except TOMLKitError as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}", "Mend that line, or move the file away.") from None
+        raise _not_toml(path, str(error), None) from None
 
 
-def _replace(path: Path, text: str) -> None:
+def _text_of(path: Path) -> str:
+    """What is in the file; "" where there is none."""
+    try:
+        return text_of(read_bytes(path, LARGEST))
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except BadData as error:
+        where = f"{path}, line {error.line}" if error.line else str(path)
+        raise ConfigError(
+            f"Cannot read the settings file {where}: {error.why}.", _MEND, file=str(path), line=error.line
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"Cannot read the settings file {path}: {why(error)}.", _MEND, file=str(path)) from None
+
+
+def _parsed(text: str, path: Path) -> dict[str, Any]:
+    try:
+        return read_toml(text)
+    except BadData as error:
+        raise _not_toml(path, error.why, error.line) from None
+
+
+def _not_toml(path: Path, why: str, line: int | None) -> ConfigError:
+    where = f"{path}, line {line}" if line else str(path)
+    return ConfigError(
+        f"{where} is not valid TOML: {why}.", "Mend that line, or move the file away.", file=str(path), line=line
+    )
+
+
+_MEND = "Mend it, or move it away."
+
+
+def _replace(path: Path, data: bytes) -> None:
     private_directory(path.parent)
-    replace_private(path, text.encode())
+    replace_private(path, data)
 
 
 def _line_of(name: str, text: str) -> int | None:

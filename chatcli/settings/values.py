@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from chatcli import addresses
 from chatcli.errors import BadValue
+from chatcli.named import shown
 
 T = TypeVar("T")
 # Of a value that is refused no more is shown.
@@ -90,7 +91,7 @@ def whole(low: float = -math.inf, high: float = math.inf) -> Kind[int]:
         except ValueError:
             raise _bad(given, expects) from None
         if abs(value) > LARGEST:
-            raise BadValue(f"«{given}» is too large a number.")
+            raise BadValue(f"«{shown(given)}» is too large a number.")
         return int(_within(value, low, high, given, expects))
 
     return Kind(expects, read, spell=_whole)
@@ -266,4 +267,4 @@ def _within(value: float, low: float, high: float, given: str, expects: str) -> 
 
 
 def _bad(given: str, expects: str) -> BadValue:
-    return BadValue(f"«{given}» is not {expects}.")
+    return BadValue(f"«{shown(given)}» is not {expects}.")

@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from chatcli.errors import BadData
+from chatcli.reading.foreign import read_json
 from chatcli.tokens import merges
 from chatcli.tokens.encoding import pack, unpack
 from chatcli.tokens.pretokenizers import FALLBACK, family_of
@@ -70,10 +72,10 @@ def main() -> None:
 
 def convert(shown: bytes) -> bytes:
     try:
-        answer = json.loads(shown)
+        answer = read_json(shown)
         info = answer.get("model_info", answer)
         kind = info.get("tokenizer.ggml.model")
-    except (ValueError, AttributeError, RecursionError):
+    except (BadData, AttributeError):
         raise Unusable("is not JSON") from None
     if kind == "gpt2":
         return write(*_byte_level(info))

@@ -13,9 +13,11 @@ from hashlib import sha256
 from pathlib import Path
 
 from chatcli.paths import private_directory
+from chatcli.reading.files import read_bytes
 
 KEPT_FILES = {".vocab": 8, ".template": 32, ".rates": 32, ".probes": 4}
 KEPT_DAYS = 30
+LARGEST = 256_000_000  # bytes
 
 
 def file_for(directory: Path, model: str, ending: str) -> Path:
@@ -26,7 +28,7 @@ def file_for(directory: Path, model: str, ending: str) -> Path:
 def read(path: Path) -> bytes | None:
     """What was written, or None. Reading it counts as use: it is not pruned for another month."""
     try:
-        seal, _, kept = path.read_bytes().partition(b"\n")
+        seal, _, kept = read_bytes(path, LARGEST).partition(b"\n")
     except OSError:
         return None
     with suppress(OSError):

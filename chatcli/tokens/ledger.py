@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
+from chatcli.reading.foreign import read_json
 from chatcli.tokens.scripts import SCRIPTS
 
 IMAGE = 768  # Ollama's own figure for a picture, until this model's is known
@@ -159,7 +160,7 @@ class Ledger:
     def restore(self, kept_bytes: bytes) -> None:
         """Take up what `dump` gave. Anything that is not of that shape is passed over."""
         try:
-            kept: Mapping[str, Any] = json.loads(kept_bytes)
+            kept: Mapping[str, Any] = read_json(kept_bytes)
             for script, rate in zip(SCRIPTS, self._rates, strict=True):
                 rate.restore(kept["rates"][script.name])
             self._around.restore(kept["around"])

@@ -15,6 +15,7 @@ from threading import Lock
 
 from chatcli.conversation.message import Message
 from chatcli.errors import Busy, ChatcliError, StreamBroken, Unreachable
+from chatcli.reading.foreign import read_json
 from chatcli.tokens import cache, probes
 from chatcli.tokens.build import FORMAT, Unusable, build
 from chatcli.tokens.exact import Correction, Exact
@@ -114,7 +115,7 @@ class _Begun:
         self._rendered: dict[str, str] = {}
         self._since = self._saved = time.time()
         with suppress(ValueError, TypeError, KeyError, AttributeError):
-            kept = json.loads(cache.read(file) or b"")
+            kept = read_json(cache.read(file) or b"")
             if kept["probes"] == probes.PROBES and 0 <= self._since - kept["since"] < STALE:
                 self._rendered, self._since = {str(k): str(v) for k, v in kept["rendered"].items()}, kept["since"]
 
@@ -142,7 +143,7 @@ class _Begun:
 
 def _restored(kept: bytes, vocabulary: Vocabulary) -> Exact | None:
     try:
-        state = json.loads(kept)
+        state = read_json(kept)
         if state["probes"] != probes.PROBES:
             return None  # learnt from other conversations: gaps are missing
         template = Template(**state["template"]) if state["template"] is not None else None

@@ -1,0 +1,68 @@
+"""Files that a person, a setting or an export names, read with a bound. What is no regular file is called what it
+is and never waited for: a named pipe may have no writer, a device no end.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from pathlib import Path
+from typing import IO
+
+from chatcli.reading.raw import LARGEST
+
+# What the shell opened for us, as in `--file <(git log)`: a pipe with a writer at its other end.
+_OPENED_BY_THE_SHELL = re.compile(r"/dev/(fd/\d+|stdin)|/proc/self/fd/\d+")
+_WHAT = (
+    (stat.S_ISDIR, errno.EISDIR, "it is a folder"),
+    (stat.S_ISFIFO, errno.EINVAL, "it is a named pipe"),
+    (stat.S_ISSOCK, errno.EINVAL, "it is a socket"),
+    (stat.S_ISCHR, errno.EINVAL, "it is a device"),
+    (stat.S_ISBLK, errno.EINVAL, "it is a device"),
+)
+# Should a pipe take the file's place after it was looked at, opening it does not wait. Not every system has these.
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+
+
+def read_bytes(path: Path, most: int = LARGEST) -> bytes:
+    """The content of a regular file. Raises OSError, whose `strerror` says why in words: also for what is no file,
+    and for what has more than `most` bytes; and ValueError for a name that no file can have.
+    """
+    mode = path.stat().st_mode
+    if stat.S_ISFIFO(mode) and _OPENED_BY_THE_SHELL.fullmatch(str(path)):
+        handle = os.open(path, os.O_RDONLY)
+    else:
+        _refuse(mode)
+        handle = os.open(path, _FLAGS)
+    with os.fdopen(handle, "rb") as file:
+        about = os.fstat(handle)
+        if not stat.S_ISFIFO(mode):
+            _refuse(about.st_mode)
+        if about.st_size > most:
+            raise _too_large(most)
+        return read_stream(file, most)
+
+
+def in_words(size: int) -> str:
+    """50000000 -> "50 MB"."""
+    return f"{size / 1e6:g} MB"
+
+
+def _refuse(mode: int) -> None:
+    for is_it, number, what in _WHAT:
+        if is_it(mode):
+            raise OSError(number, what)
+
+
+def read_stream(stream: IO[bytes], most: int = LARGEST) -> bytes:
+    """All that comes. Raises OSError where that is more than `most` bytes, or the stream cannot be read."""
+    data = stream.read(most + 1)
+    if len(data) > most:
+        raise _too_large(most)
+    return data
+
+
+def _too_large(most: int) -> OSError:
+    return OSError(errno.EFBIG, f"it has more than {in_words(most)}")
