@@ -113,7 +113,9 @@ def resume(session: Session) -> None:
     last = session.store.last(demo=session.server.demo)
     if last is None:
         raise NotFound("There is no conversation to continue yet.", "Begin one: chatcli")
-    open_conversation(session, last)
+    refused = open_conversation(session, last)
+    if refused:
+        session.warnings.append(f"Settings not taken up: {', '.join(refused)}.")
 
 
 def open_conversation(session: Session, conversation_id: int) -> list[str]:

@@ -83,7 +83,7 @@ OPEN_WEBUI = {
                     "content": "A dog?",
                     "timestamp": 1_700_000_000,
                     "files": [
-                        {"type": "image", "url": "data:image/png;base64,iVBORw=="},
+                        {"type": "image", "url": "data:image/png;base64,iVBORw0KGgo="},
                         {"type": "file", "name": "notes.pdf"},
                     ],
                 },
@@ -183,7 +183,7 @@ def test_times_are_kept_and_what_has_none_was_said_when_its_parent_was() -> None
 
 @pytest.mark.parametrize("packed", [True, False], ids=["in the ZIP", "unpacked"])
 def test_pictures_are_found_where_chatgpt_puts_them(tmp_path: Path, packed: bool) -> None:
-    picture = b"\x89PNG and so on"
+    picture = b"\x89PNG\r\n\x1a\n and so on"
     files = {
         "conversations.json": json.dumps([CHATGPT]).encode(),
         "user-abc/file_1-cat.png": picture,
@@ -244,7 +244,7 @@ def test_open_webui_chats_are_read_with_their_branches() -> None:
     for chat in chats:
         assert chat.title == "Dogs"
         assert chat.messages == (
-            Message.user("A dog?", (Attachment("image", "picture1.png", "image/png", b"\x89PNG"),)),
+            Message.user("A dog?", (Attachment("image", "picture1.png", "image/png", b"\x89PNG\r\n\x1a\n"),)),
             Message.assistant("Yes.", "It barks.\nSo yes."),
         )
         assert replies(chat) == [("No.", "", "llama3"), ("Yes.", "It barks.\nSo yes.", "qwen3")]

@@ -21,9 +21,12 @@ from chatcli.store.transfer import export, read_chat
 
 TEXT = st.text(st.one_of(st.characters(), st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF)), max_size=20)
 NAMES = st.text(min_size=1, max_size=10)
-ATTACHMENTS = st.builds(
-    Attachment, st.sampled_from(["image", "text"]), NAMES, st.just("image/png"), st.binary(max_size=10)
+PNG = b"\x89PNG\r\n\x1a\n"
+TEXTS = st.builds(Attachment, st.just("text"), NAMES, st.just("text/plain"), st.binary(max_size=10))
+PICTURES = st.builds(
+    Attachment, st.just("image"), NAMES, st.just("image/png"), st.binary(max_size=10).map(PNG.__add__)
 )
+ATTACHMENTS = TEXTS | PICTURES
 MESSAGES = st.builds(
     Message,
     st.sampled_from(Role),
@@ -36,7 +39,7 @@ TURNS = st.builds(
     Turn,
     NAMES,
     NAMES,
-    st.dictionaries(NAMES, TEXT | st.floats(allow_nan=False)),
+    st.dictionaries(NAMES, TEXT | st.floats(allow_nan=False, allow_infinity=False)),
     st.builds(Count, st.integers(), st.booleans()),
     st.builds(Usage, prompt_tokens=st.none() | st.integers()),
 )
@@ -72,7 +75,7 @@ def conversations(draw: st.DrawFn) -> Conversation:
         id=0,
         title=draw(st.sampled_from(["", "A title"])),
         demo=draw(st.booleans()),
-        settings=draw(st.dictionaries(NAMES, TEXT, max_size=2)),
+        settings=draw(st.dictionaries(st.just("system"), TEXT)),
     )
     for node_id in range(1, draw(st.integers(1, 8))):
         parent = draw(nodes_of(conversation))
@@ -105,7 +108,7 @@ def test_export_then_import_gives_the_same_conversation(conversation: Conversati
 
 def test_imported_branches_and_files_are_there() -> None:
     conversation = Conversation(0, "A title")
-    files = (Attachment("image", "a.png", "image/png", b"\x89PNG"),)
+    files = (Attachment("image", "a.png", "image/png", PNG),)
     now = datetime.now(UTC)
     for node_id, parent, text in ((1, None, "question"), (2, 1, "first"), (3, 1, "second"), (4, 2, "more")):
         conversation.add(Node(node_id, parent, {1: 1, 4: 3}.get(node_id, 2), Message.user(text, files), now))

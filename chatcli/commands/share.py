@@ -99,6 +99,7 @@ def saved_in(session: Session, model: str) -> ImportedChat:
     """The conversation in a saved model, to go on with the model that this one was made of: the server would put
     the saved messages before ours a second time.
     """
+    from chatcli.settings.imports import imported_settings
     from chatcli.store.imported import chat_of
 
     known = session.client.get().model(model)
@@ -111,7 +112,8 @@ def saved_in(session: Session, model: str) -> ImportedChat:
         table.SYSTEM.name: known.system,
         table.NUM_CTX.name: str(known.num_ctx or ""),
     }
-    chat.conversation.settings = {name: value for name, value in settings.items() if value}
+    given = {name: value for name, value in settings.items() if value}
+    chat.conversation.settings = imported_settings(given, chat.repairs)
     if table.MODEL.name not in chat.conversation.settings:
         chat.repairs.append(f"{known.name} does not say which model it was made of; the model stays as it is")
     return chat

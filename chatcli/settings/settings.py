@@ -8,10 +8,16 @@ from enum import IntEnum
 from typing import Any, TypeVar
 
 from chatcli.errors import BadValue, UnknownSetting
+from chatcli.named import shown
 from chatcli.settings import table
-from chatcli.settings.table import TABLE, Setting
+from chatcli.settings.table import TABLE, Refusal, Setting
 
 T = TypeVar("T")
+
+
+# Stands among the settings stored with a conversation where one of them names a file, and says that it was named
+# on this machine. Older versions stored what an imported file said, whatever it was.
+NAMED_HERE = "named_here"
 
 
 class Layer(IntEnum):
@@ -95,13 +101,15 @@ class Settings:
         any case the model and the window that it was had with.
         """
         always = (table.MODEL, table.NUM_CTX)
-        return {
+        kept = {
             setting.name: self.written(setting)
             for setting in TABLE
             if setting.kept
             and self.written(setting)
             and (setting in always or self.origin(setting) >= Layer.CONVERSATION)
         }
+        names_file = any(_names_file(find_setting(name), self[find_setting(name)]) for name in kept)
+        return kept | {NAMED_HERE: "yes"} if names_file else kept
 
     def take_up(self, kept: Mapping[str, str]) -> list[str]:
         """Use what a conversation had stored; returns the names that this version does not know or cannot read, or
@@ -113,15 +121,23 @@ class Settings:
                 self._layers[Layer.SET].pop(setting.name, None)
         refused = []
         for name, text in kept.items():
-            try:
-                known = find_setting(name).kept
-                if known:
-                    self.put(name, text, Layer.CONVERSATION)
-            except (UnknownSetting, BadValue):
-                known = False
-            if not known:
-                refused.append(name)
+            left_out = self._taken_up(name, text, NAMED_HERE in kept) if name != NAMED_HERE else ""
+            if left_out:
+                refused.append(left_out)
         return refused
+
+    def _taken_up(self, name: str, text: str, named_here: bool) -> str:
+        """Put it in the conversation's layer; else its name, and why not where that is not plain."""
+        try:
+            setting = find_setting(name)
+            if not setting.kept:
+                return name
+            if _names_file(setting, setting.kind.read(text)) and not named_here:
+                return f"{setting.name} ({Refusal.FILE}; to use that file: /set {setting.name} {shown(text)})"
+            self.put(name, text, Layer.CONVERSATION)
+        except (UnknownSetting, BadValue):
+            return name
+        return ""
 
     def options(self) -> dict[str, Any]:
         """The request's `options`: every Ollama option that is set anywhere, num_ctx included when set."""
@@ -131,3 +147,7 @@ class Settings:
             for name, value in found.items()
             if value is not None
         }
+
+
+def _names_file(setting: Setting[Any], value: Any) -> bool:
+    return setting.from_outside(value) is Refusal.FILE

@@ -19,7 +19,7 @@ from chatcli.conversation.candidate import Candidate, Found
 from chatcli.conversation.meaning import Meaning
 from chatcli.store import nodes
 from chatcli.store.passages import SHIFT
-from chatcli.store.rows import state_from_plain, unpack_time
+from chatcli.store.rows import unpack_state, unpack_time
 from chatcli.store.search import Scope, quoted
 from chatcli.store.spans import said_in
 from chatcli.store.standing import Standing, beside, is_elsewhere, is_on, standings, with_neighbours
@@ -208,7 +208,7 @@ def _without_forgotten(
     states = connection.execute(
         "SELECT state FROM conversations WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(others),)
     )
-    forgotten = {node for (state,) in states for node in state_from_plain(json.loads(state)).forgotten}
+    forgotten = {node for (state,) in states for node in unpack_state(state).forgotten}
     return {node: each for node, each in messages.items() if node not in forgotten}
 
 

@@ -6,7 +6,6 @@ The code it ran and what came of that is kept. Pictures lie beside the file, or 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import suppress
@@ -15,17 +14,21 @@ from typing import Any
 
 from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.tree import Ended
+from chatcli.errors import BadData, BadFile
+from chatcli.reading.foreign import read_json
+from chatcli.reading.pictures import what_else
 from chatcli.store.imported import ImportedChat, Seed, grown, turn_of
 from chatcli.store.messages import listed, mapped, picture, read_message, read_time
 
-# Gives the bytes of the file whose name begins so, if it is there.
+# Gives the bytes of the file whose name begins so, if it is there. Raises BadFile where they are not to be had.
 Files = Callable[[str], bytes | None]
 
 _TEXTS = {"text", "multimodal_text"}
 _CODE, _OUTPUT = "code", "execution_output"
 # To whom the assistant speaks: everybody, or a tool. Of the tools, python's code is worth keeping, and documents.
 _EVERYBODY, _PYTHON, _DOCUMENT = {"all", "", None}, "python", "canmore.create_textdoc"
-_POINTER = re.compile(r"://([\w-]+)")
+# Files of an export are called file-abc... or file_000...: nothing else that lies there is ever looked for.
+_POINTER = re.compile(r"://(file[-_][\w-]+)")
 # Marks of citations and of widgets, in private-use characters around them.
 _MARKS = re.compile("\ue200[^\ue201]*\ue201|[\ue200-\ue206]")
 _FINISHED = {"max_tokens": Ended.LENGTH, "interrupted": Ended.STOPPED}
@@ -100,8 +103,8 @@ def _tool_text(recipient: str, kind: str, content: Mapping[str, Any]) -> str | N
         )
         return f"```{language}\n{written}\n```" if written.strip() else None
     if recipient == _DOCUMENT:
-        with suppress(ValueError):
-            return str(mapped(json.loads(written)).get("content") or "")
+        with suppress(BadData):
+            return str(mapped(read_json(written)).get("content") or "")
     return None
 
 
@@ -116,12 +119,18 @@ def _pictures(parts: list[Any], where: str, files: Files, repairs: list[str]) ->
         pointer = part.get("asset_pointer")
         if not isinstance(pointer, str) or part.get("content_type") != "image_asset_pointer":
             continue
-        found = _POINTER.search(pointer)
-        data = files(found[1]) if found else None
-        if data is not None:
-            yield picture(data, place)
-        else:
+        name = _POINTER.search(pointer)
+        try:
+            data = files(name[1]) if name else None
+        except BadFile as error:
+            repairs.append(f"{where}: its picture is left out: {error.message.rstrip('.')}")
+            continue
+        if data is None:
             repairs.append(f"{where}: its picture is not beside the file")
+        elif found := picture(data, place):
+            yield found
+        else:
+            repairs.append(f"{where}: its picture is {what_else(data)}; left out")
 
 
 def _other_files(meta: Mapping[str, Any]) -> Iterator[str]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 
 from chatcli.conversation.tree import Conversation
 from chatcli.errors import Gone
+from chatcli.reading.foreign import read_json
 from chatcli.store import nodes
 from chatcli.store.failures import nonsense_is_damage
-from chatcli.store.rows import Column, pack, pack_json, state_from_plain, unpack
+from chatcli.store.rows import Column, pack, pack_json, unpack, unpack_state
 
 
 def create(
@@ -44,9 +44,9 @@ def read(
             title=unpack(title),
             demo=bool(demo),
             tip=tip if end else None,
-            settings=dict(json.loads(settings)),
-            state=state_from_plain(json.loads(state)),
-            names=dict(json.loads(names)),
+            settings=dict(read_json(settings)),
+            state=unpack_state(state),
+            names=dict(read_json(names)),
             nodes={node.id: node for node in end},
             load=load,
             find=find,
@@ -58,7 +58,7 @@ def read(
 def settings_of(connection: sqlite3.Connection, conversation: int) -> dict[str, str]:
     """The settings kept with a conversation, without opening it."""
     row = connection.execute("SELECT settings FROM conversations WHERE id = ?", (conversation,)).fetchone()
-    return dict(json.loads(row[0])) if row else {}
+    return dict(read_json(row[0])) if row else {}
 
 
 def change(connection: sqlite3.Connection, conversation: int, column: str, value: Column | int | None) -> None:

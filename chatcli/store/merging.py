@@ -4,16 +4,16 @@ same transaction, and only what this program has changed is changed in it.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from chatcli.conversation.state import State
+from chatcli.reading.foreign import read_json
 from chatcli.store import heads
 from chatcli.store.failures import nonsense_is_damage
-from chatcli.store.rows import pack_json, state_from_plain, state_to_plain
+from chatcli.store.rows import Column, pack_json, state_to_plain, unpack_state
 
 
 def name(
@@ -61,13 +61,18 @@ def keep_settings(
 
 @nonsense_is_damage()
 def _stored_state(connection: sqlite3.Connection, conversation: int) -> State:
-    return state_from_plain(_stored(connection, conversation, "state"))
+    return unpack_state(_column(connection, conversation, "state"))
 
 
 @nonsense_is_damage()
 def _stored(connection: sqlite3.Connection, conversation: int, column: str) -> dict[str, Any]:
+    return dict(read_json(_column(connection, conversation, column)))
+
+
+def _column(connection: sqlite3.Connection, conversation: int, column: str) -> Column:
     query = f"SELECT {column} FROM conversations WHERE id = ?"  # noqa: S608 - columns named above
     row = connection.execute(query, (conversation,)).fetchone()
     if row is None:
         raise heads.missing(conversation)
-    return dict(json.loads(row[0]))
+    value: Column = row[0]
+    return value

@@ -8,9 +8,14 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from chatcli.conversation.message import Attachment, Message, Role, ToolUse
+from chatcli.errors import BadData
+from chatcli.named import shown
+from chatcli.reading.foreign import is_within, read_json
+from chatcli.reading.pictures import media_type_of, what_else
+from chatcli.reading.raw import LARGEST
 
 _ROLES = {
     **{role.value: role for role in Role},
@@ -27,12 +32,8 @@ _LATEST = 1e11
 # The years a message can be of; what names another is no date, and the ends of the calendar are in no time zone.
 _YEARS = range(1970, 2200)
 
-_PICTURES = (
-    (b"\x89PNG", "png"),
-    (b"\xff\xd8\xff", "jpeg"),
-    (b"GIF8", "gif"),
-    (b"RIFF", "webp"),
-)
+# How deep the arguments of a tool may be nested: what holds them, here and in our own files, comes on top of that.
+_DEPTH = 100
 
 
 def read_message(item: Any, where: str, files: Mapping[str, Any], repairs: list[str]) -> Message | None:
@@ -123,8 +124,8 @@ def _read_parts(parts: Sequence[Any], where: str, repairs: list[str]) -> tuple[s
             texts.append(part)
         elif isinstance(about.get("text"), str):
             texts.append(about["text"])
-        elif isinstance(url, str) and (picture := _from_data_url(url, len(pictures) + 1)):
-            pictures.append(picture)
+        elif isinstance(url, str) and url.startswith("data:"):
+            pictures += _taken(_from_data_url(url), len(pictures) + 1, where, repairs)
         else:
             repairs.append(f"{where} has a part that is neither text nor a picture; left out")
     return "\n".join(texts), pictures
@@ -139,38 +140,58 @@ def _read_attachments(
         name = str(mapped(about).get("name") or "file")
         data = _decoded(files.get(str(mapped(about).get("sha256")), mapped(about).get("data")))
         if data is None:
-            repairs.append(f"{where}: the file {name!r} is missing")
-            continue
-        kind: Literal["image", "text"] = "text" if mapped(about).get("kind") == "text" else "image"
-        found.append(Attachment(kind, name, str(mapped(about).get("media_type") or ""), data))
+            repairs.append(f"{where}: the file {shown(name)!r} is missing, or too large")
+        elif mapped(about).get("kind") == "text":
+            found.append(Attachment("text", name, str(mapped(about).get("media_type") or ""), data))
+        elif media_type := media_type_of(data):
+            found.append(Attachment("image", name, media_type, data))
+        else:
+            repairs.append(f"{where}: the file {shown(name)!r} is {what_else(data)}; left out")
     for place, image in enumerate(listed(item.get("images")), start=1):
-        data = _decoded(image)
-        if data is None:
-            repairs.append(f"{where}: picture {place} cannot be read; left out")
-            continue
-        found.append(picture(data, place))
+        found += _taken(_decoded(image), place, where, repairs)
     return found
 
 
-def _from_data_url(url: str, place: int) -> Attachment | None:
+def _taken(data: bytes | None, place: int, where: str, repairs: list[str]) -> list[Attachment]:
+    """The picture that these bytes are (None: they could not be had), if they are one."""
+    found = picture(data, place) if data is not None else None
+    if found is None:
+        what = f"is {what_else(data)}" if data is not None else "cannot be read, or is too large"
+        repairs.append(f"{where}: picture {place} {what}; left out")
+    return [found] if found is not None else []
+
+
+def _from_data_url(url: str) -> bytes | None:
     head, comma, body = url.partition(",")
-    if not comma or not head.startswith("data:") or not head.endswith(";base64"):
+    return _decoded(body) if comma and head.endswith(";base64") else None
+
+
+def picture(data: bytes, place: int) -> Attachment | None:
+    """None for what is no picture: which one it is, is told by its content alone."""
+    media_type = media_type_of(data)
+    if media_type is None or len(data) > LARGEST:
         return None
-    data = _decoded(body)
-    return picture(data, place) if data is not None else None
-
-
-def picture(data: bytes, place: int) -> Attachment:
-    """The kind is told by how the bytes begin."""
-    kind = next((kind for start, kind in _PICTURES if data.startswith(start)), "png")
-    return Attachment("image", f"picture{place}.{kind}", f"image/{kind}", data)
+    return Attachment("image", f"picture{place}.{media_type.partition('/')[2]}", media_type, data)
 
 
 def _decoded(text: Any) -> bytes | None:
+    """None also for what is too large; it is not decoded then."""
+    if not isinstance(text, str) or len(text) > LARGEST * 4 // 3 + 4:
+        return None
     try:
-        return base64.b64decode(text, validate=True) if isinstance(text, str) else None
+        return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return None
+
+
+def _arguments(given: Any) -> Any:
+    """As a value. What cannot be read, or is nested too deeply, stays the text that it is."""
+    if isinstance(given, str):
+        try:
+            return read_json(given, depth=_DEPTH)
+        except BadData:
+            return {"text": given}
+    return given if is_within(given, _DEPTH) else {"text": json.dumps(given, ensure_ascii=False)}
 
 
 def _read_tool_uses(item: Mapping[str, Any], where: str, repairs: list[str]) -> list[ToolUse]:
@@ -178,12 +199,7 @@ def _read_tool_uses(item: Mapping[str, Any], where: str, repairs: list[str]) -> 
     uses = []
     for call in listed(item.get("tool_calls")):
         function = mapped(mapped(call).get("function"))
-        arguments = function.get("arguments")
-        if isinstance(arguments, str):
-            try:
-                arguments = json.loads(arguments)
-            except ValueError:
-                arguments = {"text": arguments}
+        arguments = _arguments(function.get("arguments"))
         if isinstance(function.get("name"), str) and isinstance(arguments, dict):
             uses.append(ToolUse(function["name"], arguments))
         else:

@@ -19,11 +19,11 @@ from chatcli.store.rows import (
     pack_time,
     pack_tool_uses,
     size_of,
-    turn_from_plain,
     turn_to_plain,
     unpack,
     unpack_time,
     unpack_tool_uses,
+    unpack_turn,
 )
 
 # One batch of ancestors: about what a model's window holds, and no more of large texts and pictures than is quick.
@@ -271,8 +271,7 @@ def _node(row: Sequence[Any], grown: tuple[str, str], attachments: tuple[Attachm
         attachments,
         unpack_tool_uses(tool_uses),
     )
-    provenance = turn_from_plain(json.loads(turn)) if turn else None
-    return Node(node_id, parent, number, message, unpack_time(created), Ended(ended), provenance)
+    return Node(node_id, parent, number, message, unpack_time(created), Ended(ended), unpack_turn(turn))
 
 
 def _pieces(connection: sqlite3.Connection, ids: str) -> dict[int, tuple[str, str]]:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from chatcli.conversation.tree import Ended
+from chatcli.settings.imports import imported_settings
+from chatcli.settings.table import SYSTEM
 from chatcli.store.imported import ImportedChat, Seed, grown, turn_of
 from chatcli.store.messages import listed, mapped, read_message, read_time
 
@@ -40,7 +42,7 @@ def read_open_webui(value: Mapping[str, Any]) -> ImportedChat:
     made = grown(value.get("title") or chat.get("title"), seeds, history.get("currentId"), began, repairs)
     system = chat.get("system") or mapped(chat.get("params")).get("system")
     if isinstance(system, str) and system.strip():
-        made.conversation.settings["system"] = system
+        made.conversation.settings |= imported_settings({SYSTEM.name: system}, repairs)
     return made
 
 

@@ -11,11 +11,15 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from chatcli.conversation.message import Attachment
+from chatcli.conversation.state import State
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.conversation.usage import Turn
+from chatcli.settings.imports import imported_settings
+from chatcli.settings.settings import NAMED_HERE
 from chatcli.store.imported import ImportedChat, Seed, plant
 from chatcli.store.messages import listed, mapped, read_message, read_time
 from chatcli.store.rows import renumbered, state_from_plain, state_to_plain, turn_from_plain, turn_to_plain
@@ -36,7 +40,7 @@ def to_plain(conversation: Conversation) -> dict[str, Any]:
         "title": conversation.title,
         "tip": ids[conversation.tip] if conversation.tip is not None else None,
         "demo": conversation.demo,
-        "settings": conversation.settings,
+        "settings": {name: value for name, value in conversation.settings.items() if name != NAMED_HERE},
         "state": state_to_plain(renumbered(conversation.state, ids)),
         "names": {name: ids[node] for name, node in conversation.names.items() if node in ids},
         "messages": [_message_to_plain(node, ids) for node in path],
@@ -58,7 +62,7 @@ def from_plain(plain: Mapping[str, Any]) -> ImportedChat:
         id=0,
         title=clean_title(str(plain.get("title") or "")),
         demo=plain.get("demo") is True,
-        settings={str(name): str(value) for name, value in mapped(plain.get("settings")).items()},
+        settings=imported_settings(mapped(plain.get("settings")), repairs),
     )
     ids = plant(seeds_from(items, mapped(plain.get("files")), repairs), conversation, repairs)
     tip = plain.get("tip")
@@ -74,7 +78,7 @@ def from_plain(plain: Mapping[str, Any]) -> ImportedChat:
         name: numbers[place] for name, place in places if isinstance(place, int) and place in numbers
     }
     try:
-        conversation.state = renumbered(state_from_plain(mapped(plain.get("state"))), numbers)
+        conversation.state = renumbered(_checked_state(state_from_plain(mapped(plain.get("state")))), numbers)
     except (KeyError, TypeError, AttributeError):
         repairs.append("the state of the context could not be read; it begins anew")
     return ImportedChat(conversation, repairs)
@@ -111,10 +115,36 @@ def _read_ended(about: Mapping[str, Any]) -> Ended:
 
 def _read_turn(about: Mapping[str, Any], place: int, repairs: list[str]) -> Turn | None:
     try:
-        return turn_from_plain(about["turn"]) if "turn" in about else None
+        return _checked_turn(turn_from_plain(about["turn"])) if "turn" in about else None
     except (KeyError, TypeError, AttributeError):
         repairs.append(f"message {place}: its turn cannot be read; left out")
         return None
+
+
+def _checked_turn(turn: Turn) -> Turn:
+    """Raises TypeError where it has values that no turn has: they would be counted with, and shown."""
+    usage = asdict(turn.usage).values()
+    options = [each for value in turn.options.values() for each in (value if isinstance(value, list) else [value])]
+    _check(str, turn.model, turn.digest, turn.done_reason)
+    _check(int, turn.left_out, turn.planned.tokens, turn.planned.exact)
+    _check((int, float, type(None)), turn.first_token_seconds, *usage)
+    _check((str, int, float, type(None)), *options)
+    return turn
+
+
+def _checked_state(state: State) -> State:
+    _check((int, type(None)), state.reserve)
+    summary = state.summary
+    while summary is not None:
+        _check(str, summary.text)
+        _check(int, summary.first, summary.last)
+        summary = summary.replaces
+    return state
+
+
+def _check(kinds: type | tuple[type, ...], *values: object) -> None:
+    if not all(isinstance(value, kinds) for value in values):
+        raise TypeError
 
 
 def _message_to_plain(node: Node, ids: Mapping[int, int]) -> dict[str, Any]:

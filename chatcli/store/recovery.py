@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import tempfile
@@ -16,11 +15,12 @@ from typing import Any, Literal
 from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.tree import Conversation, Ended
 from chatcli.errors import Damaged
+from chatcli.reading.foreign import read_json
 from chatcli.store.carving import Row
 from chatcli.store.failures import refused
 from chatcli.store.imported import Seed, plant, seeds_of
 from chatcli.store.log import is_orphaned, put_pages
-from chatcli.store.rows import renumbered, state_from_plain, turn_from_plain, unpack_time, unpack_tool_uses
+from chatcli.store.rows import renumbered, unpack_state, unpack_time, unpack_tool_uses, unpack_turn
 from chatcli.store.salvage import Salvaged, salvage
 from chatcli.store.store import Store, utc_now
 
@@ -110,9 +110,9 @@ def _head(row: Row) -> Conversation:
     tip = row.get("tip", _UNKNOWN)
     head = Conversation(id=row["id"], title=_text(row.get("title", b"")), demo=bool(row.get("demo")), tip=tip)
     with suppress(ValueError, TypeError, KeyError, AttributeError):
-        head.settings = dict(json.loads(row["settings"]))
-        head.state = state_from_plain(json.loads(row["state"]))
-        head.names = dict(json.loads(row["names"]))
+        head.settings = dict(read_json(row["settings"]))
+        head.state = unpack_state(row["state"])
+        head.names = dict(read_json(row["names"]))
     return head
 
 
@@ -139,7 +139,7 @@ def _seeds(tables: Mapping[str, list[Row]]) -> Iterator[tuple[int, Seed]]:
                 attachments.get(node, ()),
                 unpack_tool_uses(row["tool_uses"]),
             )
-            turn = turn_from_plain(json.loads(row["turn"])) if row["turn"] else None
+            turn = unpack_turn(row["turn"])
             ended, created = Ended(row["ended"].decode()), unpack_time(row["created"])
             if parent is not None and parent not in conversation_of:
                 parent = newest.get(branch)

@@ -11,6 +11,7 @@ from typing import Any
 from chatcli.conversation.message import Message, ToolUse
 from chatcli.conversation.state import State, Summary
 from chatcli.conversation.usage import NOTHING, Count, Turn, Usage
+from chatcli.reading.foreign import TooDeep, read_json
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -59,8 +60,30 @@ def pack_tool_uses(uses: tuple[ToolUse, ...]) -> str | None:
     return pack_json([{"name": use.name, "arguments": dict(use.arguments)} for use in uses]) if uses else None
 
 
-def unpack_tool_uses(column: str | None) -> tuple[ToolUse, ...]:
-    return tuple(ToolUse(use["name"], use["arguments"]) for use in json.loads(column)) if column else ()
+def unpack_tool_uses(column: Column | None) -> tuple[ToolUse, ...]:
+    """What is nested deeper than is read, which older versions took in from files, stays as the text it is."""
+    if not column:
+        return ()
+    try:
+        return tuple(ToolUse(use["name"], use["arguments"]) for use in read_json(column))
+    except TooDeep:
+        return (ToolUse("tool", {"text": unpack(column)}),)
+
+
+def unpack_turn(column: Column | None) -> Turn | None:
+    """None also for one that is nested deeper than is read."""
+    try:
+        return turn_from_plain(read_json(column)) if column else None
+    except TooDeep:
+        return None
+
+
+def unpack_state(column: Column) -> State:
+    """A new one for one that is nested deeper than is read."""
+    try:
+        return state_from_plain(read_json(column))
+    except TooDeep:
+        return State()
 
 
 def turn_to_plain(turn: Turn) -> dict[str, Any]:

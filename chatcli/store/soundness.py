@@ -54,11 +54,15 @@ def _impossible(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def _is_json(text: str) -> bool:
-    """Python writes NaN, and reads it; to SQLite that is none."""
+    """Python writes NaN, and reads it; to SQLite that is none. What is nested too deeply to be looked at is
+    not damaged by that.
+    """
     try:
         json.loads(text)
     except ValueError:
         return False
+    except RecursionError:
+        return True
     return True
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from chatcli.conversation.tree import Conversation
-from chatcli.errors import UserError
-from chatcli.named import readable
-from chatcli.store.archive import archived, files_beside
+from chatcli.errors import BadData, UserError
+from chatcli.reading.foreign import json_text, read_json
+from chatcli.store.archive import unpacked
 from chatcli.store.chatgpt import Files, is_chatgpt, read_chatgpt
 from chatcli.store.imported import ImportedChat
 from chatcli.store.open_webui import is_open_webui, read_open_webui
@@ -60,9 +60,10 @@ def read_chats(source: str | Path) -> list[ImportedChat]:
     """Every conversation in `source`, at least one. What can be read: chatcli's own exports, lists of role and
     content, requests of Ollama and OpenAI, the exports of ChatGPT (also in their ZIP) and of Open WebUI.
     """
-    texts = _texts_of(source)  # what is no file is said here
-    files = files_beside(source)
-    return [chat for text in texts for chat in _read_all(_values(text), files)]
+    if isinstance(source, str):
+        return _read_all(_values(source), lambda _: None)
+    with unpacked(source) as (contents, files):
+        return [chat for data in contents for chat in _read_all(_values(data), files)]
 
 
 def _read_all(value: Any, files: Files) -> list[ImportedChat]:
@@ -89,27 +90,20 @@ def _read_one(value: Any, files: Files) -> ImportedChat:
     raise UserError("That is no list of messages.", 'A list of {"role": ..., "content": ...} can be read.')
 
 
-def _texts_of(source: str | Path) -> list[str]:
-    if isinstance(source, str):
-        return [source]
-    with readable(source, "Name a file with a conversation in it."):
-        found = archived(source) or [source.read_bytes()]
-    return [data.decode("utf-8-sig", "replace") for data in found]
-
-
-def _values(text: str) -> Any:
-    """The JSON value in `text`; of JSON lines, one value made of all lines."""
+def _values(given: bytes | str) -> Any:
+    """The JSON value in it; of JSON lines, one value made of all lines."""
+    text = given if isinstance(given, str) else json_text(given)
     try:
-        return json.loads(text)
-    except RecursionError:
-        raise UserError("That is no list of messages: it is nested too deeply.") from None
-    except ValueError as error:
+        return read_json(text)
+    except BadData as error:
         problem = error
+    if problem.line is None:
+        raise UserError(f"That is no list of messages: {problem.why}.", "Check the file.")
     lines = [line for line in text.split("\n") if line.strip()]
     try:
-        values = [json.loads(line) for line in lines]
-    except (ValueError, RecursionError):
-        raise UserError(f"That is neither JSON nor JSON lines: {problem}.", "Check the file.") from None
+        values = [read_json(line) for line in lines]
+    except BadData:
+        raise UserError(f"That is neither JSON nor JSON lines: {problem.why}.", "Check the file.") from None
     if not values:
         raise UserError("There is nothing in it.", "Check the file.")
     head = values[0]
