@@ -22,7 +22,9 @@ from hypothesis import strategies as st
 
 from chatcli.build import Wishes, build, close
 from chatcli.cli import run
-from chatcli.client import failures
+from chatcli.client import address, failures
+from chatcli.client.models import read_model
+from chatcli.client.request import duration
 from chatcli.commands import everything
 from chatcli.errors import BadData, BadFile, ChatcliError, ConfigError
 from chatcli.planning import shape
@@ -36,10 +38,11 @@ from chatcli.reading.files import read_bytes
 from chatcli.reading.foreign import DEPTH, is_within, read_json, read_toml, text_of
 from chatcli.reading.notebook import text_of_notebook
 from chatcli.reading.raw import LARGEST, Raw
+from chatcli.render.known import Known
 from chatcli.settings import file as settings_file
 from chatcli.settings import table
 from chatcli.settings.file import read_file, write_setting
-from chatcli.settings.settings import Settings
+from chatcli.settings.settings import Layer, Settings
 from chatcli.settings.table import TABLE
 from chatcli.store.rows import unpack_state, unpack_tool_uses, unpack_turn
 from chatcli.store.transfer import read_chats
@@ -199,6 +202,23 @@ def test_a_schema_in_the_shell_is_refused_in_a_sentence(
     file = _written(tmp_path / "schema.json", HOSTILE_JSON[what])
     assert run(["--demo", "--format", str(file), "hi"]) == 2
     assert "is not JSON" in " ".join(capsys.readouterr().err.split())
+
+
+LONG = "9" * 5000
+NUMBERS: dict[str, Callable[[], object]] = {
+    "a port": lambda: address.read(f"example.org:{LONG}", "--host"),
+    "a port below nothing": lambda: address.read(f"http://example.org:-{LONG}", "--host"),
+    "a duration": lambda: Settings().put("keep_alive", LONG, Layer.SET),
+    "a duration that was kept": lambda: duration(LONG),
+    "a window in a Modelfile": lambda: read_model("m", {"parameters": f"num_ctx {LONG}"}, ""),
+    "a size in a refusal": lambda: failures.translated(failures.Refusal(400, f"request ({LONG} tokens)", "here")),
+    "a letter's size, as a terminal says it": lambda: Known().heed(f"\x1b[6;{LONG};{LONG}t"),
+}
+
+
+@pytest.mark.parametrize("where", NUMBERS)
+def test_a_number_of_thousands_of_digits_in_a_text_is_none(where: str) -> None:
+    assert len(said(NUMBERS[where])) < 6000
 
 
 # The settings file.

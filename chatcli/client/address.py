@@ -90,7 +90,7 @@ def _bracketed(host: str) -> str:
 
 
 def _is_port(port: str) -> bool:
-    return re.fullmatch(r"[+-]?[0-9]+", port) is not None and 0 <= int(port) <= 65535
+    return re.fullmatch(r"[+-]?[0-9]{1,9}", port) is not None and 0 <= int(port) <= 65535
 
 
 def _what_is_wrong(scheme: str, host: str, path: str, credentials: str) -> str:

@@ -256,4 +256,4 @@ def _media_type(response: httpx.Response, data: bytes | bytearray = b"") -> str:
 
 def _length(response: httpx.Response) -> int | None:
     said = response.headers.get("content-length", "")
-    return int(said) if said.isascii() and said.isdigit() else None
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 19 else None

@@ -73,7 +73,7 @@ def check(request: Request, model: Model, alternatives: Sequence[str] = ()) -> N
 
 def duration(text: str) -> str | int | float:
     """A keep_alive as the server reads it: a bare number is seconds and must be a JSON number, not a string."""
-    if re.fullmatch(r"-?\d+", text.strip()):
+    if re.fullmatch(r"-?\d{1,18}", text.strip()):
         return int(text)
     if re.fullmatch(r"-?\d*\.\d+", text.strip()):
         return float(text)

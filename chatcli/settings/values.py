@@ -171,7 +171,7 @@ def duration() -> Kind[str]:
     expects = "a duration such as 5m, 1h30m, 300 or -1"
 
     def read(given: str) -> str:
-        if not re.fullmatch(r"-?[0-9]+|-?([0-9]+(\.[0-9]+)?(ms|h|m|s))+", given):
+        if not re.fullmatch(r"-?[0-9]{1,18}|-?([0-9]{1,18}(\.[0-9]{1,18})?(ms|h|m|s)){1,9}", given):
             raise _bad(given, expects)
         return given
 
