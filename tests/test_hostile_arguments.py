@@ -46,6 +46,8 @@ HOSTILE: dict[str, Make] = {
     "a file without permission": lambda place: _locked(place / "locked.json"),
     "in a folder without permission": lambda place: _closed(place / "closed") + "/inside.json",
     "saved in a folder without permission": lambda place: _closed(place / "closed") + "/inside.md",
+    "a device without an end": lambda _: "/dev/zero",
+    "a device with nothing in it": lambda _: "/dev/null",
     "below a file": lambda place: _file(place / "plain.txt") + "/below.md",
     "a link to itself": lambda place: _loop(place / "round.json"),
     "a home of nobody": lambda _: "~nosuchuser/chat.md",
