@@ -88,11 +88,17 @@ def unpack_state(column: Column) -> State:
 
 def turn_to_plain(turn: Turn) -> dict[str, Any]:
     """The turn as JSON types, without what it does not say."""
-    plain: dict[str, Any] = {name: getattr(turn, name) for name in _TURN}
+    plain: dict[str, Any] = {
+        name: getattr(turn, name) for name in _TURN if name == "model" or _is_said(turn, name)
+    }
     plain["options"] = dict(turn.options)
     plain["planned"] = {"tokens": turn.planned.tokens, "exact": turn.planned.exact}
     plain["usage"] = {name: value for name, value in asdict(turn.usage).items() if value is not None}
     return plain
+
+
+def _is_said(turn: Turn, name: str) -> bool:
+    return bool(getattr(turn, name) != getattr(_UNSAID, name))
 
 
 def turn_from_plain(plain: Mapping[str, Any]) -> Turn:
@@ -157,6 +163,7 @@ def _renumbered(summary: Summary | None, ids: Mapping[int, int]) -> Summary | No
     return replace(summary, upto=ids[summary.upto], replaces=earlier) if summary.upto in ids else earlier
 
 
+_UNSAID = Turn("")
 _TURN = [field.name for field in fields(Turn)]
 _USAGE = [field.name for field in fields(Usage)]
 _SUMMARY = [field.name for field in fields(Summary)]
