@@ -39,6 +39,15 @@ def authorization(url: str, script: Script, **headers: str) -> str | None:
     return header(script.heads[-1], "authorization")
 
 
+@pytest.mark.parametrize("headers", [{}, {"Connection": "keep-alive"}])
+def test_no_exchange_leaves_a_connection_that_another_could_take(headers: dict[str, str]) -> None:
+    """It would be cut with the exchange that had it first: several are under way at once."""
+    with Script(VERSION) as script, Client(script.url, headers=headers) as client:
+        for _ in range(2):
+            assert client.version() == "1.2.3"
+        assert [header(head, "connection") for head in script.heads] == ["close", "close"]
+
+
 def test_no_credentials_are_sent_that_nobody_gave() -> None:
     with Script(VERSION) as script:
         assert authorization(script.url, script) is None

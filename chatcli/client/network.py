@@ -14,6 +14,11 @@ CONNECT = 5.0  # seconds to reach a server
 _CLOSED = "it closed the connection without an answer"
 
 
+# Goes with every request. Without it httpcore holds a connection that is done for idle until it is closed, and at
+# that moment another thread may take it for a request of its own, which is then cut with the exchange before it.
+ALONE = {"connection": "close"}
+
+
 def connection(url: str) -> dict[str, Any]:
     """How to connect, as httpx.Client takes it. Never kept alive: every exchange has its own socket, so cutting
     one touches no other.

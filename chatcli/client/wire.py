@@ -16,7 +16,7 @@ import httpx
 import ollama
 
 from chatcli.client import address, failures, unpack
-from chatcli.client.network import CONNECT, cause, connection, is_close
+from chatcli.client.network import ALONE, CONNECT, cause, connection, is_close
 from chatcli.client.relay import Cut
 from chatcli.errors import BadData, BadValue, ChatcliError
 from chatcli.reading.foreign import read_json
@@ -35,7 +35,7 @@ class Wire(ollama.Client):
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
         self.url = url
         # Without an Authorization the library would take OLLAMA_API_KEY, whatever the host.
-        given = {"authorization": "none", "accept-encoding": unpack.ASKED, **headers}
+        given = {"authorization": "none", "accept-encoding": unpack.ASKED, **headers, **ALONE}
         try:
             super().__init__(host=url, headers=given, follow_redirects=False, **connection(url))
         except (httpx.InvalidURL, UnicodeError) as error:
