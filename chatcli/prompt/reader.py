@@ -90,7 +90,7 @@ class Reader:
         self._line.refresh()
 
     def on_first_render(self, callback: Callable[[], None]) -> None:
-        """Call back once, when the next prompt has been drawn and before its first key: time to start threads."""
+        """Call back once, when the next prompt has been drawn: time to start threads."""
         self._line.on_first_render(callback)
 
     def inquire(self, questions: str, heed: Callable[[str], str]) -> None:
