@@ -94,6 +94,8 @@ LONG = {
     "one line without a space": "x" * 20_000,
     "one line with a bracket open": "[" + "word " * 4000,
     "emphasis that never ends": "**" + "some words and\n" * 1500,
+    "marks that never end": "e" + "\u0301" * 12_000,
+    "nothing to be seen": "\u200b" * 12_000,
     "no spaces in many lines": "日本語\n" * 3000,
     "a list": "- item with **bold** text\n" * 800,
     "a numbered list": "\n".join(f"{n}. item" for n in range(1, 500)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,6 +39,16 @@ def test_wide_characters_break_anywhere_and_are_not_cut() -> None:
 
 def test_marks_stay_with_their_letter() -> None:
     assert [line[0].text for line in wrap([Span("abce\u0301f")], 4)] == ["abce\u0301", "f"]
+
+
+@pytest.mark.parametrize(
+    "said", ["e" + "\u0301" * 9000, "\u200b" * 9000, "👨\u200d" * 3000, "a \u200b" + "\ufe0f" * 9000]
+)
+def test_a_line_ends_however_little_of_it_can_be_seen(said: str) -> None:
+    """Its end is drawn anew with all that comes."""
+    lines = ["".join(span.text for span in line) for line in wrap([Span(said)], 10)]
+    assert max(map(len, lines)) <= 320
+    assert "".join(lines).replace(" ", "") == said.replace(" ", "")
 
 
 def test_cells_are_those_of_a_terminal() -> None:

@@ -14,6 +14,9 @@ __all__ = ["BLANK", "ESCAPE", "Line", "Span", "both", "cells", "chop", "jump", "
 ESCAPE = re.compile(r"\x1b\[[0-9;]*[mCX]|\x1b\]8;;[^\x1b]*\x1b\\|\x1b[78]")
 _PARTS = re.compile(rf"{ESCAPE.pattern}|[^\x1b]+")
 _RESET = "\x1b[0m"
+_DENSEST = (
+    32  # characters in a cell, on average over a line: marks that never end are no reason for an endless line
+)
 
 
 class Span(NamedTuple):
@@ -94,9 +97,14 @@ def wrap(spans: Sequence[Span], width: int) -> list[list[Span]]:
     A word longer than a line is cut. At least one line comes back, an empty one for no text.
     """
     text = "".join(span.text for span in spans)
-    if "\n" not in text and (len(text) if text.isascii() else cells(text)) <= width:
+    if "\n" not in text and (len(text) if text.isascii() else _cells_in_line(text, width)) <= width:
         return [list(spans)]
     return list(_slices(spans, _breaks(text, max(1, width))))
+
+
+def _cells_in_line(text: str, width: int) -> int:
+    """As cells(), and more than `width` where the text is too dense for one line."""
+    return cells(text) if len(text) <= width * _DENSEST else width + 1
 
 
 def _breaks(text: str, width: int) -> Iterator[tuple[int, int]]:
@@ -130,9 +138,10 @@ def _breaks_in_line(text: str, width: int) -> Iterator[tuple[int, int]]:
 def _reach(text: str, start: int, width: int) -> int:
     """The first index that does not fit any more; what is seen as one character stays whole, if it fits at all."""
     at, used = start, 0
-    while at < len(text):
+    most = min(len(text), start + width * _DENSEST)
+    while at < most:
         end = at + 1
-        while end < len(text) and joins(text, end):
+        while end < most and joins(text, end):
             end += 1
         used += cells(text[at:end])
         if used > width:
@@ -144,7 +153,7 @@ def _reach(text: str, start: int, width: int) -> int:
 def _reach_in_one(text: str, start: int, width: int) -> int:
     """The same in one that is too wide for a whole line; a base and its marks stay together all the same."""
     at, used = start, 0
-    while at < len(text) and (used := used + cells(text[at])) <= width:
+    while at < min(len(text), start + width * _DENSEST) and (used := used + cells(text[at])) <= width:
         at += 1
     while at < len(text) and at > start + 1 and not char_cells(text[at]):
         at -= 1
