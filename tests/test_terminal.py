@@ -305,6 +305,37 @@ def test_a_page_that_cannot_be_had_leaves_the_message_in_the_line_and_ctrl_c_sto
         assert engine.chats == []
 
 
+def test_no_password_is_on_the_screen_but_where_it_was_typed_nor_on_the_disk_nor_sent(home: Path) -> None:
+    with (
+        Engine() as engine,
+        Script(whole(b"A page.", "200 OK", "Content-Type: text/plain")) as server,
+        terminal("-m", "demo", url=engine.url, columns=120, rows=50) as person,
+    ):
+        page, other = f"me:S3CR3T'x@{server.address}/w", f"me:S3CR3T@{engine.url.removeprefix('http://')}"
+        typed = [
+            f'see @"http://{page}"',
+            f'/file "http://{page}"',
+            f"/set host http://{other}",
+            "/set host",
+            "and now",
+        ]
+        for line in typed:
+            person.see("Send a message")
+            person.enter(line)
+            person.settle()
+        person.until(lambda: len(engine.chats) == 2)
+        person.see("Send a message")
+        person.enter("/bye")
+        assert person.ends() == 0
+        assert person.text.count("S3CR3T") == 3
+        assert "S3CR3T" not in str(engine.chats)
+        assert len(server.heads) == 2
+    kept = b"".join(file.read_bytes() for file in home.rglob("*") if file.is_file())
+    assert f'see @"{server.url}/w"'.encode() in kept
+    assert f'/file "{server.url}/w"'.encode() in kept
+    assert b"S3CR3T" not in kept
+
+
 @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (40, 10), (200, 50)])
 def test_a_long_reply_stands_once_in_the_scrollback(columns: int, rows: int) -> None:
     lines = [f"Line number {number}." for number in range(80)]
