@@ -1,6 +1,6 @@
 """python -m chatcli"""
 
-from chatcli.cli import main
+from chatcli.cli.main import main
 
 if __name__ == "__main__":
     main()

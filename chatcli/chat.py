@@ -9,8 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from chatcli.attaching import compose
-from chatcli.build import Wishes, build, close, new_conversation
+from chatcli.attachments.compose import compose
 from chatcli.conversation.endings import ending_of
 from chatcli.conversation.events import Text
 from chatcli.conversation.message import Message
@@ -18,8 +17,9 @@ from chatcli.conversation.tree import Node
 from chatcli.errors import NoText, UserError
 from chatcli.named import path_of
 from chatcli.paths import write_private
-from chatcli.session import Session
-from chatcli.shellwise import in_python
+from chatcli.repl.hints import in_python
+from chatcli.session.build import Wishes, build, close, new_conversation
+from chatcli.session.session import Session
 from chatcli.turn import answered, ask, stream
 
 
@@ -96,7 +96,9 @@ class Chat:
         """The reply in pieces, as it is made. Closing the iterator stops it; what came is kept. Raises NoText as
         `send` does.
         """
-        composed = compose(text, map(str, images), map(str, files), mentions=mentions)
+        from chatcli.client.fetch import fetch
+
+        composed = compose(text, fetch, map(str, images), map(str, files), mentions=mentions)
         question = ask(self._session, composed.text, composed.attachments)
         try:
             with closing(stream(self._session, question)) as events:

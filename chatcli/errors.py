@@ -31,7 +31,7 @@ ChatcliError
 │   └── Damaged
 │       └── Replaced     another chatcli has put a recovered store in its place
 ├── ConfigError          the settings file
-└── Unforeseen           anything else that was raised, which is a bug: made by unforeseen.py, the last resort
+└── Unforeseen           anything else that was raised, which is a bug: made by repl/unforeseen.py, the last resort
 
 They are caught in two places only: the loop (shows them and goes on) and the shell's side (stderr, exit code).
 """

@@ -9,25 +9,25 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from itertools import chain
 
-from chatcli import embedding, summarising
-from chatcli.attaching import each_once
-from chatcli.background import waiting
-from chatcli.build import count_again, forget_model, keep_settings
+from chatcli.attachments.compose import each_once
 from chatcli.client.request import Request, check
+from chatcli.conversation.context_state import State
 from chatcli.conversation.endings import ending
 from chatcli.conversation.events import Done, Event, Tick
 from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.plan import Plan
-from chatcli.conversation.state import State
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import NOTHING, Turn
 from chatcli.errors import ContextTooLong, Damaged, Gone, NoRoom, NoText, ReadOnly
-from chatcli.keeping import go_on, still_there
-from chatcli.planning import plan_next, request_for, settled
 from chatcli.reply import Reply
-from chatcli.session import Session
+from chatcli.session import embeddings, summaries
+from chatcli.session.background import waiting
+from chatcli.session.build import count_again, forget_model, keep_settings
+from chatcli.session.fallback import go_on, still_there
+from chatcli.session.planning import plan_next, request_for, settled
+from chatcli.session.session import Session
 from chatcli.settings import table
-from chatcli.settings.settings import Layer
+from chatcli.settings.layers import Layer
 from chatcli.store.draft import Draft
 
 # A vocabulary on its way from a far server is waited for so many seconds; estimates do until it is there.
@@ -133,13 +133,13 @@ def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Ev
     """Send the plan and pass on what comes; `state` is what to remember with it. A count that proved too small is
     learnt from, and planned again once.
     """
-    summarising.end(session)
-    embedding.end(session)
+    summaries.end(session)
+    embeddings.end(session)
     for _ in chain(waiting(session.window), waiting(session.counting, most=PATIENCE)):
         yield Tick()
     _check_sight(session, question.message)
-    yield from summarising.waited_for(session)
-    session.plan, state[0] = yield from embedding.planned(session)
+    yield from summaries.waited_for(session)
+    session.plan, state[0] = yield from embeddings.planned(session)
     try:
         yield from _events(session, session.plan)
         return
@@ -161,8 +161,8 @@ def _settle(session: Session) -> None:
     if state != before:
         session.store.keep_state(session.conversation, state)
     if state.cut != before.cut or session.owed:
-        summarising.begin(session)
-    embedding.begin(session)
+        summaries.begin(session)
+    embeddings.begin(session)
 
 
 def _events(session: Session, plan: Plan) -> Iterator[Event]:

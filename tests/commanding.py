@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from chatcli.commands import everything
-from chatcli.commands.outcome import Outcome, Reply, Show, Watch
+from chatcli.commands.outcomes import Outcome, Reply, Show, Watch
 from chatcli.render.views import Document, Listing, Note, Source
-from chatcli.session import Session
+from chatcli.session.session import Session
 from chatcli.turn import answer, ask
 
 

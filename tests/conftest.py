@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from chatcli.build import Wishes, build, close
-from chatcli.session import Session
+from chatcli.session.build import Wishes, build, close
+from chatcli.session.session import Session
 from tests.faults import Engine
 
 settings.register_profile("chatcli", deadline=None)  # no test asserts on time

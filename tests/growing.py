@@ -6,7 +6,7 @@ import random
 
 from chatcli.conversation.events import Event, Text
 from chatcli.render.answer import Answer
-from chatcli.render.console import Screen
+from chatcli.render.screen import Screen
 from chatcli.render.views import Document
 from tests.screen import Cell, Seen
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from chatcli.context.assemble import assemble
-from chatcli.context.basis import Basis
 from chatcli.context.budget import Budget
+from chatcli.context.inputs import Basis
 from chatcli.context.memory import Memory
 from chatcli.context.settle import settle_cut
 from chatcli.context.summary import Due, accepted, due
@@ -17,7 +17,7 @@ from chatcli.conversation.message import Attachment, Message
 from chatcli.conversation.plan import Plan
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.conversation.usage import Count
-from chatcli.planning import skilled
+from chatcli.session.planning import skilled
 from chatcli.store.store import Store
 
 

@@ -12,12 +12,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from chatcli import Chat, addresses
-from chatcli.attaching import compose
+from chatcli.attachments.compose import compose
+from chatcli.attachments.files import as_kept, without_passwords
 from chatcli.client import address
+from chatcli.client.fetch import fetch
 from chatcli.errors import BadFile, BadValue, ChatcliError
 from chatcli.prompt.history import LineHistory
-from chatcli.prompt.textfiles import as_kept, without_passwords
-from chatcli.session import Session
+from chatcli.session.session import Session
 from tests import commanding
 from tests.commanding import followed, shown
 from tests.faults import Engine
@@ -154,7 +155,7 @@ def as_host(written: str) -> str:
 def test_what_cannot_be_fetched_is_refused_without_its_password(address: tuple[str, str]) -> None:
     for text in (f"what is @{address[1]}", f'what is @"{address[1]}"'):
         try:
-            said = compose(text).text
+            said = compose(text, fetch).text
         except BadFile as error:
             said = f"{error.message} {error.hint} {error}"
         assert SECRET not in said
@@ -165,7 +166,7 @@ def test_a_password_goes_to_its_server_whole(password: str) -> None:
     with Script(PAGE) as server:
         written = f"http://me:{password}@{server.address}/page"
         for text in (f"what is @{written}", f'what is @"{written}", please', f"@'{written}'"):
-            composed = compose(text)
+            composed = compose(text, fetch)
             assert [(each.name, each.data) for each in composed.attachments] == [
                 (f"{server.url}/page", b"A page.")
             ]

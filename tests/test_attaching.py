@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from chatcli import Chat
-from chatcli.attaching import attached, attaching, each_once
-from chatcli.commands.outcome import Show, Watch
+from chatcli.attachments.compose import attached, attaching, each_once
+from chatcli.attachments.files import mentioned, sizes, without_passwords
+from chatcli.client.fetch import fetch
+from chatcli.commands.outcomes import Show, Watch
 from chatcli.conversation.message import Attachment
 from chatcli.errors import BadFile
 from chatcli.prompt.history import LineHistory
-from chatcli.prompt.textfiles import mentioned, sizes, without_passwords
-from chatcli.session import Session
+from chatcli.session.session import Session
 from chatcli.turn import ask
 from tests import commanding
 from tests.commanding import followed, shown
@@ -28,7 +29,7 @@ PAGE = whole("<title>Wale</title><p>Blauwale für alle.".encode(), "200 OK", "Co
 
 
 def texts(*named: str, cwd: Path) -> dict[str, str]:
-    return {each.name: each.data.decode() for each in attached(named, cwd)}
+    return {each.name: each.data.decode() for each in attached(named, fetch, cwd)}
 
 
 def test_a_path_a_pattern_and_an_address_all_become_text(tmp_path: Path) -> None:
@@ -56,9 +57,9 @@ def test_the_kind_is_judged_by_the_content(tmp_path: Path) -> None:
 def test_a_long_document_shows_how_far_it_is_and_a_text_is_just_there(tmp_path: Path) -> None:
     (tmp_path / "report.pdf").write_bytes(pdf(["one", "two"]))
     (tmp_path / "a.txt").write_text("text")
-    steps = [(each.done, each.total, each.unit) for each in attaching(["report.pdf"], print, tmp_path)]
+    steps = [(each.done, each.total, each.unit) for each in attaching(["report.pdf"], print, fetch, tmp_path)]
     assert steps == [(None, 2, "pages"), (1, 2, "pages"), (2, 2, "pages")]
-    assert list(attaching(["a.txt"], print, tmp_path)) == []
+    assert list(attaching(["a.txt"], print, fetch, tmp_path)) == []
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_a_long_document_shows_how_far_it_is_and_a_text_is_just_there(tmp_path: 
 )
 def test_what_cannot_be_read_is_said_with_what_to_do(name: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(BadFile, match=words) as caught:
-        attached([name], tmp_path)
+        attached([name], fetch, tmp_path)
     assert caught.value.hint
 
 
@@ -76,7 +77,7 @@ def test_a_file_that_is_attached_and_mentioned_goes_along_once(
     monkeypatch.chdir(tmp_path)
     for name in ("a.txt", "b.txt"):
         (tmp_path / name).write_text("text")
-    question = ask(session, "what is this", attached(["a.txt", "./a.txt", f"{tmp_path}/a.txt", "*.txt"]))
+    question = ask(session, "what is this", attached(["a.txt", "./a.txt", f"{tmp_path}/a.txt", "*.txt"], fetch))
     assert [each.name for each in question.message.attachments] == ["a.txt", "b.txt"]
     odd = tuple(Attachment("text", name, "", b"x") for name in ("~nobody/x", "a\0b", "https://x.example/~y", ""))
     assert each_once((*odd, *odd)) == odd

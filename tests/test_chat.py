@@ -13,7 +13,7 @@ from chatcli import Chat
 from chatcli.client.models import Model
 from chatcli.conversation.message import Role
 from chatcli.errors import BadValue, Missing, UnknownSetting, UserError
-from chatcli.window import memory_of_window, next_window
+from chatcli.session.context_window import memory_of_window, next_window
 from tests.faults import Engine
 
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatcli.client import models
-from chatcli.client.models import Listed, Progress
+from chatcli.client.models import Listed
+from chatcli.conversation.events import Progress
 from chatcli.conversation.message import Message
 
 SHOWN: dict[str, Any] = {

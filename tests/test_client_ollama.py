@@ -12,10 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatcli.client.models import Progress
 from chatcli.client.ollama import Client
 from chatcli.client.request import Request
-from chatcli.conversation.events import Done, Event, Text, Thinking
+from chatcli.conversation.events import Done, Event, Progress, Text, Thinking
 from chatcli.conversation.message import Message
 from chatcli.errors import BadReply, ContextTooLong, Missing, Refused, StreamBroken
 from tests.faults import Cut, Drip, Engine, Line, Lines, NoDone, Status, error_line, too_long

@@ -10,7 +10,7 @@ from contextlib import closing
 
 import pytest
 
-from chatcli.client.relay import DEPTH, Cut, relay
+from chatcli.client.reader_thread import DEPTH, Cut, relay
 
 
 @pytest.fixture(autouse=True)

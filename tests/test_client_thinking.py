@@ -13,7 +13,7 @@ from chatcli import turn
 from chatcli.client.thinking import untagged
 from chatcli.conversation.events import Done, Event, Text, Thinking, Tick
 from chatcli.errors import StreamBroken
-from chatcli.session import Session
+from chatcli.session.session import Session
 from tests.faults import Engine
 
 END = Done("stop")

@@ -8,10 +8,9 @@ from typing import Annotated
 
 import pytest
 
-from chatcli.build import Wishes, build, close
 from chatcli.commands import everything
 from chatcli.commands.arguments import Arg, read_arguments, split_words
-from chatcli.commands.outcome import Choose, Confirm, Opened, Outcome, Prefill, Quit, Reply, Show
+from chatcli.commands.outcomes import Choose, Confirm, Opened, Outcome, Prefill, Quit, Reply, Show
 from chatcli.commands.registry import Registry, command
 from chatcli.errors import (
     BadArgument,
@@ -26,7 +25,8 @@ from chatcli.errors import (
     UserError,
 )
 from chatcli.render.views import History, WindowView
-from chatcli.session import Session
+from chatcli.session.build import Wishes, build, close
+from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.store.store import Store
 from chatcli.turn import answer

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatcli.build import Wishes, build, close
 from chatcli.commands import everything
-from chatcli.commands.outcome import Choose, Opened, Prefill, Reply
-from chatcli.commands.places import grown_elsewhere
+from chatcli.commands.navigation import grown_elsewhere
+from chatcli.commands.outcomes import Choose, Opened, Prefill, Reply
 from chatcli.commands.tree import WIDTH, draw, tips_of
 from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.tree import Ended
 from chatcli.errors import BadArgument, CannotSee, Missing, NotFound, StreamBroken, UserError
 from chatcli.render.lines import cells
-from chatcli.session import Session
+from chatcli.session.build import Wishes, build, close
+from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.store.listing import Twig
 from tests.commanding import do, followed, said, say, shown

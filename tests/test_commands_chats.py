@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from chatcli import cli
-from chatcli.build import close
+from chatcli.cli import main
 from chatcli.commands import everything
 from chatcli.commands.chats import open_named
-from chatcli.commands.outcome import Choose, Confirm, Opened, Watch
+from chatcli.commands.outcomes import Choose, Confirm, Opened, Watch
 from chatcli.commands.share import take_in
 from chatcli.commands.titles import title_in
 from chatcli.conversation.message import Message
 from chatcli.errors import BadArgument, BadFile, Missing, NotFound, UserError
-from chatcli.session import Session
+from chatcli.session.build import close
+from chatcli.session.session import Session
 from chatcli.settings import table
-from chatcli.store.imported import chat_of
+from chatcli.store.import_chat import chat_of
 from tests.commanding import do, followed, said, say, shown
 from tests.faults import Cut, Engine
 
@@ -330,7 +330,7 @@ def test_an_html_page_is_highlighted_and_harmless(session: Session, engine: Engi
 
 
 def shell(capfd: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    code = cli.run(words)
+    code = main.run(words)
     out, err = capfd.readouterr()
     return code, out, err
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.build import Wishes, build, close
-from chatcli.commands.outcome import Copy, Outcome, Prefill
+from chatcli.commands.outcomes import Copy, Outcome, Prefill
+from chatcli.conversation.context_state import Summary
 from chatcli.conversation.plan import Fate, Kind
-from chatcli.conversation.state import Summary
 from chatcli.errors import BadFile, Missing, NotFound, StreamBroken, UserError
-from chatcli.planning import plan_next
-from chatcli.session import Session
-from chatcli.settings.settings import Layer
-from chatcli.summarising import collect
+from chatcli.session.build import Wishes, build, close
+from chatcli.session.planning import plan_next
+from chatcli.session.session import Session
+from chatcli.session.summaries import collect
+from chatcli.settings.layers import Layer
 from chatcli.turn import answer, ask
 from tests import commanding
 from tests.commanding import followed, say, shown

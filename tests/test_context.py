@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatcli.context.assemble import assemble
-from chatcli.context.basis import Basis
 from chatcli.context.budget import Budget, margin_for, reserve_for
+from chatcli.context.inputs import Basis
+from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Kind, Plan
-from chatcli.conversation.state import State
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import Count
 from chatcli.errors import ContextTooLong

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from chatcli.context import documents, recall
 from chatcli.context.dates import dates
-from chatcli.context.terms import terms
-from chatcli.conversation.candidate import Candidate, Found
+from chatcli.context.query import terms
 from chatcli.conversation.message import Attachment, Role
+from chatcli.conversation.retrieval import Candidate, Found
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -9,9 +9,9 @@ import pytest
 from chatcli.context.budget import Budget
 from chatcli.context.memory import Memory
 from chatcli.context.summary import Due, accepted, instruction, undone
+from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Kind
-from chatcli.conversation.state import State, Summary
 from chatcli.store.store import Store
 from tests.remembering import Chat, count, room_for
 

@@ -15,9 +15,8 @@ from typing import Any
 import pytest
 
 from chatcli import Chat
-from chatcli.build import Wishes, build, close
-from chatcli.commands.outcome import Copy, Opened, Prefill
-from chatcli.commands.places import opened
+from chatcli.commands.navigation import opened
+from chatcli.commands.outcomes import Copy, Opened, Prefill
 from chatcli.conversation.endings import Limit, ending_of
 from chatcli.conversation.events import Event, Text, Thinking
 from chatcli.conversation.message import Role
@@ -26,10 +25,11 @@ from chatcli.conversation.usage import Count, Turn, Usage
 from chatcli.demo.models import THINKING
 from chatcli.demo.replies import Reply
 from chatcli.errors import ChatcliError, NoText, NotFound
-from chatcli.remarks import after_reply
-from chatcli.session import Session
-from chatcli.settings.settings import Layer
-from chatcli.shellwise import in_python, in_the_shell
+from chatcli.repl.hints import in_python, in_the_shell
+from chatcli.repl.notes import after_reply
+from chatcli.session.build import Wishes, build, close
+from chatcli.session.session import Session
+from chatcli.settings.layers import Layer
 from chatcli.turn import answer, ask
 from tests.commanding import do, followed, shown
 from tests.faults import Cut, Engine, Hang, Lines, error_line

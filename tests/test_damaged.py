@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from chatcli import cli
-from chatcli.build import Wishes, build, close
 from chatcli.chat import Chat
-from chatcli.commands.outcome import Show
+from chatcli.cli import main
+from chatcli.commands.outcomes import Show
 from chatcli.errors import Damaged
-from chatcli.session import Session
+from chatcli.session.build import Wishes, build, close
+from chatcli.session.session import Session
 from chatcli.store.store import Store
 from tests.commanding import do, said, say, shown
 from tests.faults import Engine
@@ -89,7 +89,7 @@ def test_every_command_of_the_shell_works_or_recovers(
         ["chats", "export", "--last"],
         ["-c", "-m", "demo", "?"],
     ):
-        code = cli.run([*words, "--host", engine.url])
+        code = main.run([*words, "--host", engine.url])
         err = capfd.readouterr().err
         assert code == 0, err
         assert "Traceback" not in err

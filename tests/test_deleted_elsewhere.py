@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from chatcli.errors import Gone
-from chatcli.keeping import still_there
-from chatcli.session import Session
+from chatcli.session.fallback import still_there
+from chatcli.session.session import Session
 from chatcli.store.store import Store
 from chatcli.turn import ask, stream
 from tests.commanding import do, said, say, shown

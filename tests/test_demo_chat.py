@@ -17,7 +17,7 @@ import pytest
 from chatcli.demo.models import VISION
 from chatcli.demo.replies import Reply
 from chatcli.demo.runner import LOADED, LOADING, PER_TOKEN
-from chatcli.demo.vocabulary import vocabulary
+from chatcli.demo.tokenizer import vocabulary
 from tests.faults import Engine
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + struct.pack(">II", 640, 480)

@@ -13,12 +13,12 @@ from chatcli.context.summary import instruction
 from chatcli.conversation.message import Attachment
 from chatcli.conversation.message import Message as Said
 from chatcli.conversation.plan import Fate, Kind
-from chatcli.demo.messages import Message
 from chatcli.demo.pictures import describe_picture
 from chatcli.demo.replies import NO_MODEL, STOPS, reply
+from chatcli.demo.request import Message
 from chatcli.demo.shapes import shaped
 from chatcli.demo.summaries import WORDS, summarise
-from chatcli.demo.vocabulary import vocabulary
+from chatcli.demo.tokenizer import vocabulary
 from chatcli.store.store import Store
 from tests.remembering import Chat, room_for
 

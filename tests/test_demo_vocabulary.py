@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from chatcli.demo.merging import Rank, merge
 from chatcli.demo.splitting import split
-from chatcli.demo.vocabulary import vocabulary
+from chatcli.demo.tokenizer import vocabulary
 
 NAMES = ("llama-bpe", "qwen2", "spm")
 PATTERN = (

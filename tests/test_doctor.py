@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from chatcli import cli
-from chatcli.commands.outcome import Show
-from chatcli.session import Session
+from chatcli.cli import main
+from chatcli.commands.outcomes import Show
+from chatcli.session.session import Session
 from tests.commanding import do, say, shown
 from tests.faults import Engine, nobody_there
 
@@ -44,7 +44,7 @@ def test_a_window_smaller_than_asked_for_is_to_do(session: Session) -> None:
 
 def test_without_a_server_the_rest_is_still_looked_at(capfd: pytest.CaptureFixture[str]) -> None:
     with nobody_there() as url:
-        assert cli.run(["doctor", "--host", url]) == 1
+        assert main.run(["doctor", "--host", url]) == 1
     out = capfd.readouterr().out
     assert "ollama serve" in out
     assert "cache" in out
@@ -56,11 +56,11 @@ def test_a_settings_file_that_cannot_be_read_is_a_finding(
 ) -> None:
     home.mkdir()
     (home / "config.toml").write_text("temperature = 'hot'\n")
-    assert cli.run(["doctor", "--host", engine.url]) == 1
+    assert main.run(["doctor", "--host", engine.url]) == 1
     out = capfd.readouterr().out
     assert "line 1" in out
     assert "All is well" not in out
-    assert cli.run(["chats"]) == 2
+    assert main.run(["chats"]) == 2
 
 
 @pytest.mark.skipif(os.name != "posix", reason="only POSIX has such modes")

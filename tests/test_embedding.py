@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from chatcli import embedding
-from chatcli.build import Wishes, build, close
 from chatcli.conversation.meaning import Embedder, Passage
 from chatcli.conversation.plan import Kind
 from chatcli.demo.protocol import Answer, Request, Response, whole
 from chatcli.errors import Missing, Refused
-from chatcli.session import Session
+from chatcli.session import embeddings
+from chatcli.session.build import Wishes, build, close
+from chatcli.session.session import Session
 from tests.commanding import do, say, shown
 from tests.faults import Cut, Engine, Hang
 
@@ -41,7 +41,7 @@ def embedded(engine: Engine) -> list[str]:
 def settle(session: Session) -> None:
     """Wait for the vectors being made, and keep them."""
     assert session.background.wait("embedding", 10)
-    embedding.end(session)
+    embeddings.end(session)
 
 
 def missing(session: Session, model: str = "demo-embed") -> list[Passage]:
@@ -74,8 +74,8 @@ def test_without_a_model_nothing_is_sent(engine: Engine) -> None:
 def test_an_older_conversation_is_caught_up_on_little_by_little(
     session: Session, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedding, "ROUND", 4)
-    monkeypatch.setattr(embedding, "AT_ONCE", 3)
+    monkeypatch.setattr(embeddings, "ROUND", 4)
+    monkeypatch.setattr(embeddings, "AT_ONCE", 3)
     do(session, "set recall off")
     talk(session, engine, 5)
     do(session, "set recall on")
@@ -105,7 +105,7 @@ def test_the_question_is_embedded_once_and_only_when_recall_looks_for_it(session
 def test_a_server_that_is_slow_to_embed_keeps_no_question_waiting_for_long(
     session: Session, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedding, "PATIENCE", 0.2)
+    monkeypatch.setattr(embeddings, "PATIENCE", 0.2)
     talk(session, engine, 12)
     settle(session)
     engine.script(Hang(0), path="/api/embed")
@@ -167,7 +167,7 @@ def test_a_server_with_room_for_one_model_only_is_left_alone(session: Session, e
     engine.script(lambda request, answer: answer(request), alone, path="/api/ps")
     talk(session, engine, 1)
     assert session.background.wait("embedding", 10)
-    embedding.end(session)
+    embeddings.end(session)
     assert "no room" in " ".join(session.warnings)
     sent = len(embedded(engine))
     talk(session, engine, 2, 1)
@@ -185,7 +185,7 @@ def test_the_chat_keeps_its_window_while_vectors_are_made(session: Session, engi
 def test_a_new_question_stops_the_making_and_keeps_what_was_made(
     session: Session, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedding, "AT_ONCE", 1)
+    monkeypatch.setattr(embeddings, "AT_ONCE", 1)
     engine.script(lambda request, answer: answer(request), Hang(0), path="/api/embed")
     talk(session, engine, 1)
     for _ in range(200):  # until its second request hangs

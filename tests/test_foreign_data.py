@@ -20,34 +20,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatcli.build import Wishes, build, close
-from chatcli.cli import run
+from chatcli.attachments.files import read_files
+from chatcli.attachments.images import read_image
+from chatcli.cli.main import run
 from chatcli.client import address, failures
 from chatcli.client.models import read_model
 from chatcli.client.request import duration
 from chatcli.commands import everything
 from chatcli.errors import BadData, BadFile, ChatcliError, ConfigError
-from chatcli.planning import shape
-from chatcli.prompt.attachments import read_image
 from chatcli.prompt.editor import edit
 from chatcli.prompt.piped import read_stdin
-from chatcli.prompt.textfiles import read_files
-from chatcli.reading import foreign
+from chatcli.reading import json_toml
 from chatcli.reading.docx import read_docx
 from chatcli.reading.files import read_bytes
-from chatcli.reading.foreign import DEPTH, is_within, read_json, read_toml, text_of
+from chatcli.reading.json_toml import DEPTH, is_within, read_json, read_toml, text_of
 from chatcli.reading.notebook import text_of_notebook
 from chatcli.reading.raw import LARGEST, Raw
-from chatcli.render.known import Known
+from chatcli.render.terminal import Known
+from chatcli.session.build import Wishes, build, close
+from chatcli.session.planning import shape
 from chatcli.settings import file as settings_file
 from chatcli.settings import table
 from chatcli.settings.file import read_file, write_setting
-from chatcli.settings.settings import Layer, Settings
+from chatcli.settings.layers import Layer, Settings
 from chatcli.settings.table import TABLE
-from chatcli.store.rows import unpack_state, unpack_tool_uses, unpack_turn
+from chatcli.store.codec import unpack_state, unpack_tool_uses, unpack_turn
 from chatcli.store.transfer import read_chats
-from chatcli.tokens.build import Unusable, convert
 from chatcli.tokens.ledger import Ledger
+from chatcli.tokens.vocabulary_file import Unusable, convert
 from tests.faults import Engine, Line
 from tests.papers import docx, paragraph
 
@@ -100,7 +100,7 @@ def test_what_json_has_no_form_for_is_text_or_refused() -> None:
 
 
 def test_what_has_more_parts_than_memory_has_room_for_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(foreign, "PARTS", 100)
+    monkeypatch.setattr(json_toml, "PARTS", 100)
     assert len(read_json(f"[{','.join(['{}'] * 99)}]")) == 99
     with pytest.raises(BadData, match="more than 100 lists and objects"):
         read_json(f"[{','.join(['{}'] * 100)}]")
@@ -482,16 +482,16 @@ def test_a_document_cannot_hide_its_size_behind_blanks(blanks: int) -> None:
 # One reader of each: a new place that reads by itself is found here.
 
 MAY_PARSE = {
-    "reading/foreign.py",
-    "store/soundness.py",  # shares no code with the readers, on purpose
-    "tokens/build.py",  # the line at the head of a file of its own
+    "reading/json_toml.py",
+    "store/checks.py",  # shares no code with the readers, on purpose
+    "tokens/vocabulary_file.py",  # the line at the head of a file of its own
 }
 MAY_READ = {
     "reading/files.py",
     "reading/zips.py",
     "tokens/encoding.py",  # files of the package
-    "tokens/build.py",  # what a process of ours is given by us
-    "store/log.py", "store/carving.py", "store/salvage.py",  # the store's own file, page by page
+    "tokens/vocabulary_file.py",  # what a process of ours is given by us
+    "store/write_ahead_log.py", "store/carving.py", "store/salvage.py",  # the store's own file, page by page
 }  # fmt: skip
 _PARSERS = {("json", "loads"), ("json", "load"), ("tomllib", "loads"), ("tomllib", "load"), ("zipfile", "ZipFile")}
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.build import Wishes, build, close
-from chatcli.cli import run
+from chatcli.cli.main import run
 from chatcli.commands import everything
-from chatcli.commands.outcome import Choose, Confirm, Outcome, Show, Watch
+from chatcli.commands.outcomes import Choose, Confirm, Outcome, Show, Watch
 from chatcli.errors import ChatcliError
-from chatcli.render.console import Screen
-from chatcli.session import Session
+from chatcli.render.screen import Screen
+from chatcli.session.build import Wishes, build, close
+from chatcli.session.session import Session
 from tests.commanding import say
 from tests.faults import Engine
 from tests.screen import Seen

@@ -16,17 +16,17 @@ from typing import Any
 
 import pytest
 
-from chatcli.build import Wishes, build, close
 from chatcli.commands import everything
 from chatcli.conversation.message import Message, Role, ToolUse
 from chatcli.errors import BadFile, UserError
 from chatcli.reading import zips
-from chatcli.session import Session
+from chatcli.session.build import Wishes, build, close
+from chatcli.session.session import Session
 from chatcli.settings import table
-from chatcli.settings.settings import NAMED_HERE, Layer, Settings
+from chatcli.settings.layers import NAMED_HERE, Layer, Settings
 from chatcli.settings.table import TABLE, Setting
 from chatcli.store import archive
-from chatcli.store.imported import ImportedChat, chat_of
+from chatcli.store.import_chat import ImportedChat, chat_of
 from chatcli.store.store import Store
 from chatcli.store.transfer import export, read_chat, read_chats
 from tests.commanding import say

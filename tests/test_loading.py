@@ -7,10 +7,10 @@ from time import monotonic, sleep
 
 import pytest
 
-from chatcli.background import Later
 from chatcli.client.models import Loaded, Model
-from chatcli.loading import Loading
-from chatcli.session import Session
+from chatcli.repl.loading import Loading
+from chatcli.session.background import Later
+from chatcli.session.session import Session
 from tests.faults import Engine, Status
 from tests.test_terminal import terminal
 
@@ -25,8 +25,8 @@ def until(what: Callable[[], bool], patience: float = 10.0) -> None:
 @pytest.fixture
 def asked(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """How often the server was asked what it has loaded."""
-    monkeypatch.setattr("chatcli.loading._FIRST", 0.0)
-    monkeypatch.setattr("chatcli.loading._AGAIN", 0.05)
+    monkeypatch.setattr("chatcli.repl.loading._FIRST", 0.0)
+    monkeypatch.setattr("chatcli.repl.loading._AGAIN", 0.05)
     return lambda: sum(each.path == "/api/ps" for each in engine.requests)
 
 

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chatcli.build import Wishes, build, close
-from chatcli.commands.outcome import Show
+from chatcli.commands.outcomes import Show
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.tree import Conversation, Node
-from chatcli.meter import meter
 from chatcli.paths import find_paths
 from chatcli.render.views import WindowView
-from chatcli.session import Session
+from chatcli.repl.toolbar_data import meter
+from chatcli.session.build import Wishes, build, close
+from chatcli.session.session import Session
 from chatcli.store.nodes import BATCH_NODES
 from chatcli.store.store import Store
 from tests.bench.store import made_up_texts

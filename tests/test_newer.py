@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from chatcli import cli
-from chatcli.build import Wishes, build, close
-from chatcli.session import Session
+from chatcli.cli import main
+from chatcli.session.build import Wishes, build, close
+from chatcli.session.session import Session
 from tests.commanding import do, said, say, shown
 from tests.faults import Engine
 
@@ -81,17 +81,17 @@ def test_the_shell_reads_it_and_says_why_it_does_not_write(
 ) -> None:
     before = rows(path)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
-    assert cli.run(["chats"]) == 0
+    assert main.run(["chats"]) == 0
     assert "whales" in capfd.readouterr().out
-    assert cli.run(["chats", "search", "mammals"]) == 0
+    assert main.run(["chats", "search", "mammals"]) == 0
     assert "mammals" in capfd.readouterr().out
-    assert cli.run(["chats", "rename", "1", "x"]) == 1
+    assert main.run(["chats", "rename", "1", "x"]) == 1
     assert "newer chatcli" in capfd.readouterr().err
     engine.say("Yes.")
-    assert cli.run(["--continue", "--host", engine.url, "sure?"]) == 0
+    assert main.run(["--continue", "--host", engine.url, "sure?"]) == 0
     done = capfd.readouterr()
     assert done.out.strip() == "Yes."
     assert "newer chatcli" in done.err
     assert rows(path) == before
-    assert cli.run(["doctor", "--host", engine.url]) == 1
+    assert main.run(["doctor", "--host", engine.url]) == 1
     assert "newer chatcli" in capfd.readouterr().out

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.shellwise import in_the_shell
-from chatcli.unwanted import UNWANTED
+from chatcli.repl.hints import in_the_shell
+from chatcli.text import UNWANTED
 from tests.faults import Cut, Engine, Status, nobody_there
 
 PNG = bytes.fromhex(
@@ -149,7 +149,9 @@ def test_hints_name_flags_in_the_shell_and_slash_commands_at_the_prompt() -> Non
         assert not re.search(r"(?:^|\s)/[a-z]", text), text
 
 
-@pytest.mark.parametrize("module", ["client/failures.py", "client/request.py", "client/stream.py", "remarks.py"])
+@pytest.mark.parametrize(
+    "module", ["client/failures.py", "client/request.py", "client/stream.py", "repl/notes.py"]
+)
 def test_every_hint_of_a_turn_can_be_said_in_the_shell(module: str) -> None:
     """Read off the sources: what is added to them later has to be sayable, too."""
     source = (Path(__file__).parent.parent / "chatcli" / module).read_text(encoding="utf-8")

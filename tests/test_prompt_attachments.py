@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chatcli.attachments.images import LARGEST, find_in, read_image
+from chatcli.attachments.mentions import mentions, without
 from chatcli.errors import BadFile
-from chatcli.prompt.attachments import LARGEST, find_in, read_image
-from chatcli.prompt.mentions import mentions, without
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"rest"
 JPEG = b"\xff\xd8\xff\xe0" + b"rest"

@@ -62,7 +62,7 @@ def test_every_shortcut_says_what_it_does() -> None:
 def test_the_help_needs_no_prompt_toolkit() -> None:
     code = (
         "import sys, chatcli.prompt.keys, chatcli.prompt.reader, chatcli.prompt.completer, chatcli.prompt.toolbar;"
-        "import chatcli.prompt.attachments, chatcli.prompt.history, chatcli.prompt.quiet;"
+        "import chatcli.attachments.images, chatcli.prompt.history, chatcli.prompt.typeahead;"
         "sys.exit('prompt_toolkit' in sys.modules)"
     )
     root = Path(__file__).parent.parent

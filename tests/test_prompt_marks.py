@@ -13,7 +13,7 @@ from prompt_toolkit.input.vt100 import Vt100Input
 from prompt_toolkit.keys import Keys
 
 from chatcli.prompt.line import Line
-from chatcli.prompt.marks import END, SILENCE, START, mind_marks
+from chatcli.prompt.paste_marks import END, SILENCE, START, mind_marks
 from tests.typing_keys import Keyboard, keyboard, reader_at
 
 PASTED = "\x1b[200~a\rb\x1b[201~"

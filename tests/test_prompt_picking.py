@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wcwidth import wcswidth
 
-from chatcli.prompt.picking import Find, pick
+from chatcli.prompt.menu import Find, pick
 
 MANY = [f"choice {number} of {'cats' if number % 2 else 'dogs'}" for number in range(100)]
 

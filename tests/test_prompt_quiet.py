@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from chatcli.prompt.quiet import quiet_keyboard
+from chatcli.prompt.typeahead import quiet_keyboard
 
 pexpect = pytest.importorskip("pexpect")
 termios = pytest.importorskip("termios")
@@ -22,7 +22,7 @@ PROGRAM = """
 import fcntl, struct, sys, termios, time
 from pathlib import Path
 from chatcli.prompt.line import Line, ReaderOptions
-from chatcli.prompt.quiet import quiet_keyboard
+from chatcli.prompt.typeahead import quiet_keyboard
 from chatcli.prompt.reader import Closed, Reader
 from chatcli.prompt.toolbar import Toolbar
 
@@ -155,7 +155,7 @@ def test_after_a_suspension_it_is_quiet_again(tmp_path: Path) -> None:
 
 
 def test_in_the_background_the_terminal_is_left_alone(tmp_path: Path) -> None:
-    program = "from chatcli.prompt.quiet import quiet_keyboard\nwith quiet_keyboard(): print('DONE')"
+    program = "from chatcli.prompt.typeahead import quiet_keyboard\nwith quiet_keyboard(): print('DONE')"
     script = tmp_path / "script.py"
     script.write_text(program)
     shell = pexpect.spawn(

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from chatcli.errors import BadFile
 from chatcli.reading.document import read
 from chatcli.reading.encoding import decoded, is_binary
-from chatcli.reading.kinds import Kind, hopeless, kind_of
-from chatcli.reading.markup import text_of_html
+from chatcli.reading.html import text_of_html
 from chatcli.reading.raw import Raw
+from chatcli.reading.signatures import Kind, hopeless, kind_of
 from chatcli.reading.tags import Attributes, read_tags
 
 
@@ -201,7 +201,7 @@ BROKEN = [
 ]  # fmt: skip
 _READ = """
 import sys
-from chatcli.reading.markup import text_of_html
+from chatcli.reading.html import text_of_html
 page = sys.argv[1] * 40_000
 for html in (page, page + ">" + "</td></table></ul>" * 40_000):
     assert len(text_of_html(html)) < 60 * len(html)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.context import documents
-from chatcli.context.terms import terms
+from chatcli.context.query import terms
 from chatcli.conversation.message import Attachment
 from chatcli.errors import BadFile
 from chatcli.reading import docx as docx_module
@@ -162,7 +162,7 @@ def test_without_its_library_a_document_is_refused_with_the_way_to_install_it(
     (tmp_path / "it").write_bytes(data)
     program = (
         "import sys; sys.modules[sys.argv[1]] = None\n"
-        "from chatcli.cli import run\n"
+        "from chatcli.cli.main import run\n"
         "sys.exit(run(['--demo', '--file', sys.argv[2], 'What is it?']))"
     )
     done = subprocess.run(

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from chatcli.conversation.events import Done, Event, Text, Thinking, Tick, ToolCall
 from chatcli.conversation.message import ToolUse
-from chatcli.render.console import Screen
-from chatcli.render.known import Known
+from chatcli.render.screen import Screen
+from chatcli.render.terminal import Known
 from tests.growing import Clock, feed, looks, pieces, rendered, streamed
 from tests.screen import Seen
 
@@ -161,7 +161,7 @@ def test_ctrl_c_in_the_middle_of_drawing_waits_until_it_is_drawn() -> None:
 SUSPENDED = """
 import io, os, signal
 from chatcli.conversation.events import Text
-from chatcli.render.console import Screen
+from chatcli.render.screen import Screen
 class Terminal(io.StringIO):
     def isatty(self): return True
 terminal = Terminal()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from chatcli.render import inline
-from chatcli.render.blocks import Blocks, render
+from chatcli.render.markdown import Blocks, render
 from chatcli.render.theme import Palette
 
 PLAIN = Palette("mono")

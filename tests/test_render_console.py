@@ -6,24 +6,24 @@ import io
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from rich.color import ColorSystem
 
-from chatcli.build import make_screen
+from chatcli.conversation.events import Progress
 from chatcli.conversation.message import Attachment, Message
 from chatcli.conversation.plan import Fate, Kind, Part, Plan
 from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import Count, Turn
 from chatcli.errors import BadValue, ChatcliError, Missing
-from chatcli.render.console import Screen
 from chatcli.render.extract import code_blocks
+from chatcli.render.screen import Screen
 from chatcli.render.theme import Palette
 from chatcli.render.views import Document, History, Listing, Note, Source, View, WindowView
-from chatcli.settings.settings import Layer, Settings
+from chatcli.session.build import make_screen
+from chatcli.settings.layers import Layer, Settings
 from tests.screen import Seen
 
 PLAN = Plan(
@@ -65,14 +65,14 @@ def piped(view: View) -> tuple[str, str]:
 
 
 def test_importing_the_screen_imports_no_library() -> None:
-    code = "import sys, chatcli.render.console; print(*sys.modules)"
+    code = "import sys, chatcli.render.screen; print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"rich", "pygments", "markdown_it", "prompt_toolkit"} & {name.partition(".")[0] for name in found}
 
 
 def test_a_note_does_not_wait_for_markdown() -> None:
     code = (
-        "import sys; from chatcli.render.console import Screen; from chatcli.render.views import Note;"
+        "import sys; from chatcli.render.screen import Screen; from chatcli.render.views import Note;"
         "Screen().show(Note('x')); print(*sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
@@ -163,18 +163,10 @@ def test_the_bar_is_as_wide_as_it_says_even_when_the_plan_is_over(columns: int) 
     assert len(rows[1]) == min(columns, 60)
 
 
-@dataclass
-class Step:
-    status: str
-    done: int | None = None
-    total: int | None = None
-    unit: str = ""
-
-
-def steps() -> Iterator[Step]:
+def steps() -> Iterator[Progress]:
     for done in (0, 50, 100):
-        yield Step("pulling \x1b[31mabc", done * 10**6, 10**8)
-    yield Step("verifying")
+        yield Progress("pulling \x1b[31mabc", done * 10**6, 10**8)
+    yield Progress("verifying")
 
 
 def test_progress_leaves_one_line_for_each_status() -> None:
@@ -187,13 +179,13 @@ def test_progress_leaves_one_line_for_each_status() -> None:
 
 def test_progress_may_be_of_something_else_than_bytes() -> None:
     terminal = Seen()
-    Screen(terminal, terminal, width=80, height=24).progress(iter([Step("Reading x.pdf", 3, 12, "pages")]))
+    Screen(terminal, terminal, width=80, height=24).progress(iter([Progress("Reading x.pdf", 3, 12, "pages")]))
     assert terminal.text[0].endswith("25%  3 of 12 pages")
 
 
 def test_progress_towards_an_end_that_is_not_known_tells_how_much_it_is_so_far() -> None:
     terminal = Seen()
-    Screen(terminal, terminal, width=40, height=24).progress(iter([Step("Fetching " + "x" * 60, 2_500_000)]))
+    Screen(terminal, terminal, width=40, height=24).progress(iter([Progress("Fetching " + "x" * 60, 2_500_000)]))
     assert terminal.text[0].startswith("Fetching x")
     assert terminal.text[0].endswith("…  2.5 MB")
 
@@ -207,9 +199,9 @@ def test_progress_in_a_pipe_tells_each_status_on_stderr() -> None:
 def test_stopping_a_progress_closes_its_iterator() -> None:
     closed = []
 
-    def endless() -> Iterator[Step]:
+    def endless() -> Iterator[Progress]:
         try:
-            yield Step("pulling")
+            yield Progress("pulling")
             raise KeyboardInterrupt
         finally:
             closed.append(True)

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.color import ColorSystem
 
-from chatcli.render.blocks import Blocks, render
 from chatcli.render.lines import ESCAPE, Line, plain
+from chatcli.render.markdown import Blocks, render
 from chatcli.render.theme import Palette
 from tests.growing import grown, looks, pieces, rendered
 

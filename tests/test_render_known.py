@@ -9,8 +9,8 @@ import pytest
 from rich.color import ColorSystem
 
 from chatcli.render import measure
-from chatcli.render.console import Screen
-from chatcli.render.known import Known, Protocol
+from chatcli.render.screen import Screen
+from chatcli.render.terminal import Known, Protocol
 from chatcli.render.theme import Palette
 from chatcli.render.views import Document
 from tests.screen import Seen

@@ -15,9 +15,9 @@ from PIL import Image
 
 from chatcli.conversation.message import Attachment, Message
 from chatcli.conversation.tree import Node
-from chatcli.render.console import Screen
-from chatcli.render.known import Known
 from chatcli.render.pictures import preview
+from chatcli.render.screen import Screen
+from chatcli.render.terminal import Known
 from chatcli.render.views import History, Pictures
 from tests.screen import Seen
 

@@ -24,8 +24,8 @@ REPLY = """
 import os, sys, time
 from pathlib import Path
 from chatcli.conversation.events import Text
-from chatcli.render.console import Screen
-from chatcli.render.known import Known
+from chatcli.render.screen import Screen
+from chatcli.render.terminal import Known
 folder, before, words = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]).read_text()
 size, every, *sizes = int(sys.argv[4]), int(sys.argv[5]), *sys.argv[6:]
 print("\\x1b[2J\\x1b[H" + "before\\n" * before, end="", flush=True)

@@ -16,11 +16,11 @@ import pytest
 
 HANG = 120.0  # seconds for all lines of one reader; it needs a few
 READERS = {
-    "pictures": "from chatcli.prompt.attachments import find_in; find_in(line, here)",
-    "files": "from chatcli.prompt.textfiles import sizes; sizes(line, here)",
-    "composed": "from chatcli.attaching import compose; compose(line, mentions=False)",
-    "kept": "from chatcli.prompt.textfiles import as_kept; as_kept(line); as_kept('/file ' + line)",
-    "set host": "from chatcli.prompt.textfiles import as_kept; as_kept('/set host ' + line)",
+    "pictures": "from chatcli.attachments.images import find_in; find_in(line, here)",
+    "files": "from chatcli.attachments.files import sizes; sizes(line, here)",
+    "composed": "from chatcli.attachments.compose import compose; compose(line, iter, mentions=False)",
+    "kept": "from chatcli.attachments.files import as_kept; as_kept(line); as_kept('/file ' + line)",
+    "set host": "from chatcli.attachments.files import as_kept; as_kept('/set host ' + line)",
     "completed": "from chatcli.prompt.completer import in_mention, mentions; in_mention(line), mentions(line)",
     "errors": "from chatcli.errors import ChatcliError; ChatcliError(line)",
     "server": "from chatcli.client.address import read; read(line, '')",
@@ -28,7 +28,7 @@ READERS = {
     "    title_of(Message.user(line))",
     "screen": "from chatcli.render.sanitize import clean, one_line; clean(line), one_line(line)",
     "scripts": "from chatcli.tokens.scripts import split; split(line)",
-    "blocks": "from chatcli.prompt.block import is_open; is_open(line), is_open('/x ' + line)",
+    "blocks": "from chatcli.prompt.multiline import is_open; is_open(line), is_open('/x ' + line)",
 }
 CHILD = """
 import sys

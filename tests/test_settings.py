@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from chatcli.errors import BadValue, ConfigError, UnknownSetting
 from chatcli.settings import table, values
 from chatcli.settings.file import read_environment, read_file, write_setting
-from chatcli.settings.settings import Layer, Settings, find_setting
+from chatcli.settings.layers import Layer, Settings, find_setting
 
 
 class Text(str):

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chatcli.conversation.candidate import Found
 from chatcli.conversation.message import Attachment, Message
+from chatcli.conversation.retrieval import Found
 from chatcli.conversation.tree import Conversation
 from chatcli.store import candidates as module
 from chatcli.store.store import Store

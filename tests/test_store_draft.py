@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message
-from chatcli.conversation.state import State
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.conversation.usage import Turn
 from chatcli.store.draft import fold_cut_off

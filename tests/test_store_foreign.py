@@ -11,7 +11,7 @@ import pytest
 
 from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.errors import BadFile
-from chatcli.store.imported import ImportedChat
+from chatcli.store.import_chat import ImportedChat
 from chatcli.store.transfer import read_chat, read_chats
 
 

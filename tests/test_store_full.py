@@ -17,9 +17,9 @@ if os.name != "posix":
 
 import resource
 
-from chatcli.build import Wishes, build, close
 from chatcli.conversation.message import Message
 from chatcli.errors import NoRoom
+from chatcli.session.build import Wishes, build, close
 from chatcli.store import database
 from chatcli.store.store import Store
 from tests.commanding import do, said, say, shown

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.build import Wishes, build, close
+from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.message import Message
-from chatcli.conversation.state import State, Summary
 from chatcli.conversation.tree import Conversation, Ended
-from chatcli.session import Session
+from chatcli.session.build import Wishes, build, close
+from chatcli.session.session import Session
 from chatcli.store.store import Store
 from tests.commanding import do, say
 from tests.faults import Engine

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Attachment, Message
-from chatcli.conversation.state import State
 from chatcli.conversation.tree import Conversation, Ended
 from chatcli.conversation.usage import Turn
 from chatcli.errors import Damaged, StoreError
-from chatcli.store import places
+from chatcli.store import locations
 from chatcli.store.carving import carve
 from chatcli.store.recovery import recover
 from chatcli.store.store import Store
@@ -77,14 +77,14 @@ def lists(path: Path) -> None:
 def outlines(path: Path) -> None:
     with Store.open(path) as store:
         store.outline(1)
-        store.read(places.ending, 1)
-        store.read(places.newest, 1)
+        store.read(locations.ending, 1)
+        store.read(locations.newest, 1)
         store.children(store.conversation(1), 1)
 
 
 def hits(path: Path) -> None:
     with Store.open(path) as store:
-        store.read(places.places, [hit.node for hit in store.search(["word", "repl*"])])
+        store.read(locations.places, [hit.node for hit in store.search(["word", "repl*"])])
 
 
 def found(path: Path) -> None:

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.build import Wishes, build, close
 from chatcli.conversation.message import Message, Role, ToolUse
 from chatcli.conversation.tree import Ended
 from chatcli.conversation.usage import Turn
 from chatcli.errors import Damaged, StoreError
-from chatcli.keeping import mending
-from chatcli.session import Session
+from chatcli.session.build import Wishes, build, close
+from chatcli.session.fallback import mending
+from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.store.failures import nonsense_is_damage
-from chatcli.store.imported import chat_of
-from chatcli.store.places import places
+from chatcli.store.import_chat import chat_of
+from chatcli.store.locations import places
 from chatcli.store.store import Store
 from tests.commanding import do, followed, said, say, shown
 from tests.faults import Engine

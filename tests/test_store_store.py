@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.message import Attachment, Message, Role, ToolUse
-from chatcli.conversation.state import State, Summary
 from chatcli.conversation.tree import Conversation, Ended
 from chatcli.conversation.usage import Count, Turn, Usage
 from chatcli.errors import NotFound

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.message import Attachment, Message, Role, ToolUse
-from chatcli.conversation.state import State, Summary
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.conversation.usage import Count, Turn, Usage
 from chatcli.errors import BadFile, UserError
-from chatcli.store.imported import chat_of
+from chatcli.store.import_chat import chat_of
 from chatcli.store.store import Store
 from chatcli.store.transfer import export, read_chat
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.build import Wishes, build, close
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import Turn
 from chatcli.demo.models import BRIEF, DEMO, THINKING, VISION
 from chatcli.demo.protocol import Answer, Request, Response, whole
-from chatcli.session import Session
+from chatcli.session.build import Wishes, build, close
+from chatcli.session.session import Session
 from chatcli.store.transfer import export, read_chat
 from chatcli.turn import answer, ask
 from tests.faults import Engine, Status

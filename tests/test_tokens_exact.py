@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from chatcli.conversation.message import Attachment, Message
 from chatcli.conversation.usage import total
-from chatcli.demo.vocabulary import vocabulary as demo_vocabulary
-from chatcli.tokens.build import convert
+from chatcli.demo.tokenizer import vocabulary as demo_vocabulary
 from chatcli.tokens.exact import Exact
-from chatcli.tokens.probes import learn
+from chatcli.tokens.template_learning import learn
 from chatcli.tokens.vocabulary import Vocabulary
+from chatcli.tokens.vocabulary_file import convert
 from tests.test_tokens_template import WRITERS, conversation
 from tests.test_tokens_vocabulary import NAMES, own, shown
 

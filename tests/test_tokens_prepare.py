@@ -21,7 +21,7 @@ from chatcli.conversation.message import Attachment, Message
 from chatcli.conversation.plan import Fate, Kind, Part, Plan
 from chatcli.conversation.usage import Usage
 from chatcli.errors import Unreachable
-from chatcli.tokens import cache, probes
+from chatcli.tokens import cache, template_learning
 from chatcli.tokens.counter import Counter
 from chatcli.tokens.memo import Memo
 from chatcli.tokens.source import Source
@@ -240,7 +240,7 @@ def test_a_template_learnt_from_other_conversations_is_learnt_anew(
 ) -> None:
     asked = Asked(shown("llama-bpe"))
     with monkeypatch.context() as before:
-        before.setattr(probes, "PROBES", "u ua uA uau uAu")
+        before.setattr(template_learning, "PROBES", "u ua uA uau uAu")
         asked.ready(tmp_path)
     reply_first = [Message.assistant("A piece of text."), QUESTION]
     assert asked.ready(tmp_path).prompt(reply_first).exact

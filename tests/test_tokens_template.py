@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 
 from chatcli.conversation.message import Attachment, Message, Role, ToolUse
-from chatcli.demo.messages import Message as Sent
+from chatcli.demo.request import Message as Sent
 from chatcli.demo.templates import CHATML, HEADERS, TURNS
-from chatcli.tokens.probes import learn
 from chatcli.tokens.template import Template
+from chatcli.tokens.template_learning import learn
 
 Writer = Callable[[Sequence[Message]], str]
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatcli.demo.vocabulary import vocabulary as demo_vocabulary
+from chatcli.demo.tokenizer import vocabulary as demo_vocabulary
 from chatcli.tokens import merges
-from chatcli.tokens.build import Unusable, build, convert
 from chatcli.tokens.vocabulary import Specials, Vocabulary
+from chatcli.tokens.vocabulary_file import Unusable, build, convert
 
 NAMES = ("llama-bpe", "qwen2", "spm")
 names = pytest.mark.parametrize("name", NAMES)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.build import Wishes, build, close, use_model
 from chatcli.conversation.events import Event, Text, Tick
 from chatcli.conversation.message import Attachment, Role
 from chatcli.conversation.tree import Ended, Node
 from chatcli.errors import BadReply, CannotSee, ContextTooLong, Missing, StreamBroken, Unreachable
-from chatcli.session import Session
+from chatcli.session.build import Wishes, build, close, use_model
+from chatcli.session.session import Session
 from chatcli.turn import answer, ask
 from tests.faults import Cut, Engine, Hang, Line, nobody_there, too_long
 

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.unforeseen import LARGEST, told
+from chatcli.repl.unforeseen import LARGEST, told
 from tests.faults import Engine
 
 posix = pytest.mark.skipif(os.name != "posix", reason="a pty is POSIX's")
 ROOT = Path(__file__).parent.parent
 # Loaded before the program: parts of it fail where the word "boom" is met.
 BROKEN = """
-import chatcli.commands.registry, chatcli.meter, chatcli.turn
+import chatcli.commands.registry, chatcli.repl.toolbar_data, chatcli.turn
 
 def broken(function, error):
     def step(*given, **named):
@@ -30,7 +30,7 @@ def broken(function, error):
 
 Registry = chatcli.commands.registry.Registry
 chatcli.turn.ask = broken(chatcli.turn.ask, KeyError("what was said"))
-chatcli.meter.meter = broken(chatcli.meter.meter, ZeroDivisionError("what was said"))
+chatcli.repl.toolbar_data.meter = broken(chatcli.repl.toolbar_data.meter, ZeroDivisionError("what was said"))
 Registry.dispatch = broken(Registry.dispatch, PermissionError(13, "Permission denied", "/some/place"))
 Registry.suggest = broken(Registry.suggest, IndexError("what was said"))
 """

@@ -24,7 +24,7 @@ from chatcli.errors import (
     StreamBroken,
     Unreachable,
 )
-from chatcli.reading.foreign import read_json
+from chatcli.reading.json_toml import read_json
 
 LONGEST = 300  # characters of the server's words that are shown
 

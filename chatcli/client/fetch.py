@@ -18,11 +18,11 @@ from chatcli.addresses import Address, parse
 from chatcli.client import unpack
 from chatcli.client.guard import Guard
 from chatcli.client.hosts import is_private, is_this_machine, look_up, number
-from chatcli.client.models import Progress
-from chatcli.client.relay import Cut, relay
+from chatcli.client.reader_thread import Cut, relay
+from chatcli.conversation.events import Progress
 from chatcli.errors import BadFile
-from chatcli.reading.kinds import HEAD, hopeless
 from chatcli.reading.raw import LARGEST, Raw, too_large
+from chatcli.reading.signatures import HEAD, hopeless
 
 if TYPE_CHECKING:
     import httpx

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from chatcli.client import failures
+from chatcli.conversation.events import Progress
 from chatcli.conversation.message import Message, Role
 
 
@@ -62,16 +63,6 @@ class Loaded:
     context_length: int | None
     expires: datetime | None
     details: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a long job is: what is done now, and how much of how much, in bytes or in another `unit`."""
-
-    status: str
-    done: int | None = None
-    total: int | None = None
-    unit: str = ""
 
 
 def read_model(name: str, shown: Mapping[str, Any], digest: str) -> Model:

@@ -1,6 +1,6 @@
 """Client: the thin seam to an Ollama server. Every method waits interruptibly and raises chatcli errors only.
 
-The ollama library and httpx are imported by the first exchange (in wire.py), not by importing this.
+The ollama library and httpx are imported by the first exchange (in http.py), not by importing this.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from chatcli.client import address, failures, models, stream
-from chatcli.client.models import Listed, Loaded, Model, Progress
-from chatcli.client.relay import Cut, relay
+from chatcli.client.models import Listed, Loaded, Model
+from chatcli.client.reader_thread import Cut, relay
 from chatcli.client.request import NEVER_CUT, Request, duration
-from chatcli.conversation.events import Event
+from chatcli.conversation.events import Event, Progress
 from chatcli.conversation.message import Message
 from chatcli.errors import BadReply, BadValue, Busy, Refused, StreamBroken, Unreachable
 
 if TYPE_CHECKING:
-    from chatcli.client.wire import Wire
+    from chatcli.client.http import Wire
 
 T = TypeVar("T")
 
@@ -236,17 +236,17 @@ class Client:
 
 
 def _library() -> Any:
-    """Import wire.py, and with it the ollama library.
+    """Import http.py, and with it the ollama library.
 
     On import the library makes a client of its own, from OLLAMA_HOST, the proxy variables and SSL_CERT_FILE, and
     fails where it cannot use them, though we do not need that client: then it is imported without.
     """
     try:
-        return importlib.import_module("chatcli.client.wire")
+        return importlib.import_module("chatcli.client.http")
     except Exception:
         aside = {name: os.environ.pop(name) for name in list(os.environ) if _steers_the_library(name)}
         try:
-            return importlib.import_module("chatcli.client.wire")
+            return importlib.import_module("chatcli.client.http")
         finally:
             os.environ.update(aside)
 

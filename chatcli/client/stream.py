@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 from time import monotonic
 from typing import Any
 
-from chatcli.client.relay import TICK
+from chatcli.client.reader_thread import TICK
 from chatcli.client.thinking import untagged
 from chatcli.conversation.events import Done, Event, Text, Thinking, Tick, ToolCall
 from chatcli.conversation.message import ToolUse

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type
 from chatcli.errors import BadArgument
 
 if TYPE_CHECKING:
-    from chatcli.session import Session
+    from chatcli.session.session import Session
 
 # The largest number that may be given to a command, and how many characters of a wrong one are shown.
 LARGEST = 10**9

@@ -14,8 +14,8 @@ from chatcli.client.request import Request, check
 from chatcli.commands.arguments import Arg, Word, whole_number
 from chatcli.commands.chats import when
 from chatcli.commands.models import model_words
-from chatcli.commands.outcome import Choose, Outcome, Prefill, Reply, Show
-from chatcli.commands.places import address, arrive, jump, visit, waiting_question
+from chatcli.commands.navigation import address, arrive, jump, visit, waiting_question
+from chatcli.commands.outcomes import Choose, Outcome, Prefill, Reply, Show
 from chatcli.commands.registry import command
 from chatcli.commands.tree import BEFORE, Tip, cut, room, standing, tips_of
 from chatcli.conversation.message import Role
@@ -24,7 +24,7 @@ from chatcli.conversation.usage import counted
 from chatcli.errors import BadArgument, NotFound, UserError
 from chatcli.prompt.line import Line
 from chatcli.render.views import Document, Listing, Note
-from chatcli.session import Session
+from chatcli.session.session import Session
 
 # A terminal with fewer columns gets a shorter list of branches.
 NARROW = 60

@@ -10,22 +10,22 @@ from datetime import datetime
 from itertools import islice
 from typing import Annotated
 
-from chatcli.build import model_names, new_conversation, open_conversation, use_model
-from chatcli.client.models import Progress
 from chatcli.commands.arguments import Arg, Word
-from chatcli.commands.outcome import Choose, Confirm, Outcome, Show, Watch
-from chatcli.commands.places import address, opened, visit
+from chatcli.commands.navigation import address, opened, visit
+from chatcli.commands.outcomes import Choose, Confirm, Outcome, Show, Watch
 from chatcli.commands.registry import command
 from chatcli.commands.tree import cut, room, standing, terminal_size
 from chatcli.conversation.clock import local_time
+from chatcli.conversation.events import Progress
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import counted
 from chatcli.errors import BadArgument, ChatcliError, NotFound, UserError
-from chatcli.keeping import is_stored
 from chatcli.render.views import History, Listing, Note
-from chatcli.session import Session
-from chatcli.store import places
+from chatcli.session.build import model_names, new_conversation, open_conversation, use_model
+from chatcli.session.fallback import is_stored
+from chatcli.session.session import Session
+from chatcli.store import locations
 from chatcli.store.listing import Entry
 from chatcli.store.search import terms_of
 from chatcli.store.title import title_of
@@ -189,7 +189,7 @@ def preview(session: Session, entry: Entry) -> list[str]:
     about = (
         f"{counted(entry.messages, 'message')} · {when(entry.updated)}{f' · {entry.model}' if entry.model else ''}"
     )
-    ending = [standing(twig) for twig in session.store.read(places.ending, entry.id)]
+    ending = [standing(twig) for twig in session.store.read(locations.ending, entry.id)]
     if rows < SMALL_ROWS:
         ending = ending[-1:]
     if columns < SMALL_COLUMNS:

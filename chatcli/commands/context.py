@@ -10,18 +10,18 @@ from typing import Annotated
 
 from chatcli.client.models import Model
 from chatcli.commands.arguments import Arg, Word
-from chatcli.commands.outcome import Outcome, Show
+from chatcli.commands.outcomes import Outcome, Show
 from chatcli.commands.registry import command
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Kind, Part, Plan
 from chatcli.conversation.usage import NOTHING, Count, in_tokens, total
 from chatcli.errors import BadArgument, NotFound, ServerError, UserError
-from chatcli.planning import plan_next
 from chatcli.render.views import Note, WindowView
-from chatcli.session import Session
+from chatcli.session.context_window import loaded
+from chatcli.session.planning import plan_next
+from chatcli.session.session import Session
 from chatcli.settings import table
-from chatcli.store import places
-from chatcli.window import loaded
+from chatcli.store import locations
 
 # Of so many messages that are not sent, tokens are counted; of more they are estimated.
 COUNTED = 400
@@ -152,10 +152,10 @@ def _cost_of(session: Session, first: int, last: int) -> Count:
     if conversation.tip is None:
         return NOTHING
     if last - first < COUNTED:
-        ids = store.read(places.ids_between, conversation.id, conversation.tip, first, last)
+        ids = store.read(locations.ids_between, conversation.id, conversation.tip, first, last)
         found = store.on_path(conversation, conversation.tip, ids)
         return total(session.counter.count(node.message.without_thinking) for node in found)
-    letters = store.read(places.letters_between, conversation.id, conversation.tip, first, last)
+    letters = store.read(locations.letters_between, conversation.id, conversation.tip, first, last)
     known = [node.message.without_thinking for node in islice(conversation.back(), COUNTED // 4)]
     rate = total(map(session.counter.count, known)).tokens / max(1, sum(len(each.text) for each in known))
     return Count(round(letters * rate))

@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import chatcli
-from chatcli.commands.outcome import Outcome, Show
+from chatcli.commands.outcomes import Outcome, Show
 from chatcli.commands.registry import command
 from chatcli.conversation.usage import counted
-from chatcli.embedding import embedder
 from chatcli.errors import ChatcliError, Damaged
-from chatcli.keeping import mend
 from chatcli.named import why
 from chatcli.render.views import Listing
-from chatcli.session import Session
+from chatcli.session.context_window import as_allocated, gigabytes, loaded
+from chatcli.session.embeddings import embedder
+from chatcli.session.fallback import mend
+from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.file import read_file
-from chatcli.settings.settings import Layer, Settings
+from chatcli.settings.layers import Layer, Settings
 from chatcli.settings.table import TABLE
-from chatcli.window import as_allocated, gigabytes, loaded
 
 # Columns below which tables and the toolbar lose what they say.
 NARROW = 40

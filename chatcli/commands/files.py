@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated
 
-from chatcli.attaching import attaching
+from chatcli.attachments.compose import attaching
+from chatcli.attachments.images import IMAGE_ENDINGS, read_image
 from chatcli.client.request import Request, check
 from chatcli.commands.arguments import Arg, Word
-from chatcli.commands.outcome import Outcome, Show, Watch
+from chatcli.commands.outcomes import Outcome, Show, Watch
 from chatcli.commands.registry import command
 from chatcli.conversation.message import Attachment, Message
 from chatcli.errors import Unreachable
 from chatcli.named import is_file, path_of
-from chatcli.prompt.attachments import IMAGE_ENDINGS, read_image
 from chatcli.render.views import Note, Pictures
-from chatcli.session import Session
+from chatcli.session.session import Session
 
 
 def image_words(session: Session, typed: str) -> Iterator[Word]:
@@ -62,6 +62,8 @@ def file_(
     A text that fits is sent whole with its message; of a longer one the passages that fit the question are sent.
     `@path` and `@https://address` in the message itself work too. `/file none` takes all back.
     """
+    from chatcli.client.fetch import fetch
+
     if paths == ("none",):
         session.pending.clear()
         return Show.of(Note("Nothing is attached now.", "quiet"))
@@ -75,7 +77,7 @@ def file_(
         session.pending.extend(texts)
         return Show.of(Note(_attached(session), "good"))
 
-    return Watch(attaching(paths, texts.append), done)
+    return Watch(attaching(paths, texts.append, fetch), done)
 
 
 def _attached(session: Session) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Annotated
 
 from chatcli.commands.arguments import Arg, Word
-from chatcli.commands.outcome import Outcome, Quit, Show
+from chatcli.commands.outcomes import Outcome, Quit, Show
 from chatcli.commands.registry import Command, Registry, command
 from chatcli.render.views import Document, Listing
-from chatcli.session import Session
-from chatcli.settings.settings import find_setting
+from chatcli.session.session import Session
+from chatcli.settings.layers import find_setting
 from chatcli.settings.table import TABLE, Setting
 
 

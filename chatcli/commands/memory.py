@@ -7,20 +7,20 @@ from itertools import takewhile
 from typing import Annotated
 
 from chatcli.commands.arguments import Arg
-from chatcli.commands.hits import in_their_place
-from chatcli.commands.outcome import Outcome, Prefill, Show, Watch
-from chatcli.commands.places import jump
+from chatcli.commands.navigation import jump
+from chatcli.commands.outcomes import Outcome, Prefill, Show, Watch
 from chatcli.commands.registry import command
-from chatcli.context.account import PINS_ROOM
+from chatcli.commands.search import in_their_place
+from chatcli.context.explain import PINS_ROOM
 from chatcli.context.summary import accepted, rewritten, undone
-from chatcli.conversation.state import State, Summary
+from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.tree import Node
 from chatcli.errors import NotFound, UserError
-from chatcli.planning import basis_of
 from chatcli.render.views import Document, Listing, Note
-from chatcli.session import Job, Session
+from chatcli.session.planning import basis_of
+from chatcli.session.session import Job, Session
+from chatcli.session.summaries import compacting, end, take, wanted
 from chatcli.store.search import terms_of
-from chatcli.summarising import compacting, end, take, wanted
 
 # How many hits /recall shows.
 SHOWN = 12

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated
 
-from chatcli.build import model_names, use_model
 from chatcli.client.models import Listed, Loaded, Model
 from chatcli.commands.arguments import Arg, Word
-from chatcli.commands.outcome import Choose, Outcome, Show, Watch
+from chatcli.commands.outcomes import Choose, Outcome, Show, Watch
 from chatcli.commands.registry import command
 from chatcli.errors import BadArgument, ChatcliError
 from chatcli.render.views import Listing, Note, Source
-from chatcli.session import Session
+from chatcli.session.build import model_names, use_model
+from chatcli.session.context_window import gigabytes
+from chatcli.session.session import Session
 from chatcli.settings import table
-from chatcli.window import gigabytes
 
 ASPECTS = ("info", "license", "modelfile", "parameters", "system", "template")
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from chatcli.commands.arguments import Parameter, Word, leading_flags, parameters_of, read_arguments, split_words
-from chatcli.commands.outcome import Outcome
+from chatcli.commands.outcomes import Outcome
 from chatcli.errors import BadArgument, UnknownCommand
-from chatcli.session import Session
+from chatcli.session.session import Session
 
 
 @dataclass(frozen=True, slots=True)

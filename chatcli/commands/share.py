@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from chatcli.build import model_names, open_conversation
 from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.chats import give_name
 from chatcli.commands.models import model_words
-from chatcli.commands.outcome import Confirm, Opened, Outcome, Show, Watch
-from chatcli.commands.places import waiting_question
+from chatcli.commands.navigation import waiting_question
+from chatcli.commands.outcomes import Confirm, Opened, Outcome, Show, Watch
 from chatcli.commands.registry import command
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.tree import Conversation
@@ -20,12 +19,13 @@ from chatcli.named import is_there, path_of
 from chatcli.paths import write_private
 from chatcli.prompt.completer import paths
 from chatcli.render.views import Note
-from chatcli.session import Session
+from chatcli.session.build import model_names, open_conversation
+from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.store.title import title_of
 
 if TYPE_CHECKING:
-    from chatcli.store.imported import ImportedChat
+    from chatcli.store.import_chat import ImportedChat
 
 EXPORTS = {".md": "md", ".json": "json", ".jsonl": "jsonl", ".html": "html"}
 # The title of a conversation that has neither words nor files.
@@ -99,8 +99,8 @@ def saved_in(session: Session, model: str) -> ImportedChat:
     """The conversation in a saved model, to go on with the model that this one was made of: the server would put
     the saved messages before ours a second time.
     """
-    from chatcli.settings.imports import imported_settings
-    from chatcli.store.imported import chat_of
+    from chatcli.settings.importable import imported_settings
+    from chatcli.store.import_chat import chat_of
 
     known = session.client.get().model(model)
     if not known.messages:
@@ -164,7 +164,7 @@ def exported(session: Session, conversation: int, form: str) -> str:
         whole.go_to(question.id)
     if form != "html":
         return transfer.export(whole, form)
-    from chatcli.render.page import STYLE, to_html
+    from chatcli.render.html import STYLE, to_html
 
     return transfer.export(whole, form, rendered=to_html, style=STYLE)
 

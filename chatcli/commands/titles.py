@@ -8,14 +8,13 @@ from contextlib import closing
 from dataclasses import replace
 from itertools import chain
 
-from chatcli.background import waiting
-from chatcli.client.models import Progress
 from chatcli.client.request import Request
-from chatcli.conversation.events import Text
+from chatcli.conversation.events import Progress, Text
 from chatcli.conversation.message import Message
 from chatcli.errors import UserError
-from chatcli.planning import plan_next, request_for
-from chatcli.session import Session
+from chatcli.session.background import waiting
+from chatcli.session.planning import plan_next, request_for
+from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.store.title import title_of
 

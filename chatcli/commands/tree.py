@@ -7,14 +7,14 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from chatcli.commands.outcome import Outcome, Show
+from chatcli.commands.outcomes import Outcome, Show
 from chatcli.commands.registry import command
 from chatcli.conversation.message import THOUGHT, Role
 from chatcli.conversation.tree import Ended
 from chatcli.conversation.usage import counted
 from chatcli.errors import UserError
 from chatcli.render.views import Source
-from chatcli.session import Session
+from chatcli.session.session import Session
 from chatcli.store.listing import Twig
 
 # The name under which a conversation keeps the place that /back returns to.

@@ -1,7 +1,7 @@
 """From what has been said to what is sent: a pure function of path, system prompt, budget, counts and state.
 
-In the order of the prompt, what changes least first: the front (front.py), the messages word for word from the cut
-on, and the question, whose copy alone carries what was looked up for it.
+In the order of the prompt, what changes least first: the front (prefix.py), the messages word for word from the
+cut on, and the question, whose copy alone carries what was looked up for it.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 
-from chatcli.context.account import FORGOTTEN, PINS_ROOM, account
-from chatcli.context.basis import Basis
+from chatcli.context.augment import MOST, LookedUp, look_up
 from chatcli.context.budget import Budget
-from chatcli.context.copies import Copies
-from chatcli.context.front import Front
-from chatcli.context.lookup import MOST, LookedUp, look_up
+from chatcli.context.explain import FORGOTTEN, PINS_ROOM, account
+from chatcli.context.inputs import Basis
 from chatcli.context.memory import Memory
+from chatcli.context.outgoing import Copies
+from chatcli.context.prefix import Front
 from chatcli.context.strategies import STRATEGIES, Choice, Need
+from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Kind, Part, Plan
-from chatcli.conversation.state import State, Summary
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import in_tokens
 from chatcli.errors import ContextTooLong

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Role
-from chatcli.conversation.state import State
 from chatcli.conversation.tree import Node
 
 # Once history has outgrown its room, cut it to this share of it. With a summary, 0.6 has the server read 153

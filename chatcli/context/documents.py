@@ -10,9 +10,9 @@ from functools import lru_cache
 from itertools import groupby
 from math import log
 
-from chatcli.context.copies import text_of
+from chatcli.context.outgoing import text_of
+from chatcli.context.query import Terms, beginning, words_of
 from chatcli.context.recall import BEGINNING, COVERED, STOP
-from chatcli.context.terms import Terms, beginning, words_of
 from chatcli.conversation.message import Attachment
 
 HEADING = "From the attached files (passages that may answer this):"

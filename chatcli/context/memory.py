@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from chatcli.conversation.candidate import Found
+from chatcli.conversation.retrieval import Found
 from chatcli.conversation.tree import Node
 
 Spans = Sequence[tuple[datetime, datetime]]

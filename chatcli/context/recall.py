@@ -17,9 +17,9 @@ from itertools import groupby, pairwise
 from math import log, sqrt
 
 from chatcli.context.dates import Dates
-from chatcli.context.terms import Terms
-from chatcli.conversation.candidate import Candidate, Found
+from chatcli.context.query import Terms
 from chatcli.conversation.clock import local_time
+from chatcli.conversation.retrieval import Candidate, Found
 
 BEFORE = (0.4, 0.2)  # of a passage's weight, for those one and two places before it
 AFTER = (0.6, 0.3)

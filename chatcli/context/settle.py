@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import chain
 
-from chatcli.context.basis import Basis
 from chatcli.context.budget import reserve_like
 from chatcli.context.cut import LOW_WATER, since_cut, stable_cut
+from chatcli.context.inputs import Basis
+from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Role
-from chatcli.conversation.state import State
 from chatcli.conversation.tree import Node
 
 

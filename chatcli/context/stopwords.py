@@ -1,4 +1,4 @@
-"""Words that say nothing of what a question is about, in seven languages. Data only; terms.py uses it."""
+"""Words that say nothing of what a question is about, in seven languages. Data only; query.py uses it."""
 
 from __future__ import annotations
 

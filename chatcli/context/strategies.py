@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from chatcli.context.cut import LOW_WATER, newest_that_fit, since_cut, stable_cut
-from chatcli.conversation.state import State
+from chatcli.conversation.context_state import State
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import in_tokens
 from chatcli.errors import ContextTooLong

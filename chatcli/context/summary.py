@@ -7,14 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from chatcli.context.basis import Basis
-from chatcli.context.copies import Copies, Counting
 from chatcli.context.cut import Stretch, since_cut
-from chatcli.context.front import Front
+from chatcli.context.inputs import Basis
+from chatcli.context.outgoing import Copies, Counting
+from chatcli.context.prefix import Front
 from chatcli.context.strategies import SUMMARISES
+from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Fate, Kind, Plan
-from chatcli.conversation.state import State, Summary
 from chatcli.conversation.tree import Node
 
 WORDS = 120

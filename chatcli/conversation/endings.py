@@ -1,6 +1,6 @@
 """How a reply came to its end, where that is worth a word: what happened, and what to do about it.
 
-It is worded as at chatcli's prompt; shellwise.py has the shell's spelling, and Python's. A reply is whatever the
+It is worded as at chatcli's prompt; repl/hints.py has the shell's spelling, and Python's. A reply is whatever the
 model has sent: text, or its thinking alone, or calls of tools. One without text is kept like any other; that there
 is no answer in it is said here, with what ended it.
 """

@@ -1,4 +1,7 @@
-"""What a reply is made of while it arrives: any number of Thinking, Text, ToolCall and Tick, then one Done."""
+"""What a reply is made of while it arrives: any number of Thinking, Text, ToolCall and Tick, then one Done.
+
+Progress is the same for any other long job: a download, an import, a page that is fetched.
+"""
 
 from __future__ import annotations
 
@@ -37,3 +40,13 @@ class Done:
 
 
 Event = Thinking | Text | ToolCall | Tick | Done
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long job is: what is done now, and how much of how much, in bytes or in another `unit`."""
+
+    status: str
+    done: int | None = None
+    total: int | None = None
+    unit: str = ""

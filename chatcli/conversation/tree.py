@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message, Role
-from chatcli.conversation.state import State
 from chatcli.conversation.usage import Turn
 
 

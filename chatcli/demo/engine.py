@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chatcli.demo.messages import Message
 from chatcli.demo.models import Shelf
 from chatcli.demo.replies import Reply, reply
+from chatcli.demo.request import Message
 from chatcli.demo.runner import Runners
 
 PACE = 0.012  # seconds

@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from chatcli.demo.engine import Engine
-from chatcli.demo.messages import read_messages
 from chatcli.demo.models import Model, full_name
 from chatcli.demo.protocol import Refusal, Request, Response, lines, timestamp, whole
+from chatcli.demo.request import read_messages
 from chatcli.demo.runner import PER_TOKEN
 
 _DIMENSIONS = 64

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from chatcli.demo.messages import Message
 from chatcli.demo.protocol import Refusal, timestamp
+from chatcli.demo.request import Message
 from chatcli.demo.templates import CHATML, HEADERS, TURNS, Template
-from chatcli.demo.vocabulary import Vocabulary, vocabulary
+from chatcli.demo.tokenizer import Vocabulary, vocabulary
 
 TRAINED = 32768  # tokens; what the window is clamped to
 

@@ -13,9 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from chatcli.demo.messages import Message
 from chatcli.demo.pictures import describe_picture
 from chatcli.demo.question import asks_for_summary, question_of, without_recalled
+from chatcli.demo.request import Message
 from chatcli.demo.shapes import shaped
 from chatcli.demo.summaries import summarise
 

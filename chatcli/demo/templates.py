@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from chatcli.demo.messages import Message
+from chatcli.demo.request import Message
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chatcli.attachments.mentions import IMAGE_ENDINGS
 from chatcli.named import path_of
-from chatcli.prompt.mentions import IMAGE_ENDINGS
-from chatcli.unwanted import as_name
+from chatcli.text import as_name
 
 if TYPE_CHECKING:
     from prompt_toolkit.completion import Completer

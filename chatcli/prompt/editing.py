@@ -30,16 +30,16 @@ from prompt_toolkit.styles import Style
 from prompt_toolkit.validation import ValidationError
 
 from chatcli.errors import ChatcliError
-from chatcli.prompt import block, editor, keys, toolbar
-from chatcli.prompt.answers import Listener, listen
+from chatcli.prompt import editor, keys, multiline, toolbar
 from chatcli.prompt.completer import Suggestion, as_completer, in_mention
+from chatcli.prompt.handover import at_rest, prompting
 from chatcli.prompt.history import LineHistory
 from chatcli.prompt.line import Interrupted, Line, Outcome, ReaderOptions
-from chatcli.prompt.marks import mind_marks
-from chatcli.prompt.pastes import Pastes
-from chatcli.prompt.prompting import at_rest, prompting
+from chatcli.prompt.paste import Pastes
+from chatcli.prompt.paste_marks import mind_marks
+from chatcli.prompt.terminal_answers import Listener, listen
 from chatcli.suspension import handed_over
-from chatcli.unwanted import UNWANTED
+from chatcli.text import UNWANTED
 
 _STYLE = Style.from_dict(
     {
@@ -162,10 +162,10 @@ class EditedLine:
         """Hand the line back, unless it is blank or in the middle of a block, which goes on in a new line."""
         text = self.pastes.expand(self.buffer.text)
         pasted = self.pastes.begin(text)
-        if not pasted and block.is_open(text):
+        if not pasted and multiline.is_open(text):
             self.buffer.insert_text("\n")
             return
-        entry = Line(text, pasted=True) if pasted else block.close(text)
+        entry = Line(text, pasted=True) if pasted else multiline.close(text)
         if entry.text.strip():
             self.app.exit(result=entry)
 

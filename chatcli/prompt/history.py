@@ -14,8 +14,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from chatcli.attachments.files import as_kept
 from chatcli.paths import private_directory
-from chatcli.prompt.textfiles import as_kept
 
 LIMIT = 10_000
 _LOCK_SECONDS = 0.25

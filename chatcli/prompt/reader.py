@@ -12,9 +12,9 @@ from chatcli.errors import UserError
 from chatcli.prompt.completer import Suggestion
 from chatcli.prompt.history import LineHistory
 from chatcli.prompt.line import Closed, Interrupted, Line, Outcome, ReaderOptions
-from chatcli.prompt.picking import Detail, Find, pick
+from chatcli.prompt.menu import Detail, Find, pick
 from chatcli.prompt.toolbar import Toolbar
-from chatcli.unwanted import as_name
+from chatcli.text import as_name
 
 if TYPE_CHECKING:
     from prompt_toolkit.input import Input
@@ -44,7 +44,7 @@ class Reader:
         self._history = history or LineHistory(None)
         self.keyboard = _open_terminal() if options.from_terminal else None
         if options.plain or _is_dumb():
-            from chatcli.prompt.plain import PlainLine
+            from chatcli.prompt.plain_line import PlainLine
 
             self._line: _OneLine = PlainLine(self._history, options, self.keyboard)
         else:
@@ -82,7 +82,7 @@ class Reader:
     def choose(
         self, question: str, choices: Sequence[str], detail: Detail | None = None, find: Find | None = None
     ) -> int | None:
-        """The index of the choice, named by its number or its name; None when none is taken. See picking.py."""
+        """The index of the choice, named by its number or its name; None when none is taken. See menu.py."""
         return pick(self._line, self._answer, question, choices, detail, find)
 
     def refresh(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from chatcli.unwanted import as_name
+from chatcli.text import as_name
 
 Fragments = list[tuple[str, str]]
 

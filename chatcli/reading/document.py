@@ -7,11 +7,11 @@ import re
 from chatcli.errors import BadFile
 from chatcli.reading.docx import read_docx
 from chatcli.reading.encoding import decoded
-from chatcli.reading.kinds import Kind, kind_of
-from chatcli.reading.markup import text_of_html
+from chatcli.reading.html import text_of_html
 from chatcli.reading.notebook import is_notebook, text_of_notebook
 from chatcli.reading.pdf import read_pdf
 from chatcli.reading.raw import LARGEST, LARGEST_TEXT, Raw, Reading, too_large, too_much_text
+from chatcli.reading.signatures import Kind, kind_of
 
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _DECLARED = re.compile(

@@ -1,6 +1,6 @@
 """DOCX as text, by mammoth, which is imported when the first one is read.
 
-mammoth makes clean HTML of a document and markup.py makes text of that, so a heading, a list or a table looks the
+mammoth makes clean HTML of a document and html.py makes text of that, so a heading, a list or a table looks the
 same wherever it comes from. It was chosen over python-docx because that passes over text inserted with tracked
 changes, content controls and footnotes in silence, does not number lists, and brings lxml (12 MB) with it; mammoth
 has only cobble (4 kB) with it. It reads a document into a tree, so how large that can get is looked at first.
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from zipfile import ZipInfo
 
 from chatcli.errors import BadFile
-from chatcli.reading.markup import text_of_html
+from chatcli.reading.html import text_of_html
 from chatcli.reading.raw import Raw, Reading, too_deep
 from chatcli.reading.zips import Broken, Zip, opened
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from chatcli.errors import BadData, BadFile
-from chatcli.reading.foreign import TooDeep, read_json
+from chatcli.reading.json_toml import TooDeep, read_json
 from chatcli.reading.raw import too_deep
 
 

@@ -6,8 +6,8 @@ import copy
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from chatcli.render.block_starts import Item
 from chatcli.render.lines import BLANK, Line, Span, to_line
-from chatcli.render.starts import Item
 from chatcli.render.theme import Palette
 
 _NARROWEST = 12  # cells that are kept for the text, however deep it is nested

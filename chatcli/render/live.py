@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import monotonic
 
-from chatcli.render.blocks import Blocks
 from chatcli.render.lines import BLANK, Line, Span, to_line, wrap
+from chatcli.render.markdown import Blocks
 from chatcli.render.paint import Painter
 from chatcli.render.resume import after, ink
 from chatcli.render.sanitize import Cleaner, one_line

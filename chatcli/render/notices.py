@@ -9,11 +9,11 @@ from chatcli.conversation.tree import Ended, Node
 from chatcli.errors import ChatcliError
 from chatcli.render.answer import called
 from chatcli.render.columns import Align, Row, fit
+from chatcli.render.context_view import draw_window
 from chatcli.render.lines import BLANK, Line, Span, to_line, wrap
 from chatcli.render.sanitize import clean, one_line
 from chatcli.render.theme import Palette
 from chatcli.render.views import Document, History, Listing, Note, Pictures, Source, View, WindowView
-from chatcli.render.window import draw_window
 
 _NAMES = {Role.SYSTEM: "system", Role.USER: "you", Role.ASSISTANT: "reply", Role.TOOL: "tool"}
 _ENDINGS = {
@@ -72,7 +72,7 @@ def _markdown(markdown: str, palette: Palette, width: int | None) -> Iterator[Li
     if width is None:
         yield from _source(markdown)
     else:
-        from chatcli.render.blocks import render  # brings markdown-it along, which a note does without
+        from chatcli.render.markdown import render  # brings markdown-it along, which a note does without
 
         yield from render(clean(markdown), palette, width)
 

@@ -12,8 +12,8 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from chatcli.render.known import Known
 from chatcli.render.lines import Line
+from chatcli.render.terminal import Known
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -13,7 +13,7 @@ from chatcli.render.sanitize import one_line
 from chatcli.render.theme import Palette
 
 if TYPE_CHECKING:
-    from chatcli.render.console import Progress
+    from chatcli.conversation.events import Progress
 
 _BAR = 24
 _DELAY = 0.1  # seconds between two drawings

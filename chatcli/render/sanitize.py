@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import deque
 
-from chatcli.unwanted import UNWANTED, without_unwanted
+from chatcli.text import UNWANTED, without_unwanted
 
 _STRING = (
     r"[^\x07\x1b\x9c\n]*"  # the body of an OSC, DCS, APC, PM or SOS; a newline ends one that was never closed

@@ -14,7 +14,7 @@ from rich.color import ColorSystem
 from rich.style import Style
 
 from chatcli.errors import BadValue
-from chatcli.render.known import Background, background_by_environment
+from chatcli.render.terminal import Background, background_by_environment
 
 if TYPE_CHECKING:
     from pygments.style import StyleMeta

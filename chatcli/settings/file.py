@@ -12,8 +12,8 @@ from chatcli.errors import BadData, ConfigError, UserError
 from chatcli.named import why
 from chatcli.paths import private_directory, replace_private
 from chatcli.reading.files import in_words, read_bytes
-from chatcli.reading.foreign import read_toml, text_of
-from chatcli.settings.settings import Layer, Settings, find_setting
+from chatcli.reading.json_toml import read_toml, text_of
+from chatcli.settings.layers import Layer, Settings, find_setting
 from chatcli.settings.table import TABLE, Setting
 
 LARGEST = 250_000  # bytes; TOML's parser takes the square of some lengths

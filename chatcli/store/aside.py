@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatcli.conversation.message import Message
 from chatcli.conversation.tree import Ended
 from chatcli.errors import StoreError
-from chatcli.store import heads, nodes
+from chatcli.store import conversations, nodes
 from chatcli.store.database import Database, open_database
 from chatcli.store.migrations import from_newer, migrate
 
@@ -32,7 +32,7 @@ def _takes_messages(database: Database) -> bool:
     """Try it, and undo it."""
     try:
         with database.writing() as connection:
-            conversation = heads.create(connection, title="", demo=False, settings={}, created=0)
+            conversation = conversations.create(connection, title="", demo=False, settings={}, created=0)
             message = Message.user("?")
             node = nodes.insert(connection, conversation, None, message, created=0, ended=Ended.COMPLETE)
             nodes.move_tip(connection, conversation, node)

@@ -15,11 +15,11 @@ from datetime import datetime
 from heapq import nlargest
 from math import log
 
-from chatcli.conversation.candidate import Candidate, Found
 from chatcli.conversation.meaning import Meaning
+from chatcli.conversation.retrieval import Candidate, Found
 from chatcli.store import nodes
+from chatcli.store.codec import unpack_state, unpack_time
 from chatcli.store.passages import SHIFT
-from chatcli.store.rows import unpack_state, unpack_time
 from chatcli.store.search import Scope, quoted
 from chatcli.store.spans import said_in
 from chatcli.store.standing import Standing, beside, is_elsewhere, is_on, standings, with_neighbours

@@ -15,10 +15,10 @@ from typing import Any
 from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.tree import Ended
 from chatcli.errors import BadData, BadFile
-from chatcli.reading.foreign import read_json
+from chatcli.reading.json_toml import read_json
 from chatcli.reading.pictures import what_else
-from chatcli.store.imported import ImportedChat, Seed, grown, turn_of
-from chatcli.store.messages import listed, mapped, picture, read_message, read_time
+from chatcli.store.import_chat import ImportedChat, Seed, grown, turn_of
+from chatcli.store.import_message import listed, mapped, picture, read_message, read_time
 
 # Gives the bytes of the file whose name begins so, if it is there. Raises BadFile where they are not to be had.
 Files = Callable[[str], bytes | None]

@@ -9,8 +9,8 @@ from itertools import islice
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.store import nodes
+from chatcli.store.codec import pack, pack_json, pack_time, renumbered, state_to_plain
 from chatcli.store.database import Database
-from chatcli.store.rows import pack, pack_json, pack_time, renumbered, state_to_plain
 from chatcli.store.title import title_of
 
 # A portion is one transaction: short enough that another chatcli waits for no more than a moment.

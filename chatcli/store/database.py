@@ -25,11 +25,11 @@ from pathlib import Path
 from chatcli.errors import Damaged, Locked, NoRoom, Replaced, StoreError
 from chatcli.named import is_file, size_of
 from chatcli.paths import private_directory
+from chatcli.store.checks import doubted, problems
 from chatcli.store.failures import SAVE_THE_REST, refused, translated
-from chatcli.store.log import Looks, drops_some, is_orphaned, looks
 from chatcli.store.migrations import from_newer, migrate, too_new
 from chatcli.store.passages import spaced
-from chatcli.store.soundness import doubted, problems
+from chatcli.store.write_ahead_log import Looks, drops_some, is_orphaned, looks
 
 # Transactions take milliseconds; this is for a crowd of them, or for a disk that has fallen asleep.
 WAIT = 3.0
@@ -81,7 +81,7 @@ class Database:
             raise Replaced(f"Another program has put a new store in the place of {self.path}.", SAVE_THE_REST)
 
     def check(self) -> list[str]:
-        """Read everything and see whether it fits together; what does not; see soundness.py."""
+        """Read everything and see whether it fits together; what does not; see checks.py."""
         with self.reading() as connection:
             found = problems(connection)
         if self.read_only is None:

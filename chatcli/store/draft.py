@@ -13,15 +13,15 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
+from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message, Role
-from chatcli.conversation.state import State
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.conversation.usage import Turn
 from chatcli.errors import Locked, NoRoom
 from chatcli.store import nodes
+from chatcli.store.codec import pack, pack_time
 from chatcli.store.database import Database
 from chatcli.store.merging import keep_state
-from chatcli.store.rows import pack, pack_time
 
 
 def fold_cut_off(database: Database) -> None:

@@ -39,7 +39,7 @@ def translated(path: Path | None) -> Iterator[None]:
 
 
 class Nonsense(Damaged):
-    """A reader's word for it; see soundness.py, which has the last."""
+    """A reader's word for it; see checks.py, which has the last."""
 
 
 @contextmanager

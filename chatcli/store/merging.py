@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from chatcli.conversation.state import State
-from chatcli.reading.foreign import read_json
-from chatcli.store import heads
+from chatcli.conversation.context_state import State
+from chatcli.reading.json_toml import read_json
+from chatcli.store import conversations
+from chatcli.store.codec import Column, pack_json, state_to_plain, unpack_state
 from chatcli.store.failures import nonsense_is_damage
-from chatcli.store.rows import Column, pack_json, state_to_plain, unpack_state
 
 
 def name(
@@ -26,7 +26,7 @@ def name(
     names.pop(name, None)
     if node is not None:
         names[name] = node
-    heads.change(connection, conversation, "names", pack_json(names))
+    conversations.change(connection, conversation, "names", pack_json(names))
     return {each: known[each] if each in known and each != name else at for each, at in names.items()}
 
 
@@ -44,7 +44,7 @@ def keep_state(connection: sqlite3.Connection, conversation: int, before: State,
         forgotten=(there.forgotten | (state.forgotten - before.forgotten)) - (before.forgotten - state.forgotten),
         reserve=there.reserve if state.reserve == before.reserve else state.reserve,
     )
-    heads.change(connection, conversation, "state", pack_json(state_to_plain(merged)))
+    conversations.change(connection, conversation, "state", pack_json(state_to_plain(merged)))
     if merged.forgotten - state.forgotten:
         return merged
     return replace(state, pins=merged.pins, forgotten=merged.forgotten)
@@ -56,7 +56,7 @@ def keep_settings(
     kept: dict[str, str] = _stored(connection, conversation, "settings")
     kept = {each: value for each, value in kept.items() if each in settings or each not in before}
     changed = {each: value for each, value in settings.items() if before.get(each) != value}
-    heads.change(connection, conversation, "settings", pack_json(kept | changed))
+    conversations.change(connection, conversation, "settings", pack_json(kept | changed))
 
 
 @nonsense_is_damage()
@@ -73,6 +73,6 @@ def _column(connection: sqlite3.Connection, conversation: int, column: str) -> C
     query = f"SELECT {column} FROM conversations WHERE id = ?"  # noqa: S608 - columns named above
     row = connection.execute(query, (conversation,)).fetchone()
     if row is None:
-        raise heads.missing(conversation)
+        raise conversations.missing(conversation)
     value: Column = row[0]
     return value

@@ -19,7 +19,7 @@ def m001_conversations(connection: sqlite3.Connection) -> None:
 
     AUTOINCREMENT, because pins, cuts and other programs remember ids: none is ever used for something else.
     Small columns stand before large ones, so that walking the tree never touches the pages of a long text.
-    Text is TEXT, or BLOB where it has lone surrogates (see rows.py).
+    Text is TEXT, or BLOB where it has lone surrogates (see codec.py).
     """
     for statement in _CONVERSATIONS:
         connection.execute(statement)

@@ -12,8 +12,7 @@ from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import Turn
 from chatcli.errors import Damaged, Gone
 from chatcli.store import passages
-from chatcli.store.failures import SAVE_THE_REST, nonsense_is_damage
-from chatcli.store.rows import (
+from chatcli.store.codec import (
     pack,
     pack_json,
     pack_time,
@@ -25,6 +24,7 @@ from chatcli.store.rows import (
     unpack_tool_uses,
     unpack_turn,
 )
+from chatcli.store.failures import SAVE_THE_REST, nonsense_is_damage
 
 # One batch of ancestors: about what a model's window holds, and no more of large texts and pictures than is quick.
 BATCH_NODES = 200

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from chatcli.conversation.tree import Ended
-from chatcli.settings.imports import imported_settings
+from chatcli.settings.importable import imported_settings
 from chatcli.settings.table import SYSTEM
-from chatcli.store.imported import ImportedChat, Seed, grown, turn_of
-from chatcli.store.messages import listed, mapped, read_message, read_time
+from chatcli.store.import_chat import ImportedChat, Seed, grown, turn_of
+from chatcli.store.import_message import listed, mapped, read_message, read_time
 
 # What a model thought, and the calls of its tools, stand inside the reply's text.
 _DETAILS = re.compile(

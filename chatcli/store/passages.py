@@ -11,7 +11,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 
-from chatcli.store.rows import Column, unpack
+from chatcli.store.codec import Column, unpack
 
 SHIFT = 10
 

@@ -15,14 +15,14 @@ from typing import Any, Literal
 from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.tree import Conversation, Ended
 from chatcli.errors import Damaged
-from chatcli.reading.foreign import read_json
+from chatcli.reading.json_toml import read_json
 from chatcli.store.carving import Row
+from chatcli.store.codec import renumbered, unpack_state, unpack_time, unpack_tool_uses, unpack_turn
 from chatcli.store.failures import refused
-from chatcli.store.imported import Seed, plant, seeds_of
-from chatcli.store.log import is_orphaned, put_pages
-from chatcli.store.rows import renumbered, unpack_state, unpack_time, unpack_tool_uses, unpack_turn
+from chatcli.store.import_chat import Seed, plant, seeds_of
 from chatcli.store.salvage import Salvaged, salvage
 from chatcli.store.store import Store, utc_now
+from chatcli.store.write_ahead_log import is_orphaned, put_pages
 
 
 @dataclass(frozen=True, slots=True)

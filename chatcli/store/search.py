@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from chatcli.conversation.hit import Hit
 from chatcli.conversation.message import Role
 from chatcli.errors import Damaged
+from chatcli.store.codec import unpack, unpack_time
 from chatcli.store.failures import SAVE_THE_REST, nonsense_is_damage
 from chatcli.store.passages import OFF, ON, SHIFT, spaced, unspaced
-from chatcli.store.rows import unpack, unpack_time
 
 COMMON = 10_000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime
 
-from chatcli.store.rows import pack_time
+from chatcli.store.codec import pack_time
 from chatcli.store.search import Scope
 
 MOST = 2000  # messages of one span

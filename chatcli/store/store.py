@@ -13,22 +13,22 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
-from chatcli.conversation.candidate import Found
+from chatcli.conversation.context_state import State
 from chatcli.conversation.hit import Hit
 from chatcli.conversation.meaning import Meaning
 from chatcli.conversation.message import Message, Role
-from chatcli.conversation.state import State
+from chatcli.conversation.retrieval import Found
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.errors import NotFound, StoreError
-from chatcli.store import heads, listing, merging, nodes
+from chatcli.store import conversations, listing, merging, nodes
 from chatcli.store.aside import copied_to_memory
 from chatcli.store.candidates import Wish, candidates
+from chatcli.store.codec import pack, pack_time
 from chatcli.store.copying import copy_into
 from chatcli.store.database import Database, open_database
 from chatcli.store.draft import Draft, fold_cut_off
 from chatcli.store.listing import Entry, Twig
-from chatcli.store.places import at_number
-from chatcli.store.rows import pack, pack_time
+from chatcli.store.locations import at_number
 from chatcli.store.search import search
 from chatcli.store.title import clean_title, title_of
 from chatcli.store.trash import purge
@@ -87,14 +87,14 @@ class Store:
         title, kept = clean_title(title), dict(settings or {})
         created = pack_time(self._now())
         with self._database.writing() as connection:
-            conversation = heads.create(connection, title=title, demo=demo, settings=kept, created=created)
+            conversation = conversations.create(connection, title=title, demo=demo, settings=kept, created=created)
         self._created.append(conversation)
         load, find = self._fetching(conversation)
         return Conversation(conversation, title, demo, settings=kept, load=load, find=find)
 
     def conversation(self, conversation_id: int) -> Conversation:
         """Open a conversation at its tip: the end of its path is loaded, the rest comes when it is looked at."""
-        return self.read(heads.read, conversation_id, *self._fetching(conversation_id))
+        return self.read(conversations.read, conversation_id, *self._fetching(conversation_id))
 
     def whole(self, conversation_id: int) -> Conversation:
         """A conversation with all its branches loaded: for exports."""
@@ -275,7 +275,7 @@ class Store:
 
     def _set(self, conversation_id: int, column: str, value: str | bytes | int | None) -> None:
         with self._database.writing() as connection:
-            heads.change(connection, conversation_id, column, value)
+            conversations.change(connection, conversation_id, column, value)
 
     def _look_up(self, conversation: Conversation, node_id: int) -> Node:
         try:
@@ -297,4 +297,4 @@ class Store:
             return
         unused, self._created = self._created, []
         with suppress(StoreError), self._database.writing() as connection:  # else the next purge takes them
-            heads.remove_unused(connection, unused)
+            conversations.remove_unused(connection, unused)

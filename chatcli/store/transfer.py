@@ -10,13 +10,13 @@ from typing import Any
 
 from chatcli.conversation.tree import Conversation
 from chatcli.errors import BadData, UserError
-from chatcli.reading.foreign import json_text, read_json
+from chatcli.reading.json_toml import json_text, read_json
 from chatcli.store.archive import unpacked
 from chatcli.store.chatgpt import Files, is_chatgpt, read_chatgpt
-from chatcli.store.imported import ImportedChat
+from chatcli.store.export import html_page, markdown_page
+from chatcli.store.import_chat import ImportedChat
 from chatcli.store.open_webui import is_open_webui, read_open_webui
-from chatcli.store.pages import html_page, markdown_page
-from chatcli.store.plain import FORM, from_plain, to_plain
+from chatcli.store.own_json import FORM, from_plain, to_plain
 
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 

@@ -18,9 +18,9 @@ from struct import pack, unpack_from
 
 from chatcli.conversation.meaning import Embedder, Meaning, Passage
 from chatcli.store import nodes
+from chatcli.store.codec import unpack
 from chatcli.store.database import Database
 from chatcli.store.passages import SHIFT
-from chatcli.store.rows import unpack
 
 CHOSEN = 300  # passages that are compared by their vectors
 MOST = 100_000  # signs that are looked at, the newest: 15 ms

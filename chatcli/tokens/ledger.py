@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from chatcli.reading.foreign import read_json
+from chatcli.reading.json_toml import read_json
 from chatcli.tokens.scripts import SCRIPTS
 
 IMAGE = 768  # Ollama's own figure for a picture, until this model's is known

@@ -15,14 +15,14 @@ from threading import Lock
 
 from chatcli.conversation.message import Message
 from chatcli.errors import Busy, ChatcliError, StreamBroken, Unreachable
-from chatcli.reading.foreign import read_json
-from chatcli.tokens import cache, probes
-from chatcli.tokens.build import FORMAT, Unusable, build
+from chatcli.reading.json_toml import read_json
+from chatcli.tokens import cache, template_learning
 from chatcli.tokens.exact import Correction, Exact
 from chatcli.tokens.measured import Measured
 from chatcli.tokens.source import Source
 from chatcli.tokens.template import Template
 from chatcli.tokens.vocabulary import Vocabulary
+from chatcli.tokens.vocabulary_file import FORMAT, Unusable, build
 
 __all__ = ["PASSING", "Unusable", "keep", "prepare"]
 
@@ -62,7 +62,7 @@ def keep(directory: Path | None, digest: str, source: Source, exact: Exact) -> N
     if directory is None or not digest:
         return
     state = {
-        "probes": probes.PROBES,
+        "probes": template_learning.PROBES,
         "template": asdict(exact.template) if exact.template else None,
         "correction": asdict(exact.correction),
         "images": dict(list(exact.images.items())[-64:]),
@@ -88,15 +88,15 @@ def _vocabulary(directory: Path | None, digest: str, source: Source) -> Vocabula
 
 def _holds(template: Template, source: Source) -> bool:
     """Does the server still write prompts so? A server that does not tell now has told before."""
-    return probes.holds(template, source.render)
+    return template_learning.holds(template, source.render)
 
 
 def _template(directory: Path | None, digest: str, source: Source) -> Template | None:
     if directory is None:
-        return probes.learn(source.render)
+        return template_learning.learn(source.render)
     begun = _Begun(source, _file(directory, digest, source).with_suffix(".probes"))
     try:
-        template = probes.learn(begun.render)
+        template = template_learning.learn(begun.render)
     except ChatcliError:
         begun.save()
         raise
@@ -116,7 +116,7 @@ class _Begun:
         self._since = self._saved = time.time()
         with suppress(ValueError, TypeError, KeyError, AttributeError):
             kept = read_json(cache.read(file) or b"")
-            if kept["probes"] == probes.PROBES and 0 <= self._since - kept["since"] < STALE:
+            if kept["probes"] == template_learning.PROBES and 0 <= self._since - kept["since"] < STALE:
                 self._rendered, self._since = {str(k): str(v) for k, v in kept["rendered"].items()}, kept["since"]
 
     def render(self, messages: Sequence[Message]) -> str | None:
@@ -136,7 +136,7 @@ class _Begun:
             self._file.unlink(missing_ok=True)
 
     def save(self) -> None:
-        kept = {"probes": probes.PROBES, "since": self._since, "rendered": self._rendered}
+        kept = {"probes": template_learning.PROBES, "since": self._since, "rendered": self._rendered}
         cache.write(self._file, json.dumps(kept).encode())
         self._saved = time.time()
 
@@ -144,7 +144,7 @@ class _Begun:
 def _restored(kept: bytes, vocabulary: Vocabulary) -> Exact | None:
     try:
         state = read_json(kept)
-        if state["probes"] != probes.PROBES:
+        if state["probes"] != template_learning.PROBES:
             return None  # learnt from other conversations: gaps are missing
         template = Template(**state["template"]) if state["template"] is not None else None
         correction = Correction(**state["correction"])

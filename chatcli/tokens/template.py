@@ -1,4 +1,4 @@
-"""Template: how a model writes a conversation as one prompt. probes.py learns it from the server.
+"""Template: how a model writes a conversation as one prompt. template_learning.py learns it from the server.
 
 What stands between two texts depends on the kinds of messages on both sides, on the empty ones between them, on
 whether they are the last, and on whether a system message leads. Each such gap is looked up in one table; where a

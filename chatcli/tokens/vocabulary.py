@@ -1,4 +1,4 @@
-"""Vocabulary: a model's own, as a tiktoken encoding. build.py makes the file it is loaded from."""
+"""Vocabulary: a model's own, as a tiktoken encoding. session/build.py makes the file it is loaded from."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from chatcli.tokens.build import Header, read
 from chatcli.tokens.encoding import tokens_of
 from chatcli.tokens.memo import Memo
 from chatcli.tokens.merges import BLANK
 from chatcli.tokens.pretokenizers import FALLBACK, family_of
+from chatcli.tokens.vocabulary_file import Header, read
 
 if TYPE_CHECKING:
     from tiktoken import Encoding

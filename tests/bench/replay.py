@@ -14,18 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from chatcli.context.assemble import assemble
-from chatcli.context.basis import Basis
 from chatcli.context.budget import Budget
+from chatcli.context.inputs import Basis
 from chatcli.context.memory import Memory
 from chatcli.context.settle import settle_cut
 from chatcli.context.summary import accepted, due
+from chatcli.conversation.context_state import State
 from chatcli.conversation.meaning import Meaning
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Kind, Plan
-from chatcli.conversation.state import State
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.conversation.usage import Count
-from chatcli.planning import skilled
+from chatcli.session.planning import skilled
 from chatcli.store.store import Store
 
 SYSTEM = "You are a friendly and attentive partner in a long conversation between two people. " * 9  # 200 tokens

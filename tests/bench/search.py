@@ -20,8 +20,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from chatcli.context.query import terms
 from chatcli.context.recall import rank
-from chatcli.context.terms import terms
 from chatcli.store.store import Store
 from tests.bench.store import made_up, made_up_texts, percentiles, spread
 

@@ -1,0 +1,93 @@
+"""Pictures: found in a line by their paths, read, and checked by their content. They are never re-encoded."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from pathlib import Path
+
+from chatcli.attachments.mentions import IMAGE_ENDINGS, Mention, mentions, readings, without
+from chatcli.conversation.message import Attachment
+from chatcli.errors import BadFile
+from chatcli.named import is_folder, is_there, path_of, readable, shown, working_directory
+from chatcli.reading.files import in_words, read_bytes
+from chatcli.reading.pictures import media_type_of, what_else
+
+__all__ = ["IMAGE_ENDINGS", "find_in", "read_image"]
+
+LARGEST = 20_000_000
+
+
+def find_in(text: str, cwd: Path) -> tuple[str, tuple[Attachment, ...]]:
+    """`text` without the paths of pictures in it, and the pictures, each once; relative paths start at `cwd`.
+
+    BadFile for what plainly is a path to a picture (it has a folder in it) and leads to none. A word such as
+    cat.png that names no file is a word, and so is everything between backticks.
+    """
+    found: dict[Path, Attachment] = {}
+    taken: list[Mention] = []  # none overlaps another, in the order of the text
+    known: dict[str, Path | None] = {}
+    for mention in mentions(text):
+        at = bisect_left(taken, mention.start, key=lambda each: each.end - 1)
+        if at < len(taken) and taken[at].start < mention.end:
+            continue
+        if mention.text not in known:
+            known[mention.text] = _existing(mention.text, cwd)
+        path = known[mention.text]
+        if path is not None:
+            taken.insert(at, mention)
+            found[path] = found.get(path) or _read(path, mention.path)
+        elif mention.is_plainly_a_path:
+            raise _missing(mention.path)
+    return without(text, taken), tuple(found.values())
+
+
+def read_image(path: str) -> Attachment:
+    """The picture at `path`, which may be quoted, escaped, begin with ~ or be a file:// address.
+
+    BadFile when it is missing, no file, unreadable, empty, too large or not a picture.
+    """
+    existing = _existing(path, working_directory())
+    if existing is None:
+        raise _missing(path)
+    return _read(existing, path)
+
+
+def _existing(text: str, cwd: Path) -> Path | None:
+    """The first way to read `text` as a path under which something exists."""
+    paths = [cwd / path_of(reading) for reading in readings(text) if reading]
+    return next((path for path in paths if is_there(path)), None)
+
+
+def _missing(path: str) -> BadFile:
+    return BadFile(
+        f"There is no file {shown(path)}.",
+        "Check the path, or put it between backticks (`) where it is only to be talked about.",
+    )
+
+
+def _read(path: Path, named: str) -> Attachment:
+    data = _bytes_of(path, named)
+    media_type = media_type_of(data)
+    if media_type is None:
+        raise BadFile(
+            f"{named} is {what_else(data)}.",
+            "Models take PNG, JPEG, WebP and GIF, judged by the content, not by the name.",
+        )
+    return Attachment("image", path.name, media_type, data)
+
+
+def _bytes_of(path: Path, named: str) -> bytes:
+    """The content; BadFile when there is none to be had, or too much. Nothing larger than allowed is read."""
+    if is_folder(path):
+        raise BadFile(f"{named} is a folder.", "Name the picture in it.")
+    with readable(named, "Name a picture that can be read."):
+        size = path.stat().st_size
+        if size > LARGEST:
+            raise BadFile(
+                f"{named} has {size / 1e6:.1f} MB; at most {in_words(LARGEST)} can be sent.",
+                "Make it smaller first.",
+            )
+        data = read_bytes(path, LARGEST)
+    if not data:
+        raise BadFile(f"{named} is empty.", "Name a file that holds a picture.")
+    return data

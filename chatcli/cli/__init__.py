@@ -1,0 +1,1 @@
+"""The shell: flags, one question from a pipe, subcommands, exit codes."""

@@ -1,0 +1,130 @@
+"""One question and its answer, for the shell: text or one JSON object on stdout, all else on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from chatcli.attachments.compose import Composed, compose, composing
+from chatcli.commands.chats import open_named
+from chatcli.commands.outcomes import Choose
+from chatcli.conversation.events import Event
+from chatcli.conversation.tree import Node
+from chatcli.errors import Ambiguous, StoreError, UserError
+from chatcli.prompt.piped import read_stdin
+from chatcli.render.screen import Screen
+from chatcli.repl.hints import in_the_shell
+from chatcli.repl.notes import about_counting, after_reply
+from chatcli.repl.signals import Interrupt
+from chatcli.session.build import Wishes, build, close, make_screen
+from chatcli.session.fallback import mending
+from chatcli.session.session import Session
+from chatcli.settings import table
+from chatcli.text import UNWANTED
+from chatcli.turn import answer, answered, ask
+
+INTERRUPTED = 130
+# The reply has ended and is kept, but there is no answer in it: only what the model thought, or a call of a tool.
+NO_TEXT = 1
+
+
+def run(
+    wishes: Wishes, prompt: str, images: Sequence[str] = (), files: Sequence[str] = (), as_json: bool = False
+) -> int:
+    """Ask once; the exit code. Errors are raised, for the shell's side to show."""
+    piped = read_stdin()
+    composed = _composed(prompt, images, files, quiet=as_json)
+    text = "\n\n".join(part for part in (piped.strip("\n"), composed.text) if part.strip())
+    if not text and not composed.attachments:
+        raise UserError(
+            "There is nothing to send: no prompt, and nothing on standard input.", "See chatcli --help."
+        )
+    session = build(wishes)
+    try:
+        if wishes.named is not None:
+            mending(session, lambda: _open(session, wishes.named or ""))
+        return mending(session, lambda: _ask(session, ask(session, text, composed.attachments), as_json))
+    finally:
+        close(session)
+
+
+def _composed(prompt: str, images: Sequence[str], files: Sequence[str], quiet: bool) -> Composed:
+    from chatcli.client.fetch import fetch
+
+    if quiet:
+        return compose(prompt, fetch, images, files)
+    composed: list[Composed] = []
+    Screen().progress(composing(prompt, composed.append, fetch, images, files))
+    return composed[0]
+
+
+def _open(session: Session, name: str) -> None:
+    """The conversation of that name, which has to be plain: nobody can be asked which is meant."""
+    if not name:
+        raise UserError("Which conversation? Nobody can be asked here.", "chatcli --resume NAME, or --continue.")
+    match open_named(session, name):
+        case Choose() as several:
+            raise Ambiguous(several.brief, "chatcli chats lists them with their numbers.")
+
+
+def _ask(session: Session, question: Node, as_json: bool) -> int:
+    settings = session.settings
+    screen = make_screen(settings)
+    reply: Node | None = None
+    try:
+        with Interrupt() as interrupt:
+            if as_json:
+                reply = answer(session, question, _ignore, lambda: interrupt.asked)
+            else:
+                with screen.answer(settings[table.MODEL], settings[table.THINKING]) as view:
+                    reply = answer(session, question, view.feed, lambda: interrupt.asked)
+    finally:
+        for warning in session.warnings:
+            screen.error(StoreError(in_the_shell(warning)))
+        reply = reply or answered(session, question)
+        if as_json and reply is not None:
+            sys.stdout.write(_printable(json.dumps(account(session, reply), ensure_ascii=False)) + "\n")
+    if interrupt.asked:
+        return INTERRUPTED
+    assert reply is not None, "what nothing comes of is an error"
+    for note in (*after_reply(reply, settings[table.VERBOSE]), *about_counting(session.counter.notice())):
+        screen.show(replace(note, text=in_the_shell(note.text)))
+    return 0 if reply.message.has_text else NO_TEXT
+
+
+def account(session: Session, reply: Node) -> dict[str, Any]:
+    """The object that --json prints. Durations are in seconds; null: the server did not say."""
+    turn = reply.turn
+    if turn is None:
+        raise TypeError("a reply has its turn")
+    usage = turn.usage
+    calls = [{"name": use.name, "arguments": dict(use.arguments)} for use in reply.message.tool_uses]
+    return {
+        "model": turn.model,
+        "content": reply.message.text,
+        "thinking": reply.message.thinking,
+        **({"tool_calls": [{"function": call} for call in calls]} if calls else {}),
+        "done_reason": turn.done_reason or str(reply.ended),
+        "planned_tokens": turn.planned.tokens,
+        "planned_exact": turn.planned.exact,
+        "prompt_eval_count": usage.prompt_tokens,
+        "eval_count": usage.reply_tokens,
+        "total_duration": usage.total_seconds,
+        "load_duration": usage.load_seconds,
+        "prompt_eval_duration": usage.prompt_seconds,
+        "eval_duration": usage.reply_seconds,
+        "left_out": turn.left_out,
+        "conversation": session.conversation.id,
+    }
+
+
+def _printable(text: str) -> str:
+    """JSON that says the same without a character that a terminal would obey, should it get there."""
+    return UNWANTED.sub(lambda found: json.dumps(found[0])[1:-1], text)
+
+
+def _ignore(event: Event) -> None:
+    """With --json nothing is shown while the reply is made."""

@@ -1,0 +1,89 @@
+"""A command as a subcommand of the shell: run once, its outcome drawn, no loop around it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from typing import Any
+
+from chatcli.commands.outcomes import Choose, Confirm, Outcome, Print, Show, Watch
+from chatcli.commands.registry import Command
+from chatcli.errors import Ambiguous, UserError
+from chatcli.prompt.reader import Reader, ReaderOptions
+from chatcli.prompt.toolbar import Toolbar
+from chatcli.render.screen import Screen
+from chatcli.render.views import Note, Source
+from chatcli.session.build import Wishes, build, close
+from chatcli.session.fallback import mending
+from chatcli.session.session import Session
+
+DECLINED = 1
+
+
+def run_command(wishes: Wishes, command: Command, given: Mapping[str, Any]) -> int:
+    """The exit code. Arguments not given are left to the command's own defaults."""
+    session = build(wishes)
+    screen = Screen()
+    try:
+        if not command.tolerant:  # else it looks at the store itself
+            _say(screen, session)
+        positional: list[Any] = []
+        keywords: dict[str, Any] = {}
+        for each in command.parameters:
+            value = given[each.name]
+            if value is None:
+                continue
+            if each.flag or each.raw:
+                keywords[each.name] = value
+            else:
+                positional.extend(value if each.many else [value])
+        outcome = mending(session, lambda: command.run(session, *positional, **keywords))
+        _say(screen, session)
+        return _act(screen, outcome)
+    finally:
+        close(session)
+
+
+def _say(screen: Screen, session: Session) -> None:
+    """What there is to say of the store, once."""
+    while session.warnings:
+        screen.show(Note(session.warnings.pop(0), "warning"))
+
+
+def _act(screen: Screen, outcome: Outcome) -> int:
+    match outcome:
+        case Show(views, exit_code):
+            for view in views:
+                screen.show(view)
+            return exit_code
+        case Print(text):
+            if screen.is_terminal:
+                screen.show(Source(text))
+            else:
+                sys.stdout.write(text)
+            return 0
+        case Watch(progress, then):
+            with closing(progress):  # type: ignore[type-var]
+                screen.progress(progress)
+            return _act(screen, then())
+        case Confirm(question, then):
+            if not _in_terminal(screen):
+                raise UserError(f"{question} That cannot be asked here.", "--yes says yes.")
+            return _act(screen, then()) if _reader().ask(question) else DECLINED
+        case Choose(question, choices, then_with, detail, find):
+            if not _in_terminal(screen):
+                raise Ambiguous(outcome.brief, "Give a number: chatcli chats lists them.")
+            index = _reader().choose(question, choices, detail, find)
+            return _act(screen, then_with(index)) if index is not None else DECLINED
+        case _:
+            raise UserError("That works only inside chatcli.", "Start it: chatcli")
+
+
+def _in_terminal(screen: Screen) -> bool:
+    return screen.is_terminal and sys.stdin.isatty()
+
+
+def _reader() -> Reader:
+    """For a question or two: no history, no completion, nothing redrawn."""
+    return Reader(None, lambda _: (), lambda: Toolbar("", "", 0, 0, "", ()), ReaderOptions(plain=True))

@@ -1,0 +1,179 @@
+"""One HTTP exchange: the small subclass of the ollama library's client that posts bodies with fields the library
+does not know (truncate, shift, verbose, _debug_render_only). Importing it costs 0.3 s: done late, by ollama.py.
+
+It reads answers itself, through the library's httpx client: the library's own `_request` splits lines at U+0085
+inside a reply, loses why a connection failed, and stumbles over an error body that is not a JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import httpx
+import ollama
+
+from chatcli.client import address, failures, unpack
+from chatcli.client.network import ALONE, CONNECT, cause, connection, is_close
+from chatcli.client.reader_thread import Cut
+from chatcli.errors import BadData, BadValue, ChatcliError
+from chatcli.reading.json_toml import read_json
+
+ANSWER = 30.0  # seconds of silence allowed where no model has to be loaded
+MOST_OF_AN_ERROR = 64 * 1024  # bytes
+LARGEST = 64 * 1000**2  # bytes of an answer as a whole, packed or unpacked
+LARGEST_VOCABULARY = 256 * 1000**2  # bytes of /api/show with all of a model's tokens
+DEPTH = 100  # lists and objects inside each other; an argument of a tool may be an object of objects
+LONGEST_LINE = 8 * 1024 * 1024  # bytes
+
+
+class Wire(ollama.Client):
+    """`url` without credentials; `headers` with the Authorization, if any."""
+
+    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+        self.url = url
+        # Without an Authorization the library would take OLLAMA_API_KEY, whatever the host.
+        given = {"authorization": "none", "accept-encoding": unpack.ASKED, **headers, **ALONE}
+        try:
+            super().__init__(host=url, headers=given, follow_redirects=False, **connection(url))
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise BadValue(f"{address.shown(url)} does not name a server: {error}.", "Check --host.") from error
+        except OSError as error:
+            raise failures.unreachable(
+                url, f"the certificates of SSL_CERT_FILE cannot be read ({error})"
+            ) from error
+        except (ImportError, ValueError) as error:
+            raise failures.unreachable(
+                url, f"the proxy set in the environment cannot be used ({error})"
+            ) from error
+        if "authorization" not in headers:
+            del self._client.headers["authorization"]
+
+    def lines(
+        self, path: str, body: Mapping[str, Any], cut: Cut, model: str
+    ) -> Generator[dict[str, Any], None, None]:
+        """Post `body`; the JSON objects of the answer, one for each line. No limit on the time between them."""
+        with self._exchange("POST", path, body, cut, model, patience=None) as response:
+            for line, whole in _split(unpack.pieces(response), self.url):
+                yield self._object(line, whole, model)
+
+    def answer(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        cut: Cut,
+        model: str,
+        large: bool = False,
+    ) -> dict[str, Any]:
+        """The JSON object that the answer is as a whole."""
+        try:
+            return self._object(self.body(method, path, body, cut, model, large), True, model)
+        except MemoryError:
+            raise self._no_memory() from None
+
+    def body(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        cut: Cut,
+        model: str,
+        large: bool = False,
+    ) -> bytes:
+        """The answer as it came, unread; `large`: it may be as large as a vocabulary."""
+        most = LARGEST_VOCABULARY if large else LARGEST
+        with self._exchange(method, path, body, cut, model, patience=ANSWER) as response:
+            came = bytearray()
+            for piece in unpack.pieces(response):
+                came += piece
+                if max(len(came), response.num_bytes_downloaded) > most:
+                    raise failures.not_ollama(self.url, f"it answers {path} with more than {most / 1e6:.0f} MB")
+            return bytes(came)
+
+    def shut(self) -> None:
+        self._client.close()
+
+    @contextmanager
+    def _exchange(
+        self, method: str, path: str, body: Mapping[str, Any] | None, cut: Cut, model: str, patience: float | None
+    ) -> Iterator[httpx.Response]:
+        """An open response that is a success; every failure on the way is a chatcli error."""
+        begun = False
+        timeout = httpx.Timeout(patience, connect=CONNECT)
+        extensions = {"trace": cut.trace}
+        # Half a character (a lone surrogate, from a file name or a broken paste) cannot be sent: it becomes "?".
+        content = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        try:
+            with self._client.stream(
+                method, path, content=content, timeout=timeout, extensions=extensions
+            ) as response:
+                if not response.is_success:
+                    raise failures.translated(self._refusal(response, model))
+                begun = True
+                yield response
+        except unpack.BadPacking as error:
+            raise failures.not_ollama(self.url, f"its compression is wrong, what it sends {error}") from None
+        except MemoryError:
+            raise self._no_memory() from None
+        except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
+            raise self._network_failure(error, begun) from error
+
+    def _object(self, line: bytes, whole: bool, model: str) -> dict[str, Any]:
+        try:
+            found = read_json(line, depth=DEPTH)
+        except BadData as error:
+            if not whole:
+                raise failures.broken("the connection was closed in the middle of a line") from None
+            what = "not JSON" if error.line else f"no answer of Ollama's: {error.why}"
+            raise failures.not_ollama(self.url, f"it sent {_start(line)}, which is {what}") from None
+        if not isinstance(found, dict):
+            raise failures.not_ollama(self.url, f"it sent {_start(line)}, which is not a JSON object")
+        if found.get("error"):
+            refusal = failures.Refusal(0, line.decode("utf-8", "replace"), address.shown(self.url), model)
+            raise failures.translated(refusal)
+        return found
+
+    def _no_memory(self) -> ChatcliError:
+        return failures.not_ollama(self.url, "it sent more than there is memory for")
+
+    def _refusal(self, response: httpx.Response, model: str) -> failures.Refusal:
+        body = b""
+        with suppress(unpack.BadPacking):
+            for piece in unpack.pieces(response):
+                body += piece
+                if max(len(body), response.num_bytes_downloaded) > MOST_OF_AN_ERROR:
+                    break
+        text = body[:MOST_OF_AN_ERROR].decode("utf-8", "replace")
+        location = response.headers.get("location", "")
+        return failures.Refusal(response.status_code, text, address.shown(self.url), model, location)
+
+    def _network_failure(self, error: Exception, begun: bool) -> ChatcliError:
+        if begun:
+            return failures.broken("the server closed the connection" if is_close(error) else cause(error))
+        if isinstance(error, httpx.RemoteProtocolError) and not is_close(error):
+            return failures.not_ollama(self.url, f"it does not speak HTTP ({failures.one_line(str(error))})")
+        return failures.unreachable(self.url, cause(error))
+
+
+def _split(pieces: Iterable[bytes], url: str) -> Iterator[tuple[bytes, bool]]:
+    """The lines, blank ones left out, and whether each was whole: the last may lack its end."""
+    rest = bytearray()
+    for piece in pieces:
+        *lines, last = piece.split(b"\n")
+        for line in lines:
+            whole, rest = bytes(rest + line), bytearray()
+            if whole.strip():
+                yield whole, True
+        rest += last
+        if len(rest) > LONGEST_LINE:
+            raise failures.not_ollama(url, "it sent a line without end")
+    if rest.strip():
+        yield bytes(rest), False
+
+
+def _start(line: bytes) -> str:
+    text = line[:80].decode("utf-8", "replace")
+    return repr(failures.one_line(text) or text)

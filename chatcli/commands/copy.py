@@ -1,0 +1,59 @@
+"""/copy, /raw: a reply as it was written."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from chatcli.commands.arguments import Arg
+from chatcli.commands.outcomes import Copy, Outcome, Show
+from chatcli.commands.registry import command
+from chatcli.conversation.message import Role
+from chatcli.conversation.tree import Node
+from chatcli.errors import NotFound, UserError
+from chatcli.render.extract import code_blocks
+from chatcli.render.views import Source
+from chatcli.session.session import Session
+
+
+@command("copy")
+def copy(
+    session: Session,
+    number: Annotated[int, Arg("which code block, or with no --code which message")] = 0,
+    *,
+    code: Annotated[bool, Arg("only the code in it")] = False,
+) -> Outcome:
+    """Copy the last reply to the clipboard, as it was written; `/copy --code` its last code block.
+
+    `/copy --code 2` copies the second code block, `/copy 7` message 7. Of a reply without text it is the thinking.
+    """
+    if not code:
+        message = _reply(session, number).message
+        of = "the thinking in " if message.source != message.text else ""
+        if not message.source:
+            raise NotFound("There is no text in it to copy.", "/copy NUMBER copies another message.")
+        return Copy(message.source, of + (f"message {number}" if number else "the last reply"))
+    blocks = code_blocks(_reply(session, 0).message.source)
+    if not blocks:
+        raise NotFound("There is no code block in the last reply.", "/copy copies all of it.")
+    if not 0 <= number <= len(blocks):
+        raise NotFound(f"The last reply has {len(blocks)} code block{'s' if len(blocks) > 1 else ''}.")
+    return Copy(blocks[number - 1], f"code block {number or len(blocks)}")
+
+
+@command("raw")
+def raw(session: Session, number: Annotated[int, Arg("the number of a message")] = 0) -> Outcome:
+    """Show the source of a reply: the Markdown as the model wrote it; its thinking where it has no text."""
+    return Show.of(Source(_reply(session, number).message.source))
+
+
+def _reply(session: Session, number: int) -> Node:
+    """Message `number`, or for 0 the last reply."""
+    if number:
+        node = session.conversation.message(number)
+        if node is None:
+            raise NotFound(f"There is no message {number} in this conversation.", "/context lists them by number.")
+        return node
+    for node in session.conversation.back():
+        if node.message.role is Role.ASSISTANT:
+            return node
+    raise UserError("There is no reply yet.")

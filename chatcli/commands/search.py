@@ -1,0 +1,95 @@
+"""/search: what was found, each hit in its place, under what goes there. /recall shows its hits like this, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated
+
+from chatcli.commands.arguments import Arg
+from chatcli.commands.chats import when
+from chatcli.commands.outcomes import Outcome, Show
+from chatcli.commands.registry import command
+from chatcli.commands.tree import WHO, cut, room, standing
+from chatcli.conversation.hit import Hit
+from chatcli.errors import BadArgument, UserError
+from chatcli.render.views import Listing, Note
+from chatcli.session.session import Session
+from chatcli.store.listing import Twig
+from chatcli.store.locations import Place, places
+
+# How many hits are shown, and characters of the hit and of the messages beside it.
+HITS = 10
+SNIPPET = 160
+BESIDE = 90
+
+
+@command("search", "find")
+def search(
+    session: Session,
+    *words: Annotated[str, Arg('words, "phrases", or beginnings*')],
+    here: Annotated[bool, Arg("only in this conversation")] = False,
+) -> Outcome:
+    """Search all conversations, or with --here this one; the best hits first, each in its place.
+
+    Above each hit stands what goes there: `/goto 12` for a message on the path you are on, `/goto @345` for one on
+    another branch or in another conversation.
+    """
+    if here and not session.conversation.id:
+        raise UserError("Nothing has been said here yet.", "Without --here all conversations are searched.")
+    return shown(session, words, session.conversation.id if here else None)
+
+
+def shown(session: Session, words: Sequence[str], conversation: int | None, go: str = "/goto") -> Outcome:
+    """Search one conversation, or all. `go`: what takes one to an address."""
+    if not words:
+        usage = search.usage if go == "/goto" else "chatcli chats search WORDS..."
+        raise BadArgument("There is nothing to search for.", f"Usage: {usage}")
+    found = session.store.search(words, conversation=conversation, limit=HITS + 1)
+    if not found:
+        where = "in this conversation" if conversation is not None else "in any conversation"
+        return Show.of(Note(f"«{' '.join(words)}» was not found {where}. A beginning* finds more.", "quiet"))
+    more = Note(f"The best {HITS} are shown.", "quiet")
+    return Show((*in_their_place(session, found[:HITS], go), *([more] if len(found) > HITS else [])))
+
+
+def in_their_place(session: Session, hits: Sequence[Hit], go: str = "/goto") -> Iterator[Listing]:
+    """Each hit with the messages beside it, under a line that says where it is and what to type to go there."""
+    around = session.store.read(places, [hit.node for hit in hits])
+    for hit in hits:
+        place = around.get(hit.node)
+        if place is not None:
+            rows = [_beside(place.before), _hit_row(hit), _beside(place.after)]
+            title = (
+                f"{go} {_address(session, hit, place)} · {_where(session, place, hit.title)}{when(hit.created)}"
+            )
+            yield Listing(("", "", ""), tuple(filter(None, rows)), title=title)
+
+
+def _address(session: Session, hit: Hit, place: Place) -> str:
+    """Its number on the path one is on, else its own number in the whole store."""
+    here = place.conversation == session.conversation.id and place.on_path
+    return str(hit.number) if here else f"@{hit.node}"
+
+
+def _where(session: Session, place: Place, title: str) -> str:
+    other = f"«{title}» · " if place.conversation != session.conversation.id else ""
+    return other + ("" if place.on_path else "another branch · ")
+
+
+def _beside(twig: Twig | None) -> tuple[str, ...]:
+    if twig is None:
+        return ()
+    return ("", str(twig.number), cut(standing(twig), min(BESIDE, room() - 6 - len(str(twig.number)))))
+
+
+def _hit_row(hit: Hit) -> tuple[str, ...]:
+    return (">", str(hit.number), f"{WHO[hit.role]}: {_snippet(hit)}")
+
+
+def _snippet(hit: Hit) -> str:
+    """The words around the first place that was found."""
+    at = hit.marks[0][0] if hit.marks else 0
+    begin = max(0, min(at - SNIPPET // 3, len(hit.text) - SNIPPET))
+    end = begin + SNIPPET
+    words = " ".join(hit.text[begin:end].split())
+    return ("…" if begin else "") + words + ("…" if end < len(hit.text) else "")

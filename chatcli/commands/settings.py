@@ -1,0 +1,250 @@
+"""/set, /unset, /system: the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Annotated, Any
+
+from chatcli.commands.arguments import Arg, Word
+from chatcli.commands.outcomes import Confirm, Outcome, Prefill, Show
+from chatcli.commands.registry import command
+from chatcli.errors import BadArgument
+from chatcli.render.views import Document, Listing, Note
+from chatcli.session.build import forget_model, keep_settings, reconnect, renew_counter
+from chatcli.session.context_window import as_allocated, price
+from chatcli.session.embeddings import embedder
+from chatcli.session.fallback import change_store
+from chatcli.session.planning import shape
+from chatcli.session.session import Meanings, Session
+from chatcli.settings import table
+from chatcli.settings.file import write_setting
+from chatcli.settings.layers import Layer, find_setting
+from chatcli.settings.table import TABLE, Setting
+
+# What `ollama run` calls these, and what they are here.
+SHORTHANDS = {
+    "quiet": ("verbose", "off"),
+    "nothink": ("think", "off"),
+    "nohistory": ("history", "off"),
+}
+NAMES_OF_MODELS = (table.MODEL, table.SUMMARY_MODEL, table.EMBEDDING_MODEL)
+
+
+def _ask_again(session: Session) -> None:
+    """What was known of questions, and that a model was given up, is another's matter."""
+    session.meanings = Meanings(round=session.meanings.round)
+
+
+# What else is to be done when one of these changes. Those of screen and line are looked at by the loop.
+FOLLOWERS: dict[str, Callable[[Session], None]] = {
+    table.NUM_CTX.name: lambda session: session.window.forget(),
+    table.MODEL.name: forget_model,
+    table.THINK.name: lambda session: session.counting.forget(),
+    table.HOST.name: reconnect,
+    table.SAVE.name: change_store,
+    table.TOKENIZER.name: renew_counter,
+    table.EMBEDDING_MODEL.name: _ask_again,
+}
+# What is asked and told where saving is switched on after something was said.
+STORE = "What has been said in this conversation is stored then, too; after /clear it would not be. Store it?"
+STORED = "This conversation is stored from its beginning, as one of its own: /chats lists it."
+# A change of these makes the server load the model anew.
+RELOADING = (table.NUM_CTX, table.NUM_BATCH, table.NUM_GPU, table.MAIN_GPU, table.USE_MMAP, table.NUM_THREAD)
+
+
+def setting_words(session: Session, typed: str) -> Iterator[Word]:
+    """Names of settings, and the shorthands of ollama run."""
+    names = {setting.name: setting.help for setting in TABLE}
+    names |= {word: f"{name} {value}" for word, (name, value) in SHORTHANDS.items()}
+    return (Word(name, meaning) for name, meaning in names.items() if name.startswith(typed))
+
+
+def value_words(session: Session, typed: str) -> Iterator[Word]:
+    """What the setting named first may be set to."""
+    name, _, value = typed.partition(" ")
+    setting = next((row for row in TABLE if name in {row.name, *row.aliases}), None)
+    if setting in NAMES_OF_MODELS:
+        from chatcli.commands.models import model_words
+
+        return iter(list(model_words(session, value)))
+    words = setting.kind.words if setting is not None else ()
+    return (Word(word) for word in words if word.startswith(value))
+
+
+@command("set")
+def set_(
+    session: Session,
+    name: Annotated[str, Arg("a setting", setting_words)] = "",
+    *,
+    value: Annotated[str, Arg("its value", value_words)] = "",
+    always: Annotated[bool, Arg("for every conversation to come: kept in the settings file")] = False,
+) -> Outcome:
+    """Change a setting, or list them all.
+
+    `/set` lists every setting with its value and where that came from; `/set NAME` shows one; `/set NAME VALUE`
+    sets it for this conversation, `/set --always NAME VALUE` also for those to come. The forms of `ollama run`
+    work too: `/set parameter num_ctx 8192`, `/set verbose`, `/set nothink`.
+    """
+    if name == "parameter":
+        name, _, value = value.partition(" ")
+    if not name:
+        return Show.of(_listing(session))
+    if name in SHORTHANDS and not value:
+        name, value = SHORTHANDS[name]
+    if name == "noformat":
+        return unset.run(session, "format")
+    setting = find_setting(name)
+    if not value and setting.kind.words == ("on", "off"):
+        value = "on"
+    if not value.strip():
+        return Show.of(_row_note(session, setting))
+    if setting is table.MODEL:
+        from chatcli.commands.models import model
+
+        changed = model.run(session, value.strip())
+    else:
+        changed = _change(session, setting, _unquoted(value.strip()))
+    return _lasting(session, setting, changed) if always else changed
+
+
+@command("unset")
+def unset(
+    session: Session,
+    name: Annotated[str, Arg("a setting", setting_words)],
+    *,
+    always: Annotated[bool, Arg("take it out of the settings file, too")] = False,
+) -> Outcome:
+    """Take a setting back to what flags, environment, settings file or default say."""
+    setting = find_setting(name)
+    before = session.settings[setting]
+    if always:
+        write_setting(session.paths.settings_file, setting, None)
+        session.settings.remove(setting, Layer.FILE)
+    session.settings.unset(name)
+    return _in_force(session, setting, before, lambda: Show.of(_row_note(session, setting)))
+
+
+@command("system")
+def system(session: Session, *, text: Annotated[str, Arg("the new system prompt")] = "") -> Outcome:
+    """Show the system prompt, or replace it.
+
+    `/system TEXT` replaces it from the next message on; `/system edit` puts it into the line; `/unset system`
+    removes it. The prompt cache of the server is lost with a change: the next reply takes longer to begin.
+    """
+    current = session.settings[table.SYSTEM]
+    if text == "edit":
+        return Prefill(f"/system {current}")
+    if text:
+        return _change(session, table.SYSTEM, _unquoted(text))
+    if current:
+        return Show.of(Document(current))
+    return Show.of(Note("No system prompt. Set one: /system TEXT", "quiet"))
+
+
+def _change(session: Session, setting: Setting[Any], value: str) -> Outcome:
+    if setting is table.SYSTEM and not value:
+        raise BadArgument("An empty system prompt is none.", "/unset system removes it.")
+    if setting is table.FORMAT:
+        shape(value)
+    if setting is table.EMBEDDING_MODEL:
+        embedder(session, value)
+    if setting is table.SUMMARY_MODEL:
+        session.client.get().model(value)  # raises Missing
+    before = session.settings[setting]
+    session.settings.put(setting.name, value, Layer.SET)
+    return _in_force(session, setting, before, lambda: _changed(session, setting, before))
+
+
+def _changed(session: Session, setting: Setting[Any], before: Any) -> Show:
+    notes = [_row_note(session, setting)]
+    if setting in RELOADING and session.settings[setting] != before:
+        notes.append(Note(_reloading(session), "quiet"))
+    if setting is table.SYSTEM and session.conversation.tip is not None:
+        notes.append(Note("The server reads the whole conversation again with the next message.", "quiet"))
+    return Show(tuple(notes))
+
+
+def _lasting(session: Session, setting: Setting[Any], changed: Outcome) -> Outcome:
+    """Keep the value as it is now in the settings file, and say so."""
+    if isinstance(changed, Confirm):
+        return replace(changed, then=lambda: _lasting(session, setting, changed.then()))
+    path = session.paths.settings_file
+    write_setting(path, setting, session.settings.written(setting))
+    session.settings.put_value(setting, session.settings[setting], Layer.FILE)
+    kept = Note(f"Kept in {path}; /unset --always {setting.name} takes it out again.", "quiet")
+    return Show((*changed.views, kept)) if isinstance(changed, Show) else changed
+
+
+def _reloading(session: Session) -> str:
+    model, num_ctx = session.model.ready, session.settings[table.NUM_CTX]
+    capped, cost = "", ""
+    if model is not None and num_ctx is not None:
+        gets = as_allocated(num_ctx, model)
+        capped = f"{model.name} gets {gets}, for which it was made. " if gets != num_ctx else ""
+        cost = price(model, gets)
+    return f"{capped}The server loads the model anew for this{cost}; the next reply takes longer to begin."
+
+
+def _in_force(session: Session, setting: Setting[Any], before: Any, tell: Callable[[], Show]) -> Outcome:
+    """Do what else a change asks for. Whether what was said while nothing was kept is to be stored is asked first:
+    until then saving stays off.
+    """
+    settings, now, origin = session.settings, session.settings[setting], session.settings.origin(setting)
+    if setting is not table.SAVE or not now or before or session.conversation.tip is None:
+        if setting is not table.SAVE or now != before:
+            _after_change(session, setting)
+        return tell()
+    settings.put_value(table.SAVE, False, Layer.SET)
+
+    def store() -> Outcome:
+        if origin is Layer.SET:
+            settings.put_value(table.SAVE, True, Layer.SET)
+        else:
+            settings.remove(table.SAVE, Layer.SET)
+        _after_change(session, setting)
+        return Show((*tell().views, *([Note(STORED, "quiet")] if settings[table.SAVE] else [])))
+
+    return Confirm(STORE, store)
+
+
+def _after_change(session: Session, setting: Setting[Any]) -> None:
+    follow = FOLLOWERS.get(setting.name)
+    if follow is not None:
+        follow(session)
+    keep_settings(session)
+
+
+def _unquoted(value: str) -> str:
+    for quote in ('"""', '"'):
+        if len(value) >= 2 * len(quote) and value.startswith(quote) and value.endswith(quote):
+            inside = value[len(quote) : -len(quote)]
+            return value if '"' in inside and quote == '"' else inside.strip("\n")
+    return value
+
+
+def _row_note(session: Session, setting: Setting[Any]) -> Note:
+    value = session.settings.shown(setting) or "unset"
+    return Note(f"{setting.name} = {value}  ({session.settings.origin(setting)})\n{setting.help}")
+
+
+def _listing(session: Session) -> Listing:
+    rows = tuple(
+        (
+            setting.name,
+            _short(session.settings.shown(setting)),
+            str(session.settings.origin(setting)),
+            setting.help,
+        )
+        for setting in TABLE
+    )
+    return Listing(
+        ("setting", "value", "from", "meaning"),
+        rows,
+        note="/set NAME VALUE changes one, /unset NAME takes it back.",
+    )
+
+
+def _short(value: str) -> str:
+    line = " ".join(value.split())
+    return line if len(line) <= 24 else line[:23] + "…"

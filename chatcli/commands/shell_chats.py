@@ -1,0 +1,166 @@
+"""`chatcli chats` in the shell, where the loop has other ways: list, show, rename, export, import, trash."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated
+
+from chatcli.commands.arguments import Arg, whole_number
+from chatcli.commands.chats import give_name, listing, one_of
+from chatcli.commands.navigation import waiting_question
+from chatcli.commands.outcomes import Confirm, Outcome, Print, Show
+from chatcli.commands.registry import command
+from chatcli.commands.search import shown
+from chatcli.commands.share import EXPORTS, exported, read_in, saved_in, take_in, told
+from chatcli.conversation.usage import counted
+from chatcli.errors import BadArgument, NotFound
+from chatcli.named import path_of
+from chatcli.render.views import History, Note
+from chatcli.session.session import Session
+from chatcli.store.listing import find
+
+
+@command("", subcommand="chats")
+def list_(session: Session, *count: Annotated[str, Arg("how many, the newest first", whole=True)]) -> Outcome:
+    """List the conversations, the newest first. With --demo only those with the demo engine."""
+    if count and not (len(count) == 1 and count[0].isdecimal()):
+        raise BadArgument(f"chatcli chats knows nothing of «{' '.join(count)}».", _known(count[0]))
+    most = whole_number(count[0], "how many are listed") if count else 20
+    return listing(session, session.store.entries(demo=session.server.demo or None), most)
+
+
+# The same under its full name.
+list_in_full = replace(list_, subcommand="chats list")
+
+
+@command("", subcommand="chats show")
+def show(
+    session: Session,
+    *name: Annotated[str, Arg("a conversation, by name or number", whole=True)],
+    last: Annotated[bool, Arg("the last one")] = False,
+) -> Outcome:
+    """Print a conversation."""
+
+    def whole(chat: int) -> Outcome:
+        conversation = session.store.conversation(chat)
+        question = waiting_question(session, conversation)
+        return Show.of(History((*conversation.path(), *([question] if question is not None else []))))
+
+    return _one(session, name, last, whole)
+
+
+@command("", subcommand="chats search")
+def search(
+    session: Session, *words: Annotated[str, Arg('words, "phrases" (quoted twice), or beginnings*')]
+) -> Outcome:
+    """Search all conversations; the best hits first, each with what is said around it and how to go there."""
+    return shown(session, words, None, "chatcli --resume")
+
+
+@command("", subcommand="chats rename")
+def rename(
+    session: Session,
+    name: Annotated[str, Arg("a conversation, by name (quoted) or number")],
+    *title: Annotated[str, Arg("its new name", whole=True)],
+) -> Outcome:
+    """Give a conversation another name."""
+    if not title:
+        raise BadArgument("The new name is missing.", f"Usage: {rename.usage}")
+    return one_of(session, name, lambda entry: give_name(session, entry.id, " ".join(title)))
+
+
+@command("", subcommand="chats export")
+def export(
+    session: Session,
+    *name: Annotated[str, Arg("a conversation, by name or number", whole=True)],
+    last: Annotated[bool, Arg("the last one, whatever state it is in")] = False,
+    format: Annotated[str | None, Arg("md, json, jsonl or html")] = None,  # noqa: A002
+) -> Outcome:
+    """Print a conversation as Markdown, JSON, JSONL or a page of HTML.
+
+    JSON and JSONL hold all of it, every branch and attachment, and `chatcli chats import` reads them back.
+    """
+    form = format or "md"
+    if form not in EXPORTS.values():
+        raise BadArgument(f"There is no format «{form}».", f"One of: {', '.join(EXPORTS.values())}.")
+    return _one(session, name, last, lambda chat: Print(exported(session, chat, form)))
+
+
+@command("", subcommand="chats import")
+def import_(
+    session: Session,
+    *files: Annotated[str, Arg("files with conversations in them")],
+    model: Annotated[str | None, Arg("a model that ollama run has saved")] = None,
+) -> Outcome:
+    """Take in conversations from files, or from a saved model.
+
+    Read are chatcli's own JSON and JSONL, lists of role and content, and the exports of ChatGPT (as the ZIP they
+    come in, or unpacked) and Open WebUI.
+    """
+    if not files and model is None:
+        raise BadArgument("A file or a model is missing.", f"Usage: {import_.usage}")
+    chats = [each for file in files for each in read_in(path_of(file))]
+    if model is not None:
+        chats.append(saved_in(session, model))
+    notes = []
+    for chat in chats:
+        taken = take_in(session, chat)
+        notes.append(Note(f"Taken in: «{taken.title}». Open it: chatcli --resume {taken.id}", "good"))
+        if chat.repairs:
+            notes.append(Note(told(chat.repairs), "warning"))
+    return Show(tuple(notes))
+
+
+@command("", subcommand="chats restore")
+def restore(
+    session: Session, *name: Annotated[str, Arg("a deleted conversation; without, they are listed", whole=True)]
+) -> Outcome:
+    """Take a conversation out of the trash, or list what is in it."""
+    trash = session.store.trash()
+    if not name:
+        return listing(session, trash, len(trash)) if trash else Show.of(Note("The trash is empty.", "quiet"))
+    found = find(trash, " ".join(name))
+    if len(found) != 1:
+        several = f"Several deleted conversations fit «{' '.join(name)}»."
+        none = f"There is no conversation «{' '.join(name)}» in the trash."
+        raise NotFound(several if found else none, "chatcli chats restore lists them with their numbers.")
+    session.store.restore(found[0].id)
+    return Show.of(Note(f"«{found[0].title}» is back.", "good"))
+
+
+@command("", subcommand="chats purge")
+def purge(session: Session, *, yes: Annotated[bool, Arg("do not ask")] = False) -> Outcome:
+    """Empty the trash for good. It asks first."""
+    trash = session.store.trash()
+
+    def empty() -> Outcome:
+        gone = session.store.purge()
+        return Show.of(Note(f"{counted(gone, 'conversation')} removed for good.", "good"))
+
+    if not trash or yes:
+        return empty()
+    return Confirm(f"Remove {counted(len(trash), 'conversation')} in the trash for good?", empty)
+
+
+def _known(word: str) -> str:
+    """What may stand behind `chatcli chats`; the likeliest, where the word looks like one."""
+    from chatcli.commands import everything
+
+    words = [name[1] for name in everything().subcommands if name[0] == "chats" and len(name) > 1]
+    near = difflib.get_close_matches(word, words, n=1)
+    if near:
+        return f"Did you mean: chatcli chats {near[0]}?"
+    return f"A number says how many are listed; else there is chatcli chats {', '.join(words)}."
+
+
+def _one(session: Session, name: tuple[str, ...], last: bool, then: Callable[[int], Outcome]) -> Outcome:
+    if bool(name) == last:
+        raise BadArgument("Which conversation? Give its name or number, or --last.", "chatcli chats lists them.")
+    if name:
+        return one_of(session, " ".join(name), lambda entry: then(entry.id))
+    entries = session.store.entries(1, demo=session.server.demo or None)
+    if not entries:
+        raise NotFound("There is no conversation yet.", "Begin one: chatcli")
+    return then(entries[0].id)

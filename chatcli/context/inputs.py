@@ -1,0 +1,78 @@
+"""What a request is planned from besides the path, and what follows from that alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from chatcli.context.budget import Budget, Rooms, rooms
+from chatcli.context.memory import Memory
+from chatcli.context.outgoing import Copies, Counting
+from chatcli.context.prefix import Front, front
+from chatcli.context.strategies import RECALLS, SUMMARISES
+from chatcli.conversation.context_state import State, Summary
+from chatcli.conversation.tree import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """`system`: the system prompt, "" for none. `window_messages`: how many messages strategy window keeps.
+
+    `sees`: whether the model takes pictures; for one that does not, those of earlier messages stay out.
+    """
+
+    system: str
+    budget: Budget
+    count: Counting
+    state: State = State()
+    strategy: str = "auto"
+    window_messages: int = 20
+    sees: bool = True
+    memory: Memory = Memory()
+
+    @property
+    def copies(self) -> Copies:
+        """The share of documents is taken of what does not change from request to request."""
+        whole = max(0, self.budget.window - self.budget.reserve)
+        return Copies(self.count, self.sees, int(whole * self.memory.document_share))
+
+    def front(self, pinned: Sequence[Node] = (), summary: Summary | None = None) -> Front:
+        return front(self.system, self.memory.preset, pinned, summary, self.copies)
+
+    @property
+    def recalls(self) -> bool:
+        return self.strategy in RECALLS and self.memory.recalls
+
+    def at(self, parent: int | None) -> Basis:
+        """The same for the path to `parent`: with the newest summary of what is on it. One of another branch, or
+        of messages that were dropped, says nothing here.
+        """
+        summary = self.state.summary
+        while summary is not None and self.memory.look_up is not None:
+            if parent is not None and self.memory.look_up([summary.upto], parent):
+                break
+            summary = summary.replaces
+        return replace(self, state=replace(self.state, summary=summary))
+
+    def standing(self, parent: int | None) -> tuple[Sequence[Node], Summary | None]:
+        """The pinned messages on the path to `parent`, and the summary, as far as either takes no more than half
+        of the room.
+        """
+        budget = self.budget
+        room = max(0, budget.room if budget.history is None else min(budget.room, budget.history)) // 2
+        bare = self.front().tokens
+        summary = self.state.summary if self.strategy in SUMMARISES else None
+        if summary and self.front((), summary).tokens - bare > room:
+            summary = None
+        pinned: list[Node] = []
+        if self.state.pins and self.memory.look_up is not None and parent is not None:
+            for node in self.memory.look_up(self.state.pins, parent):
+                if self.front([*pinned, node]).tokens - bare > room:
+                    continue
+                pinned.append(node)
+        return pinned, summary
+
+    def rooms(self, most: Front) -> Rooms:
+        """`most`: the front with all that stands."""
+        bare = self.front().tokens
+        return rooms(self.budget, bare, most.tokens - bare, self.memory.recall_share if self.recalls else 0.0)

@@ -1,0 +1,75 @@
+"""What every request begins with: one system message made of the system prompt, the pinned messages that are no
+longer sent in their place, and the summary.
+
+It is one message, because many templates collect all system messages into one block at the front: a second one
+further down would change that block, and with it the cached beginning of the prompt, on every turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chatcli.context.outgoing import Copies, Counting, less
+from chatcli.conversation.context_state import Summary
+from chatcli.conversation.message import Message
+from chatcli.conversation.plan import Fate, Kind, Part
+from chatcli.conversation.tree import Node
+from chatcli.conversation.usage import NOTHING, Count
+
+PINNED = "Pinned messages of this conversation:"
+SUMMARY = "Summary of this conversation up to the messages below:"
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """`message` is None when there is nothing to say first. `pinned`: parts by the messages' numbers."""
+
+    message: Message | None
+    system: tuple[Part, ...]
+    pinned: dict[int, Part]
+    summary: tuple[Part, ...]
+
+    @property
+    def tokens(self) -> int:
+        parts = (*self.system, *self.pinned.values(), *self.summary)
+        return sum(part.count.tokens for part in parts)
+
+
+def front(system: str, preset: str, pinned: Sequence[Node], summary: Summary | None, copies: Copies) -> Front:
+    """`preset` stands in for an empty system prompt as soon as there is anything else to be said."""
+    text = system or (preset if pinned or summary else "")
+    before = NOTHING
+    kept: tuple[Part, ...] = ()
+    if text:
+        before = copies.count(Message.system(text))
+        kept = (Part(Kind.SYSTEM, Fate.SENT, before, "always sent"),)
+    parts: dict[int, Part] = {}
+    for node in pinned:
+        text = _joined(text, _quoted(node) if parts else f"{PINNED}\n{_quoted(node)}", "\n" if parts else "\n\n")
+        before, added = _added(text, before, copies.count)
+        parts[node.number] = Part(Kind.VERBATIM, Fate.SENT, added, "pinned", node.number, node.number, node.id)
+    short: tuple[Part, ...] = ()
+    if summary:
+        text = _joined(text, f"{SUMMARY}\n{summary.text}", "\n\n")
+        before, added = _added(text, before, copies.count)
+        short = (Part(Kind.SUMMARY, Fate.SENT, added, "stands for what was said before"),)
+    return Front(Message.system(text) if text else None, kept, parts, short)
+
+
+def cost_of_summary(summary: Summary | None, count: Counting) -> int:
+    """About what a summary takes."""
+    return count(Message.system(f"{SUMMARY}\n{summary.text}")).tokens if summary else 0
+
+
+def _joined(text: str, more: str, seam: str) -> str:
+    return f"{text}{seam}{more}" if text else more
+
+
+def _added(text: str, before: Count, count: Counting) -> tuple[Count, Count]:
+    now = count(Message.system(text))
+    return now, less(now, before)
+
+
+def _quoted(node: Node) -> str:
+    return f"{node.message.role}: {node.message.text}"

@@ -1,0 +1,122 @@
+"""The reply, token by token: what ends it, the chunks it goes out in, and the account in the last of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from chatcli.demo.engine import Engine
+from chatcli.demo.options import Options
+from chatcli.demo.protocol import timestamp
+from chatcli.demo.replies import Reply
+from chatcli.demo.request import Message
+from chatcli.demo.runner import PER_TOKEN, Runner
+from chatcli.demo.tokenizer import Vocabulary
+from chatcli.demo.truncation import Prompt
+
+Chunks = Generator[dict[str, Any]]
+_Spoken = tuple[Literal["content", "thinking", "tag"], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One request that is going to be answered. `load` is its load_duration in nanoseconds."""
+
+    name: str
+    messages: tuple[Message, ...]
+    prompt: Prompt
+    options: Options
+    thinks: bool
+    shift: bool
+    schema: dict[str, Any] | None
+    load: int
+
+
+def talk(turn: Turn, engine: Engine, runner: Runner, pause: Callable[[float], None]) -> Chunks:
+    """A chunk for each token that completes a character, then the last one. The runner remembers what was said."""
+    vocabulary = runner.model.vocabulary
+    with runner.turn(pause):
+        evaluated = runner.evaluate(turn.prompt.tokens)
+        spoken = list(_spoken(engine.speak(turn.messages, turn.schema), turn, vocabulary))
+        limit = _limit(turn)
+        reason = "stop" if limit is None or len(spoken) <= limit else "length"
+        began, said = time.monotonic_ns(), 0
+        texts = vocabulary.read(token for _, token in spoken)
+        try:
+            for (kind, _), text in zip(spoken[:limit], texts, strict=False):
+                if text and kind != "tag":
+                    yield chunk(turn.name, text, kind)
+                said += 1
+                pause(engine.pace)
+        finally:
+            runner.read = (*turn.prompt.tokens, *(token for _, token in spoken[:said]))
+        yield last(turn.name, reason) | _account(turn, evaluated, said, time.monotonic_ns() - began)
+
+
+def together(chunks: Chunks) -> dict[str, Any]:
+    """All chunks as the one that is sent without streaming."""
+    texts = {"content": "", "thinking": ""}
+    one: dict[str, Any] = {}
+    for one in chunks:
+        for kind in texts:
+            texts[kind] += one["message"].get(kind, "")
+    thinking = {"thinking": texts["thinking"]} if texts["thinking"] else {}
+    return one | {"message": {"role": "assistant", "content": texts["content"], **thinking}}
+
+
+def chunk(name: str, text: str, kind: str = "content") -> dict[str, Any]:
+    message = {"role": "assistant", "content": "", kind: text}
+    return {"model": name, "created_at": timestamp(), "message": message, "done": False}
+
+
+def last(name: str, reason: str) -> dict[str, Any]:
+    return chunk(name, "") | {"done": True, "done_reason": reason}
+
+
+def _spoken(reply: Reply, turn: Turn, vocabulary: Vocabulary) -> Iterable[_Spoken]:
+    """The tokens of the reply; thoughts stand between tags that are spoken, and counted, but not sent. A stop text
+    ends the reply wherever it comes, in the thoughts too.
+    """
+    if turn.thinks and reply.thinking:
+        thoughts = _before_stop(reply.thinking, turn.options.stop)
+        yield from (("tag", token) for token in vocabulary.prompt("<think>\n"))
+        yield from (("thinking", token) for token in vocabulary.tokens(thoughts))
+        if thoughts != reply.thinking:
+            return
+        yield from (("tag", token) for token in vocabulary.prompt("\n</think>\n\n"))
+    content = _before_stop(reply.content, turn.options.stop)
+    yield from (("content", token) for token in vocabulary.tokens(content))
+
+
+def _before_stop(text: str, stops: Iterable[str]) -> str:
+    for stop in stops:
+        text = text.partition(stop)[0]
+    return text
+
+
+def _limit(turn: Turn) -> int | None:
+    """How many tokens can be sent; None where nothing ends the reply early.
+
+    The token that num_predict counts last is not sent, and neither is the one that no longer fits into the window.
+    """
+    limits = []
+    if turn.options.num_predict is not None:
+        limits.append(turn.options.num_predict - 1)
+    if not turn.shift:
+        limits.append(turn.options.num_ctx - len(turn.prompt.tokens))
+    return min(limits, default=None)
+
+
+def _account(turn: Turn, evaluated: int, said: int, elapsed: int) -> dict[str, int]:
+    """Counts as Ollama v0.24 gives them: the prompt with what was cached of it, the reply with its end token."""
+    reading = evaluated * PER_TOKEN
+    return {
+        "total_duration": turn.load + reading + elapsed,
+        "load_duration": turn.load,
+        "prompt_eval_count": len(turn.prompt.tokens),
+        "prompt_eval_duration": reading,
+        "eval_count": said + 1,
+        "eval_duration": elapsed,
+    }

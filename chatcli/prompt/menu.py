@@ -1,0 +1,106 @@
+"""A choice among many: in pages that fit the terminal, narrowed by typing words, taken by number or by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from chatcli.text import as_name
+
+# How far the choices are set in: their numbers stand there.
+_MARGIN = 5
+# Rows of the screen that no choice takes: the question, what is typed, and one to spare.
+_OTHER_ROWS = 3
+# Less than so many choices are not worth saying that words narrow them.
+_FEW = 6
+_MORE = "+"
+
+Detail = Callable[[int], Sequence[str]]
+Find = Callable[[str], Sequence[int]]
+
+
+class Page(Protocol):
+    """Where choices are written, and answers come from."""
+
+    def say(self, text: str) -> None: ...
+    def size(self) -> tuple[int, int]: ...
+
+
+def pick(
+    page: Page,
+    answer: Callable[[str], str | None],
+    question: str,
+    choices: Sequence[str],
+    detail: Detail | None,
+    find: Find | None,
+) -> int | None:
+    """The index of the choice; None when none is taken. `detail` gives the lines to show instead of a choice,
+    `find` the choices that some words fit, where these are not just looked for in the names.
+    """
+    page.say(as_name(question))
+    fitting: Sequence[int] = range(len(choices))
+    seen = _show(page, fitting, 0, choices, detail)
+    while given := answer(_asking(seen, len(fitting), page.size()[0])):
+        if given.isdecimal() and 1 <= int(given) <= seen:
+            return fitting[int(given) - 1]
+        if choices.count(given) == 1:
+            return choices.index(given)
+        if given.isdecimal():
+            page.say(f"There is no {given} here.")
+        elif given == _MORE:
+            seen = seen if seen < len(fitting) else 0  # after the last page comes the first
+            seen = _show(page, fitting, seen, choices, detail)
+        elif narrowed := _fitting(given, choices, find):
+            fitting, seen = narrowed, _show(page, narrowed, 0, choices, detail)
+        else:
+            page.say(f"Nothing here fits «{as_name(given)}».")
+    return None
+
+
+def _asking(seen: int, count: int, columns: int) -> str:
+    if seen >= count:
+        return f"Number (1-{seen}){', words,' if count >= _FEW else ','} or Enter for none: "
+    asking = f"1-{seen} of {count}, words, {_MORE} for more, Enter for none: "
+    return asking if len(asking) < columns - _MARGIN else f"1-{seen} of {count}, words, {_MORE}, Enter: "
+
+
+def _fitting(words: str, choices: Sequence[str], find: Find | None) -> Sequence[int]:
+    if find is not None:
+        return find(words)
+    parts = words.casefold().split()
+    return [at for at, choice in enumerate(choices) if all(part in choice.casefold() for part in parts)]
+
+
+def _show(page: Page, fitting: Sequence[int], begin: int, choices: Sequence[str], detail: Detail | None) -> int:
+    """Write one page, from the choice after `begin` on; the number of the last one on it."""
+    columns, rows = page.size()
+    left = max(1, rows - _OTHER_ROWS)
+    number = begin
+    for number, at in enumerate(fitting[begin:], begin + 1):
+        lines = list(detail(at)) if detail is not None else [choices[at]]
+        if left < len(lines) and number > begin + 1:
+            return number - 1
+        left -= len(lines)
+        for line in _lines(number, lines, columns - 1):
+            page.say(line)
+    return number
+
+
+def _lines(number: int, lines: Sequence[str], columns: int) -> Iterator[str]:
+    for place, line in enumerate(lines):
+        head = f"{number:>{_MARGIN - 2}}  " if place == 0 else " " * _MARGIN
+        yield head + _cut(as_name(line), columns - len(head))
+
+
+def _cut(text: str, columns: int) -> str:
+    from wcwidth import wcswidth, wcwidth
+
+    if (text.isascii() and len(text) <= columns) or 0 <= wcswidth(text) <= columns:
+        return text
+    kept, width = "", 0
+    for letter in text:
+        width += max(0, wcwidth(letter))
+        if width > columns - 1:
+            break
+        kept += letter
+    return kept.rstrip() + "…"

@@ -1,0 +1,75 @@
+"""The pastes in the line being typed: whether it begins with one, and which are folded to a chip on the screen.
+
+In the buffer a folded paste is one private-use character, so that it is deleted, cut and undone as one thing.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from chatcli.text import is_long, lines_in
+
+if TYPE_CHECKING:
+    from prompt_toolkit.buffer import Buffer
+
+_FIRST_CHIP = 0x10F000
+_CHIP = re.compile("[\U0010f000-\U0010f8ff]")
+
+
+class Pastes:
+    """Follows one buffer. `reset` begins a new line."""
+
+    def __init__(self, buffer: Buffer) -> None:
+        self._buffer = buffer
+        self._folded: dict[str, str] = {}
+        self._head = ""
+        buffer.on_text_changed += self._forget_head_of_empty_line
+
+    @property
+    def are_folded(self) -> bool:
+        return bool(self._folded)
+
+    def reset(self) -> None:
+        self._folded.clear()
+        self._head = ""
+
+    def insert(self, text: str) -> None:
+        """Put a paste into the line at the cursor."""
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        at_the_start = self._buffer.cursor_position == 0
+        self._buffer.insert_text(self.folded(text), fire_event=False)
+        if at_the_start and text.strip():
+            self._head = text.split(maxsplit=1)[0]
+
+    def folded(self, text: str) -> str:
+        """`text` as it is to stand in the line: a chip when it is long."""
+        return self._fold(text) if is_long(text) else text
+
+    def expand(self, text: str) -> str:
+        """`text` of the buffer as it is meant: every chip replaced by what was pasted."""
+        return _CHIP.sub(lambda chip: self._folded.get(chip[0], chip[0]), text)
+
+    def begin(self, text: str) -> bool:
+        """Whether the beginning of the (expanded) `text` came by a paste, be it shortened since."""
+        return bool(self._head and text) and (text.startswith(self._head) or self._head.startswith(text))
+
+    def label(self, character: str) -> str | None:
+        """What is shown for `character` of the buffer, when it is a chip."""
+        pasted = self._folded.get(character)
+        if pasted is None:
+            return None
+        number, lines = ord(character) - _FIRST_CHIP + 1, lines_in(pasted)
+        size = f"+{lines} lines" if lines > 1 else f"+{len(pasted)} characters"
+        return f"[Pasted text #{number} {size}]"
+
+    def _fold(self, text: str) -> str:
+        chip = chr(_FIRST_CHIP + len(self._folded))
+        if not _CHIP.match(chip):
+            return text
+        self._folded[chip] = text
+        return chip
+
+    def _forget_head_of_empty_line(self, buffer: Buffer) -> None:
+        if not buffer.text:
+            self._head = ""

@@ -1,0 +1,240 @@
+"""The line for terminals that cannot move the cursor, and for screen readers: nothing is ever drawn twice.
+
+The terminal (or readline, where Python has it) does the editing. A paste is one message and never a command: its
+marks tell where it begins and ends. A terminal that does not mark it sends all of its lines at once, so what waits
+already when Enter comes belongs to the same message.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from typing import Any, TextIO
+
+from chatcli.prompt import multiline
+from chatcli.prompt.history import LineHistory
+from chatcli.prompt.line import Line, Outcome, ReaderOptions
+from chatcli.prompt.plain_editing import LineEdit, line_edit
+from chatcli.prompt.typeahead import DO_NOT_MARK_PASTES, MARK_PASTES, can_mark_pastes, quietened, set_terminal
+from chatcli.suspension import lent
+
+# readline searches line by line and nothing needs more.
+_HISTORY_LINES = 1000
+_AT_ONCE = 0.05  # seconds in which the next line of a paste without marks comes
+_SILENCE = 1.0  # seconds after which the end mark of a paste is not expected any more
+
+
+class PlainLine:
+    """`keyboard`: the terminal to read, when it is not standard input."""
+
+    def __init__(self, history: LineHistory, options: ReaderOptions, keyboard: TextIO | None) -> None:
+        self._history = history
+        self._options = options
+        self._keyboard = keyboard
+        self._starting: list[Callable[[], None]] = []
+        self._lines: list[str] = []  # of the entry, so far
+        self._between: list[Any] | None = None  # the terminal's manners between two lines of readline
+        self._manners: list[Any] | None = None  # ... and within one
+        self._prompt = ""
+
+    def read(self, prefill: str) -> Outcome:
+        while self._starting:
+            self._starting.pop(0)()
+        if self._edit is not None:
+            self._edit.begin()
+            self._edit.recall(self._history.lines()[:_HISTORY_LINES])
+        self._lines = []
+        with self._terminal():
+            self._lines.append(self._first_line(prefill))
+            came_at_once = self._further_lines()
+        text, self._lines = "\n".join(self._lines), []
+        if self._leads or (came_at_once and not text.startswith(multiline.QUOTES)):
+            return Line(text, pasted=True)
+        return multiline.close(text)
+
+    def ask(self, question: str) -> str:
+        with self._terminal():
+            return self._input(question)
+
+    def say(self, text: str) -> None:
+        print(text, flush=True)  # noqa: T201
+
+    def size(self) -> tuple[int, int]:
+        """Columns and rows."""
+        size = shutil.get_terminal_size()
+        return size.columns, size.lines
+
+    def refresh(self) -> None:
+        """There is nothing that could have changed."""
+
+    @property
+    def marks_pastes(self) -> bool:
+        return self._edit is not None and self._edit.marks_pastes
+
+    @property
+    def typed(self) -> str:
+        """The lines of the entry so far, and what stands in the last one as far as that is known."""
+        return "\n".join([*self._lines, self._edit.buffer] if self._edit is not None else self._lines)
+
+    def idle(self) -> float:
+        """Keys are the terminal's affair here, and show at once whatever else goes on."""
+        return float("inf")
+
+    def on_first_render(self, callback: Callable[[], None]) -> None:
+        self._starting.append(callback)
+
+    def inquire(self, questions: str, heed: Callable[[str], str]) -> None:
+        """A terminal that is read line by line is not asked: its answers would come as lines."""
+
+    def close(self) -> None:
+        """Nothing is held here."""
+
+    @cached_property
+    def _edit(self) -> LineEdit | None:
+        return line_edit() if self._keyboard is None else None
+
+    @property
+    def _leads(self) -> bool:
+        return self._edit is not None and self._edit.leads
+
+    def _first_line(self, prefill: str) -> str:
+        if self._edit is not None or not prefill:
+            return self._input(self._options.prompt, prefill)
+        self.say(f"{prefill}\n(Enter alone sends this as it is.)")
+        return self._input(self._options.prompt) or prefill
+
+    def _further_lines(self) -> bool:
+        """Read on while the entry is not at its end; whether lines came that nobody can have typed so fast."""
+        came_at_once = False
+        while True:
+            if self._edit is not None and self._edit.is_marked:
+                goes_on = self._edit.is_open and self._goes_on(self._edit)
+            else:
+                goes_on = self._is_waiting(_AT_ONCE)
+                came_at_once = came_at_once or goes_on
+            if not goes_on and (self._leads or not multiline.is_open("\n".join(self._lines))):
+                return came_at_once
+            self._lines.append(self._input(self._options.continuation))
+
+    def _goes_on(self, edit: LineEdit) -> bool:
+        """Whether more of a paste comes."""
+        try:
+            return self._is_waiting(_SILENCE)
+        except KeyboardInterrupt:
+            edit.is_open = False  # Ctrl-C ends the paste and keeps it: there is a line to go on with
+            return True
+
+    def _input(self, prompt: str, prefill: str = "") -> str:
+        """A line. Ctrl-D ends nothing where it was pressed before the prompt stood, or something was typed."""
+        while True:
+            was_typed_ahead = self._waiting() > 0
+            try:
+                return self._line(prompt, prefill)
+            except EOFError:
+                if not was_typed_ahead and not (self._lines and self._is_there()):
+                    raise
+                print(flush=True)  # noqa: T201
+            except KeyboardInterrupt:
+                if self._edit is None or not self._edit.is_open:
+                    raise
+                self._edit.is_open = False  # Ctrl-C ends the paste and keeps it
+                prefill = self._edit.buffer
+                print(flush=True)  # noqa: T201
+
+    def _line(self, prompt: str, prefill: str) -> str:
+        self._prompt = prompt
+        if self._edit is not None:
+            return self._edited(self._edit, prompt, prefill)
+        if self._keyboard is None:
+            return input(prompt)
+        print(prompt, end="", flush=True)  # noqa: T201
+        line = self._keyboard.readline()
+        if not line:
+            raise EOFError
+        return line.removesuffix("\n")
+
+    def _edited(self, edit: LineEdit, prompt: str, prefill: str) -> str:
+        """A line by readline, which shows what is typed only where the terminal would. What comes between two
+        lines of a paste, the terminal does not show: the next line does.
+        """
+        descriptor, between = self._descriptor, self._between
+        if descriptor is None or between is None:
+            return edit.input(prompt, prefill, lambda: None)
+        import termios
+
+        def note() -> None:
+            self._manners = termios.tcgetattr(descriptor)
+
+        set_terminal(descriptor, [*between[:3], between[3] | termios.ECHO, *between[4:]])
+        try:
+            return edit.input(prompt, prefill, note)
+        finally:
+            set_terminal(descriptor, between)
+            self._manners = None
+
+    @property
+    def _descriptor(self) -> int | None:
+        """The terminal that is read, None where there is none."""
+        source = self._keyboard or sys.stdin
+        with suppress(OSError, ValueError):
+            return source.fileno() if os.name == "posix" and source.isatty() else None
+        return None
+
+    def _is_waiting(self, seconds: float) -> bool:
+        return self._descriptor is not None and bool(select.select([self._descriptor], [], [], seconds)[0])
+
+    def _waiting(self) -> int:
+        """How many bytes have been typed and not been read."""
+        if self._descriptor is None:
+            return 0
+        import fcntl
+        import termios
+
+        with suppress(OSError):
+            return int.from_bytes(fcntl.ioctl(self._descriptor, termios.FIONREAD, bytes(4)), sys.byteorder)
+        return 0
+
+    def _is_there(self) -> bool:
+        """Whether the terminal is: one that is gone gives nothing but its end."""
+        if self._descriptor is None:
+            return False
+        import termios
+
+        with suppress(termios.error):
+            termios.tcgetattr(self._descriptor)
+            return True
+        return False
+
+    @contextmanager
+    def _terminal(self) -> Iterator[None]:
+        """Pastes are marked in here, and a stop of the program leaves the terminal in order."""
+        descriptor = self._descriptor
+        if descriptor is None:
+            yield
+            return
+        import termios
+
+        before = termios.tcgetattr(descriptor)
+        self._between = quietened(before) if self._edit is not None else None
+        marks = self.marks_pastes and can_mark_pastes()
+
+        def give_back() -> None:
+            set_terminal(descriptor, before, DO_NOT_MARK_PASTES if marks else "")
+
+        def take_again() -> None:
+            drawn = self._prompt + (self._edit.buffer if self._edit is not None else "")
+            manners = self._manners or self._between or before
+            set_terminal(descriptor, manners, (MARK_PASTES if marks else "") + drawn)
+
+        set_terminal(descriptor, self._between or before, MARK_PASTES if marks else "")
+        try:
+            with lent(give_back, take_again):
+                yield
+        finally:
+            give_back()
+            self._between = None

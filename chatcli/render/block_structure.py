@@ -1,0 +1,246 @@
+"""The block structure of Markdown, one source line at a time (CommonMark, with tables).
+
+A Tree is the open boxes with one open leaf inside them. What starts a block is in block_starts.py; the leaves
+draw themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+
+from chatcli.render import block_starts, inline
+from chatcli.render.boxes import Boxes
+from chatcli.render.code import Code
+from chatcli.render.inline import References
+from chatcli.render.lines import Line, Span, to_line, wrap
+from chatcli.render.paragraph import Paragraph
+from chatcli.render.table import Table, starts_table
+from chatcli.render.theme import Palette
+
+_DEEPEST = 30  # boxes in each other; what would open more is text
+_TASK = re.compile(r"\[([ xX])\](?= )")
+
+
+@dataclass(slots=True)
+class Leaf:
+    """What is open inside all boxes. Code in a fence ends with `marks`, HTML with the pattern `ends`."""
+
+    kind: str
+    body: Paragraph | Code | Table
+    marks: str = ""
+    indent: int = 0
+    ends: str = ""
+
+
+@dataclass(slots=True)
+class Tree:
+    palette: Palette
+    boxes: Boxes
+    leaf: Leaf | None = None
+    references: References = field(default_factory=dict)
+
+    def copy(self) -> Tree:
+        """A twin to try things on: what it does leaves no trace here."""
+        references = _copied(self.references)
+        leaf = replace(self.leaf, body=self.leaf.body.copy(references)) if self.leaf else None
+        return Tree(self.palette, self.boxes.copy(), leaf, references)
+
+    def take(self) -> list[Line]:
+        return self.boxes.take()
+
+    def open_lines(self) -> list[Line]:
+        """What would come out if the text ended here."""
+        body = self.leaf.body if self.leaf else None
+        if isinstance(body, Paragraph) and body.source.startswith("["):  # it may be definitions
+            body = body.copy(_copied(self.references))
+            body.define()
+        return self.boxes.preview(body.lines() if body else [])
+
+    @property
+    def in_paragraph(self) -> bool:
+        return self.leaf is not None and self.leaf.kind == "paragraph"
+
+    @property
+    def may_flow(self) -> bool:
+        """The next line may turn out to be text of a paragraph."""
+        return self.leaf is None or self.in_paragraph
+
+    def line(self, text: str) -> None:
+        """One source line, without its newline."""
+        depth, text = self.boxes.match(block_starts.expand_tabs(text))
+        if not (depth == self.boxes.depth and self._literal(text)):
+            self._structure(depth, text)
+        self._flush()
+
+    def extend(self, text: str) -> None:
+        """More of the line that line() began."""
+        if self.leaf:
+            self.leaf.body.extend(text)
+            self._flush()
+        elif text.strip():
+            self._text(text)
+
+    def finish(self) -> None:
+        self._close_to(1)
+
+    def resize(self, width: int) -> None:
+        self.boxes.width = width
+        if self.leaf:
+            self.leaf.body.resize(self.boxes.room)
+
+    def _literal(self, text: str) -> bool:
+        """Lines of a fence or of HTML are taken as they are."""
+        leaf = self.leaf
+        if leaf is None or leaf.kind not in {"fence", "html"}:
+            return False
+        if leaf.kind == "fence":
+            if block_starts.closes(leaf.marks, text):
+                self._close_leaf()
+            else:
+                spaces = len(text) - len(text.lstrip(" "))
+                leaf.body.add(text[min(leaf.indent, spaces) :])
+        elif not leaf.ends and not text.strip():
+            self._close_leaf()
+            self.boxes.inner.gap = True
+        else:
+            leaf.body.add(text)
+            if leaf.ends and re.search(leaf.ends, text, re.IGNORECASE):
+                self._close_leaf()
+        return True
+
+    def _structure(self, depth: int, text: str) -> None:
+        """Open what the line opens, box by box, then a leaf or none."""
+        opened = False
+        while body := text.lstrip(" "):
+            indent = len(text) - len(body)
+            interrupts = self.in_paragraph and not opened and depth == self.boxes.depth
+            if indent > 3 or self.boxes.depth > _DEEPEST:
+                break
+            if body[0] == ">":
+                self._close_to(depth)
+                self.boxes.open_quote()
+                text = body[1:].removeprefix(" ")
+            elif self._start_leaf(body, indent, depth, interrupts):
+                return
+            elif (item := block_starts.item(body, indent)) and not (interrupts and not item.interrupts):
+                self._close_to(depth)
+                self.boxes.open_item(item)
+                text = item.text
+            else:
+                break
+            depth, opened = depth + 1, True
+        self._rest(depth, text, opened)
+
+    def _start_leaf(self, body: str, indent: int, depth: int, interrupts: bool) -> bool:
+        """Begin (or be) a heading, rule, fence or HTML, where `body` does."""
+        level = block_starts.underline(body) if interrupts else 0
+        if level and self._underlined(level):
+            return True
+        heading, fence = block_starts.heading(body), block_starts.fence(body)
+        html = block_starts.html(body, self.in_paragraph)
+        if not (heading or fence or html is not None or block_starts.rule(body)):
+            return False
+        self._close_to(depth)
+        if heading:
+            self.boxes.begin("heading")
+            self._heading(*heading)
+        elif fence:
+            self.boxes.begin("code")
+            self.leaf = Leaf("fence", Code(self.palette, fence.language), marks=fence.marks, indent=indent)
+        elif html is not None:
+            self.boxes.begin("code")
+            self.leaf = Leaf("html", Code(self.palette, "html"), ends=html)
+            self._literal(" " * indent + body)
+        else:
+            self.boxes.begin("rule")
+            self.boxes.emit([to_line([Span("─" * self.boxes.room, self.palette["rule"])])])
+        return True
+
+    def _rest(self, depth: int, text: str, opened: bool) -> None:
+        """The line begins nothing (any more): it goes on with the open leaf, or begins a new one of text."""
+        body = text.lstrip(" ")
+        leaf = None if opened else self.leaf
+        here = depth == self.boxes.depth
+        if leaf and leaf.kind == "indented" and here and (not body or len(text) - len(body) > 3):
+            leaf.body.add(text[4:])
+        elif not body:
+            self._close_to(depth)
+            self.boxes.inner.gap = not opened
+        elif leaf and isinstance(leaf.body, Paragraph):
+            if not (here and self._table(leaf.body, body)):
+                leaf.body.add(body)
+        elif leaf and leaf.kind == "table" and here and len(text) - len(body) < 4:
+            leaf.body.add(body)
+        else:
+            self._close_to(depth)
+            self._text(text)
+
+    def _text(self, text: str) -> None:
+        """Begin a paragraph, or indented code."""
+        body = text.lstrip(" ")
+        if len(text) - len(body) > 3:
+            self.boxes.begin("code")
+            self.leaf = Leaf("indented", Code(self.palette, ""))
+            self.leaf.body.add(text[4:])
+            return
+        box = self.boxes.inner
+        if box.kind == "item" and not box.last and (task := _TASK.match(body)):
+            body = ("☐" if task[1] == " " else "☑") + body[task.end() :]
+        self.boxes.begin("paragraph")
+        paragraph = Paragraph(self.palette, self.boxes.room, self.references)
+        paragraph.add(body)
+        self.leaf = Leaf("paragraph", paragraph)
+
+    def _table(self, paragraph: Paragraph, delimiters: str) -> bool:
+        """Whether the paragraph's last line turns out to be a table's head."""
+        head = paragraph.last_line
+        if not (paragraph.is_whole and starts_table(head, delimiters)):
+            return False
+        before = paragraph.without_last_line()
+        if before.source:
+            self.boxes.emit(before.lines())
+            self.boxes.begin("table")
+        else:
+            self.boxes.turn_into("table")
+        self.leaf = Leaf("table", Table(self.palette, self.boxes.room, self.references, head, delimiters))
+        return True
+
+    def _underlined(self, level: int) -> bool:
+        """Whether the paragraph becomes a heading by the line under it."""
+        paragraph = self.leaf.body if self.leaf else None
+        assert isinstance(paragraph, Paragraph)
+        paragraph.define()
+        if not paragraph.is_whole or not paragraph.source:
+            return False
+        self.leaf = None
+        self.boxes.turn_into("heading")
+        self._heading(level, paragraph.source.rstrip())
+        return True
+
+    def _heading(self, level: int, text: str) -> None:
+        sgr = self.palette["heading1" if level == 1 else "heading" if level == 2 else "strong"]
+        shown = inline.spans(text, self.palette, sgr, self.references)
+        if text:
+            self.boxes.emit(to_line(line) for line in wrap(shown, self.boxes.room))
+
+    def _close_to(self, depth: int) -> None:
+        """Close the leaf, and the boxes that the line does not belong to."""
+        self._close_leaf()
+        self.boxes.close(depth)
+
+    def _close_leaf(self) -> None:
+        leaf, self.leaf = self.leaf, None
+        if leaf is None:
+            return
+        if isinstance(leaf.body, Paragraph):
+            leaf.body.define()
+        self.boxes.emit(leaf.body.lines())
+
+    def _flush(self) -> None:
+        if self.leaf:
+            self.boxes.emit(self.leaf.body.take())
+
+
+def _copied(references: References) -> References:
+    return {"references": dict(references.get("references", {}))}

@@ -1,0 +1,94 @@
+"""Markdown that grows: text in, finished lines out, and at any time the lines of what is still open.
+
+Every line of the source is looked at once, as it comes; the whole reply and the same reply in pieces take the same
+way, so that they cannot differ. block_structure.py finds the blocks; paragraph.py, code.py and table.py draw them.
+"""
+
+from __future__ import annotations
+
+import re
+
+from chatcli.render.block_structure import Tree
+from chatcli.render.boxes import Boxes
+from chatcli.render.lines import Line
+from chatcli.render.theme import Palette
+
+_LONG = 4096  # characters of one source line that are taken together: what keeps endless lines cheap
+# From here on nothing can change what a line is: text, emphasis or code, after quote and list markers.
+_DECIDED = re.compile(
+    r"[ >]*+(?:(?:[-*+]|\d{1,9}[.)]) [ >]*+)*+"
+    r"(?:[^\s\d\-+*_=#~|:`<>\[]|\*{1,3}[^\s*\-_=+>]|`{1,2}[^`\s]|\d+[^\d.)]|\d+[.)]\S|\[[^\]]*\][^:])"
+)
+# What may still become a list, a rule, a heading underline, a fence or a table: not worth a flicker.
+_UNDECIDED = re.compile(r"[\s>]*+(?:[-+*_=#~|:`\s]*+|\d{1,9}[.)]?\s*+)\Z|\s*+(?:`{3,}|~{3,})[^`]*+\Z")
+
+
+def render(markdown: str, palette: Palette, width: int) -> list[Line]:
+    """All of `markdown` (clean text) at once."""
+    blocks = Blocks(palette, width)
+    return blocks.feed(markdown) + blocks.finish()
+
+
+class Blocks:
+    """feed() text; it gives the lines that are final. open_lines(): what stands below them now."""
+
+    def __init__(self, palette: Palette, width: int) -> None:
+        self._tree = Tree(palette, Boxes(palette, width))
+        self._partial = ""  # of the last source line, what the tree does not have yet
+        self._begun = False  # the tree has the beginning of the last source line
+        self._flows = False  # ... and it is a paragraph's: the rest can be handed on as it comes
+
+    def feed(self, text: str) -> list[Line]:
+        *complete, self._partial = (self._partial + text).split("\n")
+        for line in complete:
+            self._end_line(line)
+        self._hand_on()
+        return self._tree.take()
+
+    def open_lines(self) -> list[Line]:
+        if not self._partial or (not self._begun and _UNDECIDED.match(self._partial)):
+            return self._tree.open_lines()
+        tree = self._tree.copy()
+        if self._begun:
+            tree.extend(self._partial)
+        else:
+            tree.line(self._partial)
+        return tree.take() + tree.open_lines()
+
+    def finish(self) -> list[Line]:
+        if self._partial or self._begun:
+            self._end_line(self._partial)
+        self._partial = ""
+        self._tree.finish()
+        return self._tree.take()
+
+    def resize(self, width: int) -> None:
+        self._tree.resize(width)
+
+    def _end_line(self, line: str) -> None:
+        while len(line) > _LONG and not self._flows:
+            self._give(line[:_LONG])
+            line = line[_LONG:]
+        self._give(line)
+        self._begun = self._flows = False
+
+    def _hand_on(self) -> None:
+        """Give the tree what is decided of the last line, so that it is not read from its start again."""
+        if not self._begun and self._tree.may_flow and _DECIDED.match(self._partial):
+            tree = self._tree.copy()
+            tree.line(self._partial)
+            if tree.in_paragraph:
+                self._tree, self._partial, self._begun, self._flows = tree, "", True, True
+        elif self._flows:
+            self._give(self._partial)
+            self._partial = ""
+        while len(self._partial) > _LONG:  # the same cuts as _end_line makes
+            self._give(self._partial[:_LONG])
+            self._partial = self._partial[_LONG:]
+
+    def _give(self, text: str) -> None:
+        if self._begun:
+            self._tree.extend(text)
+        else:
+            self._tree.line(text)
+        self._begun = True

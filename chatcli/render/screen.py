@@ -1,0 +1,207 @@
+"""Screen: the way to stdout and stderr. Knows what the terminal can do, not what things look like.
+
+Importing this costs nothing: Rich, Pygments and markdown-it are imported when something is first drawn.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from time import monotonic
+from typing import TYPE_CHECKING, TextIO
+
+from chatcli.errors import ChatcliError
+from chatcli.render.terminal import Known
+from chatcli.render.views import Note, View
+
+if TYPE_CHECKING:
+    from chatcli.conversation.events import Progress
+    from chatcli.render.answer import Answer
+    from chatcli.render.lines import Line
+    from chatcli.render.theme import Palette
+
+
+# Markdown in which everything occurs that is made at its first use.
+_SAMPLE = "**a** `b` [c](https://d)\n\n| a |\n|---|\n\n```python\nx\n```\n```bash\nx\n```\n```json\n1\n```\n"
+
+
+class Screen:
+    """`file` and `errors` are stdout and stderr unless given; `width` and `height` are the terminal's.
+
+    `plain`: text is only ever added, without escapes; None lets TERM=dumb, NO_COLOR and ACCESSIBLE decide. Where
+    `file` is not a terminal it is so in any case. `known`: what the terminal has told of itself, as far as it has.
+    """
+
+    def __init__(
+        self,
+        file: TextIO | None = None,
+        errors: TextIO | None = None,
+        *,
+        plain: bool | None = None,
+        theme: str = "auto",
+        code_theme: str = "",
+        width: int | None = None,
+        height: int | None = None,
+        known: Known | None = None,
+    ) -> None:
+        self._file, self._errors = file or sys.stdout, errors or sys.stderr
+        self._theme, self._code_theme = theme, code_theme
+        self._width, self._height = width, height
+        self._known = known or Known()
+        self.is_terminal = self._file.isatty()
+        self._wants_plain = _plain_by_environment() if plain is None else plain
+        self.plain = self._wants_plain or not self.is_terminal
+
+    def show(self, view: View) -> None:
+        """Draw `view` on stdout; a Note goes to stderr when stdout is not a terminal."""
+        from chatcli.render.notices import draw
+
+        if isinstance(view, Note) and not self.is_terminal:
+            self._put(self._errors, draw(view, self._error_palette, self._room(self._errors), rendered=False))
+        else:
+            lines = draw(view, self._palette, self._room(self._file), not self.plain, self._preview)
+            self._put(self._file, lines)
+
+    def error(self, error: ChatcliError) -> None:
+        """What happened, then what to do, on stderr."""
+        from chatcli.render.notices import draw_error
+
+        self._put(self._errors, draw_error(error, self._error_palette, self._room(self._errors)))
+
+    def answer(
+        self,
+        model: str,
+        thinking: str = "fold",
+        clock: Callable[[], float] = monotonic,
+        waits: Callable[[], str] = str,
+    ) -> Answer:
+        """A place for the reply of `model`. `thinking`: show, fold (to one line when it ends), or hide. `waits` is
+        asked at every turn of the spinner for what it is that is waited for ("": the reply).
+        """
+        from chatcli.render.answer import Answer
+
+        if self.plain:
+            from chatcli.render.plain import PlainPage
+
+            aside = self._write_error if thinking != "hide" else None
+            if self.is_terminal:
+                thoughts = self._write if thinking == "show" else None
+                return Answer(PlainPage(self._write, thoughts, self._write if aside else None), clock)
+            return Answer(PlainPage(self._write, aside, aside), clock)
+        from chatcli.render.live import LivePage
+        from chatcli.render.paint import Painter
+
+        painter = Painter(self._write, self._known.reflows)
+        page = LivePage(painter, self._palette, self.size, model, thinking, clock, waits)
+        return Answer(page, clock)
+
+    def progress(self, steps: Iterable[Progress]) -> None:
+        """Draw how far a job is until it ends. However this is left, the job's iterator gets closed."""
+        from contextlib import closing
+        from itertools import chain
+
+        from chatcli.render.progress import draw_progress, tell_progress
+
+        generator = (step for step in steps)
+        try:
+            with closing(generator):
+                for first in generator:  # of a job without steps nothing is drawn
+                    all_steps = chain((first,), generator)
+                    if self.plain:
+                        tell_progress(all_steps, self._write if self.is_terminal else self._write_error)
+                    else:
+                        draw_progress(all_steps, self._write, self.size, self._palette)
+        finally:
+            if close := getattr(steps, "close", None):
+                close()
+
+    def copy(self, text: str) -> str:
+        """Put `text` on the clipboard and say by what it went there; ChatcliError where there is none."""
+        from chatcli.render.clipboard import copy
+
+        return copy(text, self._write if self.is_terminal and not self.plain else None)
+
+    def warm_up(self) -> None:
+        """Import what the first reply needs (0.1 s or so): for the background."""
+        from chatcli.render.markdown import render
+
+        if not self.plain:
+            render(_SAMPLE, self._palette, 80)
+
+    def questions(self) -> str:
+        """What the terminal is to be asked of itself, once in the life of the program."""
+        return "" if self.plain else self._known.questions()
+
+    def heed(self, answer: str) -> str:
+        """Take one of its answers to heart, from here on; what to ask next."""
+        further = self._known.heed(answer)
+        for drawn in ("_palette", "_error_palette"):
+            vars(self).pop(drawn, None)
+        return further
+
+    def size(self) -> tuple[int, int]:
+        """Columns and rows as they are now."""
+        if self._width and self._height:
+            return self._width, self._height
+        try:
+            found = os.get_terminal_size(self._file.fileno())
+        except (OSError, ValueError, AttributeError):
+            found = shutil.get_terminal_size()
+        return self._width or found.columns or 80, self._height or found.lines or 24
+
+    @cached_property
+    def _palette(self) -> Palette:
+        return self._palette_for(self._file, self.plain)
+
+    @cached_property
+    def _error_palette(self) -> Palette:
+        return self._palette_for(self._errors, self._wants_plain or not self._errors.isatty())
+
+    def _palette_for(self, file: TextIO, plain: bool) -> Palette:
+        from rich.console import COLOR_SYSTEMS, Console
+
+        from chatcli.render.theme import Palette
+
+        if plain:
+            return Palette("mono")
+        if os.environ.get("NO_COLOR"):
+            return Palette("mono", "none", COLOR_SYSTEMS["standard"])
+        known = Console(file=file, force_terminal=True).color_system
+        colours = COLOR_SYSTEMS[known] if known else None
+        return Palette(self._theme, self._code_theme, colours, self._known.background)
+
+    def _preview(self, picture: bytes) -> Line | None:
+        if self.plain:
+            return None
+        from chatcli.render.pictures import preview
+
+        return preview(picture, self._known, self.size())
+
+    def _room(self, file: TextIO) -> int | None:
+        return self.size()[0] if file.isatty() else None
+
+    def _put(self, file: TextIO, lines: Iterable[Line]) -> None:
+        _write(file, "".join(line.text + "\n" for line in lines))
+
+    def _write(self, text: str) -> None:
+        _write(self._file, text)
+
+    def _write_error(self, text: str) -> None:
+        _write(self._errors, text)
+
+
+def _write(file: TextIO, text: str) -> None:
+    try:
+        file.write(text)
+    except UnicodeEncodeError:
+        encoding = file.encoding or "ascii"
+        file.write(text.encode(encoding, "replace").decode(encoding))
+    file.flush()
+
+
+def _plain_by_environment() -> bool:
+    asked = os.environ.get("NO_COLOR") or os.environ.get("ACCESSIBLE", "0") not in {"", "0"}
+    return bool(asked) or os.environ.get("TERM") in {"dumb", "unknown"}

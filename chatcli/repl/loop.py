@@ -1,0 +1,343 @@
+"""The loop: read a line, act on it, repeat. Errors a person can meet are shown here, and the loop goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+from chatcli.attachments.compose import Composed, composing
+from chatcli.attachments.files import is_path
+from chatcli.client.server import answers
+from chatcli.commands import everything
+from chatcli.commands.chats import open_named
+from chatcli.commands.navigation import grown_elsewhere, opened
+from chatcli.commands.outcomes import (
+    Choose,
+    Confirm,
+    Copy,
+    Opened,
+    Outcome,
+    Prefill,
+    Quit,
+    Reply,
+    Send,
+    Show,
+    Watch,
+)
+from chatcli.conversation.tree import Node
+from chatcli.errors import ChatcliError, Damaged
+from chatcli.prompt.completer import Suggestion
+from chatcli.prompt.history import LineHistory
+from chatcli.prompt.reader import Closed, Interrupted, Line, Reader, ReaderOptions
+from chatcli.prompt.toolbar import Toolbar
+from chatcli.prompt.typeahead import quiet_keyboard
+from chatcli.render.screen import Screen
+from chatcli.render.terminal import Known
+from chatcli.render.views import History, Note, Pictures
+from chatcli.repl.loading import Loading
+from chatcli.repl.notes import about_counting, after_reply
+from chatcli.repl.signals import Interrupt, orderly_end
+from chatcli.repl.startup import warm_up
+from chatcli.repl.streams import OutputFailed
+from chatcli.repl.toolbar_data import meter
+from chatcli.repl.unforeseen import keep, told
+from chatcli.session.build import Wishes, build, close, make_screen, settle_model, use_model
+from chatcli.session.fallback import mend, mending, still_there
+from chatcli.session.session import Session
+from chatcli.session.summaries import collect
+from chatcli.settings import table
+from chatcli.settings.table import Setting
+from chatcli.turn import answer, answered, ask
+
+LEAVING = frozenset({"quit", "exit"})
+# How many messages of a conversation are shown when it is taken up again.
+SHOWN_ON_RESUME = 2
+# Settings that the screen and the prompt are made by.
+FURNITURE: tuple[Setting[Any], ...] = (
+    table.PLAIN,
+    table.THEME,
+    table.CODE_THEME,
+    table.VI,
+    table.HISTORY,
+    table.SAVE,
+)
+
+
+def run(wishes: Wishes) -> int:
+    """Chat until the person leaves; the exit code."""
+    with orderly_end(), ExitStack() as stack:
+        with quiet_keyboard():  # what is typed while the program starts waits for the first prompt
+            session = build(wishes)
+            stack.callback(close, session)
+            named = wishes.named
+            opening = mending(session, lambda: open_named(session, named)) if named is not None else None
+            loop = Loop(session)
+        if not loop.plain:  # between prompts, too, keys are kept as they are: an Enter pressed there is an Enter
+            stack.enter_context(quiet_keyboard())
+        stack.callback(collect, session)
+        stack.callback(loop.close)
+        loop.run(opening)
+    return 0
+
+
+def make_reader(session: Session, screen: Screen) -> Reader:
+    """The prompt, with completion from the registry and the toolbar from the session."""
+    registry = everything()
+
+    def suggest(typed: str) -> list[Suggestion]:
+        if not typed.startswith("/"):
+            return []
+        try:
+            found = registry.suggest(session, typed)
+        except ChatcliError:  # it will be said when a command meets it
+            return []
+        except Exception as error:  # the prompt lives on without
+            keep(error, faults_of(session))
+            return []
+        return [Suggestion(word.text, replaces, word.text, word.meaning) for word, replaces in found]
+
+    def toolbar() -> Toolbar:
+        try:
+            return meter(session, reader.typed)
+        except Exception as error:
+            keep(error, faults_of(session))
+            return Toolbar(session.settings[table.MODEL], "", 0, 0)
+
+    options = ReaderOptions(vi=session.settings[table.VI], plain=screen.plain)
+    remembered = session.settings[table.HISTORY] and session.settings[table.SAVE]
+    history = LineHistory(session.paths.line_history) if remembered else None
+    reader = Reader(history, suggest, toolbar, options)
+    reader.inquire(screen.questions(), screen.heed)
+    reader.on_first_render(lambda: warm_up(session, reader.refresh, reader.idle, screen.warm_up))
+    return reader
+
+
+def faults_of(session: Session) -> Path | None:
+    """Where to keep what nobody foresaw; nowhere, where nothing is to be kept."""
+    return session.paths.faults if session.settings[table.SAVE] else None
+
+
+class Loop:
+    """Reads and acts until it is told to leave. `_line` is what the next prompt begins with."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._line = ""
+        self._leaving = False
+        self._stumbled = False
+        self._known = Known()
+        self._furnish()
+
+    def _furnish(self) -> None:
+        """Screen and prompt as the settings want them now; made anew only when one of those has changed."""
+        settings = self._session.settings
+        self._wanted = [settings[each] for each in FURNITURE]
+        self._screen = make_screen(settings, self._known)
+        self._reader = make_reader(self._session, self._screen)
+
+    @property
+    def plain(self) -> bool:
+        return self._screen.plain
+
+    def close(self) -> None:
+        self._reader.close()
+
+    def run(self, opening: Outcome | None = None) -> None:
+        """`opening`: what to begin with."""
+        self._guarded(lambda: self._greet(opening))
+        while not self._leaving:
+            if self._wanted != [self._session.settings[each] for each in FURNITURE]:
+                self._furnish()
+            line, self._line = self._line, ""
+            match self._read(line):
+                case Closed():
+                    return
+                case Interrupted():
+                    self._screen.show(Note("To leave, press Ctrl-D or type /bye.", "quiet"))
+                case Line() as typed:
+                    self._take(typed)
+
+    def _read(self, line: str) -> Closed | Interrupted | Line:
+        """The next entry. A prompt that fails is put up anew, once, with what stood in its line."""
+        try:
+            read = self._reader.read(line)
+            self._stumbled = False
+        except OutputFailed:
+            raise
+        except Exception as error:
+            if self._stumbled:
+                raise
+            self._stumbled = True
+            self._line = self._reader.typed or line
+            self._screen.error(told(error, faults_of(self._session)))
+            return Line("")
+        return read
+
+    def _greet(self, opening: Outcome | None) -> None:
+        """Where nothing names a model, the server is asked before the first prompt; else nothing is waited for."""
+        session = self._session
+        self._warn()
+        if opening is not None:
+            self._act(opening)
+        elif session.conversation.tip is not None:
+            self._act(opened(session))
+        if not session.server.demo and not answers(session.server.url):
+            session.client.get().version()  # raises what there is to say
+        self._settle_model()
+
+    def _warn(self) -> None:
+        """Say what is to be said of the store, once."""
+        for warning in self._session.warnings:
+            self._screen.show(Note(warning, "warning"))
+        self._session.warnings.clear()
+
+    def _settle_model(self) -> None:
+        """Where there are several models and none is named, the person says which."""
+        if not self._session.settings[table.MODEL] and not self._session.server.demo:
+            names = settle_model(self._session)
+            if names:
+                self._act(Choose("Which model?", tuple(names), lambda index: self._chosen(names[index])))
+
+    def _chosen(self, name: str) -> Outcome:
+        use_model(self._session, name)
+        return Show.of(Note(f"Talking to {name}. /model switches.", "quiet"))
+
+    def _take(self, typed: Line) -> None:
+        text = typed.text.strip("\n")
+        if typed.pasted or not text.lstrip().startswith("/"):
+            if text.strip() in LEAVING and not typed.pasted:
+                self._leaving = True
+            elif text.strip():
+                self._guarded(lambda: self._send(text))
+        elif text.startswith("//"):
+            self._guarded(lambda: self._send(text[1:]))
+        elif is_path(text):
+            self._guarded(lambda: self._send(text))
+        else:
+            self._guarded(lambda: self._command(text.lstrip()[1:]), typed.retyped)
+
+    def _command(self, line: str) -> None:
+        collect(self._session)
+        still_there(self._session, lambda: self._act(everything().dispatch(self._session, line)))
+        self._warn()
+
+    def _guarded(self, step: Callable[[], None], typed: str = "") -> None:
+        """Run `step`; an error is shown and the loop goes on. After one that nobody foresaw, what was `typed` is
+        in the line again.
+        """
+        try:
+            self._mended(step)
+        except ChatcliError as error:
+            self._screen.error(error)
+        except KeyboardInterrupt:
+            self._screen.show(Note("Stopped.", "quiet"))
+        except OutputFailed:
+            raise
+        except Exception as error:  # the last resort
+            self._line = self._line or typed
+            self._screen.error(told(error, faults_of(self._session)))
+
+    def _mended(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Damaged as error:
+            self._screen.error(Damaged(error.message, "Saving what can be read..."))
+            mend(self._session, error)
+            self._warn()
+
+    def _send(self, text: str) -> None:
+        """Ask and answer. Where no reply came, the text is back in the line, its pictures still attached."""
+        session = self._session
+        question: Node | None = None
+        try:
+            self._settle_model()
+            self._look_elsewhere()
+            composed = self._compose(text)
+            found = composed.attachments
+            question = ask(session, composed.text, (*session.pending, *found))
+            if found:
+                self._screen.show(Note(f"Attached: {', '.join(each.name for each in found)}", "quiet"))
+                self._screen.show(Pictures(found))
+            if self._listen(question) is None:
+                self._screen.show(Note("No reply came. The message is back in the line.", "quiet"))
+        finally:
+            self._line = Line(text, pasted=True).retyped
+            if question is not None and answered(session, question) is not None:
+                self._line, session.pending = "", []
+            self._warn()
+
+    def _compose(self, text: str) -> Composed:
+        """The message, files and pages read; with a sign of life where it takes time."""
+        from chatcli.client.fetch import fetch
+
+        composed: list[Composed] = []
+        self._screen.progress(composing(text, composed.append, fetch))
+        return composed[0]
+
+    def _listen(self, question: Node, onward: Node | None = None, model: str = "") -> Node | None:
+        session, settings = self._session, self._session.settings
+        name = model or settings[table.MODEL]
+        with (
+            Interrupt() as interrupt,
+            quiet_keyboard(self._reader.keyboard, marks_pastes=self._reader.marks_pastes),
+            self._screen.answer(name, settings[table.THINKING], waits=Loading(session, name)) as view,
+        ):
+            reply = answer(session, question, view.feed, lambda: interrupt.asked, onward, model)
+        self._screen.show(Note(""))
+        if reply is not None:
+            for note in (*after_reply(reply, settings[table.VERBOSE]), *about_counting(session.counter.notice())):
+                self._screen.show(note)
+        return reply
+
+    def _act(self, outcome: Outcome) -> None:
+        """Do what a command asks for."""
+        match outcome:
+            case Show(views):
+                for view in views:
+                    self._screen.show(view)
+            case Confirm(asked, then):
+                if self._reader.ask(asked, False):
+                    self._act(then())
+            case Choose(asked, choices, then_with, detail, find):
+                index = self._reader.choose(asked, choices, detail, find)
+                if index is not None:
+                    self._act(then_with(index))
+            case Watch(progress, then):
+                with closing(progress):  # type: ignore[type-var]
+                    self._screen.progress(progress)
+                self._act(then())
+            case Copy(text, what):
+                self._screen.show(Note(f"Copied {what} ({self._screen.copy(text)}).", "quiet"))
+            case Prefill(text):
+                self._line = text
+            case Send(text):
+                self._send(text)
+            case Reply(question, onward, home, model):
+                try:
+                    self._look_elsewhere()
+                    self._listen(question, onward, model)
+                finally:
+                    if home is not None and answered(self._session, question) is None:
+                        self._session.store.go_to(self._session.conversation, home)
+            case Opened(note):
+                self._show_where_it_stands(note)
+            case Quit():
+                self._leaving = True
+
+    def _look_elsewhere(self) -> None:
+        """Say where another program has gone on with this conversation."""
+        if told := grown_elsewhere(self._session):
+            self._screen.show(Note(told, "quiet"))
+
+    def _show_where_it_stands(self, note: str) -> None:
+        conversation = self._session.conversation
+        newest = [node for node, _ in zip(conversation.back(), range(SHOWN_ON_RESUME), strict=False)][::-1]
+        if newest:
+            earlier = newest[0].number - 1
+            title = f"«{conversation.title}»" + (f", {earlier} earlier messages" if earlier else "")
+            self._screen.show(Note(title, "quiet"))
+            self._screen.show(History(tuple(newest)))
+        if note:
+            self._screen.show(Note(note, "warning"))

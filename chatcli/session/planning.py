@@ -1,0 +1,206 @@
+"""What a turn sends: the plan for the session as it stands, and the request made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import chain, islice
+from typing import Any, Literal, cast
+
+from chatcli.client.models import Model
+from chatcli.client.request import Request, think_as
+from chatcli.context.assemble import assemble
+from chatcli.context.budget import Budget, margin_for, reserve_for
+from chatcli.context.inputs import Basis
+from chatcli.context.memory import Memory, Spans
+from chatcli.context.settle import settle_cut
+from chatcli.conversation.context_state import State
+from chatcli.conversation.meaning import Meaning
+from chatcli.conversation.message import Message
+from chatcli.conversation.plan import Plan, with_template
+from chatcli.conversation.retrieval import Found
+from chatcli.conversation.tree import Conversation, Node
+from chatcli.conversation.usage import Count, Turn
+from chatcli.errors import BadData, BadFile, ContextTooLong
+from chatcli.named import path_of, readable, shown
+from chatcli.reading.files import read_bytes
+from chatcli.reading.json_toml import read_json, text_of
+from chatcli.session.build import keep_settings
+from chatcli.session.context_window import offer
+from chatcli.session.session import Session
+from chatcli.settings import table
+from chatcli.settings.layers import Layer
+from chatcli.store.store import Store
+
+# How far back measured replies are looked for: the newest is mostly enough.
+LOOKED_AT = 40
+LARGEST_SCHEMA = 5_000_000  # bytes
+
+
+def plan_next(session: Session, coming: Node | None = None) -> tuple[Plan, State]:
+    """What would be sent now, and the state to keep with it once it was. `coming`: a message not yet said, to be
+    planned for as if it were the tip.
+    """
+    session.counter.warm_up()
+    _settle_window(session)
+    fixed = first_fixed(session)
+    for _ in range(3):  # what a request costs besides its messages hangs a little on which messages they are
+        plan, state = _assemble(session, coming, budget_for(session, fixed))
+        learnt = session.counter.take_up(plan.messages, _measured(session))
+        before, fixed = fixed, session.counter.fixed(plan.messages)
+        if fixed.tokens <= before.tokens and not learnt:
+            break
+    return with_template(plan, fixed), state
+
+
+def _measured(session: Session) -> list[tuple[Message, Turn]]:
+    """The last replies on the path, and the turns they came from, newest first: what was measured in them holds in
+    this process, too.
+    """
+    back = islice(session.conversation.back(), LOOKED_AT)
+    return [(node.message, node.turn) for node in back if node.turn is not None]
+
+
+def settled(session: Session) -> State:
+    """The state after a reply: whether the cut moves is decided here, and takes effect with the next request."""
+    return settle_cut(session.conversation.back(), basis_of(session))
+
+
+def basis_of(session: Session, budget: Budget | None = None) -> Basis:
+    """What requests are planned from, as the session stands."""
+    settings = session.settings
+    return Basis(
+        settings[table.SYSTEM],
+        budget_for(session, first_fixed(session)) if budget is None else budget,
+        session.counter.count,
+        session.conversation.state,
+        settings[table.STRATEGY],
+        settings[table.WINDOW_MESSAGES],
+        session.model.get().sees,
+        memory_of(session),
+    )
+
+
+def budget_for(session: Session, fixed: Count) -> Budget:
+    settings, window = session.settings, session.window.get()
+    asked, limit = settings[table.RESERVE], settings[table.NUM_PREDICT]
+    reserve = reserve_for(window, session.conversation.state.reserve if asked is None else asked)
+    return Budget(
+        window=window,
+        reserve=min(reserve, limit) if limit is not None and limit > 0 else reserve,
+        margin=margin_for(window, fixed.exact),
+        fixed=fixed,
+        history=settings[table.HISTORY_BUDGET],
+    )
+
+
+def first_fixed(session: Session) -> Count:
+    """What a request costs besides its messages, as far as that is known before there are any."""
+    system = session.settings[table.SYSTEM]
+    return session.counter.fixed((Message.system(system),) if system else ())
+
+
+def memory_of(session: Session) -> Memory:
+    """The store's skills, for this conversation, and the wishes that shape what is recalled."""
+    settings = session.settings
+    wishes = Memory(
+        recall=cast("Literal['on', 'off', 'always']", settings[table.RECALL]),
+        recall_share=settings[table.RECALL_SHARE],
+        document_share=settings[table.DOCUMENT_SHARE],
+        keep_recent=settings[table.KEEP_RECENT],
+        preset=session.model.get().system,
+    )
+    model = settings[table.EMBEDDING_MODEL]
+    return skilled(wishes, session.store, session.conversation, lambda text: session.meanings.of(text, model))
+
+
+def skilled(
+    wishes: Memory, store: Store, conversation: Conversation, meaning: Callable[[str], Meaning | None]
+) -> Memory:
+    """These wishes with the store's skills. `meaning`: what a question means, where that is known."""
+
+    def search(terms: Sequence[str], upto: int | None, spans: Spans, text: str) -> Found:
+        return store.candidates(
+            terms,
+            conversation=conversation.id,
+            upto=upto,
+            spans=spans,
+            all_chats=wishes.recall == "always",
+            meaning=meaning(text),
+        )
+
+    return replace(
+        wishes,
+        search=search,
+        look_up=lambda ids, upto: store.on_path(conversation, upto, ids),
+        files=lambda upto: store.with_files(conversation, upto),
+    )
+
+
+def _assemble(session: Session, coming: Node | None, budget: Budget) -> tuple[Plan, State]:
+    back = chain([coming] if coming is not None else [], session.conversation.back())
+    try:
+        return assemble(back, basis_of(session, budget))
+    except ContextTooLong as error:
+        besides = budget.window - max(0, error.available or 0)
+        error.hint = f"{error.hint} {offer(session.model.get(), (error.needed or 0) + besides)}".strip()
+        raise
+
+
+def request_for(session: Session, plan: Plan) -> Request:
+    """The plan as it goes to the server, with num_ctx as planned for."""
+    settings = session.settings
+    return Request(
+        model=session.model.get().name,
+        messages=plan.messages,
+        options={**settings.options(), "num_ctx": plan.window},
+        think=think_as(settings[table.THINK]),
+        format=shape(settings[table.FORMAT]),
+        keep_alive=settings[table.KEEP_ALIVE],
+    )
+
+
+def _settle_window(session: Session) -> None:
+    """The window is fixed through the conversation from now on: kept as its num_ctx."""
+    window = session.window.get()
+    if session.settings[table.NUM_CTX] is None:
+        session.settings.put_value(table.NUM_CTX, window, Layer.CONVERSATION)
+        keep_settings(session)
+
+
+def request_of(session: Session, model: Model, window: int, messages: tuple[Message, ...], limit: int) -> Request:
+    """A request on the side, for a summary: to the model that chats with the same window, so that it is not loaded
+    anew and its prompt cache serves; without thinking where that can be told, and the chat's `stop`; with no more
+    than `limit` tokens.
+    """
+    options = {name: value for name, value in session.settings.options().items() if name != "stop"}
+    return Request(
+        model=model.name,
+        messages=messages,
+        options={**options, "num_ctx": window, "num_predict": limit},
+        think=False if "thinking" in model.capabilities else None,
+        keep_alive=session.settings[table.KEEP_ALIVE],
+    )
+
+
+def shape(asked: str) -> str | dict[str, Any] | None:
+    """The request's `format`: nothing, "json", or a JSON Schema, given itself or in the file that was named."""
+    if asked in {"", "json"}:
+        return asked or None
+    try:
+        text = asked
+        if not asked.lstrip().startswith("{"):
+            with readable(asked, _INSTEAD):
+                data = read_bytes(path_of(asked), LARGEST_SCHEMA)
+            text = text_of(data)
+        schema = read_json(text, exact=True)
+    except BadData as error:
+        raise BadFile(f"format: {shown(asked)} is not JSON: {error.why}.", _INSTEAD) from None
+    except BadFile as error:
+        raise BadFile(f"format is json or a file. {error.message}", _INSTEAD) from None
+    if not isinstance(schema, dict):
+        raise BadFile(f"format: {asked} is not a JSON Schema: it must hold one object.", _INSTEAD)
+    return schema
+
+
+_INSTEAD = "Name a file with a JSON Schema, or json; /unset format replies freely again."

@@ -1,0 +1,108 @@
+"""What is open now: the conversation, the settings and the parts. A dataclass without logic."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from chatcli.conversation.context_state import State
+from chatcli.conversation.message import Attachment
+from chatcli.conversation.plan import Plan
+from chatcli.conversation.tree import Conversation
+from chatcli.paths import Paths
+from chatcli.session.background import Background, Later
+from chatcli.settings.layers import Settings
+
+if TYPE_CHECKING:
+    from chatcli.client.models import Model
+    from chatcli.client.ollama import Client
+    from chatcli.client.server import Server
+    from chatcli.context.summary import Due
+    from chatcli.conversation.meaning import Embedder, Meaning, Passage
+    from chatcli.errors import ChatcliError
+    from chatcli.store.store import Store
+    from chatcli.tokens.counter import Counter
+
+
+@dataclass(slots=True)
+class Job:
+    """One request for a summary of a conversation in that state, to `model` with a window of so many tokens. Its
+    answer is taken by the main thread; cancelling it loses nothing.
+    """
+
+    due: Due
+    conversation: int
+    state: State
+    model: Model
+    window: int
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    answer: str = ""
+    failure: ChatcliError | None = None
+
+
+@dataclass(slots=True)
+class Vectorising:
+    """Vectors being made by `model`, of the path to `tip`; the main thread takes them. `refused`: why there are no
+    more; `whole`: the path was looked through to where it had been before.
+    """
+
+    model: str
+    conversation: int
+    tip: int
+    embedder: Embedder | None = None
+    made: list[tuple[Passage, tuple[bytes, bytes]]] = field(default_factory=list)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    refused: ChatcliError | None = None
+    whole: bool = False
+
+
+@dataclass(slots=True)
+class Meanings:
+    """What questions mean, of the last ones by text (None: it could not be told), and the vectors being made
+    (session/embeddings.py). `wanted`: the question whose meaning was looked for and is not known. `refused`: the
+    model that is not asked again.
+    """
+
+    known: dict[str, Meaning | None] = field(default_factory=dict)
+    wanted: str = ""
+    refused: str = ""
+    round: Vectorising | None = None
+
+    def of(self, text: str, model: str) -> Meaning | None:
+        """As that model ("": none) puts it; never waits."""
+        meaning = self.known.get(text) if model else None
+        if meaning is not None and meaning.embedder.name == model:
+            return meaning
+        if model and text not in self.known:
+            self.wanted = text
+        return None
+
+
+@dataclass(slots=True)
+class Session:
+    """`conversation.id` is 0 until the first message is kept. `model` is what the server says of the model in
+    use, `window` its context window in tokens, `counting` the counter once it knows that model's vocabulary;
+    `pending` goes with the next message; `plan` is the last request's; `warnings` are to be shown; `summary` is
+    the one being made (session/summaries.py), `tried` the one that was shown, `owed` whether one was cancelled;
+    `meanings` is what vectors say (session/embeddings.py).
+    """
+
+    settings: Settings
+    paths: Paths
+    store: Store
+    server: Server
+    client: Later[Client]
+    model: Later[Model]
+    window: Later[int]
+    counting: Later[Counter]
+    counter: Counter
+    background: Background
+    conversation: Conversation
+    pending: list[Attachment] = field(default_factory=list)
+    plan: Plan | None = None
+    warnings: list[str] = field(default_factory=list)
+    summary: Job | None = None
+    tried: Job | None = None
+    owed: bool = False
+    meanings: Meanings = field(default_factory=Meanings)

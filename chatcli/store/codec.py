@@ -1,0 +1,169 @@
+"""Values as columns and back: text, times, and what is kept as JSON (settings, state, turn, tool uses)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from chatcli.conversation.context_state import State, Summary
+from chatcli.conversation.message import Message, ToolUse
+from chatcli.conversation.usage import NOTHING, Count, Turn, Usage
+from chatcli.reading.json_toml import TooDeep, read_json
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+Column = str | bytes
+
+
+def pack(text: str) -> Column:
+    """Text for a column: TEXT; a BLOB where lone surrogates (from invalid UTF-8 input) forbid it.
+
+    They come back as they were, for they may be somebody's file name; replacing them here could not be undone,
+    while whoever sends or shows them can always do it.
+    """
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+    return text
+
+
+def unpack(column: Column) -> str:
+    return column.decode("utf-8", "surrogatepass") if isinstance(column, bytes) else column
+
+
+def size_of(message: Message) -> int:
+    """Bytes, roughly (characters of text count as one): what bounds how much is loaded at once."""
+    return len(message.text) + len(message.thinking) + sum(each.size for each in message.attachments)
+
+
+def pack_time(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def unpack_time(column: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=column)
+
+
+def pack_json(value: object) -> str:
+    # ASCII: a lone surrogate passes as \udc80. What JSON has no form for is kept as its text rather than refused.
+    return json.dumps(value, separators=(",", ":"), default=str)
+
+
+def pack_tool_uses(uses: tuple[ToolUse, ...]) -> str | None:
+    return pack_json([{"name": use.name, "arguments": dict(use.arguments)} for use in uses]) if uses else None
+
+
+def unpack_tool_uses(column: Column | None) -> tuple[ToolUse, ...]:
+    """What is nested deeper than is read, which older versions took in from files, stays as the text it is."""
+    if not column:
+        return ()
+    try:
+        return tuple(ToolUse(use["name"], use["arguments"]) for use in read_json(column))
+    except TooDeep:
+        return (ToolUse("tool", {"text": unpack(column)}),)
+
+
+def unpack_turn(column: Column | None) -> Turn | None:
+    """None also for one that is nested deeper than is read."""
+    try:
+        return turn_from_plain(read_json(column)) if column else None
+    except TooDeep:
+        return None
+
+
+def unpack_state(column: Column) -> State:
+    """A new one for one that is nested deeper than is read."""
+    try:
+        return state_from_plain(read_json(column))
+    except TooDeep:
+        return State()
+
+
+def turn_to_plain(turn: Turn) -> dict[str, Any]:
+    """The turn as JSON types, without what it does not say."""
+    plain: dict[str, Any] = {
+        name: getattr(turn, name) for name in _TURN if name == "model" or _is_said(turn, name)
+    }
+    plain["options"] = dict(turn.options)
+    plain["planned"] = {"tokens": turn.planned.tokens, "exact": turn.planned.exact}
+    plain["usage"] = {name: value for name, value in asdict(turn.usage).items() if value is not None}
+    return plain
+
+
+def _is_said(turn: Turn, name: str) -> bool:
+    return bool(getattr(turn, name) != getattr(_UNSAID, name))
+
+
+def turn_from_plain(plain: Mapping[str, Any]) -> Turn:
+    """Names that this version does not know are passed over."""
+    known = {name: value for name, value in plain.items() if name in _TURN}
+    usage = {name: value for name, value in plain.get("usage", {}).items() if name in _USAGE}
+    known["usage"] = Usage(**usage)
+    planned = plain.get("planned")
+    known["planned"] = Count(planned["tokens"], planned["exact"]) if planned else NOTHING
+    return Turn(**known)
+
+
+def state_to_plain(state: State) -> dict[str, Any]:
+    """The state as JSON types, without what is empty."""
+    plain: dict[str, Any] = {}
+    if state.cut is not None:
+        plain["cut"] = state.cut
+    if state.summary is not None:
+        plain["summary"] = asdict(state.summary)
+    if state.pins:
+        plain["pins"] = sorted(state.pins)
+    if state.forgotten:
+        plain["forgotten"] = sorted(state.forgotten)
+    if state.reserve is not None:
+        plain["reserve"] = state.reserve
+    return plain
+
+
+def state_from_plain(plain: Mapping[str, Any]) -> State:
+    return State(
+        cut=plain.get("cut"),
+        summary=_summary_from_plain(plain.get("summary")),
+        pins=frozenset(plain.get("pins", ())),
+        forgotten=frozenset(plain.get("forgotten", ())),
+        reserve=plain.get("reserve"),
+    )
+
+
+def _summary_from_plain(plain: Mapping[str, Any] | None) -> Summary | None:
+    if not plain:
+        return None
+    known = {name: value for name, value in plain.items() if name in _SUMMARY}
+    return Summary(**{**known, "replaces": _summary_from_plain(plain.get("replaces"))})
+
+
+def renumbered(state: State, ids: Mapping[int, int]) -> State:
+    """The state with its nodes' ids translated by `ids`. What it says of nodes that are not there is dropped."""
+    return replace(
+        state,
+        cut=ids.get(state.cut) if state.cut is not None else None,
+        summary=_renumbered(state.summary, ids),
+        pins=frozenset(ids[each] for each in state.pins if each in ids),
+        forgotten=frozenset(ids[each] for each in state.forgotten if each in ids),
+    )
+
+
+def _renumbered(summary: Summary | None, ids: Mapping[int, int]) -> Summary | None:
+    """Where what it stands for is not there, the one before it."""
+    if summary is None:
+        return None
+    earlier = _renumbered(summary.replaces, ids)
+    return replace(summary, upto=ids[summary.upto], replaces=earlier) if summary.upto in ids else earlier
+
+
+_UNSAID = Turn("")
+_TURN = [field.name for field in fields(Turn)]
+_USAGE = [field.name for field in fields(Usage)]
+_SUMMARY = [field.name for field in fields(Summary)]
