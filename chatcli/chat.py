@@ -15,8 +15,7 @@ from chatcli.conversation.events import Text
 from chatcli.conversation.message import Message
 from chatcli.conversation.tree import Node
 from chatcli.errors import NoText, UserError
-from chatcli.named import path_of
-from chatcli.paths import write_private
+from chatcli.paths import path_of, write_private
 from chatcli.repl.hints import in_python
 from chatcli.session.build import Wishes, build, close, new_conversation
 from chatcli.session.session import Session

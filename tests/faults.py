@@ -22,10 +22,10 @@ from functools import partial
 from typing import Any
 
 from chatcli.demo.api import answer
-from chatcli.demo.engine import Engine as DemoEngine
 from chatcli.demo.protocol import NDJSON, Answer, Request, Response, whole
 from chatcli.demo.replies import Reply, reply
 from chatcli.demo.request import Message
+from chatcli.demo.runner import Engine as DemoEngine
 from chatcli.demo.server import Server, closing_chunks
 
 Fault = Callable[[Request, Answer], Response]

@@ -6,15 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from chatcli.context.assemble import assemble
+from chatcli.context.assemble import assemble, settle_cut
 from chatcli.context.budget import Budget
-from chatcli.context.inputs import Basis
-from chatcli.context.memory import Memory
-from chatcli.context.settle import settle_cut
+from chatcli.context.inputs import Basis, Memory
 from chatcli.context.summary import Due, accepted, due
-from chatcli.conversation.meaning import Meaning
 from chatcli.conversation.message import Attachment, Message
 from chatcli.conversation.plan import Plan
+from chatcli.conversation.retrieval import Meaning
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.conversation.usage import Count
 from chatcli.session.planning import skilled

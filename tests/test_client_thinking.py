@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatcli import turn
-from chatcli.client.thinking import untagged
+from chatcli.client.stream import untagged
 from chatcli.conversation.events import Done, Event, Text, Thinking, Tick
 from chatcli.errors import StreamBroken
 from chatcli.session.session import Session

@@ -12,10 +12,9 @@ import pytest
 
 from chatcli.cli import main
 from chatcli.commands import everything
-from chatcli.commands.chats import open_named
+from chatcli.commands.chats import open_named, title_in
 from chatcli.commands.outcomes import Choose, Confirm, Opened, Watch
 from chatcli.commands.share import take_in
-from chatcli.commands.titles import title_in
 from chatcli.conversation.message import Message
 from chatcli.errors import BadArgument, BadFile, Missing, NotFound, UserError
 from chatcli.session.build import close

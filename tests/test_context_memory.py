@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chatcli.context.budget import Budget, reserve_like
-from chatcli.context.memory import Memory
+from chatcli.context.inputs import Memory
 from chatcli.context.summary import undone
 from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.plan import Fate, Kind, Plan

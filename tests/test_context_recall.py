@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatcli.context import documents, recall
-from chatcli.context.dates import dates
-from chatcli.context.query import terms
+from chatcli.context.query import dates, terms
 from chatcli.conversation.message import Attachment, Role
 from chatcli.conversation.retrieval import Candidate, Found
 

@@ -8,16 +8,13 @@ from typing import Any
 
 import pytest
 
-from chatcli.context.memory import Memory
+from chatcli.context.inputs import Memory
 from chatcli.context.summary import instruction
 from chatcli.conversation.message import Attachment
 from chatcli.conversation.message import Message as Said
 from chatcli.conversation.plan import Fate, Kind
-from chatcli.demo.pictures import describe_picture
-from chatcli.demo.replies import NO_MODEL, STOPS, reply
+from chatcli.demo.replies import NO_MODEL, STOPS, WORDS, describe_picture, reply, shaped, summarise
 from chatcli.demo.request import Message
-from chatcli.demo.shapes import shaped
-from chatcli.demo.summaries import WORDS, summarise
 from chatcli.demo.tokenizer import vocabulary
 from chatcli.store.store import Store
 from tests.remembering import Chat, room_for

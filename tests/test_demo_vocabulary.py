@@ -11,9 +11,7 @@ import regex  # type: ignore[import-untyped]
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatcli.demo.merging import Rank, merge
-from chatcli.demo.splitting import split
-from chatcli.demo.tokenizer import vocabulary
+from chatcli.demo.tokenizer import Rank, merge, split, vocabulary
 
 NAMES = ("llama-bpe", "qwen2", "spm")
 PATTERN = (

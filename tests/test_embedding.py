@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.conversation.meaning import Embedder, Passage
 from chatcli.conversation.plan import Kind
+from chatcli.conversation.retrieval import Embedder, Passage
 from chatcli.demo.protocol import Answer, Request, Response, whole
 from chatcli.errors import Missing, Refused
 from chatcli.session import embeddings

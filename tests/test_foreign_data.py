@@ -491,7 +491,7 @@ MAY_READ = {
     "reading/zips.py",
     "tokens/encoding.py",  # files of the package
     "tokens/vocabulary_file.py",  # what a process of ours is given by us
-    "store/write_ahead_log.py", "store/carving.py", "store/salvage.py",  # the store's own file, page by page
+    "store/write_ahead_log.py", "store/salvage.py",  # the store's own file, page by page
 }  # fmt: skip
 _PARSERS = {("json", "loads"), ("json", "load"), ("tomllib", "loads"), ("tomllib", "load"), ("zipfile", "ZipFile")}
 

@@ -25,7 +25,7 @@ from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.layers import NAMED_HERE, Layer, Settings
 from chatcli.settings.table import TABLE, Setting
-from chatcli.store import archive
+from chatcli.store import transfer
 from chatcli.store.import_chat import ImportedChat, chat_of
 from chatcli.store.store import Store
 from chatcli.store.transfer import export, read_chat, read_chats
@@ -315,7 +315,7 @@ def test_a_picture_named_a_thousand_times_is_in_memory_once(tmp_path: Path) -> N
 
 
 def test_all_pictures_together_have_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "LARGEST_FILES", len(PNG))
+    monkeypatch.setattr(transfer, "LARGEST_FILES", len(PNG))
     files = {f"file-{at}.png": PNG for at in range(5)}
     conversations = json.dumps([chatgpt(*(f"x://file-{at}" for at in range(5)))]).encode()
     chat = read_chat(saved(tmp_path, zipped({"conversations.json": conversations, **files})))
@@ -409,7 +409,7 @@ def test_a_zip_that_unpacks_to_a_gigabyte_is_refused_before_it_is_unpacked(tmp_p
         (member_info,) = opened.members()
         opened._archive.open = lambda *_: read.append(1)  # type: ignore[assignment,method-assign]
         with pytest.raises(BadFile, match="unpacks to more than"):
-            opened.read(member_info, archive.LARGEST_CONVERSATIONS)
+            opened.read(member_info, transfer.LARGEST_CONVERSATIONS)
     assert read == []
     with pytest.raises(BadFile, match="unpacks to more than 256 MB"):
         read_chats(path)

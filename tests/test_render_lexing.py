@@ -6,7 +6,7 @@ import pytest
 from pygments.lexers import get_lexer_by_name
 from rich.color import ColorSystem
 
-from chatcli.render.highlight import Highlighter
+from chatcli.render.code import Highlighter
 from chatcli.render.lines import Span
 from chatcli.render.theme import Palette
 

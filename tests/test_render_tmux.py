@@ -63,10 +63,10 @@ class Tmux:
         self, text: str, size: Size, before: int, sizes: Sequence[Size] = (), piece: int = 3, every: int = 1
     ) -> None:
         """`every`: how many pieces come before something is drawn."""
-        (self._folder / "reply.py").write_text(REPLY)
+        (self._folder / "turn.py").write_text(REPLY)
         (self._folder / "text").write_text(text)
         to = ["x".join(map(str, each)) for each in sizes]
-        run = [sys.executable, str(self._folder / "reply.py"), str(self._folder), str(before)]
+        run = [sys.executable, str(self._folder / "turn.py"), str(self._folder), str(before)]
         run += [str(self._folder / "text"), str(piece), str(every), *to]
         place = ["-e", f"PYTHONPATH={Path(__file__).parent.parent}", "-e", "PYTHONUTF8=1"]
         self("new-session", "-d", "-x", str(size[0]), "-y", str(size[1]), *place, *run)

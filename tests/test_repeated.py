@@ -24,10 +24,10 @@ READERS = {
     "completed": "from chatcli.prompt.completer import in_mention, mentions; in_mention(line), mentions(line)",
     "errors": "from chatcli.errors import ChatcliError; ChatcliError(line)",
     "server": "from chatcli.client.address import read; read(line, '')",
-    "titles": "from chatcli.store.title import title_of; from chatcli.conversation.message import Message\n"
-    "    title_of(Message.user(line))",
+    "titles": "from chatcli.store.conversations import title_of\n"
+    "    from chatcli.conversation.message import Message; title_of(Message.user(line))",
     "screen": "from chatcli.render.sanitize import clean, one_line; clean(line), one_line(line)",
-    "scripts": "from chatcli.tokens.scripts import split; split(line)",
+    "scripts": "from chatcli.tokens.ledger import split; split(line)",
     "blocks": "from chatcli.prompt.multiline import is_open; is_open(line), is_open('/x ' + line)",
 }
 CHILD = """

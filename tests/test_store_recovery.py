@@ -18,8 +18,8 @@ from chatcli.conversation.tree import Conversation, Ended
 from chatcli.conversation.usage import Turn
 from chatcli.errors import Damaged, StoreError
 from chatcli.store import locations
-from chatcli.store.carving import carve
 from chatcli.store.recovery import recover
+from chatcli.store.salvage import carve
 from chatcli.store.store import Store
 
 PAGE = 4096

@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatcli.conversation.context_state import State
-from chatcli.conversation.meaning import Embedder, Meaning, Passage
 from chatcli.conversation.message import Message
-from chatcli.conversation.retrieval import Found
+from chatcli.conversation.retrieval import Embedder, Found, Meaning, Passage
 from chatcli.conversation.tree import Conversation, Ended
 from chatcli.store import vectors as module
 from chatcli.store.store import Store

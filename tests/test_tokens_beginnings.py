@@ -18,7 +18,7 @@ from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Kind, Part, Plan, with_template
 from chatcli.conversation.usage import Count, Usage
 from chatcli.tokens.counter import Counter
-from chatcli.tokens.source import Source
+from chatcli.tokens.prepare import Source
 from chatcli.tokens.template import leading
 from tests.bench.tokens import TEXTS
 from tests.test_tokens_exact import exact, measured

@@ -22,9 +22,9 @@ from chatcli.conversation.plan import Fate, Kind, Part, Plan
 from chatcli.conversation.usage import Usage
 from chatcli.errors import Unreachable
 from chatcli.tokens import cache, template_learning
+from chatcli.tokens.cache import Memo
 from chatcli.tokens.counter import Counter
-from chatcli.tokens.memo import Memo
-from chatcli.tokens.source import Source
+from chatcli.tokens.prepare import Source
 from tests.bench.tokens import TEXTS
 from tests.test_tokens_template import WRITERS
 from tests.test_tokens_vocabulary import own, shown

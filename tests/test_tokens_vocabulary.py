@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatcli.demo.tokenizer import vocabulary as demo_vocabulary
-from chatcli.tokens import merges
+from chatcli.tokens import vocabulary_file
 from chatcli.tokens.vocabulary import Specials, Vocabulary
 from chatcli.tokens.vocabulary_file import Unusable, build, convert
 
@@ -69,14 +69,14 @@ def test_the_process_apart_makes_the_same_file(name: str) -> None:
 def test_ranks_follow_the_merges_and_not_the_numbers_of_the_tokens() -> None:
     letters = [chr(byte) if 33 <= byte < 127 else chr(256 + byte) for byte in range(127)]
     tokens = [*letters, "abc", "bc", "ab"]
-    made = merges.by_merge(tokens, [1] * len(tokens), ["b c", "a b", "a bc", "ab c"], whole=False)
+    made = vocabulary_file.by_merge(tokens, [1] * len(tokens), ["b c", "a b", "a bc", "ab c"], whole=False)
     assert made.tokens[256:] == [b"bc", b"ab", b"abc"]
 
 
 def test_a_token_that_no_merge_makes_is_reached_whole_or_not_at_all() -> None:
     tokens = [*"abc", "ab", "abc"]
     for whole, last in ((True, b"abc"), (False, b"ab")):
-        assert merges.by_merge(tokens, [1] * 5, ["a b"], whole).tokens[-1] == last
+        assert vocabulary_file.by_merge(tokens, [1] * 5, ["a b"], whole).tokens[-1] == last
 
 
 def test_special_tokens_are_found_longest_first() -> None:

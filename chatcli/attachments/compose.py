@@ -14,7 +14,7 @@ from chatcli.attachments.files import is_address, mentioned, read_files, without
 from chatcli.attachments.images import find_in, read_image
 from chatcli.conversation.events import Progress
 from chatcli.conversation.message import Attachment
-from chatcli.named import path_of, working_directory
+from chatcli.paths import path_of, working_directory
 from chatcli.reading.raw import Raw
 
 Fetch = Callable[[str], Generator[Progress, None, Raw]]  # what client/fetch.py does; handed over, not imported

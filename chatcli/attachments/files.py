@@ -15,7 +15,7 @@ from pathlib import Path
 from chatcli import addresses
 from chatcli.attachments.mentions import masked
 from chatcli.errors import BadFile
-from chatcli.named import is_file, is_folder, is_there, path_of, readable, shown, size_of, working_directory
+from chatcli.paths import is_file, is_folder, is_there, path_of, readable, shown, size_of, working_directory
 from chatcli.reading.files import read_bytes
 from chatcli.reading.raw import Raw
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from chatcli.attachments.mentions import IMAGE_ENDINGS, Mention, mentions, readings, without
 from chatcli.conversation.message import Attachment
 from chatcli.errors import BadFile
-from chatcli.named import is_folder, is_there, path_of, readable, shown, working_directory
+from chatcli.paths import is_folder, is_there, path_of, readable, shown, working_directory
 from chatcli.reading.files import in_words, read_bytes
-from chatcli.reading.pictures import media_type_of, what_else
+from chatcli.reading.signatures import media_type_of, what_else
 
 __all__ = ["IMAGE_ENDINGS", "find_in", "read_image"]
 

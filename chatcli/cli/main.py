@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import chatcli
 from chatcli.errors import BadData, BadFile, ChatcliError, UserError
-from chatcli.named import path_of, readable, shown
-from chatcli.paths import find_paths
+from chatcli.paths import find_paths, path_of, readable, shown
 from chatcli.repl.streams import OutputFailed, open_streams, silence
 from chatcli.repl.unforeseen import told
 from chatcli.session.build import Wishes

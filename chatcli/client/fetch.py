@@ -109,7 +109,7 @@ class _Exchange:
         """
         import httpx
 
-        from chatcli.client.network import cause
+        from chatcli.client.http import cause
 
         try:
             url = httpx.URL(address)
@@ -148,7 +148,7 @@ class _Exchange:
         """One for each address on the way, so that no cookie goes from one to the next."""
         import httpx
 
-        from chatcli.client.network import CONNECT, connection
+        from chatcli.client.http import CONNECT, connection
 
         timeout = httpx.Timeout(self._limits.silence, connect=CONNECT)
         try:

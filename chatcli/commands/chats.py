@@ -4,31 +4,38 @@ others. What goes in and out of chatcli is share.py's, ways inside one conversat
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Annotated
 
+from chatcli.client.request import Request
 from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.navigation import address, opened, visit
 from chatcli.commands.outcomes import Choose, Confirm, Outcome, Show, Watch
 from chatcli.commands.registry import command
 from chatcli.commands.tree import cut, room, standing, terminal_size
 from chatcli.conversation.clock import local_time
-from chatcli.conversation.events import Progress
-from chatcli.conversation.message import Role
+from chatcli.conversation.events import Progress, Text
+from chatcli.conversation.message import Message, Role
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import counted
 from chatcli.errors import BadArgument, ChatcliError, NotFound, UserError
 from chatcli.render.views import History, Listing, Note
+from chatcli.session.background import waiting
 from chatcli.session.build import model_names, new_conversation, open_conversation, use_model
 from chatcli.session.fallback import is_stored
+from chatcli.session.planning import plan_next, request_for
 from chatcli.session.session import Session
+from chatcli.settings import table
 from chatcli.store import locations
+from chatcli.store.conversations import title_of
 from chatcli.store.listing import Entry
 from chatcli.store.search import terms_of
-from chatcli.store.title import title_of
 
 # How many messages are looked at for the conversations that some words were said in.
 FOUND = 50
@@ -116,7 +123,6 @@ def title(session: Session, *, ask: Annotated[bool, Arg("ask the model for a tit
         if not words:
             raise UserError("There are no words to make a title of.", "/rename NAME gives one.")
         return give_name(session, conversation, words)
-    from chatcli.commands.titles import proposals
 
     if session.conversation.tip is None:
         raise UserError("Nothing has been said yet, so there is nothing to name.")
@@ -285,3 +291,51 @@ def _something_said(session: Session) -> int:
     if not session.conversation.id:
         raise UserError("No conversation is on the table yet.", "Say something first, or name one of /chats.")
     return session.conversation.id
+
+
+ASKING = "Give this conversation a title of at most six words. Answer with the title alone, in its language."
+# Most tokens of the answer: a title, and what a model may say around it.
+ENOUGH = 200
+
+_AROUND = " \t#*_`\"'«»“”„:.-"
+
+
+def proposals(session: Session, found: list[str]) -> Iterator[Progress]:
+    """Ask; the title is put into `found`. The question follows the conversation as the next message would, so that
+    the server has read all but the question already.
+    """
+    state = Progress(f"Asking {session.settings[table.MODEL]} for a title")
+    yield state
+    for _ in chain(waiting(session.window), waiting(session.counting)):
+        yield state
+    texts: list[str] = []
+    with closing(session.client.get().chat(_request(session))) as events:
+        for event in events:
+            if isinstance(event, Text):
+                texts.append(event.text)
+            yield state
+    title = title_in("".join(texts))
+    if not title:
+        raise UserError("The model gave no title.", "/rename NAME gives one, /title makes one of the first words.")
+    found.append(title)
+
+
+def title_in(answer: str) -> str:
+    """The first line with words in it, without what models put around a title."""
+    for line in answer.splitlines():
+        words = re.sub(r"^\W*title\W*:\W*", "", line, flags=re.IGNORECASE).strip(_AROUND)
+        if words:
+            return title_of(Message.user(words))
+    return ""
+
+
+def _request(session: Session) -> Request:
+    last = session.conversation.last
+    if last is None:
+        raise UserError("Nothing has been said yet, so there is nothing to name.")
+    coming = replace(last, id=0, parent=last.id, number=last.number + 1, message=Message.user(ASKING), turn=None)
+    plan, _ = plan_next(session, coming)
+    request = request_for(session, plan)
+    thinks = "thinking" in session.model.get().capabilities
+    options = {**request.options, "num_predict": ENOUGH}
+    return replace(request, options=options, format=None, think=False if thinks else None)

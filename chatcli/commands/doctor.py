@@ -14,7 +14,7 @@ from chatcli.commands.outcomes import Outcome, Show
 from chatcli.commands.registry import command
 from chatcli.conversation.usage import counted
 from chatcli.errors import ChatcliError, Damaged
-from chatcli.named import why
+from chatcli.paths import why
 from chatcli.render.views import Listing
 from chatcli.session.context_window import as_allocated, gigabytes, loaded
 from chatcli.session.embeddings import embedder
@@ -170,7 +170,7 @@ def _embedding(session: Session) -> Iterator[Finding]:
 
 
 def _terminal(_session: Session) -> Iterator[Finding]:
-    from chatcli.render.abilities import abilities
+    from chatcli.render.terminal import abilities
 
     can = abilities(sys.stdout)
     if not can.is_terminal:

@@ -13,7 +13,7 @@ from chatcli.commands.outcomes import Outcome, Show, Watch
 from chatcli.commands.registry import command
 from chatcli.conversation.message import Attachment, Message
 from chatcli.errors import Unreachable
-from chatcli.named import is_file, path_of
+from chatcli.paths import is_file, path_of
 from chatcli.render.views import Note, Pictures
 from chatcli.session.session import Session
 

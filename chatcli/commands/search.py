@@ -10,7 +10,7 @@ from chatcli.commands.chats import when
 from chatcli.commands.outcomes import Outcome, Show
 from chatcli.commands.registry import command
 from chatcli.commands.tree import WHO, cut, room, standing
-from chatcli.conversation.hit import Hit
+from chatcli.conversation.retrieval import Hit
 from chatcli.errors import BadArgument, UserError
 from chatcli.render.views import Listing, Note
 from chatcli.session.session import Session

@@ -15,14 +15,13 @@ from chatcli.commands.registry import command
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.tree import Conversation
 from chatcli.errors import BadArgument, ChatcliError, UserError
-from chatcli.named import is_there, path_of
-from chatcli.paths import write_private
+from chatcli.paths import is_there, path_of, write_private
 from chatcli.prompt.completer import paths
 from chatcli.render.views import Note
 from chatcli.session.build import model_names, open_conversation
 from chatcli.session.session import Session
 from chatcli.settings import table
-from chatcli.store.title import title_of
+from chatcli.store.conversations import title_of
 
 if TYPE_CHECKING:
     from chatcli.store.import_chat import ImportedChat

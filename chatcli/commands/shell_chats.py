@@ -16,7 +16,7 @@ from chatcli.commands.search import shown
 from chatcli.commands.share import EXPORTS, exported, read_in, saved_in, take_in, told
 from chatcli.conversation.usage import counted
 from chatcli.errors import BadArgument, NotFound
-from chatcli.named import path_of
+from chatcli.paths import path_of
 from chatcli.render.views import History, Note
 from chatcli.session.session import Session
 from chatcli.store.listing import find

@@ -13,7 +13,7 @@ from chatcli.commands.registry import command
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import Count, Turn, total
 from chatcli.errors import BadArgument, BadFile, ServerError
-from chatcli.named import path_of, readable
+from chatcli.paths import path_of, readable
 from chatcli.prompt.completer import paths
 from chatcli.prompt.piped import read_stdin
 from chatcli.reading.files import read_bytes

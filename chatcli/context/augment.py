@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from chatcli.context import documents, recall
-from chatcli.context.dates import dates
-from chatcli.context.memory import Memory
+from chatcli.context.inputs import Memory
 from chatcli.context.outgoing import Copies, less, text_files
-from chatcli.context.query import Terms, terms
+from chatcli.context.query import Terms, dates, terms
 from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Fate, Kind, Part

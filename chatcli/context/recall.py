@@ -16,8 +16,7 @@ from datetime import timedelta
 from itertools import groupby, pairwise
 from math import log, sqrt
 
-from chatcli.context.dates import Dates
-from chatcli.context.query import Terms
+from chatcli.context.query import Dates, Terms
 from chatcli.conversation.clock import local_time
 from chatcli.conversation.retrieval import Candidate, Found
 

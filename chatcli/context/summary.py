@@ -7,11 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from chatcli.context.cut import Stretch, since_cut
 from chatcli.context.inputs import Basis
 from chatcli.context.outgoing import Copies, Counting
 from chatcli.context.prefix import Front
-from chatcli.context.strategies import SUMMARISES
+from chatcli.context.strategies import SUMMARISES, Stretch, since_cut
 from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Fate, Kind, Plan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -38,3 +38,45 @@ class Found:
     passages: int = 0
     conversation: int = 0
     near: Mapping[tuple[int, int], float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """`text` is a passage of about 100 tokens from message `node`; `marks` are the spans in it that were sought.
+
+    `score` is higher the better it fits, comparable within one search only.
+    """
+
+    conversation: int
+    title: str
+    node: int
+    number: int
+    role: Role
+    created: datetime
+    text: str
+    marks: tuple[tuple[int, int], ...]
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Embedder:
+    """The model that makes vectors. Those of another, or of another version of it, cannot be compared to its."""
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a text means, as `embedder` puts it."""
+
+    embedder: Embedder
+    vector: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Some of a stored message's text, by its id in the store."""
+
+    id: int
+    text: str

@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 
 from chatcli.demo.api import answer
-from chatcli.demo.engine import PACE, Engine
+from chatcli.demo.runner import PACE, Engine
 from chatcli.demo.server import Server
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from chatcli.demo.chat import chat
 from chatcli.demo.describe import listed, loaded, shown
-from chatcli.demo.engine import Engine
 from chatcli.demo.making import create, embed
 from chatcli.demo.protocol import Refusal, Request, Response, lines, nothing, text, whole
+from chatcli.demo.runner import Engine
 
 
 def answer(engine: Engine, request: Request) -> Response:

@@ -6,13 +6,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from chatcli.demo.engine import Engine
 from chatcli.demo.generation import Turn, chunk, last, talk, together
 from chatcli.demo.models import Model
 from chatcli.demo.options import Options, seconds, settle
 from chatcli.demo.protocol import Refusal, Request, Response, lines, whole
+from chatcli.demo.replies import read_format
 from chatcli.demo.request import Message, read_messages
-from chatcli.demo.shapes import read_format
+from chatcli.demo.runner import Engine
 from chatcli.demo.truncation import Prompt, cut, fit, prompt_of, refuse_if_too_long
 
 _LEVELS = ("low", "medium", "high", "max")

@@ -7,12 +7,11 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from chatcli.demo.engine import Engine
 from chatcli.demo.options import Options
 from chatcli.demo.protocol import timestamp
 from chatcli.demo.replies import Reply
 from chatcli.demo.request import Message
-from chatcli.demo.runner import PER_TOKEN, Runner
+from chatcli.demo.runner import PER_TOKEN, Engine, Runner
 from chatcli.demo.tokenizer import Vocabulary
 from chatcli.demo.truncation import Prompt
 

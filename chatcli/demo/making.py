@@ -10,11 +10,10 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 from typing import Any
 
-from chatcli.demo.engine import Engine
 from chatcli.demo.models import Model, full_name
 from chatcli.demo.protocol import Refusal, Request, Response, lines, timestamp, whole
 from chatcli.demo.request import read_messages
-from chatcli.demo.runner import PER_TOKEN
+from chatcli.demo.runner import PER_TOKEN, Engine
 
 _DIMENSIONS = 64
 

@@ -7,17 +7,164 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from chatcli.demo.pictures import describe_picture
-from chatcli.demo.question import asks_for_summary, question_of, without_recalled
+from chatcli.demo.protocol import Refusal
 from chatcli.demo.request import Message
-from chatcli.demo.shapes import shaped
-from chatcli.demo.summaries import summarise
+
+_RECALLED = (
+    "Earlier in this conversation (may be relevant):\n",
+    "Said in other conversations (may be relevant):\n",
+)
+_PASSAGES = "From the attached files (passages that may answer this):\n"
+_FILE_ENDS = re.compile(r"^\(end of ([^\n]+)\)(?:\n\n|\Z)", re.MULTILINE)
+_TOO_LONG = re.compile(r"^\[File [^\n]+: too long to be sent whole;[^\n]*\](?:\n\n|\Z)", re.MULTILINE)
+_SUMMARY = "Write a summary of our conversation so far"
+
+
+def asks_for_summary(content: str) -> bool:
+    return content.startswith(_SUMMARY)
+
+
+def question_of(content: str) -> str:
+    """The question alone. Of a question in several paragraphs that follows a block, the last one: where a block
+    with blank lines in it ends is not marked. "" for files without a word.
+    """
+    ends = [
+        found.end()
+        for ending in (_FILE_ENDS, _TOO_LONG)
+        for found in ending.finditer(content)
+        if ending is _TOO_LONG or f"File {found[1]}:\n" in content[: found.start()]
+    ]
+    if ends:
+        return content[max(ends) :]
+    if content.startswith((*_RECALLED, _PASSAGES)):
+        return content.rstrip().rpartition("\n\n")[2]
+    return content
+
+
+def without_recalled(content: str) -> str:
+    """The question with its files, or passages of them, but without what was said earlier."""
+    if not content.startswith(_RECALLED):
+        return content
+    kept = content.find(f"\n\n{_PASSAGES}")
+    if kept < 0:
+        kept = next((found.start() for found in re.finditer(r"\n\n\[?File [^\n]+[:\]]\n", content)), -1)
+    return content[kept + 2 :] if kept >= 0 else question_of(content)
+
+
+WORDS = 100
+
+_SENTENCE = re.compile(r"[^\n.?]+[.?]?(?=\s|$)|[^\n.?]+[.?]\S*")
+_DECIDES = re.compile(r"\b(?:decid|agree|chose|prefer|remember|deadline|budget|called|will|must)", re.IGNORECASE)
+
+
+def summarise(texts: Iterable[str], words: int = WORDS) -> str:
+    """A list in Markdown, of at most so many words; the same texts give the same."""
+    sentences = [found[0].strip(" \t#>*-|") for text in texts for found in _SENTENCE.finditer(text)]
+    distinct = list(dict.fromkeys(sentence for sentence in sentences if len(sentence.split()) > 2))
+    chosen: set[str] = set()
+    for sentence in sorted(distinct, key=_weight, reverse=True):
+        if words - len(sentence.split()) >= 0:
+            words -= len(sentence.split())
+            chosen.add(sentence)
+    kept = [f"- {sentence}" for sentence in distinct if sentence in chosen]
+    return "\n".join(kept) or "- Nothing was said that could be kept."
+
+
+def _weight(sentence: str) -> float:
+    """Numbers, names in mid-sentence and words of deciding, per word."""
+    words = sentence.split()
+    telling = sum(any(character.isdigit() for character in word) for word in words)
+    telling += sum(word[0].isupper() for word in words[1:])
+    telling += 2 * len(_DECIDES.findall(sentence))
+    return telling / (len(words) + 5)
+
+
+def read_format(value: object) -> dict[str, Any] | None:
+    """The "format" of a body as a JSON Schema, None where none is asked for; Refusal (500) when it is neither."""
+    if value is None or value == "":
+        return None
+    if value == "json":
+        return {"type": "object", "properties": {"reply": {"type": "string"}}}
+    if not isinstance(value, dict):
+        raise Refusal(500, f'invalid format: "{value}"; expected "json" or a valid JSON Schema object')
+    return value
+
+
+def shaped(schema: dict[str, Any], words: str) -> Any:
+    """`words` stand where the schema asks for a string."""
+    if "const" in schema:
+        return schema["const"]
+    if schema.get("enum"):
+        return schema["enum"][0]
+    for several in ("anyOf", "oneOf"):
+        if schema.get(several):
+            return shaped(schema[several][0], words)
+    kind = schema.get("type", "object" if "properties" in schema else "string")
+    if kind == "object":
+        return {name: shaped(inner, words) for name, inner in schema.get("properties", {}).items()}
+    if kind == "array":
+        return [shaped(schema.get("items", {}), words)] * max(1, schema.get("minItems", 1))
+    plain: dict[str, Any] = {"integer": 1, "number": 1.5, "boolean": True, "null": None}
+    return plain.get(kind, words) if isinstance(kind, str) else words
+
+
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # the JPEG segments that hold a size
+
+
+def describe_picture(data: bytes) -> str:
+    """One sentence."""
+    size = f"{len(data):,} bytes"
+    for kind, look in (("PNG", _png), ("JPEG", _jpeg), ("GIF", _gif), ("WebP", _webp)):
+        pixels = look(data)
+        if pixels is not None and all(pixels):
+            return f"a {kind} of {pixels[0]} × {pixels[1]} pixels, {size}"
+    return f"a file whose kind I cannot tell, {size}"
+
+
+def _png(data: bytes) -> tuple[int, int] | None:
+    return _big(data[16:20], data[20:24]) if data.startswith(b"\x89PNG\r\n\x1a\n") else None
+
+
+def _gif(data: bytes) -> tuple[int, int] | None:
+    return _little(data[6:8], data[8:10]) if data[:6] in {b"GIF87a", b"GIF89a"} else None
+
+
+def _jpeg(data: bytes) -> tuple[int, int] | None:
+    """The size stands in the first frame; the segments before it are passed over by their lengths."""
+    at = 2
+    while data.startswith(b"\xff\xd8\xff") and at + 9 <= len(data) and data[at] == 0xFF:
+        if data[at + 1] in _FRAMES:
+            return _big(data[at + 7 : at + 9], data[at + 5 : at + 7])
+        at += 2 + int.from_bytes(data[at + 2 : at + 4])
+    return None
+
+
+def _webp(data: bytes) -> tuple[int, int] | None:
+    if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
+        return None
+    if data[12:16] == b"VP8X":
+        width, height = _little(data[24:27], data[27:30])
+        return width + 1, height + 1
+    if data[12:16] == b"VP8L":
+        packed = int.from_bytes(data[21:25], "little")
+        return (packed & 0x3FFF) + 1, (packed >> 14 & 0x3FFF) + 1
+    width, height = _little(data[26:28], data[28:30])
+    return width & 0x3FFF, height & 0x3FFF
+
+
+def _big(width: bytes, height: bytes) -> tuple[int, int]:
+    return int.from_bytes(width), int.from_bytes(height)
+
+
+def _little(width: bytes, height: bytes) -> tuple[int, int]:
+    return int.from_bytes(width, "little"), int.from_bytes(height, "little")
+
 
 NO_MODEL = (
     "> **No language model is behind this.** chatcli's demo engine answers with prepared text; "

@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import takewhile
+from typing import Any
 
-from chatcli.demo.models import Model
+from chatcli.demo.models import Model, Shelf
+from chatcli.demo.replies import Reply, reply
+from chatcli.demo.request import Message
 
 LOADED, LOADING = 8_000_000, 350_000_000  # nanoseconds of load_duration; told, not waited for
 PER_TOKEN = 200_000  # nanoseconds of prompt_eval_duration for a token that is not in the cache
@@ -87,3 +90,24 @@ class Runners:
         now = time.time()
         self._runners = {name: runner for name, runner in self._runners.items() if runner.expires > now}
         return self._runners
+
+
+PACE = 0.012  # seconds
+
+Speaker = Callable[[Sequence[Message], dict[str, Any] | None], Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """`pace`: seconds between two tokens of a reply. `window`: num_ctx where nobody asks for another. `loading`:
+    seconds that it takes to load a model.
+
+    `speak` is given the messages, and a JSON Schema where the request asks for that format, and says the reply.
+    """
+
+    pace: float = PACE
+    window: int = 4096
+    speak: Speaker = reply
+    loading: float = 0.0
+    shelf: Shelf = field(default_factory=Shelf)
+    runners: Runners = field(default_factory=Runners)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatcli.attachments.mentions import IMAGE_ENDINGS
-from chatcli.named import path_of
+from chatcli.paths import path_of
 from chatcli.text import as_name
 
 if TYPE_CHECKING:

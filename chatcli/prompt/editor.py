@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from chatcli.errors import NotFound, UserError
-from chatcli.named import is_there, readable, writable
+from chatcli.paths import is_there, readable, writable
 from chatcli.reading.files import read_bytes
 
 _VARIABLES = ("OLLAMA_EDITOR", "VISUAL", "EDITOR")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from chatcli.named import readable
+from chatcli.paths import readable
 from chatcli.reading.files import read_stream
 
 

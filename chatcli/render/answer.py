@@ -1,4 +1,4 @@
-"""Answer: the events of one reply, drawn as they come. How it looks is a Page's business (live.py, plain.py).
+"""Answer: the events of one reply, drawn as they come. How it looks is a Page's business (live.py, answer.py).
 
 However its context is left, the complete text stays behind, once.
 """
@@ -14,8 +14,8 @@ from typing import Protocol
 from chatcli.conversation.events import Done, Event, Text, Thinking, Tick, ToolCall
 from chatcli.conversation.message import ToolUse
 from chatcli.conversation.usage import Count, in_tokens
-from chatcli.render.sanitize import one_line
-from chatcli.render.uninterrupted import uninterrupted
+from chatcli.render.paint import uninterrupted
+from chatcli.render.sanitize import Cleaner, one_line
 
 
 class Page(Protocol):
@@ -85,3 +85,59 @@ def called(use: ToolUse) -> str:
 def _duration(seconds: float) -> str:
     whole = round(seconds)
     return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60} s"
+
+
+Write = Callable[[str], object]
+
+
+class PlainPage:
+    def __init__(self, write: Write, think: Write | None, note: Write | None) -> None:
+        self._text, self._thinking = _Pen(write), _Pen(think) if think else None
+        self._note = note
+
+    def open(self) -> None:
+        """Nothing stands there before the first word."""
+
+    def think(self, piece: str) -> None:
+        if self._thinking:
+            self._thinking.write(piece)
+
+    def thought(self, summary: str) -> None:
+        if self._thinking:
+            self._thinking.end()
+        self.note(summary)
+
+    def write(self, piece: str) -> None:
+        self._text.write(piece)
+
+    def note(self, text: str) -> None:
+        if self._note:
+            self._text.end()
+            self._note(f"({text})\n")
+
+    def tick(self) -> None:
+        """Nothing moves here."""
+
+    def close(self) -> None:
+        if self._thinking:
+            self._thinking.end()
+        self._text.end()
+
+
+class _Pen:
+    """Writes clean pieces, and ends what it wrote with a newline."""
+
+    def __init__(self, write: Write) -> None:
+        self._write, self._cleaner, self._last = write, Cleaner(), "\n"
+
+    def write(self, piece: str) -> None:
+        if text := self._cleaner.feed(piece):
+            self._write(text)
+            self._last = text[-1]
+
+    def end(self) -> None:
+        if rest := self._cleaner.finish():
+            self.write(rest)
+        if self._last != "\n":
+            self._write("\n")
+            self._last = "\n"

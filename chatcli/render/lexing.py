@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pygments.lexer import ExtendedRegexLexer, Lexer, LexerContext, RegexLexer
 from pygments.lexers import get_all_lexers, get_lexer_by_name
@@ -16,7 +17,56 @@ from pygments.lexers.c_cpp import CFamilyLexer
 from pygments.lexers.data import YamlLexerContext
 from pygments.token import Comment, Error, Name, Punctuation, String, _TokenType, is_token_subtype
 
-from chatcli.render.openers import left_open
+_PAIRS = (
+    ("/*", "*/"),
+    ("```", "```"),
+    ('"""', '"""'),
+    ("'''", "'''"),
+    ("`", "`"),
+    ("<!--", "-->"),
+    ("{-", "-}"),
+    ("(*", "*)"),
+    ("#|", "|#"),
+    ("<#", "#>"),
+    ('r#"', '"#'),
+    ("'", "'"),
+    ('"', '"'),
+)
+_HEREDOC = re.compile(r"<<[-~]?\s*[\"'\\]?([A-Za-z_]\w*)(?![\w>])")
+_LONG_BRACKET = re.compile(r"\[(=*)\[")  # Lua and CMake
+_BLOCK = re.compile(r"=[a-z]\w*")  # Perl's and Ruby's documentation, which =cut or =end ends
+
+
+class Opening(NamedTuple):
+    """`at`: where it opens in the line; `closer`: what is put behind it; `end`: the pattern that ends it."""
+
+    at: int
+    closer: str
+    end: str
+
+
+def left_open(text: str, start: int) -> Iterator[Opening]:
+    """What `text` may leave open from `start` on."""
+    for opener, closer in _PAIRS:
+        last = text.rfind(opener, start)
+        if last >= 0 and _is_open(text, start, last, opener, closer):
+            yield Opening(last, f"\n{closer}", re.escape(closer))
+    for bracket in _LONG_BRACKET.finditer(text, start):
+        closer = f"]{bracket[1]}]"
+        if closer not in text[bracket.end() :]:
+            yield Opening(bracket.start(), f"\n{closer}", re.escape(closer))
+    if heredoc := _HEREDOC.search(text, start):
+        yield Opening(heredoc.start(), f"\n\n{heredoc[1]}", rf"^\s*{heredoc[1]}$")
+    if start == 0 and _BLOCK.match(text):
+        yield Opening(0, "\n\n=cut", "^=cut")
+        yield Opening(0, "\n=end", "^=end")
+
+
+def _is_open(text: str, start: int, last: int, opener: str, closer: str) -> bool:
+    if opener == closer:
+        return text.count(opener, start) % 2 == 1
+    return text.find(closer, last + len(opener)) < 0
+
 
 Lexed = list[tuple[_TokenType, str]]
 

@@ -5,17 +5,17 @@ Nothing here waits or runs by itself: it is drawn when something comes, and not 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections import deque
+from collections.abc import Callable, Sequence
 from time import monotonic
 
-from chatcli.render.lines import BLANK, Line, Span, to_line, wrap
+from chatcli.render.lines import BLANK, ESCAPE, Line, Span, plain, to_line, wrap
 from chatcli.render.markdown import Blocks
-from chatcli.render.paint import Painter
-from chatcli.render.resume import after, ink
+from chatcli.render.measure import cells, char_cells
+from chatcli.render.paint import Painter, uninterrupted
 from chatcli.render.sanitize import Cleaner, one_line
 from chatcli.render.theme import Palette
-from chatcli.render.thoughts import Thoughts
-from chatcli.render.uninterrupted import uninterrupted
 
 _DELAY = 0.06  # seconds from one refresh to the next, at the least
 _SHARE = 5  # ... and so many times what the last one took: drawing never takes more than a part of the time
@@ -173,3 +173,101 @@ class LivePage:
     def _quiet(self, text: str) -> Line:
         """One line of chatcli's own; what does not fit is left out."""
         return to_line(wrap([Span(text, self._palette["quiet"])], self._painted[0])[0])
+
+
+class Thoughts:
+    """feed() gives the lines that are final; glimpse() the end of it all, which still moves."""
+
+    def __init__(self, palette: Palette, width: int, keep: int) -> None:
+        self._palette, self._width = palette, width
+        self._last: deque[Line] = deque(maxlen=keep)
+        self._open = ""
+
+    def feed(self, text: str) -> list[Line]:
+        *whole, self._open = (self._open + text.expandtabs(4)).split("\n")
+        lines = [line for part in whole for line in self._wrapped(part.rstrip())]
+        *full, rest = wrap([Span(self._open)], self._width)
+        lines += [self._dim(line) for line in full]
+        space = " " if self._open.endswith(" ") else ""  # a full line has no room for it, yet the word has ended
+        self._open = "".join(span.text for span in rest).rstrip(" ") + space
+        self._last.extend(lines)
+        return lines
+
+    def finish(self) -> list[Line]:
+        text, self._open = self._open.rstrip(), ""
+        return self._wrapped(text) if text else []
+
+    def glimpse(self) -> list[Line]:
+        return [*self._last, *self._wrapped(self._open)]
+
+    def open_line(self) -> list[Line]:
+        return self._wrapped(self._open) if self._open else []
+
+    def resize(self, width: int) -> None:
+        self._width = width
+        self._last.clear()
+
+    def _wrapped(self, text: str) -> list[Line]:
+        return [self._dim(line) for line in wrap([Span(text)], self._width)]
+
+    def _dim(self, line: list[Span]) -> Line:
+        return to_line([Span("".join(span.text for span in line), self._palette["thinking"])])
+
+
+_NOT_INK = re.compile(r"[\s─▎•]+")  # what is there, or not, or how often, depending on the width
+_MARKUP = frozenset("`*_~[]()<>!\\|#")  # what may be seen of an emphasis, code or link until it ends
+
+
+def ink(lines: Sequence[Line]) -> str:
+    """What of the text is to be seen in these lines, at any width the same."""
+    return _NOT_INK.sub("", "".join(map(plain, lines)))
+
+
+def after(lines: Sequence[Line], shown: str) -> tuple[list[Line], str]:
+    """`lines` without what is shown already, and what of `shown` goes beyond them.
+
+    Where the text has become another one meanwhile, the rest comes again: twice is better than not at all.
+    """
+    rest = list(lines)
+    while rest and shown:
+        text = ink(rest[:1])
+        same, seen = _met(text, shown)
+        shown = shown[seen:]
+        if same < len(text):
+            rest[0] = _cut(rest[0], same) if same else rest[0]
+            return rest, ""
+        del rest[0]
+    return rest, shown
+
+
+def _met(text: str, shown: str) -> tuple[int, int]:
+    """How far they are the same, in each of them, whether or not emphasis and the like have ended by now."""
+    at = seen = 0
+    while at < len(text) and seen < len(shown):
+        if text[at] == shown[seen]:
+            at, seen = at + 1, seen + 1
+        elif shown[seen] in _MARKUP:
+            seen += 1
+        elif text[at] in _MARKUP:
+            at += 1
+        else:
+            break
+    return at, seen
+
+
+def _cut(line: Line, count: int) -> Line:
+    """`line` from the word on in which its first `count` characters of ink end, with its looks."""
+    seen = plain(line)
+    places = [at for at, char in enumerate(seen) if not _NOT_INK.match(char)]
+    start = places[count]
+    while start and not seen[start - 1].isspace() and char_cells(seen[start - 1]) + char_cells(seen[start]) < 3:
+        start -= 1
+    looks: list[str] = []
+    at = passed = 0
+    while passed < start or ESCAPE.match(line.text, at):
+        if escape := ESCAPE.match(line.text, at):
+            looks += [escape[0]] if escape[0][-1] in "m\\" else []
+            at = escape.end()
+        else:
+            at, passed = at + 1, passed + 1
+    return Line("".join(looks) + line.text[at:], cells(seen[start:]))

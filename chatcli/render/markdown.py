@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 
-from chatcli.render.block_structure import Tree
-from chatcli.render.boxes import Boxes
+from chatcli.render.block_structure import Boxes, Tree
 from chatcli.render.lines import Line
 from chatcli.render.theme import Palette
 

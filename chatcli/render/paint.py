@@ -5,11 +5,76 @@ The cursor rests at the beginning of the row under the live lines. Only rows tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from types import FrameType
 
-from chatcli.render.cursor import Cursor
 from chatcli.render.lines import Line, chop, plain
 from chatcli.render.measure import is_sure
+from chatcli.suspension import lent
+
+_WAITING = [
+    number for name in ("SIGINT", "SIGTSTP", "SIGCONT") if (number := getattr(signal, name, None)) is not None
+]
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """SIGINT, SIGTSTP and SIGCONT in this block are delivered at its end; a second SIGINT at once, for the case
+    that it never ends.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    found = {number: signal.getsignal(number) for number in _WAITING}
+    before = {number: handler for number, handler in found.items() if callable(handler)}
+    came: list[tuple[int, FrameType | None]] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        is_again = any(number == earlier for earlier, _ in came)
+        if is_again and number == signal.SIGINT:
+            came[:] = [each for each in came if each[0] != number]
+            before[number](number, frame)
+        elif not is_again:
+            came.append((number, frame))
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if signal.getsignal(number) is note:  # else somebody has let go of it meanwhile
+                signal.signal(number, handler)
+        for number, frame in came:
+            before[number](number, frame)
+
+
+_HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
+
+
+class Cursor:
+    """`displaced` becomes true when the process was stopped (Ctrl-Z) and goes on: the shell has written."""
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self._write = write
+        self._loan = ExitStack()
+        self.displaced = False
+
+    def hide(self) -> None:
+        self._loan.enter_context(lent(lambda: self._write(_SHOW), self._hide_again))
+        self._write(_HIDE)
+
+    def show(self) -> None:
+        self._loan.close()
+        self._write(_SHOW)
+
+    def _hide_again(self) -> None:
+        self.displaced = True
+        self._write(_HIDE)
+
 
 _ERASE = "\x1b[K\x1b[C\x1b[J\r"  # all below: from the first cell of the screen tmux would move it into its history
 _BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"  # terminals that know it show what lies between in one go

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+import re
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from chatcli.render.terminal import Known
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
 
 _COLUMNS, _ROWS = 40, 12  # cells, at the most
 _CELL = (10, 20)  # pixels, where the terminal does not tell: only the proportion matters then
@@ -43,8 +45,6 @@ def preview(data: bytes, known: Known, size: tuple[int, int]) -> Line | None:
     elif protocol == "iterm":
         drawn = _iterm(_png(picture), columns, rows)
     else:
-        from chatcli.render.sixel import sixels
-
         drawn = sixels(picture, light=known.background == "light")
     return Line(_in_its_place(drawn, rows), columns)
 
@@ -100,3 +100,47 @@ def _kitty(png: bytes, columns: int, rows: int) -> Iterator[str]:
 def _iterm(png: bytes, columns: int, rows: int) -> str:
     text = base64.b64encode(png).decode()
     return f"\x1b]1337;File=inline=1;size={len(png)};width={columns};height={rows}:{text}\x07"
+
+
+_COLOURS = 128
+_BAND = 6
+_RUN = re.compile(rb"(.)\1{3,}", re.DOTALL)
+_SHOWN = bytes(range(0x3F, 0x7F)) + bytes(192)  # six bits, the highest row lowest, as a character
+
+
+def sixels(picture: Image, light: bool) -> str:
+    """`picture` (RGB or RGBA) on a light background, or on a dark one."""
+    flat = _on_background(picture, light).quantize(_COLOURS)
+    pixels, width = flat.tobytes(), flat.width
+    palette = flat.getpalette() or []
+    colours = "".join(
+        f"#{at // 3};2;" + ";".join(str(round(channel / 2.55)) for channel in palette[at : at + 3])
+        for at in range(0, len(palette) - 2, 3)
+    )
+    bands = (_band(pixels[at : at + width * _BAND], width) for at in range(0, len(pixels), width * _BAND))
+    return f'\x1bP0;1;0q"1;1;{width};{flat.height}{colours}{"-".join(bands)}\x1b\\'
+
+
+def _on_background(picture: Image, light: bool) -> Image:
+    from PIL import Image
+
+    if picture.mode == "RGB":
+        return picture
+    ground = Image.new("RGB", picture.size, "white" if light else "black")
+    ground.paste(picture, mask=picture.getchannel("A"))
+    return ground
+
+
+def _band(pixels: bytes, width: int) -> str:
+    """Up to six rows of colour numbers."""
+    bits: dict[int, bytearray] = {}
+    for at, colour in enumerate(pixels):
+        row, column = divmod(at, width)
+        if colour not in bits:
+            bits[colour] = bytearray(width)
+        bits[colour][column] |= 1 << row
+    return "$".join(f"#{colour}{_shortened(drawn.rstrip(bytes(1)))}" for colour, drawn in bits.items())
+
+
+def _shortened(drawn: bytearray) -> str:
+    return _RUN.sub(lambda run: b"!%d%s" % (len(run[0]), run[1]), drawn.translate(_SHOWN)).decode("ascii")

@@ -84,7 +84,7 @@ class Screen:
         from chatcli.render.answer import Answer
 
         if self.plain:
-            from chatcli.render.plain import PlainPage
+            from chatcli.render.answer import PlainPage
 
             aside = self._write_error if thinking != "hide" else None
             if self.is_terminal:

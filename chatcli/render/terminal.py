@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TextIO
 
 from chatcli.render import measure
 
@@ -104,3 +105,35 @@ def _named_by_environment() -> str:
 def _brightness(*channels: str) -> Background:
     red, green, blue = (int(channel, 16) / (16 ** len(channel) - 1) for channel in channels)
     return "light" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "dark"
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """`colours`: none, standard, 256, truecolor. `encoding`: what the locale says, before chatcli speaks UTF-8."""
+
+    is_terminal: bool
+    columns: int
+    rows: int
+    colours: str
+    encoding: str
+    kind: str
+
+
+def abilities(file: TextIO) -> Abilities:
+    from rich.console import Console
+
+    size = shutil.get_terminal_size()
+    no_colour = bool(os.environ.get("NO_COLOR")) or not file.isatty()
+    found = None if no_colour else Console(file=file).color_system
+    return Abilities(file.isatty(), size.columns, size.lines, found or "none", _encoding(), _kind())
+
+
+def _encoding() -> str:
+    """Of the locale: Python's UTF-8 mode and reconfigured streams say nothing of what the terminal expects."""
+    import locale
+
+    return locale.getencoding() if os.name == "posix" else "utf-8"
+
+
+def _kind() -> str:
+    return os.environ.get("TERM", "") or ("Windows" if os.name == "nt" else "unknown")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import chatcli
 from chatcli.errors import Unforeseen
-from chatcli.named import is_folder, size_of, why
+from chatcli.paths import is_folder, size_of, why
 
 # The file is begun anew once it is larger.
 LARGEST = 256_000

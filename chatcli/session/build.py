@@ -27,7 +27,7 @@ from chatcli.settings.layers import Layer, Settings
 from chatcli.store.conversations import settings_of
 from chatcli.store.store import Store
 from chatcli.tokens.counter import Counter
-from chatcli.tokens.source import Source
+from chatcli.tokens.prepare import Source
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from itertools import islice
 from chatcli.client.models import Model, same_model
 from chatcli.conversation.context_state import State
 from chatcli.conversation.events import Event, Tick
-from chatcli.conversation.meaning import Embedder, Meaning, Passage
 from chatcli.conversation.plan import Plan
+from chatcli.conversation.retrieval import Embedder, Meaning, Passage
 from chatcli.errors import Busy, ChatcliError, Refused, StoreError, StreamBroken, Unreachable
 from chatcli.session.background import Later, waiting
 from chatcli.session.fallback import keep_vectors

@@ -9,20 +9,17 @@ from typing import Any, Literal, cast
 
 from chatcli.client.models import Model
 from chatcli.client.request import Request, think_as
-from chatcli.context.assemble import assemble
+from chatcli.context.assemble import assemble, settle_cut
 from chatcli.context.budget import Budget, margin_for, reserve_for
-from chatcli.context.inputs import Basis
-from chatcli.context.memory import Memory, Spans
-from chatcli.context.settle import settle_cut
+from chatcli.context.inputs import Basis, Memory, Spans
 from chatcli.conversation.context_state import State
-from chatcli.conversation.meaning import Meaning
 from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Plan, with_template
-from chatcli.conversation.retrieval import Found
+from chatcli.conversation.retrieval import Found, Meaning
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.conversation.usage import Count, Turn
 from chatcli.errors import BadData, BadFile, ContextTooLong
-from chatcli.named import path_of, readable, shown
+from chatcli.paths import path_of, readable, shown
 from chatcli.reading.files import read_bytes
 from chatcli.reading.json_toml import read_json, text_of
 from chatcli.session.build import keep_settings

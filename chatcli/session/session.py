@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from chatcli.client.ollama import Client
     from chatcli.client.server import Server
     from chatcli.context.summary import Due
-    from chatcli.conversation.meaning import Embedder, Meaning, Passage
+    from chatcli.conversation.retrieval import Embedder, Meaning, Passage
     from chatcli.errors import ChatcliError
     from chatcli.store.store import Store
     from chatcli.tokens.counter import Counter

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chatcli.errors import BadData, ConfigError, UserError
-from chatcli.named import why
-from chatcli.paths import private_directory, replace_private
+from chatcli.paths import private_directory, replace_private, why
 from chatcli.reading.files import in_words, read_bytes
 from chatcli.reading.json_toml import read_toml, text_of
 from chatcli.settings.layers import Layer, Settings, find_setting

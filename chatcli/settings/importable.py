@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chatcli.errors import BadValue, UnknownSetting
-from chatcli.named import shown
+from chatcli.paths import shown
 from chatcli.settings.layers import NAMED_HERE, find_setting
 from chatcli.settings.table import Refusal
 

@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import Any, TypeVar
 
 from chatcli.errors import BadValue, UnknownSetting
-from chatcli.named import shown
+from chatcli.paths import shown
 from chatcli.settings import table
 from chatcli.settings.table import TABLE, Refusal, Setting
 

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from chatcli import addresses
 from chatcli.errors import BadValue
-from chatcli.named import shown
+from chatcli.paths import shown
 
 T = TypeVar("T")
 # Of a value that is refused no more is shown.

@@ -15,15 +15,146 @@ from datetime import datetime
 from heapq import nlargest
 from math import log
 
-from chatcli.conversation.meaning import Meaning
-from chatcli.conversation.retrieval import Candidate, Found
+from chatcli.conversation.message import Role
+from chatcli.conversation.retrieval import Candidate, Found, Meaning
 from chatcli.store import nodes
-from chatcli.store.codec import unpack_state, unpack_time
+from chatcli.store.codec import pack_time, unpack_state, unpack_time
 from chatcli.store.passages import SHIFT
 from chatcli.store.search import Scope, quoted
-from chatcli.store.spans import said_in
-from chatcli.store.standing import Standing, beside, is_elsewhere, is_on, standings, with_neighbours
 from chatcli.store.vectors import Near, Vectors, compared, texts
+
+MOST_IN_SPAN = 2000  # messages of one span
+
+
+def said_in(connection: sqlite3.Connection, path: Scope, span: tuple[datetime, datetime]) -> list[int]:
+    """The nodes of the path that were made in that time, up to MOST_IN_SPAN of them: times grow along a path."""
+    branches = path.path or {}
+    found: list[int] = []
+    for branch, upto in branches.items():
+        least = _first_since(connection, branch, upto, pack_time(span[0]))
+        end = _first_since(connection, branch, upto, pack_time(span[1]))
+        query = "SELECT id FROM nodes WHERE branch = ? AND number >= ? AND number < ? ORDER BY number LIMIT ?"
+        found += [row[0] for row in connection.execute(query, (branch, least, end, MOST_IN_SPAN))]
+    return found
+
+
+def _first_since(connection: sqlite3.Connection, branch: int, upto: int, moment: int) -> int:
+    """The number of the branch's first message at or after that time; `upto` + 1 when there is none."""
+    low, high = _begins(connection, branch), upto + 1
+    while low < high:
+        middle = (low + high) // 2
+        place = "SELECT created FROM nodes WHERE branch = ? AND number = ?"
+        (created,) = connection.execute(place, (branch, middle)).fetchone()
+        low, high = (low, middle) if created >= moment else (middle + 1, high)
+    return low
+
+
+def _begins(connection: sqlite3.Connection, branch: int) -> int:
+    (number,) = connection.execute("SELECT min(number) FROM nodes WHERE branch = ?", (branch,)).fetchone()
+    return int(number or 1)
+
+
+BESIDE = 2  # messages, and passages, on either side of a find
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A message among the candidates: where it stands."""
+
+    node: int
+    branch: int
+    number: int
+    role: Role
+    created: int
+    conversation: int
+    demo: bool
+
+
+def beside(connection: sqlite3.Connection, messages: Mapping[int, Standing], path: Scope) -> dict[int, Standing]:
+    """The messages that stand up to BESIDE places from those, on the path or on the branch they are on."""
+    known = {(each.branch, each.number) for each in messages.values()}
+    places: dict[int, set[int]] = {}
+    for message in messages.values():
+        for number in range(message.number - BESIDE, message.number + BESIDE + 1):
+            branch = message.branch
+            if path.path is not None and message.conversation == path.conversation:
+                branch = _branch(path.path, number)
+            if (branch, number) not in known:
+                places.setdefault(branch, set()).add(number)
+    return {
+        each.node: each
+        for branch, numbers in places.items()
+        for each in _read(
+            connection,
+            "branch = ? AND number IN (SELECT value FROM json_each(?))",
+            branch,
+            json.dumps(sorted(numbers)),
+        )
+    }
+
+
+def with_neighbours(
+    connection: sqlite3.Connection,
+    messages: Mapping[int, Standing],
+    everything: Mapping[int, Standing],
+    found: set[int],
+    said: set[int],
+) -> list[int]:
+    """The passages to show: the found ones of `messages`, and those up to BESIDE passages before and after; and
+    all of what was `said` at the time in question.
+    """
+    nodes = sorted(everything.values(), key=lambda each: (each.conversation, each.number))
+    ids = _passage_ids(connection, list(everything))
+    line = [passage for message in nodes for passage in ids.get(message.node, ())]
+    shown: set[int] = set()
+    for place, passage in enumerate(line):
+        if passage in found and passage >> SHIFT in messages:
+            shown.update(line[max(0, place - BESIDE) : place + BESIDE + 1])
+        elif passage >> SHIFT in said:
+            shown.add(passage)
+    return [passage for passage in line if passage in shown]
+
+
+def standings(connection: sqlite3.Connection, ids: Sequence[int]) -> list[Standing]:
+    return _read(connection, "nodes.id IN (SELECT value FROM json_each(?))", json.dumps(ids))
+
+
+def is_on(path: Scope, message: Standing) -> bool:
+    return path.path is not None and message.number <= path.path.get(message.branch, 0)
+
+
+def is_elsewhere(path: Scope, message: Standing) -> bool:
+    return message.conversation != path.conversation
+
+
+def _read(connection: sqlite3.Connection, condition: str, *values: int | str) -> list[Standing]:
+    rows = connection.execute(
+        f"""SELECT nodes.id, branch, number, role, nodes.created, conversation, demo FROM nodes
+            JOIN branches ON branches.id = branch JOIN conversations ON conversations.id = conversation
+            WHERE {condition} AND trashed IS NULL AND latest > 0""",  # noqa: S608 - conditions of this module only
+        values,
+    )
+    return [
+        Standing(node, branch, number, Role(role), created, chat, bool(demo))
+        for node, branch, number, role, created, chat, demo in rows
+    ]
+
+
+def _branch(path: Mapping[int, int], number: int) -> int:
+    """The branch that the path takes at that number: of those that reach it, the one that is left first."""
+    reaching = [(upto, branch) for branch, upto in path.items() if upto >= number]
+    return min(reaching)[1] if reaching else 0
+
+
+def _passage_ids(connection: sqlite3.Connection, nodes: Sequence[int]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    query = """SELECT passages.id FROM json_each(?) AS node
+               JOIN passages ON passages.id >= node.value << 10 AND passages.id < (node.value + 1) << 10
+               ORDER BY passages.id"""
+    for (passage,) in connection.execute(query, (json.dumps(nodes),)):
+        found.setdefault(passage >> SHIFT, []).append(passage)
+    return found
+
 
 MOST = 2000  # postings that are read of one term
 PLENTY = 300  # a word that occurs so often needs no akin ones

@@ -16,7 +16,7 @@ from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.tree import Ended
 from chatcli.errors import BadData, BadFile
 from chatcli.reading.json_toml import read_json
-from chatcli.reading.pictures import what_else
+from chatcli.reading.signatures import what_else
 from chatcli.store.import_chat import ImportedChat, Seed, grown, turn_of
 from chatcli.store.import_message import listed, mapped, picture, read_message, read_time
 

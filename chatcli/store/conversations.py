@@ -4,13 +4,100 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
 
+from chatcli.conversation.context_state import State
+from chatcli.conversation.message import Message
 from chatcli.conversation.tree import Conversation
 from chatcli.errors import Gone
 from chatcli.reading.json_toml import read_json
 from chatcli.store import nodes
-from chatcli.store.codec import Column, pack, pack_json, unpack, unpack_state
+from chatcli.store.codec import Column, pack, pack_json, state_to_plain, unpack, unpack_state
 from chatcli.store.failures import nonsense_is_damage
+
+
+def name(
+    connection: sqlite3.Connection, conversation: int, known: Mapping[str, int], name: str, node: int | None
+) -> dict[str, int]:
+    """Give node that name (None: take the name away). Returns the names as they are by now, but for those that
+    this program has `known` for another place: what /back goes back to, above all, is each program's own.
+    """
+    names: dict[str, int] = _stored(connection, conversation, "names")
+    names.pop(name, None)
+    if node is not None:
+        names[name] = node
+    change(connection, conversation, "names", pack_json(names))
+    return {each: known[each] if each in known and each != name else at for each, at in names.items()}
+
+
+def keep_state(connection: sqlite3.Connection, conversation: int, before: State, state: State) -> State:
+    """What makes `state` of `before`, done to what is stored. Returns what this program goes on with.
+
+    Cut, summary and reserve belong to the path that a program is on, which may be another one elsewhere: it goes
+    on with its own, except where more is to be forgotten by now than what its summary was made without.
+    """
+    there = _stored_state(connection, conversation)
+    merged = State(
+        cut=there.cut if state.cut == before.cut else state.cut,
+        summary=there.summary if state.summary == before.summary else state.summary,
+        pins=(there.pins | (state.pins - before.pins)) - (before.pins - state.pins),
+        forgotten=(there.forgotten | (state.forgotten - before.forgotten)) - (before.forgotten - state.forgotten),
+        reserve=there.reserve if state.reserve == before.reserve else state.reserve,
+    )
+    change(connection, conversation, "state", pack_json(state_to_plain(merged)))
+    if merged.forgotten - state.forgotten:
+        return merged
+    return replace(state, pins=merged.pins, forgotten=merged.forgotten)
+
+
+def keep_settings(
+    connection: sqlite3.Connection, conversation: int, before: Mapping[str, str], settings: Mapping[str, str]
+) -> None:
+    kept: dict[str, str] = _stored(connection, conversation, "settings")
+    kept = {each: value for each, value in kept.items() if each in settings or each not in before}
+    changed = {each: value for each, value in settings.items() if before.get(each) != value}
+    change(connection, conversation, "settings", pack_json(kept | changed))
+
+
+@nonsense_is_damage()
+def _stored_state(connection: sqlite3.Connection, conversation: int) -> State:
+    return unpack_state(_column(connection, conversation, "state"))
+
+
+@nonsense_is_damage()
+def _stored(connection: sqlite3.Connection, conversation: int, column: str) -> dict[str, Any]:
+    return dict(read_json(_column(connection, conversation, column)))
+
+
+def _column(connection: sqlite3.Connection, conversation: int, column: str) -> Column:
+    query = f"SELECT {column} FROM conversations WHERE id = ?"  # noqa: S608 - columns named above
+    row = connection.execute(query, (conversation,)).fetchone()
+    if row is None:
+        raise missing(conversation)
+    value: Column = row[0]
+    return value
+
+
+LONGEST = 60
+
+
+def title_of(message: Message) -> str:
+    """The first words, at most LONGEST characters; of a message without words, the name of its first file."""
+    words = clean_title(message.text[: LONGEST * 20])
+    if not words and message.attachments:
+        words = clean_title(message.attachments[0].name)
+    if len(words) <= LONGEST:
+        return words
+    whole, _, _ = words[:LONGEST].rpartition(" ")
+    # One very long word (a URL, or a script without spaces) is cut where it is.
+    return (whole if len(whole) > LONGEST // 2 else words[: LONGEST - 1]).rstrip(" ,;:-") + "…"
+
+
+def clean_title(text: str) -> str:
+    """One line without control characters and lone surrogates."""
+    shown = "".join(each if each.isprintable() else " " for each in text)
+    return " ".join(shown.split())
 
 
 def create(

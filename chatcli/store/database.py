@@ -22,9 +22,11 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from chatcli.conversation.message import Message
+from chatcli.conversation.tree import Ended
 from chatcli.errors import Damaged, Locked, NoRoom, Replaced, StoreError
-from chatcli.named import is_file, size_of
-from chatcli.paths import private_directory
+from chatcli.paths import is_file, private_directory, size_of
+from chatcli.store import conversations, nodes
 from chatcli.store.checks import doubted, problems
 from chatcli.store.failures import SAVE_THE_REST, refused, translated
 from chatcli.store.migrations import from_newer, migrate, too_new
@@ -219,3 +221,41 @@ def _reader(path: Path, how: str, reason: StoreError, *, alone: bool = False) ->
     except BaseException:
         connection.close()
         raise
+
+
+# Bytes of a store that are not worth their room in memory.
+MOST = 1_000_000_000
+
+
+def copied_to_memory(database: Database) -> Database:
+    """An empty one where the store is too large, or where the newer chatcli's takes no messages of ours."""
+    copy = open_database(None)
+    if database.path is None or database.path.stat().st_size > MOST:
+        return copy
+    with database.reading() as source, copy.reading() as target:
+        source.backup(target)
+        if not from_newer(target):
+            migrate(target)  # one of an earlier chatcli, on a disk that does not let itself be written
+    if _takes_messages(copy):
+        return copy
+    copy.close()
+    return open_database(None)
+
+
+def _takes_messages(database: Database) -> bool:
+    """Try it, and undo it."""
+    try:
+        with database.writing() as connection:
+            conversation = conversations.create(connection, title="", demo=False, settings={}, created=0)
+            message = Message.user("?")
+            node = nodes.insert(connection, conversation, None, message, created=0, ended=Ended.COMPLETE)
+            nodes.move_tip(connection, conversation, node)
+            raise _Tried
+    except _Tried:
+        return True
+    except StoreError:
+        return False
+
+
+class _Tried(Exception):
+    """Undoes the trial."""

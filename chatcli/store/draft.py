@@ -20,8 +20,8 @@ from chatcli.conversation.usage import Turn
 from chatcli.errors import Locked, NoRoom
 from chatcli.store import nodes
 from chatcli.store.codec import pack, pack_time
+from chatcli.store.conversations import keep_state
 from chatcli.store.database import Database
-from chatcli.store.merging import keep_state
 
 
 def fold_cut_off(database: Database) -> None:

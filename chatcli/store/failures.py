@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from chatcli.errors import Damaged, Locked, NoRoom, ReadOnly, StoreError
-from chatcli.named import why
+from chatcli.paths import why
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from chatcli.conversation.message import Attachment, Message, Role, ToolUse
 from chatcli.errors import BadData
-from chatcli.named import shown
+from chatcli.paths import shown
 from chatcli.reading.json_toml import is_within, read_json
-from chatcli.reading.pictures import media_type_of, what_else
 from chatcli.reading.raw import LARGEST
+from chatcli.reading.signatures import media_type_of, what_else
 
 _ROLES = {
     **{role.value: role for role in Role},

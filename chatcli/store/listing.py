@@ -11,8 +11,8 @@ from typing import Any
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Ended
 from chatcli.store.codec import unpack, unpack_time
+from chatcli.store.conversations import clean_title
 from chatcli.store.failures import nonsense_is_damage
-from chatcli.store.title import clean_title
 
 
 @dataclass(frozen=True, slots=True)

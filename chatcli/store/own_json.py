@@ -21,9 +21,9 @@ from chatcli.conversation.usage import Turn
 from chatcli.settings.importable import imported_settings
 from chatcli.settings.layers import NAMED_HERE
 from chatcli.store.codec import renumbered, state_from_plain, state_to_plain, turn_from_plain, turn_to_plain
+from chatcli.store.conversations import clean_title
 from chatcli.store.import_chat import ImportedChat, Seed, plant
 from chatcli.store.import_message import listed, mapped, read_message, read_time
-from chatcli.store.title import clean_title
 
 FORM = 1
 

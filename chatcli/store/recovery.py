@@ -16,11 +16,10 @@ from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.tree import Conversation, Ended
 from chatcli.errors import Damaged
 from chatcli.reading.json_toml import read_json
-from chatcli.store.carving import Row
 from chatcli.store.codec import renumbered, unpack_state, unpack_time, unpack_tool_uses, unpack_turn
 from chatcli.store.failures import refused
 from chatcli.store.import_chat import Seed, plant, seeds_of
-from chatcli.store.salvage import Salvaged, salvage
+from chatcli.store.salvage import Row, Salvaged, salvage
 from chatcli.store.store import Store, utc_now
 from chatcli.store.write_ahead_log import is_orphaned, put_pages
 

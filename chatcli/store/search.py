@@ -12,8 +12,8 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from chatcli.conversation.hit import Hit
 from chatcli.conversation.message import Role
+from chatcli.conversation.retrieval import Hit
 from chatcli.errors import Damaged
 from chatcli.store.codec import unpack, unpack_time
 from chatcli.store.failures import SAVE_THE_REST, nonsense_is_damage

@@ -14,23 +14,20 @@ from sqlite3 import Connection
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from chatcli.conversation.context_state import State
-from chatcli.conversation.hit import Hit
-from chatcli.conversation.meaning import Meaning
 from chatcli.conversation.message import Message, Role
-from chatcli.conversation.retrieval import Found
+from chatcli.conversation.retrieval import Found, Hit, Meaning
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.errors import NotFound, StoreError
-from chatcli.store import conversations, listing, merging, nodes
-from chatcli.store.aside import copied_to_memory
+from chatcli.store import conversations, listing, nodes
 from chatcli.store.candidates import Wish, candidates
 from chatcli.store.codec import pack, pack_time
-from chatcli.store.copying import copy_into
-from chatcli.store.database import Database, open_database
+from chatcli.store.conversations import clean_title, title_of
+from chatcli.store.database import Database, copied_to_memory, open_database
 from chatcli.store.draft import Draft, fold_cut_off
+from chatcli.store.import_chat import copy_into
 from chatcli.store.listing import Entry, Twig
 from chatcli.store.locations import at_number
 from chatcli.store.search import search
-from chatcli.store.title import clean_title, title_of
 from chatcli.store.trash import purge
 from chatcli.store.vectors import Vectors
 
@@ -170,19 +167,19 @@ class Store:
         if node_id is not None:
             self._look_up(conversation, node_id)
         with self._database.writing() as connection:
-            names = merging.name(connection, conversation.id, conversation.names, name, node_id)
+            names = conversations.name(connection, conversation.id, conversation.names, name, node_id)
         conversation.names = names
 
     def keep_state(self, conversation: Conversation, state: State) -> None:
-        """Keep what this changes in the state that the conversation had here; see merging.py."""
+        """Keep what this changes in the state that the conversation had here; see tokenizer.py."""
         with self._database.writing() as connection:
-            state = merging.keep_state(connection, conversation.id, conversation.state, state)
+            state = conversations.keep_state(connection, conversation.id, conversation.state, state)
         conversation.state = state
 
     def keep_settings(self, conversation: Conversation, settings: Mapping[str, str]) -> None:
         """Keep with the conversation what these settings change in those it had here."""
         with self._database.writing() as connection:
-            merging.keep_settings(connection, conversation.id, conversation.settings, settings)
+            conversations.keep_settings(connection, conversation.id, conversation.settings, settings)
         conversation.settings = dict(settings)
 
     def rename(self, conversation_id: int, title: str) -> str:

@@ -16,7 +16,7 @@ from math import cos, hypot, pi, sqrt
 from operator import mul
 from struct import pack, unpack_from
 
-from chatcli.conversation.meaning import Embedder, Meaning, Passage
+from chatcli.conversation.retrieval import Embedder, Meaning, Passage
 from chatcli.store import nodes
 from chatcli.store.codec import unpack
 from chatcli.store.database import Database

@@ -18,12 +18,11 @@ from chatcli.conversation.plan import Plan
 from chatcli.conversation.usage import Count, Turn, Usage, total
 from chatcli.errors import ChatcliError
 from chatcli.tokens import cache
+from chatcli.tokens.cache import Memo
 from chatcli.tokens.encoding import load, tokens_of
-from chatcli.tokens.ledger import Ledger, Size
+from chatcli.tokens.ledger import Ledger, Size, split
 from chatcli.tokens.measured import Measured
-from chatcli.tokens.memo import Memo
-from chatcli.tokens.scripts import split
-from chatcli.tokens.source import Source
+from chatcli.tokens.prepare import Source
 
 if TYPE_CHECKING:
     from tiktoken import Encoding

@@ -8,13 +8,54 @@ sizes the messages, and says which model's ledger this is.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
 from chatcli.reading.json_toml import read_json
-from chatcli.tokens.scripts import SCRIPTS
+
+
+class Script(NamedTuple):
+    """`prior`: how many tokens for one of o200k_base a model may need, until that model has been measured.
+
+    It is on the safe side: a small vocabulary needs 1.6 for English, and spells out a script it hardly knows.
+    """
+
+    name: str
+    prior: float
+    characters: str  # the inside of a regular expression's class; "" for all that is in no other
+
+
+SCRIPTS = (
+    Script("greek and cyrillic", 2.0, r"\u0370-\u058f\u1f00-\u1fff"),
+    Script("semitic", 2.5, r"\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe"),
+    Script("indic", 3.0, r"\u0900-\u1cff"),
+    Script("han", 2.0, r"\u2e80-\ud7ff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"),
+    Script("latin", 1.5, r"\u0000-\u024f\u1e00-\u1eff\u2000-\u206f"),
+    Script("other", 2.5, ""),
+)
+LATIN = 4
+
+
+def split(text: str) -> list[str]:
+    """The text of each script, in the order of SCRIPTS; together they have all its characters."""
+    if text.isascii():
+        return [text if place == LATIN else "" for place in range(len(SCRIPTS))]
+    found = []
+    for runs in _runs():
+        found.append("".join(runs.findall(text)))
+        text = runs.sub("", text) if found[-1] else text
+    return [*found, text]
+
+
+@cache
+def _runs() -> list[re.Pattern[str]]:
+    """Blanks between words of one script belong to it."""
+    return [re.compile(rf"[{s.characters}]+(?: +[{s.characters}]+)*") for s in SCRIPTS if s.characters]
+
 
 IMAGE = 768  # Ollama's own figure for a picture, until this model's is known
 DECAY = 0.9
@@ -22,7 +63,7 @@ DECAY = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """One message in the bundled encoding: tokens of its text by script (scripts.py), and pictures."""
+    """One message in the bundled encoding: tokens of its text by script (ledger.py), and pictures."""
 
     text: tuple[int, ...] = (0,) * len(SCRIPTS)
     images: int = 0

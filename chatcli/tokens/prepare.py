@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 from chatcli.conversation.message import Message
 from chatcli.errors import Busy, ChatcliError, StreamBroken, Unreachable
@@ -19,10 +20,24 @@ from chatcli.reading.json_toml import read_json
 from chatcli.tokens import cache, template_learning
 from chatcli.tokens.exact import Correction, Exact
 from chatcli.tokens.measured import Measured
-from chatcli.tokens.source import Source
 from chatcli.tokens.template import Template
 from chatcli.tokens.vocabulary import Vocabulary
 from chatcli.tokens.vocabulary_file import FORMAT, Unusable, build
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a model can be asked what it is made of. Both functions may raise chatcli's errors.
+
+    `vocabulary`: the verbose /api/show, best as the bytes of the answer (parsing it would hold up the keyboard),
+    or its model_info. `render`: the prompt the server would make of these messages; None where it does not tell.
+    `variant`: what else the rendering depends on (the think setting); it is part of the template's name on disk.
+    """
+
+    vocabulary: Callable[[], bytes | Mapping[str, Any]]
+    render: Callable[[Sequence[Message]], str | None]
+    variant: str = ""
+
 
 __all__ = ["PASSING", "Unusable", "keep", "prepare"]
 

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from chatcli.tokens.cache import Memo
 from chatcli.tokens.encoding import tokens_of
-from chatcli.tokens.memo import Memo
-from chatcli.tokens.merges import BLANK
 from chatcli.tokens.pretokenizers import FALLBACK, family_of
-from chatcli.tokens.vocabulary_file import Header, read
+from chatcli.tokens.vocabulary_file import BLANK, Header, read
 
 if TYPE_CHECKING:
     from tiktoken import Encoding

@@ -15,7 +15,7 @@ from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
 from pygments.util import ClassNotFound
 from rich.color import ColorSystem
 
-from chatcli.render.highlight import Highlighter
+from chatcli.render.code import Highlighter
 from chatcli.render.markdown import Blocks, render
 from chatcli.render.theme import Palette
 from tests.test_render_lexing import CODE

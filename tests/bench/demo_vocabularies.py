@@ -23,7 +23,7 @@ from pydoc_data import topics
 from typing import Any
 
 import chatcli.demo
-from chatcli.demo.spelling import LETTERS, ByteLevel, SentencePiece, Spelling
+from chatcli.demo.tokenizer import LETTERS, ByteLevel, SentencePiece, Spelling
 
 MERGES = 3200
 WEIGHT = 25  # how often our own text counts, beside a hundred times as much English

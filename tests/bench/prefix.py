@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from chatcli.context.memory import Memory
+from chatcli.context.inputs import Memory
 from chatcli.conversation.message import Message
 from tests.bench.replay import Configuration, Replayed, count, history_tokens, opened, replay, verbatim_tokens
 

@@ -25,9 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from chatcli.client.ollama import Client
-from chatcli.conversation.meaning import Embedder, Meaning
 from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Kind, Plan
+from chatcli.conversation.retrieval import Embedder, Meaning
 from chatcli.conversation.tree import Node
 from chatcli.store.vectors import packed
 from tests.bench.replay import (

@@ -13,16 +13,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from chatcli.context.assemble import assemble
+from chatcli.context.assemble import assemble, settle_cut
 from chatcli.context.budget import Budget
-from chatcli.context.inputs import Basis
-from chatcli.context.memory import Memory
-from chatcli.context.settle import settle_cut
+from chatcli.context.inputs import Basis, Memory
 from chatcli.context.summary import accepted, due
 from chatcli.conversation.context_state import State
-from chatcli.conversation.meaning import Meaning
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Kind, Plan
+from chatcli.conversation.retrieval import Meaning
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.conversation.usage import Count
 from chatcli.session.planning import skilled

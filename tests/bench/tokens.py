@@ -22,7 +22,7 @@ from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Fate, Kind, Part, Plan
 from chatcli.conversation.usage import Usage
 from chatcli.tokens.counter import Counter
-from chatcli.tokens.source import Source
+from chatcli.tokens.prepare import Source
 
 TEXTS = (
     "What is a context window, and why does a long conversation outgrow it?",
