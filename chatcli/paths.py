@@ -1,4 +1,6 @@
-"""Where config, data and cache live: CHATCLI_HOME when set, else the platform's own places (platformdirs)."""
+"""Where config, data and cache live (CHATCLI_HOME, else the platform's own directories), and files as a person
+names them: found without ever failing, opened so that what goes wrong is a BadFile.
+"""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def answered(session: Session, question: Node) -> Node | None:
 def stream(session: Session, question: Node, onward: Node | None = None) -> Generator[Event]:
     """The events of the reply to `question`. Whatever came of it is kept, however it ends: closing stops it."""
     draft = session.store.begin_reply(session.conversation, question)
-    reply = Reply(save=draft.save, onward=onward.message if onward is not None else Message.assistant(""))
+    reply = GrowingReply(save=draft.save, onward=onward.message if onward is not None else Message.assistant(""))
     outcome = [session.conversation.state]
     try:
         for event in _listen(session, question, outcome):
@@ -181,7 +181,7 @@ def _keep_question(session: Session, message: Message) -> Node:
     return session.store.append(session.conversation, message)
 
 
-def _keep_reply(session: Session, draft: Draft, reply: Reply, state: State) -> None:
+def _keep_reply(session: Session, draft: Draft, reply: GrowingReply, state: State) -> None:
     """However it ended; a disk that is full by now, or a damaged store, does not take it away."""
     if not reply.started:
         draft.drop()
@@ -205,7 +205,7 @@ def _step_back(session: Session, question: Node, onward: Node | None) -> None:
         session.store.go_to(session.conversation, tip)
 
 
-def _no_text(session: Session, reply: Reply, onward: Node | None) -> NoText:
+def _no_text(session: Session, reply: GrowingReply, onward: Node | None) -> NoText:
     """Why there is nothing in a reply that has ended."""
     ended = ending(reply.new, reply.ended, _provenance(session, reply), onward is not None)
     assert ended is not None
@@ -219,7 +219,7 @@ def _check_sight(session: Session, message: Message) -> None:
         check(Request(model.name, (message,), {}), model)
 
 
-def _provenance(session: Session, reply: Reply) -> Turn:
+def _provenance(session: Session, reply: GrowingReply) -> Turn:
     plan, model, done = session.plan, session.model.ready, reply.done or Done("")
     window = {"num_ctx": plan.window} if plan is not None else {}  # as it is sent: no larger than the model's
     return Turn(
@@ -240,7 +240,7 @@ SAVE_EVERY = 0.8
 
 
 @dataclass(slots=True)
-class Reply:
+class GrowingReply:
     """What has come of a reply so far, after `onward`, a reply that it goes on from. `save` is called with text
     and thinking every now and then.
     """

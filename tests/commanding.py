@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from chatcli.commands import everything
-from chatcli.commands.outcomes import Outcome, Reply, Show, Watch
-from chatcli.render.views import Document, Listing, Note, Source
+from chatcli.commands.outcomes import AskAgain, Outcome, Show, Watch
+from chatcli.render.views import Document, Listing, Note, SourceText
 from chatcli.session.session import Session
 from chatcli.turn import answer, ask
 
@@ -19,7 +19,7 @@ def followed(session: Session, outcome: Outcome) -> Outcome:
         for _ in outcome.progress:
             pass
         return followed(session, outcome.then())
-    if isinstance(outcome, Reply):
+    if isinstance(outcome, AskAgain):
         answer(session, outcome.question, lambda event: None, onward=outcome.onward, model=outcome.model)
     return outcome
 
@@ -30,7 +30,7 @@ def shown(outcome: Outcome) -> str:
     texts = []
     for view in outcome.views:
         match view:
-            case Note(text) | Document(text) | Source(text):
+            case Note(text) | Document(text) | SourceText(text):
                 texts.append(text)
             case Listing(_, rows, title):
                 texts += [title] if title else []

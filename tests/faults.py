@@ -22,13 +22,13 @@ from functools import partial
 from typing import Any
 
 from chatcli.demo.api import answer
-from chatcli.demo.protocol import NDJSON, Answer, Request, Response, whole
-from chatcli.demo.replies import Reply, reply
-from chatcli.demo.request import Message
+from chatcli.demo.protocol import NDJSON, Answer, HttpRequest, HttpResponse, whole
+from chatcli.demo.replies import DemoReply, reply
+from chatcli.demo.request import DemoMessage
 from chatcli.demo.runner import Engine as DemoEngine
-from chatcli.demo.server import Server, closing_chunks
+from chatcli.demo.server import DemoServer, closing_chunks
 
-Fault = Callable[[Request, Answer], Response]
+Fault = Callable[[HttpRequest, Answer], HttpResponse]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,11 @@ class Engine:
     def __init__(self, *, pace: float = 0.0, window: int = 4096, loading: float = 0.0) -> None:
         self.requests: list[Received] = []
         self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
-        self._says: deque[Reply] = deque()
+        self._says: deque[DemoReply] = deque()
         self._left = threading.Semaphore(0)
         self.inside = DemoEngine(pace, window, self._speak, loading=loading)
         self._answer: Answer = partial(answer, self.inside)
-        self._server = Server(self._receive)
+        self._server = DemoServer(self._receive)
 
     def __enter__(self) -> Engine:
         self._server.__enter__()
@@ -72,9 +72,9 @@ class Engine:
         """The bodies of the chat requests so far; loads, unloads and renderings are not among them."""
         return [received.body for received in self.requests if _is_chat(received.path, received.body)]
 
-    def say(self, *replies: str | Reply) -> None:
+    def say(self, *replies: str | DemoReply) -> None:
         """Queue these as the next replies."""
-        self._says.extend(Reply(said) if isinstance(said, str) else said for said in replies)
+        self._says.extend(DemoReply(said) if isinstance(said, str) else said for said in replies)
 
     def forget(self) -> None:
         """Drop the replies and the faults that nobody has asked for yet."""
@@ -89,10 +89,10 @@ class Engine:
         """Wait until a client has hung up in the middle of a reply; False when none did in time."""
         return self._left.acquire(timeout=timeout)
 
-    def _speak(self, messages: Sequence[Message], schema: dict[str, Any] | None) -> Reply:
+    def _speak(self, messages: Sequence[DemoMessage], schema: dict[str, Any] | None) -> DemoReply:
         return self._says.popleft() if self._says else reply(messages, schema)
 
-    def _receive(self, request: Request) -> Response:
+    def _receive(self, request: HttpRequest) -> HttpResponse:
         received = Received(request.method, request.path, _object(request.body))
         self.requests.append(received)
         faults = self._faults[request.path]
@@ -104,7 +104,7 @@ class Engine:
             raise
         return replace(response, chunks=self._watched(response))
 
-    def _watched(self, response: Response) -> Iterator[bytes]:
+    def _watched(self, response: HttpResponse) -> Iterator[bytes]:
         try:
             yield from response.chunks
         except (GeneratorExit, ConnectionAbortedError):
@@ -119,12 +119,12 @@ class Slow:
     first: float = 0.0
     between: float = 0.0
 
-    def __call__(self, request: Request, answer: Answer) -> Response:
+    def __call__(self, request: HttpRequest, answer: Answer) -> HttpResponse:
         request.pause(self.first)
         response = answer(request)
         return replace(response, chunks=self._lines(request, response))
 
-    def _lines(self, request: Request, response: Response) -> Iterator[bytes]:
+    def _lines(self, request: HttpRequest, response: HttpResponse) -> Iterator[bytes]:
         for at, line in enumerate(response.chunks):
             if at:
                 request.pause(self.between)
@@ -138,11 +138,11 @@ class Drip:
     size: int = 3
     between: float = 0.0
 
-    def __call__(self, request: Request, answer: Answer) -> Response:
+    def __call__(self, request: HttpRequest, answer: Answer) -> HttpResponse:
         response = answer(request)
         return replace(response, chunks=self._bits(request, response))
 
-    def _bits(self, request: Request, response: Response) -> Iterator[bytes]:
+    def _bits(self, request: HttpRequest, response: HttpResponse) -> Iterator[bytes]:
         for line in response.chunks:
             for start in range(0, len(line), self.size):
                 yield line[start : start + self.size]
@@ -155,11 +155,11 @@ class Cut:
 
     after: int = 2
 
-    def __call__(self, request: Request, answer: Answer) -> Response:
+    def __call__(self, request: HttpRequest, answer: Answer) -> HttpResponse:
         response = answer(request)
         return replace(response, chunks=self._lines(response), length=None)
 
-    def _lines(self, response: Response) -> Iterator[bytes]:
+    def _lines(self, response: HttpResponse) -> Iterator[bytes]:
         yield b""  # the headers go out
         yield from _first(response, self.after)
         raise ConnectionResetError("cut on purpose")
@@ -171,11 +171,11 @@ class Hang:
 
     after: int = 2
 
-    def __call__(self, request: Request, answer: Answer) -> Response:
+    def __call__(self, request: HttpRequest, answer: Answer) -> HttpResponse:
         response = answer(request)
         return replace(response, chunks=self._lines(request, response), length=None)
 
-    def _lines(self, request: Request, response: Response) -> Iterator[bytes]:
+    def _lines(self, request: HttpRequest, response: HttpResponse) -> Iterator[bytes]:
         yield b""
         yield from _first(response, self.after)
         while True:
@@ -188,7 +188,7 @@ class NoDone:
 
     after: int = 2
 
-    def __call__(self, request: Request, answer: Answer) -> Response:
+    def __call__(self, request: HttpRequest, answer: Answer) -> HttpResponse:
         response = answer(request)
         return replace(response, chunks=_first(response, self.after))
 
@@ -203,11 +203,11 @@ class Line:
     written: str
     after: int = 2
 
-    def __call__(self, request: Request, answer: Answer) -> Response:
+    def __call__(self, request: HttpRequest, answer: Answer) -> HttpResponse:
         response = answer(request)
         return replace(response, chunks=self._lines(response))
 
-    def _lines(self, response: Response) -> Iterator[bytes]:
+    def _lines(self, response: HttpResponse) -> Iterator[bytes]:
         yield from _first(response, self.after)
         yield self.written.encode() + b"\n"
 
@@ -218,8 +218,8 @@ class Lines:
 
     written: Sequence[str | dict[str, Any]]
 
-    def __call__(self, _request: Request, _answer: Answer) -> Response:
-        return Response(200, NDJSON, [_written(line).encode() + b"\n" for line in self.written])
+    def __call__(self, _request: HttpRequest, _answer: Answer) -> HttpResponse:
+        return HttpResponse(200, NDJSON, [_written(line).encode() + b"\n" for line in self.written])
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,11 +230,11 @@ class Status:
     body: str
     raw: bool = False
 
-    def __call__(self, _request: Request, _answer: Answer) -> Response:
+    def __call__(self, _request: HttpRequest, _answer: Answer) -> HttpResponse:
         if not self.raw:
             return whole({"error": self.body}, self.status)
         body = self.body.encode()
-        return Response(self.status, "text/html", [body], len(body))
+        return HttpResponse(self.status, "text/html", [body], len(body))
 
 
 def error_line(message: str = "an error was encountered while running the model", after: int = 2) -> Line:
@@ -261,7 +261,7 @@ def nobody_there() -> Iterator[str]:
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
-def _first(response: Response, count: int) -> Iterator[bytes]:
+def _first(response: HttpResponse, count: int) -> Iterator[bytes]:
     """The first lines of a reply; never its last one."""
     with closing_chunks(response) as chunks:
         before = next(chunks, b"")

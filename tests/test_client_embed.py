@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chatcli.client.ollama import Client
-from chatcli.demo.protocol import Answer, Request, Response, whole
+from chatcli.demo.protocol import Answer, HttpRequest, HttpResponse, whole
 from chatcli.errors import BadReply, Missing, Refused, StreamBroken, Unreachable
 from tests.faults import Cut, Engine, Hang
 
@@ -56,11 +56,11 @@ def test_a_model_that_is_not_there_is_missing(client: Client) -> None:
         client.embed("nope", ["a"])
 
 
-def refused(words: str, _request: Request, _answer: Answer) -> Response:
+def refused(words: str, _request: HttpRequest, _answer: Answer) -> HttpResponse:
     return whole({"error": words}, 501)
 
 
-def answered(body: dict[str, Any], _request: Request, _answer: Answer) -> Response:
+def answered(body: dict[str, Any], _request: HttpRequest, _answer: Answer) -> HttpResponse:
     return whole(body)
 
 

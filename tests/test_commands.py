@@ -10,7 +10,7 @@ import pytest
 
 from chatcli.commands import everything
 from chatcli.commands.arguments import Arg, read_arguments, split_words
-from chatcli.commands.outcomes import Choose, Confirm, Opened, Outcome, Prefill, Quit, Reply, Show
+from chatcli.commands.outcomes import AskAgain, Choose, Confirm, Opened, Outcome, Prefill, Quit, Show
 from chatcli.commands.registry import Registry, command
 from chatcli.errors import (
     BadArgument,
@@ -432,7 +432,7 @@ def test_retry_asks_again_and_keeps_the_earlier_reply(session: Session, engine: 
     engine.say("one", "two")
     say(session, "a number")
     outcome = do(session, "retry")
-    assert isinstance(outcome, Reply)
+    assert isinstance(outcome, AskAgain)
     answer(session, outcome.question, lambda event: None)
     assert [node.message.text for node in session.conversation.path()] == ["a number", "two"]
     replies = session.store.children(session.conversation, outcome.question.id)
@@ -445,7 +445,7 @@ def test_retry_after_an_error_asks_the_question_that_got_no_reply(session: Sessi
     with pytest.raises(StreamBroken):
         say(session, "second")
     outcome = do(session, "retry")
-    assert isinstance(outcome, Reply)
+    assert isinstance(outcome, AskAgain)
     assert outcome.question.message.text == "second"
 
 

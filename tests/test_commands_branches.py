@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chatcli.commands import everything
 from chatcli.commands.navigation import grown_elsewhere
-from chatcli.commands.outcomes import Choose, Opened, Prefill, Reply
+from chatcli.commands.outcomes import AskAgain, Choose, Opened, Prefill
 from chatcli.commands.tree import WIDTH, draw, tips_of
 from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.tree import Ended
@@ -172,7 +172,7 @@ def test_a_question_one_goes_to_says_that_it_waits(forked: Session) -> None:
     assert isinstance(outcome, Opened)
     assert "/retry" in outcome.note
     again = do(forked, "retry")
-    assert isinstance(again, Reply)
+    assert isinstance(again, AskAgain)
     assert again.question.message.text == "why"
 
 
@@ -246,7 +246,7 @@ def test_after_going_up_the_last_question_is_the_one_on_the_path(forked: Session
     do(forked, "goto 2")
     assert "reply 1 (demo)" in shown(do(forked, "diff"))
     again = do(forked, "retry")
-    assert isinstance(again, Reply)
+    assert isinstance(again, AskAgain)
     assert again.question.message.text == "a number"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from chatcli.commands.outcomes import Copy, Outcome, Prefill
 from chatcli.conversation.context_state import Summary
-from chatcli.conversation.plan import Fate, Kind
+from chatcli.conversation.plan import Fate, PartKind
 from chatcli.errors import BadFile, Missing, NotFound, StreamBroken, UserError
 from chatcli.session.build import Wishes, build, close
 from chatcli.session.planning import plan_next
@@ -221,7 +221,7 @@ def test_what_was_said_long_ago_is_quoted_when_the_question_calls_for_it(session
     assert last.endswith("What was the password of the harbour master?")
     assert session.conversation.path()[-2].message.text == "What was the password of the harbour master?"
     assert session.plan is not None
-    assert session.plan.of(Kind.RECALLED).tokens > 0
+    assert session.plan.of(PartKind.RECALLED).tokens > 0
     assert any(part.fate is Fate.RECALLED and part.first == 1 for part in session.plan.parts)
     do(session, "set recall off")
     engine.say("I do not know.")

@@ -15,7 +15,7 @@ from chatcli.context.budget import Budget, margin_for, reserve_for
 from chatcli.context.inputs import Basis
 from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message, Role
-from chatcli.conversation.plan import Fate, Kind, Plan
+from chatcli.conversation.plan import Fate, PartKind, Plan
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import Count
 from chatcli.errors import ContextTooLong
@@ -116,7 +116,7 @@ def test_full_says_when_it_no_longer_fits() -> None:
 
 def test_a_history_budget_limits_what_precedes_the_question() -> None:
     plan = talk(20).plan(Budget(10_000, 100, history=100), "trim")
-    assert plan.of(Kind.VERBATIM).tokens <= 100
+    assert plan.of(PartKind.VERBATIM).tokens <= 100
     assert plan.messages[-1].text == "now?"
 
 
@@ -196,7 +196,7 @@ def test_no_plan_is_ever_over_the_window(
             assert question + system + 8 > budget.most
         else:
             assert plan.planned.tokens <= window - min(64, budget.reserve) - 1
-            if any(part.kind is Kind.VERBATIM and part.fate is Fate.SENT for part in plan.parts):
+            if any(part.kind is PartKind.VERBATIM and part.fate is Fate.SENT for part in plan.parts):
                 assert plan.planned.tokens <= window - budget.reserve - 1
             assert plan.messages[-1] == conversation.nodes[-1].message
             assert not system or plan.messages[0].role is Role.SYSTEM

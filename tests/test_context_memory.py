@@ -14,7 +14,7 @@ from chatcli.context.budget import Budget, reserve_like
 from chatcli.context.inputs import Memory
 from chatcli.context.summary import undone
 from chatcli.conversation.message import Attachment, Message, Role
-from chatcli.conversation.plan import Fate, Kind, Plan
+from chatcli.conversation.plan import Fate, PartKind, Plan
 from chatcli.errors import ContextTooLong
 from chatcli.store.store import Store
 from tests.remembering import Chat, room_for
@@ -49,7 +49,7 @@ def test_what_was_left_out_is_recalled_when_it_is_asked_for(store: Store) -> Non
         "Earlier in this conversation (may be relevant):\n1 March 2026\nuser: My sister Mathilda"
     )
     assert text.endswith("\n\nWhat instrument does Mathilda play?")
-    (recalled,) = [part for part in plan.parts if part.kind is Kind.RECALLED]
+    (recalled,) = [part for part in plan.parts if part.kind is PartKind.RECALLED]
     assert recalled.count.tokens > 0
     assert [part.why for part in plan.parts if part.fate is Fate.RECALLED and part.first == 1] == [
         "quoted for mathilda, play"
@@ -62,8 +62,8 @@ def test_ordinary_turns_recall_nothing(store: Store, recall: str) -> None:
     made = chat(store, memory=Memory(recall="off" if recall == "off" else "on"))
     made.ask("My sister Mathilda plays the bassoon.")
     go_on(made, 20)
-    assert made.ask("Thanks, that will do for today.").of(Kind.RECALLED).tokens == 0
-    asked = made.ask("What does Mathilda play?").of(Kind.RECALLED).tokens
+    assert made.ask("Thanks, that will do for today.").of(PartKind.RECALLED).tokens == 0
+    asked = made.ask("What does Mathilda play?").of(PartKind.RECALLED).tokens
     assert (asked == 0) == (recall == "off")
 
 
@@ -112,7 +112,7 @@ def test_a_summary_stands_in_the_system_message(store: Store) -> None:
     assert [message.role for message in plan.messages[:2]] == [Role.SYSTEM, Role.USER]
     folded = [part for part in plan.parts if part.fate is Fate.SUMMARISED]
     assert [(part.first, part.last) for part in folded] == [(1, summary.last)]
-    assert plan.of(Kind.SUMMARY).tokens > 0
+    assert plan.of(PartKind.SUMMARY).tokens > 0
 
 
 def test_the_modelfiles_system_prompt_is_kept_when_a_summary_needs_a_system_message(store: Store) -> None:
@@ -187,7 +187,7 @@ def test_a_small_file_stays_with_its_message(store: Store) -> None:
     first = made.ask("", question=Message.user("See the list.", (note,)))
     assert first.messages[-1].text.startswith("File note.md:\nBuy seven turnips.")
     assert made.ask("And now?").messages[1] == first.messages[-1]
-    (part,) = [part for part in first.parts if part.kind is Kind.DOCUMENTS]
+    (part,) = [part for part in first.parts if part.kind is PartKind.DOCUMENTS]
     assert part.why == "note.md: whole, in message 1"
     go_on(made, 20)
     assert "turnips" in made.ask("How many turnips?").messages[-1].text
@@ -200,7 +200,7 @@ def test_of_a_large_file_the_passages_that_fit_are_sent_with_their_lines(store: 
     file = Attachment("text", "log.txt", "text/plain", "\n".join(lines).encode())
     plan = made.ask("", question=Message.user("When is the harvest festival?", (file,)))
     assert "The harvest festival is on the ninth" in plan.messages[-1].text
-    (part,) = [part for part in plan.parts if part.kind is Kind.DOCUMENTS]
+    (part,) = [part for part in plan.parts if part.kind is PartKind.DOCUMENTS]
     assert part.why.startswith("log.txt: lines ")
     assert plan.planned.tokens <= made.budget.room
     later = made.ask("Who comes to the harvest festival?")
@@ -244,7 +244,7 @@ turns = st.lists(st.tuples(texts, texts), min_size=1, max_size=22)
 
 def begins_as_before(before: Plan, now: Plan) -> bool:
     """Up to the last user message of the request before; and all of it, where nothing was looked up for it."""
-    plain = not before.of(Kind.RECALLED).tokens and not before.of(Kind.DOCUMENTS).tokens
+    plain = not before.of(PartKind.RECALLED).tokens and not before.of(PartKind.DOCUMENTS).tokens
     length = len(before.messages) - (0 if plain else 1)
     return before.messages[:length] == now.messages[:length]
 
@@ -349,6 +349,6 @@ def test_a_history_budget_holds_for_all_that_precedes_the_question(store: Store)
     made.ask("Mathilda plays the bassoon. " * 5)
     go_on(made, 20)
     plan = made.ask("What does Mathilda play?")
-    kinds = (Kind.SUMMARY, Kind.VERBATIM, Kind.RECALLED)
-    assert plan.of(Kind.RECALLED).tokens > 0
+    kinds = (PartKind.SUMMARY, PartKind.VERBATIM, PartKind.RECALLED)
+    assert plan.of(PartKind.RECALLED).tokens > 0
     assert sum(plan.of(kind).tokens for kind in kinds) <= 400

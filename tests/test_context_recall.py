@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chatcli.context import documents, recall
 from chatcli.context.query import dates, terms
 from chatcli.conversation.message import Attachment, Role
-from chatcli.conversation.retrieval import Candidate, Found
+from chatcli.conversation.retrieval import Candidate, Retrieved
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -23,12 +23,12 @@ def candidate(number: int, text: str, *held: str, passage: int = 0, minutes: int
     return Candidate(100 + number, number, passage, role, created, text, frozenset(held), 1)
 
 
-def found(*candidates: Candidate, passages: int = 100) -> Found:
+def found(*candidates: Candidate, passages: int = 100) -> Retrieved:
     times: dict[str, int] = {}
     for each in candidates:
         for term in each.terms:
             times[term] = times.get(term, 0) + 1
-    return Found(candidates, times, passages, 1)
+    return Retrieved(candidates, times, passages, 1)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_the_words_of_whom_the_question_is_about_come_first() -> None:
 def test_meaning_counts_beside_words() -> None:
     one, other, far = candidate(1, "a", "car"), candidate(9, "b", minutes=300), candidate(20, "c", minutes=600)
     near = {(one.node, 0): 0.1, (other.node, 0): 2.0, (far.node, 0): -1.0}
-    results = Found((one, other, far), {"car": 1}, 100, 1, near)
+    results = Retrieved((one, other, far), {"car": 1}, 100, 1, near)
     assert [each.candidate.number for each in recall.rank(results, terms("car"))] == [1, 9]
     close = replace(results, near={**near, (one.node, 0): -2.0})
     assert [each.candidate.number for each in recall.rank(close, terms("automobile"))] == [9]
@@ -193,7 +193,7 @@ def test_what_several_sittings_say_comes_before_more_of_one() -> None:
 
 def test_the_gate_opens_for_what_is_nearer_than_chance_would_have_it() -> None:
     one = candidate(1, "the automobile broke down")
-    results = Found((one,), {}, 600, 1, near={(one.node, 0): 4.0})
+    results = Retrieved((one,), {}, 600, 1, near={(one.node, 0): 4.0})
     assert recall.fires(results, terms("Where did the car stop?"))
     assert not recall.fires(replace(results, near={(one.node, 0): 3.0}), terms("Where did the car stop?"))
     assert not recall.fires(replace(results, passages=100_000), terms("Where did the car stop?"))

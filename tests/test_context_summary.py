@@ -11,7 +11,7 @@ from chatcli.context.inputs import Memory
 from chatcli.context.summary import Due, accepted, instruction, undone
 from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.message import Message, Role
-from chatcli.conversation.plan import Kind
+from chatcli.conversation.plan import PartKind
 from chatcli.store.store import Store
 from tests.remembering import Chat, count, room_for
 
@@ -30,7 +30,7 @@ def test_with_a_budget_of_3000_and_six_to_keep(store: Store) -> None:
         made.ask(f"q{turn}".ljust(size, "."), f"a{turn}".ljust(size, "."))
     assert made.due() is None
     plan = made.ask("q3".ljust(size, "."), "a3".ljust(size, "."))
-    assert plan.of(Kind.VERBATIM).tokens == 2400
+    assert plan.of(PartKind.VERBATIM).tokens == 2400
     wanted = made.due()
     assert wanted is not None
     assert (wanted.first, wanted.last) == (1, 2)

@@ -23,7 +23,7 @@ from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import Count, Turn, Usage
 from chatcli.demo.models import THINKING
-from chatcli.demo.replies import Reply
+from chatcli.demo.replies import DemoReply
 from chatcli.errors import ChatcliError, NoText, NotFound
 from chatcli.repl.hints import in_python, in_the_shell
 from chatcli.repl.notes import after_reply
@@ -38,18 +38,18 @@ from tests.test_terminal import terminal
 
 THOUGHT = "They ask for a prime. " + " ".join(f"Is {number} one?" for number in range(2, 200))
 # By name: settings, what the engine says, and which limit it is.
-WAYS: dict[str, tuple[dict[str, Any], Reply, Limit | None]] = {
-    "num_predict": ({"num_predict": "30"}, Reply("Two.", THOUGHT), Limit.NUM_PREDICT),
-    "window": ({"num_ctx": "512"}, Reply("Two.", THOUGHT), Limit.WINDOW),
-    "stop text": ({"stop": "9"}, Reply("Two.", THOUGHT), None),
-    "by itself": ({}, Reply("", THOUGHT), None),
+WAYS: dict[str, tuple[dict[str, Any], DemoReply, Limit | None]] = {
+    "num_predict": ({"num_predict": "30"}, DemoReply("Two.", THOUGHT), Limit.NUM_PREDICT),
+    "window": ({"num_ctx": "512"}, DemoReply("Two.", THOUGHT), Limit.WINDOW),
+    "stop text": ({"stop": "9"}, DemoReply("Two.", THOUGHT), None),
+    "by itself": ({}, DemoReply("", THOUGHT), None),
     "tag and num_predict": (
         {"model": "demo", "num_predict": "30"},
-        Reply(f"<think>\n{THOUGHT}"),
+        DemoReply(f"<think>\n{THOUGHT}"),
         Limit.NUM_PREDICT,
     ),
-    "tag and window": ({"model": "demo", "num_ctx": "512"}, Reply(f"<think>{THOUGHT}"), Limit.WINDOW),
-    "tag, by itself": ({"model": "demo"}, Reply(f"<think>\n{THOUGHT}"), None),
+    "tag and window": ({"model": "demo", "num_ctx": "512"}, DemoReply(f"<think>{THOUGHT}"), Limit.WINDOW),
+    "tag, by itself": ({"model": "demo"}, DemoReply(f"<think>\n{THOUGHT}"), None),
 }
 
 
@@ -66,7 +66,7 @@ def said(session: Session, text: str, stopped: Callable[[], bool] = lambda: Fals
     return answer(session, ask(session, text), lambda event: None, stopped)
 
 
-def cut_in_thought(session: Session, engine: Engine, reply: Reply) -> Node:
+def cut_in_thought(session: Session, engine: Engine, reply: DemoReply) -> Node:
     engine.say(reply)
     node = said(session, "a prime?")
     assert node is not None
@@ -132,7 +132,7 @@ def test_what_ended_it_and_the_remedy_are_said_as_each_surface_spells_them(way: 
 
 def test_continue_sends_the_thinking_and_the_new_reply_begins_with_it(engine: Engine) -> None:
     with thinking_with(engine, num_predict="30") as session:
-        node = cut_in_thought(session, engine, Reply("Two.", THOUGHT))
+        node = cut_in_thought(session, engine, DemoReply("Two.", THOUGHT))
         session.settings.put("num_predict", "-1", Layer.SET)
         engine.say("Two, then.")
         followed(session, do(session, "continue"))
@@ -154,8 +154,8 @@ def test_continue_sends_the_thinking_and_the_new_reply_begins_with_it(engine: En
 def test_a_thought_goes_on_as_one(engine: Engine) -> None:
     """/continue that is cut off in its thinking, too."""
     with thinking_with(engine, num_predict="30") as session:
-        first = cut_in_thought(session, engine, Reply("Two.", THOUGHT))
-        engine.say(Reply("", " More of it. " + THOUGHT))
+        first = cut_in_thought(session, engine, DemoReply("Two.", THOUGHT))
+        engine.say(DemoReply("", " More of it. " + THOUGHT))
         followed(session, do(session, "continue"))
         last = session.conversation.last
         assert last is not None
@@ -165,7 +165,7 @@ def test_a_thought_goes_on_as_one(engine: Engine) -> None:
 
 def test_a_reply_that_is_continued_keeps_its_earlier_thinking(engine: Engine) -> None:
     with thinking_with(engine) as session:
-        engine.say(Reply("One, two,", "Count."))
+        engine.say(DemoReply("One, two,", "Count."))
         said(session, "count")
         engine.say(" three.")
         followed(session, do(session, "continue"))
@@ -176,7 +176,7 @@ def test_a_reply_that_is_continued_keeps_its_earlier_thinking(engine: Engine) ->
 
 @pytest.mark.parametrize("model", ["demo-thinking", "demo"])
 def test_what_was_thought_when_it_was_stopped_or_broke_off_is_kept(model: str, engine: Engine) -> None:
-    reply = Reply("Two.", THOUGHT) if model == "demo-thinking" else Reply(f"<think>\n{THOUGHT}")
+    reply = DemoReply("Two.", THOUGHT) if model == "demo-thinking" else DemoReply(f"<think>\n{THOUGHT}")
     heard: list[Event] = []
 
     def thought_enough() -> bool:
@@ -256,7 +256,7 @@ def test_a_call_of_a_tool_alone_is_kept_and_named(engine: Engine) -> None:
 
 def test_the_commands_show_what_there_is(engine: Engine, tmp_path: Path) -> None:
     with thinking_with(engine, num_predict="30") as session:
-        node = cut_in_thought(session, engine, Reply("Two.", THOUGHT))
+        node = cut_in_thought(session, engine, DemoReply("Two.", THOUGHT))
         thought = node.message.thinking
         assert thought in shown(do(session, "raw"))
         copied = do(session, "copy")
@@ -269,7 +269,7 @@ def test_the_commands_show_what_there_is(engine: Engine, tmp_path: Path) -> None
         at = opened(session)
         assert isinstance(at, Opened)
         assert "num_predict (30 tokens)" in at.note
-        engine.say(Reply("Two.", "Or rather this. " + THOUGHT))
+        engine.say(DemoReply("Two.", "Or rather this. " + THOUGHT))
         followed(session, do(session, "retry"))
         assert "Or rather this" in shown(do(session, "diff"))
         edited = do(session, "edit")
@@ -347,7 +347,7 @@ def test_a_program_gets_an_error_that_names_the_limit_and_finds_the_thinking(way
 def test_a_limit_that_chatcli_did_not_set_is_not_taken_for_the_window() -> None:
     turn = Turn("m", options={"num_ctx": 4096}, usage=Usage(prompt_tokens=20, reply_tokens=128))
     with Engine() as engine, thinking_with(engine, num_predict="30") as session:
-        node = replace(cut_in_thought(session, engine, Reply("Two.", THOUGHT)), turn=turn)
+        node = replace(cut_in_thought(session, engine, DemoReply("Two.", THOUGHT)), turn=turn)
     ended = ending_of(node)
     assert ended is not None
     assert ended.limit is Limit.OTHER
@@ -357,11 +357,11 @@ def test_a_limit_that_chatcli_did_not_set_is_not_taken_for_the_window() -> None:
 def test_a_modelfiles_own_num_predict_is_named_for_what_it_is(engine: Engine) -> None:
     engine.inside.shelf.put(replace(THINKING, name="short:latest", parameters={"num_predict": 30}))
     with thinking_with(engine, model="short") as session:
-        ended = ending_of(cut_in_thought(session, engine, Reply("Two.", THOUGHT)))
+        ended = ending_of(cut_in_thought(session, engine, DemoReply("Two.", THOUGHT)))
         assert ended is not None
         assert ended.limit is Limit.OTHER
         session.settings.put("num_predict", "-1", Layer.SET)
-        engine.say(Reply("Two.", THOUGHT))
+        engine.say(DemoReply("Two.", THOUGHT))
         further = said(session, "again")
         assert further is not None
         assert further.message.text == "Two."
@@ -369,7 +369,7 @@ def test_a_modelfiles_own_num_predict_is_named_for_what_it_is(engine: Engine) ->
 
 def test_a_window_larger_than_the_models_is_named_as_the_server_makes_it(engine: Engine) -> None:
     with thinking_with(engine, num_ctx="99999") as session:
-        node = cut_in_thought(session, engine, Reply("Two.", "prime " * 40_000))
+        node = cut_in_thought(session, engine, DemoReply("Two.", "prime " * 40_000))
         ended = ending_of(node)
         assert ended is not None
         assert (ended.limit, "32768 tokens" in ended.what) == (Limit.WINDOW, True)
@@ -387,7 +387,7 @@ def test_a_turn_from_a_file_that_makes_no_sense_breaks_nothing(tmp_path: Path, e
 
 def test_in_the_loop_the_thinking_is_kept_and_the_line_is_free_for_the_next_question() -> None:
     with Engine() as engine, terminal("-m", "demo-thinking", "--num-predict", "30", url=engine.url) as person:
-        engine.say(Reply("Two.", THOUGHT), "Three.")
+        engine.say(DemoReply("Two.", THOUGHT), "Three.")
         person.see("Send a message")
         person.enter("a prime?")
         text = person.see("thought for", "num_predict (30 tokens)", "/set num_predict -1")
@@ -401,7 +401,7 @@ def test_in_the_loop_the_thinking_is_kept_and_the_line_is_free_for_the_next_ques
 
 def test_ctrl_c_while_the_model_thinks_keeps_the_thought() -> None:
     with Engine() as engine, terminal("-m", "demo-thinking", url=engine.url) as person:
-        engine.say(Reply("Two.", THOUGHT), "Three.")
+        engine.say(DemoReply("Two.", THOUGHT), "Three.")
         engine.script(Hang(after=9))
         person.see("Send a message")
         person.enter("a prime?")

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from chatcli.demo.models import VISION
-from chatcli.demo.replies import Reply
+from chatcli.demo.replies import DemoReply
 from chatcli.demo.runner import LOADED, LOADING, PER_TOKEN
 from chatcli.demo.tokenizer import vocabulary
 from tests.faults import Engine
@@ -284,7 +284,7 @@ def test_a_model_without_vision_ignores_pictures(engine: Engine) -> None:
 
 
 def test_thinking_comes_first_and_is_counted(engine: Engine) -> None:
-    engine.say(Reply("Yes.", thinking="Hm, yes."), Reply("Yes.", thinking="Hm, yes."))
+    engine.say(DemoReply("Yes.", thinking="Hm, yes."), DemoReply("Yes.", thinking="Hm, yes."))
     loud = chat(engine, user("so?"), model="demo-thinking")
     silent = chat(engine, user("so?"), model="demo-thinking", think=False)
     assert loud["message"] == {"role": "assistant", "content": "Yes.", "thinking": "Hm, yes."}

@@ -12,9 +12,9 @@ from chatcli.context.inputs import Memory
 from chatcli.context.summary import instruction
 from chatcli.conversation.message import Attachment
 from chatcli.conversation.message import Message as Said
-from chatcli.conversation.plan import Fate, Kind
+from chatcli.conversation.plan import Fate, PartKind
 from chatcli.demo.replies import NO_MODEL, STOPS, WORDS, describe_picture, reply, shaped, summarise
-from chatcli.demo.request import Message
+from chatcli.demo.request import DemoMessage
 from chatcli.demo.tokenizer import vocabulary
 from chatcli.store.store import Store
 from tests.remembering import Chat, room_for
@@ -22,12 +22,12 @@ from tests.remembering import Chat, room_for
 TOUR = ("hi", "tour", "thanks", "code", "languages", "thinking", "who are you", "unheard of", *STOPS)
 
 
-def user(text: str, *images: bytes) -> Message:
-    return Message("user", text, images=images)
+def user(text: str, *images: bytes) -> DemoMessage:
+    return DemoMessage("user", text, images=images)
 
 
-def assistant(text: str) -> Message:
-    return Message("assistant", text)
+def assistant(text: str) -> DemoMessage:
+    return DemoMessage("assistant", text)
 
 
 @pytest.mark.parametrize("question", TOUR)
@@ -163,17 +163,17 @@ NOTES = "Chats and memory, in a summary.\n\nTokens in markdown; commands. "
 @pytest.mark.parametrize(
     ("files", "kinds"),
     [
-        ((), {Kind.RECALLED}),
-        ((Attachment("text", "notes.md", "text/markdown", NOTES.encode()),), {Kind.RECALLED}),
+        ((), {PartKind.RECALLED}),
+        ((Attachment("text", "notes.md", "text/markdown", NOTES.encode()),), {PartKind.RECALLED}),
         (
             (Attachment("text", "long.md", "text/markdown", (NOTES + "Pipes.\n\n").encode() * 60),),
-            {Kind.DOCUMENTS},
+            {PartKind.DOCUMENTS},
         ),
     ],
     ids=["recall", "a whole file", "passages"],
 )
 def test_a_reply_is_to_the_question_and_not_to_what_was_looked_up_for_it(
-    files: tuple[Attachment, ...], kinds: set[Kind]
+    files: tuple[Attachment, ...], kinds: set[PartKind]
 ) -> None:
     with Store.open(None) as store:
         made = Chat(store, room_for(1200), memory=Memory(recall="always"))
@@ -184,9 +184,9 @@ def test_a_reply_is_to_the_question_and_not_to_what_was_looked_up_for_it(
             made.ask(said, "The chats of this program.\n\n" + "So it is, with chats and memory. " * 3)
         plan = made.ask("", question=Said.user("what about pipes?", files))
     assert {part.kind for part in plan.parts if part.fate is Fate.SENT} >= kinds
-    asked = [Message(each.role.value, each.text) for each in plan.messages]
+    asked = [DemoMessage(each.role.value, each.text) for each in plan.messages]
     assert not asked[-1].content.startswith("what about pipes?")
-    assert ("(end of notes.md)" in asked[-1].content) == (files != () and Kind.DOCUMENTS not in kinds)
+    assert ("(end of notes.md)" in asked[-1].content) == (files != () and PartKind.DOCUMENTS not in kinds)
     assert "## Between other programs" in reply(asked).content
     assert "The question has 3 words" in reply(asked).thinking
 

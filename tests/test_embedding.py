@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.conversation.plan import Kind
+from chatcli.conversation.plan import PartKind
 from chatcli.conversation.retrieval import Embedder, Passage
-from chatcli.demo.protocol import Answer, Request, Response, whole
+from chatcli.demo.protocol import Answer, HttpRequest, HttpResponse, whole
 from chatcli.errors import Missing, Refused
 from chatcli.session import embeddings
 from chatcli.session.build import Wishes, build, close
@@ -99,7 +99,7 @@ def test_the_question_is_embedded_once_and_only_when_recall_looks_for_it(session
     shown(do(session, "context"))
     assert embedded(engine).count("Where was thing number 1 a matter of taste?") == 1
     assert session.plan is not None
-    assert session.plan.of(Kind.RECALLED).tokens
+    assert session.plan.of(PartKind.RECALLED).tokens
 
 
 def test_a_server_that_is_slow_to_embed_keeps_no_question_waiting_for_long(
@@ -111,11 +111,11 @@ def test_a_server_that_is_slow_to_embed_keeps_no_question_waiting_for_long(
     engine.script(Hang(0), path="/api/embed")
     say(session, "Where was thing number 1 a matter of taste?")
     assert session.plan is not None
-    assert session.plan.of(Kind.RECALLED).tokens  # by words alone
+    assert session.plan.of(PartKind.RECALLED).tokens  # by words alone
     assert session.warnings == []
 
 
-def refusing(words: str, _request: Request, _answer: Answer) -> Response:
+def refusing(words: str, _request: HttpRequest, _answer: Answer) -> HttpResponse:
     return whole({"error": words}, 500)
 
 
@@ -157,7 +157,7 @@ def test_doctor_says_whether_the_embedding_model_is_there(session: Session, engi
     assert "no model named demo-embed" in shown(do(session, "doctor"))
 
 
-def alone(_request: Request, _answer: Answer) -> Response:
+def alone(_request: HttpRequest, _answer: Answer) -> HttpResponse:
     return whole({"models": [{"name": "demo-embed:latest"}]})
 
 

@@ -13,7 +13,7 @@ if os.name != "posix":
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chatcli.prompt.line import Line
+from chatcli.prompt.line import TypedLine
 from chatcli.prompt.reader import Reader
 from tests.typing_keys import Keyboard, keyboard, reader_at
 
@@ -44,7 +44,7 @@ def test_answers_are_heard_and_the_keys_around_them_are_typed() -> None:
     heard: list[str] = []
     with keyboard() as board:
         board.when("Send a message", then="hel" + "".join(ANSWERS) + "lo<enter>")
-        assert asking(board, heard).read() == Line("hello")
+        assert asking(board, heard).read() == TypedLine("hello")
     assert heard == ANSWERS
 
 
@@ -62,7 +62,7 @@ def test_an_answer_that_comes_in_two_parts_is_one(cut: int) -> None:
             later.start()
 
         reader.on_first_render(begin)
-        assert reader.read() == Line("x")
+        assert reader.read() == TypedLine("x")
         later.join()
     assert heard == [BACKGROUND, KIND]
 
@@ -71,7 +71,7 @@ def test_nothing_is_waited_for_where_no_answer_comes() -> None:
     heard: list[str] = []
     with keyboard() as board:
         board.when("Send a message", then="<escape>[Bhi<enter>")
-        assert asking(board, heard).read() == Line("hi")
+        assert asking(board, heard).read() == TypedLine("hi")
     assert heard == []
 
 
@@ -82,7 +82,7 @@ def test_an_answer_that_comes_late_is_no_text_either() -> None:
         board.type("one<enter>")
         reader.read()
         board.type(f"{BACKGROUND}{KIND}two<enter>")
-        assert reader.read() == Line("two")
+        assert reader.read() == TypedLine("two")
     assert heard == [BACKGROUND, KIND]
 
 
@@ -100,7 +100,7 @@ def test_what_is_pasted_is_not_an_answer_to_hold_back() -> None:
     with keyboard() as board:
         board.paste("a]11;rgb b")
         board.type("<enter>")
-        assert asking(board, []).read() == Line("a]11;rgb b", pasted=True)
+        assert asking(board, []).read() == TypedLine("a]11;rgb b", pasted=True)
 
 
 def test_answers_that_are_on_their_way_when_it_ends_do_not_reach_the_shell() -> None:

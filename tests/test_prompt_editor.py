@@ -8,7 +8,7 @@ import pytest
 
 from chatcli.errors import NotFound, UserError
 from chatcli.prompt.editor import edit, find_editor
-from chatcli.prompt.line import Line
+from chatcli.prompt.line import TypedLine
 from tests.typing_keys import keyboard, reader_at
 
 
@@ -74,7 +74,7 @@ class TestInTheLine:
         with keyboard() as board:
             board.type("hi<c-g>")
             board.when("... second", then=" line<enter>")
-            assert reader_at(board).read() == Line("HI there\nsecond line")
+            assert reader_at(board).read() == TypedLine("HI there\nsecond line")
 
     def test_a_folded_paste_is_whole_in_the_editor(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         editor_that(tmp_path, monkeypatch, "path.write_text(str(len(path.read_text())) + ' characters')")
@@ -83,7 +83,7 @@ class TestInTheLine:
             board.type("<c-g>")
             board.when("2000 characters", then="<enter>")
             line = reader_at(board).read()
-        assert isinstance(line, Line)
+        assert isinstance(line, TypedLine)
         assert line.text == "2000 characters"
 
     def test_a_failure_is_said_below_the_line_and_the_line_stays(
@@ -93,5 +93,5 @@ class TestInTheLine:
         with keyboard() as board:
             board.type("hi<c-g>")
             seen = board.when("status 3", then="<enter>")
-            assert reader_at(board).read() == Line("hi")
+            assert reader_at(board).read() == TypedLine("hi")
         assert seen[0] == ">>> hi"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.prompt.keys import shortcuts
-from chatcli.prompt.line import Line
+from chatcli.prompt.line import TypedLine
 from tests.typing_keys import keyboard, reader_at
 
 
@@ -15,7 +15,7 @@ def entry(typed: str) -> str:
     with keyboard() as board:
         board.type(typed)
         line = reader_at(board).read()
-    assert isinstance(line, Line)
+    assert isinstance(line, TypedLine)
     return line.text
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from prompt_toolkit.input.vt100 import Vt100Input
 from prompt_toolkit.keys import Keys
 
-from chatcli.prompt.line import Line
+from chatcli.prompt.line import TypedLine
 from chatcli.prompt.paste_marks import END, SILENCE, START, mind_marks
 from tests.typing_keys import Keyboard, keyboard, reader_at
 
@@ -119,7 +119,7 @@ def test_whatever_comes_the_prompt_takes_a_line_and_loses_no_text(parts: list[st
         finally:
             over.set()
             presses.join()
-    assert isinstance(line, Line)
+    assert isinstance(line, TypedLine)
     assert [part for part in parts if part.isalpha() and part not in line.text] == []
 
 
@@ -127,7 +127,7 @@ def test_a_paste_without_an_end_is_over_after_a_silence() -> None:
     with keyboard() as board:
         board.type("\x1b[200~one\rtwo")
         board.when("two", then="!<enter>")
-        assert reader_at(board).read() == Line("one\ntwo!", pasted=True)
+        assert reader_at(board).read() == TypedLine("one\ntwo!", pasted=True)
 
 
 def test_ctrl_c_ends_a_paste_without_an_end_and_keeps_its_text() -> None:
@@ -135,7 +135,7 @@ def test_ctrl_c_ends_a_paste_without_an_end_and_keeps_its_text() -> None:
         reader = reader_at(board)
         board.when("Send a message", then="\x1b[200~/clear\rtwo<c-c>")
         board.when("two", then="!<enter>")
-        assert reader.read() == Line("/clear\ntwo!", pasted=True)
+        assert reader.read() == TypedLine("/clear\ntwo!", pasted=True)
 
 
 def test_a_paste_into_a_question_may_lack_its_end_too() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from chatcli.prompt.history import LineHistory
-from chatcli.prompt.line import Closed, Interrupted, Line, ReaderOptions
+from chatcli.prompt.line import Closed, Interrupted, ReaderOptions, TypedLine
 from chatcli.prompt.reader import Reader
 from chatcli.prompt.toolbar import Toolbar
 
@@ -54,16 +54,16 @@ def read_all(monkeypatch: pytest.MonkeyPatch, typed: str, prefill: str = "") -> 
 
 def test_lines_and_blocks_are_read(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     lines = read_all(monkeypatch, 'hello\n"""one\ntwo\n"""\n/help\n')
-    assert lines == [Line("hello"), Line("one\ntwo", pasted=True), Line("/help")]
+    assert lines == [TypedLine("hello"), TypedLine("one\ntwo", pasted=True), TypedLine("/help")]
     assert capsys.readouterr().out == ">>> >>> ... ... >>> >>> "
 
 
 def test_a_prefill_is_shown_and_enter_sends_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert read_all(monkeypatch, "\n", prefill="what I said") == [Line("what I said")]
+    assert read_all(monkeypatch, "\n", prefill="what I said") == [TypedLine("what I said")]
     assert "what I said\n" in capsys.readouterr().out
-    assert read_all(monkeypatch, "something else\n", prefill="what I said") == [Line("something else")]
+    assert read_all(monkeypatch, "something else\n", prefill="what I said") == [TypedLine("something else")]
 
 
 def test_a_dumb_terminal_is_read_plainly(
@@ -71,7 +71,7 @@ def test_a_dumb_terminal_is_read_plainly(
 ) -> None:
     monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setattr("sys.stdin", io.StringIO("hello\n"))
-    assert Reader(None, lambda _: [], lambda: Toolbar("m", "0", 0, 0)).read() == Line("hello")
+    assert Reader(None, lambda _: [], lambda: Toolbar("m", "0", 0, 0)).read() == TypedLine("hello")
     assert capsys.readouterr().out == ">>> "
 
 
@@ -175,24 +175,26 @@ class TestAtATerminal:
     @pytest.mark.parametrize(
         ("sent", "line"),
         [
-            ("echo one\rtwo\r/clear\r", Line("echo one\ntwo\n/clear", pasted=True)),
-            ("echo one\ntwo\n/clear\n", Line("echo one\ntwo\n/clear", pasted=True)),
-            ("/clear\r/bye\r", Line("/clear\n/bye", pasted=True)),
-            ("one\rtwo", Line("one\ntwo", pasted=True)),
-            ("\x1b[200~echo one\rtwo\r/clear\x1b[201~", Line("echo one\ntwo\n/clear", pasted=True)),
-            ("\x1b[200~echo one\rtwo\r/clear\r\x1b[201~", Line("echo one\ntwo\n/clear\n", pasted=True)),
-            ("\x1b[200~/clear\x1b[201~", Line("/clear", pasted=True)),
-            ('\x1b[200~"""A\x1b[201~', Line('"""A', pasted=True)),
-            ("what is \x1b[200~this\x1b[201~", Line("what is this")),
-            ("say \x1b[200~this\rthat\x1b[201~", Line("say this\nthat")),
-            ("/set system \x1b[200~Be brief.\rVery.\x1b[201~", Line("/set system Be brief.\nVery.")),
-            ("\x1b[200~one\rtwo", Line("one\ntwo", pasted=True)),
-            ("\x1b[200~one\x1b[200~\rtwo\x1b[201~", Line("one\ntwo", pasted=True)),
-            ("one\x1b[201~ two", Line("one two")),
-            ("\x1b[200~x\x1b[201~ y \x1b[200~/bye\rz\x1b[201~", Line("x y /bye\nz", pasted=True)),
+            ("echo one\rtwo\r/clear\r", TypedLine("echo one\ntwo\n/clear", pasted=True)),
+            ("echo one\ntwo\n/clear\n", TypedLine("echo one\ntwo\n/clear", pasted=True)),
+            ("/clear\r/bye\r", TypedLine("/clear\n/bye", pasted=True)),
+            ("one\rtwo", TypedLine("one\ntwo", pasted=True)),
+            ("\x1b[200~echo one\rtwo\r/clear\x1b[201~", TypedLine("echo one\ntwo\n/clear", pasted=True)),
+            ("\x1b[200~echo one\rtwo\r/clear\r\x1b[201~", TypedLine("echo one\ntwo\n/clear\n", pasted=True)),
+            ("\x1b[200~/clear\x1b[201~", TypedLine("/clear", pasted=True)),
+            ('\x1b[200~"""A\x1b[201~', TypedLine('"""A', pasted=True)),
+            ("what is \x1b[200~this\x1b[201~", TypedLine("what is this")),
+            ("say \x1b[200~this\rthat\x1b[201~", TypedLine("say this\nthat")),
+            ("/set system \x1b[200~Be brief.\rVery.\x1b[201~", TypedLine("/set system Be brief.\nVery.")),
+            ("\x1b[200~one\rtwo", TypedLine("one\ntwo", pasted=True)),
+            ("\x1b[200~one\x1b[200~\rtwo\x1b[201~", TypedLine("one\ntwo", pasted=True)),
+            ("one\x1b[201~ two", TypedLine("one two")),
+            ("\x1b[200~x\x1b[201~ y \x1b[200~/bye\rz\x1b[201~", TypedLine("x y /bye\nz", pasted=True)),
         ],
     )
-    def test_a_paste_is_one_message_and_no_command(self, tmp_path: Path, term: str, sent: str, line: Line) -> None:
+    def test_a_paste_is_one_message_and_no_command(
+        self, tmp_path: Path, term: str, sent: str, line: TypedLine
+    ) -> None:
         with self.terminal(tmp_path, term, plain=True) as child:
             child.expect_exact(">>> ")
             assert (b"\x1b[?2004h" in child.before.encode()) == (term == "xterm")
@@ -211,7 +213,7 @@ class TestAtATerminal:
             child.expect_exact(">>> ")
             child.delaybeforesend = None
             child.send("\r".join(lines) + "\r")
-            child.expect_exact(f"GOT {Line(chr(10).join(lines), pasted=True)!r}")
+            child.expect_exact(f"GOT {TypedLine(chr(10).join(lines), pasted=True)!r}")
             child.expect_exact(">>> ")
             child.send("\x04")
 
@@ -223,7 +225,7 @@ class TestAtATerminal:
             child.send("\x03")
             child.expect_exact("... two")
             child.send("!\r")
-            child.expect_exact(f"GOT {Line(chr(10).join(['/clear', 'two!']), pasted=True)!r}")
+            child.expect_exact(f"GOT {TypedLine(chr(10).join(['/clear', 'two!']), pasted=True)!r}")
             child.expect_exact(">>> ")
             child.send("\x04")
 
@@ -235,6 +237,6 @@ class TestAtATerminal:
             child.send("\x04")
             child.expect_exact("... ")
             child.send('two"""\r')
-            child.expect_exact(f"GOT {Line(chr(10).join(['one', 'two']), pasted=True)!r}")
+            child.expect_exact(f"GOT {TypedLine(chr(10).join(['one', 'two']), pasted=True)!r}")
             child.expect_exact(">>> ")
             child.send("\x04")

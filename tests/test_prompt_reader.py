@@ -8,7 +8,7 @@ import pytest
 
 from chatcli.prompt.completer import Suggestion
 from chatcli.prompt.history import LineHistory
-from chatcli.prompt.line import Closed, Interrupted, Line, Outcome, ReaderOptions
+from chatcli.prompt.line import Closed, Interrupted, Outcome, ReaderOptions, TypedLine
 from chatcli.prompt.toolbar import Toolbar
 from tests.typing_keys import Keyboard, keyboard, reader_at
 
@@ -30,16 +30,16 @@ def screen_while(board: Keyboard, typed: str, until: str) -> list[str]:
 
 
 def test_enter_sends_the_line() -> None:
-    assert entry("hi there<enter>") == Line("hi there")
+    assert entry("hi there<enter>") == TypedLine("hi there")
 
 
 def test_enter_on_a_blank_line_sends_nothing() -> None:
-    assert entry("<enter>  <enter>hi<enter>") == Line("  hi")
+    assert entry("<enter>  <enter>hi<enter>") == TypedLine("  hi")
 
 
 @pytest.mark.parametrize("key", ["<c-j>", "<alt-enter>"])
 def test_a_message_can_have_several_lines(key: str) -> None:
-    assert entry(f"one{key}two<enter>") == Line("one\ntwo")
+    assert entry(f"one{key}two<enter>") == TypedLine("one\ntwo")
 
 
 def test_continuation_lines_are_marked() -> None:
@@ -61,38 +61,38 @@ def test_what_is_typed_too_early_is_the_next_line() -> None:
     with keyboard() as board:
         reader = reader_at(board)
         board.type("first<enter>second<enter>")
-        assert [reader.read(), reader.read()] == [Line("first"), Line("second")]
+        assert [reader.read(), reader.read()] == [TypedLine("first"), TypedLine("second")]
 
 
 def test_bytes_that_are_no_text_are_replaced() -> None:
     with keyboard() as board:
         board.input.send_bytes(b"caf\xe9<\r")
-        assert reader_at(board).read() == Line("caf\N{REPLACEMENT CHARACTER}<")
+        assert reader_at(board).read() == TypedLine("caf\N{REPLACEMENT CHARACTER}<")
 
 
 class TestBlocks:
     def test_three_quotes_begin_a_block_and_three_end_it(self) -> None:
-        assert entry('"""<enter>one<enter>two<enter>"""<enter>') == Line("one\ntwo", pasted=True)
+        assert entry('"""<enter>one<enter>two<enter>"""<enter>') == TypedLine("one\ntwo", pasted=True)
 
     def test_a_block_may_begin_and_end_within_its_text(self) -> None:
-        assert entry('"""one<enter>two"""<enter>') == Line("one\ntwo", pasted=True)
+        assert entry('"""one<enter>two"""<enter>') == TypedLine("one\ntwo", pasted=True)
 
     def test_a_block_may_be_one_line(self) -> None:
-        assert entry('"""one"""<enter>') == Line("one", pasted=True)
+        assert entry('"""one"""<enter>') == TypedLine("one", pasted=True)
 
     def test_an_empty_block_is_not_sent(self) -> None:
-        assert entry('""""""<enter><c-c>hi<enter>') == Line("hi")
+        assert entry('""""""<enter><c-c>hi<enter>') == TypedLine("hi")
 
     def test_a_block_is_never_a_command(self) -> None:
-        assert entry('"""/bye"""<enter>') == Line("/bye", pasted=True)
+        assert entry('"""/bye"""<enter>') == TypedLine("/bye", pasted=True)
 
     def test_a_block_ends_a_command(self) -> None:
-        assert entry('/set system """<enter>You are brief.<enter>Very.<enter>"""<enter>') == Line(
+        assert entry('/set system """<enter>You are brief.<enter>Very.<enter>"""<enter>') == TypedLine(
             "/set system You are brief.\nVery."
         )
 
     def test_quotes_elsewhere_are_text(self) -> None:
-        assert entry('what is """ in Python?<enter>') == Line('what is """ in Python?')
+        assert entry('what is """ in Python?<enter>') == TypedLine('what is """ in Python?')
 
 
 class TestPastes:
@@ -100,7 +100,7 @@ class TestPastes:
         with keyboard() as board:
             board.paste("one\ntwo\n")
             board.type("three<enter>")
-            assert reader_at(board).read() == Line("one\ntwo\nthree", pasted=True)
+            assert reader_at(board).read() == TypedLine("one\ntwo\nthree", pasted=True)
 
     @pytest.mark.parametrize(
         ("before", "pasted", "after", "literal"),
@@ -121,14 +121,14 @@ class TestPastes:
             board.paste(pasted)
             board.type(after)
             line = reader_at(board).read()
-        assert isinstance(line, Line)
+        assert isinstance(line, TypedLine)
         assert line.pasted is literal
 
     def test_pasted_quotes_begin_no_block(self) -> None:
         with keyboard() as board:
             board.paste('"""A docstring.')
             board.type("<enter>")
-            assert reader_at(board).read() == Line('"""A docstring.', pasted=True)
+            assert reader_at(board).read() == TypedLine('"""A docstring.', pasted=True)
 
     def test_a_literal_slash_comes_back_from_the_history_as_one_that_is_typed(self) -> None:
         history = LineHistory(None)
@@ -144,7 +144,7 @@ class TestPastes:
             board.type("look: ")
             board.paste(LONG)
             seen = board.when("Pasted text", then=" ok?<enter>")
-            assert reader_at(board).read() == Line(f"look: {LONG} ok?")
+            assert reader_at(board).read() == TypedLine(f"look: {LONG} ok?")
             assert seen[0] == ">>> look: [Pasted text #1 +30 lines]"
             assert board.screen() == [">>> look: [Pasted text #1 +30 lines] ok?"]
 
@@ -159,7 +159,7 @@ class TestPastes:
         with keyboard() as board:
             board.paste("x" * 1000)
             board.type("<enter>")
-            assert reader_at(board).read() == Line("x" * 1000, pasted=True)
+            assert reader_at(board).read() == TypedLine("x" * 1000, pasted=True)
             assert board.screen() == [">>> [Pasted text #1 +1000 characters]"]
 
     def test_a_folded_paste_is_deleted_as_one_and_undone_as_one(self) -> None:
@@ -169,7 +169,7 @@ class TestPastes:
             board.type("<backspace>b")
             board.paste(LONG)
             board.type("c<enter>")
-            assert reader_at(board).read() == Line(f"ab{LONG}c")
+            assert reader_at(board).read() == TypedLine(f"ab{LONG}c")
             assert board.screen() == [">>> ab[Pasted text #2 +30 lines]c"]
 
     def test_the_cursor_passes_a_folded_paste_in_one_step(self) -> None:
@@ -177,19 +177,19 @@ class TestPastes:
             board.type("ab")
             board.paste(LONG)
             board.type("c<left><left><left>X<enter>")
-            assert reader_at(board).read() == Line(f"aXb{LONG}c")
+            assert reader_at(board).read() == TypedLine(f"aXb{LONG}c")
 
     def test_tabs_are_kept_and_shown_as_blanks(self) -> None:
         with keyboard() as board:
             board.paste("a\tb")
             board.type("<enter>")
-            assert reader_at(board).read() == Line("a\tb", pasted=True)
+            assert reader_at(board).read() == TypedLine("a\tb", pasted=True)
             assert board.screen() == [">>> a   b"]
 
 
 class TestLeaving:
     def test_ctrl_c_clears_the_line(self) -> None:
-        assert entry("nonsense<c-c>hi<enter>") == Line("hi")
+        assert entry("nonsense<c-c>hi<enter>") == TypedLine("hi")
 
     def test_ctrl_c_on_an_empty_line_is_reported(self) -> None:
         assert entry("<c-c>") == Interrupted()
@@ -207,13 +207,13 @@ class TestLeaving:
         with keyboard() as board:
             board.type(ahead)
             board.when(">>> ", then="!<enter>")
-            assert reader_at(board).read() == Line(left)
+            assert reader_at(board).read() == TypedLine(left)
 
     def test_ctrl_d_behind_a_line_that_was_sent_ends_nothing(self) -> None:
         with keyboard() as board:
             reader = reader_at(board)
             board.type("one<enter><c-d>two<enter>")
-            assert [reader.read(), reader.read()] == [Line("one"), Line("two")]
+            assert [reader.read(), reader.read()] == [TypedLine("one"), TypedLine("two")]
 
     def test_ctrl_d_behind_the_ctrl_c_of_an_empty_line_closes(self) -> None:
         with keyboard() as board:
@@ -230,7 +230,7 @@ class TestLeaving:
         assert history.lines() == ["half a thought and half a paste"]
 
     def test_ctrl_d_in_a_line_deletes(self) -> None:
-        assert entry("abc<home><c-d><enter>") == Line("bc")
+        assert entry("abc<home><c-d><enter>") == TypedLine("bc")
 
     def test_the_end_of_the_input_closes(self) -> None:
         with keyboard() as board:
@@ -242,12 +242,12 @@ class TestPrefill:
     def test_a_prefill_is_edited_not_sent(self) -> None:
         with keyboard() as board:
             board.type("!<enter>")
-            assert reader_at(board).read("Hello") == Line("Hello!")
+            assert reader_at(board).read("Hello") == TypedLine("Hello!")
 
     def test_a_prefill_may_have_several_lines(self) -> None:
         with keyboard() as board:
             board.type("<enter>")
-            assert reader_at(board).read("one\ntwo") == Line("one\ntwo")
+            assert reader_at(board).read("one\ntwo") == TypedLine("one\ntwo")
 
 
 class TestHistory:
@@ -262,19 +262,19 @@ class TestHistory:
             return reader.read()
 
     def test_up_brings_the_last_line(self) -> None:
-        assert self.recalled("<up><enter>") == Line("help me")
+        assert self.recalled("<up><enter>") == TypedLine("help me")
 
     def test_an_entry_of_several_lines_comes_back_whole(self) -> None:
-        assert self.recalled("<up><up><enter>") == Line("one\ntwo")
+        assert self.recalled("<up><up><enter>") == TypedLine("one\ntwo")
 
     def test_up_goes_on_from_what_is_typed(self) -> None:
-        assert self.recalled("hel<up><up><enter>") == Line("hello world")
+        assert self.recalled("hel<up><up><enter>") == TypedLine("hello world")
 
     def test_down_returns_to_what_was_typed(self) -> None:
-        assert self.recalled("hel<up><down>!<enter>") == Line("hel!")
+        assert self.recalled("hel<up><down>!<enter>") == TypedLine("hel!")
 
     def test_ctrl_r_searches(self) -> None:
-        assert self.recalled("<c-r>world<enter><enter>") == Line("hello world")
+        assert self.recalled("<c-r>world<enter><enter>") == TypedLine("hello world")
 
     def test_what_is_sent_is_remembered(self) -> None:
         history = LineHistory(None)
@@ -307,20 +307,20 @@ class TestCompletion:
             board.type("/sh")
             word = Suggestion("/show", 3, "/show", "what is set")
             board.when("what is set", then="<tab> model<enter>")
-            assert reader_at(board, suggestions=[word]).read() == Line("/show model")
+            assert reader_at(board, suggestions=[word]).read() == TypedLine("/show model")
 
     def test_enter_in_the_menu_takes_the_choice_and_sends_nothing(self) -> None:
         with keyboard() as board:
             board.type("/s")
             board.when("what is set", then="<down><down><enter> x<enter>")
-            assert reader_at(board, suggestions=self.WORDS).read() == Line("/show x")
+            assert reader_at(board, suggestions=self.WORDS).read() == TypedLine("/show x")
 
     def test_ordinary_text_opens_no_menu(self) -> None:
         word = Suggestion("hello", 1, "hello", "a greeting")
         with keyboard() as board:
             board.type("h")
             seen = board.when(">>> h", then="i<enter>")
-            assert reader_at(board, suggestions=[word]).read() == Line("hi")
+            assert reader_at(board, suggestions=[word]).read() == TypedLine("hi")
         assert not any("greeting" in row for row in seen)
 
     def test_a_file_behind_an_at_sign_is_offered_as_it_is_typed(
@@ -331,7 +331,7 @@ class TestCompletion:
         with keyboard() as board:
             board.type("read @har")
             board.when("harbour.txt", then="<tab> aloud<enter>")
-            assert reader_at(board).read() == Line("read @harbour.txt aloud")
+            assert reader_at(board).read() == TypedLine("read @harbour.txt aloud")
 
     def test_names_of_elsewhere_bring_nothing_onto_the_screen_but_themselves(self) -> None:
         name = "ev\u202eil\U000e0041"
@@ -339,7 +339,7 @@ class TestCompletion:
             board.type("/e")
             seen = board.when("a model evil", then="<tab> x<enter>")
             word = Suggestion(f"/{name}", 2, name, f"a model {name}")
-            assert reader_at(board, suggestions=[word]).read() == Line(f"/{name} x")
+            assert reader_at(board, suggestions=[word]).read() == TypedLine(f"/{name} x")
         assert not {"\u202e", "\U000e0041"} & set(board.recorded.getvalue().decode())
         assert seen
 
@@ -454,9 +454,9 @@ class TestViMode:
             board.type("hello world")
             board.when(">>> hello world", then="<escape>bcwthere")
             board.when(">>> hello there", then="<enter>")
-            assert reader.read() == Line("hello there")
+            assert reader.read() == TypedLine("hello there")
 
     def test_enter_and_the_newline_key_work_as_ever(self) -> None:
         with keyboard() as board:
             board.type("one<c-j>two<enter>")
-            assert reader_at(board, options=ReaderOptions(vi=True)).read() == Line("one\ntwo")
+            assert reader_at(board, options=ReaderOptions(vi=True)).read() == TypedLine("one\ntwo")

@@ -17,7 +17,7 @@ from chatcli.reading.document import read
 from chatcli.reading.encoding import decoded, is_binary
 from chatcli.reading.html import text_of_html
 from chatcli.reading.raw import Raw
-from chatcli.reading.signatures import Kind, hopeless, kind_of
+from chatcli.reading.signatures import FileKind, hopeless, kind_of
 from chatcli.reading.tags import Attributes, read_tags
 
 
@@ -109,8 +109,8 @@ def test_what_is_no_text_is_named_for_what_it_is(data: bytes, words: str) -> Non
 
 
 def test_the_kind_is_judged_by_the_content_and_by_no_name() -> None:
-    assert kind_of(b"junk before\n%PDF-1.4 ...").kind is Kind.PDF
-    assert kind_of(zipped("word/document.xml")).kind is Kind.DOCX
+    assert kind_of(b"junk before\n%PDF-1.4 ...").kind is FileKind.PDF
+    assert kind_of(zipped("word/document.xml")).kind is FileKind.DOCX
     assert hopeless(b"\x89PNG" + bytes(4096))
     assert not hopeless(zipped("word/document.xml")[:40])  # the end of it tells
 

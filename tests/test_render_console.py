@@ -14,14 +14,14 @@ from rich.color import ColorSystem
 
 from chatcli.conversation.events import Progress
 from chatcli.conversation.message import Attachment, Message
-from chatcli.conversation.plan import Fate, Kind, Part, Plan
+from chatcli.conversation.plan import Fate, Part, PartKind, Plan
 from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import Count, Turn
 from chatcli.errors import BadValue, ChatcliError, Missing
 from chatcli.render.extract import code_blocks
 from chatcli.render.screen import Screen
 from chatcli.render.theme import Palette
-from chatcli.render.views import Document, History, Listing, Note, Source, View, WindowView
+from chatcli.render.views import Document, History, Listing, Note, SourceText, View, WindowView
 from chatcli.session.build import make_screen
 from chatcli.settings.layers import Layer, Settings
 from tests.screen import Seen
@@ -29,11 +29,11 @@ from tests.screen import Seen
 PLAN = Plan(
     messages=(),
     parts=(
-        Part(Kind.TEMPLATE, Fate.SENT, Count(12, exact=True)),
-        Part(Kind.SYSTEM, Fate.SENT, Count(200, exact=True)),
-        Part(Kind.VERBATIM, Fate.OUT, Count(3000), "older than the cut", 1, 10),
-        Part(Kind.VERBATIM, Fate.SENT, Count(900), "the newest", 11, 18),
-        Part(Kind.QUESTION, Fate.SENT, Count(30), "", 19, 19),
+        Part(PartKind.TEMPLATE, Fate.SENT, Count(12, exact=True)),
+        Part(PartKind.SYSTEM, Fate.SENT, Count(200, exact=True)),
+        Part(PartKind.VERBATIM, Fate.OUT, Count(3000), "older than the cut", 1, 10),
+        Part(PartKind.VERBATIM, Fate.SENT, Count(900), "the newest", 11, 18),
+        Part(PartKind.QUESTION, Fate.SENT, Count(30), "", 19, 19),
     ),
     window=2048,
     reserve=512,
@@ -44,7 +44,7 @@ VIEWS: list[View] = [
         ("na\x1b]0;x\x07me", "size"), (("llama\x1b[2J", "4 GB"),), "Mod\x1bcels", frozenset({"size"}), "\x9b1mnote"
     ),
     Document("# Help\x1b[31m"),
-    Source("FROM \x1b]52;c;x\x07x"),
+    SourceText("FROM \x1b]52;c;x\x07x"),
     History((Node(1, None, 1, Message.assistant("Hi\x1b[1m"), datetime.now(UTC)),)),
     WindowView(PLAN, "trim\x1b[1m", lines=("\x1b[5mblink",)),
 ]
@@ -120,7 +120,7 @@ def test_notes_and_errors_of_a_pipe_go_to_stderr() -> None:
 
 def test_a_document_and_a_source_go_through_a_pipe_as_they_are() -> None:
     assert piped(Document("# T\n\n**b**\n"))[0] == "# T\n\n**b**\n"
-    assert piped(Source("a\n\tb"))[0] == "a\n        b\n"
+    assert piped(SourceText("a\n\tb"))[0] == "a\n        b\n"
 
 
 def test_a_plain_terminal_gets_a_document_as_it_is_written() -> None:
@@ -158,7 +158,7 @@ def test_the_window_is_a_picture_with_its_sums() -> None:
 
 @pytest.mark.parametrize("columns", [40, 80])
 def test_the_bar_is_as_wide_as_it_says_even_when_the_plan_is_over(columns: int) -> None:
-    full = Plan((), (Part(Kind.VERBATIM, Fate.SENT, Count(5000), "", 1, 2),), window=2048, reserve=512)
+    full = Plan((), (Part(PartKind.VERBATIM, Fate.SENT, Count(5000), "", 1, 2),), window=2048, reserve=512)
     rows = seen(WindowView(full, "full"), columns=columns).text
     assert len(rows[1]) == min(columns, 60)
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chatcli.conversation.message import Attachment, Message
-from chatcli.conversation.retrieval import Found
+from chatcli.conversation.retrieval import Retrieved
 from chatcli.conversation.tree import Conversation
 from chatcli.store import candidates as module
 from chatcli.store.store import Store
@@ -31,7 +31,7 @@ def talk(store: Store, *texts: str, apart: timedelta = timedelta(minutes=1)) -> 
     return conversation
 
 
-def texts(found: Found) -> list[str]:
+def texts(found: Retrieved) -> list[str]:
     return [each.text for each in found.candidates]
 
 

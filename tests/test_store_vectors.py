@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message
-from chatcli.conversation.retrieval import Embedder, Found, Meaning, Passage
+from chatcli.conversation.retrieval import Embedder, Meaning, Passage, Retrieved
 from chatcli.conversation.tree import Conversation, Ended
 from chatcli.store import vectors as module
 from chatcli.store.store import Store
@@ -58,11 +58,11 @@ def read(store: Store, conversation: Conversation, model: Embedder = MODEL) -> N
     store.vectors.keep(model, [(each, packed(vector(each.text))) for each in missing(store, conversation, model)])
 
 
-def texts(found: Found) -> list[str]:
+def texts(found: Retrieved) -> list[str]:
     return [each.text for each in found.candidates]
 
 
-def look(store: Store, conversation: Conversation, text: str, model: Embedder = MODEL) -> Found:
+def look(store: Store, conversation: Conversation, text: str, model: Embedder = MODEL) -> Retrieved:
     assert conversation.tip is not None
     return store.candidates([], conversation=conversation.id, upto=conversation.tip, meaning=meaning(text, model))
 

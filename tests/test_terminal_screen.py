@@ -16,7 +16,7 @@ import pyte
 import pytest
 from PIL import Image
 
-from chatcli.demo.protocol import Answer, Request, Response
+from chatcli.demo.protocol import Answer, HttpRequest, HttpResponse
 from tests.faults import Engine, Hang
 from tests.screen import resized
 from tests.test_terminal import Terminal
@@ -89,7 +89,7 @@ class Stages:
         self._after = after
         self._reached, self._let_go = threading.Semaphore(0), threading.Semaphore(0)
 
-    def __call__(self, request: Request, answer: Answer) -> Response:
+    def __call__(self, request: HttpRequest, answer: Answer) -> HttpResponse:
         response = answer(request)
         return replace(response, chunks=self._lines(request, response), length=None)
 
@@ -99,7 +99,7 @@ class Stages:
     def go_on(self) -> None:
         self._let_go.release()
 
-    def _lines(self, request: Request, response: Response) -> Iterator[bytes]:
+    def _lines(self, request: HttpRequest, response: HttpResponse) -> Iterator[bytes]:
         for at, line in enumerate(response.chunks):
             if at in self._after:
                 self._reached.release()

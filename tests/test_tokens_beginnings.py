@@ -15,10 +15,10 @@ from chatcli.client.server import start_demo
 from chatcli.context.budget import margin_for
 from chatcli.conversation.events import Done
 from chatcli.conversation.message import Message, Role
-from chatcli.conversation.plan import Fate, Kind, Part, Plan, with_template
+from chatcli.conversation.plan import Fate, Part, PartKind, Plan, with_template
 from chatcli.conversation.usage import Count, Usage
 from chatcli.tokens.counter import Counter
-from chatcli.tokens.prepare import Source
+from chatcli.tokens.prepare import ModelSource
 from chatcli.tokens.template import leading
 from tests.bench.tokens import TEXTS
 from tests.test_tokens_exact import exact, measured
@@ -87,8 +87,8 @@ def test_a_plan_s_template_part_is_never_negative_and_its_parts_add_up(writer: s
     counting, chance = kept("llama-bpe", writer), random.Random(writer)
     for _ in range(60):
         messages = history(chance)
-        parts = [Part(Kind.VERBATIM, Fate.SENT, counting.cost(message)) for message in messages]
-        plan = Plan(tuple(messages), (Part(Kind.TEMPLATE, Fate.SENT, Count(0)), *parts), 4096, 256)
+        parts = [Part(PartKind.VERBATIM, Fate.SENT, counting.cost(message)) for message in messages]
+        plan = Plan(tuple(messages), (Part(PartKind.TEMPLATE, Fate.SENT, Count(0)), *parts), 4096, 256)
         plan = with_template(plan, counting.fixed(messages))
         assert all(part.count.tokens >= 0 for part in plan.parts)
         assert plan.planned == counting.prompt(messages)
@@ -117,7 +117,7 @@ def test_the_server_never_counts_more_than_was_planned(client: Client, model: st
 
     counter, known, chance = Counter(None), client.model(model), random.Random(model + way)
     render = (lambda messages: client.render(request(messages))) if way == "template" else (lambda _: None)
-    source = None if way == "ledger" else Source(lambda: client.vocabulary(model), render)
+    source = None if way == "ledger" else ModelSource(lambda: client.vocabulary(model), render)
     preset = [*([Message.system(known.system)] if known.system else []), *known.messages]
     counter.use(model, known.digest, preset, source)
     counter.prepare()
@@ -139,7 +139,7 @@ def test_the_server_never_counts_more_than_was_planned(client: Client, model: st
 def test_a_modelfile_s_own_system_message_is_counted_where_a_request_has_none(client: Client) -> None:
     counter, talk = Counter(None), regular(0)
     for preset in ([], [Message.system("Answer in one or two sentences. " * 20)]):
-        counter.use("model", "", preset, Source(lambda: client.vocabulary("demo"), lambda _: None))
+        counter.use("model", "", preset, ModelSource(lambda: client.vocabulary("demo"), lambda _: None))
         counter.prepare()
         before = counter.prompt(talk).tokens
         for _ in range(2):

@@ -16,7 +16,7 @@ import pytest
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import Turn
 from chatcli.demo.models import BRIEF, DEMO, THINKING, VISION
-from chatcli.demo.protocol import Answer, Request, Response, whole
+from chatcli.demo.protocol import Answer, HttpRequest, HttpResponse, whole
 from chatcli.session.build import Wishes, build, close
 from chatcli.session.session import Session
 from chatcli.store.transfer import export, read_chat
@@ -68,7 +68,7 @@ def off(turn: Turn) -> int:
     return turn.planned.tokens - turn.usage.prompt_tokens
 
 
-def silent(request: Request, answer: Answer) -> Response:
+def silent(request: HttpRequest, answer: Answer) -> HttpResponse:
     """A server that renders nothing."""
     if b"_debug_render_only" in request.body:
         return whole({"model": "x", "message": {"role": "assistant", "content": ""}, "done": True})
@@ -192,7 +192,7 @@ def test_a_count_that_is_not_to_be_learnt_is_not_gone_on_from(engine: Engine, sh
     first(engine, model="demo", num_ctx="1k")
     told: Callable[[int], int] = (lambda true: int(true * share)) if share < 0.5 else (lambda true: 1010)
 
-    def wrong(request: Request, answer: Answer) -> Response:
+    def wrong(request: HttpRequest, answer: Answer) -> HttpResponse:
         response = answer(request)
         lines = [json.loads(line) for line in response.chunks]
         lines[-1]["prompt_eval_count"] = told(lines[-1]["prompt_eval_count"])
@@ -231,7 +231,7 @@ def test_a_rendering_that_fails_in_passing_is_asked_for_again_and_that_is_said(e
     failing = [True]
     true = engine._answer
 
-    def sometimes(request: Request) -> Response:
+    def sometimes(request: HttpRequest) -> HttpResponse:
         if b"_debug_render_only" in request.body and failing[0]:
             return Status(503, "server busy")(request, true)
         return true(request)
@@ -257,7 +257,7 @@ def test_a_failure_that_stays_is_not_tried_for_ever(engine: Engine) -> None:
     asked = [0]
     true = engine._answer
 
-    def never(request: Request) -> Response:
+    def never(request: HttpRequest) -> HttpResponse:
         if b"_debug_render_only" in request.body:
             asked[0] += 1
             return Status(503, "server busy")(request, true)

@@ -13,7 +13,7 @@ import pytest
 import tiktoken
 
 from chatcli.conversation.message import Attachment, Message, ToolUse
-from chatcli.conversation.plan import Fate, Kind, Part, Plan
+from chatcli.conversation.plan import Fate, Part, PartKind, Plan
 from chatcli.conversation.usage import Usage
 from chatcli.tokens import encoding
 from chatcli.tokens.counter import Counter
@@ -33,8 +33,8 @@ def counter(cache: Path | None = None) -> Counter:
 
 
 def plan_of(counting: Counter, messages: list[Message], window: int = 4096) -> Plan:
-    parts = [Part(Kind.TEMPLATE, Fate.SENT, counting.fixed(messages))]
-    parts += [Part(Kind.VERBATIM, Fate.SENT, counting.count(message)) for message in messages]
+    parts = [Part(PartKind.TEMPLATE, Fate.SENT, counting.fixed(messages))]
+    parts += [Part(PartKind.VERBATIM, Fate.SENT, counting.count(message)) for message in messages]
     return Plan(tuple(messages), tuple(parts), window, reserve=window // 4)
 
 

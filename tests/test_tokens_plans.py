@@ -14,7 +14,7 @@ from chatcli.context.inputs import Basis
 from chatcli.context.strategies import STRATEGIES
 from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message, Role
-from chatcli.conversation.plan import Fate, Kind, Plan
+from chatcli.conversation.plan import Fate, PartKind, Plan
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import Count, total
 from chatcli.errors import ContextTooLong
@@ -37,7 +37,7 @@ def test_no_prompt_outgrows_its_window_and_every_exact_one_is_exact(strategy: st
         except ContextTooLong:
             continue
         counting, true = kept(*pair), measured(*pair, plan.messages)
-        sent = [part.count for part in plan.parts if part.fate is Fate.SENT and part.kind is not Kind.TEMPLATE]
+        sent = [part.count for part in plan.parts if part.fate is Fate.SENT and part.kind is not PartKind.TEMPLATE]
         whole = total([counting.fixed(plan.messages), *sent])
         assert true <= plan.window
         assert whole == Count(true, True)

@@ -18,13 +18,13 @@ from chatcli.client.request import Request
 from chatcli.client.server import start_demo
 from chatcli.conversation.events import Done, Text, Thinking
 from chatcli.conversation.message import Attachment, Message
-from chatcli.conversation.plan import Fate, Kind, Part, Plan
+from chatcli.conversation.plan import Fate, Part, PartKind, Plan
 from chatcli.conversation.usage import Usage
 from chatcli.errors import Unreachable
 from chatcli.tokens import cache, template_learning
 from chatcli.tokens.cache import Memo
 from chatcli.tokens.counter import Counter
-from chatcli.tokens.prepare import Source
+from chatcli.tokens.prepare import ModelSource
 from tests.bench.tokens import TEXTS
 from tests.test_tokens_template import WRITERS
 from tests.test_tokens_vocabulary import own, shown
@@ -57,7 +57,7 @@ class Asked:
 
     def ready(self, directory: Path | None, digest: str = "sha256:1", variant: str = "") -> Counter:
         counter = Counter(directory)
-        counter.use("model", digest, source=Source(self.vocabulary, self.render, variant))
+        counter.use("model", digest, source=ModelSource(self.vocabulary, self.render, variant))
         counter.prepare()
         return counter
 
@@ -77,14 +77,14 @@ def test_thirty_turns_are_planned_to_the_token(client: Client, model: str, think
         return Request(model, tuple(messages), {"num_ctx": 16384, "num_predict": 3}, think=think)
 
     counter, talk = Counter(None), [Message.system("Be a guide. Ответь кратко.")]
-    source = Source(lambda: client.vocabulary(model), lambda messages: client.render(request(messages)))
+    source = ModelSource(lambda: client.vocabulary(model), lambda messages: client.render(request(messages)))
     counter.use(model, client.model(model).digest, source=source)
     counter.prepare()
     for turn in range(30):
         talk.append(Message.user(TEXTS[turn % len(TEXTS)]))
         planned = counter.prompt(talk)
-        parts = tuple(Part(Kind.VERBATIM, Fate.SENT, count) for count in map(counter.count, talk))
-        plan = Plan(tuple(talk), (Part(Kind.TEMPLATE, Fate.SENT, counter.fixed(talk)), *parts), 16384, 256)
+        parts = tuple(Part(PartKind.VERBATIM, Fate.SENT, count) for count in map(counter.count, talk))
+        plan = Plan(tuple(talk), (Part(PartKind.TEMPLATE, Fate.SENT, counter.fixed(talk)), *parts), 16384, 256)
         events = list(client.chat(request(talk)))
         (usage,) = (event.usage for event in events if isinstance(event, Done))
         assert (planned.tokens, planned.exact) == (usage.prompt_tokens, True)
@@ -104,7 +104,9 @@ def test_a_picture_is_counted_to_the_token_once_it_was_measured(client: Client) 
         return Request("demo-vision", tuple(messages), {"num_ctx": 4096, "num_predict": 5})
 
     counter = Counter(None)
-    source = Source(lambda: client.vocabulary("demo-vision"), lambda messages: client.render(request(messages)))
+    source = ModelSource(
+        lambda: client.vocabulary("demo-vision"), lambda messages: client.render(request(messages))
+    )
     counter.use("demo-vision", "", source=source)
     counter.prepare()
     for exact in (False, True):
@@ -221,7 +223,7 @@ def test_what_a_server_rendered_before_it_failed_is_not_asked_for_again(tmp_path
         told.append([f"{message.role} {message.text} {message.thinking}" for message in messages])
         return rendered
 
-    source, counter = Source(asked.vocabulary, failing), Counter(tmp_path)
+    source, counter = ModelSource(asked.vocabulary, failing), Counter(tmp_path)
     counter.use("model", "sha256:1", source=source)
     counter.prepare()
     assert counter.tries_again
@@ -284,7 +286,7 @@ def test_where_nothing_is_rendered_the_vocabulary_still_counts_texts(tmp_path: P
 
 def test_a_bundled_encoding_that_was_asked_for_is_used() -> None:
     asked, counter = Asked(shown("llama-bpe")), Counter(None, "o200k_base")
-    counter.use("model", "", source=Source(asked.vocabulary, asked.render))
+    counter.use("model", "", source=ModelSource(asked.vocabulary, asked.render))
     counter.prepare()
     counter.warm_up()
     assert (asked.vocabularies, counter.describe()) == (0, "o200k_base, estimated")

@@ -10,7 +10,7 @@ import pytest
 
 from chatcli.conversation.message import Attachment, Message, Role, ToolUse
 from chatcli.demo.models import CHATML, HEADERS, TURNS
-from chatcli.demo.request import Message as Sent
+from chatcli.demo.request import DemoMessage as Sent
 from chatcli.tokens.template import Template
 from chatcli.tokens.template_learning import learn
 

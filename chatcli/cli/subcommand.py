@@ -13,7 +13,7 @@ from chatcli.errors import Ambiguous, UserError
 from chatcli.prompt.reader import Reader, ReaderOptions
 from chatcli.prompt.toolbar import Toolbar
 from chatcli.render.screen import Screen
-from chatcli.render.views import Note, Source
+from chatcli.render.views import Note, SourceText
 from chatcli.session.build import Wishes, build, close
 from chatcli.session.fallback import mending
 from chatcli.session.session import Session
@@ -59,7 +59,7 @@ def _act(screen: Screen, outcome: Outcome) -> int:
             return exit_code
         case Print(text):
             if screen.is_terminal:
-                screen.show(Source(text))
+                screen.show(SourceText(text))
             else:
                 sys.stdout.write(text)
             return 0

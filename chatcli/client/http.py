@@ -1,5 +1,6 @@
-"""One HTTP exchange: the small subclass of the ollama library's client that posts bodies with fields the library
-does not know (truncate, shift, verbose, _debug_render_only). Importing it costs 0.3 s: done late, by ollama.py.
+"""How to connect, and one HTTP exchange: the small subclass of the ollama library's client that posts bodies with
+fields the library does not know (truncate, shift, verbose, _debug_render_only). Importing it costs 0.3 s: done
+late, by ollama.py.
 
 It reads answers itself, through the library's httpx client: the library's own `_request` splits lines at U+0085
 inside a reply, loses why a connection failed, and stumbles over an error body that is not a JSON object.

@@ -1,4 +1,6 @@
-"""What the server's lines mean: a chat's chunks become events, up to the one that says it is done."""
+"""What the server's lines mean: a chat's chunks become events, up to the one that says it is done. Thinking that
+comes as text, between <think> and </think>, is told apart here too.
+"""
 
 from __future__ import annotations
 

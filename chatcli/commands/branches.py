@@ -15,14 +15,14 @@ from chatcli.commands.arguments import Arg, Word, whole_number
 from chatcli.commands.chats import when
 from chatcli.commands.models import model_words
 from chatcli.commands.navigation import address, arrive, jump, visit, waiting_question
-from chatcli.commands.outcomes import Choose, Outcome, Prefill, Reply, Show
+from chatcli.commands.outcomes import AskAgain, Choose, Outcome, Prefill, Show
 from chatcli.commands.registry import command
 from chatcli.commands.tree import BEFORE, Tip, cut, room, standing, tips_of
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import counted
 from chatcli.errors import BadArgument, NotFound, UserError
-from chatcli.prompt.line import Line
+from chatcli.prompt.line import TypedLine
 from chatcli.render.views import Document, Listing, Note
 from chatcli.session.session import Session
 
@@ -52,7 +52,7 @@ def retry(
         check(Request(known.name, (question.message,), {}), known)
     before = session.conversation.tip
     jump(session, question.id)
-    return Reply(question, home=before, model=model or "")
+    return AskAgain(question, home=before, model=model or "")
 
 
 @command("continue", "go")
@@ -61,7 +61,7 @@ def continue_(session: Session) -> Outcome:
     last = session.conversation.last
     if last is None or last.message.role is not Role.ASSISTANT or last.parent is None:
         raise UserError("There is no reply to go on from.", "/retry asks the last question again.")
-    return Reply(session.conversation.node(last.parent), onward=last)
+    return AskAgain(session.conversation.node(last.parent), onward=last)
 
 
 @command("undo")
@@ -206,7 +206,7 @@ def _ask_anew(session: Session, question: Node) -> Outcome:
     """Before that question, with its text in the line and its files attached to it."""
     jump(session, question.parent)
     session.pending = list(question.message.attachments)
-    return Prefill(Line(question.message.text, pasted=True).retyped)
+    return Prefill(TypedLine(question.message.text, pasted=True).retyped)
 
 
 def _message(session: Session, number: int) -> Node:

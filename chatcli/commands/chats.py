@@ -1,5 +1,5 @@
-"""/clear, /history, /chats, /load, /rename, /title, /delete: which conversation is on the table, and the
-others. What goes in and out of chatcli is share.py's, ways inside one conversation branches.py's.
+"""/clear, /history, /chats, /load, /rename, /title, /delete: which conversation is open, and the others. What
+goes in and out of chatcli is share.py's, ways inside one conversation branches.py's.
 """
 
 from __future__ import annotations

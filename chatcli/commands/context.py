@@ -13,7 +13,7 @@ from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.outcomes import Outcome, Show
 from chatcli.commands.registry import command
 from chatcli.conversation.message import Message, Role
-from chatcli.conversation.plan import Fate, Kind, Part, Plan
+from chatcli.conversation.plan import Fate, Part, PartKind, Plan
 from chatcli.conversation.usage import NOTHING, Count, in_tokens, total
 from chatcli.errors import BadArgument, NotFound, ServerError, UserError
 from chatcli.render.views import Note, WindowView
@@ -103,7 +103,7 @@ def _looked_up(session: Session) -> tuple[str, ...]:
     told = [
         part.why
         for part in parts
-        if part.kind in {Kind.RECALLED, Kind.DOCUMENTS} and ": whole, in message " not in part.why
+        if part.kind in {PartKind.RECALLED, PartKind.DOCUMENTS} and ": whole, in message " not in part.why
     ]
     return (f"With the last question went {'; '.join(told)}: /context last.",) if told else ()
 

@@ -11,7 +11,7 @@ from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Node
 from chatcli.errors import NotFound, UserError
 from chatcli.render.extract import code_blocks
-from chatcli.render.views import Source
+from chatcli.render.views import SourceText
 from chatcli.session.session import Session
 
 
@@ -43,7 +43,7 @@ def copy(
 @command("raw")
 def raw(session: Session, number: Annotated[int, Arg("the number of a message")] = 0) -> Outcome:
     """Show the source of a reply: the Markdown as the model wrote it; its thinking where it has no text."""
-    return Show.of(Source(_reply(session, number).message.source))
+    return Show.of(SourceText(_reply(session, number).message.source))
 
 
 def _reply(session: Session, number: int) -> Node:

@@ -11,7 +11,7 @@ from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.outcomes import Choose, Outcome, Show, Watch
 from chatcli.commands.registry import command
 from chatcli.errors import BadArgument, ChatcliError
-from chatcli.render.views import Listing, Note, Source
+from chatcli.render.views import Listing, Note, SourceText
 from chatcli.session.build import model_names, use_model
 from chatcli.session.context_window import gigabytes
 from chatcli.session.session import Session
@@ -81,7 +81,7 @@ def show(
         "system": known.system,
         "template": known.template,
     }[aspect]
-    return Show.of(Source(text) if text else Note(f"{known.name} has no {aspect}.", "quiet"))
+    return Show.of(SourceText(text) if text else Note(f"{known.name} has no {aspect}.", "quiet"))
 
 
 @command("pull", subcommand="pull")

@@ -90,7 +90,7 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class AskAgain:
     """Get a reply to this question, which is the tip of the conversation, or go `onward` from a reply to it.
 
     `model`: the one to ask this once; "" is the one that the settings name. `home`: where the tip goes back to
@@ -115,4 +115,4 @@ class Quit:
     """Leave."""
 
 
-Outcome = Show | Print | Confirm | Choose | Watch | Copy | Prefill | Send | Reply | Opened | Quit
+Outcome = Show | Print | Confirm | Choose | Watch | Copy | Prefill | Send | AskAgain | Opened | Quit

@@ -13,7 +13,7 @@ from chatcli.conversation.message import THOUGHT, Role
 from chatcli.conversation.tree import Ended
 from chatcli.conversation.usage import counted
 from chatcli.errors import UserError
-from chatcli.render.views import Source
+from chatcli.render.views import SourceText
 from chatcli.session.session import Session
 from chatcli.store.listing import Twig
 
@@ -53,7 +53,7 @@ def tree(session: Session) -> Outcome:
         raise UserError("Nothing has been said yet, so there is no tree.")
     twigs = session.store.outline(session.conversation.id)
     lines = draw(twigs, session.conversation.tip, session.conversation.names, room())
-    return Show.of(Source("\n".join(lines)))
+    return Show.of(SourceText("\n".join(lines)))
 
 
 def room() -> int:

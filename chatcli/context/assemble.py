@@ -19,7 +19,7 @@ from chatcli.context.prefix import Front
 from chatcli.context.strategies import LOW_WATER, STRATEGIES, Choice, Need, since_cut, stable_cut
 from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.message import Message, Role
-from chatcli.conversation.plan import Fate, Kind, Part, Plan
+from chatcli.conversation.plan import Fate, Part, PartKind, Plan
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import in_tokens
 from chatcli.errors import ContextTooLong
@@ -63,7 +63,7 @@ def assemble(back: Iterable[Node], basis: Basis) -> tuple[Plan, State]:
     unsent = _unsent(state, {node.id for node in pinned}, first, memory)
     parts = account(begin, summary, choice, question, copies, asked, looked_up, unsent)
     messages = _in_order(begin, choice, looked_up, question[1:], copies, asked)
-    template = Part(Kind.TEMPLATE, Fate.SENT, budget.fixed)
+    template = Part(PartKind.TEMPLATE, Fate.SENT, budget.fixed)
     return Plan(messages, (template, *parts), budget.window, budget.reserve, budget.margin), replace(
         choice.state, summary=kept
     )

@@ -11,7 +11,7 @@ from chatcli.context.outgoing import Copies, less, text_files
 from chatcli.context.query import Terms, dates, terms
 from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message
-from chatcli.conversation.plan import Fate, Kind, Part
+from chatcli.conversation.plan import Fate, Part, PartKind
 from chatcli.conversation.retrieval import Candidate
 from chatcli.conversation.tree import Node
 
@@ -72,7 +72,7 @@ def _with_documents(
         block = documents.quote(chosen)
     if not block:
         return found
-    return _with(found, block, Kind.DOCUMENTS, documents.describe(chosen), copies)
+    return _with(found, block, PartKind.DOCUMENTS, documents.describe(chosen), copies)
 
 
 def _with_recall(
@@ -110,10 +110,10 @@ def _with_recall(
     quoted = recall.messages_quoted([each for each in chosen if each.conversation == here], sought, results)
     some = f"{len({each.node for each in chosen})} earlier messages that fit the question"
     some += ", by words and meaning" if results.near else ""
-    return replace(_with(found, block, Kind.RECALLED, some, copies), quoted=quoted)
+    return replace(_with(found, block, PartKind.RECALLED, some, copies), quoted=quoted)
 
 
-def _with(found: LookedUp, block: str, kind: Kind, why: str, copies: Copies) -> LookedUp:
+def _with(found: LookedUp, block: str, kind: PartKind, why: str, copies: Copies) -> LookedUp:
     message = _before(found.message, block)
     cost = less(copies.count(message), copies.count(found.message))
     return replace(found, message=message, parts=(*found.parts, Part(kind, Fate.SENT, cost, why)))

@@ -22,7 +22,7 @@ _SHORT = 0.5  # how much length counts against a passage
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class FilePassage:
     """Lines `first` to `last` (from 1) of file `name`; `place` is where it stands among all of them. `page` is
     where it begins, in a text that has the line "# Page N" at the head of each (as a PDF's has); else 0.
     """
@@ -42,7 +42,7 @@ def choose(
     terms: Terms,
     room: int,
     cost: Callable[[str], int],
-) -> list[Passage]:
+) -> list[FilePassage]:
     """The passages that fit the question best, as many as fit into `room` tokens, in the order of the files.
 
     `own`: the files that came with the question. When it has no word in common with any passage, these are read
@@ -50,7 +50,7 @@ def choose(
     """
     own = tuple(own)
     passages = [each for file in _latest((*earlier, *own)) for each in _passages(file)]
-    chosen: list[Passage] = []
+    chosen: list[FilePassage] = []
     used = cost(HEADING) + 2
     for each in _ranked(passages, terms, {file.name for file in own}):
         needed = cost(_shown(each)) + 1
@@ -63,11 +63,11 @@ def choose(
     return sorted(chosen, key=lambda each: order[id(each)])
 
 
-def quote(chosen: Sequence[Passage]) -> str:
+def quote(chosen: Sequence[FilePassage]) -> str:
     return "\n".join([HEADING, *map(_shown, chosen)]) if chosen else ""
 
 
-def describe(chosen: Sequence[Passage]) -> str:
+def describe(chosen: Sequence[FilePassage]) -> str:
     """Which lines or pages of which files: "notes.md: lines 1-20, 41-60; report.pdf: pages 7-9"."""
     told = []
     for name, group in groupby(chosen, key=lambda each: each.name):
@@ -89,7 +89,7 @@ def _latest(files: Iterable[Attachment]) -> list[Attachment]:
     return list({each.name: each for each in files}.values())
 
 
-def _ranked(passages: Sequence[Passage], terms: Terms, own: Set[str]) -> list[Passage]:
+def _ranked(passages: Sequence[FilePassage], terms: Terms, own: Set[str]) -> list[FilePassage]:
     occurrences = Counter(word for each in passages for word in each.words)
 
     def rarity(word: str) -> float:
@@ -98,7 +98,7 @@ def _ranked(passages: Sequence[Passage], terms: Terms, own: Set[str]) -> list[Pa
 
     usual = sum(len(each.text) for each in passages) / len(passages) if passages else 1.0
 
-    def weight(each: Passage) -> float:
+    def weight(each: FilePassage) -> float:
         held = sum(
             rarity(word) if word in each.words else BEGINNING * rarity(start) if start in each.words else 0.0
             for word, start in terms.words
@@ -115,8 +115,8 @@ def _ranked(passages: Sequence[Passage], terms: Terms, own: Set[str]) -> list[Pa
 
 
 @lru_cache(maxsize=16)
-def _passages(file: Attachment) -> tuple[Passage, ...]:
-    made: list[Passage] = []
+def _passages(file: Attachment) -> tuple[FilePassage, ...]:
+    made: list[FilePassage] = []
     lines: list[str] = []
     first, page = 1, 0
 
@@ -125,7 +125,7 @@ def _passages(file: Attachment) -> tuple[Passage, ...]:
         if text.strip():
             words = set(words_of(text))
             words |= set(map(beginning, words)) - {""}
-            made.append(Passage(file.name, len(made), first, last, text, frozenset(words), page))
+            made.append(FilePassage(file.name, len(made), first, last, text, frozenset(words), page))
 
     for number, line in enumerate(text_of(file).splitlines(), start=1):
         for piece in [line[at : at + _LENGTH] for at in range(0, max(1, len(line)), _LENGTH)]:
@@ -144,6 +144,6 @@ def _is_break(lines: Sequence[str], line: str) -> bool:
     return line.startswith("#") or (not lines[-1].strip() and sum(map(len, lines)) > _LENGTH // 2)
 
 
-def _shown(passage: Passage) -> str:
+def _shown(passage: FilePassage) -> str:
     page = f"page {passage.page}, " if passage.page else ""
     return f"{passage.name}, {page}lines {passage.first}-{passage.last}:\n{passage.text.strip(chr(10))}"

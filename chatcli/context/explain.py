@@ -9,7 +9,7 @@ from chatcli.context.outgoing import Copies, less, text_files
 from chatcli.context.prefix import Front
 from chatcli.context.strategies import Choice
 from chatcli.conversation.context_state import Summary
-from chatcli.conversation.plan import Fate, Kind, Part
+from chatcli.conversation.plan import Fate, Part, PartKind
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import NOTHING
 
@@ -32,10 +32,10 @@ def account(
     special = {number: _out(number, number, why) for number, why in unsent.items()}
     for number, why in looked_up.quoted.items():
         if number < first:
-            special[number] = Part(Kind.VERBATIM, Fate.RECALLED, NOTHING, why, number, number)
+            special[number] = Part(PartKind.VERBATIM, Fate.RECALLED, NOTHING, why, number, number)
     special |= begin.pinned
-    sent = [part for node in choice.sent for part in _message(Kind.VERBATIM, node, copies)]
-    spoken = [part for node in question for part in _message(Kind.QUESTION, node, asked)]
+    sent = [part for node in choice.sent for part in _message(PartKind.VERBATIM, node, copies)]
+    spoken = [part for node in question for part in _message(PartKind.QUESTION, node, asked)]
     return (
         *begin.system,
         *begin.summary,
@@ -65,17 +65,17 @@ def _range(start: int, end: int, summary: Summary | None, why: str) -> Iterator[
         (Fate.OUT, why, max(start, high + 1, low), end),
     ):
         if first <= last:
-            yield Part(Kind.VERBATIM, fate, NOTHING, reason, first, last)
+            yield Part(PartKind.VERBATIM, fate, NOTHING, reason, first, last)
 
 
-def _message(kind: Kind, node: Node, copies: Copies) -> Iterator[Part]:
+def _message(kind: PartKind, node: Node, copies: Copies) -> Iterator[Part]:
     cost = copies.cost(node.message)
-    why = "always sent" if kind is Kind.QUESTION else ""
+    why = "always sent" if kind is PartKind.QUESTION else ""
     if copies.sends_whole(node.message):
         files = copies.files_cost(node.message)
         names = ", ".join(file.name for file in text_files(node.message))
         yield Part(kind, Fate.SENT, less(cost, files), why, node.number, node.number, node.id)
-        yield Part(Kind.DOCUMENTS, Fate.SENT, files, f"{names}: whole, in message {node.number}")
+        yield Part(PartKind.DOCUMENTS, Fate.SENT, files, f"{names}: whole, in message {node.number}")
     else:
         yield Part(kind, Fate.SENT, cost, why, node.number, node.number, node.id)
 
@@ -91,4 +91,4 @@ def _with_gaps(parts: Sequence[Part], first: int) -> Iterator[Part]:
 
 
 def _out(first: int, last: int, why: str) -> Part:
-    return Part(Kind.VERBATIM, Fate.OUT, NOTHING, why, first, last)
+    return Part(PartKind.VERBATIM, Fate.OUT, NOTHING, why, first, last)

@@ -1,4 +1,6 @@
-"""What a request is planned from besides the path, and what follows from that alone."""
+"""What a request is planned from besides the conversation's path: settings, counts, the state, and what may be
+recalled.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,11 @@ from chatcli.context.outgoing import Copies, Counting
 from chatcli.context.prefix import Front, front
 from chatcli.context.strategies import RECALLS, SUMMARISES
 from chatcli.conversation.context_state import State, Summary
-from chatcli.conversation.retrieval import Found
+from chatcli.conversation.retrieval import Retrieved
 from chatcli.conversation.tree import Node
 
 Spans = Sequence[tuple[datetime, datetime]]
-Search = Callable[[Sequence[str], int | None, Spans, str], Found]
+Search = Callable[[Sequence[str], int | None, Spans, str], Retrieved]
 LookUp = Callable[[Iterable[int], int], Sequence[Node]]
 Files = Callable[[int], Sequence[Node]]
 

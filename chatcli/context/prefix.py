@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from chatcli.context.outgoing import Copies, Counting, less
 from chatcli.conversation.context_state import Summary
 from chatcli.conversation.message import Message
-from chatcli.conversation.plan import Fate, Kind, Part
+from chatcli.conversation.plan import Fate, Part, PartKind
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import NOTHING, Count
 
@@ -43,17 +43,17 @@ def front(system: str, preset: str, pinned: Sequence[Node], summary: Summary | N
     kept: tuple[Part, ...] = ()
     if text:
         before = copies.count(Message.system(text))
-        kept = (Part(Kind.SYSTEM, Fate.SENT, before, "always sent"),)
+        kept = (Part(PartKind.SYSTEM, Fate.SENT, before, "always sent"),)
     parts: dict[int, Part] = {}
     for node in pinned:
         text = _joined(text, _quoted(node) if parts else f"{PINNED}\n{_quoted(node)}", "\n" if parts else "\n\n")
         before, added = _added(text, before, copies.count)
-        parts[node.number] = Part(Kind.VERBATIM, Fate.SENT, added, "pinned", node.number, node.number, node.id)
+        parts[node.number] = Part(PartKind.VERBATIM, Fate.SENT, added, "pinned", node.number, node.number, node.id)
     short: tuple[Part, ...] = ()
     if summary:
         text = _joined(text, f"{SUMMARY}\n{summary.text}", "\n\n")
         before, added = _added(text, before, copies.count)
-        short = (Part(Kind.SUMMARY, Fate.SENT, added, "stands for what was said before"),)
+        short = (Part(PartKind.SUMMARY, Fate.SENT, added, "stands for what was said before"),)
     return Front(Message.system(text) if text else None, kept, parts, short)
 
 

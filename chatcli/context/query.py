@@ -1,4 +1,6 @@
-"""What a question is about: the words to look for, the dates it names, and whether it asks for something past."""
+"""What a question is about: the words to look for, the dates it names, and whether it asks for something past.
+The words that say nothing, in seven languages.
+"""
 
 from __future__ import annotations
 

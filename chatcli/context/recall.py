@@ -18,7 +18,7 @@ from math import log, sqrt
 
 from chatcli.context.query import Dates, Terms
 from chatcli.conversation.clock import local_time
-from chatcli.conversation.retrieval import Candidate, Found
+from chatcli.conversation.retrieval import Candidate, Retrieved
 
 BEFORE = (0.4, 0.2)  # of a passage's weight, for those one and two places before it
 AFTER = (0.6, 0.3)
@@ -44,7 +44,7 @@ class Ranked:
     score: float
 
 
-def rank(found: Found, terms: Terms, dates: Dates = Dates()) -> list[Ranked]:  # noqa: B008 - frozen
+def rank(found: Retrieved, terms: Terms, dates: Dates = Dates()) -> list[Ranked]:  # noqa: B008 - frozen
     """The candidates, the best first, down to STOP of the best one's score."""
     line = sorted(found.candidates, key=lambda each: (each.conversation, each.number, each.passage))
     own = _with_meaning(line, _own_weights(line, found, terms), found)
@@ -56,7 +56,7 @@ def rank(found: Found, terms: Terms, dates: Dates = Dates()) -> list[Ranked]:  #
     return [Ranked(line[place], scores[place]) for place in order if scores[place] >= least and scores[place] > 0]
 
 
-def fires(found: Found, terms: Terms, always: bool = False) -> bool:
+def fires(found: Retrieved, terms: Terms, always: bool = False) -> bool:
     """Is the search's answer worth its tokens? Most messages are about what was just said."""
     if not terms or not found.candidates:
         return False
@@ -65,14 +65,14 @@ def fires(found: Found, terms: Terms, always: bool = False) -> bool:
     return covered(found, terms) >= (COVERED if terms.asks else COVERED_UNASKED) or _is_near(found)
 
 
-def _is_near(found: Found) -> bool:
+def _is_near(found: Retrieved) -> bool:
     """Is the nearest passage nearer than the nearest of so many would be by chance? That is about as many standard
     deviations as the root says (of normal deviates, the greatest of n).
     """
     return max(found.near.values(), default=0.0) > sqrt(2 * log(max(2, found.passages)))
 
 
-def covered(found: Found, terms: Terms) -> float:
+def covered(found: Retrieved, terms: Terms) -> float:
     """How much of the question's weight its best passage holds, from 0 to 1."""
     rarity = _rarity(found)
     full = sum(rarity(word) for word, _ in terms.words)
@@ -80,14 +80,14 @@ def covered(found: Found, terms: Terms) -> float:
     return most / full if full else 0.0
 
 
-def _own_weights(line: Sequence[Candidate], found: Found, terms: Terms) -> list[float]:
+def _own_weights(line: Sequence[Candidate], found: Retrieved, terms: Terms) -> list[float]:
     """BM25 with every term counted once: passages are short, and a word said twice is no better an answer."""
     rarity = _rarity(found)
     usual = sum(len(each.text) for each in line) / len(line) if line else 1.0
     return [_held(each.terms, terms, rarity) * 2.2 / (1 + 0.6 * (1 + len(each.text) / usual)) for each in line]
 
 
-def _with_meaning(line: Sequence[Candidate], own: list[float], found: Found) -> list[float]:
+def _with_meaning(line: Sequence[Candidate], own: list[float], found: Retrieved) -> list[float]:
     """Each weight with what nearness adds. A passage without a vector counts as near as its words make it."""
     nearest = max(found.near.values(), default=0.0)
     if nearest <= 0:
@@ -110,7 +110,7 @@ def _held(held: frozenset[str], terms: Terms, rarity: Callable[[str], float]) ->
     return total
 
 
-def _rarity(found: Found) -> Callable[[str], float]:
+def _rarity(found: Retrieved) -> Callable[[str], float]:
     def weight(term: str) -> float:
         times = found.occurrences.get(term, 0)
         return log(1 + (max(found.passages - times, 0) + 0.5) / (times + 0.5))
@@ -241,7 +241,7 @@ def quote(chosen: Sequence[Candidate], here: int | None = None) -> str:
     return "\n".join(lines)
 
 
-def messages_quoted(chosen: Collection[Candidate], terms: Terms, found: Found) -> dict[int, str]:
+def messages_quoted(chosen: Collection[Candidate], terms: Terms, found: Retrieved) -> dict[int, str]:
     """For each message quoted, by number, why: the words it shares with the question, or that it is near in
     meaning: nearer than five of six passages are.
     """

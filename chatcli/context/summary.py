@@ -13,7 +13,7 @@ from chatcli.context.prefix import Front
 from chatcli.context.strategies import SUMMARISES, Stretch, since_cut
 from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.message import Message
-from chatcli.conversation.plan import Fate, Kind, Plan
+from chatcli.conversation.plan import Fate, PartKind, Plan
 from chatcli.conversation.tree import Node
 
 WORDS = 120
@@ -186,11 +186,11 @@ class _Asking:
         far as its question, with the instruction in place of question and reply: the server has that in its cache,
         too. None when neither holds what is to be summarised.
         """
-        question = [part for part in plan.parts if part.kind is Kind.QUESTION]
+        question = [part for part in plan.parts if part.kind is PartKind.QUESTION]
         asked = max((part.last for part in question), default=0)
         since = [node for node in recent if node.number > asked]
         sent = {part.node for part in plan.parts if part.fate is Fate.SENT}
-        ask = self._ask(self.kept, any(part.kind is Kind.SUMMARY for part in plan.parts))
+        ask = self._ask(self.kept, any(part.kind is PartKind.SUMMARY for part in plan.parts))
         after = (*(self.copies.of(node.message) for node in since), ask)
         needed = plan.planned.tokens + sum(self.copies.count(message).tokens for message in after)
         wanted = {node.id for node in older}

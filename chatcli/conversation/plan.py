@@ -12,7 +12,7 @@ from chatcli.conversation.message import Message
 from chatcli.conversation.usage import Count, total
 
 
-class Kind(StrEnum):
+class PartKind(StrEnum):
     TEMPLATE = "template"  # what the request costs besides its messages
     SYSTEM = "system"
     SUMMARY = "summary"
@@ -36,7 +36,7 @@ class Part:
     `count` is what it adds to this request when its fate is SENT; of any other fate, what it would have cost.
     """
 
-    kind: Kind
+    kind: PartKind
     fate: Fate
     count: Count
     why: str = ""
@@ -74,7 +74,7 @@ class Plan:
         """Tokens left for the reply, never negative."""
         return max(0, self.window - self.planned.tokens)
 
-    def of(self, kind: Kind) -> Count:
+    def of(self, kind: PartKind) -> Count:
         return total(part.count for part in self.parts if part.kind is kind and part.fate is Fate.SENT)
 
 
@@ -84,8 +84,8 @@ def with_template(plan: Plan, count: Count) -> Plan:
     """
     parts, saved = [], max(0, -count.tokens)
     for part in plan.parts:
-        tokens = max(0, count.tokens) if part.kind is Kind.TEMPLATE else part.count.tokens
-        exact = (count if part.kind is Kind.TEMPLATE else part.count).exact
+        tokens = max(0, count.tokens) if part.kind is PartKind.TEMPLATE else part.count.tokens
+        exact = (count if part.kind is PartKind.TEMPLATE else part.count).exact
         if part.fate is Fate.SENT:
             tokens, saved = max(0, tokens - saved), max(0, saved - tokens)
         parts.append(replace(part, count=Count(tokens, exact)))

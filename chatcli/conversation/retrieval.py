@@ -1,4 +1,4 @@
-"""Candidate, Found: passages that may be worth quoting for a question, as a search hands them to the recall."""
+"""What a search finds: hits, passages that may be worth quoting for a question, and what vectors say of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Retrieved:
     """What a search found. `occurrences`: for each term asked for, in how many of the `passages` looked at it is.
 
     `conversation`: the one in which the question is asked. `near`: of candidates (node, passage) with a vector,

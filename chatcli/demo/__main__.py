@@ -11,7 +11,7 @@ from functools import partial
 
 from chatcli.demo.api import answer
 from chatcli.demo.runner import PACE, Engine
-from chatcli.demo.server import Server
+from chatcli.demo.server import DemoServer
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
     if not sys.stdin.isatty():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the chat that started this process
     try:
-        server = Server(partial(answer, Engine(chosen.pace, loading=chosen.loading)), chosen.port)
+        server = DemoServer(partial(answer, Engine(chosen.pace, loading=chosen.loading)), chosen.port)
     except OSError as error:
         parser.exit(1, f"Port {chosen.port} cannot be used: {error.strerror}. Leave out --port for a free one.\n")
     with server, suppress(KeyboardInterrupt):

@@ -8,11 +8,11 @@ from typing import Any
 from chatcli.demo.chat import chat
 from chatcli.demo.describe import listed, loaded, shown
 from chatcli.demo.making import create, embed
-from chatcli.demo.protocol import Refusal, Request, Response, lines, nothing, text, whole
+from chatcli.demo.protocol import HttpRefusal, HttpRequest, HttpResponse, lines, nothing, text, whole
 from chatcli.demo.runner import Engine
 
 
-def answer(engine: Engine, request: Request) -> Response:
+def answer(engine: Engine, request: HttpRequest) -> HttpResponse:
     """What `engine` has to say to `request`, refusals included."""
     methods = _ENDPOINTS.get(request.path.partition("?")[0])
     if methods is None:
@@ -22,50 +22,50 @@ def answer(engine: Engine, request: Request) -> Response:
         return text("405 method not allowed", 405)
     try:
         return endpoint(engine, request)
-    except Refusal as refusal:
+    except HttpRefusal as refusal:
         return refusal.response()
 
 
-def _root(_engine: Engine, _request: Request) -> Response:
+def _root(_engine: Engine, _request: HttpRequest) -> HttpResponse:
     return text("Ollama is running")
 
 
-def _version(_engine: Engine, _request: Request) -> Response:
+def _version(_engine: Engine, _request: HttpRequest) -> HttpResponse:
     return whole({"version": "0.0.0"})
 
 
-def _tags(engine: Engine, _request: Request) -> Response:
+def _tags(engine: Engine, _request: HttpRequest) -> HttpResponse:
     return whole({"models": [listed(model) for model in engine.shelf]})
 
 
-def _ps(engine: Engine, _request: Request) -> Response:
+def _ps(engine: Engine, _request: HttpRequest) -> HttpResponse:
     return whole({"models": [loaded(runner) for runner in engine.runners]})
 
 
-def _show(engine: Engine, request: Request) -> Response:
+def _show(engine: Engine, request: HttpRequest) -> HttpResponse:
     body = request.fields()
     return whole(shown(engine.shelf.find(_name(body)), bool(body.get("verbose"))))
 
 
-def _copy(engine: Engine, request: Request) -> Response:
+def _copy(engine: Engine, request: HttpRequest) -> HttpResponse:
     body = request.fields()
     engine.shelf.copy(str(body.get("source") or ""), str(body.get("destination") or ""))
     return nothing()
 
 
-def _delete(engine: Engine, request: Request) -> Response:
+def _delete(engine: Engine, request: HttpRequest) -> HttpResponse:
     engine.shelf.delete(_name(request.fields()))
     return nothing()
 
 
-def _pull(_engine: Engine, request: Request) -> Response:
+def _pull(_engine: Engine, request: HttpRequest) -> HttpResponse:
     """Fails as it does without a network: there is nothing that this engine could fetch."""
     body = request.fields()
     name, _, tag = _name(body).partition(":")
     address = f"https://registry.example/v2/library/{name}/manifests/{tag or 'latest'}"
     error = f'pull model manifest: Get "{address}": dial tcp: lookup registry.example : no such host'
     if body.get("stream") is False:
-        raise Refusal(500, error)
+        raise HttpRefusal(500, error)
 
     def progress() -> Generator[dict[str, Any]]:
         yield {"status": "pulling manifest"}
@@ -78,7 +78,7 @@ def _name(body: dict[str, Any]) -> str:
     return str(body.get("model") or body.get("name") or "")
 
 
-_Endpoint = Callable[[Engine, Request], Response]
+_Endpoint = Callable[[Engine, HttpRequest], HttpResponse]
 _ENDPOINTS: dict[str, dict[str, _Endpoint]] = {
     "/": {"GET": _root, "HEAD": _root},
     "/api/version": {"GET": _version, "HEAD": _version},

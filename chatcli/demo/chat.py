@@ -6,25 +6,25 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from chatcli.demo.generation import Turn, chunk, last, talk, together
-from chatcli.demo.models import Model
+from chatcli.demo.generation import Generation, chunk, last, talk, together
+from chatcli.demo.models import DemoModel
 from chatcli.demo.options import Options, seconds, settle
-from chatcli.demo.protocol import Refusal, Request, Response, lines, whole
+from chatcli.demo.protocol import HttpRefusal, HttpRequest, HttpResponse, lines, whole
 from chatcli.demo.replies import read_format
-from chatcli.demo.request import Message, read_messages
+from chatcli.demo.request import DemoMessage, read_messages
 from chatcli.demo.runner import Engine
 from chatcli.demo.truncation import Prompt, cut, fit, prompt_of, refuse_if_too_long
 
 _LEVELS = ("low", "medium", "high", "max")
 
 
-def chat(engine: Engine, request: Request) -> Response:
+def chat(engine: Engine, request: HttpRequest) -> HttpResponse:
     """No messages: the model is loaded, or with keep_alive 0 unloaded."""
     body = request.fields()
     name = str(body.get("model") or "")
     model = engine.shelf.find(name)
     if "completion" not in model.capabilities:
-        raise Refusal(400, f'"{name}" does not support chat')
+        raise HttpRefusal(400, f'"{name}" does not support chat')
     messages = read_messages(body.get("messages"))
     if "vision" not in model.capabilities:
         messages = tuple(replace(message, images=()) for message in messages)  # without a word, as Ollama does
@@ -34,7 +34,7 @@ def chat(engine: Engine, request: Request) -> Response:
         return whole(last(name, "unload"))
     think = _may_think(name, model, body.get("think"))
     if body.get("tools"):
-        raise Refusal(400, f"registry.example/library/{model.name} does not support tools")
+        raise HttpRefusal(400, f"registry.example/library/{model.name} does not support tools")
     schema = read_format(body.get("format"))
     options = settle(body.get("options"), model, engine.window)
     wait = partial(request.pause, engine.loading)
@@ -45,31 +45,31 @@ def chat(engine: Engine, request: Request) -> Response:
     if body.get("_debug_render_only"):
         return whole(chunk(name, "") | {"_debug_info": {"rendered_template": prompt.text}})
     shift = body.get("shift") is not False
-    turn = Turn(name, messages, prompt, options, bool(think), shift, schema, load)
+    turn = Generation(name, messages, prompt, options, bool(think), shift, schema, load)
     chunks = talk(turn, engine, runner, request.pause)
     return lines(chunks) if body.get("stream") is not False else whole(together(chunks))
 
 
-def _may_think(name: str, model: Model, wish: object) -> bool | None:
+def _may_think(name: str, model: DemoModel, wish: object) -> bool | None:
     """Whether to think, None where the model cannot; a model that can does so unless it is told not to."""
     if isinstance(wish, str) and wish not in _LEVELS:
-        raise Refusal(
+        raise HttpRefusal(
             400, f'invalid think value: "{wish}" (must be "high", "medium", "low", "max", true, or false)'
         )
     if "thinking" in model.capabilities:
         return wish is None or bool(wish)
     if wish:
-        raise Refusal(400, f'"{name}" does not support thinking')
+        raise HttpRefusal(400, f'"{name}" does not support thinking')
     return None
 
 
 def _prompt(
-    model: Model, messages: tuple[Message, ...], think: bool | None, options: Options, body: dict[str, Any]
+    model: DemoModel, messages: tuple[DemoMessage, ...], think: bool | None, options: Options, body: dict[str, Any]
 ) -> Prompt:
     """What is going to be read: all of it, or what is left when it was dropped and cut to fit."""
     every = (*model.messages, *messages)
     if model.system and messages[0].role != "system":
-        every = (Message("system", model.system), *every)
+        every = (DemoMessage("system", model.system), *every)
     if body.get("truncate") is False:
         prompt = prompt_of(model, every, think)
         refuse_if_too_long(prompt, options.num_ctx)

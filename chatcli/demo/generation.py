@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 from chatcli.demo.options import Options
 from chatcli.demo.protocol import timestamp
-from chatcli.demo.replies import Reply
-from chatcli.demo.request import Message
+from chatcli.demo.replies import DemoReply
+from chatcli.demo.request import DemoMessage
 from chatcli.demo.runner import PER_TOKEN, Engine, Runner
-from chatcli.demo.tokenizer import Vocabulary
+from chatcli.demo.tokenizer import DemoVocabulary
 from chatcli.demo.truncation import Prompt
 
 Chunks = Generator[dict[str, Any]]
@@ -20,11 +20,11 @@ _Spoken = tuple[Literal["content", "thinking", "tag"], int]
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Generation:
     """One request that is going to be answered. `load` is its load_duration in nanoseconds."""
 
     name: str
-    messages: tuple[Message, ...]
+    messages: tuple[DemoMessage, ...]
     prompt: Prompt
     options: Options
     thinks: bool
@@ -33,7 +33,7 @@ class Turn:
     load: int
 
 
-def talk(turn: Turn, engine: Engine, runner: Runner, pause: Callable[[float], None]) -> Chunks:
+def talk(turn: Generation, engine: Engine, runner: Runner, pause: Callable[[float], None]) -> Chunks:
     """A chunk for each token that completes a character, then the last one. The runner remembers what was said."""
     vocabulary = runner.model.vocabulary
     with runner.turn(pause):
@@ -74,7 +74,7 @@ def last(name: str, reason: str) -> dict[str, Any]:
     return chunk(name, "") | {"done": True, "done_reason": reason}
 
 
-def _spoken(reply: Reply, turn: Turn, vocabulary: Vocabulary) -> Iterable[_Spoken]:
+def _spoken(reply: DemoReply, turn: Generation, vocabulary: DemoVocabulary) -> Iterable[_Spoken]:
     """The tokens of the reply; thoughts stand between tags that are spoken, and counted, but not sent. A stop text
     ends the reply wherever it comes, in the thoughts too.
     """
@@ -95,7 +95,7 @@ def _before_stop(text: str, stops: Iterable[str]) -> str:
     return text
 
 
-def _limit(turn: Turn) -> int | None:
+def _limit(turn: Generation) -> int | None:
     """How many tokens can be sent; None where nothing ends the reply early.
 
     The token that num_predict counts last is not sent, and neither is the one that no longer fits into the window.
@@ -108,7 +108,7 @@ def _limit(turn: Turn) -> int | None:
     return min(limits, default=None)
 
 
-def _account(turn: Turn, evaluated: int, said: int, elapsed: int) -> dict[str, int]:
+def _account(turn: Generation, evaluated: int, said: int, elapsed: int) -> dict[str, int]:
     """Counts as Ollama v0.24 gives them: the prompt with what was cached of it, the reply with its end token."""
     reading = evaluated * PER_TOKEN
     return {

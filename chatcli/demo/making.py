@@ -10,24 +10,24 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 from typing import Any
 
-from chatcli.demo.models import Model, full_name
-from chatcli.demo.protocol import Refusal, Request, Response, lines, timestamp, whole
+from chatcli.demo.models import DemoModel, full_name
+from chatcli.demo.protocol import HttpRefusal, HttpRequest, HttpResponse, lines, timestamp, whole
 from chatcli.demo.request import read_messages
 from chatcli.demo.runner import PER_TOKEN, Engine
 
 _DIMENSIONS = 64
 
 
-def create(engine: Engine, request: Request) -> Response:
+def create(engine: Engine, request: HttpRequest) -> HttpResponse:
     """As `ollama run` saves a chat: from a model, with a system prompt, parameters and messages of its own."""
     body = request.fields()
     name = str(body.get("model") or body.get("name") or "")
     if not name:
-        raise Refusal(400, "invalid model name")
+        raise HttpRefusal(400, "invalid model name")
     if not body.get("from"):
-        raise Refusal(400, "neither 'from' or 'files' was specified")
+        raise HttpRefusal(400, "neither 'from' or 'files' was specified")
     if body.get("template"):
-        raise Refusal(400, "the demo engine keeps to its own templates")
+        raise HttpRefusal(400, "the demo engine keeps to its own templates")
     origin = engine.shelf.find(str(body["from"]))
     made = replace(
         origin,
@@ -41,7 +41,7 @@ def create(engine: Engine, request: Request) -> Response:
     return lines(_progress(engine, origin, made))
 
 
-def _progress(engine: Engine, origin: Model, made: Model) -> Generator[dict[str, Any]]:
+def _progress(engine: Engine, origin: DemoModel, made: DemoModel) -> Generator[dict[str, Any]]:
     for digest in (origin.vocabulary.digest, _digest(origin.template.source)):
         yield {"status": f"using existing layer sha256:{digest}"}
     own: tuple[object, ...] = (made.system, made.messages, made.parameters)
@@ -53,7 +53,7 @@ def _progress(engine: Engine, origin: Model, made: Model) -> Generator[dict[str,
     yield {"status": "success"}
 
 
-def embed(engine: Engine, request: Request) -> Response:
+def embed(engine: Engine, request: HttpRequest) -> HttpResponse:
     """Texts that share words get vectors that are close; there is no more meaning in them than that."""
     body = request.fields()
     name = str(body.get("model") or "")
@@ -61,7 +61,7 @@ def embed(engine: Engine, request: Request) -> Response:
     given = body.get("input", [])
     texts = [given] if isinstance(given, str) else given
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise Refusal(400, "invalid input type")
+        raise HttpRefusal(400, "invalid input type")
     _, load = engine.runners.load(model, engine.window, 300.0)
     tokens = sum(sum(1 for _ in model.vocabulary.tokens(text)) for text in texts)
     return whole(

@@ -1,4 +1,6 @@
-"""The models of the demo engine, and the shelf they stand on: found, copied, made from one another, deleted."""
+"""The models of the demo engine, how each writes a prompt, and the shelf that has them: found, copied, made from
+one another, deleted.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from chatcli.demo.protocol import Refusal, timestamp
-from chatcli.demo.request import Message
-from chatcli.demo.tokenizer import Vocabulary, vocabulary
+from chatcli.demo.protocol import HttpRefusal, timestamp
+from chatcli.demo.request import DemoMessage
+from chatcli.demo.tokenizer import DemoVocabulary, vocabulary
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class DemoTemplate:
     """`source` is the Go template that is shown; `write(system, messages, think)` gives the prompt it stands for.
 
     `system` is all system messages, joined; `messages` are all of them, no two neighbours of one role;
@@ -21,16 +23,16 @@ class Template:
     """
 
     source: str
-    write: Callable[[str, Sequence[Message], bool | None], str]
+    write: Callable[[str, Sequence[DemoMessage], bool | None], str]
 
-    def render(self, messages: Sequence[Message], think: bool | None = None) -> str:
+    def render(self, messages: Sequence[DemoMessage], think: bool | None = None) -> str:
         system = "\n\n".join(message.content for message in messages if message.role == "system")
         return self.write(system, _merged(messages), think)
 
 
-def _merged(messages: Sequence[Message]) -> list[Message]:
+def _merged(messages: Sequence[DemoMessage]) -> list[DemoMessage]:
     """Neighbours of one role become one, a blank line between them: Ollama does so before any template."""
-    merged: list[Message] = []
+    merged: list[DemoMessage] = []
     for message in messages:
         if merged and merged[-1].role == message.role != "tool":
             last = merged.pop()
@@ -40,7 +42,7 @@ def _merged(messages: Sequence[Message]) -> list[Message]:
     return merged
 
 
-def _headers(_system: str, messages: Sequence[Message], _think: bool | None) -> str:
+def _headers(_system: str, messages: Sequence[DemoMessage], _think: bool | None) -> str:
     """Each message once. A reply that stands last is left open: the model goes on from there."""
     prompt = ""
     for message in messages:
@@ -50,7 +52,7 @@ def _headers(_system: str, messages: Sequence[Message], _think: bool | None) -> 
     return prompt + "<|start_header_id|>assistant<|end_header_id|>\n\n"
 
 
-def _turns(system: str, messages: Sequence[Message], _think: bool | None) -> str:
+def _turns(system: str, messages: Sequence[DemoMessage], _think: bool | None) -> str:
     """The system message comes twice: on its own, and again among the messages. Real templates do this, too."""
     prompt = f"<start_of_turn>system\n{system}<end_of_turn>\n" if system else ""
     for message in messages:
@@ -58,7 +60,7 @@ def _turns(system: str, messages: Sequence[Message], _think: bool | None) -> str
     return prompt + "<start_of_turn>assistant\n"
 
 
-def _chatml(_system: str, messages: Sequence[Message], think: bool | None) -> str:
+def _chatml(_system: str, messages: Sequence[DemoMessage], think: bool | None) -> str:
     """Thinking is written only behind the last question; that of earlier replies is dropped."""
     asked = max((at for at, message in enumerate(messages) if message.role == "user"), default=-1)
     prompt = ""
@@ -72,7 +74,7 @@ def _chatml(_system: str, messages: Sequence[Message], think: bool | None) -> st
     return prompt + "<|im_start|>assistant\n" + ("<think>\n\n</think>\n\n" if think is False else "")
 
 
-HEADERS = Template(
+HEADERS = DemoTemplate(
     """{{- range $i, $_ := .Messages }}
 {{- $last := eq (len (slice $.Messages $i)) 1 }}<|start_header_id|>{{ .Role }}<|end_header_id|>
 
@@ -85,7 +87,7 @@ HEADERS = Template(
     _headers,
 )
 
-TURNS = Template(
+TURNS = DemoTemplate(
     """{{- if .System }}<start_of_turn>system
 {{ .System }}<end_of_turn>
 {{ end }}
@@ -96,7 +98,7 @@ TURNS = Template(
     _turns,
 )
 
-CHATML = Template(
+CHATML = DemoTemplate(
     """{{- $asked := -1 }}
 {{- range $i, $_ := .Messages }}{{ if eq .Role "user" }}{{ $asked = $i }}{{ end }}{{ end }}
 {{- range $i, $_ := .Messages }}
@@ -123,7 +125,7 @@ TRAINED = 32768  # tokens; what the window is clamped to
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class DemoModel:
     """`speaks` names a vocabulary; `parent` is what this model was made from; the list is ordered by `modified`.
 
     An image costs `image_tokens` of the prompt: the figure Ollama itself cuts by, unless a test wants another.
@@ -133,18 +135,18 @@ class Model:
     name: str
     family: str
     speaks: str
-    template: Template
+    template: DemoTemplate
     modified: str
     capabilities: tuple[str, ...] = ("completion",)
     system: str = ""
-    messages: tuple[Message, ...] = ()
+    messages: tuple[DemoMessage, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     parent: str = ""
     image_tokens: int = 768
     odd: str = ""
 
     @property
-    def vocabulary(self) -> Vocabulary:
+    def vocabulary(self) -> DemoVocabulary:
         return vocabulary(self.speaks)
 
     @property
@@ -154,11 +156,11 @@ class Model:
         return hashlib.sha256(repr((self.vocabulary.digest, *own)).encode()).hexdigest()
 
 
-DEMO = Model("demo:latest", "llama", "llama-bpe", HEADERS, "2026-11-01T12:00:04.000000000Z")
-VISION = Model(
+DEMO = DemoModel("demo:latest", "llama", "llama-bpe", HEADERS, "2026-11-01T12:00:04.000000000Z")
+VISION = DemoModel(
     "demo-vision:latest", "gemma3", "spm", TURNS, "2026-11-01T12:00:03.000000000Z", ("completion", "vision")
 )
-THINKING = Model(
+THINKING = DemoModel(
     "demo-thinking:latest", "qwen2", "qwen2", CHATML, "2026-11-01T12:00:02.000000000Z", ("completion", "thinking")
 )
 BRIEF = replace(
@@ -167,8 +169,8 @@ BRIEF = replace(
     modified="2026-11-01T12:00:01.000000000Z",
     system="Answer in one or two sentences.",
     messages=(
-        Message("user", "What is a token?"),
-        Message("assistant", "A piece of text that the model reads as one: a word, or a part of one."),
+        DemoMessage("user", "What is a token?"),
+        DemoMessage("assistant", "A piece of text that the model reads as one: a word, or a part of one."),
     ),
     parameters={"num_ctx": 2048},
 )
@@ -183,19 +185,19 @@ class Shelf:
     def __init__(self) -> None:
         self._models = {model.name: model for model in (DEMO, VISION, THINKING, BRIEF, EMBED)}
 
-    def __iter__(self) -> Iterator[Model]:
+    def __iter__(self) -> Iterator[DemoModel]:
         """Newest first, as Ollama lists them."""
         return iter(sorted(self._models.values(), key=lambda model: model.modified, reverse=True))
 
-    def find(self, name: str) -> Model:
+    def find(self, name: str) -> DemoModel:
         if not name:
-            raise Refusal(400, "model is required")
+            raise HttpRefusal(400, "model is required")
         model = self._models.get(full_name(name))
         if model is None:
-            raise Refusal(404, f"model '{name}' not found")
+            raise HttpRefusal(404, f"model '{name}' not found")
         return model
 
-    def put(self, model: Model) -> None:
+    def put(self, model: DemoModel) -> None:
         self._models[model.name] = model
 
     def copy(self, source: str, destination: str) -> None:

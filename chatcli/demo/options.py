@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chatcli.demo.models import TRAINED, Model
-from chatcli.demo.protocol import Refusal
+from chatcli.demo.models import TRAINED, DemoModel
+from chatcli.demo.protocol import HttpRefusal
 
 _INTEGERS = (
     "num_ctx num_batch num_gpu main_gpu num_thread draft_num_predict num_keep seed num_predict top_k repeat_last_n"
@@ -34,7 +34,7 @@ class Options:
     stop: tuple[str, ...]
 
 
-def settle(asked: Any, model: Model, default_window: int) -> Options:
+def settle(asked: Any, model: DemoModel, default_window: int) -> Options:
     """The request's options over the Modelfile's over the server's own. Unknown ones are ignored."""
     given = {**model.parameters, **_checked(asked or {})}
     least = 2048 if "vision" in model.capabilities else 4
@@ -49,7 +49,7 @@ def settle(asked: Any, model: Model, default_window: int) -> Options:
 
 def _checked(asked: Any) -> Mapping[str, Any]:
     if not isinstance(asked, dict):
-        raise Refusal(
+        raise HttpRefusal(
             400,
             "json: cannot unmarshal value into Go struct field ChatRequest.options of type map[string]any",
         )
@@ -57,9 +57,9 @@ def _checked(asked: Any) -> Mapping[str, Any]:
     for name, value in known.items():
         kind, types = _TYPES[name]
         if not isinstance(value, types) or (isinstance(value, bool) and kind != "boolean"):
-            raise Refusal(500, f'option "{name}" must be of type {kind}')
+            raise HttpRefusal(500, f'option "{name}" must be of type {kind}')
         if kind == "array" and not all(isinstance(item, str) for item in value):
-            raise Refusal(500, f'option "{name}" must be of an array of strings')
+            raise HttpRefusal(500, f'option "{name}" must be of an array of strings')
     return known
 
 
@@ -71,7 +71,7 @@ def seconds(keep_alive: object) -> float:
         return float(keep_alive) if keep_alive >= 0 else math.inf
     written = str(keep_alive)
     if not re.fullmatch(r"-?(0|([\d.]+(h|ms|m|s|us|µs|ns))+)", written):
-        raise Refusal(400, f'time: invalid duration "{written}"')
+        raise HttpRefusal(400, f'time: invalid duration "{written}"')
     if written.startswith("-"):
         return math.inf
     return sum(

@@ -16,13 +16,13 @@ JSON = "application/json; charset=utf-8"
 NDJSON = "application/x-ndjson"
 TEXT = "text/plain; charset=utf-8"
 
-Answer = Callable[["Request"], "Response"]
+Answer = Callable[["HttpRequest"], "HttpResponse"]
 
 _BUFFER = 2048  # Go announces the length of a body up to this size; a larger one goes out in chunks
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpRequest:
     """`pause(seconds)` waits, and raises ConnectionError as soon as the client has left."""
 
     method: str
@@ -34,20 +34,20 @@ class Request:
         """The body's JSON object; Refusal (400) where there is none."""
         text = self.body.decode(errors="replace")
         if not text.strip():
-            raise Refusal(400, "missing request body")
+            raise HttpRefusal(400, "missing request body")
         try:
             value = json.loads(text)
         except json.JSONDecodeError as error:
-            raise Refusal(400, _complaint(error)) from error
+            raise HttpRefusal(400, _complaint(error)) from error
         except (RecursionError, ValueError):  # nested without end; a number of thousands of digits
-            raise Refusal(400, "json: cannot unmarshal the request body") from None
+            raise HttpRefusal(400, "json: cannot unmarshal the request body") from None
         if not isinstance(value, dict):
-            raise Refusal(400, f"json: cannot unmarshal {_kind(value)} into Go value of type api.Request")
+            raise HttpRefusal(400, f"json: cannot unmarshal {_kind(value)} into Go value of type api.Request")
         return _well_formed(value) if "\\ud" in text.lower() else value
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
+class HttpResponse:
     """`length` is None when the chunks are made while they are sent."""
 
     status: int
@@ -56,7 +56,7 @@ class Response:
     length: int | None = None
 
 
-class Refusal(Exception):
+class HttpRefusal(Exception):
     """The request is answered with an HTTP error: its status, and {"error": ...}."""
 
     def __init__(self, status: int, error: str) -> None:
@@ -64,16 +64,16 @@ class Refusal(Exception):
         self.status = status
         self.error = error
 
-    def response(self) -> Response:
+    def response(self) -> HttpResponse:
         return whole({"error": self.error}, self.status)
 
 
-def whole(value: Mapping[str, Any], status: int = 200) -> Response:
+def whole(value: Mapping[str, Any], status: int = 200) -> HttpResponse:
     body = encode(value)
-    return Response(status, JSON, [body], len(body) if len(body) <= _BUFFER else None)
+    return HttpResponse(status, JSON, [body], len(body) if len(body) <= _BUFFER else None)
 
 
-def lines(values: Generator[Mapping[str, Any]]) -> Response:
+def lines(values: Generator[Mapping[str, Any]]) -> HttpResponse:
     """NDJSON, a line a chunk, each made when the one before it has been sent; `values` is closed in any case."""
 
     def written() -> Iterator[bytes]:
@@ -81,16 +81,16 @@ def lines(values: Generator[Mapping[str, Any]]) -> Response:
             for value in values:
                 yield encode(value) + b"\n"
 
-    return Response(200, NDJSON, written())
+    return HttpResponse(200, NDJSON, written())
 
 
-def text(words: str, status: int = 200) -> Response:
+def text(words: str, status: int = 200) -> HttpResponse:
     body = words.encode()
-    return Response(status, TEXT, [body], len(body))
+    return HttpResponse(status, TEXT, [body], len(body))
 
 
-def nothing() -> Response:
-    return Response(200, "", [], 0)
+def nothing() -> HttpResponse:
+    return HttpResponse(200, "", [], 0)
 
 
 def encode(value: Mapping[str, Any]) -> bytes:

@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from chatcli.demo.protocol import Refusal
-from chatcli.demo.request import Message
+from chatcli.demo.protocol import HttpRefusal
+from chatcli.demo.request import DemoMessage
 
 _RECALLED = (
     "Earlier in this conversation (may be relevant):\n",
@@ -92,7 +92,7 @@ def read_format(value: object) -> dict[str, Any] | None:
     if value == "json":
         return {"type": "object", "properties": {"reply": {"type": "string"}}}
     if not isinstance(value, dict):
-        raise Refusal(500, f'invalid format: "{value}"; expected "json" or a valid JSON Schema object')
+        raise HttpRefusal(500, f'invalid format: "{value}"; expected "json" or a valid JSON Schema object')
     return value
 
 
@@ -175,7 +175,7 @@ _QUOTED = 400  # characters of a question that is given back
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class DemoReply:
     content: str
     thinking: str = ""
 
@@ -187,20 +187,20 @@ class _Part:
     text: str
 
 
-def reply(messages: Sequence[Message], schema: dict[str, Any] | None = None) -> Reply:
+def reply(messages: Sequence[DemoMessage], schema: dict[str, Any] | None = None) -> DemoReply:
     """The reply to the last message; where that is a reply itself, broken off, what is missing of it."""
     if messages[-1].role == "assistant":
         return _rest(messages, schema)
     question = messages[-1]
     if schema is not None:
-        return Reply(json.dumps(shaped(schema, "No language model is behind this."), ensure_ascii=False))
+        return DemoReply(json.dumps(shaped(schema, "No language model is behind this."), ensure_ascii=False))
     if asks_for_summary(question.content):
         said = [message.content for message in messages[:-1] if message.role != "system"]
-        return Reply(summarise(said), "I take the sentences with names, numbers and decisions in them.")
+        return DemoReply(summarise(said), "I take the sentences with names, numbers and decisions in them.")
     return _talk(messages, question)
 
 
-def _talk(messages: Sequence[Message], question: Message) -> Reply:
+def _talk(messages: Sequence[DemoMessage], question: DemoMessage) -> DemoReply:
     asked = question_of(question.content)
     part = _part_for(messages, asked)
     if question.images:
@@ -210,19 +210,19 @@ def _talk(messages: Sequence[Message], question: Message) -> Reply:
     else:
         said = part.text
     earlier = any(message.role == "assistant" for message in messages)
-    return Reply(said if earlier else f"{NO_MODEL}\n\n{said}", _thoughts(asked, part))
+    return DemoReply(said if earlier else f"{NO_MODEL}\n\n{said}", _thoughts(asked, part))
 
 
-def _rest(messages: Sequence[Message], schema: dict[str, Any] | None) -> Reply:
+def _rest(messages: Sequence[DemoMessage], schema: dict[str, Any] | None) -> DemoReply:
     *before, begun = messages
     if before and before[-1].role != "assistant":
         whole = reply(before, schema).content
         if whole.startswith(begun.content) and whole != begun.content:
-            return Reply(whole.removeprefix(begun.content))
-    return Reply(" And that is where it ends: the rest was never written.")
+            return DemoReply(whole.removeprefix(begun.content))
+    return DemoReply(" And that is where it ends: the rest was never written.")
 
 
-def _part_for(messages: Sequence[Message], question: str) -> _Part:
+def _part_for(messages: Sequence[DemoMessage], question: str) -> _Part:
     """The part that shares the most words with the question; of equals the more special one, which comes later."""
     words = frozenset(re.findall(r"\w+", question.lower()))
     parts = _parts()
@@ -232,7 +232,7 @@ def _part_for(messages: Sequence[Message], question: str) -> _Part:
     return best if best.words & words else parts["unsure"]
 
 
-def _next_stop(messages: Sequence[Message]) -> str:
+def _next_stop(messages: Sequence[DemoMessage]) -> str:
     """The stop behind the last one that was shown; after the last, the first again."""
     said = [message.content for message in reversed(messages) if message.role == "assistant"]
     for content in said:
@@ -242,7 +242,7 @@ def _next_stop(messages: Sequence[Message]) -> str:
     return STOPS[0]
 
 
-def _about_pictures(question: Message) -> str:
+def _about_pictures(question: DemoMessage) -> str:
     count = len(question.images)
     told = "\n".join(f"{at}. {describe_picture(image)}" for at, image in enumerate(question.images, 1))
     arrived = "One picture has arrived" if count == 1 else f"{count} pictures have arrived"

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chatcli.demo.protocol import Refusal
+from chatcli.demo.protocol import HttpRefusal
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class DemoMessage:
     """`images` are the bytes of image files."""
 
     role: str
@@ -21,7 +21,7 @@ class Message:
     images: tuple[bytes, ...] = ()
 
 
-def read_messages(value: object) -> tuple[Message, ...]:
+def read_messages(value: object) -> tuple[DemoMessage, ...]:
     """The "messages" of a body; Refusal (400) when they are no list of objects with strings in them."""
     if value is None:
         return ()
@@ -30,14 +30,14 @@ def read_messages(value: object) -> tuple[Message, ...]:
     return tuple(_read_message(item) for item in value)
 
 
-def _read_message(item: Any) -> Message:
+def _read_message(item: Any) -> DemoMessage:
     if not isinstance(item, dict):
         raise _wrong("ChatRequest.messages of type api.Message")
     words = {name: item.get(name) or "" for name in ("role", "content", "thinking")}
     for name, word in words.items():
         if not isinstance(word, str):
             raise _wrong(f"Message.messages.{name} of type string")
-    return Message(
+    return DemoMessage(
         words["role"].lower(), words["content"], words["thinking"], _read_images(item.get("images") or ())
     )
 
@@ -46,8 +46,8 @@ def _read_images(images: Sequence[object]) -> tuple[bytes, ...]:
     try:
         return tuple(base64.b64decode(str(image), validate=True) for image in images)
     except binascii.Error as error:
-        raise Refusal(400, "illegal base64 data in a message's images") from error
+        raise HttpRefusal(400, "illegal base64 data in a message's images") from error
 
 
-def _wrong(where: str) -> Refusal:
-    return Refusal(400, f"json: cannot unmarshal value into Go struct field {where}")
+def _wrong(where: str) -> HttpRefusal:
+    return HttpRefusal(400, f"json: cannot unmarshal value into Go struct field {where}")

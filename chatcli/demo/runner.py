@@ -1,4 +1,6 @@
-"""Models in memory: the window each was loaded with, until when it stays, and the tokens it has read already."""
+"""The running engine and its models in memory: the window each was loaded with, until when it stays, and the
+tokens it has read already.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,9 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any
 
-from chatcli.demo.models import Model, Shelf
-from chatcli.demo.replies import Reply, reply
-from chatcli.demo.request import Message
+from chatcli.demo.models import DemoModel, Shelf
+from chatcli.demo.replies import DemoReply, reply
+from chatcli.demo.request import DemoMessage
 
 LOADED, LOADING = 8_000_000, 350_000_000  # nanoseconds of load_duration; told, not waited for
 PER_TOKEN = 200_000  # nanoseconds of prompt_eval_duration for a token that is not in the cache
@@ -22,7 +24,7 @@ PER_TOKEN = 200_000  # nanoseconds of prompt_eval_duration for a token that is n
 class Runner:
     """One loaded model. One request at a time: `turn` makes the others wait, as OLLAMA_NUM_PARALLEL=1 does."""
 
-    model: Model
+    model: DemoModel
     num_ctx: int
     expires: float = 0.0  # seconds since the epoch
     read: Sequence[int] = ()
@@ -52,7 +54,7 @@ class Runners:
         self._lock = threading.Lock()
 
     def load(
-        self, model: Model, num_ctx: int, keep: float, wait: Callable[[], object] = lambda: None
+        self, model: DemoModel, num_ctx: int, keep: float, wait: Callable[[], object] = lambda: None
     ) -> tuple[Runner, int]:
         """The runner, kept for `keep` seconds from now on, and its load_duration in nanoseconds. `wait` is called
         where it is not there yet; meanwhile it is not among those loaded.
@@ -69,7 +71,7 @@ class Runners:
             runner.expires = time.time() + keep
             return runner, load
 
-    def unload(self, model: Model) -> None:
+    def unload(self, model: DemoModel) -> None:
         with self._lock:
             self._runners.pop(model.name, None)
 
@@ -77,7 +79,7 @@ class Runners:
         with self._lock:
             return iter(sorted(self._loaded().values(), key=lambda runner: -runner.expires))
 
-    def _fitting(self, model: Model, num_ctx: int) -> Runner | None:
+    def _fitting(self, model: DemoModel, num_ctx: int) -> Runner | None:
         """The runner of that model as it is asked for; one with another window goes."""
         with self._lock:
             runner = self._loaded().get(model.name)
@@ -94,7 +96,7 @@ class Runners:
 
 PACE = 0.012  # seconds
 
-Speaker = Callable[[Sequence[Message], dict[str, Any] | None], Reply]
+Speaker = Callable[[Sequence[DemoMessage], dict[str, Any] | None], DemoReply]
 
 
 @dataclass(frozen=True, slots=True)

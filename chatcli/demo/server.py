@@ -15,10 +15,10 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 
-from chatcli.demo.protocol import Answer, Request, Response
+from chatcli.demo.protocol import Answer, HttpRequest, HttpResponse
 
 
-class Server(socketserver.ThreadingTCPServer):
+class DemoServer(socketserver.ThreadingTCPServer):
     """Listens on 127.0.0.1; port 0 lets the system choose one. A context manager: answers inside, closed after."""
 
     allow_reuse_address = os.name == "posix"
@@ -34,7 +34,7 @@ class Server(socketserver.ThreadingTCPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> DemoServer:
         self._loop.start()
         return self
 
@@ -60,7 +60,7 @@ class Server(socketserver.ThreadingTCPServer):
 class _Connection(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server: Server
+    server: DemoServer
 
     def handle(self) -> None:
         with contextlib.suppress(ConnectionError):
@@ -71,11 +71,11 @@ class _Connection(BaseHTTPRequestHandler):
 
     def _exchange(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self._send(self.server.answer(Request(self.command, self.path, body, self._pause)))
+        self._send(self.server.answer(HttpRequest(self.command, self.path, body, self._pause)))
 
     do_GET = do_HEAD = do_POST = do_DELETE = _exchange  # noqa: N815 - the library asks for these names
 
-    def _send(self, response: Response) -> None:
+    def _send(self, response: HttpResponse) -> None:
         with closing_chunks(response) as chunks:
             first = next(chunks, b"")  # made before the headers go out: a reply that cannot begin sends nothing
             self._send_headers(response)
@@ -90,7 +90,7 @@ class _Connection(BaseHTTPRequestHandler):
             if framed:
                 self.wfile.write(b"0\r\n\r\n")
 
-    def _send_headers(self, response: Response) -> None:
+    def _send_headers(self, response: HttpResponse) -> None:
         self.send_response_only(response.status)
         if response.content_type:
             self.send_header("Content-Type", response.content_type)
@@ -111,7 +111,7 @@ class _Connection(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def closing_chunks(response: Response) -> Iterator[Iterator[bytes]]:
+def closing_chunks(response: HttpResponse) -> Iterator[Iterator[bytes]]:
     """The chunks, of which a generator is told at once when nobody wants the rest."""
     chunks = iter(response.chunks)
     try:

@@ -231,7 +231,7 @@ _SPECIAL = {3, 4}  # token types: control, and defined by the user
 _KEPT = 32  # characters of a piece that is worth remembering; longer ones hardly come again
 
 
-class Vocabulary:
+class DemoVocabulary:
     """`fields` are the tokenizer.ggml entries of a model's info, without that prefix."""
 
     def __init__(self, fields: dict[str, Any]) -> None:
@@ -303,8 +303,8 @@ class Vocabulary:
 
 
 @cache
-def vocabulary(name: str) -> Vocabulary:
+def vocabulary(name: str) -> DemoVocabulary:
     """llama-bpe and qwen2 (byte-level), or spm (SentencePiece with byte fallback)."""
     packed = Path(__file__).with_name(f"{name}.json.gz").read_bytes()
     fields = json.loads(gzip.decompress(packed))
-    return Vocabulary({key.removeprefix(_FIELD): value for key, value in fields.items()})
+    return DemoVocabulary({key.removeprefix(_FIELD): value for key, value in fields.items()})

@@ -10,9 +10,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from chatcli.demo.models import Model
-from chatcli.demo.protocol import Refusal
-from chatcli.demo.request import Message
+from chatcli.demo.models import DemoModel
+from chatcli.demo.protocol import HttpRefusal
+from chatcli.demo.request import DemoMessage
 
 _IMAGE = re.compile(r"\[img-(\d+)\]")
 
@@ -23,10 +23,10 @@ class Prompt:
     tokens: tuple[int, ...]
 
 
-def prompt_of(model: Model, messages: Sequence[Message], think: bool | None) -> Prompt:
+def prompt_of(model: DemoModel, messages: Sequence[DemoMessage], think: bool | None) -> Prompt:
     """The messages as the model reads them: an image stands as [img-N] before the text of its message."""
     images: list[bytes] = []
-    written: list[Message] = []
+    written: list[DemoMessage] = []
     for message in messages:
         marks = "".join(f"[img-{len(images) + at}]" for at in range(len(message.images)))
         images.extend(message.images)
@@ -35,7 +35,7 @@ def prompt_of(model: Model, messages: Sequence[Message], think: bool | None) -> 
     return Prompt(text, tuple(_tokens(model, text, images)))
 
 
-def fit(model: Model, messages: Sequence[Message], think: bool | None, window: int) -> Prompt:
+def fit(model: DemoModel, messages: Sequence[DemoMessage], think: bool | None, window: int) -> Prompt:
     """Drop the oldest messages that are no system messages until the prompt fits; the last one always stays."""
     for first in range(len(messages)):
         system = [message for message in messages[:first] if message.role == "system"]
@@ -55,10 +55,10 @@ def cut(tokens: Sequence[int], window: int, keep: int) -> tuple[int, ...]:
 
 def refuse_if_too_long(prompt: Prompt, window: int) -> None:
     if len(prompt.tokens) > window:
-        raise Refusal(400, "the input length exceeds the context length")
+        raise HttpRefusal(400, "the input length exceeds the context length")
 
 
-def _tokens(model: Model, text: str, images: Sequence[bytes]) -> list[int]:
+def _tokens(model: DemoModel, text: str, images: Sequence[bytes]) -> list[int]:
     """An image's tokens are negative numbers of its own, so that the prompt cache tells images apart."""
     vocabulary = model.vocabulary
     tokens = list(vocabulary.beginning)
@@ -71,7 +71,7 @@ def _tokens(model: Model, text: str, images: Sequence[bytes]) -> list[int]:
     return tokens
 
 
-def _spelt(model: Model, text: str) -> list[int]:
+def _spelt(model: DemoModel, text: str) -> list[int]:
     """The text's tokens; the last token of an odd place stands there twice."""
     tokens = list(model.vocabulary.prompt(text))
     ends = [found.end() for found in re.finditer(re.escape(model.odd), text)] if model.odd else []

@@ -34,7 +34,7 @@ from chatcli.prompt import editor, keys, multiline, toolbar
 from chatcli.prompt.completer import Suggestion, as_completer, in_mention
 from chatcli.prompt.handover import at_rest, prompting
 from chatcli.prompt.history import LineHistory
-from chatcli.prompt.line import Interrupted, Line, Outcome, ReaderOptions
+from chatcli.prompt.line import Interrupted, Outcome, ReaderOptions, TypedLine
 from chatcli.prompt.paste import Pastes
 from chatcli.prompt.paste_marks import mind_marks
 from chatcli.prompt.terminal_answers import Listener, listen
@@ -165,7 +165,7 @@ class EditedLine:
         if not pasted and multiline.is_open(text):
             self.buffer.insert_text("\n")
             return
-        entry = Line(text, pasted=True) if pasted else multiline.close(text)
+        entry = TypedLine(text, pasted=True) if pasted else multiline.close(text)
         if entry.text.strip():
             self.app.exit(result=entry)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TypedLine:
     """One entry, whole, lines separated by "\\n".
 
     `pasted`: its beginning came by a paste or stood in a block, so that a leading "/" is text and no command.
@@ -31,7 +31,7 @@ class Closed:
     """Ctrl+D on an empty line, or the end of the input."""
 
 
-Outcome = Line | Interrupted | Closed
+Outcome = TypedLine | Interrupted | Closed
 
 
 @dataclass(frozen=True, slots=True)

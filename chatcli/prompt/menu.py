@@ -19,7 +19,7 @@ Detail = Callable[[int], Sequence[str]]
 Find = Callable[[str], Sequence[int]]
 
 
-class Page(Protocol):
+class MenuPage(Protocol):
     """Where choices are written, and answers come from."""
 
     def say(self, text: str) -> None: ...
@@ -27,7 +27,7 @@ class Page(Protocol):
 
 
 def pick(
-    page: Page,
+    page: MenuPage,
     answer: Callable[[str], str | None],
     question: str,
     choices: Sequence[str],
@@ -71,7 +71,9 @@ def _fitting(words: str, choices: Sequence[str], find: Find | None) -> Sequence[
     return [at for at, choice in enumerate(choices) if all(part in choice.casefold() for part in parts)]
 
 
-def _show(page: Page, fitting: Sequence[int], begin: int, choices: Sequence[str], detail: Detail | None) -> int:
+def _show(
+    page: MenuPage, fitting: Sequence[int], begin: int, choices: Sequence[str], detail: Detail | None
+) -> int:
     """Write one page, from the choice after `begin` on; the number of the last one on it."""
     columns, rows = page.size()
     left = max(1, rows - _OTHER_ROWS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from chatcli.prompt.line import Line
+from chatcli.prompt.line import TypedLine
 
 QUOTES = '"""'
 _COMMAND_WITH_BLOCK = re.compile(r'(/[^\n]*?\s)"""', re.DOTALL)
@@ -16,14 +16,14 @@ def is_open(text: str) -> bool:
     return parts is not None and not parts[1].rstrip().endswith(QUOTES)
 
 
-def close(text: str) -> Line:
+def close(text: str) -> TypedLine:
     """The entry that a typed `text` stands for: the quotes are gone, and a bare block is never a command."""
     parts = _split(text)
     if parts is None:
-        return Line(text)
+        return TypedLine(text)
     command, rest = parts
     content = rest.rstrip().removesuffix(QUOTES).removeprefix("\n").removesuffix("\n")
-    return Line(command + content, pasted=not command)
+    return TypedLine(command + content, pasted=not command)
 
 
 def _split(text: str) -> tuple[str, str] | None:

@@ -18,7 +18,7 @@ from typing import Any, TextIO
 
 from chatcli.prompt import multiline
 from chatcli.prompt.history import LineHistory
-from chatcli.prompt.line import Line, Outcome, ReaderOptions
+from chatcli.prompt.line import Outcome, ReaderOptions, TypedLine
 from chatcli.prompt.plain_editing import LineEdit, line_edit
 from chatcli.prompt.typeahead import DO_NOT_MARK_PASTES, MARK_PASTES, can_mark_pastes, quietened, set_terminal
 from chatcli.suspension import lent
@@ -54,7 +54,7 @@ class PlainLine:
             came_at_once = self._further_lines()
         text, self._lines = "\n".join(self._lines), []
         if self._leads or (came_at_once and not text.startswith(multiline.QUOTES)):
-            return Line(text, pasted=True)
+            return TypedLine(text, pasted=True)
         return multiline.close(text)
 
     def ask(self, question: str) -> str:

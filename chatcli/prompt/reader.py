@@ -17,7 +17,7 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from chatcli.errors import UserError
 from chatcli.prompt.completer import Suggestion
 from chatcli.prompt.history import LineHistory
-from chatcli.prompt.line import Closed, Interrupted, Line, Outcome, ReaderOptions
+from chatcli.prompt.line import Closed, Interrupted, Outcome, ReaderOptions, TypedLine
 from chatcli.prompt.menu import Detail, Find, pick
 from chatcli.prompt.toolbar import Toolbar
 from chatcli.text import as_name
@@ -51,7 +51,7 @@ def open_input(keyboard: TextIO | None) -> Input:
     return create_input(None if sys.platform == "win32" else keyboard)
 
 
-__all__ = ["Closed", "Interrupted", "Line", "Outcome", "Reader", "ReaderOptions"]
+__all__ = ["Closed", "Interrupted", "Outcome", "Reader", "ReaderOptions", "TypedLine"]
 
 _USUAL = ReaderOptions()
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
@@ -96,8 +96,8 @@ class Reader:
         except SystemExit:  # a signal ends the program
             self._keep_typed()
             raise
-        if isinstance(outcome, Line):
-            outcome = Line(_LONE_SURROGATES.sub("\N{REPLACEMENT CHARACTER}", outcome.text), outcome.pasted)
+        if isinstance(outcome, TypedLine):
+            outcome = TypedLine(_LONE_SURROGATES.sub("\N{REPLACEMENT CHARACTER}", outcome.text), outcome.pasted)
             self._history.add(outcome.retyped)
         return outcome
 

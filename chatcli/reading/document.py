@@ -11,7 +11,7 @@ from chatcli.reading.html import text_of_html
 from chatcli.reading.notebook import is_notebook, text_of_notebook
 from chatcli.reading.pdf import read_pdf
 from chatcli.reading.raw import LARGEST, LARGEST_TEXT, Raw, Reading, too_large, too_much_text
-from chatcli.reading.signatures import Kind, kind_of
+from chatcli.reading.signatures import FileKind, kind_of
 
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _DECLARED = re.compile(
@@ -30,11 +30,11 @@ def read(raw: Raw) -> Reading:
     if not raw.data.strip():
         raise BadFile(f"{raw.name} is empty.")
     found = kind_of(raw.data)
-    if found.kind is Kind.OTHER:
+    if found.kind is FileKind.OTHER:
         raise BadFile(f"{raw.name} is {found.what}.", found.instead)
-    if found.kind is Kind.PDF:
+    if found.kind is FileKind.PDF:
         text = yield from read_pdf(raw)
-    elif found.kind is Kind.DOCX:
+    elif found.kind is FileKind.DOCX:
         text = yield from read_docx(raw)
     else:
         text = _plain(raw)

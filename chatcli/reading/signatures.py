@@ -1,4 +1,4 @@
-"""What bytes are, by their content: the name a file has proves nothing."""
+"""What bytes are, by their first ones: a picture, a document, a packed archive. A file's name proves nothing."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ _LONGEST_LIST = 2_000_000  # bytes of the list of what is in a zip; a document h
 _PDF_WITHIN = 1024  # junk may stand before a PDF's mark
 
 
-class Kind(Enum):
+class FileKind(Enum):
     TEXT = "text"
     PDF = "pdf"
     DOCX = "docx"
     OTHER = "other"
 
 
-class Found(NamedTuple):
+class Signature(NamedTuple):
     """`what` it is in words, and what to do instead, where it is nothing to be read here."""
 
-    kind: Kind
+    kind: FileKind
     what: str = ""
     instead: str = ""
 
@@ -88,36 +88,38 @@ _IN_ZIP: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def kind_of(data: bytes) -> Found:
+def kind_of(data: bytes) -> Signature:
     """Of the whole content; of a zip's first bytes alone it cannot be told what is in it."""
     if b"%PDF-" in data[:_PDF_WITHIN]:
-        return Found(Kind.PDF)
+        return Signature(FileKind.PDF)
     if data.startswith(b"PK\x03\x04"):
         return _zipped(data)
     if data.startswith(_OLD_OFFICE) and _ENCRYPTED in data:
-        return Found(Kind.OTHER, "an encrypted document", "Save a copy without a password, and attach that.")
+        return Signature(
+            FileKind.OTHER, "an encrypted document", "Save a copy without a password, and attach that."
+        )
     for at, mark, what, instead in _MARKS:
         if data.startswith(mark, at):
-            return Found(Kind.OTHER, what, instead)
+            return Signature(FileKind.OTHER, what, instead)
     if is_binary(data):
-        return Found(Kind.OTHER, "no text", "Attach its text, or a picture with /image.")
-    return Found(Kind.TEXT)
+        return Signature(FileKind.OTHER, "no text", "Attach its text, or a picture with /image.")
+    return Signature(FileKind.TEXT)
 
 
 def hopeless(head: bytes) -> bool:
     """Whether the first bytes already show that this is nothing to be read."""
-    return not head.startswith(b"PK\x03\x04") and kind_of(head).kind is Kind.OTHER
+    return not head.startswith(b"PK\x03\x04") and kind_of(head).kind is FileKind.OTHER
 
 
-def _zipped(data: bytes) -> Found:
+def _zipped(data: bytes) -> Signature:
     try:
         with opened(data, "it", _LONGEST_LIST) as archive:
             names = [member.filename for member in archive.members()]
     except BadFile:
-        return Found(Kind.OTHER, "a damaged archive", "Get it anew.")
+        return Signature(FileKind.OTHER, "a damaged archive", "Get it anew.")
     if any(re.match(r"word/document\d*\.xml$", name) for name in names):
-        return Found(Kind.DOCX)
+        return Signature(FileKind.DOCX)
     for pattern, what, instead in _IN_ZIP:
         if any(re.match(pattern, name) for name in names):
-            return Found(Kind.OTHER, what, instead)
-    return Found(Kind.OTHER, "a packed archive", _UNPACK)
+            return Signature(FileKind.OTHER, what, instead)
+    return Signature(FileKind.OTHER, "a packed archive", _UNPACK)

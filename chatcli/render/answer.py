@@ -1,4 +1,5 @@
-"""Answer: the events of one reply, drawn as they come. How it looks is a Page's business (live.py, answer.py).
+"""Answer: the events of one reply, drawn as they come. How it looks is a Page's business: PlainPage only
+ever adds text, LivePage (live.py) draws Markdown that grows.
 
 However its context is left, the complete text stays behind, once.
 """

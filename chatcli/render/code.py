@@ -1,4 +1,4 @@
-"""Code that grows, line by line, in the colours of its language: no box, no padding, so that it copies clean."""
+"""Code that grows, line by line, in the colors of its language: no box, no padding, so that it copies clean."""
 
 from __future__ import annotations
 

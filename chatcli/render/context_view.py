@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chatcli.conversation.plan import Fate, Kind, Part
+from chatcli.conversation.plan import Fate, Part, PartKind
 from chatcli.conversation.usage import Count, in_tokens
 from chatcli.render.columns import Align, Row, fit
 from chatcli.render.lines import BLANK, Line, Span, to_line, wrap
@@ -14,13 +14,13 @@ from chatcli.render.views import WindowView
 
 # The order of the request, the words of the legend, and the letter of a bar without colours.
 _PARTS = (
-    (Kind.SYSTEM, "system prompt", "s"),
-    (Kind.SUMMARY, "summary", "u"),
-    (Kind.RECALLED, "recalled", "r"),
-    (Kind.DOCUMENTS, "documents", "d"),
-    (Kind.VERBATIM, "messages", "m"),
-    (Kind.QUESTION, "question", "q"),
-    (Kind.TEMPLATE, "template", "t"),
+    (PartKind.SYSTEM, "system prompt", "s"),
+    (PartKind.SUMMARY, "summary", "u"),
+    (PartKind.RECALLED, "recalled", "r"),
+    (PartKind.DOCUMENTS, "documents", "d"),
+    (PartKind.VERBATIM, "messages", "m"),
+    (PartKind.QUESTION, "question", "q"),
+    (PartKind.TEMPLATE, "template", "t"),
 )
 _NAMES = {kind: name for kind, name, _ in _PARTS}
 _BAR = 60  # cells at the most

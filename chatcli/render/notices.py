@@ -13,7 +13,7 @@ from chatcli.render.context_view import draw_window
 from chatcli.render.lines import BLANK, Line, Span, to_line, wrap
 from chatcli.render.sanitize import clean, one_line
 from chatcli.render.theme import Palette
-from chatcli.render.views import Document, History, Listing, Note, Pictures, Source, View, WindowView
+from chatcli.render.views import Document, History, Listing, Note, Pictures, SourceText, View, WindowView
 
 _NAMES = {Role.SYSTEM: "system", Role.USER: "you", Role.ASSISTANT: "reply", Role.TOOL: "tool"}
 _ENDINGS = {
@@ -41,7 +41,7 @@ def draw(
             yield from _listing(view, palette, width)
         case Document(markdown):
             yield from _markdown(markdown, palette, width if rendered else None)
-        case Source(text):
+        case SourceText(text):
             yield from _source(text)
         case History(nodes):
             yield from _history(nodes, palette, width, rendered, preview)

@@ -37,7 +37,7 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceText:
     """Text to be shown word for word, with no rendering at all (a template, a Modelfile)."""
 
     text: str
@@ -74,4 +74,4 @@ class WindowView:
     lines: tuple[str, ...] = ()
 
 
-View = Note | Listing | Document | Source | History | Pictures | WindowView
+View = Note | Listing | Document | SourceText | History | Pictures | WindowView

@@ -14,6 +14,7 @@ from chatcli.commands import everything
 from chatcli.commands.chats import open_named
 from chatcli.commands.navigation import grown_elsewhere, opened
 from chatcli.commands.outcomes import (
+    AskAgain,
     Choose,
     Confirm,
     Copy,
@@ -21,7 +22,6 @@ from chatcli.commands.outcomes import (
     Outcome,
     Prefill,
     Quit,
-    Reply,
     Send,
     Show,
     Watch,
@@ -30,7 +30,7 @@ from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError, Damaged
 from chatcli.prompt.completer import Suggestion
 from chatcli.prompt.history import LineHistory
-from chatcli.prompt.reader import Closed, Interrupted, Line, Reader, ReaderOptions
+from chatcli.prompt.reader import Closed, Interrupted, Reader, ReaderOptions, TypedLine
 from chatcli.prompt.toolbar import Toolbar
 from chatcli.prompt.typeahead import quiet_keyboard
 from chatcli.render.screen import Screen
@@ -156,10 +156,10 @@ class Loop:
                     return
                 case Interrupted():
                     self._screen.show(Note("To leave, press Ctrl-D or type /bye.", "quiet"))
-                case Line() as typed:
+                case TypedLine() as typed:
                     self._take(typed)
 
-    def _read(self, line: str) -> Closed | Interrupted | Line:
+    def _read(self, line: str) -> Closed | Interrupted | TypedLine:
         """The next entry. A prompt that fails is put up anew, once, with what stood in its line."""
         try:
             read = self._reader.read(line)
@@ -172,7 +172,7 @@ class Loop:
             self._stumbled = True
             self._line = self._reader.typed or line
             self._screen.error(told(error, faults_of(self._session)))
-            return Line("")
+            return TypedLine("")
         return read
 
     def _greet(self, opening: Outcome | None) -> None:
@@ -204,7 +204,7 @@ class Loop:
         use_model(self._session, name)
         return Show.of(Note(f"Talking to {name}. /model switches.", "quiet"))
 
-    def _take(self, typed: Line) -> None:
+    def _take(self, typed: TypedLine) -> None:
         text = typed.text.strip("\n")
         if typed.pasted or not text.lstrip().startswith("/"):
             if text.strip() in LEAVING and not typed.pasted:
@@ -263,7 +263,7 @@ class Loop:
             if self._listen(question) is None:
                 self._screen.show(Note("No reply came. The message is back in the line.", "quiet"))
         finally:
-            self._line = Line(text, pasted=True).retyped
+            self._line = TypedLine(text, pasted=True).retyped
             if question is not None and answered(session, question) is not None:
                 self._line, session.pending = "", []
             self._warn()
@@ -314,7 +314,7 @@ class Loop:
                 self._line = text
             case Send(text):
                 self._send(text)
-            case Reply(question, onward, home, model):
+            case AskAgain(question, onward, home, model):
                 try:
                     self._look_elsewhere()
                     self._listen(question, onward, model)

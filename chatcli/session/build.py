@@ -27,7 +27,7 @@ from chatcli.settings.layers import Layer, Settings
 from chatcli.store.conversations import settings_of
 from chatcli.store.store import Store
 from chatcli.tokens.counter import Counter
-from chatcli.tokens.prepare import Source
+from chatcli.tokens.prepare import ModelSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +259,7 @@ def _counting(session: Session) -> Counter:
         return session.client.get().render(request)
 
     system = (Message.system(model.system),) if model.system else ()
-    source = Source(lambda: session.client.get().vocabulary(model.name), render, variant=think or "")
+    source = ModelSource(lambda: session.client.get().vocabulary(model.name), render, variant=think or "")
     session.counter.use(model.name, model.digest, (*system, *model.messages), source)
     session.counter.prepare()
     return session.counter

@@ -15,7 +15,7 @@ from chatcli.context.inputs import Basis, Memory, Spans
 from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Plan, with_template
-from chatcli.conversation.retrieval import Found, Meaning
+from chatcli.conversation.retrieval import Meaning, Retrieved
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.conversation.usage import Count, Turn
 from chatcli.errors import BadData, BadFile, ContextTooLong
@@ -116,7 +116,7 @@ def skilled(
 ) -> Memory:
     """These wishes with the store's skills. `meaning`: what a question means, where that is known."""
 
-    def search(terms: Sequence[str], upto: int | None, spans: Spans, text: str) -> Found:
+    def search(terms: Sequence[str], upto: int | None, spans: Spans, text: str) -> Retrieved:
         return store.candidates(
             terms,
             conversation=conversation.id,

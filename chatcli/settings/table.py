@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Generic, Literal, TypeVar
 
 from chatcli.settings import values
-from chatcli.settings.values import Kind
+from chatcli.settings.values import ValueKind
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ class Setting(Generic[T]):
     """
 
     name: str
-    kind: Kind[T]
+    kind: ValueKind[T]
     default: T
     help: str
     group: Group
@@ -100,7 +100,7 @@ TABLE: list[Setting[Any]] = []
 def _row(
     group: Group,
     name: str,
-    kind: Kind[T],
+    kind: ValueKind[T],
     default: T,
     meaning: str,
     *aliases: str,
@@ -113,7 +113,7 @@ def _row(
     return setting
 
 
-def _option(name: str, kind: Kind[T], meaning: str, from_outside: Judge) -> Setting[T | None]:
+def _option(name: str, kind: ValueKind[T], meaning: str, from_outside: Judge) -> Setting[T | None]:
     kind_or_none = values.optional(kind)
     return _row(
         "model options", name, kind_or_none, None, meaning, from_outside=from_outside, option=True, kept=True

@@ -24,7 +24,7 @@ LONGEST_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Kind(Generic[T]):
+class ValueKind(Generic[T]):
     """`read` raises BadValue; `words` are offered by completion; `expects` completes "expected ...". `spell`: how
     a value of another type than text would be typed, None where it is none of this kind. `show`: what people may
     see of what `write` gives.
@@ -45,16 +45,16 @@ class Kind(Generic[T]):
         return self.read(typed)
 
 
-def text() -> Kind[str]:
-    return Kind("text", str)
+def text() -> ValueKind[str]:
+    return ValueKind("text", str)
 
 
-def address() -> Kind[str]:
+def address() -> ValueKind[str]:
     """Where a server is; a password in it is for nobody's eyes."""
-    return Kind("an address", str, show=addresses.shown_host)
+    return ValueKind("an address", str, show=addresses.shown_host)
 
 
-def form() -> Kind[str]:
+def form() -> ValueKind[str]:
     """What shape a reply has: a word, a file's path, or as Python and TOML have it the JSON Schema itself."""
 
     def spell(value: Any) -> str | None:
@@ -66,23 +66,23 @@ def form() -> Kind[str]:
         except (TypeError, ValueError, RecursionError):
             return None
 
-    return Kind("json, a path, or a JSON Schema", str, spell=spell)
+    return ValueKind("json, a path, or a JSON Schema", str, spell=spell)
 
 
-def optional(kind: Kind[T]) -> Kind[T | None]:
+def optional(kind: ValueKind[T]) -> ValueKind[T | None]:
     """The same kind, with None for a value that is not set."""
 
     def write(value: T | None) -> str:
         return "" if value is None else kind.write(value)
 
-    return Kind(kind.expects, kind.read, write, kind.words, kind.spell, kind.show)
+    return ValueKind(kind.expects, kind.read, write, kind.words, kind.spell, kind.show)
 
 
 # What fits where Ollama puts it.
 LARGEST = 2**63 - 1
 
 
-def whole(low: float = -math.inf, high: float = math.inf) -> Kind[int]:
+def whole(low: float = -math.inf, high: float = math.inf) -> ValueKind[int]:
     expects = f"a whole number{_range(low, high)}"
 
     def read(given: str) -> int:
@@ -94,10 +94,10 @@ def whole(low: float = -math.inf, high: float = math.inf) -> Kind[int]:
             raise BadValue(f"«{shown(given)}» is too large a number.")
         return int(_within(value, low, high, given, expects))
 
-    return Kind(expects, read, spell=_whole)
+    return ValueKind(expects, read, spell=_whole)
 
 
-def number(low: float = -math.inf, high: float = math.inf) -> Kind[float]:
+def number(low: float = -math.inf, high: float = math.inf) -> ValueKind[float]:
     expects = f"a number{_range(low, high)}"
 
     def read(given: str) -> float:
@@ -109,10 +109,10 @@ def number(low: float = -math.inf, high: float = math.inf) -> Kind[float]:
             raise _bad(given, expects)
         return _within(value, low, high, given, expects)
 
-    return Kind(expects, read, lambda value: f"{value:g}", spell=_number)
+    return ValueKind(expects, read, lambda value: f"{value:g}", spell=_number)
 
 
-def size(low: int = 1) -> Kind[int]:
+def size(low: int = 1) -> ValueKind[int]:
     """Tokens: `8192`, `8k` (x 1024), `1m`."""
     expects = f"a size in tokens such as 8192 or 8k (at least {low})"
     units = {"": 1, "k": 1024, "m": 1024 * 1024}
@@ -126,10 +126,10 @@ def size(low: int = 1) -> Kind[int]:
             raise _bad(given, expects)
         return int(_within(int(value), low, math.inf, given, expects))
 
-    return Kind(expects, read, words=("2k", "4k", "8k", "16k", "32k", "64k", "128k"), spell=_whole)
+    return ValueKind(expects, read, words=("2k", "4k", "8k", "16k", "32k", "64k", "128k"), spell=_whole)
 
 
-def boolean() -> Kind[bool]:
+def boolean() -> ValueKind[bool]:
     yes, no = ("on", "true", "yes", "1"), ("off", "false", "no", "0")
 
     def read(given: str) -> bool:
@@ -137,10 +137,10 @@ def boolean() -> Kind[bool]:
             raise _bad(given, "on or off")
         return given.lower() in yes
 
-    return Kind("on or off", read, lambda value: "on" if value else "off", ("on", "off"), _switch)
+    return ValueKind("on or off", read, lambda value: "on" if value else "off", ("on", "off"), _switch)
 
 
-def choice(*words: str) -> Kind[str]:
+def choice(*words: str) -> ValueKind[str]:
     expects = f"one of {', '.join(words)}"
 
     def read(given: str) -> str:
@@ -148,10 +148,10 @@ def choice(*words: str) -> Kind[str]:
             raise _bad(given, expects)
         return given.lower()
 
-    return Kind(expects, read, words=words, spell=_switch)
+    return ValueKind(expects, read, words=words, spell=_switch)
 
 
-def share() -> Kind[float]:
+def share() -> ValueKind[float]:
     """A part of the whole: `0.25` or `25%`."""
     expects = "a share between 0 and 1, or a percentage"
 
@@ -163,10 +163,10 @@ def share() -> Kind[float]:
             raise _bad(given, expects) from None
         return _within(value / 100 if percent else value, 0, 1, given, expects)
 
-    return Kind(expects, read, lambda value: f"{value:.0%}", spell=_number)
+    return ValueKind(expects, read, lambda value: f"{value:.0%}", spell=_number)
 
 
-def duration() -> Kind[str]:
+def duration() -> ValueKind[str]:
     """As Ollama takes it: `5m`, `1h30m`, `300` (seconds), `-1` (for ever)."""
     expects = "a duration such as 5m, 1h30m, 300 or -1"
 
@@ -175,10 +175,10 @@ def duration() -> Kind[str]:
             raise _bad(given, expects)
         return given
 
-    return Kind(expects, read, words=("5m", "1h", "-1", "0"), spell=_seconds)
+    return ValueKind(expects, read, words=("5m", "1h", "-1", "0"), spell=_seconds)
 
 
-def texts() -> Kind[tuple[str, ...]]:
+def texts() -> ValueKind[tuple[str, ...]]:
     """Several texts: words, or quoted where they hold spaces; escapes such as \\n are undone inside quotes."""
 
     def read(given: str) -> tuple[str, ...]:
@@ -194,7 +194,7 @@ def texts() -> Kind[tuple[str, ...]]:
         return _quoted([str.__str__(each) for each in value]) if every else None
 
     expects = "one or more texts, quoted where they hold spaces"
-    return Kind(expects, read, lambda value: _quoted(list(value)), spell=spell)
+    return ValueKind(expects, read, lambda value: _quoted(list(value)), spell=spell)
 
 
 def _switch(value: Any) -> str | None:

@@ -16,7 +16,7 @@ from heapq import nlargest
 from math import log
 
 from chatcli.conversation.message import Role
-from chatcli.conversation.retrieval import Candidate, Found, Meaning
+from chatcli.conversation.retrieval import Candidate, Meaning, Retrieved
 from chatcli.store import nodes
 from chatcli.store.codec import pack_time, unpack_state, unpack_time
 from chatcli.store.passages import SHIFT
@@ -179,7 +179,7 @@ class Wish:
     meaning: Meaning | None
 
 
-def candidates(connection: sqlite3.Connection, vectors: Vectors, wish: Wish) -> Found:
+def candidates(connection: sqlite3.Connection, vectors: Vectors, wish: Wish) -> Retrieved:
     path = _path(connection, wish.conversation, wish.upto)
     scope = Scope(0, 1 << 62, None, None) if wish.all_chats else path
     postings = _all_postings(connection, wish.terms, scope)
@@ -198,7 +198,7 @@ def candidates(connection: sqlite3.Connection, vectors: Vectors, wish: Wish) -> 
     shown = with_neighbours(connection, messages, everything, found, set(said[: wish.limit]))
     marks = {term: set(held) for term, held in postings.items()}
     said_there = texts(connection, shown)
-    return Found(
+    return Retrieved(
         tuple(
             _candidate(everything[passage >> SHIFT], passage, said_there[passage], marks)
             for passage in shown

@@ -1,4 +1,6 @@
-"""The row of a conversation itself: made, read, changed. What is said in it is nodes.py's."""
+"""The row of a conversation: made, read, changed, its title, and what is kept with it as JSON beside other
+programs. What is said in it is nodes.py's.
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message, Role
-from chatcli.conversation.retrieval import Found, Hit, Meaning
+from chatcli.conversation.retrieval import Hit, Meaning, Retrieved
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.errors import NotFound, StoreError
 from chatcli.store import conversations, listing, nodes
@@ -244,7 +244,7 @@ class Store:
         limit: int = 150,
         all_chats: bool = False,
         meaning: Meaning | None = None,
-    ) -> Found:
+    ) -> Retrieved:
         """For the recall: the passages with the rarest of `terms`, of up to `limit` messages on the path that
         leads to node `upto`, it included (None: nothing of this conversation; `all_chats`: or in other ones), and
         those beside them. What was said on the path in one of `spans` is preferred, and found without any of the

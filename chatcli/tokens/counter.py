@@ -22,7 +22,7 @@ from chatcli.tokens.cache import Memo
 from chatcli.tokens.encoding import load, tokens_of
 from chatcli.tokens.ledger import Ledger, Size, split
 from chatcli.tokens.measured import Measured
-from chatcli.tokens.prepare import Source
+from chatcli.tokens.prepare import ModelSource
 
 if TYPE_CHECKING:
     from tiktoken import Encoding
@@ -45,7 +45,7 @@ class Counter:
         self._name = "cl100k_base" if tokenizer == "cl100k_base" else "o200k_base"
         self._encoding: Encoding | None = None
         self._exact: Exact | None = None
-        self._source: Source | None = None
+        self._source: ModelSource | None = None
         self._ledgers: dict[str, Ledger] = {}
         self._prompts: dict[str, Measured] = {}
         self._sizes: Memo[Size] = Memo()
@@ -55,7 +55,9 @@ class Counter:
         self._key = self._digest = ""
         self.use("", "")
 
-    def use(self, model: str, digest: str, preset: Sequence[Message] = (), source: Source | None = None) -> None:
+    def use(
+        self, model: str, digest: str, preset: Sequence[Message] = (), source: ModelSource | None = None
+    ) -> None:
         """Count for this model from now on. What was learnt of it before is taken up again.
 
         `preset`: what the Modelfile puts before every request, its SYSTEM as a system message first.

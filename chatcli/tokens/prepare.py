@@ -26,7 +26,7 @@ from chatcli.tokens.vocabulary_file import FORMAT, Unusable, build
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ModelSource:
     """Where a model can be asked what it is made of. Both functions may raise chatcli's errors.
 
     `vocabulary`: the verbose /api/show, best as the bytes of the answer (parsing it would hold up the keyboard),
@@ -47,7 +47,7 @@ STALE = 3600.0  # seconds after which that is not gone on with
 
 
 def prepare(
-    directory: Path | None, digest: str, source: Source, preset: Sequence[Message]
+    directory: Path | None, digest: str, source: ModelSource, preset: Sequence[Message]
 ) -> tuple[Exact, ChatcliError | None]:
     """The counts, and why they lack a template that can be had another time. Raises Unusable where the model shows
     no vocabulary that can be counted with, and chatcli's errors.
@@ -70,7 +70,7 @@ def prepare(
     return exact, None
 
 
-def keep(directory: Path | None, digest: str, source: Source, exact: Exact) -> None:
+def keep(directory: Path | None, digest: str, source: ModelSource, exact: Exact) -> None:
     """Keep the template and what was learnt. While counts and server disagree, the next process has the template
     looked at again.
     """
@@ -90,7 +90,7 @@ def keep(directory: Path | None, digest: str, source: Source, exact: Exact) -> N
     cache.write(_file(directory, digest, source), json.dumps(state).encode())
 
 
-def _vocabulary(directory: Path | None, digest: str, source: Source) -> Vocabulary:
+def _vocabulary(directory: Path | None, digest: str, source: ModelSource) -> Vocabulary:
     place = cache.file_for(directory, digest, f"-v{FORMAT}.vocab") if directory else None
     file = cache.read(place) if place else None
     if file is None:
@@ -101,12 +101,12 @@ def _vocabulary(directory: Path | None, digest: str, source: Source) -> Vocabula
     return Vocabulary(file)
 
 
-def _holds(template: Template, source: Source) -> bool:
+def _holds(template: Template, source: ModelSource) -> bool:
     """Does the server still write prompts so? A server that does not tell now has told before."""
     return template_learning.holds(template, source.render)
 
 
-def _template(directory: Path | None, digest: str, source: Source) -> Template | None:
+def _template(directory: Path | None, digest: str, source: ModelSource) -> Template | None:
     if directory is None:
         return template_learning.learn(source.render)
     begun = _Begun(source, _file(directory, digest, source).with_suffix(".probes"))
@@ -124,7 +124,7 @@ class _Begun:
     other would else begin anew each time.
     """
 
-    def __init__(self, source: Source, file: Path) -> None:
+    def __init__(self, source: ModelSource, file: Path) -> None:
         self._source, self._file = source, file
         self._lock = Lock()
         self._rendered: dict[str, str] = {}
@@ -180,5 +180,5 @@ def _numbers(kept: dict[str, int]) -> dict[str, int]:
     return {str(name): int(tokens) for name, tokens in kept.items()}
 
 
-def _file(directory: Path, digest: str, source: Source) -> Path:
+def _file(directory: Path, digest: str, source: ModelSource) -> Path:
     return cache.file_for(directory, f"{digest}{source.variant and '-'}{source.variant}", ".template")

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Ended, Node
-from chatcli.demo.protocol import Answer, Request, Response
-from chatcli.demo.replies import Reply
+from chatcli.demo.protocol import Answer, HttpRequest, HttpResponse
+from chatcli.demo.replies import DemoReply
 from chatcli.store.store import Store
 from tests.faults import Engine
 from tests.test_terminal import Terminal
@@ -66,11 +66,11 @@ class Noted:
 
     sent: list[tuple[float, str]] = field(default_factory=list)
 
-    def __call__(self, request: Request, answer: Answer) -> Response:
+    def __call__(self, request: HttpRequest, answer: Answer) -> HttpResponse:
         response = answer(request)
         return replace(response, chunks=self._lines(response))
 
-    def _lines(self, response: Response) -> Iterator[bytes]:
+    def _lines(self, response: HttpResponse) -> Iterator[bytes]:
         for line in response.chunks:
             yield line
             message = json.loads(line)["message"]
@@ -129,7 +129,7 @@ def step(
         counts.not_shown += not is_shown(person, last)
         line = what_to_say(last, number, counts)
         noted, asked = Noted(), len(engine.chats)
-        engine.say(Reply(REPLY, random.choice(["", THOUGHTS])))
+        engine.say(DemoReply(REPLY, random.choice(["", THOUGHTS])))
         engine.script(noted)
         person.enter(line)
         alive = random.choice([random.uniform(0, 0.4), random.uniform(0.4, longest), longest])

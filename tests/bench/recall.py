@@ -26,7 +26,7 @@ from typing import Any
 
 from chatcli.client.ollama import Client
 from chatcli.conversation.message import Message
-from chatcli.conversation.plan import Kind, Plan
+from chatcli.conversation.plan import PartKind, Plan
 from chatcli.conversation.retrieval import Embedder, Meaning
 from chatcli.conversation.tree import Node
 from chatcli.store.vectors import packed
@@ -110,7 +110,7 @@ def _figures(conversations: list[Replayed], configuration: Configuration) -> dic
     for conversation in conversations:
         plans = list(replay(conversation, configuration))
         tally.turns += len(plans)
-        tally.fired_on_turns += sum(plan.of(Kind.RECALLED).tokens > 0 for plan in plans)
+        tally.fired_on_turns += sum(plan.of(PartKind.RECALLED).tokens > 0 for plan in plans)
         tally.over += sum(history_tokens(plan) > configuration.history for plan in plans)
         for phase in phases(conversation, verbatim_tokens(plans), PHASES):
             for question in phase.questions:
@@ -135,7 +135,7 @@ def _ask(begun: Replayed, question: Question, configuration: Configuration, tall
     plan, _ = configuration.ask(begun, coming(begun, question.text))
     tally.milliseconds.append((time.perf_counter() - began) * 1000)
     tally.asked[question.category] += 1
-    tally.fired += plan.of(Kind.RECALLED).tokens > 0
+    tally.fired += plan.of(PartKind.RECALLED).tokens > 0
     tally.over += history_tokens(plan) > configuration.history
     tally.answerable[question.category] += answers(plan, begun, question)
 

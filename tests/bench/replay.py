@@ -19,7 +19,7 @@ from chatcli.context.inputs import Basis, Memory
 from chatcli.context.summary import accepted, due
 from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message, Role
-from chatcli.conversation.plan import Fate, Kind, Plan
+from chatcli.conversation.plan import Fate, PartKind, Plan
 from chatcli.conversation.retrieval import Meaning
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.conversation.usage import Count
@@ -27,7 +27,7 @@ from chatcli.session.planning import skilled
 from chatcli.store.store import Store
 
 SYSTEM = "You are a friendly and attentive partner in a long conversation between two people. " * 9  # 200 tokens
-HISTORY = frozenset({Kind.SUMMARY, Kind.VERBATIM, Kind.RECALLED})
+HISTORY = frozenset({PartKind.SUMMARY, PartKind.VERBATIM, PartKind.RECALLED})
 _TIMES = ("%I:%M %p on %d %B, %Y", "%Y-%m-%dT%H:%M:%S")
 
 
@@ -148,7 +148,7 @@ def replay(replayed: Replayed, configuration: Configuration) -> Iterator[Plan]:
 def verbatim_tokens(plans: Iterable[Plan]) -> list[int]:
     """What was sent word for word of the history, in the plans that left something out."""
     cut = (plan for plan in plans if plan.left_out)
-    return [plan.of(Kind.VERBATIM).tokens for plan in cut]
+    return [plan.of(PartKind.VERBATIM).tokens for plan in cut]
 
 
 def history_tokens(plan: Plan) -> int:

@@ -19,10 +19,10 @@ from chatcli.client.request import Request
 from chatcli.client.server import start_demo
 from chatcli.conversation.events import Done, Text, Thinking
 from chatcli.conversation.message import Message
-from chatcli.conversation.plan import Fate, Kind, Part, Plan
+from chatcli.conversation.plan import Fate, Part, PartKind, Plan
 from chatcli.conversation.usage import Usage
 from chatcli.tokens.counter import Counter
-from chatcli.tokens.prepare import Source
+from chatcli.tokens.prepare import ModelSource
 
 TEXTS = (
     "What is a context window, and why does a long conversation outgrow it?",
@@ -71,7 +71,7 @@ def measure(client: Client, given: argparse.Namespace, cache: Path) -> dict[str,
     def request(messages: Sequence[Message]) -> Request:
         return Request(given.model, tuple(messages), options, think=think)
 
-    source = Source(
+    source = ModelSource(
         lambda: client.vocabulary(given.model),
         lambda messages: None if given.no_render else client.render(request(messages)),
         given.think or "",
@@ -114,7 +114,7 @@ def _converse(
     for turn in range(given.turns):
         path.append(Message.user(TEXTS[turn % len(TEXTS)] + (f" ({turn})" if turn >= len(TEXTS) else "")))
         planned = counter.prompt(path)
-        plan = Plan(tuple(path), (Part(Kind.VERBATIM, Fate.SENT, planned),), given.num_ctx, 0)
+        plan = Plan(tuple(path), (Part(PartKind.VERBATIM, Fate.SENT, planned),), given.num_ctx, 0)
         text, thinking, usage = "", "", Usage()
         for event in client.chat(request(path)):
             match event:
