@@ -23,7 +23,7 @@ from tests import commanding
 from tests.commanding import followed, shown
 from tests.faults import Engine
 from tests.raw_server import Script, whole
-from tests.test_pipe import chatcli
+from tests.test_cli_oneshot import chatcli
 
 SECRET = "S3CR3T"
 PAGE = whole(b"A page.", "200 OK", "Content-Type: text/plain")

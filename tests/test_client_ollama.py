@@ -270,7 +270,7 @@ def test_a_list_that_is_none_is_a_bad_reply(engine: Engine, client: Client) -> N
 def test_the_library_is_imported_by_the_first_exchange_not_before() -> None:
     program = """
 import sys
-from chatcli.client import address, failures, models, ollama, relay, request, server, stream
+from chatcli.client import address, failures, models, ollama, reader_thread, request, server, stream
 client = ollama.Client("http://127.0.0.1:1")
 assert not {"ollama", "httpx", "pydantic", "ssl"} & set(sys.modules), sorted(sys.modules)
 client.warm_up()
