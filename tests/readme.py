@@ -1,10 +1,13 @@
-"""The README's reference tables, made from the registry, the key table and the settings table.
+"""The README's reference tables, made from the registry, the key table and the settings table; and the list of
+modules in docs/architecture.md, made from their docstrings.
 
 `python -m tests.readme` writes them; tests/test_readme.py holds them to it.
 """
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,7 +15,9 @@ from chatcli.commands import everything
 from chatcli.prompt.keys import shortcuts
 from chatcli.settings.table import TABLE
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
 
 
 def tables() -> dict[str, str]:
@@ -39,6 +44,26 @@ def tables() -> dict[str, str]:
     }
 
 
+def modules() -> str:
+    """Every package with its modules, each with the first sentence of its docstring."""
+    top = sorted((ROOT / "chatcli").glob("[a-z]*.py"))
+    rooms = [folder for folder in sorted((ROOT / "chatcli").iterdir()) if (folder / "__init__.py").exists()]
+    parts = [table(("at the top", "what it holds"), map(_module, top))]
+    for room in rooms:
+        parts.append(f"**`{room.name}/`** {_docstring(room / '__init__.py')}")
+        parts.append(table(("module", "what it holds"), map(_module, sorted(room.glob("[a-z]*.py")))))
+    return "\n\n".join(parts)
+
+
+def _module(path: Path) -> tuple[str, str]:
+    first = re.split(r"(?<=\.)\s(?=[A-Z])|\n\n", _docstring(path))[0]
+    return f"`{path.name}`", " ".join(first.split())
+
+
+def _docstring(path: Path) -> str:
+    return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+
+
 def table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [
         columns,
@@ -48,8 +73,8 @@ def table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def with_tables(text: str) -> str:
-    for name, made in tables().items():
+def with_tables(text: str, made_of: dict[str, str]) -> str:
+    for name, made in made_of.items():
         start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
         before, _, rest = text.partition(start)
         text = f"{before}{start}\n{made}\n{end}{rest.partition(end)[2]}"
@@ -57,4 +82,5 @@ def with_tables(text: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for file, made_of in ((README, tables()), (ARCHITECTURE, {"modules": modules()})):
+        file.write_text(with_tables(file.read_text(encoding="utf-8"), made_of), encoding="utf-8")

@@ -23,7 +23,7 @@ from tests.commanding import followed, shown
 from tests.faults import Engine
 from tests.papers import docx, paragraph, pdf
 from tests.raw_server import Script, whole
-from tests.test_pipe import chatcli
+from tests.test_cli_oneshot import chatcli
 
 PAGE = whole("<title>Wale</title><p>Blauwale für alle.".encode(), "200 OK", "Content-Type: text/html")
 

@@ -17,7 +17,7 @@ from chatcli.client.ollama import Client
 from chatcli.conversation.events import Done, Text, Tick
 from chatcli.errors import BadReply, ContextTooLong, Refused, StreamBroken
 from tests.raw_server import FIRST, LAST, STREAM, Play, Script, sends, whole
-from tests.test_client_wire import HELLO, failure
+from tests.test_client_http import HELLO, failure
 
 
 class Endless:

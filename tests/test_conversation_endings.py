@@ -33,7 +33,7 @@ from chatcli.settings.layers import Layer
 from chatcli.turn import answer, ask
 from tests.commanding import do, followed, shown
 from tests.faults import Cut, Engine, Hang, Lines, error_line
-from tests.test_pipe import chatcli
+from tests.test_cli_oneshot import chatcli
 from tests.test_terminal import terminal
 
 THOUGHT = "They ask for a prime. " + " ".join(f"Is {number} one?" for number in range(2, 200))

@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 
 from chatcli.commands import everything
-from tests.readme import README, with_tables
+from tests.readme import ARCHITECTURE, README, modules, tables, with_tables
 
 
 def test_the_reference_tables_are_those_of_the_program() -> None:
     text = README.read_text(encoding="utf-8")
-    assert text == with_tables(text), "run: python -m tests.readme"
+    assert text == with_tables(text, tables()), "run: python -m tests.readme"
+
+
+def test_the_list_of_modules_is_that_of_the_program() -> None:
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    assert text == with_tables(text, {"modules": modules()}), "run: python -m tests.readme"
 
 
 def test_the_two_commands_stand_on_top() -> None:
