@@ -1,14 +1,34 @@
 """Characters and words, once: what no name may bring onto the screen, and how large a text is.
 
 Unwanted characters command a terminal, or they hide or turn what stands beside them.
+
+Widths are in cells, as wcwidth has them. Terminals differ in joined emoji (families, flags, skin tones, hearts
+made red): one that has mode 2027 shows each in two cells, others show the parts beside each other, as wide as
+wcwidth says, or join them in a way of their own. Where nothing is known the most it can take is counted, so that
+no line is ever wrapped by the terminal.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 
 LONG_LINES = 8
 LONG_CHARACTERS = 1000
+
+LONE_SURROGATES = re.compile("[\ud800-\udfff]")
+# Scripts written without spaces: each character is a word of its own, so that any part of a line can be found.
+UNSPACED = (
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
+)
+_VARIANT, _JOINER = "\ufe0f", "\u200d"
+_FLAG_LETTERS, _SKIN_TONES = range(0x1F1E6, 0x1F200), range(0x1F3FB, 0x1F400)
+_FIRST_SYMBOL = 0x2190  # letters below it are not joined to one cell, whatever stands before them
+_LONGEST_RUN = 64  # flag letters that are looked back over
+_MAY_JOIN = re.compile("[\u200d\ufe0f\u20e3\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff]")
 
 # Controls but tab and newline, bidi marks and overrides, interlinear marks, lone surrogates, tag characters.
 UNWANTED = re.compile(
@@ -34,3 +54,69 @@ def is_long(text: str) -> bool:
 def lines_in(text: str) -> int:
     """How many lines it has. A newline at the end begins no further one."""
     return text.removesuffix("\n").count("\n") + 1
+
+
+@dataclass(slots=True)
+class _Terminal:
+    joins_emoji: bool = False
+
+
+_terminal = _Terminal()
+
+
+def join_emoji(joined: bool) -> None:
+    """Count from now on as a terminal does that shows what belongs together in two cells."""
+    _terminal.joins_emoji = joined
+
+
+def cells(text: str) -> int:
+    """The cells `text` takes."""
+    if text.isascii():
+        return len(text)
+    if _terminal.joins_emoji and _MAY_JOIN.search(text):
+        return sum(map(_joined_cells, clusters(text)))
+    return sum(map(char_cells, text)) + text.count(_VARIANT)
+
+
+def is_sure(text: str) -> bool:
+    """Whether every terminal takes the same number of cells for it, or this one has told."""
+    return text.isascii() or _terminal.joins_emoji or not _MAY_JOIN.search(text)
+
+
+def clusters(text: str) -> Iterator[str]:
+    """What is seen as one character each, roughly as Unicode has it: a base and what joins it."""
+    start = 0
+    for at in range(1, len(text)):
+        if not joins(text, at):
+            yield text[start:at]
+            start = at
+    if text:
+        yield text[start:]
+
+
+def joins(text: str, at: int) -> bool:
+    """Whether text[at] belongs to the character before it."""
+    char, before = text[at], text[at - 1]
+    if char.isascii():
+        return False
+    if ord(char) in _FLAG_LETTERS:
+        letters = 0
+        while letters < min(at, _LONGEST_RUN) and ord(text[at - 1 - letters]) in _FLAG_LETTERS:
+            letters += 1
+        return letters % 2 == 1
+    if ord(char) in _SKIN_TONES:
+        return not before.isspace()
+    return (before == _JOINER and ord(char) >= _FIRST_SYMBOL) or not char_cells(char)
+
+
+@lru_cache(maxsize=8192)
+def char_cells(char: str) -> int:
+    from wcwidth import wcwidth
+
+    if ord(char) in _FLAG_LETTERS or ord(char) in _SKIN_TONES:
+        return 2
+    return max(0, wcwidth(char))
+
+
+def _joined_cells(cluster: str) -> int:
+    return 2 if _VARIANT in cluster else max(map(char_cells, cluster))

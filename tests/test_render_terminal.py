@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from rich.color import ColorSystem
 
-from chatcli.render import measure
+from chatcli import text
 from chatcli.render.screen import Screen
 from chatcli.render.terminal import Known, Protocol
 from chatcli.render.theme import Palette
@@ -26,7 +26,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLORTERM", "truecolor")
     yield
-    measure.join_emoji(False)
+    text.join_emoji(False)
 
 
 @pytest.mark.parametrize(("answer", "theme"), [(WHITE, "light"), (BLACK, "dark"), ("\x1b]11;?\x07", "auto")])
@@ -120,21 +120,21 @@ JOINED = ["👨‍👩‍👧", "🇩🇪", "❤️", "👍🏽", "1️⃣", "�
 @pytest.mark.parametrize("emoji", JOINED)
 def test_a_terminal_with_mode_2027_has_two_cells_for_what_is_joined(emoji: str) -> None:
     Known().heed("\x1b[?2027;1$y")
-    assert measure.cells(f"a{emoji}b") == 4
-    assert list(measure.clusters(f"a{emoji}b")) == ["a", emoji, "b"]
-    assert measure.is_sure(emoji)
+    assert text.cells(f"a{emoji}b") == 4
+    assert list(text.clusters(f"a{emoji}b")) == ["a", emoji, "b"]
+    assert text.is_sure(emoji)
 
 
 @pytest.mark.parametrize("state", [0, 2, 4])
 def test_a_mode_that_is_off_or_not_there_changes_nothing(state: int) -> None:
     Known().heed(f"\x1b[?2027;{state}$y")
-    assert measure.cells("👨‍👩‍👧") == 6
-    assert not measure.is_sure("👨‍👩‍👧")
+    assert text.cells("👨‍👩‍👧") == 6
+    assert not text.is_sure("👨‍👩‍👧")
 
 
 def test_letters_are_not_joined_by_a_joiner() -> None:
-    measure.join_emoji(True)
-    assert list(measure.clusters("क्‍ष")) == ["क्‍", "ष"]
+    text.join_emoji(True)
+    assert list(text.clusters("क्‍ष")) == ["क्‍", "ष"]
 
 
 @pytest.mark.parametrize("joined", [True, False])

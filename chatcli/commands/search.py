@@ -9,7 +9,8 @@ from chatcli.commands.arguments import Arg
 from chatcli.commands.chats import when
 from chatcli.commands.outcomes import Outcome, Show
 from chatcli.commands.registry import command
-from chatcli.commands.tree import WHO, cut, room, standing
+from chatcli.commands.tree import cut, room, standing
+from chatcli.conversation.message import ROLE_NAMES
 from chatcli.conversation.retrieval import Hit
 from chatcli.errors import BadArgument, UserError
 from chatcli.render.views import Listing, Note
@@ -83,7 +84,7 @@ def _beside(twig: Twig | None) -> tuple[str, ...]:
 
 
 def _hit_row(hit: Hit) -> tuple[str, ...]:
-    return (">", str(hit.number), f"{WHO[hit.role]}: {_snippet(hit)}")
+    return (">", str(hit.number), f"{ROLE_NAMES[hit.role]}: {_snippet(hit)}")
 
 
 def _snippet(hit: Hit) -> str:

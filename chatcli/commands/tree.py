@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from chatcli.commands.outcomes import Outcome, Show
 from chatcli.commands.registry import command
-from chatcli.conversation.message import THOUGHT, Role
-from chatcli.conversation.tree import Ended
+from chatcli.conversation.endings import CUT_SHORT
+from chatcli.conversation.message import ROLE_NAMES, THOUGHT
 from chatcli.conversation.usage import counted
 from chatcli.errors import UserError
 from chatcli.render.views import SourceText
@@ -25,13 +25,6 @@ ROW = 4
 
 # Signs of Markdown that say nothing in a line.
 _MARKUP = re.compile(r"^[>#\s*-]+|\*\*|`")
-WHO = {Role.USER: "you", Role.ASSISTANT: "reply", Role.SYSTEM: "system", Role.TOOL: "tool"}
-_ENDINGS = {
-    Ended.LENGTH: "cut off",
-    Ended.STOPPED: "stopped",
-    Ended.BROKEN: "broke off",
-    Ended.INTERRUPTED: "interrupted",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +109,8 @@ def tips_of(twigs: Sequence[Twig], tip: int | None, names: Mapping[str, int]) ->
 
 def standing(twig: Twig) -> str:
     """Who said what, in brief."""
-    who = twig.model or WHO[twig.role]
-    ending = f" ({_ENDINGS[twig.ended]})" if twig.ended in _ENDINGS else ""
+    who = twig.model or ROLE_NAMES[twig.role]
+    ending = f" ({CUT_SHORT[twig.ended]})" if twig.ended in CUT_SHORT else ""
     thought = f"({THOUGHT}) " if twig.is_thought else ""
     return f"{who}{ending}: {thought}{_MARKUP.sub('', twig.beginning).strip()}"
 

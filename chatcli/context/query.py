@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from chatcli.conversation.message import Role
+from chatcli.text import UNSPACED
 
 # Of a long question (a pasted file, say) that many terms are looked for; more would find everything.
 MOST = 32
@@ -21,11 +22,7 @@ MOST = 32
 STEM = 5
 
 _WORD = re.compile(r"[^\W_]+(?:[.\-/_][^\W_]+)*")
-# Scripts written without spaces: the same that the index takes apart (store/passages.py).
-_UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
-    "\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]+"
-)
+_UNSPACED = re.compile(f"{UNSPACED}+")
 
 _ASKS = re.compile(
     r"[?？؟]|谁|什么|什麼|何|誰|いつ|どこ|누구|언제|어디|^\W*(?:what|when|where|which|who|whom|whose|why|how|did|do|does|was|were|is|are|wer|wie|was|wann|wo|"

@@ -14,6 +14,13 @@ from chatcli.conversation.message import Message
 from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import Turn, in_tokens
 
+# A word for each way in which a reply does not end by itself.
+CUT_SHORT = {
+    Ended.LENGTH: "cut off",
+    Ended.STOPPED: "stopped",
+    Ended.BROKEN: "broke off",
+    Ended.INTERRUPTED: "interrupted",
+}
 # Prompt and reply together come this near to the window where it was the window that ended the reply.
 _NEAR = 8
 

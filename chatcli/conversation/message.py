@@ -20,6 +20,10 @@ class Role(StrEnum):
     TOOL = "tool"
 
 
+# What a message is called in lists, by who said it.
+ROLE_NAMES = {Role.USER: "you", Role.ASSISTANT: "reply", Role.SYSTEM: "system", Role.TOOL: "tool"}
+
+
 @dataclass(frozen=True, slots=False)
 class Attachment:
     """What goes with a message: a picture, byte for byte as it was on disk, or the text of a file or page in

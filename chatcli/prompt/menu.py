@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from chatcli.text import as_name
+from chatcli.text import as_name, cells, char_cells
 
 # How far the choices are set in: their numbers stand there.
 _MARGIN = 5
@@ -95,13 +95,11 @@ def _lines(number: int, lines: Sequence[str], columns: int) -> Iterator[str]:
 
 
 def _cut(text: str, columns: int) -> str:
-    from wcwidth import wcswidth, wcwidth
-
-    if (text.isascii() and len(text) <= columns) or 0 <= wcswidth(text) <= columns:
+    if cells(text) <= columns:
         return text
     kept, width = "", 0
     for letter in text:
-        width += max(0, wcwidth(letter))
+        width += char_cells(letter)
         if width > columns - 1:
             break
         kept += letter

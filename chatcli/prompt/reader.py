@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from chatcli.prompt.history import LineHistory
 from chatcli.prompt.line import Closed, Interrupted, Outcome, ReaderOptions, TypedLine
 from chatcli.prompt.menu import Detail, Find, pick
 from chatcli.prompt.toolbar import Toolbar
-from chatcli.text import as_name
+from chatcli.text import LONE_SURROGATES, as_name
 
 if TYPE_CHECKING:
     from prompt_toolkit.input import Input
@@ -54,7 +53,6 @@ def open_input(keyboard: TextIO | None) -> Input:
 __all__ = ["Closed", "Interrupted", "Outcome", "Reader", "ReaderOptions", "TypedLine"]
 
 _USUAL = ReaderOptions()
-_LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 class Reader:
@@ -97,7 +95,7 @@ class Reader:
             self._keep_typed()
             raise
         if isinstance(outcome, TypedLine):
-            outcome = TypedLine(_LONE_SURROGATES.sub("\N{REPLACEMENT CHARACTER}", outcome.text), outcome.pasted)
+            outcome = TypedLine(LONE_SURROGATES.sub("\N{REPLACEMENT CHARACTER}", outcome.text), outcome.pasted)
             self._history.add(outcome.retyped)
         return outcome
 
@@ -151,7 +149,7 @@ class Reader:
 
     def _keep_typed(self) -> None:
         """What stood in the line when the terminal went is found among the earlier lines."""
-        self._history.add(_LONE_SURROGATES.sub("\N{REPLACEMENT CHARACTER}", self._line.typed))
+        self._history.add(LONE_SURROGATES.sub("\N{REPLACEMENT CHARACTER}", self._line.typed))
 
     def _answer(self, question: str) -> str | None:
         try:

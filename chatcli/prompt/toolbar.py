@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from chatcli.text import as_name
+from chatcli.text import as_name, cells
 
 Fragments = list[tuple[str, str]]
 
@@ -82,11 +82,11 @@ def _is_nearly_full(toolbar: Toolbar) -> bool:
 def _meter(toolbar: Toolbar, ascii_only: bool) -> str:
     """Anything at all fills the first cell; the last one is filled only when nothing is left."""
     full, empty = ("#", "-") if ascii_only else ("■", "□")
-    cells = -(-toolbar.tokens * METER_CELLS // toolbar.window)
+    filled = -(-toolbar.tokens * METER_CELLS // toolbar.window)
     if toolbar.tokens < toolbar.window:
-        cells = min(cells, METER_CELLS - 1)
-    cells = max(0, min(METER_CELLS, cells))
-    return full * cells + empty * (METER_CELLS - cells)
+        filled = min(filled, METER_CELLS - 1)
+    filled = max(0, min(METER_CELLS, filled))
+    return full * filled + empty * (METER_CELLS - filled)
 
 
 def _shortened(model: str, excess: int, ascii_only: bool) -> str:
@@ -97,6 +97,4 @@ def _shortened(model: str, excess: int, ascii_only: bool) -> str:
 
 
 def _width(line: Fragments) -> int:
-    from wcwidth import wcswidth
-
-    return sum(max(0, wcswidth(text)) for _, text in line)
+    return sum(cells(text) for _, text in line)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from chatcli.render.lines import Line, Span, jump, to_line, wrap
-from chatcli.render.measure import cells, is_sure
+from chatcli.text import cells, is_sure
 
 Cell = list[Span]
 Align = Literal["left", "right", "center"]

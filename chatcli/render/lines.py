@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from chatcli.render.measure import cells, char_cells, clusters, joins
+from chatcli.text import cells, char_cells, clusters, joins
 
 __all__ = ["BLANK", "ESCAPE", "Line", "Span", "both", "cells", "chop", "jump", "plain", "to_line", "wrap"]
 

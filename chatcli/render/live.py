@@ -12,10 +12,10 @@ from time import monotonic
 
 from chatcli.render.lines import BLANK, ESCAPE, Line, Span, plain, to_line, wrap
 from chatcli.render.markdown import Blocks
-from chatcli.render.measure import cells, char_cells
 from chatcli.render.paint import Painter, uninterrupted
 from chatcli.render.sanitize import Cleaner, one_line
 from chatcli.render.theme import Palette
+from chatcli.text import cells, char_cells
 
 _DELAY = 0.06  # seconds from one refresh to the next, at the least
 _SHARE = 5  # ... and so many times what the last one took: drawing never takes more than a part of the time

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from chatcli.conversation.message import THOUGHT, Attachment, Message, Role
-from chatcli.conversation.tree import Ended, Node
+from chatcli.conversation.endings import CUT_SHORT
+from chatcli.conversation.message import ROLE_NAMES, THOUGHT, Attachment, Message, Role
+from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError
 from chatcli.render.answer import called
 from chatcli.render.columns import Align, Row, fit
@@ -14,16 +15,6 @@ from chatcli.render.lines import BLANK, Line, Span, to_line, wrap
 from chatcli.render.sanitize import clean, one_line
 from chatcli.render.theme import Palette
 from chatcli.render.views import Document, History, Listing, Note, Pictures, SourceText, View, WindowView
-
-_NAMES = {Role.SYSTEM: "system", Role.USER: "you", Role.ASSISTANT: "reply", Role.TOOL: "tool"}
-_ENDINGS = {
-    Ended.COMPLETE: "",
-    Ended.LENGTH: "reached its length limit",
-    Ended.STOPPED: "stopped",
-    Ended.BROKEN: "broke off",
-    Ended.INTERRUPTED: "interrupted",
-}
-
 
 Preview = Callable[[bytes], Line | None]
 
@@ -125,10 +116,10 @@ def _pictures(attachments: tuple[Attachment, ...], preview: Preview) -> Iterator
 
 
 def _heading(node: Node) -> str:
-    who = _NAMES[node.message.role]
+    who = ROLE_NAMES[node.message.role]
     if node.turn and node.turn.model:
         who = one_line(node.turn.model)
-    ending = _ENDINGS[node.ended]
+    ending = CUT_SHORT.get(node.ended, "")
     return f"{node.number} {who}" + (f" ({ending})" if ending else "")
 
 

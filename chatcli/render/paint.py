@@ -12,8 +12,8 @@ from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 from chatcli.render.lines import Line, chop, plain
-from chatcli.render.measure import is_sure
 from chatcli.suspension import lent
+from chatcli.text import is_sure
 
 _WAITING = [
     number for name in ("SIGINT", "SIGTSTP", "SIGCONT") if (number := getattr(signal, name, None)) is not None

@@ -7,10 +7,10 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from chatcli.render.lines import Line, Span, to_line
-from chatcli.render.measure import cells
 from chatcli.render.paint import Painter
 from chatcli.render.sanitize import one_line
 from chatcli.render.theme import Palette
+from chatcli.text import cells
 
 if TYPE_CHECKING:
     from chatcli.conversation.events import Progress

@@ -11,7 +11,7 @@ import shutil
 from dataclasses import dataclass
 from typing import Literal, TextIO
 
-from chatcli.render import measure
+from chatcli import text
 
 Background = Literal["light", "dark", ""]
 Protocol = Literal["kitty", "iterm", "sixel", ""]
@@ -65,7 +65,7 @@ class Known:
         elif found := _ATTRIBUTES.match(answer):
             self.sixel = self.sixel or "4" in found[1].split(";")[1:]
         elif found := _MODE.match(answer):
-            measure.join_emoji(found[1] in "13")
+            text.join_emoji(found[1] in "13")
         return ""
 
     def protocol(self) -> Protocol:

@@ -6,16 +6,11 @@ import base64
 from collections.abc import Callable
 from html import escape
 
+from chatcli.conversation.endings import CUT_SHORT
 from chatcli.conversation.message import Attachment, Role
-from chatcli.conversation.tree import Conversation, Ended, Node
+from chatcli.conversation.tree import Conversation, Node
 
 _SPEAKERS = {Role.USER: "You", Role.ASSISTANT: "Assistant", Role.SYSTEM: "System", Role.TOOL: "Tool"}
-_ENDINGS = {
-    Ended.LENGTH: "cut off by the length limit",
-    Ended.STOPPED: "stopped",
-    Ended.BROKEN: "broken off by the server",
-    Ended.INTERRUPTED: "interrupted",
-}
 # A picture of another kind is named instead: an SVG could carry a script into the page.
 _SHOWN = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 
@@ -72,7 +67,7 @@ def _heading(node: Node) -> str:
     speaker = _SPEAKERS[node.message.role]
     if node.turn is not None and node.turn.model:
         speaker = node.turn.model
-    ending = _ENDINGS.get(node.ended)
+    ending = CUT_SHORT.get(node.ended)
     return f"{speaker} ({ending})" if ending else speaker
 
 

@@ -12,17 +12,14 @@ import sqlite3
 from collections.abc import Iterator
 
 from chatcli.store.codec import Column, unpack
+from chatcli.text import UNSPACED
 
 SHIFT = 10
 
 _LENGTH = 400  # characters, about 100 tokens; longer in texts that would have more than 1000 passages
 _MOST = 1000
 
-# Scripts written without spaces: each character is a word of its own, so that any part of a line can be found.
-_UNSPACED = re.compile(
-    "([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
-    "\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff])"
-)
+_UNSPACED = re.compile(f"({UNSPACED})")
 _SEAM = "\u200b"
 # What highlighting puts around a word; a message that has such characters is indexed without them.
 ON, OFF = "\x02", "\x03"

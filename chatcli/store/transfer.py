@@ -23,6 +23,7 @@ from chatcli.store.export import html_page, markdown_page
 from chatcli.store.import_chat import ImportedChat
 from chatcli.store.open_webui import is_open_webui, read_open_webui
 from chatcli.store.own_json import FORM, from_plain, to_plain
+from chatcli.text import LONE_SURROGATES
 
 LARGEST_CONVERSATIONS = 256_000_000  # bytes of one file of them, unpacked: as values they take five times as much
 LARGEST_FILES = 1_000_000_000  # bytes of all pictures of one import: they are in memory until they are stored
@@ -120,9 +121,6 @@ def _is_called(name: str, begin: str) -> bool:
     """Whether it is the file that is pointed to by `begin`, not by the beginning of what points to another."""
     rest = name.removeprefix(begin)
     return name.startswith(begin) and not rest[:1].isalnum()
-
-
-_LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def export(
@@ -226,4 +224,4 @@ def _json_lines(conversation: Conversation) -> str:
 
 def _json(value: object, indent: int | None = None) -> str:
     text = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
-    return _LONE_SURROGATES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return LONE_SURROGATES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
