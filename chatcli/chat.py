@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import Any
 
 from chatcli.attachments.compose import compose
-from chatcli.conversation.endings import ending_of
 from chatcli.conversation.events import Text
 from chatcli.conversation.message import Message
+from chatcli.conversation.reply_endings import ending_of
 from chatcli.conversation.tree import Node
 from chatcli.errors import NoText, UserError
 from chatcli.paths import path_of, write_private

@@ -1,37 +1,18 @@
 """Every error a person can meet. Each says what happened (message) and what to do about it (hint).
 
-ChatcliError
-├── UserError            the person asked for something that cannot be
-│   ├── UnknownCommand
-│   ├── BadArgument
-│   ├── UnknownSetting
-│   ├── BadValue
-│   ├── BadFile          missing, unreadable, too large, or of the wrong kind
-│   ├── BadData          JSON or TOML that cannot be read; most who read it say of what in another error
-│   ├── NotFound         no such conversation, message, model file, ...
-│   │   └── Gone         it was there, and another chatcli may have deleted it for good
-│   └── Ambiguous        more than one thing has that name
-├── ServerError          the server, or the way to it
-│   ├── Unreachable
-│   ├── StreamBroken     the reply broke off; carries nothing, the text so far is with whoever collects it
-│   └── BadReply         what came back is not Ollama's protocol
-│       └── NoText       the reply has ended without text; what the model thought is kept
-├── ModelError           this model cannot do it
-│   ├── Missing
-│   ├── CannotThink
-│   ├── CannotSee
-│   ├── CannotUseTools
-│   └── Refused          the server said no, in its own words
-├── ContextTooLong       the request does not fit the window
-├── StoreError           the conversations on disk
-│   ├── Locked
-│   ├── ReadOnly         the directory, the file or the disk cannot be written
-│   ├── NoRoom           the disk is full
-│   ├── TooNew
-│   └── Damaged
-│       └── Replaced     another chatcli has put a recovered store in its place
-├── ConfigError          the settings file
-└── Unforeseen           anything else that was raised, which is a bug: made by repl/unforeseen.py, the last resort
+ChatcliError ├── UserError the person asked for something that cannot be │ ├── UnknownCommand │ ├── BadArgument │
+├── UnknownSetting │ ├── BadValue │ ├── BadFile missing, unreadable, too large, or of the wrong kind │ ├── BadData
+JSON or TOML that cannot be read; most who read it say of what in another error │ ├── NotFound no such
+conversation, message, model file, ... │ │ └── Gone it was there, and another chatcli may have deleted it for good
+│ └── Ambiguous more than one thing has that name ├── ServerError the server, or the way to it │ ├── Unreachable │
+├── StreamBroken the reply broke off; carries nothing, the text so far is with whoever collects it │ └── BadReply
+what came back is not Ollama's protocol │ └── NoText the reply has ended without text; what the model thought is
+kept ├── ModelError this model cannot do it │ ├── Missing │ ├── CannotThink │ ├── CannotSee │ ├── CannotUseTools │
+└── Refused the server said no, in its own words ├── ContextTooLong the request does not fit the window ├──
+StoreError the conversations on disk │ ├── Locked │ ├── ReadOnly the directory, the file or the disk cannot be
+written │ ├── NoRoom the disk is full │ ├── TooNew │ └── Damaged │ └── Replaced another chatcli has put a
+recovered store in its place ├── ConfigError the settings file └── Unforeseen anything else that was raised, which
+is a bug: made by repl/crash_report.py, the last resort
 
 They are caught in two places only: the loop (shows them and goes on) and the shell's side (stderr, exit code).
 """

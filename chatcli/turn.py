@@ -14,14 +14,14 @@ from itertools import chain
 from chatcli.attachments.compose import each_once
 from chatcli.client.request import Request, check
 from chatcli.conversation.context_state import State
-from chatcli.conversation.endings import ending
 from chatcli.conversation.events import Done, Event, Text, Thinking, Tick, ToolCall
 from chatcli.conversation.message import Attachment, Message, Role, ToolUse
 from chatcli.conversation.plan import Plan
+from chatcli.conversation.reply_endings import ending
 from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import NOTHING, Turn
 from chatcli.errors import ContextTooLong, Damaged, Gone, NoRoom, NoText, ReadOnly, StoreError
-from chatcli.session import embeddings, summaries
+from chatcli.session import background_summary, embeddings
 from chatcli.session.background import waiting
 from chatcli.session.build import count_again, forget_model, keep_settings
 from chatcli.session.fallback import go_on, still_there
@@ -57,7 +57,7 @@ def answer(
     model: str = "",
 ) -> Node | None:
     """Get the reply to `question` and hand each event to `feed`; the reply's node. It may have no text, but only
-    what the model thought: conversation/endings.py says why.
+    what the model thought: conversation/reply_endings.py says why.
 
     `question` is the tip of the conversation, or `onward` is: a reply to it that is to be continued; what comes is
     then kept as a new reply that begins with what that one has.
@@ -134,12 +134,12 @@ def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Ev
     """Send the plan and pass on what comes; `state` is what to remember with it. A count that proved too small is
     learnt from, and planned again once.
     """
-    summaries.end(session)
+    background_summary.end(session)
     embeddings.end(session)
     for _ in chain(waiting(session.window), waiting(session.counting, most=PATIENCE)):
         yield Tick()
     _check_sight(session, question.message)
-    yield from summaries.waited_for(session)
+    yield from background_summary.waited_for(session)
     session.plan, state[0] = yield from embeddings.planned(session)
     try:
         yield from _events(session, session.plan)
@@ -162,7 +162,7 @@ def _settle(session: Session) -> None:
     if state != before:
         session.store.keep_state(session.conversation, state)
     if state.cut != before.cut or session.owed:
-        summaries.begin(session)
+        background_summary.begin(session)
     embeddings.begin(session)
 
 

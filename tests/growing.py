@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from chatcli.conversation.events import Event, Text
-from chatcli.render.answer import Answer
+from chatcli.render.reply import Answer
 from chatcli.render.screen import Screen
 from chatcli.render.views import Document
 from tests.screen import Cell, Seen

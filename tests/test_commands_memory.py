@@ -11,10 +11,10 @@ from chatcli.commands.outcomes import Copy, Outcome, Prefill
 from chatcli.conversation.context_state import Summary
 from chatcli.conversation.plan import Fate, PartKind
 from chatcli.errors import BadFile, Missing, NotFound, StreamBroken, UserError
+from chatcli.session.background_summary import collect
 from chatcli.session.build import Wishes, build, close
 from chatcli.session.planning import plan_next
 from chatcli.session.session import Session
-from chatcli.session.summaries import collect
 from chatcli.settings.layers import Layer
 from chatcli.turn import answer, ask
 from tests import commanding

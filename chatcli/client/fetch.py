@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatcli import __version__
 from chatcli.addresses import Address, parse
-from chatcli.client import unpack
+from chatcli.client import decompress
 from chatcli.client.guard import Guard
 from chatcli.client.hosts import is_private, is_this_machine, look_up, number
 from chatcli.client.reader_thread import Cut, relay
@@ -31,7 +31,7 @@ _HEADERS = {
     "user-agent": f"chatcli/{__version__} (terminal chat; fetches only what a person asked for)",
     # Text that is made for reading first, where a server has the choice.
     "accept": "text/markdown, text/plain;q=0.9, text/html;q=0.8, application/pdf;q=0.7, */*;q=0.5",
-    "accept-encoding": unpack.ASKED,
+    "accept-encoding": decompress.ASKED,
 }
 _NO_TEXT = frozenset({"image", "audio", "video", "font", "model"})
 _SAVE = "Open it in a browser, save it, and attach the file."
@@ -125,7 +125,7 @@ class _Exchange:
             if isinstance(error, httpx.InvalidURL) or "location header" in str(error):
                 raise BadFile(f"{self._name} sends us on to what is no address.", _SAVE) from None
             raise BadFile(f"{self._name} cannot be fetched: {cause(error)}.", "Check the address.") from error
-        except unpack.BadPacking as error:
+        except decompress.BadPacking as error:
             raise BadFile(f"{self._name} {error}.", "Try again later. " + _SAVE) from None
         raise BadFile(f"{self._name} sends us on too often.", _SAVE)
 
@@ -216,7 +216,7 @@ class _Exchange:
         data, looked = bytearray(), False
         packed = "content-encoding" in response.headers
         total = None if packed else _length(response)
-        for piece in unpack.pieces(response):
+        for piece in decompress.pieces(response):
             data += piece
             if max(len(data), response.num_bytes_downloaded) > self._limits.size:
                 raise too_large(self._name, self._limits.size)

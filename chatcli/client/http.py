@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import ollama
 
-from chatcli.client import address, failures, unpack
+from chatcli.client import address, decompress, failures
 from chatcli.client.reader_thread import Cut
 from chatcli.errors import BadData, BadValue, ChatcliError
 from chatcli.reading.json_toml import read_json
@@ -96,7 +96,7 @@ class Wire(ollama.Client):
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
         self.url = url
         # Without an Authorization the library would take OLLAMA_API_KEY, whatever the host.
-        given = {"authorization": "none", "accept-encoding": unpack.ASKED, **headers, **ALONE}
+        given = {"authorization": "none", "accept-encoding": decompress.ASKED, **headers, **ALONE}
         try:
             super().__init__(host=url, headers=given, follow_redirects=False, **connection(url))
         except (httpx.InvalidURL, UnicodeError) as error:
@@ -117,7 +117,7 @@ class Wire(ollama.Client):
     ) -> Generator[dict[str, Any], None, None]:
         """Post `body`; the JSON objects of the answer, one for each line. No limit on the time between them."""
         with self._exchange("POST", path, body, cut, model, patience=None) as response:
-            for line, whole in _split(unpack.pieces(response), self.url):
+            for line, whole in _split(decompress.pieces(response), self.url):
                 yield self._object(line, whole, model)
 
     def answer(
@@ -148,7 +148,7 @@ class Wire(ollama.Client):
         most = LARGEST_VOCABULARY if large else LARGEST
         with self._exchange(method, path, body, cut, model, patience=ANSWER) as response:
             came = bytearray()
-            for piece in unpack.pieces(response):
+            for piece in decompress.pieces(response):
                 came += piece
                 if max(len(came), response.num_bytes_downloaded) > most:
                     raise failures.not_ollama(self.url, f"it answers {path} with more than {most / 1e6:.0f} MB")
@@ -175,7 +175,7 @@ class Wire(ollama.Client):
                     raise failures.translated(self._refusal(response, model))
                 begun = True
                 yield response
-        except unpack.BadPacking as error:
+        except decompress.BadPacking as error:
             raise failures.not_ollama(self.url, f"its compression is wrong, what it sends {error}") from None
         except MemoryError:
             raise self._no_memory() from None
@@ -202,8 +202,8 @@ class Wire(ollama.Client):
 
     def _refusal(self, response: httpx.Response, model: str) -> failures.Refusal:
         body = b""
-        with suppress(unpack.BadPacking):
-            for piece in unpack.pieces(response):
+        with suppress(decompress.BadPacking):
+            for piece in decompress.pieces(response):
                 body += piece
                 if max(len(body), response.num_bytes_downloaded) > MOST_OF_AN_ERROR:
                     break

@@ -17,9 +17,9 @@ from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.tree import Node
 from chatcli.errors import NotFound, UserError
 from chatcli.render.views import Document, Listing, Note
+from chatcli.session.background_summary import compacting, end, take, wanted
 from chatcli.session.planning import basis_of
 from chatcli.session.session import Job, Session
-from chatcli.session.summaries import compacting, end, take, wanted
 from chatcli.store.search import terms_of
 
 # How many hits /recall shows.

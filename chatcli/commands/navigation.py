@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from chatcli.commands.outcomes import Opened, Outcome
 from chatcli.commands.tree import BEFORE, cut, standing
-from chatcli.conversation.endings import ending_of
 from chatcli.conversation.message import Role
+from chatcli.conversation.reply_endings import ending_of
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.errors import NotFound
 from chatcli.session.build import open_conversation

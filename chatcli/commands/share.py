@@ -98,7 +98,7 @@ def saved_in(session: Session, model: str) -> ImportedChat:
     """The conversation in a saved model, to go on with the model that this one was made of: the server would put
     the saved messages before ours a second time.
     """
-    from chatcli.settings.importable import imported_settings
+    from chatcli.settings.from_imports import imported_settings
     from chatcli.store.import_chat import chat_of
 
     known = session.client.get().model(model)

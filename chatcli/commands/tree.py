@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from chatcli.commands.outcomes import Outcome, Show
 from chatcli.commands.registry import command
-from chatcli.conversation.endings import CUT_SHORT
 from chatcli.conversation.message import ROLE_NAMES, THOUGHT
+from chatcli.conversation.reply_endings import CUT_SHORT
 from chatcli.conversation.usage import counted
 from chatcli.errors import UserError
 from chatcli.render.views import SourceText

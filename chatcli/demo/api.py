@@ -1,4 +1,6 @@
-"""Which endpoint answers what. Chat (chat.py) and what makes something (making.py) are modules of their own."""
+"""Which endpoint answers what. Chat (chat.py) and what makes something (create_embed.py) are modules of their
+own.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +8,8 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from chatcli.demo.chat import chat
+from chatcli.demo.create_embed import create, embed
 from chatcli.demo.describe import listed, loaded, shown
-from chatcli.demo.making import create, embed
 from chatcli.demo.protocol import HttpRefusal, HttpRequest, HttpResponse, lines, nothing, text, whole
 from chatcli.demo.runner import Engine
 

@@ -31,12 +31,12 @@ from prompt_toolkit.validation import ValidationError
 
 from chatcli.errors import ChatcliError
 from chatcli.prompt import editor, keys, multiline, toolbar
+from chatcli.prompt.bracketed_paste import mind_marks
 from chatcli.prompt.completer import Suggestion, as_completer, in_mention
 from chatcli.prompt.handover import at_rest, prompting
 from chatcli.prompt.history import LineHistory
 from chatcli.prompt.line import Interrupted, Outcome, ReaderOptions, TypedLine
 from chatcli.prompt.paste import Pastes
-from chatcli.prompt.paste_marks import mind_marks
 from chatcli.prompt.terminal_answers import Listener, listen
 from chatcli.suspension import handed_over
 from chatcli.text import UNWANTED

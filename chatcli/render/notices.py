@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from chatcli.conversation.endings import CUT_SHORT
 from chatcli.conversation.message import ROLE_NAMES, THOUGHT, Attachment, Message, Role
+from chatcli.conversation.reply_endings import CUT_SHORT
 from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError
-from chatcli.render.answer import called
 from chatcli.render.columns import Align, Row, fit
 from chatcli.render.context_view import draw_window
 from chatcli.render.lines import BLANK, Line, Span, to_line, wrap
+from chatcli.render.reply import called
 from chatcli.render.sanitize import clean, one_line
 from chatcli.render.theme import Palette
 from chatcli.render.views import Document, History, Listing, Note, Pictures, SourceText, View, WindowView

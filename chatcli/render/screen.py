@@ -19,8 +19,8 @@ from chatcli.render.views import Note, View
 
 if TYPE_CHECKING:
     from chatcli.conversation.events import Progress
-    from chatcli.render.answer import Answer
     from chatcli.render.lines import Line
+    from chatcli.render.reply import Answer
     from chatcli.render.theme import Palette
 
 
@@ -81,10 +81,10 @@ class Screen:
         """A place for the reply of `model`. `thinking`: show, fold (to one line when it ends), or hide. `waits` is
         asked at every turn of the spinner for what it is that is waited for ("": the reply).
         """
-        from chatcli.render.answer import Answer
+        from chatcli.render.reply import Answer
 
         if self.plain:
-            from chatcli.render.answer import PlainPage
+            from chatcli.render.reply import PlainPage
 
             aside = self._write_error if thinking != "hide" else None
             if self.is_terminal:

@@ -36,17 +36,17 @@ from chatcli.prompt.typeahead import quiet_keyboard
 from chatcli.render.screen import Screen
 from chatcli.render.terminal import Known
 from chatcli.render.views import History, Note, Pictures
+from chatcli.repl.crash_report import keep, told
 from chatcli.repl.loading import Loading
 from chatcli.repl.notes import about_counting, after_reply
 from chatcli.repl.signals import Interrupt, orderly_end
 from chatcli.repl.startup import warm_up
 from chatcli.repl.streams import OutputFailed
 from chatcli.repl.toolbar_data import meter
-from chatcli.repl.unforeseen import keep, told
+from chatcli.session.background_summary import collect
 from chatcli.session.build import Wishes, build, close, make_screen, settle_model, use_model
 from chatcli.session.fallback import mend, mending, still_there
 from chatcli.session.session import Session
-from chatcli.session.summaries import collect
 from chatcli.settings import table
 from chatcli.settings.table import Setting
 from chatcli.turn import answer, answered, ask

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatcli.conversation.endings import ending_of
+from chatcli.conversation.reply_endings import ending_of
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import Turn, Usage, in_tokens
 from chatcli.render.views import Note

@@ -84,7 +84,8 @@ class Session:
     """`conversation.id` is 0 until the first message is kept. `model` is what the server says of the model in
     use, `window` its context window in tokens, `counting` the counter once it knows that model's vocabulary;
     `pending` goes with the next message; `plan` is the last request's; `warnings` are to be shown; `summary` is
-    the one being made (session/summaries.py), `tried` the one that was shown, `owed` whether one was cancelled;
+    the one being made (session/background_summary.py), `tried` the one that was shown, `owed` whether one was
+    cancelled;
     `meanings` is what vectors say (session/embeddings.py).
     """
 

@@ -6,8 +6,8 @@ import base64
 from collections.abc import Callable
 from html import escape
 
-from chatcli.conversation.endings import CUT_SHORT
 from chatcli.conversation.message import Attachment, Role
+from chatcli.conversation.reply_endings import CUT_SHORT
 from chatcli.conversation.tree import Conversation, Node
 
 _SPEAKERS = {Role.USER: "You", Role.ASSISTANT: "Assistant", Role.SYSTEM: "System", Role.TOOL: "Tool"}

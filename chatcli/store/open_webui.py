@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chatcli.conversation.tree import Ended
-from chatcli.settings.importable import imported_settings
+from chatcli.settings.from_imports import imported_settings
 from chatcli.settings.table import SYSTEM
 from chatcli.store.import_chat import ImportedChat, Seed, grown, turn_of
 from chatcli.store.import_message import listed, mapped, read_message, read_time

@@ -18,7 +18,7 @@ from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Attachment
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.conversation.usage import Turn
-from chatcli.settings.importable import imported_settings
+from chatcli.settings.from_imports import imported_settings
 from chatcli.settings.layers import NAMED_HERE
 from chatcli.store.codec import renumbered, state_from_plain, state_to_plain, turn_from_plain, turn_to_plain
 from chatcli.store.conversations import clean_title

@@ -27,10 +27,10 @@ from rich.live import Live
 from rich.markdown import Markdown
 
 from chatcli.conversation.events import Done, Event, Text, Tick
-from chatcli.render.answer import Answer
 from chatcli.render.lines import Line
 from chatcli.render.live import LivePage
 from chatcli.render.paint import Painter
+from chatcli.render.reply import Answer
 from chatcli.render.theme import Palette
 from tests.bench.colours import colours
 from tests.bench.corpus import code_lines, cut, reply

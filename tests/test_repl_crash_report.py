@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.repl.unforeseen import LARGEST, told
+from chatcli.repl.crash_report import LARGEST, told
 from tests.faults import Engine
 
 posix = pytest.mark.skipif(os.name != "posix", reason="a pty is POSIX's")

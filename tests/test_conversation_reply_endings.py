@@ -17,9 +17,9 @@ import pytest
 from chatcli import Chat
 from chatcli.commands.navigation import opened
 from chatcli.commands.outcomes import Copy, Opened, Prefill
-from chatcli.conversation.endings import Limit, ending_of
 from chatcli.conversation.events import Event, Text, Thinking
 from chatcli.conversation.message import Role
+from chatcli.conversation.reply_endings import Limit, ending_of
 from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import Count, Turn, Usage
 from chatcli.demo.models import THINKING

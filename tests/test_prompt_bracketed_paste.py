@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from prompt_toolkit.input.vt100 import Vt100Input
 from prompt_toolkit.keys import Keys
 
+from chatcli.prompt.bracketed_paste import END, SILENCE, START, mind_marks
 from chatcli.prompt.line import TypedLine
-from chatcli.prompt.paste_marks import END, SILENCE, START, mind_marks
 from tests.typing_keys import Keyboard, keyboard, reader_at
 
 PASTED = "\x1b[200~a\rb\x1b[201~"
