@@ -137,7 +137,7 @@ class TestAtATerminal:
             child.expect("READY")
             child.expect_exact(">>> ")
             child.send("hello\r")
-            child.expect_exact("hello\r\nGOT Line(text='hello', pasted=False)")
+            child.expect_exact("hello\r\nGOT TypedLine(text='hello', pasted=False)")
             child.expect_exact(">>> ")
             child.send("ask\r")
             child.expect_exact("Sure? [y/N] ")
@@ -154,10 +154,10 @@ class TestAtATerminal:
         with self.terminal(tmp_path, "dumb") as child:
             child.expect_exact(">>> ")
             child.send("\x10\r")
-            child.expect_exact("GOT Line(text='edit this', pasted=False)")
+            child.expect_exact("GOT TypedLine(text='edit this', pasted=False)")
             child.expect_exact(">>> to be edited")
             child.send("!\r")
-            child.expect_exact("GOT Line(text='to be edited!', pasted=False)")
+            child.expect_exact("GOT TypedLine(text='to be edited!', pasted=False)")
             child.expect_exact(">>> ")
             child.send("\x04")
         assert LineHistory(tmp_path / "lines.db").lines() == ["to be edited!", "edit this"]
@@ -167,7 +167,7 @@ class TestAtATerminal:
         with self.terminal(tmp_path, term, "echo piped | {python} -c {program}") as child:
             child.expect_exact(">>> ")
             child.send("typed\r")
-            child.expect_exact("GOT Line(text='typed', pasted=False)")
+            child.expect_exact("GOT TypedLine(text='typed', pasted=False)")
             child.expect_exact(">>> ")
             child.send("\x04")
 

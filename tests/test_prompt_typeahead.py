@@ -21,7 +21,7 @@ termios = pytest.importorskip("termios")
 PROGRAM = """
 import fcntl, struct, sys, termios, time
 from pathlib import Path
-from chatcli.prompt.line import Line, ReaderOptions
+from chatcli.prompt.line import ReaderOptions, TypedLine
 from chatcli.prompt.typeahead import quiet_keyboard
 from chatcli.prompt.reader import Closed, Reader
 from chatcli.prompt.toolbar import Toolbar
@@ -91,7 +91,7 @@ def test_what_is_typed_into_a_reply_is_the_next_line_and_is_not_echoed(tmp_path:
         child.expect("RESTORED")
         assert "question" not in child.before
         assert "next" not in child.before
-        child.expect_exact("GOT Line(text='next question', pasted=False)")
+        child.expect_exact("GOT TypedLine(text='next question', pasted=False)")
         leave(child)
 
 
@@ -101,7 +101,7 @@ def test_what_is_not_ended_by_enter_waits_in_the_line(tmp_path: Path) -> None:
         child.expect("RESTORED")
         child.expect_exact("next ques")
         child.send("tion\r")
-        child.expect_exact("GOT Line(text='next question', pasted=False)")
+        child.expect_exact("GOT TypedLine(text='next question', pasted=False)")
         leave(child)
 
 
@@ -111,7 +111,7 @@ def test_a_paste_into_a_reply_is_one_line(tmp_path: Path) -> None:
         type_during_reply(child, over, "\x1b[200~one\rtwo\r\x1b[201~")
         child.expect_exact("two")
         child.send("\r")
-        child.expect_exact(r"GOT Line(text='one\ntwo\n', pasted=True)")
+        child.expect_exact(r"GOT TypedLine(text='one\ntwo\n', pasted=True)")
         leave(child)
 
 
@@ -123,7 +123,7 @@ def test_ctrl_c_interrupts_and_keeps_what_was_typed(tmp_path: Path) -> None:
         child.expect("RESTORED")
         child.expect_exact("next")
         child.send("\r")
-        child.expect_exact("GOT Line(text='next', pasted=False)")
+        child.expect_exact("GOT TypedLine(text='next', pasted=False)")
         leave(child)
 
 
@@ -183,7 +183,7 @@ def test_ctrl_d_in_a_reply_ends_nothing(tmp_path: Path, keys: str, words: list[s
         child.expect("RESTORED")
         child.expect_exact("next" if "next" in keys else ">>> ")
         child.send("!\r")
-        child.expect_exact(f"GOT Line(text='{keys.strip(chr(4))}!', pasted=False)")
+        child.expect_exact(f"GOT TypedLine(text='{keys.strip(chr(4))}!', pasted=False)")
         leave(child)
 
 
@@ -195,7 +195,7 @@ def test_plain_lines_work_too_and_a_dumb_terminal_gets_no_marks(
         type_during_reply(child, over, "next\r")
         child.expect("RESTORED")
         assert "\x1b" not in child.before
-        child.expect_exact("GOT Line(text='next', pasted=False)")
+        child.expect_exact("GOT TypedLine(text='next', pasted=False)")
         leave(child)
 
 

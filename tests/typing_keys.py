@@ -18,7 +18,8 @@ from prompt_toolkit.output import ColorDepth
 from chatcli.prompt.completer import Suggestion
 from chatcli.prompt.history import LineHistory
 from chatcli.prompt.line import ReaderOptions
-from chatcli.prompt.reader import Reader, Terminal
+from chatcli.prompt.reader import Reader
+from chatcli.prompt.terminal_io import Terminal
 from chatcli.prompt.toolbar import Toolbar
 
 PATIENCE = 20.0

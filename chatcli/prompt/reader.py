@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
-
-from prompt_toolkit.input import Input, create_input
-from prompt_toolkit.output import Output, create_output
-from prompt_toolkit.output.color_depth import ColorDepth
-from prompt_toolkit.output.vt100 import Vt100_Output
 
 from chatcli.errors import UserError
 from chatcli.prompt.completer import Suggestion
@@ -24,30 +18,6 @@ from chatcli.text import LONE_SURROGATES, as_name
 if TYPE_CHECKING:
     from prompt_toolkit.input import Input
     from prompt_toolkit.output import Output
-
-
-class Terminal(Vt100_Output):
-    """A terminal that is never asked where its cursor stands.
-
-    The answer would only say how far down the toolbar may move. It costs a second where it does not come, and
-    where it comes late it lands in the next reply as stray characters. So the toolbar stays just below the line.
-    """
-
-    def get_rows_below_cursor_position(self) -> int:
-        return 0
-
-
-def open_output() -> Output:
-    if sys.platform == "win32" or not sys.stdout.isatty():
-        return create_output()
-    return Terminal.from_pty(
-        sys.stdout, term=os.environ.get("TERM"), default_color_depth=ColorDepth.from_env(), enable_bell=False
-    )
-
-
-def open_input(keyboard: TextIO | None) -> Input:
-    """`keyboard`: the terminal, when it is not standard input. On Windows the console is found without it."""
-    return create_input(None if sys.platform == "win32" else keyboard)
 
 
 __all__ = ["Closed", "Interrupted", "Outcome", "Reader", "ReaderOptions", "TypedLine"]
@@ -78,6 +48,7 @@ class Reader:
             self._line: _OneLine = PlainLine(self._history, options, self.keyboard)
         else:
             from chatcli.prompt.editing import EditedLine
+            from chatcli.prompt.terminal_io import open_input, open_output
 
             ends = (input or open_input(self.keyboard), output or open_output())
             self._line = EditedLine(self._history, suggest, toolbar, options, *ends)
