@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from chatcli.errors import BadFile
 from chatcli.reading.encoding import is_binary
-from chatcli.reading.zips import opened
 
 _PICTURE_PICTURE_MARKS = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -112,6 +111,8 @@ def hopeless(head: bytes) -> bool:
 
 
 def _zipped(data: bytes) -> Signature:
+    from chatcli.reading.zips import opened
+
     try:
         with opened(data, "it", _LONGEST_LIST) as archive:
             names = [member.filename for member in archive.members()]
