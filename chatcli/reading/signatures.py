@@ -9,7 +9,7 @@ from typing import NamedTuple
 from chatcli.errors import BadFile
 from chatcli.reading.encoding import is_binary
 
-_PICTURE_PICTURE_MARKS = (
+_PICTURE_MARKS = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"GIF87a", "image/gif"),
@@ -32,7 +32,7 @@ def media_type_of(data: bytes) -> str | None:
     """image/png, image/jpeg, image/gif or image/webp; None for everything else."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
-    return next((media_type for mark, media_type in _PICTURE_PICTURE_MARKS if data.startswith(mark)), None)
+    return next((media_type for mark, media_type in _PICTURE_MARKS if data.startswith(mark)), None)
 
 
 def what_else(data: bytes) -> str:
