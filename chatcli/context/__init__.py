@@ -1,1 +1,1 @@
-"""4: what fits: from the path and the budget to a Plan."""
+"""What fits into the context window: from the conversation's path and the budget to a Plan."""

@@ -1,7 +1,7 @@
-"""From what has been said to what is sent: a pure function of path, system prompt, budget, counts and state.
+"""Makes the Plan of a request: a pure function of path, system prompt, budget, counts and state.
 
-In the order of the prompt, what changes least first: the front (prefix.py), the messages word for word from the
-cut on, and the question, whose copy alone carries what was looked up for it.
+The parts come in the order of the prompt, those that change least first: the front (prefix.py), the messages sent
+word for word from the cut on, and the question. Only the question's copy carries what was looked up for it.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from chatcli.errors import ContextTooLong
 
 
 def assemble(back: Iterable[Node], basis: Basis) -> tuple[Plan, State]:
-    """Plan the next request. `back` yields the path's nodes from the tip to the root; only as many are asked for
-    as the strategy needs, so that the cost does not grow with the conversation.
+    """Plan the next request. `back` yields the path's nodes from the tip to the root; only as many are read as the
+    strategy needs, so the cost does not grow with the conversation.
 
-    The system prompt, and everything from the last question on, are always sent; ContextTooLong when those
+    The system prompt, and everything from the last question on, are always sent. Raises ContextTooLong when those
     alone do not fit.
     """
     kept = basis.state.summary
@@ -70,7 +70,9 @@ def assemble(back: Iterable[Node], basis: Basis) -> tuple[Plan, State]:
 
 
 def _unsent(state: State, pinned: Set[int], first: Node, memory: Memory) -> dict[int, str]:
-    """By number, why a marked message before the first one sent is not: forgotten, or too large to be pinned."""
+    """For each pinned or forgotten message before the first one sent, by number, why it is not sent: it was
+    forgotten, or is too large to be pinned.
+    """
     marked = state.forgotten | (state.pins - pinned)
     if not marked or memory.look_up is None or first.parent is None:
         return {}
@@ -81,7 +83,9 @@ def _unsent(state: State, pinned: Set[int], first: Node, memory: Memory) -> dict
 def _in_order(
     begin: Front, choice: Choice, looked_up: LookedUp, onward: Sequence[Node], copies: Copies, asked: Copies
 ) -> tuple[Message, ...]:
-    """What is sent: the front, the history, the question's copy, and a reply to it that is to be continued."""
+    """The messages of the request: the front, the history, the question's copy, and a reply to it that is to be
+    continued.
+    """
     return (
         *((begin.message,) if begin.message else ()),
         *(copies.of(node.message) for node in choice.sent),
@@ -101,7 +105,7 @@ def from_last_question(nodes: Iterator[Node]) -> tuple[Node, ...]:
 
 
 def _stands(summary: Summary, first: Node, choice: Choice, memory: Memory) -> bool:
-    """Is what the summary stands for on this path, before the first message that is sent?"""
+    """Whether the messages that the summary covers are on this path, before the first message sent."""
     if choice.at_cut:
         return True
     if memory.look_up is None or first.parent is None:
@@ -110,8 +114,8 @@ def _stands(summary: Summary, first: Node, choice: Choice, memory: Memory) -> bo
 
 
 def _asked(question: Sequence[Node], system: int, budget: Budget, copies: Copies) -> Copies:
-    """How the question is copied: its files whole if they are small enough, and fit; ContextTooLong when even
-    without them it does not.
+    """The question's copy: with its files whole if they are small enough and fit. Raises ContextTooLong when it
+    does not fit even without them.
     """
     for largest in (copies.largest, 0):
         asked = replace(copies, largest=largest, goes_on=True)
@@ -140,8 +144,8 @@ def _too_long(budget: Budget, needed: int, biggest: Sequence[tuple[str, int]]) -
 
 
 def settle_cut(back: Iterable[Node], basis: Basis) -> State:
-    """The state to go on with after the reply at the tip: strategy auto moves the cut once history has passed its
-    share. Then the reserve adapts to the replies, too, for the prompt changes anyway.
+    """The state after the reply at the tip. Strategy auto moves the cut once the history has passed its share; the
+    reserve then adapts to the replies as well, because the prompt changes anyway.
 
     `back` as in assemble.
     """
@@ -158,7 +162,7 @@ def settle_cut(back: Iterable[Node], basis: Basis) -> State:
         return state
     first = stable_cut(stretch, int(room.share * LOW_WATER), room.history)
     if first in {0, len(stretch.nodes)}:
-        return state  # one exchange alone has more: assembly sees whether it still fits beside the next question
+        return state  # the last exchange alone exceeds it: assembly checks whether it fits with the next question
     replies = [
         basis.count(node.message.without_thinking).tokens
         for node in stretch.nodes

@@ -1,4 +1,4 @@
-"""What is looked up for one question and goes with its copy: passages of attached files, and earlier messages."""
+"""What is looked up for one question and sent with it: passages of attached files, and earlier messages."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from chatcli.conversation.plan import Fate, Part, PartKind
 from chatcli.conversation.retrieval import Candidate
 from chatcli.conversation.tree import Node
 
-# Recall takes what is free, but no more than this share of the room for history: more is hardly read.
+# Recall uses what is free, but no more than this share of the room for history: the model hardly reads more.
 MOST = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class LookedUp:
-    """The question's copy with all that goes with it; what that costs; and why, for each message quoted."""
+    """The question's copy with everything that goes with it, what that costs, and for each quoted message why it
+    is quoted.
+    """
 
     message: Message
     parts: tuple[Part, ...] = ()
@@ -38,8 +40,8 @@ def look_up(
     room: int,
     history: int,
 ) -> LookedUp:
-    """`beside`: nodes sent word for word, but for files that are too long; `first`: the first node sent so. `room`
-    is what is free altogether, in tokens, `history` what recall may take of it.
+    """`beside`: nodes sent word for word, except for files that are too long; `first`: the first of these nodes.
+    `room`: all tokens that are free; `history`: how many of them recall may take.
     """
     said = copies.of(question.message)
     sought = terms(question.message.text)

@@ -1,4 +1,4 @@
-"""The arithmetic of the window: window = fixed parts + history + question + room for the reply + margin."""
+"""The budget of the window: window = fixed parts + history + question + reserve for the reply + margin."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ LEAST_REPLY = 64
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """All in tokens. `fixed`: what a request costs besides its messages. `history`: the person's own limit for
-    what precedes the question, if any.
+    """All values in tokens. `fixed`: what a request costs besides its messages. `history`: the user's own limit
+    for what precedes the question, if any.
     """
 
     window: int
@@ -37,9 +37,9 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """Of what messages may use, in tokens: `history` before a question of no size, the summary and the pinned
-    messages taken off; `share` of it for messages word for word, once some are out and recall needs its part;
-    `whole` while nothing is out yet.
+    """How the tokens for messages are divided. `history`: what is left before the question, without the summary
+    and the pinned messages; `share`: the part of it for messages sent word for word once some are left out and
+    recall needs its part; `whole`: the same while nothing is left out.
     """
 
     history: int
@@ -48,10 +48,10 @@ class Rooms:
 
 
 def rooms(budget: Budget, system: int, extras: int, recall_share: float) -> Rooms:
-    """`system`: tokens of the system prompt; `extras`: of the summary and the pinned messages."""
+    """`system`: tokens of the system prompt; `extras`: tokens of the summary and the pinned messages."""
     space = max(0, budget.room - system)
     limit = space if budget.history is None else min(space, budget.history)
-    # Where no limit of the person's keeps room for it, the next question needs some, too; it may take recall's.
+    # Unless the user's own limit leaves room for the next question, keep some for it; it may use recall's part.
     asked = space // 8 if limit == space else 0
     recall = int(limit * recall_share)
     return Rooms(
@@ -62,21 +62,21 @@ def rooms(budget: Budget, system: int, extras: int, recall_share: float) -> Room
 
 
 def reserve_for(window: int, asked: int | None = None) -> int:
-    """Room kept for the reply: as asked, else a quarter of the window, between 256 and 1024 tokens; never more
-    than half of the window.
+    """Tokens reserved for the reply: the number asked for, else a quarter of the window, between 256 and 1024.
+    Never more than half of the window.
     """
     usual = min(max(window // 4, 256), 1024)
     return min(usual if asked is None else asked, window // 2)
 
 
 def margin_for(window: int, exact: bool) -> int:
-    """Safety: servers above v0.30 use at most num_ctx - 1; estimates get 3 % and 16 tokens besides."""
+    """The safety margin: servers above v0.30 use at most num_ctx - 1; estimates add 3 % and 16 tokens."""
     return 1 if exact else window * 3 // 100 + 16
 
 
 def reserve_like(replies: Sequence[int], window: int) -> int:
-    """Room for a reply like those of `replies` (their tokens, at least one): a quarter more than the longest but
-    for one in ten; between 256 tokens and a third of the window.
+    """The reserve for a reply like `replies` (their tokens, at least one): a quarter more than the longest, where
+    the longest tenth is ignored; between 256 tokens and a third of the window.
     """
     usual = sorted(replies)[(len(replies) - 1) * 9 // 10]
     return min(max(usual * 5 // 4, 256), max(window // 3, reserve_for(window)))

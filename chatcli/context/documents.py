@@ -16,15 +16,16 @@ from chatcli.context.recall import BEGINNING, COVERED, STOP
 from chatcli.conversation.message import Attachment
 
 HEADING = "From the attached files (passages that may answer this):"
-_LENGTH = 600  # characters of a passage; a longer line is a passage of its own, in pieces
+_LENGTH = 600  # characters of a passage; a longer line is split into passages of its own
 _PAGE = re.compile(r"# Page (\d{1,9})")
 _SHORT = 0.5  # how much length counts against a passage
 
 
 @dataclass(frozen=True, slots=True)
 class FilePassage:
-    """Lines `first` to `last` (from 1) of file `name`; `place` is where it stands among all of them. `page` is
-    where it begins, in a text that has the line "# Page N" at the head of each (as a PDF's has); else 0.
+    """Lines `first` to `last` (from 1) of file `name`; `place` is its position among all passages. `page` is the
+    page on which it begins, in a text that has the line "# Page N" at the head of each page (as a PDF's has); else
+    0.
     """
 
     name: str
@@ -45,8 +46,8 @@ def choose(
 ) -> list[FilePassage]:
     """The passages that fit the question best, as many as fit into `room` tokens, in the order of the files.
 
-    `own`: the files that came with the question. When it has no word in common with any passage, these are read
-    from their beginning, and `earlier` ones not at all.
+    `own`: the files that came with the question. When the question shares no word with any passage, these are read
+    from their beginning, and the `earlier` files not at all.
     """
     own = tuple(own)
     passages = [each for file in _latest((*earlier, *own)) for each in _passages(file)]
@@ -85,7 +86,7 @@ def describe(chosen: Sequence[FilePassage]) -> str:
 
 
 def _latest(files: Iterable[Attachment]) -> list[Attachment]:
-    """Each file once; of files with one name the one attached last."""
+    """Each file once; of files with the same name, the one attached last."""
     return list({each.name: each for each in files}.values())
 
 
@@ -140,7 +141,7 @@ def _passages(file: Attachment) -> tuple[FilePassage, ...]:
 
 
 def _is_break(lines: Sequence[str], line: str) -> bool:
-    """A heading begins a passage; so does text after an empty line, when the passage is half full."""
+    """Whether a new passage begins: at a heading, and after an empty line when the passage is half full."""
     return line.startswith("#") or (not lines[-1].strip() and sum(map(len, lines)) > _LENGTH // 2)
 
 

@@ -1,4 +1,6 @@
-"""The account of a plan: one part for every message or range of messages, and one for what else is sent."""
+"""The account of a plan: one part for each message or range of messages, and one for everything else
+that is sent.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ def account(
     looked_up: LookedUp,
     unsent: Mapping[int, str],
 ) -> tuple[Part, ...]:
-    """System prompt, summary, what is not sent in its place, what is, files, recall, the question."""
+    """The parts in order: system prompt, summary, messages not sent, messages sent, files, recall, question."""
     first = (choice.sent or question)[0].number
     special = {number: _out(number, number, why) for number, why in unsent.items()}
     for number, why in looked_up.quoted.items():
@@ -46,7 +48,7 @@ def account(
 
 
 def _before(first: int, special: Mapping[int, Part], summary: Summary | None, why: str) -> Iterator[Part]:
-    """Messages 1 to `first` - 1: pinned and recalled ones by themselves, the others in ranges."""
+    """Messages 1 to `first` - 1: each pinned or recalled one is a part, the others are ranges."""
     at = 1
     for number in (*sorted(special), first):
         if at < number:
@@ -57,7 +59,7 @@ def _before(first: int, special: Mapping[int, Part], summary: Summary | None, wh
 
 
 def _range(start: int, end: int, summary: Summary | None, why: str) -> Iterator[Part]:
-    """The messages in it that the summary stands for, and those before and behind."""
+    """The range split into the messages that the summary covers, and those before and after."""
     low, high = (summary.first or 1, summary.last or end) if summary else (1, 0)
     for fate, reason, first, last in (
         (Fate.OUT, why, start, min(end, low - 1)),

@@ -1,4 +1,4 @@
-"""What a request is planned from besides the conversation's path: settings, counts, the state, and what may be
+"""What a plan is made from besides the conversation's path: settings, counts, the state, and what may be
 recalled.
 """
 
@@ -25,14 +25,15 @@ Files = Callable[[int], Sequence[Node]]
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The three functions are the store's, and each takes the node up to which to look on the path to it:
-    `search(terms, upto, spans, text)` finds passages with the terms, or said in the spans of time, or near in
-    meaning to the text, where that is known (upto None: in other conversations only), `look_up(ids, upto)` gives
-    those nodes that are there, `files(upto)` those with text files. None: there is no such thing.
+    """The three functions are the store's. Each takes the node up to which it looks on the path to it.
+    `search(terms, upto, spans, text)` finds passages that have the terms, or were said in the spans of time, or
+    are near in meaning to the text where that is known (upto None: in other conversations only). `look_up(ids,
+    upto)` gives those of the nodes that exist; `files(upto)` gives the nodes with text files. None: there is no
+    such function.
 
-    `recall`: on (when the question calls for it), off, or always (and in other conversations, if the search looks
-    there). The shares are of the history's room; `preset` is the Modelfile's system prompt, which a request's own
-    would replace.
+    `recall`: on (when the question asks for it), off, or always (in other conversations too, if the search looks
+    there). The shares are shares of the room for history. `preset`: the Modelfile's system prompt, which a system
+    prompt in the request would replace.
     """
 
     search: Search | None = None
@@ -53,7 +54,7 @@ class Memory:
 class Basis:
     """`system`: the system prompt, "" for none. `window_messages`: how many messages strategy window keeps.
 
-    `sees`: whether the model takes pictures; for one that does not, those of earlier messages stay out.
+    `sees`: whether the model accepts images. If it does not, the images of earlier messages are not sent.
     """
 
     system: str
@@ -67,7 +68,7 @@ class Basis:
 
     @property
     def copies(self) -> Copies:
-        """The share of documents is taken of what does not change from request to request."""
+        """The share of documents is taken of an amount that does not change from request to request."""
         whole = max(0, self.budget.window - self.budget.reserve)
         return Copies(self.count, self.sees, int(whole * self.memory.document_share))
 
@@ -79,8 +80,8 @@ class Basis:
         return self.strategy in RECALLS and self.memory.recalls
 
     def at(self, parent: int | None) -> Basis:
-        """The same for the path to `parent`: with the newest summary of what is on it. One of another branch, or
-        of messages that were dropped, says nothing here.
+        """The same for the path to `parent`, with the newest summary made of messages on it. A summary of another
+        branch, or of messages that were dropped, is not used.
         """
         summary = self.state.summary
         while summary is not None and self.memory.look_up is not None:
@@ -90,8 +91,8 @@ class Basis:
         return replace(self, state=replace(self.state, summary=summary))
 
     def standing(self, parent: int | None) -> tuple[Sequence[Node], Summary | None]:
-        """The pinned messages on the path to `parent`, and the summary, as far as either takes no more than half
-        of the room.
+        """The pinned messages on the path to `parent`, and the summary; each only if it takes no more than half of
+        the room.
         """
         budget = self.budget
         room = max(0, budget.room if budget.history is None else min(budget.room, budget.history)) // 2
@@ -108,6 +109,6 @@ class Basis:
         return pinned, summary
 
     def rooms(self, most: Front) -> Rooms:
-        """`most`: the front with all that stands."""
+        """`most`: the front with all pinned messages and the summary."""
         bare = self.front().tokens
         return rooms(self.budget, bare, most.tokens - bare, self.memory.recall_share if self.recalls else 0.0)

@@ -1,4 +1,4 @@
-"""The request's copies of messages: what of a stored message is sent, and what that costs."""
+"""The copies of messages that a request sends: what each contains, and what it costs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Counting = Callable[[Message], Count]
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """How messages are copied for one request. `sees`: whether the model takes pictures; `largest`: how many
-    tokens of attached text may be sent whole with its message. Both hold from request to request, so that a
-    message is sent the same way as long as it is sent. `goes_on`: for the end of a request alone, where a reply
-    that is to be continued may be nothing but thinking.
+    """How messages are copied for one request. `sees`: whether the model accepts images. `largest`: how many
+    tokens of attached text may be sent whole with its message. Both are the same for every request, so that a
+    message is sent the same way each time. `goes_on`: only for the end of a request, where a reply that is to be
+    continued may consist of thinking alone.
     """
 
     count: Counting
@@ -26,7 +26,7 @@ class Copies:
     goes_on: bool = False
 
     def of(self, message: Message) -> Message:
-        """Earlier thinking stays out: templates drop it, and it would be counted. Text files become text."""
+        """Earlier thinking is left out: templates drop it, and it would be counted. Text files become text."""
         if message.has_text or not self.goes_on:
             message = message.without_thinking
         if message.images and not self.sees:
@@ -48,15 +48,15 @@ class Copies:
         return self.cost(node.message).tokens
 
     def sends_whole(self, message: Message) -> bool:
-        """Are the message's text files small enough, together, to be sent with it?"""
+        """Whether the message's text files are, together, small enough to be sent with it."""
         files = text_files(message)
-        # A file of more bytes than that has more tokens, whatever its language: nothing need be counted.
+        # A file with more bytes has more tokens in any language, so it need not be counted.
         if not files or sum(each.size for each in files) > self.largest * 16:
             return False
         return self.files_cost(message).tokens <= self.largest
 
     def files_cost(self, message: Message) -> Count:
-        """What sending the message's files whole adds to it."""
+        """What it adds to send the message's files whole."""
         files = text_files(message)
         bare = replace(message, thinking="", attachments=())
         with_files, without = self.count(replace(bare, text=whole(files))), self.count(replace(bare, text=""))
@@ -76,7 +76,7 @@ def whole(files: tuple[Attachment, ...]) -> str:
 
 
 def less(count: Count, other: Count) -> Count:
-    """The difference of two counts: what the one has more."""
+    """The difference of two counts: how much more the first has."""
     return Count(count.tokens - other.tokens, count.exact and other.exact)
 
 

@@ -1,8 +1,8 @@
-"""What every request begins with: one system message made of the system prompt, the pinned messages that are no
-longer sent in their place, and the summary.
+"""The first message of every request: the system prompt, the pinned messages from before the cut, and the summary,
+as one system message.
 
-It is one message, because many templates collect all system messages into one block at the front: a second one
-further down would change that block, and with it the cached beginning of the prompt, on every turn.
+It is one message because many templates collect all system messages into one block at the front. A second one
+further down would change that block on every turn, and with it the cached beginning of the prompt.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SUMMARY = "Summary of this conversation up to the messages below:"
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """`message` is None when there is nothing to say first. `pinned`: parts by the messages' numbers."""
+    """`message` is None when there is nothing to put first. `pinned`: parts by message number."""
 
     message: Message | None
     system: tuple[Part, ...]
@@ -37,7 +37,7 @@ class Front:
 
 
 def front(system: str, preset: str, pinned: Sequence[Node], summary: Summary | None, copies: Copies) -> Front:
-    """`preset` stands in for an empty system prompt as soon as there is anything else to be said."""
+    """`preset` replaces an empty system prompt as soon as the message has other content."""
     text = system or (preset if pinned or summary else "")
     before = NOTHING
     kept: tuple[Part, ...] = ()
@@ -58,7 +58,7 @@ def front(system: str, preset: str, pinned: Sequence[Node], summary: Summary | N
 
 
 def cost_of_summary(summary: Summary | None, count: Counting) -> int:
-    """About what a summary takes."""
+    """Roughly what a summary costs."""
     return count(Message.system(f"{SUMMARY}\n{summary.text}")).tokens if summary else 0
 
 

@@ -1,5 +1,5 @@
-"""What a question is about: the words to look for, the dates it names, and whether it asks for something past.
-The words that say nothing, in seven languages.
+"""What a question is about: the words to search for, the dates it names, and whether it asks about the past. Also
+holds the stop words of seven languages.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from itertools import islice
 from chatcli.conversation.message import Role
 from chatcli.text import UNSPACED
 
-# Of a long question (a pasted file, say) that many terms are looked for; more would find everything.
+# Of a long question (a pasted file, say) only so many terms are searched for; more would find everything.
 MOST = 32
 
-# Words of that many letters are also looked for by their beginning, so that "photographer" finds "photos": the
+# Words with that many letters are also searched for by their stem, so that "photographer" finds "photos": the
 # index knows English endings only.
 STEM = 5
 
@@ -51,8 +51,8 @@ _YOURS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """`words`: what to look for; each with its beginning, or "". `about`: whose words it
-    asks for, where that is told: the user's ("what did I say") or the assistant's ("did you").
+    """`words`: what to search for; each with its stem, or "". `about`: whose words the question asks for, where it
+    says so: the user's ("what did I say") or the assistant's ("did you").
     """
 
     words: tuple[tuple[str, str], ...]
@@ -62,7 +62,7 @@ class Terms:
 
     @property
     def sought(self) -> tuple[str, ...]:
-        """Words and beginnings as the search takes them: a * ends a beginning."""
+        """Words and stems in the form the search takes: a stem ends in *."""
         return tuple(dict.fromkeys(each for pair in self.words for each in pair if each))
 
     def __bool__(self) -> bool:
@@ -70,7 +70,7 @@ class Terms:
 
 
 def terms(question: str) -> Terms:
-    """The content words of a question. None survive in "and what was it then?"."""
+    """The content words of a question. "and what was it then?" has none."""
     words = islice(dict.fromkeys(words_of(question)), MOST)
     pairs = tuple((word, beginning(word)) for word in words)
     return Terms(pairs, bool(_ASKS.search(question)), bool(_LOOKS_BACK.search(question)), _about(question))
@@ -84,13 +84,13 @@ def _about(question: str) -> Role | None:
 
 
 def beginning(word: str) -> str:
-    """The beginning that words akin to it share, with a * behind it; "" for a word too short to have one."""
+    """The stem it shares with related words, followed by *; "" for a word too short to have one."""
     return f"{word[:STEM]}*" if len(word) >= STEM and word.isalpha() and not _UNSPACED.match(word) else ""
 
 
 def words_of(text: str) -> Iterator[str]:
-    """The words of a text that say something, as often as they occur; of scripts without spaces, the pairs of
-    neighbouring characters.
+    """The content words of a text, each as often as it occurs; for scripts without spaces, the pairs of
+    neighboring characters.
     """
     words = [
         part
@@ -132,7 +132,7 @@ _MONTHS = (
 )
 _MONTH = {name: number for number, names in enumerate(_MONTHS, start=1) for name in names.split()}
 _MONTH |= {name[:3]: number for name, number in _MONTH.items() if name.isascii() and number not in {3, 5}}
-# Months that are also common words count when a number or a preposition stands beside them.
+# Months that are also common words count only next to a number or a preposition.
 _DOUBTFUL = {
     "may",
     "march",
@@ -152,14 +152,14 @@ _DOUBTFUL = {
 }
 _BESIDE = {"in", "of", "since", "until", "during", "last", "by", "im", "seit", "en", "de", "di", "em", "a", "в"}
 
-# A moment and a later one, which is no longer meant.
+# A moment and a later one, which is excluded.
 Span = tuple[datetime, datetime]
 YEARS = 5
 
 _TOKEN = re.compile(r"\w+")
 _ISO = re.compile(r"\b(\d{4})[-/.](\d{1,2})(?:[-/.](\d{1,2}))?\b")
 _CJK = re.compile(r"(?:(\d{4})年)?(\d{1,2})月(?:(\d{1,2})日)?")
-# Years in which something may have been said, or is named at least: no calendar ends within a day of them.
+# Years in which something may have been said, or that a question may name: no calendar ends within a day of them.
 _YEARS = frozenset(range(1900, 2200))
 _YEAR = re.compile(r"\b(?:19|20)\d{2}\b")
 
@@ -173,7 +173,7 @@ class Dates:
     days: frozenset[int] = frozenset()
 
     def fitting(self, moment: datetime) -> frozenset[str]:
-        """Which of them the moment fits."""
+        """Which of them match the moment."""
         fits = {
             "year": moment.year in self.years,
             "month": moment.month in self.months,
@@ -182,7 +182,9 @@ class Dates:
         return frozenset(name for name, fit in fits.items() if fit)
 
     def spans(self, now: datetime) -> list[Span]:
-        """The times that are meant, the latest first: a month without a year is that of any of the last YEARS."""
+        """The times that are meant, the latest first: a month without a year is that month in any of the last
+        YEARS.
+        """
         years = sorted(self.years or range(now.year - YEARS + 1, now.year + 1), reverse=True)
         spans: list[Span] = []
         for year in years if self else ():
@@ -193,7 +195,7 @@ class Dates:
         return [span for span in spans if span[0] <= now]
 
     def _days(self, year: int, month: int) -> Iterator[Span]:
-        """The days named of that month, else all of it."""
+        """The days named of that month; the whole month if none is named."""
         end = _begin(year + month // 12, month % 12 + 1)
         whole = (_begin(year, month), end)
         days = [whole[0] + timedelta(days=day - 1) for day in sorted(self.days, reverse=True)]
@@ -306,8 +308,8 @@ _LANGUAGES = tuple(
 
 
 def stopwords(words: Collection[str]) -> frozenset[str]:
-    """Those of the language that most of the words are from: what is "war" in German is no small word in English.
-    Of two languages that have as many, both; English where hardly any is told by them.
+    """The stop words of the language that most of the words come from: "war" is a stop word in German, not in
+    English. If two languages tie, those of both; English where hardly any word shows the language.
     """
     common = [sum(word in language for word in words) for language in _LANGUAGES]
     most = max(common)

@@ -1,9 +1,10 @@
-"""Recall: earlier passages that fit the question at hand, ranked and quoted. Pure: candidates come in as values.
+"""Recall: earlier passages that fit the question, ranked and quoted. Pure: candidates come in as values.
 
-A passage's weight is that of the question's words in it, the rarer the heavier, and of how near it is in meaning,
-where vectors tell; plus part of what stands beside it in the same sitting (an answer follows the question that has
-its words) and of what its sitting holds at best. Measured on LoCoMo conversations at 3,072 tokens: evidence for
-83 % of questions is in the prompt, with vectors 85 %; of the newest messages alone, for 12 %.
+A passage's weight is the weight of the question's words in it (rarer words weigh more), plus how near it is in
+meaning where vectors are known, plus part of the weight of its neighbors in the same sitting (an answer follows
+the question that has its words) and of the best passages of its sitting. Measured on LoCoMo conversations at 3,072
+tokens: the prompt contains the evidence for 83 % of the questions, with vectors 85 %; with the newest messages
+alone, 12 %.
 """
 
 from __future__ import annotations
@@ -20,32 +21,32 @@ from chatcli.context.query import Dates, Terms
 from chatcli.conversation.clock import local_time
 from chatcli.conversation.retrieval import Candidate, Retrieved
 
-BEFORE = (0.4, 0.2)  # of a passage's weight, for those one and two places before it
+BEFORE = (0.4, 0.2)  # of a passage's weight, added to those one and two places before it
 AFTER = (0.6, 0.3)
-SITTING = 0.4  # of the mean of a sitting's BEST passages, for all in it
+SITTING = 0.4  # of the mean of a sitting's BEST passages, added to all in it
 BEST = 3
-AGAIN = 0.98  # each further passage of a sitting counts for so much of what the one before it did
-BEGINNING = 0.6  # a word's beginning counts for so much of the word
-MEANING = 0.4  # of the heaviest words, for the passage that is nearest in meaning
+AGAIN = 0.98  # factor for each further passage of a sitting
+BEGINNING = 0.6  # a stem weighs this share of its word
+MEANING = 0.4  # of the heaviest words' weight, added to the passage that is nearest in meaning
 STOP = 0.2  # passages below this share of the best one are no longer quoted
-WHOSE = 0.2  # more for the words of whom the question is about, less for those of others
+WHOSE = 0.2  # the words of the one the question is about weigh so much more, those of others less
 PAUSE = timedelta(minutes=45)  # a longer silence ends a sitting
 
-# The gate: how much of the question's weight one passage must hold for the question to be worth a search's answer.
+# Recall quotes only if one passage has this share of the question's weight.
 COVERED = 0.2
 COVERED_UNASKED = 0.6
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A candidate's place in the ranking: the best first. `score` is comparable within one ranking only."""
+    """A candidate's rank; the best comes first. `score` is comparable within one ranking only."""
 
     candidate: Candidate
     score: float
 
 
 def rank(found: Retrieved, terms: Terms, dates: Dates = Dates()) -> list[Ranked]:  # noqa: B008 - frozen
-    """The candidates, the best first, down to STOP of the best one's score."""
+    """The candidates, best first, down to STOP of the best score."""
     line = sorted(found.candidates, key=lambda each: (each.conversation, each.number, each.passage))
     own = _with_meaning(line, _own_weights(line, found, terms), found)
     scores = [a + b for a, b in zip(_smoothed(line, own), _dated(line, dates), strict=True)]
@@ -57,7 +58,7 @@ def rank(found: Retrieved, terms: Terms, dates: Dates = Dates()) -> list[Ranked]
 
 
 def fires(found: Retrieved, terms: Terms, always: bool = False) -> bool:
-    """Is the search's answer worth its tokens? Most messages are about what was just said."""
+    """Whether the passages found are worth their tokens. Most messages are about what was just said."""
     if not terms or not found.candidates:
         return False
     if always or terms.looks_back:
@@ -66,14 +67,14 @@ def fires(found: Retrieved, terms: Terms, always: bool = False) -> bool:
 
 
 def _is_near(found: Retrieved) -> bool:
-    """Is the nearest passage nearer than the nearest of so many would be by chance? That is about as many standard
-    deviations as the root says (of normal deviates, the greatest of n).
+    """Whether the nearest passage is nearer than chance explains. The limit, in standard deviations, is about the
+    greatest of n normal deviates.
     """
     return max(found.near.values(), default=0.0) > sqrt(2 * log(max(2, found.passages)))
 
 
 def covered(found: Retrieved, terms: Terms) -> float:
-    """How much of the question's weight its best passage holds, from 0 to 1."""
+    """How much of the question's weight its best passage has, from 0 to 1."""
     rarity = _rarity(found)
     full = sum(rarity(word) for word, _ in terms.words)
     most = max((_held(each.terms, terms, rarity) for each in found.candidates), default=0.0)
@@ -81,14 +82,16 @@ def covered(found: Retrieved, terms: Terms) -> float:
 
 
 def _own_weights(line: Sequence[Candidate], found: Retrieved, terms: Terms) -> list[float]:
-    """BM25 with every term counted once: passages are short, and a word said twice is no better an answer."""
+    """BM25 with every term counted once: passages are short, and a repeated word makes no better answer."""
     rarity = _rarity(found)
     usual = sum(len(each.text) for each in line) / len(line) if line else 1.0
     return [_held(each.terms, terms, rarity) * 2.2 / (1 + 0.6 * (1 + len(each.text) / usual)) for each in line]
 
 
 def _with_meaning(line: Sequence[Candidate], own: list[float], found: Retrieved) -> list[float]:
-    """Each weight with what nearness adds. A passage without a vector counts as near as its words make it."""
+    """Each weight plus what nearness in meaning adds. A passage without a vector counts as being as near as its
+    words suggest.
+    """
     nearest = max(found.near.values(), default=0.0)
     if nearest <= 0:
         return own
@@ -136,7 +139,9 @@ def _smoothed(line: Sequence[Candidate], own: Sequence[float]) -> list[float]:
 
 
 def _spread(line: Sequence[Candidate], scores: list[float]) -> list[float]:
-    """The scores, a little less for what its sitting has said better: what a question needs may be in several."""
+    """The scores, each reduced a little when its sitting has better passages: what a question needs may be spread
+    over several sittings.
+    """
     sittings, before = _sittings(line), Counter[int]()
     spread = list(scores)
     for place in sorted(range(len(line)), key=lambda place: (-scores[place], -place)):
@@ -146,7 +151,7 @@ def _spread(line: Sequence[Candidate], scores: list[float]) -> list[float]:
 
 
 def _sittings(line: Sequence[Candidate]) -> list[int]:
-    """For each candidate the number of its sitting. Where few were found, one may come apart."""
+    """For each candidate the number of its sitting. Where few were found, a sitting may be split."""
     numbers = [0] * len(line)
     for place in range(1, len(line)):
         before, here = line[place - 1], line[place]
@@ -156,7 +161,7 @@ def _sittings(line: Sequence[Candidate]) -> list[int]:
 
 
 def _touch(line: Sequence[Candidate], one: int, other: int) -> bool:
-    """Do two neighbours in the line stand side by side in the conversation, too?"""
+    """Whether two neighbors among the candidates are also neighbors in the conversation."""
     before, after = line[min(one, other)], line[max(one, other)]
     if before.number == after.number:
         return after.passage == before.passage + 1
@@ -164,7 +169,7 @@ def _touch(line: Sequence[Candidate], one: int, other: int) -> bool:
 
 
 def _dated(line: Sequence[Candidate], dates: Dates) -> list[float]:
-    """For each candidate, what it gains by being of a time that the question names: the rarer the more."""
+    """For each candidate, what it gains from a time that the question names: the rarer that time, the more."""
     if not dates:
         return [0.0] * len(line)
     fits = [dates.fitting(local_time(each.created)) for each in line]
@@ -176,8 +181,8 @@ def _dated(line: Sequence[Candidate], dates: Dates) -> list[float]:
 
 
 def _by_speaker(line: Sequence[Candidate], terms: Terms) -> list[float]:
-    """More for what was said by whom the question is about, less for what others said: the user or the assistant;
-    or, in a talk that names its speakers ("Anna: ..."), the one that is named.
+    """A higher weight for the words of the one the question is about, a lower one for those of others. That is the
+    user or the assistant, or, in a text that names its speakers ("Anna: ..."), the speaker that is named.
     """
     words = {word for word, _ in terms.words}
     speakers = [_label(each) for each in line]
@@ -202,8 +207,8 @@ _LABEL = re.compile(r"((?:[^\W\d_][\w.'-]*)(?: [^\W\d_][\w.'-]*){0,2}): ")
 def choose(
     ranking: Iterable[Ranked], room: int, cost: Callable[[str], int], may: Callable[[Candidate], bool]
 ) -> list[Candidate]:
-    """The best that fit into `room` tokens as quotes, in the order in which they were said; `may` says which
-    may be quoted at all.
+    """The best candidates that fit into `room` tokens as quotes, in the order in which they were said. `may` says
+    which may be quoted.
     """
     chosen: list[Candidate] = []
     days: set[str] = set()
@@ -230,7 +235,9 @@ _ELSEWHERE = "in another conversation, "
 
 
 def quote(chosen: Sequence[Candidate], here: int | None = None) -> str:
-    """The block that goes before the question. `here`: the conversation that is not to be called another one."""
+    """The block put before the question. `here`: the conversation whose quotes are not marked as coming from
+    another.
+    """
     if not chosen:
         return ""
     lines = [HEADING if here is None or any(each.conversation == here for each in chosen) else _OTHERS]
@@ -242,8 +249,8 @@ def quote(chosen: Sequence[Candidate], here: int | None = None) -> str:
 
 
 def messages_quoted(chosen: Collection[Candidate], terms: Terms, found: Retrieved) -> dict[int, str]:
-    """For each message quoted, by number, why: the words it shares with the question, or that it is near in
-    meaning: nearer than five of six passages are.
+    """For each quoted message, by number, why it is quoted: the words it shares with the question, or that it is
+    near in meaning (nearer than five of six passages).
     """
     shared: dict[int, set[str]] = {}
     near: set[int] = set()
@@ -262,7 +269,7 @@ def _why(shared: set[str], near: bool) -> str:
 
 
 def _said(passages: Sequence[Candidate]) -> str:
-    """What was quoted of one message, as it was written; with a mark where something between is left out."""
+    """What was quoted of one message, unchanged; with a mark where text between is left out."""
     text = passages[0].text
     for before, here in pairwise(passages):
         text += here.text if here.passage == before.passage + 1 else f" [...] {here.text}"

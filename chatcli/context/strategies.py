@@ -11,15 +11,15 @@ from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import in_tokens
 from chatcli.errors import ContextTooLong
 
-# Once history has outgrown its room, cut it to this share of it. With a summary, 0.6 has the server read 153
-# tokens again a turn (ten LoCoMo conversations at 3,072 tokens); a little less stays below 150. Trimming: 2,117.
+# Once history has outgrown its room, cut it to this share of the room. With a summary and 0.6, the server reads
+# 153 tokens again per turn (ten LoCoMo conversations at 3,072 tokens); a little less: below 150. Trimming: 2,117.
 LOW_WATER = 0.57
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The newest part of the history, oldest first, with what each message costs. `at_cut`: it begins where the
-    state says that the verbatim part begins; else at the root, or where there was more than was asked for.
+    """The newest part of the history, oldest first, with the cost of each message. `at_cut`: it begins at the
+    state's cut; else it begins at the root, or where more was found than was asked for.
     """
 
     nodes: tuple[Node, ...]
@@ -35,8 +35,8 @@ class Stretch:
 
 
 def since_cut(earlier: Iterator[Node], cost: Callable[[Node], int], state: State, most: int) -> Stretch:
-    """The history from the cut on, or from behind the summary where that reaches further. `earlier` yields the
-    newest first and is asked for no more than what makes the sum larger than `most`. Forgotten messages stay out.
+    """The history from the cut on, or from after the summary if that is later. `earlier` yields the newest first;
+    it is read only until the sum exceeds `most`. Forgotten messages are left out.
     """
     nodes: list[Node] = []
     costs: list[int] = []
@@ -70,8 +70,8 @@ def newest_that_fit(history: Sequence[Node], costs: Sequence[int], room: int) ->
 
 
 def stable_cut(stretch: Stretch, low: int, room: int) -> int:
-    """Index of the message at which at most `low` tokens are left; where the last exchange alone has more, at most
-    `room`.
+    """Index of the message from which at most `low` tokens are left; at most `room` where the last exchange alone
+    has more than `low`.
     """
     first = newest_that_fit(stretch.nodes, stretch.costs, low)
     return first if first < len(stretch.nodes) else newest_that_fit(stretch.nodes, stretch.costs, room)
@@ -79,8 +79,8 @@ def stable_cut(stretch: Stretch, low: int, room: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The history to send, oldest first, why the rest is left out, and what to remember. `at_cut`: it begins
-    where the state said that it does.
+    """The history to send, oldest first, why the rest is left out, and the new state. `at_cut`: it begins at the
+    state's cut.
     """
 
     sent: tuple[Node, ...]
@@ -92,7 +92,7 @@ class Choice:
 @dataclass(frozen=True, slots=True)
 class Need:
     """What a strategy may look at. `earlier` yields the nodes before the question, newest first, lazily. `room` is
-    in tokens, and so is `share`: of it, what a new cut is measured by. `messages` is the number that strategy
+    in tokens, and so is `share`, the part of it that a new cut may fill. `messages`: how many messages strategy
     window keeps.
     """
 
@@ -106,7 +106,7 @@ class Need:
 
 
 def full(need: Need) -> Choice:
-    """Everything, as long as it fits; then an error that names the choices."""
+    """Everything, as long as it fits; else an error that names the choices."""
     history = tuple(node for node in need.earlier if node.id not in need.state.forgotten)[::-1]
     needed = sum(map(need.cost, history))
     if needed > need.room:
@@ -136,21 +136,21 @@ def window(need: Need) -> Choice:
 
 
 def trim(need: Need) -> Choice:
-    """The newest exchanges that fit; the oldest pairs are left out on every turn anew."""
+    """The newest exchanges that fit; on every turn the oldest ones are left out again."""
     stretch = since_cut(need.earlier, need.cost, State(forgotten=need.state.forgotten), need.room)
     first = newest_that_fit(stretch.nodes, stretch.costs, need.room)
     return Choice(stretch.nodes[first:], "older than what fits", need.state)
 
 
 def summary(need: Need) -> Choice:
-    """All that the summary does not stand for. It is brought up to date before it is needed; where that failed,
-    and history no longer fits, the oldest is left out by a stable cut until the next summary.
+    """Everything that the summary does not cover. The summary is updated before it is needed; if that failed and
+    the history no longer fits, a stable cut leaves the oldest messages out until the next summary.
     """
     return _from_cut(need, "older than what fits; not in the summary yet")
 
 
 def auto(need: Need) -> Choice:
-    """Everything from a cut on; when that outgrows its room the cut moves far enough to stay for many turns."""
+    """Everything from a cut on; when that outgrows its room, the cut moves far enough to stay for many turns."""
     return _from_cut(need, "before the cut")
 
 

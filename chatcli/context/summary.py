@@ -1,4 +1,6 @@
-"""The rolling summary: when one is due, of what, with which words, and whether what came back will do."""
+"""The rolling summary: when one is due, of which messages, with which instruction, and whether the answer is
+usable.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +22,17 @@ WORDS = 120
 SHARE = 0.12  # of the room for history, and no more than MOST tokens
 MOST = 600
 LEAST = 48
-EARLIER = 4  # summaries that are kept behind the one in use, for /uncompact
+EARLIER = 4  # earlier summaries that are kept, for /uncompact
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A summary to be asked for: send `messages` as they are, with num_predict `limit` for a model that does not
-    think, and hand the answer to `accepted`.
+    """A summary to ask for: send `messages` as they are, with num_predict `limit` for a model that does not think,
+    and pass the answer to `accepted`.
 
-    It will stand for messages `first` to `last` (numbers), the last of which is node `upto`; what it replaces has
+    It will cover messages `first` to `last` (numbers), the last of which is node `upto`; what it replaces has
     `replaces` tokens. `cut`: the node at which the verbatim part then begins. `cached`: the messages begin with
-    the last request, which the server still has.
+    the last request, which the server still has in its cache.
     """
 
     messages: tuple[Message, ...]
@@ -44,11 +46,12 @@ class Due:
 
 
 def due(back: Iterable[Node], basis: Basis, plan: Plan | None = None, now: bool = False) -> Due | None:
-    """What is to be summarised now, after a reply; None when nothing is.
+    """The summary due after a reply; None when none is due.
 
-    In auto, what the cut has left behind since the last summary; in summary, all but the last keep_recent
-    messages, once history has passed its budget; with `now` (/compact) that in any case. `plan`: the last
-    request's, to be continued while the server has it cached; None where another model makes the summary.
+    In auto: of what the cut has left out since the last summary. In summary: of all but the last keep_recent
+    messages, once the history has passed its budget. With `now` (/compact): in any case. `plan`: that of the last
+    request, which the summary's request continues while the server has it cached; None where another model makes
+    the summary.
     """
     nodes = iter(back)
     tip = next(nodes, None)
@@ -84,14 +87,16 @@ def due(back: Iterable[Node], basis: Basis, plan: Plan | None = None, now: bool 
 
 
 def _kept(recent: Stretch, basis: Basis, room: int, most: int | None, now: bool) -> tuple[Node, ...] | None:
-    """What stays word for word beside the summary; None when none is due."""
+    """What stays word for word after the summary; None when no summary is due."""
     if basis.strategy == "auto" and not now:
         return _from_cut(recent, basis.state)
     return _newest(recent, basis.memory.keep_recent, room, most)
 
 
 def _first(oldest: Node, old: Summary | None) -> int:
-    """The number from which on a summary of `oldest` and what follows, and of the summary before it, stands."""
+    """The number of the first message that the new summary covers; it is made of the old one, `oldest` and what
+    follows.
+    """
     whole = oldest.parent is None or (old is not None and oldest.parent == old.upto)
     if not whole:
         return oldest.number
@@ -99,8 +104,8 @@ def _first(oldest: Node, old: Summary | None) -> int:
 
 
 def accepted(due: Due, answer: str, state: State, count: Counting) -> State | None:
-    """The state with the new summary, or None when the answer will not do: empty, or no shorter than what it would
-    replace. Thinking, a heading, and what is longer than allowed are taken off.
+    """The state with the new summary, or None when the answer is not usable: empty, or no shorter than what it
+    would replace. Thinking, a heading, and what exceeds the allowed length are removed.
     """
     text = _cleaned(answer)
     empty = count(Message.user("")).tokens
@@ -113,14 +118,14 @@ def accepted(due: Due, answer: str, state: State, count: Counting) -> State | No
 
 
 def undone(state: State, standing: Summary | None) -> State:
-    """Without the summary that stands on the path one is on, and without the cut: the one before it stands again,
+    """The state without the summary in use on this path and without the cut: the summary before it is used again,
     and the rest is sent word for word.
     """
     return replace(state, summary=_without(state.summary, standing), cut=None)
 
 
 def rewritten(state: State, standing: Summary, text: str) -> State:
-    """With another text for that summary; the old one is what it replaces."""
+    """The state with another text for that summary, which replaces the old one."""
     rest = _without(state.summary, standing)
     return replace(
         state, summary=replace(standing, text=text, replaces=_short_of(replace(standing, replaces=rest), EARLIER))
@@ -143,7 +148,9 @@ def _short_of(summary: Summary | None, depth: int) -> Summary | None:
 
 
 def instruction(limit: int, kept: Node | None, again: bool) -> str:
-    """What the model is asked for. `kept`: the first message that stays as it is; `again`: there is a summary."""
+    """The instruction for the model. `kept`: the first message that stays as it is; `again`: there is a summary
+    already.
+    """
     words = max(25, min(WORDS, limit * 3 // 5))
     parts = [
         "Write a summary of our conversation so far, as your own memory of it: it will take the place of the "
@@ -159,7 +166,7 @@ def instruction(limit: int, kept: Node | None, again: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Asking:
-    """How the request for a summary is made; `space`: tokens that messages to be summarised may have in it."""
+    """How the request for a summary is made; `space`: tokens that the messages to summarize may take in it."""
 
     basis: Basis
     copies: Copies
@@ -182,9 +189,9 @@ class _Asking:
         return self.basis.budget.window - self.basis.budget.margin - self.limit
 
     def continuing(self, plan: Plan, older: Sequence[Node], recent: Sequence[Node]) -> tuple[Message, ...] | None:
-        """The last request, what came after it, and the instruction. Where that is too long, the last request as
-        far as its question, with the instruction in place of question and reply: the server has that in its cache,
-        too. None when neither holds what is to be summarised.
+        """The last request, what came after it, and the instruction. If that is too long: the last request up to
+        its question, with the instruction in place of question and reply, because the server has that in its cache
+        too. None when neither contains the messages to summarize.
         """
         question = [part for part in plan.parts if part.kind is PartKind.QUESTION]
         asked = max((part.last for part in question), default=0)
@@ -211,14 +218,14 @@ class _Asking:
 
 
 def _from_cut(recent: Stretch, state: State) -> tuple[Node, ...] | None:
-    """What is sent word for word from now on; None when the cut is somewhere else."""
+    """The node from which messages are sent word for word; None when the cut is somewhere else."""
     begins = recent.nodes[0].id if recent.nodes else None
     return recent.nodes if begins is not None and begins == state.cut else None
 
 
 def _newest(recent: Stretch, number: int, room: int, most: int | None) -> tuple[Node, ...] | None:
-    """The newest `number` messages, fewer where they have more than `room` tokens; None when all of `recent` has
-    no more than `most`.
+    """The newest `number` messages, fewer where they exceed `room` tokens; None when all of `recent` is no more
+    than `most`.
     """
     if most is not None and recent.tokens <= most:
         return None
@@ -229,13 +236,13 @@ def _newest(recent: Stretch, number: int, room: int, most: int | None) -> tuple[
 
 
 def _reaches_summary(recent: Stretch, state: State) -> bool:
-    """Is there nothing between the summary and `recent`?"""
+    """Whether there is nothing between the summary and `recent`."""
     return not recent.nodes or (state.summary is not None and recent.nodes[0].parent == state.summary.upto)
 
 
 def _older(nodes: Iterable[Node], state: State, copies: Copies, space: int) -> list[Node]:
-    """Of `nodes`, newest first, what is to be summarised, oldest first: back to the old summary, as far as it fits
-    into one request.
+    """Of `nodes`, newest first, those to summarize, oldest first: back to the old summary, as far as they fit into
+    one request.
     """
     older: list[Node] = []
     used = 0
@@ -262,7 +269,7 @@ def _cleaned(answer: str) -> str:
 
 
 def _shorter(text: str) -> str:
-    """Without its last sentence or line; without its last words where it has only one."""
+    """The text without its last sentence or line; without its last words where it has only one."""
     ends = [found.end() for found in re.finditer(r"[.!?。！？]\s+|\n+", text.rstrip())]
     if ends:
         return text[: ends[-1]].rstrip()

@@ -1,1 +1,1 @@
-"""What has been said, and every value that crosses the stages of a turn."""
+"""The conversation, and every value that is passed between the stages of a turn."""

@@ -1,4 +1,4 @@
-"""The time as clocks here show it."""
+"""Times in this machine's time zone."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from datetime import datetime
 
 
 def local_time(moment: datetime) -> datetime:
-    """In the zone of this machine; as it stands where that has no such day: at the ends of the calendar, which an
-    imported date may name.
+    """The moment in this machine's time zone; unchanged where that has no such day (at the ends of the calendar,
+    which an imported date may name).
     """
     try:
         return moment.astimezone()

@@ -1,4 +1,6 @@
-"""State: what the context strategies remember between requests. Stored with the conversation."""
+"""State: what the context strategies remember between requests: cut, summary, pins, forgotten messages and
+reserve. Stored with the conversation.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The rolling summary. It stands for the messages up to and including node `upto`.
+    """The rolling summary. It replaces the messages up to and including node `upto`.
 
-    `first` and `last` are the numbers on the path of the messages it was made of; 0 where that is not known.
-    `replaces`: the summary before it, which it was made of, too.
+    `first` and `last` are the numbers, on the path, of the messages it was made of; 0 where that is not known.
+    `replaces`: the summary before it, which it was also made of.
     """
 
     text: str
@@ -24,7 +26,8 @@ class Summary:
 class State:
     """`cut`: the first node sent verbatim (None: from the beginning). Node ids not on the path are ignored.
 
-    `reserve`: tokens to keep free for the reply, as the replies so far have been; it moves with the cut only.
+    `reserve`: tokens to keep free for the reply, learnt from the replies so far; it changes only when the cut
+    moves.
     """
 
     cut: int | None = None

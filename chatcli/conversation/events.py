@@ -1,6 +1,6 @@
-"""What a reply is made of while it arrives: any number of Thinking, Text, ToolCall and Tick, then one Done.
+"""The events of a reply as it arrives: any number of Thinking, Text, ToolCall and Tick, then one Done.
 
-Progress is the same for any other long job: a download, an import, a page that is fetched.
+Progress is the event of any other long job: a download, an import, a page being fetched.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Nothing came for a moment: time to redraw and to save what is there."""
+    """Nothing arrived for a moment: time to redraw and to save what is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ Event = Thinking | Text | ToolCall | Tick | Done
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a long job is: what is done now, and how much of how much, in bytes or in another `unit`."""
+    """How far a long job is: its status, and how much of how much is done, in bytes or in another `unit`."""
 
     status: str
     done: int | None = None

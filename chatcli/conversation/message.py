@@ -1,4 +1,6 @@
-"""Message, Role, Attachment: what is said. Values without ids; identity is the store's."""
+"""Message, Role, Attachment: one message and the files that go with it. Values without ids; identity is the
+store's.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal
 
-# What stands for the text of a reply that has none, before its thinking.
+# Put before the thinking of a reply that has no text.
 THOUGHT = "only thinking"
 
 
@@ -20,14 +22,14 @@ class Role(StrEnum):
     TOOL = "tool"
 
 
-# What a message is called in lists, by who said it.
+# What a message is called in lists, by its role.
 ROLE_NAMES = {Role.USER: "you", Role.ASSISTANT: "reply", Role.SYSTEM: "system", Role.TOOL: "tool"}
 
 
 @dataclass(frozen=True, slots=False)
 class Attachment:
-    """What goes with a message: a picture, byte for byte as it was on disk, or the text of a file or page in
-    UTF-8. `name` is the file's, or the address.
+    """A file that goes with a message: an image, byte for byte as it was on disk, or the text of a file or page in
+    UTF-8. `name`: the file's name, or the address.
     """
 
     kind: Literal["image", "text"]
@@ -37,7 +39,7 @@ class Attachment:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the bytes, in hex: what the store keeps it under."""
+        """SHA-256 of the bytes, in hex: the key under which the store keeps it."""
         return hashlib.sha256(self.data).hexdigest()
 
     @property
@@ -47,7 +49,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class ToolUse:
-    """A call of a tool that the model asked for."""
+    """A tool call that the model asked for."""
 
     name: str
     arguments: Mapping[str, Any]
@@ -79,12 +81,12 @@ class Message:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing in it at all: no text, no thinking, no call, no file."""
+        """Whether it has no text, no thinking, no tool call and no file."""
         return not (self.has_text or self.thinking.strip() or self.tool_uses or self.attachments)
 
     @property
     def source(self) -> str:
-        """What there is to read: the text; where there is none, what the model thought."""
+        """The text; if there is none, the model's thinking."""
         return self.text if self.has_text or not self.thinking else self.thinking
 
     @property
@@ -93,7 +95,7 @@ class Message:
 
     @property
     def brief(self) -> str:
-        """The same in one line, with a word on what it is where it is not the text."""
+        """The same in one line, preceded by its kind where it is not the text."""
         words = " ".join(self.source.split())
         if self.has_text or self.is_empty or self.attachments:
             return words

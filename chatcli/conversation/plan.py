@@ -31,9 +31,10 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of the plan. Messages `first` to `last` (their numbers) share one fate; 0 where it is no message.
+    """A part of the plan. Messages `first` to `last` (their numbers) share one fate; both are 0 for a part that is
+    not a message.
 
-    `count` is what it adds to this request when its fate is SENT; of any other fate, what it would have cost.
+    `count` is what it adds to this request when its fate is SENT; for any other fate, what it would have cost.
     """
 
     kind: PartKind
@@ -61,7 +62,7 @@ class Plan:
 
     @property
     def planned(self) -> Count:
-        """What the server is going to count as prompt tokens."""
+        """The number of prompt tokens that the server is expected to count."""
         return total(part.count for part in self.parts if part.fate is Fate.SENT)
 
     @property
@@ -79,8 +80,8 @@ class Plan:
 
 
 def with_template(plan: Plan, count: Count) -> Plan:
-    """The same plan, with what the request costs besides its messages. Where that is less than nothing, since the
-    server makes one message of several, the messages cost so much less.
+    """The same plan, with what the request costs besides its messages. If that is negative, because the server
+    merges several messages into one, the messages cost that much less.
     """
     parts, saved = [], max(0, -count.tokens)
     for part in plan.parts:

@@ -1,8 +1,8 @@
-"""How a reply came to its end, where that is worth a word: what happened, and what to do about it.
+"""How a reply ended, where the user needs to know: what happened, and what to do about it.
 
-It is worded as at chatcli's prompt; repl/hints.py has the shell's spelling, and Python's. A reply is whatever the
-model has sent: text, or its thinking alone, or calls of tools. One without text is kept like any other; that there
-is no answer in it is said here, with what ended it.
+The wording is for chatcli's prompt; repl/hints.py has the wording for the shell and for Python. A reply is
+whatever the model has sent: text, thinking alone, or tool calls. One without text is stored like any other; the
+ending says that it has no answer, and why.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from chatcli.conversation.message import Message
 from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import Turn, in_tokens
 
-# A word for each way in which a reply does not end by itself.
+# A phrase for each way in which a reply does not end by itself.
 CUT_SHORT = {
     Ended.LENGTH: "cut off",
     Ended.STOPPED: "stopped",
     Ended.BROKEN: "broke off",
     Ended.INTERRUPTED: "interrupted",
 }
-# Prompt and reply together come this near to the window where it was the window that ended the reply.
+# The window ended the reply if prompt and reply together are within this many tokens of it.
 _NEAR = 8
 
 
@@ -35,7 +35,9 @@ class Limit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """`what` happened and its `remedy`. `calm`: the person, or an error that was shown, has said it already."""
+    """`what` happened and its `remedy`. `calm`: the user knows already, by their own key press or an error shown
+    before.
+    """
 
     what: str
     remedy: str
@@ -47,12 +49,12 @@ class Ending:
 
 
 def ending_of(node: Node) -> Ending | None:
-    """None for a reply that has its text and ended by itself."""
+    """How the reply at `node` ended; None for one that has its text and ended by itself."""
     return ending(node.message, node.ended, node.turn)
 
 
 def ending(message: Message, ended: Ended, turn: Turn | None, onward: bool = False) -> Ending | None:
-    """`message`: what came, of a reply that goes `onward` only what is new."""
+    """`message`: the reply; only its new part when the reply was continued (`onward`)."""
     match ended:
         case Ended.LENGTH:
             limit = limit_of(turn) if turn is not None else Limit.OTHER
@@ -69,12 +71,12 @@ def ending(message: Message, ended: Ended, turn: Turn | None, onward: bool = Fal
 
 
 def limit_of(turn: Turn) -> Limit:
-    """Which limit it was that ended a reply with done_reason "length"."""
+    """Which limit ended a reply with done_reason "length"."""
     predict, window = _whole(turn.options.get("num_predict")), _whole(turn.options.get("num_ctx"))
     said = _whole(turn.usage.reply_tokens)
     if predict is not None and predict >= 0 and (said or 0) >= predict:
         return Limit.NUM_PREDICT
-    # An old server counts only what it had not cached of the prompt: the plan knows better then.
+    # An old server counts only the part of the prompt that it had not cached: then the plan's count is better.
     read = max(_whole(turn.usage.prompt_tokens) or 0, _whole(turn.planned.tokens) or 0)
     if said is None or not window or read + said >= window - _NEAR:
         return Limit.WINDOW
@@ -82,12 +84,12 @@ def limit_of(turn: Turn) -> Limit:
 
 
 def _whole(value: object) -> int | None:
-    """A turn may come from a file: what is no number there tells nothing."""
+    """A whole number, or None. A turn may come from a file, where other values tell nothing."""
     return value if isinstance(value, int) else None
 
 
 def _cut(what: str, turn: Turn, limit: Limit) -> Ending:
-    """A reply that a limit has ended. `what` came of it: "text", "thinking", or "nothing"."""
+    """A reply ended by a limit. `what` it consists of: "text", "thinking", or "nothing"."""
     options, said = turn.options, turn.usage.reply_tokens
     on = "; /continue goes on from there." if what != "nothing" else "."
     if limit is Limit.NUM_PREDICT:

@@ -1,4 +1,6 @@
-"""What a search finds: hits, passages that may be worth quoting for a question, and what vectors say of them."""
+"""The results of a search: hits, passages that may be quoted for a question, and the values used with
+embeddings.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,8 @@ from chatcli.conversation.message import Role
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Passage `passage` (from 0) of message `number`, with the sought terms that occur in it: none, when it is
-    here only because it stands beside one that has some.
+    """Passage `passage` (from 0) of message `number`, with the terms that occur in it; none, when it is included
+    only because a neighboring passage has some.
     """
 
     node: int
@@ -27,10 +29,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """What a search found. `occurrences`: for each term asked for, in how many of the `passages` looked at it is.
+    """What a search found. `occurrences`: for each term asked for, in how many of the `passages` searched it
+    occurs.
 
-    `conversation`: the one in which the question is asked. `near`: of candidates (node, passage) with a vector,
-    how near their meaning is to that of the question, in standard deviations above the mean of all looked at.
+    `conversation`: the one in which the question is asked. `near`: for candidates (node, passage) with a vector,
+    how near their meaning is to the question's, in standard deviations above the mean of all that were compared.
     """
 
     candidates: tuple[Candidate, ...] = ()
@@ -42,9 +45,9 @@ class Retrieved:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """`text` is a passage of about 100 tokens from message `node`; `marks` are the spans in it that were sought.
+    """`text` is a passage of about 100 tokens from message `node`; `marks` are the spans in it that match.
 
-    `score` is higher the better it fits, comparable within one search only.
+    A higher `score` is a better match; scores are comparable within one search only.
     """
 
     conversation: int
@@ -60,7 +63,9 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Embedder:
-    """The model that makes vectors. Those of another, or of another version of it, cannot be compared to its."""
+    """The embedding model. Vectors of another model, or of another version of it, cannot be compared
+    with its own.
+    """
 
     name: str
     digest: str
@@ -68,7 +73,7 @@ class Embedder:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a text means, as `embedder` puts it."""
+    """A text's meaning: its vector (embedding) by `embedder`."""
 
     embedder: Embedder
     vector: Sequence[float]
@@ -76,7 +81,7 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """Some of a stored message's text, by its id in the store."""
+    """A passage of a stored message, with its id in the store."""
 
     id: int
     text: str

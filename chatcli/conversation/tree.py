@@ -1,4 +1,6 @@
-"""The tree of what has been said: nodes by parent, and a tip. Append-only: a retry or an edit is a sibling."""
+"""Conversation: the tree of messages, as nodes with parents, and its tip. Append-only: a retry or an edit adds a
+sibling.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from chatcli.conversation.usage import Turn
 
 
 class Ended(StrEnum):
-    """How a message came to its end. All but COMPLETE are for replies."""
+    """How a message ended. All but COMPLETE are for replies."""
 
     COMPLETE = "complete"
     LENGTH = "length"  # num_predict or the window ended it
@@ -24,7 +26,7 @@ class Ended(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One message in its place. `number` is its 1-based place on the path from the root."""
+    """One message in the tree. `number` is its 1-based position on the path from the root."""
 
     id: int
     parent: int | None
@@ -37,12 +39,12 @@ class Node:
 
 @dataclass(slots=True)
 class Conversation:
-    """What one conversation holds in memory: the nodes met so far, and the tip.
+    """What is in memory of one conversation: the nodes loaded so far, and the tip.
 
-    `load(id)` fetches a node together with some of its ancestors, so that opening a long conversation costs
-    what its end costs; without it all nodes are here already. `find(tip, number)` gives the id of the message of
-    that number on the path to `tip`, without walking there. `latest` is the newest node known of, on any branch:
-    where the store has a newer one, another program has gone on with this conversation.
+    `load(id)` fetches a node together with some of its ancestors, so that the cost of opening a long conversation
+    does not depend on its length; without `load`, all nodes are in memory already. `find(tip, number)` gives the
+    id of the message with that number on the path to `tip`, without walking there. `latest` is the newest node
+    known, on any branch: if the store has a newer one, another program has continued this conversation.
     """
 
     id: int
@@ -51,7 +53,7 @@ class Conversation:
     tip: int | None = None
     settings: dict[str, str] = field(default_factory=dict)
     state: State = State()
-    names: dict[str, int] = field(default_factory=dict)  # branches and places that were given a name
+    names: dict[str, int] = field(default_factory=dict)  # branches and nodes that were given a name
     nodes: dict[int, Node] = field(default_factory=dict)
     load: Callable[[int], Iterable[Node]] | None = None
     find: Callable[[int, int], int | None] | None = None
@@ -68,12 +70,12 @@ class Conversation:
 
     @property
     def unanswered(self) -> Node | None:
-        """The last message, when it is a question that has no reply."""
+        """The last message, if it is a question that has no reply."""
         last = self.last
         return last if last is not None and last.message.role is Role.USER else None
 
     def back(self) -> Iterator[Node]:
-        """The nodes from the tip to the root, newest first; fetched as they are asked for."""
+        """The nodes from the tip to the root, newest first, fetched lazily."""
         at = self.tip
         while at is not None:
             node = self.node(at)
@@ -85,20 +87,20 @@ class Conversation:
         return list(self.back())[::-1]
 
     def message(self, number: int) -> Node | None:
-        """The message of that number on the path."""
+        """The node of the message with that number on the path."""
         if self.find is None or self.tip is None:
             return next((node for node in self.back() if node.number == number), None)
         found = self.find(self.tip, number)
         return self.node(found) if found is not None else None
 
     def add(self, node: Node) -> None:
-        """Put `node` in its place and the tip on it."""
+        """Add `node` to the tree and move the tip to it."""
         self.nodes[node.id] = node
         self.tip = node.id
         self.latest = max(self.latest, node.id)
 
     def go_to(self, node_id: int | None) -> None:
-        """Move the tip: what is said next is a child of that node (None: of nothing, a new root)."""
+        """Move the tip: the next message becomes a child of that node (None: a new root)."""
         if node_id is not None:
             self.node(node_id)
         self.tip = node_id

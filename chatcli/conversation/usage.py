@@ -1,4 +1,4 @@
-"""Count, Usage, Turn: what something costs, what it did cost, and where an answer came from."""
+"""Count, Usage, Turn: the tokens of something, what the server measured, and the provenance of a reply."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOTHING = Count(0, exact=True)
 
 
 def in_tokens(count: Count | int | str) -> str:
-    """The count as it is said: 1 token, ~840 tokens."""
+    """The count in words: 1 token, ~840 tokens."""
     said = str(count)
     return f"{said} token" if said.lstrip("=~") == "1" else f"{said} tokens"
 
@@ -41,7 +41,7 @@ def total(counts: Iterable[Count]) -> Count:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the server measured (its last chunk). None: it did not say. Durations in seconds."""
+    """What the server measured (from its last chunk). None: it did not say. Durations in seconds."""
 
     prompt_tokens: int | None = None
     reply_tokens: int | None = None
@@ -53,10 +53,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The provenance of one reply. Kept with the reply's node; a Message knows nothing of it.
+    """The provenance of one reply. Stored with the reply's node; a Message knows nothing of it.
 
-    `sent`: the fingerprint of the prompt that `usage` has the size of (tokens/measured.py); "" where that size is
-    not to be counted on.
+    `sent`: the fingerprint of the prompt whose size `usage` has (tokens/measured.py); "" where that size is not
+    reliable.
     """
 
     model: str

@@ -1,1 +1,1 @@
-"""What is open now: the session, how it is put together, and its work in the background."""
+"""The session: what is open now, how it is built, and its work in the background."""

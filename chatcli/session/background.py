@@ -1,5 +1,5 @@
-"""Work that is not the turn: values made once in the background or by the first who needs them, and the threads
-that make them.
+"""Work outside the turn: values made once, in the background or by the first caller, and the threads that make
+them.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ T = TypeVar("T")
 
 
 class Later(Generic[T]):
-    """A value made once: in the background after start(), or by the first get(). A failure is raised by get() and
-    forgotten, so that the next get() tries again.
+    """A value made once: in the background after start(), or by the first get(). get() raises what making it
+    raised and forgets that failure, so the next get() tries again.
     """
 
     def __init__(self, make: Callable[[], T]) -> None:
@@ -36,14 +36,14 @@ class Later(Generic[T]):
             return self._value[0]
 
     def forget(self) -> None:
-        """Make it anew at the next get()."""
+        """Make it again at the next get()."""
         with self._lock:
             self._value.clear()
 
 
 def waiting(later: Later[T], every: float = 0.1, most: float = math.inf) -> Iterator[None]:
-    """Have the value made in a thread of its own, and yield every so many seconds until it is there; after `most`
-    seconds that goes on alone. Raises what making it raised.
+    """Make the value in a thread of its own, and yield every `every` seconds until it is ready; after `most`
+    seconds stop waiting, while the thread goes on. Raises what making it raised.
     """
     if later.ready is not None:
         return
@@ -67,8 +67,8 @@ def waiting(later: Later[T], every: float = 0.1, most: float = math.inf) -> Iter
 
 
 class Background:
-    """Daemon threads by name. A job that fails ends in silence: what it was to make is made, or fails aloud, when
-    it is needed.
+    """Daemon threads by name. A job that fails says nothing: whoever needs its result makes it, or gets the error,
+    then.
     """
 
     def __init__(self) -> None:
@@ -87,14 +87,14 @@ class Background:
         return thread is not None and thread.is_alive()
 
     def wait(self, name: str, seconds: float) -> bool:
-        """Wait until that job is done; False when it still runs then."""
+        """Wait until that job is done; False when it is still running after `seconds`."""
         thread = self._threads.get(name)
         if thread is not None:
             thread.join(seconds)
         return not self.running(name)
 
     def close(self, seconds: float = 2.0) -> None:
-        """Give every job a last moment; daemon threads that go on then end with the process."""
+        """Give every job some last time; daemon threads still running then end with the process."""
         end = time.monotonic() + seconds
         for thread in list(self._threads.values()):
             thread.join(max(0.0, end - time.monotonic()))

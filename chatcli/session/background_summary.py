@@ -1,4 +1,4 @@
-"""The rolling summary at work: asked for after a reply in the background, or waited for; never in anyone's way."""
+"""Runs the rolling summary: requested in the background after a reply, or waited for. It never delays the user."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chatcli.settings import table
 
 
 def begin(session: Session) -> None:
-    """After a reply, in strategy auto: ask for the summary that is due, in the background."""
+    """After a reply, in strategy auto: request the summary that is due, in the background."""
     session.owed = False
     if session.settings[table.STRATEGY] != "auto" or not session.conversation.id:
         return
@@ -30,7 +30,9 @@ def begin(session: Session) -> None:
 
 
 def collect(session: Session) -> None:
-    """Take the summary if it is there: before anything that may look at it or change what it was made of."""
+    """Take the summary if it is ready: call this before anything that may read it or change what it was
+    made of.
+    """
     job = session.summary
     if job is None or session.background.running("summary"):
         return
@@ -44,7 +46,7 @@ def collect(session: Session) -> None:
 
 
 def end(session: Session) -> None:
-    """Before the next request: take the summary if it is there; if not, cancel it, to be asked for again later."""
+    """Before the next request: take the summary if it is ready; if not, cancel it, to be requested again later."""
     collect(session)
     job, session.summary = session.summary, None
     if job is not None:
@@ -54,7 +56,7 @@ def end(session: Session) -> None:
 
 
 def _still_fits(session: Session, job: Job) -> bool:
-    """Is this the conversation, the state and the branch that it was made of?"""
+    """Whether the conversation, the state and the branch are still those that the summary was made of."""
     conversation = session.conversation
     if job.conversation != conversation.id or job.state != conversation.state or conversation.tip is None:
         return False
@@ -62,8 +64,8 @@ def _still_fits(session: Session, job: Job) -> bool:
 
 
 def waited_for(session: Session) -> Iterator[Event]:
-    """In strategy summary: before the request for the question at the tip, make the summary that is due. Yields
-    ticks, so that the time can be seen to pass.
+    """In strategy summary, before the request for the question at the tip: make the summary that is due. Yields
+    ticks, so that the elapsed time can be shown.
     """
     if session.settings[table.STRATEGY] != "summary":
         return
@@ -81,13 +83,13 @@ def waited_for(session: Session) -> Iterator[Event]:
 
 
 def wanted(session: Session, back: Iterable[Node], now: bool = False) -> Job | None:
-    """The summary to be asked for now, of the path `back` that ends with a reply; with `now` in any case."""
+    """The summary to request now for the path `back`, which ends with a reply; with `now`, even if none is due."""
     basis, own, window = basis_of(session), session.model.get(), session.window.get()
     model = _summariser(session, own)
     if model is own:
         plan, shorter = session.plan, basis
     else:
-        # Nothing is cached there, and what it reads is counted with the vocabulary of the model that chats.
+        # That model has nothing cached, and its prompt is counted with the vocabulary of the model that chats.
         window = min(window, model.trained or window)
         plan, shorter = None, replace(basis, budget=replace(basis.budget, window=window * 3 // 4))
     found = due(back, shorter, plan, now)
@@ -95,7 +97,7 @@ def wanted(session: Session, back: Iterable[Node], now: bool = False) -> Job | N
 
 
 def _summariser(session: Session, own: Model) -> Model:
-    """The model that makes summaries: summary_model, where that is set and there; else the one that chats."""
+    """The model that makes summaries: summary_model if it is set and available, else the one that chats."""
     name = session.settings[table.SUMMARY_MODEL]
     if name in {"", own.name}:
         return own
@@ -108,7 +110,7 @@ def _summariser(session: Session, own: Model) -> Model:
 
 
 def compacting(session: Session, job: Job) -> Iterator[Progress]:
-    """The work of /compact, as progress to be watched."""
+    """The work of /compact, as progress to show."""
     yield Progress("summarising")
     with closing(_asked(session, job)) as events:
         for _ in events:
@@ -116,7 +118,7 @@ def compacting(session: Session, job: Job) -> Iterator[Progress]:
 
 
 def take(session: Session, job: Job) -> State | None:
-    """Put the answer to use, when it will do; the state then."""
+    """Use the answer if it is good enough. Returns the new state, or None."""
     state = accepted(job.due, job.answer, session.conversation.state, session.counter.count)
     if state is not None:
         session.store.keep_state(session.conversation, state)
@@ -129,7 +131,7 @@ def _work(session: Session, job: Job) -> None:
             if job.cancelled.is_set():
                 return
     except ChatcliError as error:
-        # No summary this time: the cut is made all the same, and all of it stays searchable.
+        # No summary this time: the cut is made anyway, and everything stays searchable.
         job.answer, job.failure = "", error
 
 

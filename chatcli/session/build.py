@@ -1,4 +1,4 @@
-"""Makes every part once, and puts a session together. Used by the loop, the pipe, the library and the commands."""
+"""Builds a session from its parts. Used by the loop, the pipe, the library and the commands."""
 
 from __future__ import annotations
 
@@ -33,9 +33,8 @@ from chatcli.tokens.prepare import ModelSource
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """What the command line (or the library) asked for. `values`: settings by name, as typed or as Python has
-    them; `named`: the conversation that whoever builds it is to open ("": to ask which). `chats` is False for a
-    subcommand: a store that can only be read is left open. `tolerant` passes over a settings file that cannot be
-    read.
+    them; `named`: the conversation that the caller is to open ("": ask which). `chats` is False for a subcommand:
+    a store that can only be read is then left open. `tolerant` ignores a settings file that cannot be read.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -47,10 +46,10 @@ class Wishes:
 
 
 def build(wishes: Wishes) -> Session:
-    """A session with nothing started but the demo engine's process, and nothing sent anywhere.
+    """A session in which nothing has been started but the demo engine's process, and nothing has been sent.
 
-    Conversations that cannot be stored, or only be read, do not keep anyone from chatting: the session is then in
-    memory, and `warnings` says so.
+    If conversations cannot be stored, or only be read, chatting still works: the session is then in memory, and
+    `warnings` says so.
     """
     paths = find_paths()
     settings = read_settings(paths, wishes.values, tolerant=wishes.tolerant)
@@ -88,8 +87,8 @@ def read_settings(paths: Paths, values: Mapping[str, Any], *, tolerant: bool = F
 
 
 def make_screen(settings: Settings, known: Known | None = None) -> Screen:
-    """The screen as the settings want it; where they leave it open, the environment says whether it is plain.
-    `known`: what the terminal told an earlier one.
+    """The screen as the settings ask for it; where they leave it open, the environment decides whether it is
+    plain. `known`: what the terminal told an earlier screen.
     """
     chosen = settings.origin(table.PLAIN) is not Layer.DEFAULT
     return Screen(
@@ -109,7 +108,7 @@ def close(session: Session) -> None:
 
 
 def resume(session: Session) -> None:
-    """Open the conversation that was spoken in last; NotFound when there is none yet."""
+    """Open the conversation used last. Raises NotFound when there is none yet."""
     last = session.store.last(demo=session.server.demo)
     if last is None:
         raise NotFound("There is no conversation to continue yet.", "Begin one: chatcli")
@@ -119,7 +118,7 @@ def resume(session: Session) -> None:
 
 
 def open_conversation(session: Session, conversation_id: int) -> list[str]:
-    """Put that conversation on the table, with the settings it was left with; returns those it could not use."""
+    """Open that conversation with the settings it was left with; returns the settings that could not be used."""
     session.conversation = session.store.conversation(conversation_id)
     refused = session.settings.take_up(session.conversation.settings)
     forget_model(session)
@@ -128,13 +127,15 @@ def open_conversation(session: Session, conversation_id: int) -> list[str]:
 
 
 def new_conversation(session: Session) -> None:
-    """Begin anew with the same settings. What was said stays in the store."""
+    """Begin a new conversation with the same settings. The old one stays in the store."""
     session.conversation = Conversation(id=0, demo=session.server.demo)
     session.plan = None
 
 
 def use_model(session: Session, name: str) -> Model:
-    """Talk to that model from the next turn on; the old one stays when the server does not know the name."""
+    """Use that model from the next turn on. If the server does not know the name, this raises and the old one
+    stays.
+    """
     model = _model(session, name)
     session.settings.put("model", name, Layer.SET)
     forget_model(session)
@@ -143,14 +144,14 @@ def use_model(session: Session, name: str) -> Model:
 
 
 def forget_model(session: Session) -> None:
-    """What is known of the model and its window is asked for again before the next request."""
+    """Ask the server again about the model and its window before the next request."""
     session.model.forget()
     session.window.forget()
     session.counting.forget()
 
 
 def reconnect(session: Session) -> None:
-    """Talk to the server that the settings name now. What was said stays."""
+    """Use the server that the settings name now. The conversation stays."""
     url = servers.find(session.settings[table.HOST] or None)
     disconnect(session)
     session.server = servers.Server(url)
@@ -178,19 +179,19 @@ def keep_settings(session: Session) -> None:
 
 
 def count_again(session: Session) -> None:
-    """What exact counts want of the server, and failed to come in passing: ask for it in the background."""
+    """Ask the server again, in the background, for what exact counts need, if a temporary failure prevented it."""
     if session.counting.ready is not None and session.counter.tries_again:
         session.background.start("counting", session.counter.prepare)
 
 
 def model_names(session: Session) -> list[str]:
-    """The server's models, ready to be typed: without the ending that names nothing."""
+    """The names of the server's models, as a person types them: without the ending that can be left out."""
     return [model.name.removesuffix(":latest") for model in session.client.get().models()]
 
 
 def settle_model(session: Session) -> list[str]:
-    """Make sure a model is named. Where neither a setting nor an earlier conversation names one, it is the only
-    one the server has; else the names to choose from are returned ([] when it is settled).
+    """Make sure that a model is named. If neither a setting nor an earlier conversation names one, use the
+    server's only model. Returns the names to choose from if there are several; [] when the model is settled.
     """
     if session.settings[table.MODEL]:
         return []
@@ -228,7 +229,7 @@ def _counter(settings: Settings, paths: Paths) -> Counter:
 
 
 def _take_last_model(session: Session) -> None:
-    """Where no setting names a model, go on with the one used last; the demo engine has only its own."""
+    """If no setting names a model, use the one used last; the demo engine has only its own."""
     settings, demo = session.settings, session.server.demo
     if settings[table.MODEL] and not (demo and settings.origin(table.MODEL) < Layer.CONVERSATION):
         return
@@ -248,7 +249,9 @@ def _model_in_use(session: Session) -> Model:
 
 
 def _counting(session: Session) -> Counter:
-    """The counter, made ready to count exactly for the model in use; in the background, since it takes a while."""
+    """The counter, made ready in the background, since that takes a while, to count exactly for the
+    model in use.
+    """
     model, window = session.model.get(), session.window.get()
     think = session.settings[table.THINK]
 

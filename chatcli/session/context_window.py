@@ -1,4 +1,4 @@
-"""How large the context window is: found once, then fixed through the conversation and sent with every request.
+"""The context window's size: found once, then fixed for the conversation and sent with every request as num_ctx.
 
 Changing num_ctx reloads the model, and without it the server decides by its own rules: see README, "The window".
 """
@@ -9,15 +9,15 @@ from chatcli.client.models import Loaded, Model
 from chatcli.session.session import Session
 from chatcli.settings import table
 
-# What Ollama allocates on most machines when nobody says otherwise; used only if the server will not tell.
+# Ollama's default on most machines; used only if the server does not say.
 USUAL_WINDOW = 4096
 # Ollama gives a model with vision no smaller window than this.
 LEAST_WITH_VISION = 2048
 
 
 def find_window(session: Session) -> int:
-    """The window in tokens, from the server. When num_ctx is unset: the Modelfile's, else that of the model as it
-    is loaded, else the model is loaded to see. Nothing is kept here; it runs in the background too.
+    """The window in tokens, from the server. When num_ctx is unset: the Modelfile's; else that of the loaded
+    model; else the model is loaded to find out. Stores nothing; may run in the background.
     """
     model = session.model.get()
     asked = session.settings[table.NUM_CTX]
@@ -25,16 +25,16 @@ def find_window(session: Session) -> int:
 
 
 def as_allocated(num_ctx: int, model: Model) -> int:
-    """What the server makes of that num_ctx: never more than the model was trained for."""
+    """The window the server allocates for that num_ctx: never more than the model was trained for."""
     least = LEAST_WITH_VISION if "vision" in model.capabilities else 1
     return min(max(num_ctx, least), model.trained or num_ctx)
 
 
 def memory_of_window(model: Model, num_ctx: int) -> int | None:
-    """Bytes that a window of `num_ctx` tokens takes besides the model itself; None where the model does not tell.
+    """Bytes that a window of `num_ctx` tokens takes in addition to the model; None where the model does not say.
 
-    window x layers x KV heads x head size x 2 (keys and values) x 2 bytes (16-bit), as llama.cpp lays it out when
-    OLLAMA_KV_CACHE_TYPE is not set. Models that look back only a little in some layers take less.
+    window x layers x KV heads x head size x 2 (keys and values) x 2 bytes (16-bit), as llama.cpp allocates it when
+    OLLAMA_KV_CACHE_TYPE is not set. Models with sliding-window attention in some layers take less.
     """
     kind = model.info.get("general.architecture")
     layers, heads, kv_heads, width, head = (
@@ -56,13 +56,13 @@ def memory_of_window(model: Model, num_ctx: int) -> int | None:
 
 
 def next_window(needed: int, model: Model) -> int | None:
-    """The smallest power of two that holds `needed` tokens, when the model was trained for so many."""
+    """The smallest power of two that holds `needed` tokens, if the model was trained for that many; else None."""
     size = 1 << max(needed - 1, 1).bit_length()
     return size if model.trained is None or size <= model.trained else None
 
 
 def offer(model: Model, needed: int) -> str:
-    """A sentence on the next window that would hold `needed` tokens, and its price."""
+    """A sentence on the next window that would hold `needed` tokens, and what it costs."""
     size = next_window(needed, model)
     if size is None:
         return f"{model.name} was trained for no more than {model.trained} tokens."
@@ -70,7 +70,7 @@ def offer(model: Model, needed: int) -> str:
 
 
 def price(model: Model, num_ctx: int) -> str:
-    """` (about 1.1 GB of memory)`, or nothing where the model does not tell."""
+    """` (about 1.1 GB of memory)`, or nothing where the model does not say."""
     size = memory_of_window(model, num_ctx)
     return f" (about {gigabytes(size)} of memory for the window)" if size is not None else ""
 
@@ -95,6 +95,6 @@ def _allocated(session: Session, model: Model) -> int | None:
 
 
 def _sharing(session: Session) -> Loaded | None:
-    """The only row there is, for a model just loaded: models made of one file are listed under one name."""
+    """The only row of /api/ps, for a model just loaded: models made of one file are listed under one name."""
     rows = session.client.get().loaded()
     return rows[0] if len(rows) == 1 else None

@@ -1,5 +1,5 @@
-"""Meaning at work: vectors of what was said, made after a reply in the background, and the meaning of a question,
-when recall looks for it. Nothing is sent while embedding_model is unset; without vectors, words alone count.
+"""Embeddings: vectors of messages, made in the background after a reply, and of the question, when recall needs
+it. Nothing is sent while embedding_model is unset; without vectors, only words count.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from chatcli.settings import table
 from chatcli.store.vectors import packed
 
 AT_ONCE = 32  # passages in one request
-ROUND = 512  # passages after one reply: what is older waits for the next
-PATIENCE = 2.0  # seconds that a question's meaning is waited for
+ROUND = 512  # passages after one reply: older ones wait for the next reply
+PATIENCE = 2.0  # seconds to wait for a question's vector
 REMEMBERED = 16  # questions
 
 
 def begin(session: Session) -> None:
-    """After a reply: have vectors made of what has none, the newest first, in the background."""
+    """After a reply: make vectors, in the background, of passages that have none, the newest first."""
     end(session)
     model, tip = _model(session), session.conversation.tip
     if model and tip is not None and session.settings[table.RECALL] != "off":
@@ -50,8 +50,8 @@ def end(session: Session) -> None:
 
 
 def planned(session: Session) -> Generator[Event, None, tuple[Plan, State]]:
-    """The plan for the next request; made again where recall has looked for the question's meaning, once that is
-    known. Yields ticks meanwhile.
+    """The plan for the next request. If recall asked for the question's vector, the plan is made again once that
+    is known. Yields ticks meanwhile.
     """
     session.meanings.wanted = ""
     plan = plan_next(session)
@@ -68,7 +68,7 @@ def planned(session: Session) -> Generator[Event, None, tuple[Plan, State]]:
 
 
 def embedder(session: Session, name: str) -> Embedder:
-    """The embedding model of that name. Raises Missing, or Refused when it is none."""
+    """The embedding model of that name. Raises Missing, or Refused when it is not one."""
     model = session.client.get().model(name)
     if model.capabilities and "embedding" not in model.capabilities:
         raise Refused(f"{name} is no embedding model: it makes no vectors.", _INSTEAD)
@@ -79,13 +79,13 @@ _INSTEAD = "Get one with /pull nomic-embed-text, then /set embedding_model nomic
 
 
 def _model(session: Session) -> str:
-    """The embedding model to ask; "" where there is none, or none any more."""
+    """The embedding model to use; "" where none is set, or where it is no longer used."""
     name = session.settings[table.EMBEDDING_MODEL]
     return "" if name == session.meanings.refused else name
 
 
 def _give_up(session: Session, model: str, why: ChatcliError) -> None:
-    """Say why, once. A connection that failed, or a busy server, is tried again with the next message."""
+    """Warn once. A failed connection or a busy server is tried again with the next message."""
     if isinstance(why, Unreachable | StreamBroken | Busy) or model == session.meanings.refused:
         return
     session.meanings.refused = model
@@ -93,7 +93,7 @@ def _give_up(session: Session, model: str, why: ChatcliError) -> None:
 
 
 def _understood(session: Session, model: str, text: str) -> Generator[Event, None, Meaning | None]:
-    """What the question means; None when that is not told in time."""
+    """The question's meaning; None when it does not come in time."""
     until = time.monotonic() + PATIENCE
 
     def ask() -> Meaning | None:
@@ -112,7 +112,7 @@ def _understood(session: Session, model: str, text: str) -> Generator[Event, Non
 
 
 def _work(session: Session, work: Vectorising) -> None:
-    """In its own thread: only reads the store, and waits for a summary that is being made."""
+    """Runs in its own thread: only reads the store, and waits for a summary that is being made."""
     try:
         work.embedder = embedder(session, work.model)
         client, chats = session.client.get(), session.model.ready
@@ -133,7 +133,7 @@ def _work(session: Session, work: Vectorising) -> None:
                 raise _no_room(work.model, chats)
             both = False
     except StoreError:
-        return  # closed, or busy: another time
+        return  # closed, or busy: try again later
     except ChatcliError as error:
         work.refused = error
 
@@ -151,7 +151,7 @@ def _no_room(name: str, chats: Model) -> Refused:
 
 
 def _without(session: Session, work: Vectorising, by: Embedder) -> Iterator[list[Passage]]:
-    """The passages of the path that have no vector by that model, a request's worth at a time."""
+    """The passages of the path that have no vector by that model, one request's worth at a time."""
     vectors, before, room = session.store.vectors, None, ROUND
     least = _looked_through(session, by, work.tip)
     while room > 0 and (before is None or before > least):
@@ -165,7 +165,7 @@ def _without(session: Session, work: Vectorising, by: Embedder) -> Iterator[list
 
 
 def _looked_through(session: Session, by: Embedder, tip: int) -> int:
-    """Up to which message of the path all was found to have a vector; 1 when that is not known."""
+    """The number of the message up to which everything was found to have a vector; 1 when that is not known."""
     conversation = session.conversation
     node = session.store.vectors.whole.get((by, conversation.id))
     there = session.store.on_path(conversation, tip, [node]) if node is not None else []

@@ -1,4 +1,6 @@
-"""Where what is said is kept: on disk, recovered where it is damaged, or in memory where no disk takes it."""
+"""Where the conversation is stored: on disk, recovered if the file is damaged, or in memory if no disk
+accepts it.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ T = TypeVar("T")
 
 
 def open_store(settings: Settings, paths: Paths, warnings: list[str]) -> Store:
-    """The store on disk, recovered where it is damaged; one in memory when that is wanted or all there is left."""
+    """The store on disk, recovered if it is damaged; one in memory if the settings ask for it or nothing else
+    works.
+    """
     if not settings[table.SAVE]:
         return Store.open(None)
     try:
@@ -38,8 +42,8 @@ def open_store(settings: Settings, paths: Paths, warnings: list[str]) -> Store:
 
 
 def change_store(session: Session) -> None:
-    """Keep what is said from now on where the settings say: on disk, or (save off) in memory only. What has been
-    said in this conversation is there too.
+    """Store messages from now on where the settings say: on disk, or (save off) in memory only. This
+    conversation's earlier messages are copied there too.
     """
     before, conversation = session.store, session.conversation
     session.store = open_store(session.settings, session.paths, session.warnings)
@@ -51,7 +55,7 @@ def change_store(session: Session) -> None:
 
 
 def keep_vectors(session: Session, work: Vectorising | None) -> None:
-    """Those made so far. That they cannot be kept now is no loss: they are made again."""
+    """Store the vectors made so far. If they cannot be stored now, nothing is lost: they are made again."""
     if work is None or work.embedder is None:
         return
     made, work.made = work.made, []
@@ -64,8 +68,9 @@ def keep_vectors(session: Session, work: Vectorising | None) -> None:
 
 
 def go_on(session: Session, error: StoreError | Gone) -> None:
-    """The store takes no more: mend it where it is damaged, else go on in memory; where only the conversation is
-    gone, with a copy. Says so."""
+    """The store accepts no more: repair it if it is damaged, else continue in memory; if only the conversation is
+    gone, continue with a copy. Warns.
+    """
     if isinstance(error, Gone):
         go_on_with_copy(session)
         return
@@ -80,8 +85,8 @@ def go_on(session: Session, error: StoreError | Gone) -> None:
 
 
 def keep_in_memory(session: Session, why: StoreError) -> None:
-    """For a store that can only be read: it can be read and searched on, and what is said from now on is beside
-    it, in memory only. Says so.
+    """For a store that can only be read: it can still be read and searched, and new messages are kept in memory
+    only. Warns.
     """
     session.warnings.append(f"{why.message} What is said now is kept in memory only. {why.hint}")
     session.settings.put("save", "off", Layer.SET)
@@ -96,7 +101,7 @@ def keep_in_memory(session: Session, why: StoreError) -> None:
 
 
 def mending(session: Session, step: Callable[[], T]) -> T:
-    """Take `step`; should the store prove damaged, once more with what was saved of it."""
+    """Run `step`; if the store turns out to be damaged, run it once more with what could be recovered."""
     try:
         return step()
     except Damaged as error:
@@ -105,7 +110,7 @@ def mending(session: Session, step: Callable[[], T]) -> T:
 
 
 def still_there(session: Session, step: Callable[[], T]) -> T:
-    """Take `step`; should the open conversation be gone, once more with a copy of what is loaded of it."""
+    """Run `step`; if the open conversation is gone, run it once more with a copy of what is loaded of it."""
     try:
         return step()
     except Gone:
@@ -116,12 +121,14 @@ def still_there(session: Session, step: Callable[[], T]) -> T:
 
 
 def is_stored(session: Session) -> bool:
-    """Whether the open conversation is in the store, as far as it goes."""
+    """Whether the open conversation, as far as it goes, is in the store."""
     return session.store.read(stands, session.conversation.id, session.conversation.tip)
 
 
 def go_on_with_copy(session: Session) -> None:
-    """Another chatcli has deleted the open conversation for good: what is loaded of it goes on as a new one."""
+    """Another chatcli has permanently deleted the open conversation: what is loaded of it continues as a new
+    conversation.
+    """
     conversation = session.conversation
     session.conversation = Conversation(id=0, demo=session.server.demo)
     if conversation.nodes:
@@ -133,9 +140,9 @@ def go_on_with_copy(session: Session) -> None:
 
 
 def mend(session: Session, error: Damaged) -> None:
-    """The store proved damaged: go on with a new one that has all that can be read of it, and what is in memory of
-    this conversation; or, where another chatcli has done that meanwhile, with its new one and a copy of this
-    conversation. Says so. Where nothing can be read, what is in memory goes on there.
+    """The store turned out to be damaged: continue with a new one that has everything readable from it, and what
+    is in memory of this conversation. If another chatcli has already recovered it, continue with that store and a
+    copy of this conversation. If nothing can be read, continue in memory. Warns.
     """
     opened, before = session.conversation, session.store
     copy = _copied(before, opened) if isinstance(error, Replaced) else None
@@ -155,21 +162,21 @@ def mend(session: Session, error: Damaged) -> None:
 
 
 def _recovered_open(session: Session) -> tuple[Store, int | None]:
-    """The new store, and where the conversation on the table is in it."""
+    """The new store, and the id of the open conversation in it."""
     told, now = _recovered(session.paths, session.conversation if session.conversation.id else None)
     session.warnings.append(told)
     return Store.open(session.paths.store), now
 
 
 def _taken_over(session: Session, error: Damaged, copy: Conversation) -> tuple[Store, int | None]:
-    """The store that another chatcli has put there, and where the copy is in it."""
+    """The store that another chatcli has put there, and the id of the copy in it."""
     store = Store.open(session.paths.store)
     session.warnings.append(f"{error.message} This conversation goes on there, as a copy.")
     return store, store.take_in(copy).id if copy.nodes else None
 
 
 def _copied(store: Store, conversation: Conversation) -> Conversation:
-    """All of it, or where it cannot be read any more what is in memory."""
+    """A copy of all of it, or, if it can no longer be read, of what is in memory."""
     try:
         return store.whole(conversation.id) if conversation.id else conversation
     except StoreError:
@@ -183,7 +190,7 @@ def _loaded(conversation: Conversation) -> Conversation:
 
 
 def _forget_numbers(session: Session) -> None:
-    """In another store messages have other numbers: what was planned or is being made by them is given up."""
+    """In another store messages have other ids: drop what was planned, or is being made, with the old ones."""
     session.plan = None
     for work in (session.summary, session.meanings.round):
         if work is not None:
@@ -192,7 +199,9 @@ def _forget_numbers(session: Session) -> None:
 
 
 def _recovered(paths: Paths, opened: Conversation | None) -> tuple[str, int | None]:
-    """Put what can be read of the damaged store into a new one. What came of it, and where `opened` is now."""
+    """Copy what can be read of the damaged store into a new one. Returns what was done, and where
+    `opened` is now.
+    """
     from chatcli.store.recovery import recover
 
     done = recover(paths.store, opened)

@@ -1,4 +1,4 @@
-"""What a turn sends: the plan for the session as it stands, and the request made of it."""
+"""What a turn sends: the plan for the session, and the request made from it."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from chatcli.settings import table
 from chatcli.settings.layers import Layer
 from chatcli.store.store import Store
 
-# How far back measured replies are looked for: the newest is mostly enough.
+# How far back to look for measured replies: the newest is mostly enough.
 LOOKED_AT = 40
 LARGEST_SCHEMA = 5_000_000  # bytes
 
 
 def plan_next(session: Session, coming: Node | None = None) -> tuple[Plan, State]:
-    """What would be sent now, and the state to keep with it once it was. `coming`: a message not yet said, to be
+    """The plan for a request sent now, and the state to store once it was sent. `coming`: a message not yet added,
     planned for as if it were the tip.
     """
     session.counter.warm_up()
     _settle_window(session)
     fixed = first_fixed(session)
-    for _ in range(3):  # what a request costs besides its messages hangs a little on which messages they are
+    for _ in range(3):  # what a request costs besides its messages depends a little on its messages
         plan, state = _assemble(session, coming, budget_for(session, fixed))
         learnt = session.counter.take_up(plan.messages, _measured(session))
         before, fixed = fixed, session.counter.fixed(plan.messages)
@@ -51,20 +51,20 @@ def plan_next(session: Session, coming: Node | None = None) -> tuple[Plan, State
 
 
 def _measured(session: Session) -> list[tuple[Message, Turn]]:
-    """The last replies on the path, and the turns they came from, newest first: what was measured in them holds in
-    this process, too.
+    """The last replies on the path and the turns they came from, newest first: their measurements are valid in
+    this process too.
     """
     back = islice(session.conversation.back(), LOOKED_AT)
     return [(node.message, node.turn) for node in back if node.turn is not None]
 
 
 def settled(session: Session) -> State:
-    """The state after a reply: whether the cut moves is decided here, and takes effect with the next request."""
+    """The state after a reply: decides whether the cut moves, which takes effect with the next request."""
     return settle_cut(session.conversation.back(), basis_of(session))
 
 
 def basis_of(session: Session, budget: Budget | None = None) -> Basis:
-    """What requests are planned from, as the session stands."""
+    """What requests are planned from, as the session is now."""
     settings = session.settings
     return Basis(
         settings[table.SYSTEM],
@@ -98,7 +98,7 @@ def first_fixed(session: Session) -> Count:
 
 
 def memory_of(session: Session) -> Memory:
-    """The store's skills, for this conversation, and the wishes that shape what is recalled."""
+    """The store's functions for this conversation, and the settings for recall."""
     settings = session.settings
     wishes = Memory(
         recall=cast("Literal['on', 'off', 'always']", settings[table.RECALL]),
@@ -114,7 +114,7 @@ def memory_of(session: Session) -> Memory:
 def skilled(
     wishes: Memory, store: Store, conversation: Conversation, meaning: Callable[[str], Meaning | None]
 ) -> Memory:
-    """These wishes with the store's skills. `meaning`: what a question means, where that is known."""
+    """`wishes` with the store's functions. `meaning`: gives a question's vector, where that is known."""
 
     def search(terms: Sequence[str], upto: int | None, spans: Spans, text: str) -> Retrieved:
         return store.candidates(
@@ -145,7 +145,7 @@ def _assemble(session: Session, coming: Node | None, budget: Budget) -> tuple[Pl
 
 
 def request_for(session: Session, plan: Plan) -> Request:
-    """The plan as it goes to the server, with num_ctx as planned for."""
+    """The request for this plan, with the num_ctx that was planned for."""
     settings = session.settings
     return Request(
         model=session.model.get().name,
@@ -158,7 +158,7 @@ def request_for(session: Session, plan: Plan) -> Request:
 
 
 def _settle_window(session: Session) -> None:
-    """The window is fixed through the conversation from now on: kept as its num_ctx."""
+    """Fix the window for the rest of the conversation by storing it as its num_ctx."""
     window = session.window.get()
     if session.settings[table.NUM_CTX] is None:
         session.settings.put_value(table.NUM_CTX, window, Layer.CONVERSATION)
@@ -166,9 +166,9 @@ def _settle_window(session: Session) -> None:
 
 
 def request_of(session: Session, model: Model, window: int, messages: tuple[Message, ...], limit: int) -> Request:
-    """A request on the side, for a summary: to the model that chats with the same window, so that it is not loaded
-    anew and its prompt cache serves; without thinking where that can be told, and the chat's `stop`; with no more
-    than `limit` tokens.
+    """A request outside the chat, for a summary. It uses the chat's model and window, so that the model is not
+    reloaded and its prompt cache is used; no thinking where that can be switched off; the chat's `stop`; at most
+    `limit` tokens.
     """
     options = {name: value for name, value in session.settings.options().items() if name != "stop"}
     return Request(
@@ -181,7 +181,7 @@ def request_of(session: Session, model: Model, window: int, messages: tuple[Mess
 
 
 def shape(asked: str) -> str | dict[str, Any] | None:
-    """The request's `format`: nothing, "json", or a JSON Schema, given itself or in the file that was named."""
+    """The request's `format`: None, "json", or a JSON Schema, given itself or in a file."""
     if asked in {"", "json"}:
         return asked or None
     try:

@@ -1,4 +1,4 @@
-"""What is open now: the conversation, the settings and the parts. A dataclass without logic."""
+"""Session: the open conversation, the settings and the parts. Dataclasses with hardly any logic."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Job:
-    """One request for a summary of a conversation in that state, to `model` with a window of so many tokens. Its
-    answer is taken by the main thread; cancelling it loses nothing.
+    """A request for a summary of a conversation in that state, to `model` with a window of so many tokens. The
+    main thread takes its answer; cancelling it loses nothing.
     """
 
     due: Due
@@ -43,8 +43,8 @@ class Job:
 
 @dataclass(slots=True)
 class Vectorising:
-    """Vectors being made by `model`, of the path to `tip`; the main thread takes them. `refused`: why there are no
-    more; `whole`: the path was looked through to where it had been before.
+    """Vectors being made by `model` for the path to `tip`; the main thread takes them. `refused`: why no more are
+    made; `whole`: the path was searched back to where an earlier search ended.
     """
 
     model: str
@@ -59,8 +59,8 @@ class Vectorising:
 
 @dataclass(slots=True)
 class Meanings:
-    """What questions mean, of the last ones by text (None: it could not be told), and the vectors being made
-    (session/embeddings.py). `wanted`: the question whose meaning was looked for and is not known. `refused`: the
+    """The vectors of the last questions, by text (None: not available), and the vectors being made
+    (session/embeddings.py). `wanted`: the question whose vector was asked for and is not known. `refused`: the
     model that is not asked again.
     """
 
@@ -70,7 +70,7 @@ class Meanings:
     round: Vectorising | None = None
 
     def of(self, text: str, model: str) -> Meaning | None:
-        """As that model ("": none) puts it; never waits."""
+        """The text's meaning by that model ("": none), or None; never waits."""
         meaning = self.known.get(text) if model else None
         if meaning is not None and meaning.embedder.name == model:
             return meaning
@@ -81,12 +81,11 @@ class Meanings:
 
 @dataclass(slots=True)
 class Session:
-    """`conversation.id` is 0 until the first message is kept. `model` is what the server says of the model in
-    use, `window` its context window in tokens, `counting` the counter once it knows that model's vocabulary;
-    `pending` goes with the next message; `plan` is the last request's; `warnings` are to be shown; `summary` is
-    the one being made (session/background_summary.py), `tried` the one that was shown, `owed` whether one was
-    cancelled;
-    `meanings` is what vectors say (session/embeddings.py).
+    """`conversation.id` is 0 until the first message is stored. `model` is what the server says about the model in
+    use, `window` its context window in tokens, `counting` the counter once it knows that model's vocabulary.
+    `pending` is sent with the next message; `plan` is that of the last request; `warnings` are still to be shown.
+    `summary` is the one being made (session/background_summary.py), `tried` the one that was shown, `owed` whether
+    one was cancelled. `meanings` holds the vectors (session/embeddings.py).
     """
 
     settings: Settings

@@ -1,1 +1,1 @@
-"""3: what it costs, in tokens."""
+"""What a message costs, in tokens: counted exactly with the model's own vocabulary, or estimated."""

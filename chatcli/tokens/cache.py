@@ -1,6 +1,6 @@
-"""Files that may vanish: written atomically and for their owner only, pruned, never the reason of a failure.
+"""Cache files: written atomically, readable by their owner only, pruned. Losing one never causes a failure.
 
-Each begins with a line that has the SHA-256 of the rest, in hex: a damaged file is as good as none.
+Each begins with a line that has the SHA-256 of the rest, in hex: a damaged file is treated as missing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LARGEST = 256_000_000  # bytes
 
 
 def file_for(directory: Path, model: str, ending: str) -> Path:
-    """Where what is known of `model` (its digest, or its name where there is none) is kept."""
+    """The file for what is known of `model` (its digest, or its name where there is none)."""
     return directory / f"{re.sub(r'[^A-Za-z0-9._-]', '-', model)[:100] or 'unknown'}{ending}"
 
 
@@ -39,7 +39,7 @@ def read(path: Path) -> bytes | None:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Put `data` in place of what was there, whole or not at all; a full or read-only disk is no error here."""
+    """Replace the file's content by `data`, completely or not at all; a full or read-only disk raises nothing."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         private_directory(path.parent)
@@ -55,9 +55,9 @@ def write(path: Path, data: bytes) -> None:
 
 
 def prune(directory: Path, ending: str) -> None:
-    """Keep the few files of that ending used last, and none that was not used for a month."""
+    """Keep the few most recently used files of that ending, and none that was not used for a month."""
     longest_ago = time.time() - KEPT_DAYS * 86400
-    with suppress(OSError):  # another chatcli may be at it, too
+    with suppress(OSError):  # another chatcli may be pruning too
         dated = sorted(((p.stat().st_mtime, p) for p in directory.glob(f"*{ending}")), reverse=True)
         for place, (used, path) in enumerate(dated):
             if place >= KEPT_FILES[ending] or used < longest_ago:
@@ -73,14 +73,14 @@ MOST = 4_000_000  # characters of all the keys
 
 
 class Memo(Generic[V]):
-    """Begins afresh when it is full: what is in use comes back with the next question."""
+    """A memo that empties itself when it is full: what is in use comes back with the next question."""
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, V] = {}
         self._held = 0
 
     def get(self, key: Hashable, size: int, make: Callable[[], V]) -> V:
-        """The value kept for `key`, whose text has `size` characters; made when there is none."""
+        """The value stored for `key`, whose text has `size` characters; `make` gives it when there is none."""
         if key in self._kept:
             return self._kept[key]
         value = make()

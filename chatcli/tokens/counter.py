@@ -1,9 +1,10 @@
-"""Counter: what a message costs, by the best tier ready now. Vocabulary, template, ledger and disk are behind it.
+"""Counter: what a message costs, counted by the best method ready now. Vocabulary, template, ledger and disk are
+behind it.
 
-A count is exact (`=`), made with the model's own vocabulary and template, or an estimate (`~`) of a bundled
-encoding and the ledger. An estimate is on the safe side and already holds what the ledger has learnt, band
-included: the planner adds up `count` of its messages and `fixed` of them all, keeps its own margin, and needs
-nothing else. Importing this module, and counting before `warm_up` and `prepare`, costs no import of tiktoken.
+A count is exact (`=`), made with the model's own vocabulary and template, or an estimate (`~`) from a bundled
+encoding and the ledger. An estimate is on the safe side and already includes what the ledger has learnt and its
+safety band: the planner adds the `count` of each message and the `fixed` of all of them, keeps its own margin, and
+needs nothing else. Importing this module, and counting before `warm_up` and `prepare`, does not import tiktoken.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _AGAIN = " It is tried again after the next reply."
 
 
 class Counter:
-    """Counts for one model at a time. `cache` is where what was learnt outlives the program (None: nowhere).
+    """Counts for one model at a time. `cache`: the directory in which what was learnt is kept (None: nowhere).
 
     `tokenizer`: auto or model (the model's own vocabulary where there is one), o200k_base, cl100k_base.
     """
@@ -51,18 +52,18 @@ class Counter:
         self._sizes: Memo[Size] = Memo()
         self._preset: tuple[Message, ...] = ()
         self._trouble = self._said = ""
-        self._failures = 0  # of `prepare` in a row, that were in passing
+        self._failures = 0  # temporary failures of `prepare` in a row
         self._key = self._digest = ""
         self.use("", "")
 
     def use(
         self, model: str, digest: str, preset: Sequence[Message] = (), source: ModelSource | None = None
     ) -> None:
-        """Count for this model from now on. What was learnt of it before is taken up again.
+        """Count for this model from now on. What was learnt of it before is loaded.
 
-        `preset`: what the Modelfile puts before every request, its SYSTEM as a system message first.
-        `source`: lets `prepare` get at the model's vocabulary and template. To be called again when the digest
-        or the think setting changes.
+        `preset`: what the Modelfile puts before every request; its SYSTEM comes first, as a system message.
+        `source`: gives `prepare` access to the model's vocabulary and template. Call this again when the digest or
+        the think setting changes.
         """
         key = digest or model
         before, now = (made.variant if made else "" for made in (self._source, source))
@@ -76,11 +77,11 @@ class Counter:
         self._measured = self._prompts.setdefault(kind, Measured(kind))
 
     def prepare(self) -> None:
-        """Make exact counts ready: to be called in a background thread after `use`, again at will.
+        """Make exact counts ready. Call it in a background thread after `use`; calling it again is safe.
 
-        From the cache it takes about 0.3 s; the first time, the server is asked for a few megabytes and a process
-        works on them for a second or two. Where there is nothing to be had, counts stay estimates: see `why`.
-        What failed in passing is tried again by the next call, while `tries_again`.
+        From the cache it takes about 0.3 s; the first time, a few megabytes are fetched from the server and a
+        process works on them for a second or two. If exact counts are not possible, counts stay estimates: see
+        `why`. After a temporary failure the next call tries again, as long as `tries_again` says so.
         """
         from chatcli.tokens.prepare import PASSING, Unusable, prepare
 
@@ -110,27 +111,29 @@ class Counter:
 
     @property
     def tries_again(self) -> bool:
-        """Is it worth another `prepare`, since the last one failed in passing, and not too often already?"""
+        """Whether `prepare` is worth calling again: its last failure was temporary, and there were not
+        too many.
+        """
         return 0 < self._failures < MOST_TRIES
 
     @property
     def ready(self) -> bool:
-        """Is a vocabulary loaded? Before that, counts are made from characters."""
+        """Whether a vocabulary is loaded. Before that, counts are made from the number of characters."""
         return self._exact is not None or self._encoding is not None
 
     def warm_up(self) -> None:
-        """Load the bundled encoding if there is nothing better: about 0.2 s in which no other thread runs, so when
-        no key is awaited, or at Enter.
+        """Load the bundled encoding if there is nothing better. It takes about 0.2 s, in which no other thread
+        runs: call it when no key is expected, or at Enter.
         """
         if not self.ready:
             self._encoding = load(self._name)
             self._sizes = Memo()
 
     def count(self, message: Message) -> Count:
-        """What `message` adds to a prompt: its text, its pictures, and the template's text around its role.
-        Thinking counts as far as the template shows it: whoever does not send it takes it off before.
+        """What `message` adds to a prompt: its text, its images, and the template's text around its role. Thinking
+        counts as far as the template shows it: callers that do not send it remove it first.
 
-        Attached text files are counted by whoever puts them into the text.
+        Attached text files are counted by the caller that puts them into the text.
         """
         if self._exact:
             return self._exact.cost(message)
@@ -143,9 +146,9 @@ class Counter:
 
     def fixed(self, messages: Sequence[Message] = ()) -> Count:
         """What a request of `messages` (or of one question) costs besides their `count`: beginning, end, the
-        Modelfile's own messages, and what else the sum of the parts leaves over.
+        Modelfile's own messages, and any difference between the whole and the sum of its parts.
 
-        The Modelfile's SYSTEM gives way to a request that begins with a system message.
+        The Modelfile's SYSTEM is not counted for a request that begins with a system message.
         """
         if self._exact:
             return self._exact.fixed(messages)
@@ -162,7 +165,9 @@ class Counter:
         )
 
     def learn(self, plan: Plan, usage: Usage, reply: Message | None = None) -> None:
-        """A reply has ended: take its prompt's true size, where that `fits`, and the reply's own, and learn."""
+        """A reply has ended: learn from its prompt's true size, where that `fits`, and from the reply's
+        own size.
+        """
         measured = usage.prompt_tokens
         if measured is None or not self.ready or not self.fits(plan, usage):
             return
@@ -179,8 +184,9 @@ class Counter:
         self._keep()
 
     def fits(self, plan: Plan, usage: Usage) -> bool:
-        """Is the prompt's size worth learning? Not where there is none, where it is below half of the estimate (an
-        old server that leaves out its cache), or where it fills the window (one that has cut the prompt).
+        """Whether the prompt's size is worth learning. Not where the server gave none, where it is below half of
+        the estimate (an old server that leaves out its cache), or where it fills the window (a server that cut the
+        prompt).
         """
         measured = usage.prompt_tokens
         if measured is None or (plan.window and measured >= plan.window * 0.97):
@@ -188,12 +194,12 @@ class Counter:
         return measured >= self._least(plan.messages)
 
     def fingerprint(self, plan: Plan, usage: Usage) -> str:
-        """What the plan's prompt is known by in `take_up`; "" where its size is not to be counted on."""
+        """The plan's prompt as `take_up` recognizes it; "" where its size is not reliable."""
         return self._measured.fingerprint(plan.messages) if self.fits(plan, usage) else ""
 
     def take_up(self, messages: Sequence[Message], turns: Sequence[tuple[Message, Turn]]) -> bool:
-        """Count a request of these messages from what was measured before, in whichever process: `turns` are the
-        last replies and what they cost. Tells whether the `count` of a message has changed by it.
+        """Count a request of these messages from earlier measurements, made by this process or another: `turns`
+        are the last replies and what they cost. Returns whether this changed the `count` of a message.
         """
         for _, turn in reversed(turns):
             sent, tokens = turn.sent, turn.usage.prompt_tokens
@@ -214,19 +220,19 @@ class Counter:
         return changed
 
     def _charge(self, reply: Message, usage: Usage) -> None:
-        """A reply without thinking costs in later prompts what it was made of."""
+        """A reply without thinking costs, in later prompts, the tokens it was generated with."""
         if usage.reply_tokens and not reply.thinking and not reply.tool_uses:
             self._ledger.charge(_key(reply), usage.reply_tokens + self._ledger.estimate(Size()))
 
     def _least(self, messages: Sequence[Message]) -> int:
-        """Half of what the texts alone come to: no true count is below it."""
+        """Half of what the texts alone cost: no true count is below it."""
         if self._exact:
             return sum(self._exact.text(message.text).tokens for message in messages) // 2
         return sum(sum(size.text) for _, size in self._sized(messages)) // 2
 
     def too_long(self, needed: int | None, plan: Plan) -> None:
-        """The server refused the prompt: `needed` tokens where it said so. Else an estimate was too small for the
-        window, and an exact count by a little at most.
+        """The server refused the prompt; `needed`: its tokens where the server said so. If it did not, an estimate
+        was too small for the window, or an exact count was too small by a little.
         """
         tokens = needed or ceil(1.25 * max(0 if self._exact else plan.window, plan.planned.tokens))
         if self._exact:
@@ -236,7 +242,7 @@ class Counter:
         self._ledger.raise_to(sized, tokens - self._preset_of(plan.messages))
 
     def relent(self) -> None:
-        """The server refused the smaller prompt too: the counts were not to blame."""
+        """The server refused the smaller prompt too: the counts were not the reason."""
         if self._exact:
             self._exact.relent()
         self._ledger.relent()
@@ -248,14 +254,14 @@ class Counter:
         return f"{self._name}, estimated" if self.ready else "characters, estimated"
 
     def why(self) -> str:
-        """Why counts are only estimates, and what comes of it; "" where there is nothing to be said."""
+        """Why counts are only estimates, and what that means for the user; "" where nothing needs saying."""
         if not self._trouble:
             return ""
         trouble = self._trouble if self._trouble.endswith(".") else f"{self._trouble}."
         return f"Counts are estimates: {trouble}" + (_AGAIN if self.tries_again else "")
 
     def notice(self) -> str:
-        """What is to be said about counting, once: `why`, where that is new."""
+        """`why`, once: where it is new."""
         said, self._said = self._said, self._trouble
         return self.why() if self._trouble not in {"", said} else ""
 

@@ -1,7 +1,8 @@
-"""The bundled tiktoken encodings, built from package data; the network is never asked.
+"""The bundled tiktoken encodings, built from package data, without network access.
 
-A rank file is the zlib of: the number of tokens (uint32), their lengths in bytes (uint16 each), their bytes; all
-in order of rank, little-endian. A model's own vocabulary is kept in the same form (vocabulary.py).
+A rank file is compressed with zlib: the number of tokens (uint32), their lengths in bytes (uint16 each), their
+bytes; all in order of rank, little-endian. A model's own vocabulary is stored in the same form
+(vocabulary_file.py).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 DATA = Path(__file__).parent.parent / "data"
 
-# Both patterns are tiktoken's own: how text is cut into pieces before any pair is merged.
+# Both patterns are tiktoken's own: they split text into pieces before any pair is merged.
 _CASED = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"
 _SMALL = r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
 _SHORT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
@@ -47,8 +48,8 @@ SPECIALS = {
 }
 NAMES = tuple(PATTERNS)
 
-# tiktoken aborts on a run of about a million blanks, so it is given less at a time. In no pattern does a piece go
-# on after a single newline between two visible characters (but for a slash): a cut there changes no count.
+# tiktoken aborts on a run of about a million blanks, so it gets less at a time. In no pattern does a piece
+# continue after a single newline between two visible characters (except a slash): a cut there changes no count.
 LONGEST = 400_000
 _JOINT = re.compile(r"(?<=\S\n)(?=[^\s/])")
 
@@ -56,18 +57,18 @@ _building = Lock()
 
 
 def load(name: str) -> Encoding:
-    """The encoding `name` (one of NAMES), built once in a process: about 0.15 s, in which no other thread runs."""
+    """The encoding `name` (one of NAMES), built once per process: about 0.15 s, in which no other thread runs."""
     with _building:
         return _build(name)
 
 
 def tokens_of(encoding: Encoding, text: str) -> int:
-    """How many tokens `text` has. What spells a special token is text; a lone surrogate is U+FFFD."""
+    """How many tokens `text` has. The spelling of a special token counts as text; a lone surrogate as U+FFFD."""
     return sum(len(encoding.encode_ordinary(piece)) for piece in pieces(text))
 
 
 def pieces(text: str, longest: int = LONGEST) -> Iterator[str]:
-    """`text` in pieces of at most `longest` characters, cut between lines where there are any."""
+    """`text` in pieces of at most `longest` characters, cut between lines where possible."""
     start = 0
     while len(text) - start > longest:
         end = start + longest

@@ -1,8 +1,9 @@
-"""Exact: counts with the model's own vocabulary, and its template where the server renders it.
+"""Exact counts: with the model's own vocabulary, and with its template where the server renders it.
 
-Each prompt the server has measured is held against the count. A difference that comes again is a fact of this
-server (a token more at the beginning, or for every reply) and is added from then on; one that is not makes the
-counts estimates, until they agree again. A prompt that begins with a measured one is counted from there on.
+Each prompt measured by the server is compared with the count. A difference that comes again is a property of this
+server (one more token at the beginning, or for every reply) and is added from then on. One that does not come
+again turns the counts into estimates, until they agree again. A prompt that begins with a measured one is counted
+from its end on.
 """
 
 from __future__ import annotations
@@ -19,16 +20,17 @@ from chatcli.tokens.template import STRIPS, SYSTEM, THINKING, Piece, Template, l
 from chatcli.tokens.vocabulary import Vocabulary
 
 _QUESTION = Message.user("x")
-_SLACK = 4  # tokens: names of roles differ by so much, and text not known may be cut otherwise
+_SLACK = 4  # tokens by which role names differ, and unknown text may be split differently
 
 
 @dataclass(slots=True)
 class Correction:
-    """What a prompt costs more than vocabulary and template tell: `fixed`, and `each` for every reply in it.
+    """What a prompt costs more than vocabulary and template say: `fixed`, and `each` for every reply in it.
 
     `sound`: what was new in the last prompt cost what was counted. `founded`: so did the whole of a prompt that
-    begins with no measured one. `measured`: the last prompt, as (replies, missing tokens). `doubt`: what `each`
-    was before it was solved for, and the message that may be the reason instead, with so many tokens.
+    does not begin with a measured one. `measured`: the last prompt, as (replies, missing tokens). `doubt`: the
+    value of `each` before it was solved for, and the message that may be the reason instead, with its number of
+    tokens.
     """
 
     fixed: int = 0
@@ -40,17 +42,19 @@ class Correction:
     doubt: tuple[int, str, int] | None = None
 
     def of(self, replies: int) -> int:
-        """Tokens to add; none are taken off on the word of one measurement."""
+        """Tokens to add. Negative only while counts agree with the server: one measurement is too few."""
         added = self.fixed + self.each * replies
         return added if self.sound and self.founded else max(0, added)
 
     def settle(self, replies: int, missing: int, begun: tuple[int, int] | None = None) -> int:
-        """A prompt with so many replies cost `missing` more than counted: agree, solve for both, or shift.
+        """A prompt with `replies` replies cost `missing` tokens more than counted: agree, solve for both unknowns,
+        or shift.
 
-        `begun`: the same of a measured prompt that it begins with; what is returned is then for a new message.
+        `begun`: the same two values of a measured prompt that it begins with; the return value is then charged to
+        a new message.
 
-        A solution that takes tokens off elsewhere is none: then it is one message that the server cuts into more
-        tokens than it should (Ollama's own engine does, on some runs of newlines), and not every reply.
+        A solution that subtracts tokens elsewhere is rejected: then it is not every reply but one message that the
+        server cuts into more tokens than it should (Ollama's own engine does so on some runs of newlines).
         """
         before, self.measured = begun or self.measured, (replies, missing)
         expected = (begun[1] + self.each * (replies - begun[0])) if begun else self.fixed + self.each * replies
@@ -67,7 +71,7 @@ class Correction:
         return missing - begun[1] - self.each * (replies - begun[0])
 
     def _solve(self, before: tuple[int, int] | None, replies: int, missing: int) -> None:
-        # A first question has no reply before it: what it costs more, every prompt does.
+        # A first question has no reply before it: every prompt costs the same amount more.
         if before is None or not replies or (apart := replies - before[0]) == 0 or (missing - before[1]) % apart:
             return
         each = (missing - before[1]) // apart
@@ -78,7 +82,7 @@ class Correction:
 
 
 class _Begun(NamedTuple):
-    """A measured beginning of a prompt: so many messages that cost so many tokens, `missing` more than counted."""
+    """A measured beginning of a prompt: its messages cost so many tokens, `missing` more than counted."""
 
     messages: int
     tokens: int
@@ -88,11 +92,11 @@ class _Begun(NamedTuple):
 
 @dataclass(slots=True)
 class Exact:
-    """Counts for one model. Without a template, what it adds is learnt from two measured prompts.
+    """Counts for one model. Without a template, what a template adds is learnt from two measured prompts.
 
-    `preset`: tokens of the Modelfile's SYSTEM, which gives way to a system message, as far as no template tells.
-    `short`: the most that a prompt not certain to be written so has cost more than counted. `odd`: by message,
-    what it costs beyond its count. `raised`: what a refused prompt was longer than planned.
+    `preset`: tokens of the Modelfile's SYSTEM, which a system message replaces, where no template shows this.
+    `short`: the most by which a prompt whose template text is uncertain has exceeded its count. `odd`: by message,
+    what it costs beyond its count. `raised`: by how much a refused prompt was longer than planned.
     """
 
     vocabulary: Vocabulary
@@ -103,14 +107,14 @@ class Exact:
     preset: int = 0
     short: int = 0
     odd: dict[str, int] = field(default_factory=dict)
-    led: int = -1  # how many system messages led the last measured prompt; -1: none was measured
+    led: int = -1  # system messages at the front of the last measured prompt; -1: none was measured
     measured: Measured = field(default_factory=Measured)
     records: list[tuple[Sequence[Message], int]] = field(default_factory=list)
-    tries: int = 3  # to read the vocabulary in other ways, each of which takes as long as loading it
+    tries: int = 3  # attempts to read the vocabulary in other ways; each takes as long as loading it
 
     @classmethod
     def begin(cls, vocabulary: Vocabulary, template: Template | None, preset: Sequence[Message] = ()) -> Exact:
-        """`preset`: what stands before every prompt; a template shows it by itself."""
+        """`preset`: the messages before every prompt; a template includes them by itself."""
         if template:
             return cls(vocabulary, template)
         costs = [12 + vocabulary.count(message.text) for message in preset]
@@ -141,7 +145,7 @@ class Exact:
         return Count(max(0, tokens), certain and seen and sure and not otherwise)
 
     def cost(self, message: Message) -> Count:
-        """What one message adds to a prompt. What these sums leave over, `prompt` less them, is the request's."""
+        """What one message adds to a prompt. The rest of `prompt` beyond these sums is the request's own."""
         tokens = self._walk(self._pieces(message)) + self._calls([message]) + self._odd([message])
         if self.template is None and message.role == Role.ASSISTANT:
             tokens += self.correction.each
@@ -149,8 +153,8 @@ class Exact:
         return Count(tokens, self.sound and seen and not message.tool_uses)
 
     def fixed(self, messages: Sequence[Message]) -> Count:
-        """What a request of these messages (with one question, where there is nothing but a system message) costs
-        besides them. Less than nothing where the server makes one message of several.
+        """What a request of these messages (plus a question, where there is only a system message) costs besides
+        them. Negative where the server merges several messages into one.
         """
         asked = messages if leading(messages) < len(messages) else [*messages, _QUESTION]
         whole, parts = self.prompt(asked), [self.cost(message) for message in asked]
@@ -165,7 +169,7 @@ class Exact:
         self.measured.note(self.measured.fingerprint(messages), measured)
 
     def _learn(self, messages: Sequence[Message], measured: int, more: int) -> None:
-        """A prompt that is certain to be written so cost `more` than planned."""
+        """A prompt whose template text is certain cost `more` than planned."""
         unseen = {i.digest: i for message in messages for i in message.images if i.digest not in self.images}
         if unseen:
             if self.correction.sound:
@@ -174,22 +178,24 @@ class Exact:
             return
         begun = self._begun(messages)
         if begun is None and self._led_otherwise(messages):
-            self.correction.measured = None  # what is missing now is not for the replies in between
+            self.correction.measured = None  # what is missing now does not come from the replies in between
         self.led = leading(messages)
         known = self.records or ([(messages[: begun.messages], begun.tokens)] if begun else [])
         self.records = [*known, (messages, measured)][-2:]
         if more:
             if self._read_otherwise(abs(more)):
                 return
-            if self.vocabulary.way:  # another way that fitted by chance
+            if self.vocabulary.way:  # another way, which matched by chance
                 self.vocabulary, self.correction, self.odd = self.vocabulary.read_as(""), Correction(), {}
             begun = self._begun(messages)
         if begun is not None and begun.messages == len(messages) and begun.tokens != measured:
-            begun = None  # the very same prompt has another count by now
+            begun = None  # the same prompt has another count now
         self._settle(messages, measured, begun)
 
     def _settle(self, messages: Sequence[Message], measured: int, begun: _Begun | None) -> None:
-        """Hold the count against the measurement; what one new message alone accounts for is charged to it."""
+        """Compare the count with the measurement; a difference that only one new message explains is charged to
+        it.
+        """
         missing, before = measured - self._counted(messages)[0], self.correction.each
         odd = self.correction.settle(
             self._turns(messages), missing, (begun.turns, begun.missing) if begun is not None else None
@@ -200,7 +206,7 @@ class Exact:
             return
         name = next((name_of(m) for m in reversed(messages) if m.role == Role.USER), "")
         if each != before and doubt is not None and each == doubt[0]:
-            _, name, odd = doubt  # it was that message, then
+            _, name, odd = doubt  # so it was that message
         elif each != before:
             self.correction.doubt = (before, name, missing - begun.missing)
         elif odd > 0 and any(name_of(message) == name for message in messages[: begun.messages]):
@@ -210,12 +216,12 @@ class Exact:
             self.correction.measured = (self._turns(messages), measured - self._counted(messages)[0])
 
     def raise_to(self, messages: Sequence[Message], tokens: int) -> None:
-        """The server refused a prompt of these messages: count it as `tokens` at least, until one is measured."""
+        """The server refused a prompt of these messages: count it as at least `tokens` until one is measured."""
         self.raised += max(0, tokens - self.prompt(messages).tokens)
         self.correction.sound = False
 
     def relent(self) -> None:
-        """Take back what refusals raised: it did not help."""
+        """Undo what refusals raised: it did not help."""
         self.raised = 0
 
     def describe(self) -> str:
@@ -228,10 +234,10 @@ class Exact:
         return "the model's own vocabulary" + (" and template" if self.template else "")
 
     def _read_otherwise(self, missing: int) -> bool:
-        """Perhaps this server reads the vocabulary in another way: take one that gives what was measured.
+        """Perhaps this server splits text in another way: find one that gives what was measured.
 
-        A difference of one or two tokens is rather a matter of how prompts begin, so that needs two witnesses; not
-        for SentencePiece, where the only other way differs by as much.
+        A difference of one or two tokens is more likely caused by how prompts begin, so it takes two measurements;
+        not for SentencePiece, where the only other way differs by as little.
         """
         plain = len(self.records) < 2 and missing < 3 and not self.vocabulary.is_sentencepiece
         if self.template is None or not self.tries or plain:
@@ -254,8 +260,8 @@ class Exact:
         return self.vocabulary.around + texts + calls, _alternates(messages) and not self._calls(messages)
 
     def _led_otherwise(self, messages: Sequence[Message]) -> int:
-        """Without a template: what it costs at most that the last measured prompt had a system message and this
-        one has none, or the other way round.
+        """Without a template: the most that it can cost that only one of the two, the last measured prompt or this
+        one, has a system message.
         """
         now = leading(messages)
         if self.template is not None or self.led in {-1, now}:
@@ -263,7 +269,7 @@ class Exact:
         return 12 if now else 12 + self.preset
 
     def _begun(self, messages: Sequence[Message]) -> _Begun | None:
-        """The measured beginning of this prompt, where it was certain how that is written."""
+        """The measured beginning of this prompt, where its template text was certain."""
         found = self.measured.longest(messages)
         if found is None:
             return None
@@ -272,15 +278,15 @@ class Exact:
         return _Begun(*found, found.tokens - counted, self._turns(before)) if certain else None
 
     def _turns(self, messages: Sequence[Message]) -> int:
-        """How often the correction for a reply is due: without a template that is for a question, too."""
+        """How often the correction for a reply applies: without a template, to questions as well."""
         replies = _replies(messages)
         if self.template is not None:
             return replies
         return max(replies, len(messages) - leading(messages) - replies - 1)
 
     def _pieces(self, message: Message) -> list[Piece]:
-        """One message as it stands between its usual neighbours, from the first special token before its text to
-        the one that ends it.
+        """One message between its usual neighbors, from the first special token before its text to the one that
+        ends it.
         """
         if self.template is None:
             return [Piece(message.text, message.images)]
@@ -303,7 +309,7 @@ class Exact:
         ]
 
     def _walk(self, pieces: Iterable[Piece]) -> int:
-        """Tokens of a text in pieces. What stands between two special tokens is counted as one: pieces merge."""
+        """Tokens of a text in pieces. The text between two special tokens is counted as one: its pieces merge."""
         tokens, pending = 0, ""
         for text, images in pieces:
             if images:
@@ -325,14 +331,14 @@ class Exact:
         return sum(self.odd.get(name_of(message), 0) for message in messages) if self.odd else 0
 
     def _calls(self, messages: Iterable[Message]) -> int:
-        """Tool calls are written in ways of their own: a rough figure."""
+        """Tool calls are written differently by each template: a rough figure."""
         return sum(
             8 + self.vocabulary.count(f"{use.name} {dict(use.arguments)}") for m in messages for use in m.tool_uses
         )
 
 
 def _alternates(messages: Sequence[Message]) -> bool:
-    """Question, reply, question, ...: what the correction for each reply was learnt from."""
+    """Whether it is question, reply, question, ...: the correction for each reply was learnt from such prompts."""
     roles = [message.role for message in messages[leading(messages) :]]
     usual = (Role.USER, Role.ASSISTANT)
     return len(roles) % 2 == 1 and all(role == usual[at % 2] for at, role in enumerate(roles))

@@ -1,8 +1,8 @@
-"""What a model's messages truly cost, learnt from the server's own counts (prompt_eval_count).
+"""Estimates of what a model's messages cost, learnt from the server's own counts (prompt_eval_count).
 
-Every request that was measured is an anchor: what it cost more than its known messages is charged to the new ones,
-and stays their cost. Messages not measured yet are estimated by rates that the same differences teach. counter.py
-sizes the messages, and says which model's ledger this is.
+Every measured request is an anchor: what it cost beyond its known messages is charged to the new ones, and stays
+their cost. Messages not measured yet are estimated by rates learnt from the same differences. counter.py sizes the
+messages, and knows which model's ledger this is.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from chatcli.reading.json_toml import read_json
 
 
 class Script(NamedTuple):
-    """`prior`: how many tokens for one of o200k_base a model may need, until that model has been measured.
+    """`prior`: how many tokens a model may need for one of o200k_base, until that model has been measured.
 
-    It is on the safe side: a small vocabulary needs 1.6 for English, and spells out a script it hardly knows.
+    It is on the safe side: a small vocabulary needs 1.6 for English, and spells out scripts it hardly knows.
     """
 
     name: str
@@ -41,7 +41,7 @@ LATIN = 4
 
 
 def split(text: str) -> list[str]:
-    """The text of each script, in the order of SCRIPTS; together they have all its characters."""
+    """The text of each script, in the order of SCRIPTS; together they have all characters of `text`."""
     if text.isascii():
         return [text if place == LATIN else "" for place in range(len(SCRIPTS))]
     found = []
@@ -63,7 +63,7 @@ DECAY = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """One message in the bundled encoding: tokens of its text by script (ledger.py), and pictures."""
+    """One message in the bundled encoding: tokens of its text by script (see SCRIPTS), and images."""
 
     text: tuple[int, ...] = (0,) * len(SCRIPTS)
     images: int = 0
@@ -73,7 +73,7 @@ class Size:
 class Rate:
     """True tokens for each estimated one: a ratio of decayed sums that starts on the safe side.
 
-    The prior stays in the sums at a small weight, so a little safety remains however much is known.
+    The prior stays in the sums with a small weight, so a little safety remains however much is learnt.
     """
 
     prior: float
@@ -99,7 +99,7 @@ class Rate:
 
 
 class Ledger:
-    """Costs of one model. `cost` is what a message adds to a prompt, `fixed` what a request costs besides."""
+    """Costs for one model. `cost`: what a message adds to a prompt; `fixed`: what a request costs besides."""
 
     def __init__(self) -> None:
         self._rates = tuple(Rate(script.prior, 40) for script in SCRIPTS)
@@ -133,11 +133,11 @@ class Ledger:
         return ceil(sum(rate.value * units for rate, units in zip(self._rates, size.text, strict=True)))
 
     def charge(self, key: Hashable, tokens: int) -> None:
-        """`tokens` are known to be the cost of that message."""
+        """That message is known to cost `tokens`."""
         self._costs[key] = tokens
 
     def settle(self, messages: Sequence[tuple[Hashable, Size]], measured: int) -> None:
-        """A request of just these messages was measured: what is new in it is charged to the new messages."""
+        """A request of exactly these messages was measured: what is new in it is charged to the new messages."""
         self._raised = 0
         new = self._new(messages)
         rest = measured - self.fixed - self._known(messages)
@@ -149,8 +149,8 @@ class Ledger:
             self._costs.update((key, share) for (key, _), share in zip(new, shares, strict=True))
 
     def take_up(self, messages: Sequence[tuple[Hashable, Size]], measured: int) -> bool:
-        """An earlier process had a request of just these messages measured: charge it to those not known here.
-        Rates learn nothing from it, which they have before. Tells whether a cost changed.
+        """An earlier process had a request of exactly these messages measured: charge it to those not known here.
+        The rates learn nothing from it, because they did so then. Returns whether a cost changed.
         """
         new = self._new(messages)
         rest = measured - self.fixed - self._known(messages)
@@ -161,7 +161,9 @@ class Ledger:
         return True
 
     def raise_to(self, messages: Sequence[tuple[Hashable, Size]], tokens: int) -> None:
-        """The request had at least `tokens`: nothing is charged, since how many is not known; rates go up."""
+        """The request had at least `tokens`: no message is charged, because the true number is unknown; rates go
+        up.
+        """
         new = self._new(messages)
         if new:
             self._learn([size for _, size in new], max(1, tokens - self.fixed - self._known(messages)))
@@ -169,7 +171,7 @@ class Ledger:
         self._raised += max(0, tokens - planned)
 
     def relent(self) -> None:
-        """Take back what refusals raised: it did not help."""
+        """Undo what refusals raised: it did not help."""
         self._raised = 0
 
     def _new(self, messages: Sequence[tuple[Hashable, Size]]) -> list[tuple[Hashable, Size]]:
@@ -192,14 +194,14 @@ class Ledger:
                 rate.learn(factor * rate.value * units, units)
 
     def dump(self) -> bytes:
-        """What outlives the conversation, as JSON: rates and pictures, no texts."""
+        """What is kept beyond the conversation, as JSON: rates and the cost of an image, no texts."""
         names = [script.name for script in SCRIPTS]
         rates = {name: rate.dump() for name, rate in zip(names, self._rates, strict=True)}
         kept = {"rates": rates, "around": self._around.dump(), "images": self._images}
         return json.dumps(kept).encode()
 
     def restore(self, kept_bytes: bytes) -> None:
-        """Take up what `dump` gave. Anything that is not of that shape is passed over."""
+        """Load what `dump` gave. Anything of another shape is ignored."""
         try:
             kept: Mapping[str, Any] = read_json(kept_bytes)
             for script, rate in zip(SCRIPTS, self._rates, strict=True):

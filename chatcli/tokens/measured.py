@@ -1,8 +1,8 @@
-"""Measured: the prompts that a server has counted, known again by a fingerprint of what they were made of.
+"""Measured: the prompts that a server has counted, recognized by a fingerprint of their messages.
 
-A conversation grows at its end, so the last prompt measured is mostly the beginning of the next one. The
-fingerprint is kept with the reply (Turn.sent): another process, or another machine, takes up the count from there.
-It stands for model and think setting too, for another one writes the same messages otherwise.
+A conversation grows at its end, so the last measured prompt is mostly the beginning of the next one. The
+fingerprint is stored with the reply (Turn.sent): another process, or another machine, continues the count from
+there. It includes the model and the think setting, because others write the same messages differently.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Beginning(NamedTuple):
 
 
 class Measured:
-    """Of one model, written in one way: `kind` names both."""
+    """Prompts of one model, written in one way: `kind` names both."""
 
     def __init__(self, kind: str = "") -> None:
         self._kind = kind
@@ -37,7 +37,7 @@ class Measured:
             del self._tokens[next(iter(self._tokens))]
 
     def fingerprint(self, messages: Sequence[Message]) -> str:
-        """Of a whole prompt; "" where there is none."""
+        """The fingerprint of a whole prompt; "" where there is none."""
         return list(self._fingerprints(messages))[-1] if messages else ""
 
     def longest(self, messages: Sequence[Message]) -> Beginning | None:
@@ -52,7 +52,7 @@ class Measured:
         return found[-1] if found else None
 
     def _fingerprints(self, messages: Sequence[Message]) -> Iterator[str]:
-        """Of each beginning of the prompt, the shortest first."""
+        """The fingerprint of each beginning of the prompt, the shortest first."""
         so_far = sha256(self._kind.encode("utf-8", "surrogatepass"))
         for message in messages:
             so_far.update(name_of(message).encode())
@@ -60,7 +60,7 @@ class Measured:
 
 
 def name_of(message: Message) -> str:
-    """What tells a message from others, as a prompt is made of it: a fingerprint, not its text."""
+    """What distinguishes a message as a part of a prompt: a fingerprint, not its text."""
     calls = [(use.name, sorted(map(repr, use.arguments.items()))) for use in message.tool_uses]
     parts = (str(message.role), message.text, message.thinking, *(image.digest for image in message.images), calls)
     return sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]

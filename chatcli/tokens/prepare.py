@@ -1,6 +1,7 @@
-"""Makes a model's exact counts ready, from the cache or from the server, and keeps what it took to make them.
+"""Makes a model's exact counts ready, from the cache or from the server, and caches the results.
 
-Everything here may take seconds and is meant for a background thread; the seconds are spent in another process.
+Everything here may take seconds and is meant for a background thread; most of that time is spent in another
+process.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from chatcli.tokens.vocabulary_file import FORMAT, Unusable, build
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """Where a model can be asked what it is made of. Both functions may raise chatcli's errors.
+    """Where to ask what a model is made of. Both functions may raise chatcli's errors.
 
     `vocabulary`: the verbose /api/show, best as the bytes of the answer (parsing it would hold up the keyboard),
-    or its model_info. `render`: the prompt the server would make of these messages; None where it does not tell.
-    `variant`: what else the rendering depends on (the think setting); it is part of the template's name on disk.
+    or its model_info. `render`: the prompt the server would make of these messages; None where it does not say.
+    `variant`: what else the rendering depends on (the think setting); it is part of the template's file name.
     """
 
     vocabulary: Callable[[], bytes | Mapping[str, Any]]
@@ -41,18 +42,18 @@ class ModelSource:
 
 __all__ = ["PASSING", "Unusable", "keep", "prepare"]
 
-PASSING = (Unreachable, StreamBroken, Busy)  # what may be over the next time
-SAVED_EVERY = 0.3  # seconds: what a slow server has rendered so far
-STALE = 3600.0  # seconds after which that is not gone on with
+PASSING = (Unreachable, StreamBroken, Busy)  # failures that may be over the next time
+SAVED_EVERY = 0.3  # seconds between saves of what a slow server has rendered
+STALE = 3600.0  # seconds after which such a save is not continued
 
 
 def prepare(
     directory: Path | None, digest: str, source: ModelSource, preset: Sequence[Message]
 ) -> tuple[Exact, ChatcliError | None]:
-    """The counts, and why they lack a template that can be had another time. Raises Unusable where the model shows
-    no vocabulary that can be counted with, and chatcli's errors.
+    """The counts, and the error because of which they have no template yet. Raises Unusable if the model shows no
+    vocabulary that can be counted with, and chatcli's errors.
 
-    `preset`: what the Modelfile puts before every request, its SYSTEM as a system message first.
+    `preset`: what the Modelfile puts before every request; its SYSTEM comes first, as a system message.
     """
     directory = directory if digest else None
     vocabulary = _vocabulary(directory, digest, source)
@@ -71,8 +72,8 @@ def prepare(
 
 
 def keep(directory: Path | None, digest: str, source: ModelSource, exact: Exact) -> None:
-    """Keep the template and what was learnt. While counts and server disagree, the next process has the template
-    looked at again.
+    """Store the template and what was learnt. While counts and server disagree, the next process checks the
+    template again.
     """
     if directory is None or not digest:
         return
@@ -102,7 +103,7 @@ def _vocabulary(directory: Path | None, digest: str, source: ModelSource) -> Voc
 
 
 def _holds(template: Template, source: ModelSource) -> bool:
-    """Does the server still write prompts so? A server that does not tell now has told before."""
+    """Whether the server still writes prompts this way. A server that does not say now has said so before."""
     return template_learning.holds(template, source.render)
 
 
@@ -120,8 +121,8 @@ def _template(directory: Path | None, digest: str, source: ModelSource) -> Templ
 
 
 class _Begun:
-    """What a slow server has rendered, kept from process to process until it is all there: one question after the
-    other would else begin anew each time.
+    """What a slow server has rendered so far, kept across processes until it is complete. Otherwise each process
+    that asks a single question would begin again.
     """
 
     def __init__(self, source: ModelSource, file: Path) -> None:
@@ -160,7 +161,7 @@ def _restored(kept: bytes, vocabulary: Vocabulary) -> Exact | None:
     try:
         state = read_json(kept)
         if state["probes"] != template_learning.PROBES:
-            return None  # learnt from other conversations: gaps are missing
+            return None  # learnt from other probes: gaps are missing
         template = Template(**state["template"]) if state["template"] is not None else None
         correction = Correction(**state["correction"])
         if correction.measured is not None:

@@ -1,7 +1,8 @@
-"""How a vocabulary cuts text into pieces before it merges anything: tokenizer.ggml.pre -> a pattern for tiktoken.
+"""How a vocabulary splits text into pieces before merging: a table from tokenizer.ggml.pre to a pattern for
+tiktoken.
 
-A table of facts (llama.cpp and Ollama, 2026). Every pattern matches every character: tiktoken drops what is not
-matched. Patterns that stand for several stages of splitting are held to the stages by a test.
+The facts are from llama.cpp and Ollama (2026). Every pattern matches every character, because tiktoken drops what
+is not matched. A test compares the patterns that replace several stages of splitting with those stages.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from typing import NamedTuple
 
 
 class Family(NamedTuple):
-    """`whole`: a piece that is a token is taken as it is, before any merge (llama.cpp's ignore_merges)."""
+    """`whole`: a piece that is a token is used as it is, before any merge (llama.cpp's ignore_merges)."""
 
     name: str
     pattern: str
     whole: bool = False
-    bos: bool = False  # begins with the beginning token where the model file does not say
+    bos: bool = False  # a prompt begins with the BOS token where the model file does not say
 
 
 _SHORT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
@@ -94,10 +95,10 @@ FAMILIES = {
 }
 _BY_NAME = {pre: family for family, names in FAMILIES.items() for pre in names.split()}
 
-# What a vocabulary of an unknown kind is cut by: the most common way. Its counts are estimates.
+# Splits text for a vocabulary of an unknown kind: the most common way. Its counts are estimates.
 FALLBACK = _BY_NAME["llama-bpe"]
 
 
 def family_of(pre: str) -> Family | None:
-    """The family of a tokenizer.ggml.pre; None for one that is not in the table. "" is the default one."""
+    """The family of a tokenizer.ggml.pre; None for one that is not in the table. "" is the default family."""
     return _BY_NAME.get(pre or "default")

@@ -1,8 +1,9 @@
 """Template: how a model writes a conversation as one prompt. template_learning.py learns it from the server.
 
-What stands between two texts depends on the kinds of messages on both sides, on the empty ones between them, on
-whether they are the last, and on whether a system message leads. Each such gap is looked up in one table; where a
-conversation needs one that is not there, its prompt is known only nearly, and written rather too long.
+The text between two messages' texts (a gap) depends on the kinds of the messages on both sides, on any empty ones
+between them, on whether they are the last, and on whether a system message comes first. Each gap is looked up in
+one table. If a conversation needs one that is not there, its prompt is known only approximately, and rather too
+long than too short.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ STRIPS: Mapping[str, Callable[[str], str]] = {
 
 
 class Piece(NamedTuple):
-    """A part of a prompt: text, and the pictures that stand before it."""
+    """A part of a prompt: text, and the images before it."""
 
     text: str
     images: tuple[Attachment, ...] = ()
@@ -40,11 +41,12 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """`gaps`: by kinds, as in "s user assistant" or "- assistant user! $" (s: a system message leads; ^: the
-    beginning, $: the end, !: what the user said last, +: with thinking, ?: without a text). `joint`: what stands
-    between two leading system messages. `strips`: by role, which blanks are cut off its texts. `forgets`: thinking
-    leaves no trace, unless the last message has some. `even`: a message without a text is written as any other.
-    `apart`: a history that begins with a reply is written otherwise; its gaps are those of "sa" and "-a".
+    """`gaps`: by kinds, as in "s user assistant" or "- assistant user! $" (s: a system message comes first; ^: the
+    beginning, $: the end, !: the user's last message, +: with thinking, ?: without a text). `joint`: the text
+    between two system messages at the front. `strips`: by role, which blanks are stripped from its texts.
+    `forgets`: thinking is not written, unless the last message has some. `even`: a message without a text is
+    written like any other. `apart`: a history that begins with a reply is written differently; its gaps are those
+    of "sa" and "-a".
     """
 
     gaps: Mapping[str, str]
@@ -77,8 +79,8 @@ class Template:
         return pieces, certain and not any(message.tool_uses for message in messages)
 
     def gap(self, kinds: Sequence[str]) -> tuple[str, bool]:
-        """The text for this gap, and True; or, where it was not learnt, one that is hardly shorter, and False: the
-        longest between messages of those kinds, without the system message. Each empty message is taken for one
+        """The text for this gap, and True. If it was not learnt: one that is hardly shorter, and False, namely the
+        longest between messages of those kinds, without the system message. Each empty message is treated as one
         with a text.
         """
         if " ".join(kinds) in self.gaps:
@@ -86,7 +88,7 @@ class Template:
         return "".join(self._longest(step) for step in steps_of(kinds)), False
 
     def _longest(self, step: Sequence[str]) -> str:
-        """Of the gaps between messages of these kinds, else of those in such a place; in this mode, or any."""
+        """The longest gap between messages of these kinds, else in such a place; in this mode, else in any."""
         mode, *wanted = " ".join(step).translate(_MARKS).split()
         best = (False, False, False), ""
         for key, gap in self.gaps.items():
@@ -119,7 +121,7 @@ def _place(kinds: Sequence[str]) -> tuple[bool, bool, int]:
 def gaps_of(
     messages: Sequence[Message], texts: Sequence[str], lead: int, even: bool = False, apart: bool = True
 ) -> Iterator[tuple[list[str], int | None]]:
-    """The kinds around each gap, and the place of the message whose text follows it (None: the end)."""
+    """The kinds around each gap, and the index of the message whose text follows it (None: the end)."""
     mode = "s" if lead else "-"
     if apart and lead < len(messages) and messages[lead].role == Role.ASSISTANT:
         mode += "a"
@@ -136,12 +138,12 @@ def gaps_of(
 
 
 def _last_question(messages: Sequence[Message]) -> range:
-    """The places of the last message from the user, and of those from the user right before it."""
+    """The indices of the user's last message and of the user's messages directly before it."""
     end = next((at for at in range(len(messages), 0, -1) if messages[at - 1].role == Role.USER), 0)
     start = next((at for at in range(end, 0, -1) if messages[at - 1].role != Role.USER), 0)
     return range(start, end)
 
 
 def leading(messages: Sequence[Message]) -> int:
-    """How many system messages stand in front."""
+    """How many system messages are at the front."""
     return next((at for at, message in enumerate(messages) if message.role != Role.SYSTEM), len(messages))

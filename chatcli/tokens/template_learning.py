@@ -1,4 +1,6 @@
-"""A template, learnt from how the server renders a few conversations of sentinels. No reply is made for them."""
+"""Learns a model's template from how the server renders a few conversations of sentinels. No reply is generated
+for them.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,8 @@ _BLANK = "\n \t"
 
 
 def learn(render: Render) -> Template | None:
-    """The template behind `render`, which several threads call at once; None where it renders nothing, or
-    nothing that can be foretold.
+    """The template behind `render`, which several threads call at once; None where it renders nothing, or nothing
+    predictable.
     """
     gaps: dict[str, str | None] = {}
     probes = [_probe(lead + probe) for probe in PROBES.split() for lead in ("", "s")]
@@ -47,8 +49,8 @@ def learn(render: Render) -> Template | None:
 
 
 def holds(template: Template, render: Render) -> bool:
-    """Is what `render` makes of some conversations still what this template foretells? True where it does not
-    tell, for then nothing else is known.
+    """Whether `render` still gives what this template predicts for some conversations. True where it says nothing,
+    because then nothing else is known.
     """
     trials = [*_trials(), *([_probe("ssu")] if template.joint is not None else [])]
     rendered = _side_by_side(render, trials)
@@ -62,7 +64,7 @@ def _trials() -> list[list[Message]]:
 
 
 def _side_by_side(render: Render, probes: Sequence[Sequence[Message]]) -> list[str | None]:
-    """All of them rendered, ABREAST at a time: from a server far away, each answer is a while on its way."""
+    """All of them rendered, ABREAST at a time, because each answer from a distant server takes a while."""
     left = iter(enumerate(probes))
     rendered: list[str | None] = [None] * len(probes)
     failures: list[BaseException] = []
@@ -95,7 +97,9 @@ def _is_forgetful(gaps: Mapping[str, str]) -> bool:
 
 
 def _is_even(gaps: Mapping[str, str]) -> bool:
-    """Are empty messages written as any other: is each gap with some of them the gaps between all, joined?"""
+    """Whether empty messages are written like any other: each gap with empty messages is the gaps between all,
+    joined.
+    """
     return all(gaps[key] == _joined(gaps, key.split()) for key in gaps if "?" in key)
 
 
@@ -105,12 +109,14 @@ def _joined(gaps: Mapping[str, str], key: Sequence[str]) -> str | None:
 
 
 def _together(key: str) -> str:
-    """The gap of those kinds in a history that begins with a question."""
+    """The same gap in a history that begins with a question."""
     return key[0] + key[1:].removeprefix("a")
 
 
 def _with_strips(template: Template, render: Render) -> Template | None:
-    """Held to conversations it was not learnt from: texts with blanks around them, and with markup in them."""
+    """The template checked with conversations it was not learnt from: texts with blanks around them, and with
+    markup.
+    """
     trials = _trials()
     rendered = [render(trial) for trial in trials]
     for system, user, assistant in product(STRIPS, repeat=3):
@@ -132,7 +138,7 @@ def _with_joint(template: Template | None, render: Render) -> Template | None:
 
 
 def _read(messages: Sequence[Message], rendered: str) -> Iterator[tuple[list[str], str]]:
-    """The gaps of a rendered probe; those after a text that is not where it should be are passed over."""
+    """The gaps of a rendered probe; those after a text that is not in its expected place are skipped."""
     found = _SENTINEL.split(rendered)
     literals, slots = found[::3], list(zip(map(int, found[1::3]), found[2::3], strict=True))
     at, lead = 0, leading(messages)

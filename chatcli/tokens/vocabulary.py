@@ -1,4 +1,4 @@
-"""Vocabulary: a model's own, as a tiktoken encoding. session/build.py makes the file it is loaded from."""
+"""Vocabulary: a model's own, as a tiktoken encoding. vocabulary_file.py makes the file it is loaded from."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from chatcli.tokens.vocabulary_file import BLANK, Header, read
 if TYPE_CHECKING:
     from tiktoken import Encoding
 
-# How servers may read a vocabulary otherwise than its file says (Ollama's own engine overrules some files).
+# Other ways in which servers may read a vocabulary (Ollama's own engine overrules some files).
 OTHER_WAYS = ("llama-bpe", "qwen2", "gpt-2", "default")
 
 
 class Vocabulary:
-    """Counts text to the token. `known`: it is certain how this vocabulary cuts text into pieces."""
+    """Counts text exactly. `known`: whether it is certain how this vocabulary splits text into pieces."""
 
     def __init__(self, file: bytes, way: str = "") -> None:
-        """`file` as build gives it; `way`: read as a server may, one of `others`."""
+        """`file`: the bytes that `build` returned; `way`: how a server may split text, one of `others`."""
         header, ranks = read(file)
         self._file, self.way, self._own_way = file, way, header.pre
         self._header = header = _another_way(header, way) if way else header
@@ -37,7 +37,7 @@ class Vocabulary:
         self._memo: Memo[int] = Memo()
 
     def count(self, text: str) -> int:
-        """Tokens of `text`, which stands at the prompt's beginning or right after a special token."""
+        """Tokens of `text` at the beginning of a prompt or right after a special token."""
         return self._memo.get(text, len(text), lambda: self._count(text))
 
     def _count(self, text: str) -> int:
@@ -45,7 +45,7 @@ class Vocabulary:
         return len(parts) // 2 + sum(self._ordinary(part) for part in parts[::2] if part)
 
     def others(self) -> Iterator[Vocabulary]:
-        """The same vocabulary in the other ways a server may read it."""
+        """The same vocabulary in each of the other ways a server may split text."""
         header = self._header
         ways = ("blank first", "no blank first") if header.pieces else (self._own_way, *OTHER_WAYS)
         for way in ways:
@@ -75,7 +75,7 @@ class Specials:
         self._first = re.compile("|".join(map(re.escape, lengths)) or r"(?!)")
 
     def cut(self, text: str) -> list[str]:
-        """Text, special token, text, ...: special tokens have the odd places."""
+        """Text, special token, text, ...: special tokens have the odd indices."""
         parts: list[str] = []
         start = at = 0
         while found := self._first.search(text, at):

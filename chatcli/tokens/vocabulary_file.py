@@ -1,7 +1,7 @@
-"""A vocabulary file from what the server shows (verbose /api/show). Made in a process of its own, since it takes
-seconds in which nothing else of a Python program would run.
+"""Makes the vocabulary file from the server's verbose /api/show. Runs in a process of its own: it takes seconds in
+which no other thread of a Python program would run.
 
-The file: a line of JSON (Header), and the ranks as encoding.pack gives them.
+The file has a line of JSON (Header), followed by the ranks as encoding.pack gives them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BLANK = "\u2581"  # what SentencePiece writes for a space
 
 @dataclass(frozen=True, slots=True)
 class Ranks:
-    """`tokens` in order of rank; `weights`: what a rank counts for, where that is not one."""
+    """`tokens` in order of rank; `weights`: what a rank counts as, where that is not one token."""
 
     tokens: list[bytes]
     weights: Mapping[int, int]
@@ -34,7 +34,7 @@ class Ranks:
 def by_merge(tokens: Sequence[str], types: Sequence[int], merges: Iterable[str], whole: bool) -> Ranks:
     """Byte-level BPE: the single bytes, then each token at the first merge that makes it.
 
-    `whole`: tokens that no merge makes are reached when a whole piece is one, and come last.
+    `whole`: tokens that no merge makes are used when a whole piece equals one; they come last.
     """
     mentioned = {_to_bytes(token) for token, kind in zip(tokens, types, strict=True) if kind in {NORMAL, BYTE}}
     ranks = dict.fromkeys(bytes([byte]) for byte in range(256))
@@ -53,9 +53,9 @@ def by_score(
 ) -> Ranks:
     """SentencePiece BPE: the single bytes, the beginnings of characters, characters, then tokens by their score.
 
-    SentencePiece starts from characters and tiktoken from bytes, so characters have to come together first; the
-    beginning of one that is no token stands for as many byte tokens as it has bytes. With `merges`, they are the
-    order instead of the scores.
+    SentencePiece starts from characters and tiktoken from bytes, so bytes must first merge into characters; the
+    beginning of a character that is no token counts as one token for each of its bytes. With `merges`, these give
+    the order instead of the scores.
     """
     normal = [
         (place, token) for place, (token, kind) in enumerate(zip(tokens, types, strict=True)) if kind == NORMAL
@@ -78,9 +78,9 @@ def by_score(
 
 
 def pieces_of(tokens: Iterable[str], merges: bool) -> str:
-    """The pattern that cuts text for a SentencePiece vocabulary: it has no pieces of its own.
+    """The pattern that splits text for a SentencePiece vocabulary, which has none of its own.
 
-    A cut before blanks is safe where no token goes on over one; else the text stays whole.
+    A cut before blanks is safe if no token extends over one; else the text is not split.
     """
     if merges:
         return r"[^\n]+|\n+"
@@ -90,19 +90,19 @@ def pieces_of(tokens: Iterable[str], merges: bool) -> str:
 
 
 def _alphabet() -> dict[int, int]:
-    """GPT-2's: every byte has a character that can be printed; from its code point back to the byte."""
+    """GPT-2's alphabet, in which every byte has a printable character: from its code point back to the byte."""
     shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
     hidden = [byte for byte in range(256) if byte not in shown]
     return {byte: byte for byte in shown} | {256 + place: byte for place, byte in enumerate(hidden)}
 
 
 _ALPHABET = _alphabet()
-# What is not of the alphabet is sent out of Latin-1's reach.
+# Characters outside the alphabet are mapped out of Latin-1's range.
 _TO_LATIN = {code: chr(_ALPHABET.get(code, 0x10FFFF)) for code in range(512)}
 
 
 def _to_bytes(token: str) -> bytes:
-    """The bytes a token of that alphabet stands for; b"" for one that is written in another."""
+    """The bytes that a token of that alphabet encodes; b"" for a token with other characters."""
     try:
         return token.translate(_TO_LATIN).encode("latin-1")
     except UnicodeEncodeError:
@@ -115,12 +115,12 @@ SECONDS = 120
 
 
 class Unusable(Exception):
-    """This vocabulary cannot be counted with; says why, in words that can follow "the model's vocabulary"."""
+    """This vocabulary cannot be used for counting; says why, in words that can follow "the model's vocabulary"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """`pre` is "" and `pieces` the pattern for SentencePiece. `marks`: special tokens that no person types
+    """`pre` is "" for SentencePiece; `pieces` is its pattern. `marks`: special tokens that no person types
     (control); `specials`: all of them. `blank_first`: a blank is put before the text after a special token.
     """
 
@@ -136,7 +136,7 @@ class Header:
 def build(shown: bytes) -> bytes:
     """The vocabulary file for `shown`, the JSON of model_info (or of the whole answer). Raises Unusable."""
     package = Path(__file__).parent.parent.parent
-    # Nothing of the directory the person stands in is to be imported: hence -P, and the path at its end.
+    # Import nothing from the working directory: hence -P, and the path appended at the end.
     code = "import sys; sys.path.append(sys.argv[1]); from chatcli.tokens.vocabulary_file import main; main()"
     command = [sys.executable, "-P", "-c", code, str(package)]
     try:
@@ -150,7 +150,7 @@ def build(shown: bytes) -> bytes:
 
 
 def main() -> None:
-    """JSON on stdin, the file on stdout; exit code 3 and one line on stderr when there is nothing to be made."""
+    """JSON on stdin, the file on stdout; exit code 3 and one line on stderr if no file can be made."""
     try:
         made = convert(sys.stdin.buffer.read())
     except Unusable as error:
@@ -178,7 +178,7 @@ def write(header: Header, ranks: Sequence[bytes]) -> bytes:
 
 
 def read(file: bytes) -> tuple[Header, list[bytes]]:
-    """What `write` was given."""
+    """The arguments that `write` was given."""
     line, _, ranks = file.partition(b"\n")
     header = json.loads(line)
     weights = {int(rank): weight for rank, weight in header.pop("weights").items()}
@@ -208,7 +208,7 @@ def _sentencepiece(info: Mapping[str, Any], by_merges: bool) -> tuple[Header, li
     made = by_score(tokens, types, scores, _strings(info, "merges") if by_merges else None)
     normal = (token for token, kind in zip(tokens, types, strict=True) if kind == NORMAL)
     pieces = pieces_of(normal, by_merges)
-    # Gemma's own say so, and Ollama's engine for them never does it; llama.cpp does, unless the file says no.
+    # Gemma's files say so, and Ollama's engine for them never does it; llama.cpp does, unless the file says no.
     usual = not str(info.get("general.architecture", "")).startswith("gemma")
     blank_first = bool(info.get("tokenizer.ggml.add_space_prefix", usual)) and not by_merges
     marks, specials = _specials(tokens, types)
