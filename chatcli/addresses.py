@@ -1,8 +1,9 @@
-"""Addresses as people write them, and the user names and passwords in them. They are found and taken out here and
-nowhere else: what is fetched, asked, shown, kept and said in an error has gone through this one reading.
+"""Parses web addresses as people write them, and removes the user names and passwords in them. This is the only
+parser: whatever is fetched, requested, shown, stored or quoted in an error has passed through it.
 
-A password may hold what ends it too early: a slash, a quote, a blank. Where the rest then names no host, all up
-to the last @ is taken for the password. Rather too much is left out than a part of a password shown.
+A password may contain a character that ends it too early: a slash, a quote, a blank. If what follows then names no
+host, everything up to the last @ is taken as the password. It is better to remove too much than to show part of a
+password.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-# What stands between a scheme and the place it leads to, one slash too few or a backslash forgiven. The colon of a
-# drive (C:\) is none.
+# The separator between a scheme and a place; one slash too few or a backslash is accepted. The colon of a drive
+# (C:\) is none.
 _MARK = re.compile(r"(?:(?<=http)|(?<=https)):[/\\]*|(?<=[a-z0-9+.-]{2}):[/\\]+", re.IGNORECASE)
 _PLACE = re.compile(
     r"""(\[[0-9a-f:.]+(?:%[^\]\s]*)?\]|[^\s@:/?#\\"'<>()\[\]{}|^`%]+)(?::([0-9]{0,5}))?""", re.IGNORECASE
@@ -27,7 +28,7 @@ _PUNCTUATION = ".,;:!?'\")]}>`*_"
 @dataclass(frozen=True, slots=True)
 class Address:
     """`scheme` and `credentials` as written, None where there is no @; `place`: host and port; `rest`: path, query
-    and fragment. `sound`: it names a place.
+    and fragment. `sound`: whether it names a place.
     """
 
     scheme: str
@@ -43,7 +44,7 @@ class Address:
 
     @property
     def authorization(self) -> str | None:
-        """The credentials as the header of a request has them."""
+        """The credentials as a request header has them."""
         if self.credentials is None:
             return None
         user, _, password = self.credentials.partition(":")
@@ -52,7 +53,7 @@ class Address:
 
 
 def parse(written: str) -> Address | None:
-    """The address that all of `written` is; None where it has no `scheme://`."""
+    """The address, if all of `written` is one; None where it has no `scheme://`."""
     scheme, mark, rest = written.partition("://")
     if not mark:
         return None
@@ -70,25 +71,25 @@ def shown(address: str) -> str:
 
 
 def shown_host(host: str) -> str:
-    """The same of a server's address, which may lack its scheme and has an @ for nothing else."""
+    """The same for a server's address, which may lack its scheme and has an @ only after credentials."""
     mark = _MARK.search(host)
     begin = mark.end() if mark else 0
     return host[:begin] + host[max(host.rfind("@") + 1, begin) :]
 
 
 def cleaned(prose: str) -> str:
-    """`prose` with every address in it as people may see it. Each ends at a blank."""
+    """`prose` with every address in it as people may see it. An address ends at a blank."""
     return without(prose, _words(prose)) if ":" in prose else prose
 
 
 def without(text: str, found: Iterable[tuple[int, int, int]]) -> str:
-    """`text` without the credentials of these addresses: of each, where they may begin, where it ends, and how far
-    its password is looked for if what lies between names no place (0: no further).
+    """`text` without the credentials of these addresses. For each: where they may begin, where the address ends,
+    and how far to search for its password if the text between names no place (0: no further).
     """
     kept, done, seen = [], 0, 0
     for begin, end, reach in found:
         if begin < seen:
-            continue  # inside of what was read as one name and password
+            continue  # inside what was already read as user name and password
         cut, seen, sound = _credentials(text, begin, end)
         if not sound and reach > end:
             cut = max(cut, text.rfind("@", begin, reach) + 1)
@@ -108,8 +109,8 @@ def _words(prose: str) -> Iterator[tuple[int, int, int]]:
 
 
 def _credentials(text: str, begin: int, end: int) -> tuple[int, int, bool]:
-    """Of the address in `text` whose scheme ends at `begin`: where its credentials end, their @ included; where
-    its path begins; and whether what stands between them names a place.
+    """For the address in `text` whose scheme ends at `begin`: where its credentials end, including their @; where
+    its path begins; and whether the text between names a place.
     """
     authority = _AUTHORITY.match(text, begin, end)
     over = authority.end() if authority else begin
@@ -117,6 +118,6 @@ def _credentials(text: str, begin: int, end: int) -> tuple[int, int, bool]:
     place, is_all = text[cut:over], over == end
     found = _PLACE.fullmatch(place) or (_PLACE.fullmatch(place.rstrip(_PUNCTUATION)) if is_all else None)
     port = found[2] if found else None
-    # A colon with no port behind it is the end of a clause, or stands before a password.
+    # A colon without a port after it ends a clause, or precedes a password.
     sound = found is not None and int(port or 0) <= 65535 and (port != "" or is_all)
     return cut if sound else max(text.rfind("@", begin, end) + 1, begin), over, sound

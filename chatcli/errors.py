@@ -1,18 +1,38 @@
 """Every error a person can meet. Each says what happened (message) and what to do about it (hint).
 
-ChatcliError ├── UserError the person asked for something that cannot be │ ├── UnknownCommand │ ├── BadArgument │
-├── UnknownSetting │ ├── BadValue │ ├── BadFile missing, unreadable, too large, or of the wrong kind │ ├── BadData
-JSON or TOML that cannot be read; most who read it say of what in another error │ ├── NotFound no such
-conversation, message, model file, ... │ │ └── Gone it was there, and another chatcli may have deleted it for good
-│ └── Ambiguous more than one thing has that name ├── ServerError the server, or the way to it │ ├── Unreachable │
-├── StreamBroken the reply broke off; carries nothing, the text so far is with whoever collects it │ └── BadReply
-what came back is not Ollama's protocol │ └── NoText the reply has ended without text; what the model thought is
-kept ├── ModelError this model cannot do it │ ├── Missing │ ├── CannotThink │ ├── CannotSee │ ├── CannotUseTools │
-└── Refused the server said no, in its own words ├── ContextTooLong the request does not fit the window ├──
-StoreError the conversations on disk │ ├── Locked │ ├── ReadOnly the directory, the file or the disk cannot be
-written │ ├── NoRoom the disk is full │ ├── TooNew │ └── Damaged │ └── Replaced another chatcli has put a
-recovered store in its place ├── ConfigError the settings file └── Unforeseen anything else that was raised, which
-is a bug: made by repl/crash_report.py, the last resort
+    ChatcliError
+    ├── UserError             the person asked for something that is not possible
+    │   ├── UnknownCommand
+    │   ├── BadArgument
+    │   ├── UnknownSetting
+    │   ├── BadValue
+    │   ├── BadFile           missing, unreadable, too large, or of the wrong kind
+    │   ├── BadData           JSON or TOML that cannot be read; most callers raise another error for it
+    │   ├── NotFound          no such conversation, message, model file, ...
+    │   │   └── Gone          it existed, and another chatcli may have permanently deleted it
+    │   └── Ambiguous         more than one thing has that name
+    ├── ServerError           the server, or the way to it
+    │   ├── Unreachable
+    │   ├── StreamBroken      the reply broke off; the text so far is with the code that collects it
+    │   └── BadReply          what came back is not Ollama's protocol
+    │       └── NoText        the reply ended without text; the model's thinking is kept
+    ├── ModelError            this model cannot do it
+    │   ├── Missing
+    │   ├── CannotThink
+    │   ├── CannotSee
+    │   ├── CannotUseTools
+    │   └── Refused           the server refused, in its own words
+    │       └── Busy          the server has too much to do
+    ├── ContextTooLong        the request does not fit into the context window
+    ├── StoreError            the conversations on disk
+    │   ├── Locked
+    │   ├── ReadOnly          the directory, the file or the disk cannot be written
+    │   ├── NoRoom            the disk is full
+    │   ├── TooNew
+    │   └── Damaged
+    │       └── Replaced      another chatcli has replaced it by a recovered store
+    ├── ConfigError           the settings file
+    └── Unforeseen            any other exception, which is a bug: made by repl/crash_report.py, the last resort
 
 They are caught in two places only: the loop (shows them and goes on) and the shell's side (stderr, exit code).
 """
@@ -23,8 +43,8 @@ from chatcli.addresses import cleaned
 
 
 class ChatcliError(Exception):
-    """An error to be shown, not traced: `message` says what happened, `hint` what to do. Addresses that either
-    quotes, the words of servers and libraries too, are without passwords.
+    """An error to show without a traceback: `message` says what happened, `hint` what to do. Passwords are removed
+    from addresses in both, also in quoted words of servers and libraries.
     """
 
     exit_code = 1
@@ -60,7 +80,7 @@ class BadFile(UserError):
 
 
 class BadData(UserError, ValueError):
-    """`why` is a clause, `line` counts from 1. A ValueError like those of Python's own readers."""
+    """`why` is a clause, `line` counts from 1. A ValueError like those of Python's own parsers."""
 
     def __init__(self, why: str, *, line: int | None = None) -> None:
         super().__init__(f"What came cannot be read: {why}.")
@@ -97,7 +117,7 @@ class BadReply(ServerError):
 
 
 class NoText(BadReply):
-    """`thinking` is what the model thought. `limit` is the setting that ended the reply (num_predict or num_ctx),
+    """`thinking` is the model's thinking. `limit` is the setting that ended the reply (num_predict or num_ctx),
     "other" for a limit that is no setting, "" where the model ended it by itself.
     """
 
@@ -132,11 +152,11 @@ class Refused(ModelError):
 
 
 class Busy(Refused):
-    """The server has too much to do just now: the same may be granted a moment later."""
+    """The server has too much to do now: the same request may work a moment later."""
 
 
 class ContextTooLong(ChatcliError):
-    """`needed` and `available` are tokens where they are known; `biggest` names (what, tokens), largest first."""
+    """`needed` and `available` are tokens, where known; `biggest` lists (what, tokens), largest first."""
 
     exit_code = 3
 

@@ -1,5 +1,7 @@
-"""Where config, data and cache live (CHATCLI_HOME, else the platform's own directories), and files as a person
-names them: found without ever failing, opened so that what goes wrong is a BadFile.
+"""The directories for config, data and cache, and functions for paths and private files.
+
+CHATCLI_HOME holds all three directories if it is set, else the platform's own are used. A path named by a person
+is looked up without raising; a file that cannot be opened raises BadFile.
 """
 
 from __future__ import annotations
@@ -13,12 +15,12 @@ from pathlib import Path
 
 from chatcli.errors import BadFile
 
-# A longer name is shown by its beginning and its end.
+# Of a longer name only the beginning and the end are shown.
 LONGEST_SHOWN = 160
 
 
 def working_directory() -> Path:
-    """Where relative paths start. Where that directory is gone they lead nowhere, and nobody need notice."""
+    """Where relative paths start. If that directory is gone, they point nowhere, and nothing fails here."""
     try:
         return Path.cwd()
     except OSError:
@@ -26,12 +28,12 @@ def working_directory() -> Path:
 
 
 def path_of(named: str) -> Path:
-    """The path that `named` stands for. The home of nobody (~nosuchuser) stays as it is, as in a shell."""
+    """The path that `named` means. The home of an unknown user (~nosuchuser) stays as written, as in a shell."""
     return Path(os.path.expanduser(named))  # noqa: PTH111  Path's own raises where there is no such home
 
 
 def is_there(path: Path) -> bool:
-    """Whether something is there; False also where nothing could be."""
+    """Whether something exists there; False also for a path that cannot exist."""
     return os.path.exists(path)  # noqa: PTH110  Path's own raises for a name that is too long
 
 
@@ -53,7 +55,7 @@ def size_of(path: Path) -> int:
 
 @contextmanager
 def readable(named: object, hint: str) -> Iterator[None]:
-    """Whatever keeps the file of that name from being read in here is told, as a BadFile."""
+    """Raise whatever keeps the file of that name from being read, in this block, as a BadFile."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError):
@@ -64,7 +66,7 @@ def readable(named: object, hint: str) -> Iterator[None]:
 
 @contextmanager
 def writable(named: object, hint: str) -> Iterator[None]:
-    """The same for what is written to it."""
+    """The same for a file that is written."""
     try:
         yield
     except (OSError, ValueError) as error:
@@ -72,13 +74,13 @@ def writable(named: object, hint: str) -> Iterator[None]:
 
 
 def shown(named: object) -> str:
-    """The name as it is put into a sentence."""
+    """The name in the form used in a sentence."""
     text = str(named)
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN // 2]}…{text[-LONGEST_SHOWN // 4 :]}"
 
 
 def why(error: OSError | ValueError) -> str:
-    """The reason in the system's words. What is no OSError was refused before the system was asked."""
+    """The reason in the system's words. An error that is no OSError was raised before the system was asked."""
     if isinstance(error, OSError):
         return error.strerror or str(error) or type(error).__name__
     return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "no file can have such a name"
@@ -126,15 +128,15 @@ def find_paths(home: Path | None = None) -> Paths:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write `text` to a file that is its owner's only (0600), whoever's it was before. Raises BadFile."""
+    """Write `text` to a file that only its owner can read (0600), whatever its mode was. Raises BadFile."""
     with writable(path, "Name another place."):
         replace_private(path, text.encode("utf-8", "replace"))
 
 
 def replace_private(path: Path, data: bytes) -> None:
-    """Put `data` in place of what was there, whole or not at all: a full disk costs nothing that was there. Only
-    what cannot be replaced is written over: a pipe or device, our own output, a file in a directory that is not
-    ours to write in. A link stays one. Raises OSError.
+    """Replace the file's content by `data`, completely or not at all: a full disk does not destroy the old
+    content. Only what cannot be replaced is overwritten: a pipe or device, our own output, a file in a directory
+    that we may not write to. A link stays a link. Raises OSError.
     """
     real = Path(os.path.realpath(path))
     if is_there(path) and (not is_file(path) or _is_our_output(path)):
@@ -158,7 +160,7 @@ def replace_private(path: Path, data: bytes) -> None:
 def _write_over(path: Path, data: bytes) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_TRUNC)
     if path.is_file():
-        with suppress(OSError):  # another's file, which we may write to
+        with suppress(OSError):  # somebody else's file that we may write to
             path.chmod(0o600)
     _fill(handle, data)
 
@@ -172,7 +174,7 @@ def _fill(handle: int, data: bytes) -> None:
 
 
 def _is_our_output(path: Path) -> bool:
-    """/dev/stdout, say, behind which there is a file that the shell has opened."""
+    """Whether it is, say, /dev/stdout with a file behind it that the shell has opened."""
     for descriptor in (1, 2):
         with suppress(OSError):
             if os.path.samestat(path.stat(), os.fstat(descriptor)):
@@ -181,7 +183,7 @@ def _is_our_output(path: Path) -> bool:
 
 
 def private_directory(path: Path) -> Path:
-    """Make `path` where missing, and what is missing above it; what is made, and `path`, is its owner's only."""
+    """Make `path` and its parents where missing; what is made, and `path`, is only for its owner."""
     for missing in reversed([each for each in (path, *path.parents) if not each.exists()]):
         missing.mkdir(exist_ok=True, mode=0o700)
     if os.name == "posix" and path.stat().st_mode & 0o077:

@@ -1,5 +1,5 @@
-"""The terminal while the program is stopped (Ctrl-Z, `kill -TSTP`, `kill -STOP`) or a child has it: given back as
-it was, and taken again afterwards. Who changes anything on the terminal lends it from here.
+"""Restores the terminal while the program is stopped (Ctrl-Z, `kill -TSTP`, `kill -STOP`) or a child uses it, and
+sets it up again afterwards. Whatever changes the terminal registers with `lent`.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ _loans: list[_Loan] = []
 
 @contextmanager
 def lent(give_back: Step, take_again: Step, later: Callable[[Step], object] | None = None) -> Iterator[None]:
-    """In here `give_back` is called before the program stops, and `take_again` when it goes on: the latter also
-    where nothing was given back, as nobody hears of SIGSTOP beforehand. So it may find everything in order.
+    """In this block `give_back` is called before the program stops, and `take_again` when it continues.
+    `take_again` is also called when nothing was given back, because SIGSTOP cannot be noticed in advance; so it
+    may find everything in order.
 
-    Both are called between any two instructions of the main thread. `later` is for who cannot stop just anywhere:
-    it gets the whole of stopping, to call it when it suits. Outside the main thread, and on Windows, this does
-    nothing.
+    Both are called between any two instructions of the main thread. `later` is for callers that cannot stop just
+    anywhere: it gets the whole stopping as a function, to call at a suitable time. Outside the main thread, and on
+    Windows, this does nothing.
     """
     if _STOP is None or _GO_ON is None or threading.current_thread() is not threading.main_thread():
         yield
@@ -52,7 +53,9 @@ def lent(give_back: Step, take_again: Step, later: Callable[[Step], object] | No
 
 @contextmanager
 def handed_over() -> Iterator[None]:
-    """A child has the terminal in here. It gets Ctrl-Z like this program, and this one stops without ado."""
+    """In this block a child uses the terminal. It gets Ctrl-Z like this program, which then stops without calling
+    anything.
+    """
     loans, _loans[:] = list(_loans), []
     _give_back(loans)
     with _by_default():
@@ -64,14 +67,14 @@ def handed_over() -> Iterator[None]:
 
 
 def take_again() -> None:
-    """What was changed on the terminal is as it has to be once more, whoever had it."""
+    """Set up again what this program changed on the terminal, whoever used it in between."""
     for loan in _loans:
-        with suppress(OSError):  # a terminal that is gone also makes the program go on
+        with suppress(OSError):  # a terminal that disappears also continues the program
             loan.take_again()
 
 
 def stop() -> None:
-    """Stand still until somebody continues the program."""
+    """Stop until somebody continues the program."""
     _give_back(_loans)
     with _by_default():
         if _STOP is not None:
@@ -87,7 +90,7 @@ def _give_back(loans: list[_Loan]) -> None:
 
 @contextmanager
 def _by_default() -> Iterator[None]:
-    """Both signals do in here what they do to any program."""
+    """In this block both signals have their default effect."""
     numbers = [each for each in (_STOP, _GO_ON) if each is not None]
     before: dict[signal.Signals, Any] = {number: signal.getsignal(number) for number in numbers}
     for number in numbers:
@@ -101,7 +104,7 @@ def _by_default() -> Iterator[None]:
 
 
 def _listen() -> None:
-    """Heed both signals, unless they are ignored or somebody else's."""
+    """Handle both signals, unless they are ignored or handled by somebody else."""
     for number, heed in _OURS.items():
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, heed)

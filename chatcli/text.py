@@ -1,11 +1,11 @@
-"""Characters and words, once: what no name may bring onto the screen, and how large a text is.
+"""Characters and text sizes: which characters are never shown, how many cells a text takes, and how long it is.
 
-Unwanted characters command a terminal, or they hide or turn what stands beside them.
+Unwanted characters control a terminal, or they hide or reorder the text beside them.
 
-Widths are in cells, as wcwidth has them. Terminals differ in joined emoji (families, flags, skin tones, hearts
-made red): one that has mode 2027 shows each in two cells, others show the parts beside each other, as wide as
-wcwidth says, or join them in a way of their own. Where nothing is known the most it can take is counted, so that
-no line is ever wrapped by the terminal.
+Widths are in cells, as in wcwidth. Terminals differ in joined emoji (families, flags, skin tones, hearts made
+red): one that has mode 2027 shows each in two cells; others show the parts side by side, as wide as wcwidth says,
+or join them in a way of their own. If the terminal is not known, the largest possible width is counted, so that no
+line is ever wrapped by the terminal.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ LONG_LINES = 8
 LONG_CHARACTERS = 1000
 
 LONE_SURROGATES = re.compile("[\ud800-\udfff]")
-# Scripts written without spaces: each character is a word of its own, so that any part of a line can be found.
+# Scripts written without spaces: each character counts as a word, so that any part of a line can be found.
 UNSPACED = (
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
     "\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
 )
 _VARIANT, _JOINER = "\ufe0f", "\u200d"
 _FLAG_LETTERS, _SKIN_TONES = range(0x1F1E6, 0x1F200), range(0x1F3FB, 0x1F400)
-_FIRST_SYMBOL = 0x2190  # letters below it are not joined to one cell, whatever stands before them
-_LONGEST_RUN = 64  # flag letters that are looked back over
+_FIRST_SYMBOL = 0x2190  # letters below it are not joined to one cell, whatever precedes them
+_LONGEST_RUN = 64  # most flag letters to look back over
 _MAY_JOIN = re.compile("[\u200d\ufe0f\u20e3\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff]")
 
 # Controls but tab and newline, bidi marks and overrides, interlinear marks, lone surrogates, tag characters.
@@ -42,17 +42,17 @@ def without_unwanted(text: str) -> str:
 
 
 def as_name(text: str) -> str:
-    """A name as it can be shown: without them, and in one line."""
+    """A name in the form it can be shown: on one line, without unwanted characters."""
     return re.sub(r"[\n\t\u2028\u2029]", " ", without_unwanted(text))
 
 
 def is_long(text: str) -> bool:
-    """Whether `text` is of the size of material rather than of something a person types."""
+    """Whether `text` has the size of pasted material rather than of something a person types."""
     return len(text) >= LONG_CHARACTERS or lines_in(text) >= LONG_LINES
 
 
 def lines_in(text: str) -> int:
-    """How many lines it has. A newline at the end begins no further one."""
+    """How many lines it has. A newline at the end does not begin another one."""
     return text.removesuffix("\n").count("\n") + 1
 
 
@@ -65,12 +65,12 @@ _terminal = _Terminal()
 
 
 def join_emoji(joined: bool) -> None:
-    """Count from now on as a terminal does that shows what belongs together in two cells."""
+    """From now on count as a terminal that shows joined emoji in two cells."""
     _terminal.joins_emoji = joined
 
 
 def cells(text: str) -> int:
-    """The cells `text` takes."""
+    """The number of cells that `text` takes."""
     if text.isascii():
         return len(text)
     if _terminal.joins_emoji and _MAY_JOIN.search(text):
@@ -79,12 +79,12 @@ def cells(text: str) -> int:
 
 
 def is_sure(text: str) -> bool:
-    """Whether every terminal takes the same number of cells for it, or this one has told."""
+    """Whether every terminal uses the same number of cells for it, or this terminal has told its own."""
     return text.isascii() or _terminal.joins_emoji or not _MAY_JOIN.search(text)
 
 
 def clusters(text: str) -> Iterator[str]:
-    """What is seen as one character each, roughly as Unicode has it: a base and what joins it."""
+    """The visible characters, roughly as Unicode defines them: a base and what joins it."""
     start = 0
     for at in range(1, len(text)):
         if not joins(text, at):

@@ -1,1 +1,1 @@
-"""From a path, a pattern or an address in a message to what goes with it."""
+"""Turns a path, a pattern or an address in a message into the attachments sent with it."""

@@ -1,7 +1,8 @@
-"""From what a person named, a path, a pattern or an address, to what goes with the message: found, read, as text.
+"""Composes a message: the files, patterns and addresses that a person named are found and read, and become
+attachments.
 
-The way of /file, of @mentions, of --file and of the library, so that all of them take the same things; and the one
-way to compose a message, of the loop, the pipe and the library.
+/file, @mentions, --file and the library all read files here, so they accept the same things; and the loop, the
+pipe and the library all compose messages here.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from chatcli.conversation.message import Attachment
 from chatcli.paths import path_of, working_directory
 from chatcli.reading.raw import Raw
 
-Fetch = Callable[[str], Generator[Progress, None, Raw]]  # what client/fetch.py does; handed over, not imported
+Fetch = Callable[
+    [str], Generator[Progress, None, Raw]
+]  # client/fetch.py's function, passed in instead of imported
 
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A message as it is kept and sent: `text` without paths of pictures and without passwords in addresses that
-    are marked with an @, and what goes with it.
+    """A message as it is stored and sent: `text` without image paths, and without passwords in addresses marked
+    with an @; and its attachments.
     """
 
     text: str
@@ -39,8 +42,8 @@ def composing(
     *,
     mentions: bool = True,
 ) -> Generator[Progress, None, None]:
-    """Hand the message that `text`, these pictures and these files make to `take`; yields how far it is, where it
-    takes time. Raises BadFile. Without `mentions` nothing that `text` names is read.
+    """Compose a message from `text`, these images and these files, and pass it to `take`. Yields progress where it
+    takes time. Raises BadFile. With `mentions` False, nothing that `text` names is read.
     """
     said, found = find_in(text, working_directory()) if mentions else (text, ())
     given = [*(read_image(image) for image in images), *found]
@@ -51,7 +54,7 @@ def composing(
 def compose(
     text: str, fetch: Fetch, images: Iterable[str] = (), files: Iterable[str] = (), *, mentions: bool = True
 ) -> Composed:
-    """The same, all at once, where nobody watches."""
+    """The same all at once, without progress."""
     composed: list[Composed] = []
     for _ in composing(text, composed.append, fetch, images, files, mentions=mentions):
         pass
@@ -61,7 +64,9 @@ def compose(
 def attaching(
     named: Iterable[str], take: Callable[[Attachment], object], fetch: Fetch, cwd: Path | None = None
 ) -> Generator[Progress, None, None]:
-    """Hand each one's text to `take`; yields how far it is, where it takes time. Raises BadFile."""
+    """Pass the text of each named file or address to `take`. Yields progress where it takes time. Raises
+    BadFile.
+    """
     for name in named:
         if is_address(name):
             page = yield from fetch(name)
@@ -72,7 +77,7 @@ def attaching(
 
 
 def attached(named: Iterable[str], fetch: Fetch, cwd: Path | None = None) -> tuple[Attachment, ...]:
-    """The same, all at once."""
+    """The same all at once, without progress."""
     taken: list[Attachment] = []
     for _ in attaching(named, taken.append, fetch, cwd):
         pass
@@ -80,7 +85,7 @@ def attached(named: Iterable[str], fetch: Fetch, cwd: Path | None = None) -> tup
 
 
 def each_once(attachments: Iterable[Attachment]) -> tuple[Attachment, ...]:
-    """Without what is there already, the same file by another path, too: it may be both attached and mentioned."""
+    """Without duplicates, even under another path: a file may be both attached and mentioned."""
     found: dict[tuple[str, str, str], Attachment] = {}
     for each in attachments:
         found.setdefault((each.kind, _place(each.name), each.digest), each)
@@ -92,7 +97,7 @@ def _place(name: str) -> str:
         return name
     try:
         return str(path_of(name).resolve())
-    except (OSError, RuntimeError, ValueError):  # no such folder any more, links in a ring, a NUL in it
+    except (OSError, RuntimeError, ValueError):  # the folder is gone, links form a ring, or the name has a NUL
         return name
 
 

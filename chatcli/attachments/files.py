@@ -1,7 +1,7 @@
 """Files named by a person, in /file or in a message as @path or @https://address: found, and read as bytes.
 
-What stands behind an @ and is neither a file nor an address is only text, and so is what stands between backticks
-or in the middle of a long paste.
+Text after an @ that is neither a file nor an address is plain text, and so is everything between backticks or in
+the middle of a long paste.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _CLOSING = {quote: re.compile(rf"{quote}(?=[,;:!?.)\]}}>]*(?:\s|\Z))") for quote
 _PACKED = (".pdf", ".docx")
 _WILD = re.compile(r"[*?\[]")
 _WEB = re.compile(r"https?://[^\s/?#]", re.IGNORECASE)
-# How an address begins, to be fetched or not: it may stand in brackets, in code, or lack a slash.
+# How an address begins, fetched or not: it may be in brackets, in code, or lack a slash.
 _SCHEME = r"(?:https?:[/\\]*|[a-z][a-z0-9+.-]{1,20}:[/\\]{2,})"
 _BEGIN = re.compile(rf"""(?:(?P<marked>@)|(?<![\w/\\:.]))(?P<opened>["'`(\[{{<]{{0,3}}){_SCHEME}""", re.IGNORECASE)
 _SET_HOST = re.compile(r"(/set\s+(?:(?:--always|parameter)\s+)*host\s)(.*)", re.IGNORECASE | re.DOTALL)
 
 
 def is_address(named: str) -> bool:
-    """Whether it names something on the web, or would: ftp:// too is no path."""
+    """Whether it names something on the web, or tries to: ftp:// is no path either."""
     return re.match(r"https?:|[a-z][a-z0-9+.-]+://", named, re.IGNORECASE) is not None
 
 
@@ -45,14 +45,14 @@ def is_path(text: str) -> bool:
 
 
 def without_passwords(text: str) -> str:
-    """A message without user:password@ in the addresses that are marked with an @: neither kept nor sent. What
-    stands in an address of plain words was said to the model, and stays.
+    """A message without user:password@ in the addresses marked with an @, so that these are neither stored nor
+    sent. Credentials in other addresses were meant for the model, and stay.
     """
     return _cut(text, [begin for begin in _BEGIN.finditer(text) if begin["marked"]]) if "@" in text else text
 
 
 def as_kept(line: str) -> str:
-    """A line as the line history keeps it: of a command, no password in any address."""
+    """A line as the line history keeps it: a command keeps no password in any address."""
     if not line.startswith("/") or line.startswith("//"):
         return without_passwords(line)
     host = _SET_HOST.fullmatch(line)
@@ -60,7 +60,9 @@ def as_kept(line: str) -> str:
 
 
 def read_files(named: str, cwd: Path | None = None) -> list[Raw]:
-    """The files at `named`: one path, or a pattern with *, ? or **. BadFile when there is none to be read."""
+    """The files at `named`: one path, or a pattern with *, ? or **. Raises BadFile when there is no
+    readable one.
+    """
     here = cwd or working_directory()
     place = here / path_of(named)
     if is_file(place) or not _WILD.search(named):
@@ -83,8 +85,8 @@ def mentioned(text: str, cwd: Path | None = None) -> list[str]:
 
 
 def sizes(text: str, cwd: Path | None = None) -> list[int]:
-    """The sizes in bytes of the files that `text` names as @path, unread: cheap enough for every key. How much
-    text a document or a page has is not known before it is read.
+    """The sizes in bytes of the files that `text` names as @path, without reading them: fast enough for every key
+    press. How much text a document or a page has is known only when it is read.
     """
     here = cwd or working_directory()
     names = [name for name in mentioned(text, here) if not is_address(name)]
@@ -92,8 +94,8 @@ def sizes(text: str, cwd: Path | None = None) -> list[int]:
 
 
 def _cut(text: str, begins: Sequence[re.Match[str]]) -> str:
-    """`text` without the credentials of the addresses that begin there. A password with a blank in it is looked
-    for in the whole line; in code and in the middle of a long paste an address ends at a blank.
+    """`text` without the credentials of the addresses that begin there. A password with a blank in it is searched
+    for in the whole line; in code and in the middle of a long paste, an address ends at a blank.
     """
     return addresses.without(text, _extents(text, begins)) if begins else text
 
@@ -114,7 +116,7 @@ def _extents(text: str, begins: Sequence[re.Match[str]]) -> Iterator[tuple[int, 
 
 
 def _mentions(text: str) -> Iterator[str]:
-    """What stands behind each @ that begins a word. A quoted address goes on to a quote at the end of a word."""
+    """The text after each @ that begins a word. A quoted address ends at a quote at the end of a word."""
     quotes, done = _Quotes(text), 0
     for found in _AT.finditer(text):
         at, end = found.end(), None
@@ -132,7 +134,7 @@ def _mentions(text: str) -> Iterator[str]:
 
 
 class _Quotes:
-    """Where the quotes in a text may close, found once for all of them."""
+    """The positions at which quotes in a text may close, found once for all of them."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -143,7 +145,9 @@ class _Quotes:
         return self._next(self._lines, at, len(self._text))
 
     def closing(self, quote: str, at: int, alone: bool) -> int | None:
-        """The next `quote` in the line from `at` on; `alone`: the next at the end of a word, if there is one."""
+        """The next `quote` in the line from `at` on; with `alone`, the next at the end of a word, if
+        there is one.
+        """
         nearest = self._text.find(quote, at)
         line_end = self.line_end(at) if nearest >= 0 else 0
         if alone and nearest >= 0:
@@ -160,7 +164,7 @@ class _Quotes:
 
 
 def _bare(name: str) -> str:
-    """Without the punctuation of the sentence around it."""
+    """The name without the punctuation of the sentence around it."""
     if not _WEB.match(name):
         return name.rstrip(",;:!?")
     end, unopened = len(name.rstrip(",;:!?.'\"")), name.count(")") - name.count("(")

@@ -1,4 +1,4 @@
-"""Pictures: found in a line by their paths, read, and checked by their content. They are never re-encoded."""
+"""Images: found in a line by their paths, read, and checked by their content. They are never re-encoded."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ LARGEST = 20_000_000
 
 
 def find_in(text: str, cwd: Path) -> tuple[str, tuple[Attachment, ...]]:
-    """`text` without the paths of pictures in it, and the pictures, each once; relative paths start at `cwd`.
+    """`text` without the image paths in it, and the images, each once; relative paths start at `cwd`.
 
-    BadFile for what plainly is a path to a picture (it has a folder in it) and leads to none. A word such as
-    cat.png that names no file is a word, and so is everything between backticks.
+    Raises BadFile for a path that is clearly meant as an image (it contains a folder) but does not exist. A word
+    such as cat.png that names no file stays a word, and so does everything between backticks.
     """
     found: dict[Path, Attachment] = {}
     taken: list[Mention] = []  # none overlaps another, in the order of the text
@@ -42,9 +42,9 @@ def find_in(text: str, cwd: Path) -> tuple[str, tuple[Attachment, ...]]:
 
 
 def read_image(path: str) -> Attachment:
-    """The picture at `path`, which may be quoted, escaped, begin with ~ or be a file:// address.
+    """The image at `path`, which may be quoted, escaped, begin with ~ or be a file:// address.
 
-    BadFile when it is missing, no file, unreadable, empty, too large or not a picture.
+    Raises BadFile when it is missing, no file, unreadable, empty, too large or not an image.
     """
     existing = _existing(path, working_directory())
     if existing is None:
@@ -53,7 +53,7 @@ def read_image(path: str) -> Attachment:
 
 
 def _existing(text: str, cwd: Path) -> Path | None:
-    """The first way to read `text` as a path under which something exists."""
+    """The first reading of `text` as a path that exists."""
     paths = [cwd / path_of(reading) for reading in readings(text) if reading]
     return next((path for path in paths if is_there(path)), None)
 
@@ -77,7 +77,7 @@ def _read(path: Path, named: str) -> Attachment:
 
 
 def _bytes_of(path: Path, named: str) -> bytes:
-    """The content; BadFile when there is none to be had, or too much. Nothing larger than allowed is read."""
+    """The content. Raises BadFile when it cannot be read or is too large. Never reads more than is allowed."""
     if is_folder(path):
         raise BadFile(f"{named} is a folder.", "Name the picture in it.")
     with readable(named, "Name a picture that can be read."):

@@ -1,6 +1,6 @@
-"""Mentions: the places in a line that may name a picture, in all the ways people and terminals write a path.
+"""Mentions: the parts of a line that may name an image, in all the ways people and terminals write a path.
 
-Nothing here looks at the disk; images.py decides which mentions are meant.
+Nothing here reads the disk; images.py decides which mentions are meant.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from chatcli.text import is_long
 
 IMAGE_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif"})
 
-# A mention stands alone: after a blank or an opening bracket, and before a blank or the punctuation of a sentence.
+# A mention is a word: after a blank or an opening bracket, and before a blank or the punctuation of a sentence.
 _BEGIN = r"(?:(?<!\S)|(?<=\s[(\[{<])|(?<=\A[(\[{<]))"
 _END = r"(?=[,;:!?.)\]}>]*(?:\s|\Z))"
 _ENDING = rf"\.(?:{'|'.join(sorted(ending[1:] for ending in IMAGE_ENDINGS))})"
@@ -26,7 +26,7 @@ _QUOTED = re.compile(
     ){_END}""",
     re.VERBOSE | re.IGNORECASE,
 )
-# A word goes on to a bare blank, and is looked at once: to try each place in it anew takes time by the square.
+# A word extends to a bare blank and is read once: trying every position in it again takes quadratic time.
 _WORD = re.compile(rf"{_BEGIN}(?:[^\s\"'`(\[{{<\\]|\\.)(?:[^\s\\]|\\.)*+")
 _PICTURE = re.compile(rf"(?:[^\s\\]|\\.)+?{_ENDING}", re.IGNORECASE)
 _PUNCTUATION = ",;:!?.)]}>"
@@ -41,9 +41,9 @@ _WINDOWS_PATH = re.compile(r"[a-z]:[\\/]|\\\\", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """`text` as it stands in the line at `start`, quotes and escapes included.
+    """`text` as written in the line at `start`, with quotes and escapes.
 
-    A `guess` counts only when the file exists: it has bare blanks in it, or stands in a long text.
+    A `guess` counts only when the file exists: it has bare blanks in it, or is part of a long text.
     """
 
     start: int
@@ -56,12 +56,12 @@ class Mention:
 
     @property
     def path(self) -> str:
-        """The path as a person would read it."""
+        """The path without quotes and escapes."""
         return readings(self.text)[0]
 
     @property
     def is_plainly_a_path(self) -> bool:
-        """Nothing but a path looks like this; a word with the right ending may be just that."""
+        """Whether it can only be a path; a word with the right ending may be just a word."""
         if self.guess or (self.text[0] not in "\"'" and _MARKUP.search(self.text)):
             return False
         balanced = self.text.count("(") == self.text.count(")")
@@ -69,8 +69,8 @@ class Mention:
 
 
 def mentions(text: str) -> Iterator[Mention]:
-    """Those with bare blanks first. What stands between backticks is talked about, not meant. Of a long text only
-    the first and the last line count: the rest is material, pasted with all the paths it may hold.
+    """The mentions in `text`, those with bare blanks first. Text between backticks is skipped. Of a long text only
+    the first and the last line count: the rest is pasted material, with all the paths it may contain.
     """
     searched, long = masked(text), is_long(text)
     for begin in _PATH_BEGIN.finditer(searched):
@@ -95,7 +95,7 @@ def _words(searched: str) -> Iterator[tuple[int, str]]:
 
 
 def readings(text: str) -> list[str]:
-    """The paths that `text` may stand for, the likeliest first."""
+    """The paths that `text` may mean, the likeliest first."""
     quote = text[0] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else ""
     bare = text[1:-1] if quote else text
     if quote == "'":
@@ -110,7 +110,7 @@ def readings(text: str) -> list[str]:
 
 
 def without(text: str, taken: Iterable[Mention]) -> str:
-    """`text` with these mentions gone, each with one blank beside it."""
+    """`text` without these mentions, each removed with one blank beside it."""
     kept, begin = [], 0
     for mention in sorted(taken, key=lambda each: each.start):
         before = text[begin : mention.start]
@@ -124,7 +124,7 @@ def without(text: str, taken: Iterable[Mention]) -> str:
 
 
 def masked(text: str) -> str:
-    """`text`, as long as before, with what is not to be searched for mentions blotted out."""
+    """`text` with the parts that are not searched for mentions masked; its length stays the same."""
     masked = _CODE.sub(_blot, text)
     first, last = masked.find("\n"), masked.rfind("\n")
     if not is_long(text) or first == last:

@@ -1,1 +1,3 @@
-"""Ask the server and listen: requests out, events in, failures translated. The only package that knows HTTP."""
+"""The client of the Ollama server: requests out, events in, failures translated. The only package that
+knows HTTP.
+"""

@@ -1,4 +1,4 @@
-"""How the place of a server is written, in the forms OLLAMA_HOST takes, and shown: never with a password."""
+"""A server's address: read in every form that OLLAMA_HOST takes, and shown without its password."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ _FORMS = (
 
 
 def read(text: str, source: str, *, forgive_ports: bool = False) -> str:
-    """The URL that `text` means: scheme, credentials if any, host, port, and path; no slash at the end.
+    """The URL that `text` means: scheme, credentials if any, host, port, and path; no slash at the end. Raises
+    BadValue.
 
-    `source` names where the text came from. A port that is none becomes the default one where Ollama forgives it.
+    `source` names where the text came from. With `forgive_ports` an invalid port becomes the default one, as in
+    Ollama.
     """
     # As Ollama cleans it: spaces, then quotes, then the spaces that were inside them.
     written = text.strip().strip("\"'").strip()
@@ -32,7 +34,7 @@ def read(text: str, source: str, *, forgive_ports: bool = False) -> str:
     authority, _, path = rest.partition("/")
     credentials, at, host_and_port = authority.rpartition("@")
     host, port = _host_and_port(host_and_port, default_port)
-    # A "/" in a password ends the authority too early: nothing of what follows may be shown then.
+    # A "/" in a password ends the authority too early: then nothing after it may be shown.
     bad = _ESCAPE if "@" in path else _what_is_wrong(scheme, host, path, credentials)
     if not _is_port(port):
         bad = bad or ("" if forgive_ports else f"{port!r} is not a port")
@@ -44,13 +46,13 @@ def read(text: str, source: str, *, forgive_ports: bool = False) -> str:
 
 
 def without_credentials(url: str) -> tuple[str, str | None]:
-    """The URL without its user:password@, and those as a Basic Authorization header."""
+    """The URL without its user:password@, and these as a Basic Authorization header."""
     found = addresses.parse(url)
     return (url, None) if found is None or found.credentials is None else (found.bare, found.authorization)
 
 
 def is_loopback(url: str) -> bool:
-    """Whether it is this machine for certain: localhost or a loopback address."""
+    """Whether it is certainly this machine: localhost or a loopback address."""
     return hosts.is_this_machine(urlsplit(url).hostname or "")
 
 
@@ -64,7 +66,7 @@ def _scheme(written: str) -> tuple[str, str, str]:
 
 
 def _host_and_port(text: str, default_port: str) -> tuple[str, str]:
-    """Split as Go's net.SplitHostPort does; whatever it would refuse is a host alone."""
+    """Split as Go's net.SplitHostPort does; what it would refuse is taken as a host without a port."""
     split = re.fullmatch(r"\[([^\[\]]*)\]:([^:\[\]]*)|([^:\[\]]*):([^:\[\]]*)", text)
     if split is None:
         host, port = text.strip("[]"), default_port
@@ -75,7 +77,7 @@ def _host_and_port(text: str, default_port: str) -> tuple[str, str]:
 
 
 def _connectable(host: str) -> str:
-    """0.0.0.0 and :: are where a server listens; a client finds it on loopback."""
+    """A server listens on 0.0.0.0 or ::, but a client reaches it on loopback."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

@@ -1,7 +1,7 @@
-"""The body of an answer, unpacked a small piece at a time: of what is packed tight, a little can become very much.
+"""Unpacks the body of a response in small pieces, because a few compressed bytes can become very many.
 
-httpx unpacks whatever comes at once, in whatever way the server chose. Here the size can be looked at between two
-pieces, and nothing is unpacked but what was asked for.
+httpx unpacks at once whatever arrives, with whatever compression the server chose. Here the size can be checked
+between two pieces, and only the compression that was asked for is unpacked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ class BadPacking(Exception):
 
 
 def pieces(response: httpx.Response) -> Iterator[bytes]:
-    """Some may be empty: a server can send for ever what unpacks to nothing. Raises BadPacking."""
+    """The unpacked pieces; some may be empty, since a server can send data that unpacks to nothing. Raises
+    BadPacking.
+    """
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding == "identity":
         yield from response.iter_raw()
@@ -36,7 +38,7 @@ def pieces(response: httpx.Response) -> Iterator[bytes]:
                 yield unpack.decompress(piece, _PIECE)
                 piece = unpack.unconsumed_tail  # noqa: PLW2901
             if unpack.eof:
-                return  # zlib would gather all that follows the end
+                return  # zlib would collect everything that follows the end
         yield unpack.flush()
     except zlib.error as error:
         raise BadPacking(f"arrives damaged ({error})") from None

@@ -1,4 +1,6 @@
-"""What the server's refusals and the network's failures are in our words: which error, and what to do about it."""
+"""Translates the server's refusals and the network's failures into chatcli's errors, each with what to do about
+it.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ LONGEST = 300  # characters of the server's words that are shown
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A "no" from the server. `status` is 0 for an error line in a stream; `model` is "" where none was named."""
+    """A refusal by the server. `status` is 0 for an error line in a stream; `model` is "" where none was named."""
 
     status: int
     body: str
@@ -45,7 +47,7 @@ class Refusal:
 
 
 def translated(refusal: Refusal) -> ChatcliError:
-    """The chatcli error that this refusal is: by its words where they are known, else by its status."""
+    """The chatcli error for this refusal: by its words where they are known, else by its status."""
     words = refusal.words
     for pattern, build in _BY_WORDS:
         if re.search(pattern, words, re.IGNORECASE):
@@ -79,7 +81,7 @@ def broken(cause: str) -> StreamBroken:
 
 
 def not_ollama(url: str, what: str) -> BadReply:
-    """`what` is what came instead, in words."""
+    """`what` says what came instead."""
     return BadReply(
         f"The server at {address.shown(url)} does not answer as Ollama does: {what}.",
         "Is something else listening there? Name the right host with --host or OLLAMA_HOST.",
@@ -91,7 +93,7 @@ def one_line(text: str) -> str:
     if re.search(r"<(!doctype|html|head|body|h1|title)\b", text, re.IGNORECASE):
         from chatcli.reading.tags import unescaped  # a table of thousands of names
 
-        # Each looks at a character once, whatever a page is: it may be 64 kB of "<".
+        # Each pattern reads a character once, in any page: it may be 64 kB of "<".
         title = re.search(r"<title[^<>]*>([^<]*)", text, re.IGNORECASE)
         text = re.sub(r"<(script|style)\b.*?(?:</\1>|\Z)", " ", text, flags=re.IGNORECASE | re.DOTALL)
         words = title[1] if title and title[1].strip() else re.sub(r"<[^<>]*>", " ", text)
@@ -101,7 +103,7 @@ def one_line(text: str) -> str:
 
 
 def _unwrapped(body: str) -> str:
-    """The words inside {"error": ...}, however deep: llama-server's own JSON comes as a string in Ollama's."""
+    """The words inside {"error": ...}, however nested: Ollama passes on llama-server's own JSON as a string."""
     words, said = body, _json(body)
     for _ in range(6):
         if isinstance(said, dict):

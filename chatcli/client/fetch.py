@@ -1,7 +1,8 @@
-"""Fetch what is at an address that a person gave: a page, a text, a document. Nothing else is ever fetched.
+"""Fetches a web address that a person gave: a page, a text, a document. Nothing else is ever fetched.
 
-Its size, time and redirects are bounded. No cookies, no credentials but those in the address itself, nothing of
-Ollama's. The person may name an address of their own network; a public server may not send us there.
+Size, time and number of redirects are limited. It sends no cookies, no credentials except those in the address
+itself, and nothing of Ollama's. The person may name an address of their own network; a public server may not
+redirect there.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 _HEADERS = {
     "user-agent": f"chatcli/{__version__} (terminal chat; fetches only what a person asked for)",
-    # Text that is made for reading first, where a server has the choice.
+    # Prefer text made for reading, where a server has the choice.
     "accept": "text/markdown, text/plain;q=0.9, text/html;q=0.8, application/pdf;q=0.7, */*;q=0.5",
     "accept-encoding": decompress.ASKED,
 }
@@ -39,7 +40,7 @@ _SAVE = "Open it in a browser, save it, and attach the file."
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`size` in bytes, unpacked; `seconds` for all of it, `silence` between two pieces."""
+    """`size` in bytes, unpacked; `seconds` for the whole fetch, `silence` between two pieces."""
 
     size: int = LARGEST
     seconds: float = 120.0
@@ -53,10 +54,11 @@ def fetch(
     private: Callable[[str], bool] = is_private,
     look_up: Callable[[str], list[str]] = look_up,
 ) -> Generator[Progress, None, Raw]:
-    """What is there, named by the address without password and fragment. Raises BadFile. Closing it cuts the
-    connection.
+    """The content, named by the address without password and fragment. Raises BadFile. Closing the generator cuts
+    the connection.
 
-    `private` judges an IP address (a test's own network is all private), `look_up` gives those of a name.
+    `private` judges an IP address (in tests every address is private); `look_up` gives the addresses of a host
+    name.
     """
     read, cut = _read(address), Cut()
     name = read.bare
@@ -76,7 +78,7 @@ def fetch(
 
 
 def _read(address: str) -> Address:
-    """The address in its parts. One that is malformed may have its password anywhere: it is not shown."""
+    """The parts of the address. A malformed one may have its password anywhere, so it is not shown."""
     import httpx
 
     found = parse(address)
@@ -95,7 +97,7 @@ def _read(address: str) -> Address:
 
 
 class _Exchange:
-    """One fetch with its redirects, in the thread that reads."""
+    """One fetch with its redirects, in the reader thread."""
 
     def __init__(self, name: str, limits: Limits, guard: Guard, cut: Cut) -> None:
         self._name = name
@@ -104,8 +106,8 @@ class _Exchange:
         self._cut = cut
 
     def pieces(self, address: str, authorization: str | None) -> Generator[Progress | Raw, None, None]:
-        """How far it is, and last what came. Every failure is a BadFile. `authorization` goes to the server of
-        that address only.
+        """Progress, and at the end the content. Every failure is a BadFile. `authorization` goes only to the
+        server of that address.
         """
         import httpx
 
@@ -132,7 +134,7 @@ class _Exchange:
     def _one(
         self, url: httpx.URL, headers: Mapping[str, str]
     ) -> Generator[Progress | Raw, None, httpx.URL | None]:
-        """Ask once; where a redirect leads to."""
+        """Send one request; returns where it redirects to, or None."""
         trace = self._watching(url)
         with (
             self._client(url) as client,
@@ -145,7 +147,7 @@ class _Exchange:
             return None
 
     def _client(self, url: httpx.URL) -> httpx.Client:
-        """One for each address on the way, so that no cookie goes from one to the next."""
+        """A new client for each address on the way, so that no cookie is passed from one to the next."""
         import httpx
 
         from chatcli.client.http import CONNECT, connection
@@ -160,9 +162,9 @@ class _Exchange:
             ) from error
 
     def _watching(self, url: httpx.URL) -> Callable[[str, Mapping[str, Any]], None]:
-        """Has every connection judged before anything is sent on it."""
+        """A trace function that has every connection judged before anything is sent on it."""
         host = url.raw_host.decode("ascii")
-        by_name = False  # connected to directly, and only then known by its number
+        by_name = False  # connected to directly, so its address is known only then
 
         def trace(event: str, info: Mapping[str, Any]) -> None:
             nonlocal by_name
@@ -192,7 +194,7 @@ class _Exchange:
         return False
 
     def _target(self, response: httpx.Response) -> httpx.URL:
-        """Where it sends us: a password in there is not used."""
+        """Where it redirects to, without any password in that address."""
         url = response.request.url
         target = url.join(response.headers["location"]).copy_with(fragment=None, userinfo=b"")
         if target.scheme not in {"http", "https"}:
@@ -200,7 +202,7 @@ class _Exchange:
         return target
 
     def _check(self, response: httpx.Response) -> None:
-        """Refuse what is no success, no text, or too large by its own account."""
+        """Refuse a response that is no success, no text, or too large by its own account."""
         status = response.status_code
         if not response.is_success:
             said = _STATUS.get(status, f"the server refuses it ({status})")
@@ -247,7 +249,7 @@ _STATUS = {
 
 
 def _media_type(response: httpx.Response, data: bytes | bytearray = b"") -> str:
-    """As declared; where nothing is, whether it looks like HTML."""
+    """As declared; if nothing is declared, by whether it looks like HTML."""
     declared = str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()
     if not declared and re.match(rb"\s*(<!doctype html|<html)", data[:HEAD], re.IGNORECASE):
         return "text/html"

@@ -1,4 +1,4 @@
-"""Guard: a person may name an address of their own network, but a server of the internet may not send us there."""
+"""Guard: a person may name an address of their own network, but a public server may not redirect there."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from chatcli.errors import BadFile
 
 
 class Guard:
-    """Judges every host on the way of one fetch before anything is sent to it. `private` judges an IP address,
-    `look_up` gives those of a name.
+    """Judges every host of one fetch before anything is sent to it. `private` judges an IP address, `look_up`
+    gives the addresses of a host name.
 
-    Without a proxy the address that was connected to is what counts: the name may mean another one each time. A
-    proxy looks names up itself; there the name is looked up here first, and what cannot be found here must be a
-    plain name of the internet. A name that leads nowhere is never looked up: perhaps only the proxy shall know it.
+    Without a proxy, the address connected to is judged, because the name may resolve differently each time. A
+    proxy resolves names itself: there the name is looked up here first, and a name that is not found here must be
+    a plain name of the internet. A host that does not redirect is never looked up: perhaps only the proxy is meant
+    to know its name.
     """
 
     def __init__(
@@ -27,14 +28,14 @@ class Guard:
         self._asked: list[str] = []
 
     def connected(self, ip: str) -> None:
-        """We are connected to that address, no proxy between. Raises BadFile."""
+        """Called when connected to that address without a proxy. Raises BadFile."""
         if not self._private(ip):
             self._was_public = True
         elif self._comes_from_outside():
             raise self._refusal()
 
     def through_proxy(self, host: str) -> None:
-        """A proxy is about to be asked for that host. Raises BadFile."""
+        """Called before a proxy is asked for that host. Raises BadFile."""
         if host in self._asked:
             return
         led = self._was_public or bool(self._asked)

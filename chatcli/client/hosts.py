@@ -1,4 +1,4 @@
-"""What a host is, by its number or its name: this machine, one of a network's own, or one of the internet."""
+"""Classifies a host by its IP address or name: this machine, a private network, or the internet."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _INTERNET = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-# Numbers that look public, and are what a cloud answers its own machines by.
+# Addresses that look public, but on which a cloud serves its own machines.
 _CLOUD = (ipaddress.IPv4Network("192.0.0.0/24"), ipaddress.IPv4Network("168.63.129.16/32"))
 _PLAIN = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)+(?:[a-z]{2,63}|xn--[a-z0-9-]{1,59})\.?")
-# How networks name what is their own: names that the internet has not, or promised not to have.
+# Names of hosts inside a network: the internet does not have them, or has reserved them.
 _OWN = re.compile(
     r"(?:.*\.)?(?:localhost|localdomain|local|lan|home|home\.arpa|internal|intranet|intern|private|corp|workgroup)\.?"
 )
@@ -30,7 +30,7 @@ def number(host: str) -> Address | None:
 
 
 def is_written_plainly(host: str) -> bool:
-    """Whether it is an IP address as everybody writes and reads them: 010.1 may be 8.0.0.1 or 10.0.0.1."""
+    """Whether it is an IP address in the usual notation. 010.1 is not: it may be 8.0.0.1 or 10.0.0.1."""
     try:
         return bool(ipaddress.ip_address(host.strip("[]")).version)
     except ValueError:
@@ -38,7 +38,7 @@ def is_written_plainly(host: str) -> bool:
 
 
 def is_this_machine(host: str) -> bool:
-    """Whether it is this machine for certain: localhost or a loopback address."""
+    """Whether it is certainly this machine: localhost or a loopback address."""
     found = number(host)
     if found is None:
         return re.fullmatch(r"(?:.*\.)?localhost\.?", host.lower()) is not None
@@ -46,7 +46,7 @@ def is_this_machine(host: str) -> bool:
 
 
 def is_private(ip: str) -> bool:
-    """Whether that IP address is of this machine or a network of its own, and none of the internet."""
+    """Whether that IP address belongs to this machine or a private network, and not to the internet."""
     address = ipaddress.ip_address(ip.partition("%")[0])
     inner = _inner(address)
     if inner is None and address.version == 6 and address not in _INTERNET:
@@ -56,8 +56,8 @@ def is_private(ip: str) -> bool:
 
 
 def is_plain(host: str) -> bool:
-    """Whether it is a name as hosts of the internet have them: no number, no name that a network gives itself, no
-    letters of which a proxy may make something else.
+    """Whether it is a usual host name of the internet: no number, no name that a network gives itself, and no
+    letters that a proxy may change.
     """
     host = host.lower()
     return (
@@ -71,13 +71,13 @@ def is_own_name(host: str) -> bool:
 
 
 def numbers_in(host: str) -> list[str]:
-    """IP addresses that stand in a name: 10.0.0.1.nip.io and the like mean those."""
+    """IP addresses inside a name: 10.0.0.1.nip.io and the like resolve to those."""
     found = (".".join(str(int(part)) for part in parts) for parts in _NUMBER_IN_NAME.findall(host))
     return [ip for ip in found if is_written_plainly(ip)]
 
 
 def look_up(host: str) -> list[str]:
-    """The IP addresses that this machine knows of the name; none where it knows none."""
+    """The IP addresses that this machine finds for the name; none where it finds none."""
     try:
         return [str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
     except (OSError, UnicodeError):
@@ -85,7 +85,7 @@ def look_up(host: str) -> list[str]:
 
 
 def _inner(address: Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that an IPv6 address stands for."""
+    """The IPv4 address inside an IPv6 address, if any."""
     if isinstance(address, ipaddress.IPv4Address):
         return None
     if address in _NAT64:
@@ -94,7 +94,9 @@ def _inner(address: Address) -> ipaddress.IPv4Address | None:
 
 
 def _old_number(host: str) -> ipaddress.IPv4Address | None:
-    """As inet_aton reads it: one to four numbers, decimal, 0octal or 0xhex; the last fills what is left."""
+    """The IPv4 address as inet_aton reads it: one to four numbers, decimal, 0octal or 0xhex; the last fills the
+    remaining bytes.
+    """
     if not re.fullmatch(
         r"(?:0[xX][0-9a-fA-F]{0,20}|[0-9]{1,20})(?:\.(?:0[xX][0-9a-fA-F]{0,20}|[0-9]{1,20})){0,3}", host
     ):

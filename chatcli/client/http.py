@@ -1,9 +1,9 @@
-"""How to connect, and one HTTP exchange: the small subclass of the ollama library's client that posts bodies with
-fields the library does not know (truncate, shift, verbose, _debug_render_only). Importing it costs 0.3 s: done
-late, by ollama.py.
+"""One HTTP exchange with the server, through a small subclass of the ollama library's client. The subclass posts
+bodies with fields that the library does not know (truncate, shift, verbose, _debug_render_only). Importing this
+module takes 0.3 s, so ollama.py does it late.
 
-It reads answers itself, through the library's httpx client: the library's own `_request` splits lines at U+0085
-inside a reply, loses why a connection failed, and stumbles over an error body that is not a JSON object.
+It reads responses itself, through the library's httpx client: the library's own `_request` splits lines at U+0085
+inside a reply, loses why a connection failed, and fails on an error body that is not a JSON object.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ CONNECT = 5.0  # seconds to reach a server
 _CLOSED = "it closed the connection without an answer"
 
 
-# Goes with every request. Without it httpcore holds a connection that is done for idle until it is closed, and at
-# that moment another thread may take it for a request of its own, which is then cut with the exchange before it.
+# Sent with every request. Without it httpcore treats a finished connection as idle until it is closed. Another
+# thread may then use it for its own request, which is cut together with the earlier exchange.
 ALONE = {"connection": "close"}
 
 
 def connection(url: str) -> dict[str, Any]:
-    """How to connect, as httpx.Client takes it. Never kept alive: every exchange has its own socket, so cutting
-    one touches no other.
+    """How to connect, as arguments of httpx.Client. Never kept alive: every exchange has its own socket, so
+    cutting one affects no other.
 
     This machine is never reached through a proxy, whatever the environment says; plain HTTP needs no certificates,
-    whose loading takes time.
+    which are slow to load.
     """
     limits = httpx.Limits(max_keepalive_connections=0)
     verify = url.startswith("https:")
@@ -84,9 +84,9 @@ _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
 
 ANSWER = 30.0  # seconds of silence allowed where no model has to be loaded
 MOST_OF_AN_ERROR = 64 * 1024  # bytes
-LARGEST = 64 * 1000**2  # bytes of an answer as a whole, packed or unpacked
+LARGEST = 64 * 1000**2  # bytes of a whole response, packed or unpacked
 LARGEST_VOCABULARY = 256 * 1000**2  # bytes of /api/show with all of a model's tokens
-DEPTH = 100  # lists and objects inside each other; an argument of a tool may be an object of objects
+DEPTH = 100  # nested lists and objects; an argument of a tool may be an object of objects
 LONGEST_LINE = 8 * 1024 * 1024  # bytes
 
 
@@ -95,7 +95,7 @@ class Wire(ollama.Client):
 
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
         self.url = url
-        # Without an Authorization the library would take OLLAMA_API_KEY, whatever the host.
+        # Without an Authorization the library would send OLLAMA_API_KEY to any host.
         given = {"authorization": "none", "accept-encoding": decompress.ASKED, **headers, **ALONE}
         try:
             super().__init__(host=url, headers=given, follow_redirects=False, **connection(url))
@@ -115,7 +115,9 @@ class Wire(ollama.Client):
     def lines(
         self, path: str, body: Mapping[str, Any], cut: Cut, model: str
     ) -> Generator[dict[str, Any], None, None]:
-        """Post `body`; the JSON objects of the answer, one for each line. No limit on the time between them."""
+        """Post `body`; yields the JSON objects of the response, one per line. No limit on the time
+        between them.
+        """
         with self._exchange("POST", path, body, cut, model, patience=None) as response:
             for line, whole in _split(decompress.pieces(response), self.url):
                 yield self._object(line, whole, model)
@@ -129,7 +131,7 @@ class Wire(ollama.Client):
         model: str,
         large: bool = False,
     ) -> dict[str, Any]:
-        """The JSON object that the answer is as a whole."""
+        """The response as a whole, which is one JSON object."""
         try:
             return self._object(self.body(method, path, body, cut, model, large), True, model)
         except MemoryError:
@@ -144,7 +146,7 @@ class Wire(ollama.Client):
         model: str,
         large: bool = False,
     ) -> bytes:
-        """The answer as it came, unread; `large`: it may be as large as a vocabulary."""
+        """The response's bytes, not parsed; `large`: it may be as large as a vocabulary."""
         most = LARGEST_VOCABULARY if large else LARGEST
         with self._exchange(method, path, body, cut, model, patience=ANSWER) as response:
             came = bytearray()
@@ -161,7 +163,7 @@ class Wire(ollama.Client):
     def _exchange(
         self, method: str, path: str, body: Mapping[str, Any] | None, cut: Cut, model: str, patience: float | None
     ) -> Iterator[httpx.Response]:
-        """An open response that is a success; every failure on the way is a chatcli error."""
+        """An open, successful response; every failure is raised as a chatcli error."""
         begun = False
         timeout = httpx.Timeout(patience, connect=CONNECT)
         extensions = {"trace": cut.trace}
@@ -220,7 +222,7 @@ class Wire(ollama.Client):
 
 
 def _split(pieces: Iterable[bytes], url: str) -> Iterator[tuple[bytes, bool]]:
-    """The lines, blank ones left out, and whether each was whole: the last may lack its end."""
+    """The lines without blank ones, and whether each was complete: the last may lack its end."""
     rest = bytearray()
     for piece in pieces:
         *lines, last = piece.split(b"\n")

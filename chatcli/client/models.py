@@ -1,4 +1,4 @@
-"""What the server knows about its models: Model, Listed, Loaded, Progress, and how they are read from its answers.
+"""What the server says about its models: Model, Listed, Loaded, and how they are read from its responses.
 
 Nothing here talks to the server; ollama.py does.
 """
@@ -18,8 +18,8 @@ from chatcli.conversation.message import Message, Role
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model. `capabilities` is empty where the server does not tell; `trained` is the window it was trained
-    with, `num_ctx` the Modelfile's; `messages` are the Modelfile's, put before every request's own.
+    """One model. `capabilities` is empty where the server does not say; `trained` is the window it was trained
+    with, `num_ctx` the Modelfile's; `messages` are the Modelfile's, put before those of every request.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Model:
 
     @property
     def sees(self) -> bool:
-        """Whether it takes pictures; a server that tells no capabilities gets the benefit of the doubt."""
+        """Whether it accepts images; assumed where the server names no capabilities."""
         return not self.capabilities or "vision" in self.capabilities
 
 
@@ -55,7 +55,9 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A model in memory. Sizes in bytes, `size_vram` of it on the GPU; `context_length`: its window as set up."""
+    """A model in memory. `size` in bytes, `size_vram` of it on the GPU; `context_length`: its window as
+    allocated.
+    """
 
     name: str
     size: int
@@ -115,7 +117,7 @@ def read_progress(line: Mapping[str, Any]) -> Progress:
 
 
 def read_vectors(answer: Mapping[str, Any], count: int, url: str) -> list[list[float]]:
-    """From the answer to /api/embed at `url`: as many vectors as texts were sent, all of one length."""
+    """From the response to /api/embed at `url`: as many vectors as texts were sent, all of one length."""
     rows = [_list(row) for row in _list(answer.get("embeddings"))]
     numbers = all(isinstance(value, int | float) for row in rows for value in row)
     if len(rows) != count or not numbers or len({len(row) for row in rows}) > 1 or not all(rows):
@@ -124,15 +126,15 @@ def read_vectors(answer: Mapping[str, Any], count: int, url: str) -> list[list[f
 
 
 def to_embed(model: str, text: str, asked: bool) -> str:
-    """The text as that embedding model was trained to be given it: some want to be told what is `asked` and what
-    is searched. The server does not do it.
+    """The text in the form that this embedding model was trained on: some need to be told what is `asked` and what
+    is searched. The server does not add it.
     """
     forms = next((forms for name, forms in _FORMS.items() if name in model.casefold()), ("", ""))
     return forms[asked] + text
 
 
-# By what is in a model's name, what goes before a text that is searched and before one that is asked: as their
-# makers say it.
+# By a part of the model's name: the prefix of a text that is searched, and of one that is asked, as documented by
+# the model's makers.
 _FORMS = {
     "nomic-embed-text": ("search_document: ", "search_query: "),
     "embeddinggemma": ("title: none | text: ", "task: search result | query: "),

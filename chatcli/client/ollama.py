@@ -1,6 +1,7 @@
-"""Client: the thin seam to an Ollama server. Every method waits interruptibly and raises chatcli errors only.
+"""Client: the only way to an Ollama server. Every method can be interrupted while it waits, and raises only
+chatcli's errors.
 
-The ollama library and httpx are imported by the first exchange (in http.py), not by importing this.
+The ollama library and httpx are imported by the first exchange (in http.py), not when this module is imported.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ _STEERING = {"OLLAMA_HOST", "OLLAMA_API_KEY", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 
 
 class Client:
-    """Talks to the server at `url` (as server.find gives it). May be used by several threads at once.
+    """Talks to the server at `url` (as server.find gives it). Several threads may use it at once.
 
     user:password@ in the URL becomes a Basic header; else OLLAMA_API_KEY is sent as a Bearer token, but only over
-    https or to this machine. `headers` go with every request and win over both.
+    https or to this machine. `headers` are sent with every request and take precedence over both.
     """
 
     def __init__(self, url: str, *, headers: Mapping[str, str] | None = None) -> None:
@@ -44,22 +45,26 @@ class Client:
         self._closed = False
 
     def chat(self, request: Request) -> Generator[Event, None, None]:
-        """The reply as it is made. Closing the generator disconnects at once, and the server stops generating."""
+        """The reply as it is generated. Closing the generator disconnects at once, and the server stops
+        generating.
+        """
         yield from stream.events(self._lines("/api/chat", request.body(), request.model))
 
     def models(self) -> list[Listed]:
-        """What is on the server's disk, in its order; what it changed at the same time, by name."""
+        """The models on the server's disk, in its order; those changed at the same time, by name."""
         rows = [models.read_listed(row) for row in self._rows("/api/tags")]
         return sorted(sorted(rows, key=lambda row: row.name), key=_age)
 
     def model(self, name: str, verbose: bool = False) -> Model:
-        """What the server knows of one model. Raises Missing. `verbose`: with its vocabulary, megabytes of it."""
+        """What the server knows of one model. Raises Missing. `verbose`: with its vocabulary, which is
+        megabytes.
+        """
         shown = self._answer("POST", "/api/show", {"model": name, "verbose": verbose}, name, large=verbose)
         return models.read_model(name, shown, models.digest_of(name, self.models()))
 
     def vocabulary(self, name: str) -> bytes:
-        """The verbose /api/show as it came: megabytes of JSON, better parsed in another process.
-        The tokenizer.ggml.* arrays in its model_info are missing or empty for models that have none here.
+        """The verbose /api/show as bytes: megabytes of JSON, better parsed in another process. The
+        tokenizer.ggml.* arrays in its model_info are missing or empty for models without a vocabulary here.
         """
 
         def ask(wire: Wire, cut: Cut) -> Generator[bytes, None, None]:
@@ -76,10 +81,10 @@ class Client:
         stopped: Callable[[], bool] = lambda: False,
         asked: bool = False,
     ) -> list[list[float]]:
-        """A vector for each text, in their order; [] once `stopped`, which is called ten times a second, says so.
-        `asked`: they are questions; else what is searched for answers.
+        """A vector for each text, in their order; [] once `stopped`, called ten times a second, returns True.
+        `asked`: the texts are questions; else they are what is searched for answers.
 
-        Raises Missing; Refused by a model that has no vectors to give. The server cuts a text that is too long.
+        Raises Missing, and Refused when the model makes no vectors. The server cuts a text that is too long.
         """
         kept = {} if keep_alive is None else {"keep_alive": duration(keep_alive)}
         body = {"model": model, "input": [models.to_embed(model, text, asked) for text in texts], **kept}
@@ -92,11 +97,13 @@ class Client:
         raise failures.not_ollama(self.url, "it answers /api/embed with nothing")
 
     def loaded(self) -> list[Loaded]:
-        """What is in the server's memory, with the window as it was allocated."""
+        """The models in the server's memory, with their windows as allocated."""
         return [models.read_loaded(row) for row in self._rows("/api/ps")]
 
     def load(self, name: str, options: Mapping[str, Any], keep_alive: str | None = None) -> None:
-        """Load a model without asking it anything. The same options later do not load it again."""
+        """Load a model without generating anything. A later request with the same options does not load
+        it again.
+        """
         kept = {} if keep_alive is None else {"keep_alive": duration(keep_alive)}
         self._settle({"model": name, "messages": [], "options": dict(options), **NEVER_CUT, **kept}, name)
 
@@ -107,7 +114,7 @@ class Client:
         return str(self._answer("GET", "/api/version").get("version", ""))
 
     def pull(self, name: str) -> Generator[Progress, None, None]:
-        """Download a model. Closing the generator stops it; the next pull goes on where it stopped."""
+        """Download a model. Closing the generator stops it; the next pull continues where it stopped."""
         broken = StreamBroken(f"The download of {name} broke off.", f"/pull {name} goes on from there.")
         yield from self._progress("/api/pull", {"model": name, "stream": True}, name, broken)
 
@@ -119,9 +126,10 @@ class Client:
         parameters: Mapping[str, Any] | None = None,
         messages: Sequence[Message] = (),
     ) -> Generator[Progress, None, None]:
-        """Make the model `name` out of `from_`, as `ollama run` saves a chat. One of that name is replaced.
+        """Make the model `name` from `from_`, as `ollama run` saves a chat. An existing model of that name is
+        replaced.
 
-        What is empty is taken over from `from_`. Raises Missing when there is no `from_`.
+        Empty arguments are inherited from `from_`. Raises Missing when there is no `from_`.
         """
         said = Request(from_, tuple(messages), {}).body()["messages"]
         given = {"system": system, "parameters": dict(parameters or {}), "messages": said}
@@ -130,7 +138,7 @@ class Client:
         yield from self._progress("/api/create", body, from_, broken)
 
     def render(self, request: Request) -> str | None:
-        """The prompt that the model's template makes of this request; None where the server does not tell.
+        """The prompt that the model's template makes of this request; None where the server does not say.
 
         An old server would begin to generate instead: the connection is cut at its first chunk. Raises Busy.
         """
@@ -147,11 +155,11 @@ class Client:
         return prompt if isinstance(prompt, str) else None
 
     def warm_up(self) -> None:
-        """Import the library and make ready to connect, without connecting: for a background thread."""
+        """Import the library and prepare to connect, without connecting: for a background thread."""
         self._opened()
 
     def close(self) -> None:
-        """Cut every exchange under way, in whichever thread. What is asked afterwards raises Unreachable."""
+        """Cut every open exchange, in whichever thread. Later requests raise Unreachable."""
         self._closed = True
         for cut in list(self._cuts):
             cut()
@@ -172,7 +180,7 @@ class Client:
     def _progress(
         self, path: str, body: Mapping[str, Any], model: str, broken: StreamBroken
     ) -> Generator[Progress, None, None]:
-        """How far a long job is; raises `broken` when it ends before it says success."""
+        """The progress of a long job; raises `broken` when it ends before it says success."""
         progress, cause = Progress(""), None
         try:
             with closing(self._lines(path, body, model)) as lines:
@@ -193,7 +201,7 @@ class Client:
         model: str = "",
         large: bool = False,
     ) -> dict[str, Any]:
-        """`large`: it may be as large as a vocabulary."""
+        """The JSON object of a response; `large`: it may be as large as a vocabulary."""
 
         def ask(wire: Wire, cut: Cut) -> Generator[dict[str, Any], None, None]:
             yield wire.answer(method, path, body, cut, model, large)
@@ -208,7 +216,7 @@ class Client:
         return rows
 
     def _settle(self, body: Mapping[str, Any], model: str) -> None:
-        """Ask for something that may take minutes and answers nothing of interest."""
+        """Send a request that may take minutes and whose response is not used."""
         with closing(self._lines("/api/chat", body, model)) as lines:
             for _ in lines:
                 pass
@@ -238,8 +246,8 @@ class Client:
 def _library() -> Any:
     """Import http.py, and with it the ollama library.
 
-    On import the library makes a client of its own, from OLLAMA_HOST, the proxy variables and SSL_CERT_FILE, and
-    fails where it cannot use them, though we do not need that client: then it is imported without.
+    On import the library makes a client of its own from OLLAMA_HOST, the proxy variables and SSL_CERT_FILE, and
+    fails if it cannot use them, although we do not need that client: then it is imported without them.
     """
     try:
         return importlib.import_module("chatcli.client.http")

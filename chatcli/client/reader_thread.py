@@ -1,5 +1,5 @@
-"""One reader thread and a bounded line of items to the thread that consumes them: whoever waits for the server can
-be interrupted at any moment, and a slow consumer slows the server down instead of filling the memory.
+"""A reader thread and a bounded queue to the thread that consumes its items. The consumer can be interrupted at
+any moment while it waits for the server, and a slow consumer slows the server down instead of filling the memory.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ FAREWELL = 0.5  # seconds for the reader to end after its socket was shut down
 
 
 class Cut:
-    """Ends an exchange from another thread by shutting its connection down: a read that waits returns at once.
+    """Ends an exchange from another thread by shutting its connection down: a read that is waiting returns at
+    once.
 
-    It holds a descriptor of its own for the connection. The reader may close its own at any time, and that number
-    then goes to the next connection made: to shut down by that number could strike somebody else's exchange.
+    It holds its own descriptor for the connection. The reader may close its descriptor at any time, and the next
+    connection may get the same number: shutting down by that number could hit another exchange.
     """
 
     def __init__(self) -> None:
@@ -31,7 +32,7 @@ class Cut:
         self._made = False
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """httpcore's trace extension: keeps hold of the connection it has made, below any TLS."""
+        """httpcore's trace extension: keeps a descriptor of the connection it has made, below any TLS."""
         if event.endswith("connect_tcp.complete"):
             made = info["return_value"].get_extra_info("socket")
             before = self._taken()
@@ -62,7 +63,7 @@ class Cut:
 def relay(
     produce: Callable[[], Generator[T, None, None]], cut: Callable[[], None]
 ) -> Generator[T | None, None, None]:
-    """The items of `produce()`, which runs in a thread of its own; None when nothing came for a tick.
+    """The items of `produce()`, which runs in a thread of its own; None when nothing arrived for a tick.
 
     What it raises is raised here. Closing this generator calls `cut`, which must unblock `produce`.
     """
@@ -88,10 +89,10 @@ class _End:
 
 
 class _Line(Generic[T]):
-    """Bounded, between one thread that puts and one that takes.
+    """A bounded queue between one thread that puts and one that takes.
 
-    Made of SimpleQueues because their operations are atomic: Ctrl-C may strike the taking thread at any point, and
-    must not leave a lock behind that the putting thread waits for.
+    Made of SimpleQueues because their operations are atomic: Ctrl-C may interrupt the taking thread at any point,
+    and must not leave a lock that the putting thread waits for.
     """
 
     def __init__(self) -> None:

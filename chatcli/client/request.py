@@ -1,6 +1,6 @@
-"""Request: what one chat asks of the server, and whether the model at hand can do it at all.
+"""Request: what one chat asks of the server, and a check whether the model can do it at all.
 
-What goes into `messages` and `options` is the plan's business; num_ctx is sent when the caller put it there.
+The plan decides what goes into `messages` and `options`; num_ctx is sent when the caller put it there.
 """
 
 from __future__ import annotations
@@ -55,9 +55,10 @@ def think_as(setting: str | None) -> bool | str | None:
 
 
 def check(request: Request, model: Model, alternatives: Sequence[str] = ()) -> None:
-    """Raise CannotSee or CannotThink when `model` is known to be unable; `alternatives` are models that can see.
+    """Raise CannotSee or CannotThink when `model` is known to lack the capability; `alternatives` are models that
+    accept images.
 
-    Only the newest question's pictures count: one from earlier in the conversation is no reason to refuse the next
+    Only the newest question's images count: earlier ones in the conversation are no reason to refuse the next
     question. A model without known capabilities (an old server) passes.
     """
     if not model.capabilities:

@@ -1,6 +1,4 @@
-"""Which server to talk to: the one named, the one of OLLAMA_HOST, the one on this machine, or the demo engine as a
-child process.
-"""
+"""Finds the server to use: the one named, OLLAMA_HOST, this machine, or the demo engine as a child process."""
 
 from __future__ import annotations
 
@@ -17,9 +15,9 @@ from urllib.parse import urlsplit
 from chatcli.client import address
 from chatcli.errors import ServerError
 
-PATIENCE = 10.0  # seconds until the demo engine must have said its URL
-_LONGEST = 1 << 16  # characters of what it prints that are looked at
-GRACE = 2.0  # seconds to end when asked, before it is asked less politely
+PATIENCE = 10.0  # seconds within which the demo engine must print its URL
+_LONGEST = 1 << 16  # characters of its output that are read
+GRACE = 2.0  # seconds to end by itself, before a signal is sent
 
 
 def find(host: str | None) -> str:
@@ -42,7 +40,7 @@ def answers(url: str) -> bool:
 
 
 class Server:
-    """A server to talk to. close() ends it when it is ours (the demo engine), and else does nothing."""
+    """A server to talk to. close() ends it if it is our own (the demo engine), and else does nothing."""
 
     def __init__(self, url: str = "", *, engine: DemoEngine | None = None) -> None:
         self._url = url
@@ -54,7 +52,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Waits for the demo engine to come up; ServerError when it does not."""
+        """The URL; waits for the demo engine to start. Raises ServerError when it does not."""
         if not self._url and self._engine is not None:
             self._url = self._engine.wait_for_url()
         return self._url
@@ -81,7 +79,7 @@ def start_demo() -> Server:
 
 
 class DemoEngine:
-    """The child process. It lives until close(), or until we die: it ends when its stdin does."""
+    """The child process. It lives until close(), or until this process dies: it ends when its stdin is closed."""
 
     def __init__(self, command: list[str]) -> None:
         try:
@@ -96,7 +94,7 @@ class DemoEngine:
         self._reader.start()
 
     def wait_for_url(self) -> str:
-        """Its URL, from the first line it prints. ServerError when it ended or said nothing in time."""
+        """Its URL, from the first line it prints. Raises ServerError when it ended or printed nothing in time."""
         self._spoke.wait(PATIENCE)
         if self._first_line.startswith("http://"):
             return self._first_line
@@ -106,7 +104,7 @@ class DemoEngine:
         raise ServerError("The demo engine did not start.", self._failure)
 
     def close(self) -> None:
-        """End it: first by closing its stdin, then less politely. A second call does nothing."""
+        """End it: first by closing its stdin, then by signals. A second call does nothing."""
         for stop in (self._close_stdin, self._child.terminate, self._child.kill):
             if self._child.poll() is not None:
                 break
@@ -120,7 +118,7 @@ class DemoEngine:
         self._errors.close()
 
     def _listen(self) -> None:
-        """Take the first line, then keep the pipe empty until it ends."""
+        """Take the first line, then keep the pipe empty until the process ends."""
         assert self._child.stdout is not None
         with self._child.stdout as stdout:
             self._first_line = stdout.readline(_LONGEST).strip()
@@ -142,7 +140,7 @@ class DemoEngine:
 
 
 def _spawn(command: list[str], errors: IO[bytes]) -> subprocess.Popen[str]:
-    """Start the child out of reach of the terminal's Ctrl-C: that key ends a reply, not the engine."""
+    """Start the child where the terminal's Ctrl-C does not reach it: that key ends a reply, not the engine."""
     own_group = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
     return subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
         command,

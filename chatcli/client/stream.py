@@ -1,5 +1,5 @@
-"""What the server's lines mean: a chat's chunks become events, up to the one that says it is done. Thinking that
-comes as text, between <think> and </think>, is told apart here too.
+"""Turns the server's lines into events: a chat's chunks, up to the one that says it is done. Thinking that comes
+as text between <think> and </think> is separated here too.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from chatcli.errors import BadReply, ServerError, StreamBroken
 
 Chunk = Mapping[str, Any]
 
-LONGEST = 64 * 1000**2  # characters of a reply: all of them are kept; the longest windows hold a tenth of it
+LONGEST = 64 * 1000**2  # characters of a reply, all kept in memory; the longest windows hold a tenth of it
 
 
 def events(chunks: Generator[Chunk | None, None, None]) -> Generator[Event, None, None]:
-    """Events of one reply; a Tick for every None. Closing this closes `chunks`. Thinking between tags is Thinking.
+    """The events of one reply; a Tick for every None. Closing this generator closes `chunks`. Text between
+    thinking tags becomes Thinking.
 
     Raises StreamBroken when the chunks end before one that is done, BadReply for a chunk of the wrong shape.
     """
@@ -57,7 +58,7 @@ def _size(event: Event) -> int:
 
 
 def _let_it_end(chunks: Iterable[object]) -> None:
-    """Read on to the end of the stream, for a tick at most, so that the server sees no broken connection."""
+    """Read on to the end of the stream, for at most a tick, so that the server sees no broken connection."""
     until = monotonic() + TICK
     with suppress(ServerError):
         for more in chunks:
@@ -129,12 +130,13 @@ _PAIRS = {"<think>": "</think>", "<thinking>": "</thinking>"}
 
 
 def untagged(events: Generator[Event, None, None]) -> Generator[Event, None, None]:
-    """The same events, but a reply that begins with such a tag is Thinking up to its end, and Text from there.
+    """The same events, but a reply that begins with a thinking tag is Thinking up to its end tag, and Text from
+    there.
 
-    A tag anywhere else is text, and so is any tag once the server has sent thinking by itself: it knows the
-    template then. A tag that is never ended is thinking to the end: the model did not come to its answer. Only
-    where the tag has a blank behind it, as a word in a sentence has, and the reply is over, all of it comes as
-    Text too: it may have been about such tags. Closing this closes `events`.
+    A tag anywhere else is text, and so is any tag once the server has sent thinking by itself, because it then
+    knows the template. If the tag is never closed, everything is thinking: the model did not reach its answer. One
+    exception: if a blank follows the opening tag, as after a word in a sentence, and the reply is over, all of it
+    is also sent as Text, because it may have been about such tags. Closing this generator closes `events`.
     """
     tags = _Tags()
     with closing(events):
@@ -147,7 +149,7 @@ def untagged(events: Generator[Event, None, None]) -> Generator[Event, None, Non
 
 
 class _Tags:
-    """Holds back what may be the beginning of a tag, until it is known whether it is one."""
+    """Holds back what may be the beginning of a tag until that is known."""
 
     def __init__(self) -> None:
         self._held = ""
@@ -169,7 +171,7 @@ class _Tags:
             yield event
 
     def rest(self) -> Iterator[Event]:
-        """What is held, as the last of its kind; from here on nothing is looked for."""
+        """What is held back, as the last of its kind; from here on no tag is looked for."""
         held, self._held = self._held, ""
         if held:
             self._thoughts.append(held)
@@ -177,7 +179,7 @@ class _Tags:
         self._end, self._read = "", self._pass
 
     def _first(self, text: str) -> Iterator[Event]:
-        """At the reply's beginning, where only space has come so far."""
+        """At the reply's beginning, where only blanks have come so far."""
         self._held += text
         body = self._held.lstrip()
         opened = next((tag for tag in _PAIRS if body.startswith(tag)), "")

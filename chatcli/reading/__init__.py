@@ -1,1 +1,3 @@
-"""What a file or a page says, as text: judged by its content, decoded, and taken out of HTML, PDF and DOCX."""
+"""Reads a file or a page as text: its kind judged by its content, decoded, and extracted from HTML, PDF
+and DOCX.
+"""

@@ -1,4 +1,4 @@
-"""The text of a file or a page, whatever it is: what is no text is refused with a word on what to do instead."""
+"""The text of a file or a page of any kind; what is no text is refused with advice on what to do instead."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _DECLARED_WITHIN = 4096  # bytes; browsers look at 1024
 
 
 def read(raw: Raw) -> Reading:
-    """Its text, with how far it is where that takes long. BadFile for what cannot be read.
+    """Its text; yields progress where it takes long. Raises BadFile for what cannot be read.
 
-    HTML of the web becomes readable text; a file of HTML is a file like others, and attached as it is written.
+    HTML from the web becomes readable text; an HTML file is attached as it is written, like other files.
     """
     if len(raw.data) > LARGEST:
         raise too_large(raw.name)

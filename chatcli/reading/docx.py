@@ -1,9 +1,9 @@
 """DOCX as text, by mammoth, which is imported when the first one is read.
 
-mammoth makes clean HTML of a document and html.py makes text of that, so a heading, a list or a table looks the
-same wherever it comes from. It was chosen over python-docx because that passes over text inserted with tracked
-changes, content controls and footnotes in silence, does not number lists, and brings lxml (12 MB) with it; mammoth
-has only cobble (4 kB) with it. It reads a document into a tree, so how large that can get is looked at first.
+mammoth converts a document to clean HTML and html.py converts that to text, so a heading, a list or a table looks
+the same wherever it comes from. It was chosen over python-docx, which silently skips text inserted with tracked
+changes, content controls and footnotes, does not number lists, and brings lxml (12 MB) with it; mammoth brings
+only cobble (4 kB). It reads a document into a tree, so the size of that tree is limited first.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _TITLES = "p[style-name='Title'] => h1:fresh\np[style-name='Subtitle'] => h2:fre
 
 
 def read_docx(raw: Raw) -> Reading:
-    """Its headings, paragraphs, lists, tables and notes. BadFile when it is damaged, too large, or has no text; or
-    when mammoth is not there.
+    """Its headings, paragraphs, lists, tables and notes. Raises BadFile when it is damaged, too large, or has no
+    text, and when mammoth is not installed.
     """
     try:
         import mammoth
@@ -60,7 +60,7 @@ def read_docx(raw: Raw) -> Reading:
 
 
 def _check_size(raw: Raw) -> None:
-    """What a zip says of its sizes may be wrong: the parts are unpacked, a piece at a time, and counted."""
+    """The sizes that a zip states may be wrong: the parts are unpacked piece by piece, and counted."""
     size = parts = 0
     with opened(raw.data, raw.name) as archive:
         members = archive.members()
@@ -75,7 +75,7 @@ def _check_size(raw: Raw) -> None:
 
 
 def _xml(archive: Zip, member: ZipInfo) -> Iterator[bytes]:
-    """The part in pieces, if it is XML by its first bytes but blanks: any part may be named as the document."""
+    """The part in pieces, if its first bytes other than blanks are XML: any part may be named as the document."""
     is_xml = False
     for piece in archive.pieces(member, _PIECE):
         begin = piece.lstrip(b"\xef\xbb\xbf\xfe\xff\0 \t\r\n")

@@ -1,4 +1,4 @@
-"""Bytes to text: by a byte order mark, by what was declared, else by what the bytes themselves show."""
+"""Decodes bytes to text: by a byte order mark, by the declared encoding, else by the bytes themselves."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SAMPLE = 8192  # bytes looked at to know text from other things
 
 
 def decoded(data: bytes, declared: str = "") -> str:
-    """The text, without a byte order mark. `declared` is believed when it is an encoding and the bytes fit it."""
+    """The text, without a byte order mark. `declared` is used when it names an encoding and the bytes fit it."""
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return data[len(mark) :].decode(encoding, "replace")
@@ -37,7 +37,7 @@ def decoded(data: bytes, declared: str = "") -> str:
 
 
 def is_binary(data: bytes) -> bool:
-    """Whether these bytes are no text in any encoding that is read here."""
+    """Whether these bytes are not text in any encoding that is read here."""
     if data.startswith(tuple(mark for mark, _ in _MARKS)) or _without_mark(data):
         return False
     sample = data[:_SAMPLE]
@@ -63,7 +63,7 @@ def _without_mark(data: bytes) -> str:
 
 
 def _mended(data: bytes) -> str:
-    """UTF-8 with damage in it, if more of it is sound than not; else what Western systems wrote before UTF-8."""
+    """UTF-8 with damage in it, if most of it is sound; else the Western encoding in use before UTF-8."""
     text = data.decode("utf-8", "replace")
     broken = text.count("\ufffd")
     sound = sum(1 for letter in text if letter > "\x7f") - broken

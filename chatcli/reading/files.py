@@ -1,5 +1,5 @@
-"""Files that a person, a setting or an export names, read with a bound. What is no regular file is called what it
-is and never waited for: a named pipe may have no writer, a device no end.
+"""Reads files that a person, a setting or an export names, up to a size limit. What is not a regular file is
+refused by its kind and never waited for: a named pipe may have no writer, a device no end.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import IO
 
 from chatcli.reading.raw import LARGEST
 
-# What the shell opened for us, as in `--file <(git log)`: a pipe with a writer at its other end.
+# A file that the shell opened for us, as in `--file <(git log)`: a pipe with a writer at its other end.
 _OPENED_BY_THE_SHELL = re.compile(r"/dev/(fd/\d+|stdin)|/proc/self/fd/\d+")
 _WHAT = (
     (stat.S_ISDIR, errno.EISDIR, "it is a folder"),
@@ -22,13 +22,13 @@ _WHAT = (
     (stat.S_ISCHR, errno.EINVAL, "it is a device"),
     (stat.S_ISBLK, errno.EINVAL, "it is a device"),
 )
-# Should a pipe take the file's place after it was looked at, opening it does not wait. Not every system has these.
+# If a pipe replaces the file after the check, opening it does not wait. Not every system has these flags.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 
 
 def read_bytes(path: Path, most: int = LARGEST) -> bytes:
-    """The content of a regular file. Raises OSError, whose `strerror` says why in words: also for what is no file,
-    and for what has more than `most` bytes; and ValueError for a name that no file can have.
+    """The content of a regular file. Raises OSError, whose `strerror` says why in words, also for what is not a
+    regular file or has more than `most` bytes; ValueError for a name that no file can have.
     """
     mode = path.stat().st_mode
     if stat.S_ISFIFO(mode) and _OPENED_BY_THE_SHELL.fullmatch(str(path)):
@@ -57,7 +57,7 @@ def _refuse(mode: int) -> None:
 
 
 def read_stream(stream: IO[bytes], most: int = LARGEST) -> bytes:
-    """All that comes. Raises OSError where that is more than `most` bytes, or the stream cannot be read."""
+    """The whole stream. Raises OSError if it has more than `most` bytes or cannot be read."""
     data = stream.read(most + 1)
     if len(data) > most:
         raise _too_large(most)

@@ -1,9 +1,9 @@
-"""HTML as readable text: headings, paragraphs, lists, tables, quotations and code, marked as Markdown marks them.
+"""HTML as readable text: headings, paragraphs, lists, tables, quotations and code, marked up as in Markdown.
 
-Written on tags.py: of the libraries that do this, the small ones pull in a tree builder (BeautifulSoup or lxml),
-html2text is under the GPL, and what is wanted here is little: the words of a page in their order, for a model,
-with links as their text only. Scripts, styles, forms and navigation are left out, and where a page says what its
-main part is, only that is taken. However a page is nested, the work grows with its length and with nothing else.
+Built on tags.py. Of the libraries that do this, the small ones need a tree builder (BeautifulSoup or lxml), and
+html2text is under the GPL; and little is needed here: the words of a page in their order, for a model, with links
+as their text only. Scripts, styles, forms and navigation are left out; if a page marks its main part, only that is
+read. However a page is nested, the work grows only with its length.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ _INVISIBLE = str.maketrans("", "", "\u00ad\u200b\u2060\ufeff")
 
 
 def text_of_html(html: str) -> str:
-    """The words of the page; "" where it has none. Its title comes first, unless it begins with the same words."""
+    """The words of the page; "" where it has none. The title comes first, unless the page begins with the same
+    words.
+    """
     for unread in (_UNREAD | _FURNITURE, _UNREAD):  # a page whose navigation is never closed is read once more
         reader = _Reader(unread)
         read_tags(html, reader)
@@ -40,7 +42,7 @@ def text_of_html(html: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """`group`: no empty line between it and another one of the same list or table; 0 of what stands alone."""
+    """`group`: blocks of the same list or table, with no empty line between them; 0 for a block of its own."""
 
     text: str
     group: int = 0
@@ -56,8 +58,8 @@ class _Table:
 
 
 class _Reader:
-    """Text gathers in `_text` until a block ends; blocks gather in the innermost of `_pages`: the page, its main
-    part, or a cell of a table.
+    """Text collects in `_text` until a block ends; blocks collect in the innermost of `_pages`: the page, its main
+    part, or a table cell.
     """
 
     def __init__(self, unread: frozenset[str]) -> None:
@@ -223,7 +225,7 @@ class _Reader:
             self._tables[-1].row.append(self._pages.pop())
 
     def _end_row(self) -> None:
-        """Cells of a line each stand beside each other; a table that only lays a page out is read cell by cell."""
+        """Cells of one line each are put side by side; a table used only for layout is read cell by cell."""
         self._end_cell()
         row, self._tables[-1].row = self._tables[-1].row, []
         if any(len(cell) > 1 for cell in row):

@@ -1,8 +1,9 @@
-"""JSON and TOML from outside: files, exports, servers, stored rows. One reader for each, with the same bounds.
+"""Reads JSON and TOML from outside (files, exports, servers, stored rows), one reader for each, with the same
+limits.
 
-What is nested without end, has a number of thousands of digits, or more parts than memory has room for is refused
-with BadData, never with what Python's parsers raise. Of a name that an object has twice the last value counts, as
-with every reader of JSON. Half characters (lone surrogates) come through: whoever sends or shows them replaces
+Input that is nested too deeply, has a number of thousands of digits, or has more parts than fit into memory is
+refused with BadData, never with what Python's parsers raise. If an object has a name twice, the last value counts,
+as in every JSON reader. Half characters (lone surrogates) are kept: the code that sends or shows them replaces
 them.
 """
 
@@ -34,12 +35,12 @@ _TOML = re.compile(
 
 
 class TooDeep(BadData):
-    """It may be sound, and is nested deeper than is read."""
+    """It may be valid, but is nested deeper than is read."""
 
 
 def read_json(given: bytes | str, *, depth: int = DEPTH, exact: bool = False) -> Any:
-    """The value. Raises BadData. NaN, Infinity and what no float can hold, which JSON has no form for, come
-    as the text that they are; with `exact` they are refused.
+    """The value. Raises BadData. NaN, Infinity and numbers too large for a float, which JSON has no form for,
+    become text as written; with `exact` they are refused.
     """
     text = given.removeprefix("\ufeff") if isinstance(given, str) else json_text(given)
     parts = text.count("[") + text.count("{")
@@ -55,7 +56,7 @@ def read_json(given: bytes | str, *, depth: int = DEPTH, exact: bool = False) ->
         value = float(written)
         return value if math.isfinite(value) else unusual(written)
 
-    # Python's own readers of numbers are many times as fast: these are for a text that needs them.
+    # Python's own number parsers are many times faster: these are only for a text that needs them.
     slow: dict[str, Any] = {}
     if _LONG_NUMBER.search(text):
         slow = {"parse_int": _whole, "parse_float": fractional}
@@ -71,7 +72,7 @@ def read_json(given: bytes | str, *, depth: int = DEPTH, exact: bool = False) ->
 
 
 def read_toml(text: str) -> dict[str, Any]:
-    """The table that `text` is. Raises BadData, with the line where it is known."""
+    """The table that `text` contains. Raises BadData, with the line where it is known."""
     _check_toml(text)
     try:
         table = tomllib.loads(text)
@@ -87,7 +88,7 @@ def read_toml(text: str) -> dict[str, Any]:
 
 
 def text_of(data: bytes) -> str:
-    """The text that `data` is without doubt: UTF-8, or UTF-16 and UTF-32 known by their mark or their zeros.
+    """`data` as text, without guessing: UTF-8, or UTF-16 and UTF-32 recognized by their mark or their zeros.
     Raises BadData, with the line where it stops being text.
     """
     encoding = json.detect_encoding(data)
@@ -103,8 +104,8 @@ def text_of(data: bytes) -> str:
 
 
 def is_within(value: Any, depth: int) -> bool:
-    """Whether no more than `depth` lists and objects lie inside each other. Looks level by level: it cannot itself
-    go too deep.
+    """Whether no more than `depth` lists and objects are nested. Checks level by level, so it cannot recurse too
+    deeply itself.
     """
     level = [value] if isinstance(value, dict | list) else []
     for _ in range(depth):
@@ -116,7 +117,7 @@ def is_within(value: Any, depth: int) -> bool:
 
 
 def json_text(data: bytes) -> str:
-    """As a file of text is read, but for UTF-16 and UTF-32 without a mark: JSON shows those by its first zeros."""
+    """Decoded like a text file, and also UTF-16 and UTF-32 without a mark: in JSON the first zeros show those."""
     encoding = json.detect_encoding(data)
     if encoding.startswith("utf-8"):
         return decoded(data)
@@ -131,9 +132,7 @@ def _whole(written: str) -> int:
 
 
 def _check_toml(text: str) -> None:
-    """What tomllib would fall over, or take the square of the length for: nested values, keys of many parts, long
-    numbers.
-    """
+    """Refuse what makes tomllib fail or take quadratic time: nested values, keys of many parts, long numbers."""
     line, depth, dots = 1, 0, 0
     for found in _TOML.finditer(text):
         piece = found[0]

@@ -1,4 +1,4 @@
-"""Jupyter notebooks as text: the cells and what they printed, without the pictures that make such files large."""
+"""Jupyter notebooks as text: the cells and their output, without the images that make such files large."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _printed(output: dict[str, Any]) -> str:
 
 
 def _lines(value: Any) -> str:
-    """Notebooks keep a text as a string or as a list of its lines."""
+    """Notebooks store a text as a string or as a list of its lines."""
     if isinstance(value, list):
         return "".join(each for each in value if isinstance(each, str))
     return value if isinstance(value, str) else ""

@@ -1,6 +1,6 @@
 """PDF as text, page by page, by pypdf, which is imported when the first one is read.
 
-Every page begins with the line "# Page N": passages are cut there, and can say which page they are from.
+Every page begins with the line "# Page N", so that passages are cut there and can name their page.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LETTERS = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ff
 
 
 def read_pdf(raw: Raw) -> Reading:
-    """Its text. BadFile when it is locked, damaged, or only pictures; or when pypdf is not there."""
+    """Its text. Raises BadFile when it is locked, damaged, or has only images, and when pypdf is not installed."""
     reader = _opened(raw)
     pages: list[str] = []
     unread = size = 0
@@ -31,7 +31,7 @@ def read_pdf(raw: Raw) -> Reading:
         yield number, count
         try:
             text = reader.pages[number].extract_text()
-        except Exception:  # whatever a page can be made to raise, the others may be sound
+        except Exception:  # a page can raise anything; the others may be sound
             text, unread = "(This page could not be read.)", unread + 1
         text = text.encode("utf-8", "replace").decode().translate(_LETTERS).replace("\u00ad\n", "").strip()
         size += len(text)
@@ -58,7 +58,7 @@ def _opened(raw: Raw) -> PdfReader:
             f"{raw.name} is a PDF, and the library that reads those is not installed.",
             'Install it beside chatcli: pip install "pypdf>=6.10" (chatcli\'s extra [documents] has it).',
         ) from None
-    logging.getLogger("pypdf").disabled = True  # its remarks on a file's flaws would land in the screen
+    logging.getLogger("pypdf").disabled = True  # its warnings about a file would appear on the screen
     try:
         reader = PdfReader(io.BytesIO(raw.data))
         # Many are encrypted with no password, only to forbid printing: those open.

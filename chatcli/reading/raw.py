@@ -1,4 +1,4 @@
-"""Raw: a file or a page as it came, and how large things may be."""
+"""Raw: the bytes of a file or a page with its name, and the size limits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Reading = Generator[tuple[int, int], None, str]
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """`name` is what people see of it. `media_type` and `charset` are what a web server said; "" of a file."""
+    """`name` is what people see. `media_type` and `charset` are what a web server declared; "" for a file."""
 
     name: str
     data: bytes = field(repr=False)

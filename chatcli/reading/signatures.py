@@ -1,4 +1,6 @@
-"""What bytes are, by their first ones: a picture, a document, a packed archive. A file's name proves nothing."""
+"""Tells the kind of a file (an image, a document, a packed archive) by its first bytes. Its name proves
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ _PICTURE_MARKS = (
     (b"GIF87a", "image/gif"),
     (b"GIF89a", "image/gif"),
 )
-# What people try to send besides: known, so that it can be named.
+# Other kinds that people try to send, recognized so that errors can name them.
 _OTHERS = (
     (0, b"BM", "a BMP picture"),
     (0, b"II*\x00", "a TIFF picture"),
@@ -36,7 +38,7 @@ def media_type_of(data: bytes) -> str | None:
 
 
 def what_else(data: bytes) -> str:
-    """What it is, where it is no picture that models take: completes "it is"."""
+    """The kind of a file that is no image for models; completes "it is"."""
     return next((what for at, mark, what in _OTHERS if data.startswith(mark, at)), "not a picture")
 
 
@@ -53,7 +55,7 @@ class FileKind(Enum):
 
 
 class Signature(NamedTuple):
-    """`what` it is in words, and what to do instead, where it is nothing to be read here."""
+    """`what` it is in words, and what to do `instead`, where it is nothing that can be read here."""
 
     kind: FileKind
     what: str = ""
@@ -88,7 +90,7 @@ _IN_ZIP: tuple[tuple[str, str, str], ...] = (
 
 
 def kind_of(data: bytes) -> Signature:
-    """Of the whole content; of a zip's first bytes alone it cannot be told what is in it."""
+    """The kind of the whole content; a zip's first bytes alone do not show what is in it."""
     if b"%PDF-" in data[:_PDF_WITHIN]:
         return Signature(FileKind.PDF)
     if data.startswith(b"PK\x03\x04"):
@@ -106,7 +108,7 @@ def kind_of(data: bytes) -> Signature:
 
 
 def hopeless(head: bytes) -> bool:
-    """Whether the first bytes already show that this is nothing to be read."""
+    """Whether the first bytes already show that this cannot be read."""
     return not head.startswith(b"PK\x03\x04") and kind_of(head).kind is FileKind.OTHER
 
 

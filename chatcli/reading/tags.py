@@ -1,8 +1,8 @@
-"""HTML in its parts: words, tags that begin, tags that end, in their order. It never goes back over what it read.
+"""Splits HTML into its parts, in order: words, start tags, end tags. It reads each part of the page once.
 
-html.parser of the standard library reads broken pages in the square of their length (40,000 times "<a " takes
-minutes), and how it reads them differs from one Python to the next. Like a browser this takes whatever comes;
-unlike one it shows as words what is no whole tag, comment or declaration, so that nothing is lost.
+The standard library's html.parser takes quadratic time for broken pages (40,000 times "<a " takes minutes), and
+Python versions differ in how they read them. Like a browser this accepts any page; unlike one it shows an
+incomplete tag, comment or declaration as words, so that nothing is lost.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ _QUOTES = {mark: re.compile(mark) for mark in "\"'"}
 _COMMENT_END = re.compile("--!?>")
 _CDATA = "<![CDATA["
 _CDATA_END = re.compile("]]>")
-# What stands in these is no HTML: it goes on to their own end.
+# The content of these is not HTML: it extends to their own end tag.
 _RAW = {tag: re.compile(rf"</{tag}(?=[\s/>])", re.IGNORECASE) for tag in ("script", "style")}
 _ENDLESS = re.compile("&#[0-9]{100,};?")  # Python reads no number of more than 4300 digits
 
 
 def unescaped(text: str) -> str:
-    """The text with the characters that its references (&amp;, &#233;) stand for."""
+    """The text with its character references (&amp;, &#233;) replaced."""
     return html.unescape(_ENDLESS.sub("\ufffd", text)) if "&" in text else text
 
 
 class Taker(Protocol):
-    """Is given the parts of a page."""
+    """Receives the parts of a page."""
 
     def take_words(self, words: str) -> None:
         """Words, perhaps in several pieces."""
 
     def take_start(self, tag: str, attributes: Attributes) -> None:
-        """A tag that begins; its name in small letters."""
+        """A start tag; its name in lower case."""
 
     def take_end(self, tag: str) -> None:
-        """A tag that ends, whether it was begun or not."""
+        """An end tag, whether or not it was opened."""
 
 
 def read_tags(page: str, taker: Taker) -> None:
-    """Give `taker` the parts of the page in their order."""
+    """Pass the parts of the page to `taker`, in their order."""
     scan, at = _Scan(page, taker), 0
     while at < len(page):
         mark = page.find("<", at)
@@ -58,7 +58,7 @@ def read_tags(page: str, taker: Taker) -> None:
 
 
 class _Scan:
-    """Every method takes a place in the page, and returns the place where it goes on."""
+    """Every method takes a position in the page, and returns the position at which to continue."""
 
     def __init__(self, page: str, taker: Taker) -> None:
         self._page = page
@@ -96,7 +96,7 @@ class _Scan:
         return self._as_words(mark, len(self._page))
 
     def _begin(self, name: re.Match[str], last: int, end: int) -> int:
-        """`last`: where its last value has ended; a "/" behind that is the tag's own."""
+        """`last`: where the last value ended; a "/" after that belongs to the tag."""
         tag = name[0].lower()
         self._taker.take_start(tag, _attributes(self._page[name.end() : end]))
         if end > last and self._page[end - 1] == "/":
@@ -133,7 +133,7 @@ class _Scan:
         return end
 
     def _next(self, pattern: re.Pattern[str], start: int) -> re.Match[str] | None:
-        """What was looked for once in vain is not looked for again: it is nowhere in the rest."""
+        """A pattern that was not found once is not searched for again: it is nowhere in the rest."""
         found = None if pattern in self._missing else pattern.search(self._page, start)
         if found is None:
             self._missing.add(pattern)
@@ -141,7 +141,7 @@ class _Scan:
 
 
 def _attributes(inside: str) -> Attributes:
-    """Of a start tag, from what stands between its name and its end."""
+    """The attributes of a start tag, from the text between its name and its end."""
     return [
         (name.lower(), unescaped(double or single or bare) if given else None)
         for name, given, double, single, bare in _ATTRIBUTE.findall(inside)

@@ -1,5 +1,5 @@
-"""ZIP files from outside, unpacked with a bound. What a member says of its size is judged before it is unpacked,
-and what comes out is counted.
+"""Reads ZIP files from outside, up to a size limit. The size that a member states is checked before it is
+unpacked, and what comes out is counted.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class Broken(BadFile):
 
 
 class TooMuch(BadFile):
-    """It is sound, and unpacks to more than there is room for."""
+    """It is valid, but unpacks to more than is allowed."""
 
 
 class Zip:
-    """An open ZIP; `what` it is called in errors."""
+    """An open ZIP; `what`: its name in errors."""
 
     def __init__(self, archive: zipfile.ZipFile, what: str) -> None:
         self._archive = archive
@@ -52,8 +52,8 @@ class Zip:
         return self._archive.infolist()
 
     def read(self, member: zipfile.ZipInfo, most: int) -> bytes:
-        """What is in it. Raises BadFile where it is encrypted, broken, or packed in another way than ZIPs commonly
-        are; TooMuch, before it is unpacked, where it has more than `most` bytes.
+        """The member's content. Raises BadFile if it is encrypted, broken, or packed by an unusual method;
+        TooMuch, before unpacking, if it has more than `most` bytes.
         """
         self._judge(member)
         if member.file_size > most:
@@ -65,7 +65,7 @@ class Zip:
         return data
 
     def pieces(self, member: zipfile.ZipInfo, size: int) -> Iterator[bytes]:
-        """What is in it, a piece at a time."""
+        """The member's content, piece by piece."""
         self._judge(member)
         with _said(self.what), self._archive.open(member) as part:
             while piece := part.read(size):
@@ -89,7 +89,7 @@ class Zip:
 
 @contextmanager
 def opened(source: Path | bytes, what: str, longest_list: int = _LONGEST_LIST) -> Iterator[Zip]:
-    """The ZIP at `source`, or that these bytes are. Raises BadFile, OSError."""
+    """The ZIP at `source`, or in these bytes. Raises BadFile, OSError."""
     with source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as stream:
         watched = _Watched(stream, longest_list)
         with _said(what):
@@ -100,7 +100,7 @@ def opened(source: Path | bytes, what: str, longest_list: int = _LONGEST_LIST) -
 
 
 def is_zip(source: Path | bytes) -> bool:
-    """Of a regular file: a pipe would be waited for."""
+    """Whether it is a ZIP; only regular files are opened, because a pipe would be waited for."""
     try:
         return zipfile.is_zipfile(source if isinstance(source, Path) else io.BytesIO(source))
     except _BROKEN:
@@ -108,7 +108,7 @@ def is_zip(source: Path | bytes) -> bool:
 
 
 class _Watched(io.BufferedIOBase):
-    """The file, which gives no more than `most` bytes at once: zipfile takes the list of members in one."""
+    """The file, giving no more than `most` bytes at once: zipfile reads the list of members in one call."""
 
     def __init__(self, stream: IO[bytes], most: int) -> None:
         super().__init__()
