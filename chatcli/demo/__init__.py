@@ -1,1 +1,1 @@
-"""A small engine that speaks Ollama's protocol, no language model behind it. Always a process of its own."""
+"""A small engine that speaks Ollama's protocol, without a language model. It always runs as its own process."""

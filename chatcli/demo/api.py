@@ -1,6 +1,4 @@
-"""Which endpoint answers what. Chat (chat.py) and what makes something (create_embed.py) are modules of their
-own.
-"""
+"""Routes each request to its endpoint, and answers all but chat (chat.py), create and embed (create_embed.py)."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from chatcli.demo.runner import Engine
 
 
 def answer(engine: Engine, request: HttpRequest) -> HttpResponse:
-    """What `engine` has to say to `request`, refusals included."""
+    """Returns the response of `engine` to `request`, refusals included."""
     methods = _ENDPOINTS.get(request.path.partition("?")[0])
     if methods is None:
         return text("404 page not found", 404)
@@ -61,7 +59,7 @@ def _delete(engine: Engine, request: HttpRequest) -> HttpResponse:
 
 
 def _pull(_engine: Engine, request: HttpRequest) -> HttpResponse:
-    """Fails as it does without a network: there is nothing that this engine could fetch."""
+    """Fails as Ollama does without a network: this engine cannot download anything."""
     body = request.fields()
     name, _, tag = _name(body).partition(":")
     address = f"https://registry.example/v2/library/{name}/manifests/{tag or 'latest'}"

@@ -1,4 +1,4 @@
-"""/api/chat: the request read and checked, its prompt made to fit or refused, and the answer begun."""
+"""/api/chat: reads and checks the request, makes its prompt fit or refuses it, and begins the reply."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LEVELS = ("low", "medium", "high", "max")
 
 
 def chat(engine: Engine, request: HttpRequest) -> HttpResponse:
-    """No messages: the model is loaded, or with keep_alive 0 unloaded."""
+    """Without messages, the model is loaded, or unloaded with keep_alive 0."""
     body = request.fields()
     name = str(body.get("model") or "")
     model = engine.shelf.find(name)
@@ -27,7 +27,7 @@ def chat(engine: Engine, request: HttpRequest) -> HttpResponse:
         raise HttpRefusal(400, f'"{name}" does not support chat')
     messages = read_messages(body.get("messages"))
     if "vision" not in model.capabilities:
-        messages = tuple(replace(message, images=()) for message in messages)  # without a word, as Ollama does
+        messages = tuple(replace(message, images=()) for message in messages)  # silently, as Ollama does
     keep = seconds(body.get("keep_alive"))
     if not messages and not keep:
         engine.runners.unload(model)
@@ -51,7 +51,7 @@ def chat(engine: Engine, request: HttpRequest) -> HttpResponse:
 
 
 def _may_think(name: str, model: DemoModel, wish: object) -> bool | None:
-    """Whether to think, None where the model cannot; a model that can does so unless it is told not to."""
+    """Whether to think; None if the model cannot. A model that can does so unless it is told not to."""
     if isinstance(wish, str) and wish not in _LEVELS:
         raise HttpRefusal(
             400, f'invalid think value: "{wish}" (must be "high", "medium", "low", "max", true, or false)'
@@ -66,7 +66,7 @@ def _may_think(name: str, model: DemoModel, wish: object) -> bool | None:
 def _prompt(
     model: DemoModel, messages: tuple[DemoMessage, ...], think: bool | None, options: Options, body: dict[str, Any]
 ) -> Prompt:
-    """What is going to be read: all of it, or what is left when it was dropped and cut to fit."""
+    """Returns the prompt to evaluate: all of it, or what is left after dropping and cutting to fit."""
     every = (*model.messages, *messages)
     if model.system and messages[0].role != "system":
         every = (DemoMessage("system", model.system), *every)

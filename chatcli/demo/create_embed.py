@@ -1,4 +1,4 @@
-"""/api/create and /api/embed: a model made from another one, and vectors made from words."""
+"""/api/create and /api/embed: makes a model from another one, and vectors from words."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DIMENSIONS = 64
 
 
 def create(engine: Engine, request: HttpRequest) -> HttpResponse:
-    """As `ollama run` saves a chat: from a model, with a system prompt, parameters and messages of its own."""
+    """Works as `ollama run` saves a chat: from a model, with its own system prompt, parameters and messages."""
     body = request.fields()
     name = str(body.get("model") or body.get("name") or "")
     if not name:
@@ -54,7 +54,7 @@ def _progress(engine: Engine, origin: DemoModel, made: DemoModel) -> Generator[d
 
 
 def embed(engine: Engine, request: HttpRequest) -> HttpResponse:
-    """Texts that share words get vectors that are close; there is no more meaning in them than that."""
+    """Texts that share words get similar vectors; the vectors carry no more meaning than that."""
     body = request.fields()
     name = str(body.get("model") or "")
     model = engine.shelf.find(name)
@@ -76,7 +76,7 @@ def embed(engine: Engine, request: HttpRequest) -> HttpResponse:
 
 
 def _vector(text: str) -> list[float]:
-    """Every word, and every three letters of it, pushes one dimension up or down; length 1."""
+    """Every word, and every three letters of it, moves one dimension up or down; the length is 1."""
     vector = [0.0] * _DIMENSIONS
     for feature in _features(text):
         mark = zlib.crc32(feature.encode())

@@ -1,6 +1,6 @@
-"""What /api/tags, /api/ps and /api/show tell of a model.
+"""What /api/tags, /api/ps and /api/show say about a model.
 
-There are no weights; the figures are those of a very small model that would speak this vocabulary.
+There are no weights; the figures are those of a very small model that would use this vocabulary.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _LAYER = {
     **dict.fromkeys(("ffn_gate", "ffn_up"), (_WIDTH, _INNER)),
     "ffn_down": (_INNER, _WIDTH),
 }
-_WINDOW_BYTES = _LAYERS * _WIDTH * 2 * 2  # a token in the window: a key and a value of two bytes each
-_FAR_OFF = datetime(2318, 1, 1, tzinfo=UTC)  # when a model expires that stays for good
+_WINDOW_BYTES = _LAYERS * _WIDTH * 2 * 2  # per token of the window: a key and a value of two bytes each
+_FAR_OFF = datetime(2318, 1, 1, tzinfo=UTC)  # expiry of a model that stays loaded permanently
 
 
 def listed(model: DemoModel) -> dict[str, Any]:
-    """A row of /api/tags."""
+    """Returns a row of /api/tags."""
     return {
         "name": model.name,
         "model": model.name,
@@ -37,7 +37,7 @@ def listed(model: DemoModel) -> dict[str, Any]:
 
 
 def loaded(runner: Runner) -> dict[str, Any]:
-    """A row of /api/ps: the only place where the window shows that was really allocated."""
+    """Returns a row of /api/ps: the only place that shows the window that was really allocated."""
     for_good = math.isinf(runner.expires)
     return {
         "name": runner.model.name,
@@ -52,7 +52,7 @@ def loaded(runner: Runner) -> dict[str, Any]:
 
 
 def shown(model: DemoModel, verbose: bool) -> dict[str, Any]:
-    """The answer of /api/show. What a model does not have (parameters, system, messages) is left out."""
+    """Returns the answer of /api/show. What a model does not have (parameters, system, messages) is left out."""
     described = {
         "modelfile": _modelfile(model),
         "parameters": "\n".join(f"{name:<30} {value}" for name, value in _parameters(model)),
@@ -117,7 +117,7 @@ def _modelfile(model: DemoModel) -> str:
 
 
 def _parameters(model: DemoModel) -> list[tuple[str, object]]:
-    """One row a value: a list of stop words takes several."""
+    """One row for each value: a list of stop words takes several."""
     return [
         (name, item)
         for name, value in model.parameters.items()

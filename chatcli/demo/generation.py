@@ -1,4 +1,4 @@
-"""The reply, token by token: what ends it, the chunks it goes out in, and the account in the last of them."""
+"""Generates the reply token by token: what ends it, the chunks it is sent in, and the counts in the last chunk."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _Spoken = tuple[Literal["content", "thinking", "tag"], int]
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One request that is going to be answered. `load` is its load_duration in nanoseconds."""
+    """One request to answer. `load` is its load_duration in nanoseconds."""
 
     name: str
     messages: tuple[DemoMessage, ...]
@@ -34,7 +34,7 @@ class Generation:
 
 
 def talk(turn: Generation, engine: Engine, runner: Runner, pause: Callable[[float], None]) -> Chunks:
-    """A chunk for each token that completes a character, then the last one. The runner remembers what was said."""
+    """Returns a chunk for each token that completes a character, then the last. The runner caches the tokens."""
     vocabulary = runner.model.vocabulary
     with runner.turn(pause):
         evaluated = runner.evaluate(turn.prompt.tokens)
@@ -55,7 +55,7 @@ def talk(turn: Generation, engine: Engine, runner: Runner, pause: Callable[[floa
 
 
 def together(chunks: Chunks) -> dict[str, Any]:
-    """All chunks as the one that is sent without streaming."""
+    """Joins all chunks into the single one that is sent without streaming."""
     texts = {"content": "", "thinking": ""}
     one: dict[str, Any] = {}
     for one in chunks:
@@ -75,8 +75,8 @@ def last(name: str, reason: str) -> dict[str, Any]:
 
 
 def _spoken(reply: DemoReply, turn: Generation, vocabulary: DemoVocabulary) -> Iterable[_Spoken]:
-    """The tokens of the reply; thoughts stand between tags that are spoken, and counted, but not sent. A stop text
-    ends the reply wherever it comes, in the thoughts too.
+    """Returns the tokens of the reply. Thinking is between tags that are generated and counted, but not sent. A
+    stop text ends the reply wherever it comes, in the thinking, too.
     """
     if turn.thinks and reply.thinking:
         thoughts = _before_stop(reply.thinking, turn.options.stop)
@@ -96,7 +96,7 @@ def _before_stop(text: str, stops: Iterable[str]) -> str:
 
 
 def _limit(turn: Generation) -> int | None:
-    """How many tokens can be sent; None where nothing ends the reply early.
+    """Returns how many tokens can be sent; None when nothing ends the reply early.
 
     The token that num_predict counts last is not sent, and neither is the one that no longer fits into the window.
     """
@@ -109,7 +109,7 @@ def _limit(turn: Generation) -> int | None:
 
 
 def _account(turn: Generation, evaluated: int, said: int, elapsed: int) -> dict[str, int]:
-    """Counts as Ollama v0.24 gives them: the prompt with what was cached of it, the reply with its end token."""
+    """Returns the counts as Ollama v0.24 does: the prompt with its cached part, the reply with its end token."""
     reading = evaluated * PER_TOKEN
     return {
         "total_duration": turn.load + reading + elapsed,

@@ -1,6 +1,4 @@
-"""The models of the demo engine, how each writes a prompt, and the shelf that has them: found, copied, made from
-one another, deleted.
-"""
+"""The models of the demo engine, how each writes a prompt, and the shelf to find, copy, create and delete them."""
 
 from __future__ import annotations
 
@@ -16,10 +14,10 @@ from chatcli.demo.tokenizer import DemoVocabulary, vocabulary
 
 @dataclass(frozen=True, slots=True)
 class DemoTemplate:
-    """`source` is the Go template that is shown; `write(system, messages, think)` gives the prompt it stands for.
+    """`source` is the Go template that is shown; `write(system, messages, think)` returns the prompt it renders.
 
-    `system` is all system messages, joined; `messages` are all of them, no two neighbours of one role;
-    `think` is None for a model that cannot.
+    `system` is all system messages, joined; `messages` are all messages, no two neighbors with the same role;
+    `think` is None for a model that cannot think.
     """
 
     source: str
@@ -31,7 +29,7 @@ class DemoTemplate:
 
 
 def _merged(messages: Sequence[DemoMessage]) -> list[DemoMessage]:
-    """Neighbours of one role become one, a blank line between them: Ollama does so before any template."""
+    """Joins neighbors of one role by a blank line: Ollama does so before any template."""
     merged: list[DemoMessage] = []
     for message in messages:
         if merged and merged[-1].role == message.role != "tool":
@@ -43,7 +41,7 @@ def _merged(messages: Sequence[DemoMessage]) -> list[DemoMessage]:
 
 
 def _headers(_system: str, messages: Sequence[DemoMessage], _think: bool | None) -> str:
-    """Each message once. A reply that stands last is left open: the model goes on from there."""
+    """Writes each message once. A reply at the end is left open: the model continues it."""
     prompt = ""
     for message in messages:
         prompt += f"<|start_header_id|>{message.role}<|end_header_id|>\n\n{message.content}<|eot_id|>"
@@ -53,7 +51,7 @@ def _headers(_system: str, messages: Sequence[DemoMessage], _think: bool | None)
 
 
 def _turns(system: str, messages: Sequence[DemoMessage], _think: bool | None) -> str:
-    """The system message comes twice: on its own, and again among the messages. Real templates do this, too."""
+    """Writes the system message twice: on its own, and again among the messages. Real templates do this, too."""
     prompt = f"<start_of_turn>system\n{system}<end_of_turn>\n" if system else ""
     for message in messages:
         prompt += f"<start_of_turn>{message.role}\n{message.content}<end_of_turn>\n"
@@ -61,7 +59,7 @@ def _turns(system: str, messages: Sequence[DemoMessage], _think: bool | None) ->
 
 
 def _chatml(_system: str, messages: Sequence[DemoMessage], think: bool | None) -> str:
-    """Thinking is written only behind the last question; that of earlier replies is dropped."""
+    """Writes thinking only after the last question; that of earlier replies is dropped."""
     asked = max((at for at, message in enumerate(messages) if message.role == "user"), default=-1)
     prompt = ""
     for at, message in enumerate(messages):
@@ -121,15 +119,16 @@ CHATML = DemoTemplate(
 )
 
 
-TRAINED = 32768  # tokens; what the window is clamped to
+TRAINED = 32768  # tokens; the largest window
 
 
 @dataclass(frozen=True, slots=True)
 class DemoModel:
-    """`speaks` names a vocabulary; `parent` is what this model was made from; the list is ordered by `modified`.
+    """`speaks` names a vocabulary; `parent` is the model that this one was made from; lists are ordered by
+    `modified`.
 
-    An image costs `image_tokens` of the prompt: the figure Ollama itself cuts by, unless a test wants another.
-    Each `odd` text in a prompt costs a token more than the vocabulary tells, as engines do with some newlines.
+    An image costs `image_tokens` of the prompt: the figure that Ollama itself uses, unless a test wants another.
+    Each `odd` text in a prompt costs a token more than the vocabulary says, as engines do with some newlines.
     """
 
     name: str
@@ -151,7 +150,7 @@ class DemoModel:
 
     @property
     def digest(self) -> str:
-        """Of what makes the model answer as it does: a copy has the same, a change another."""
+        """Hashes what decides the model's replies: a copy has the same digest, a changed model another one."""
         own = (self.template.source, self.system, self.messages, sorted(self.parameters.items()))
         return hashlib.sha256(repr((self.vocabulary.digest, *own)).encode()).hexdigest()
 
@@ -180,7 +179,7 @@ EMBED = replace(
 
 
 class Shelf:
-    """The models there are, by full name (with tag)."""
+    """The existing models, by full name (with tag)."""
 
     def __init__(self) -> None:
         self._models = {model.name: model for model in (DEMO, VISION, THINKING, BRIEF, EMBED)}

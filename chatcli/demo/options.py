@@ -1,4 +1,4 @@
-"""The options of a request: their types, as Ollama insists on them, and the ones this engine heeds."""
+"""Reads the options of a request: their types, as strict as Ollama's, and those that this engine obeys."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6,
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`num_ctx` is the window as allocated. `num_predict` is None where nothing limits the reply."""
+    """`num_ctx` is the window as allocated. `num_predict` is None when nothing limits the reply."""
 
     num_ctx: int
     num_predict: int | None
@@ -35,7 +35,7 @@ class Options:
 
 
 def settle(asked: Any, model: DemoModel, default_window: int) -> Options:
-    """The request's options over the Modelfile's over the server's own. Unknown ones are ignored."""
+    """The request's options override the Modelfile's, and these the server's own. Unknown ones are ignored."""
     given = {**model.parameters, **_checked(asked or {})}
     least = 2048 if "vision" in model.capabilities else 4
     predict = int(given.get("num_predict", -1))
@@ -64,7 +64,7 @@ def _checked(asked: Any) -> Mapping[str, Any]:
 
 
 def seconds(keep_alive: object) -> float:
-    """How long a model stays loaded: seconds, or "1h30m"; below zero means for good; by default five minutes."""
+    """Returns how long a model stays loaded: seconds, or "1h30m"; below zero, permanently; by default 5 min."""
     if keep_alive is None:
         return 300.0
     if isinstance(keep_alive, (int, float)) and not isinstance(keep_alive, bool):

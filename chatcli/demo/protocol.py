@@ -1,4 +1,4 @@
-"""What goes over the wire: requests, responses, refusals, and JSON written as Ollama writes it.
+"""HTTP requests, responses and refusals of the demo engine, and JSON written as Ollama writes it.
 
 Knows nothing of sockets (server.py) and nothing of models (api.py).
 """
@@ -18,7 +18,7 @@ TEXT = "text/plain; charset=utf-8"
 
 Answer = Callable[["HttpRequest"], "HttpResponse"]
 
-_BUFFER = 2048  # Go announces the length of a body up to this size; a larger one goes out in chunks
+_BUFFER = 2048  # Go sends the length of a body up to this size; a larger one is sent in chunks
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class HttpRequest:
     pause: Callable[[float], None]
 
     def fields(self) -> dict[str, Any]:
-        """The body's JSON object; Refusal (400) where there is none."""
+        """Returns the body's JSON object; raises HttpRefusal (400) when there is none."""
         text = self.body.decode(errors="replace")
         if not text.strip():
             raise HttpRefusal(400, "missing request body")
@@ -39,7 +39,7 @@ class HttpRequest:
             value = json.loads(text)
         except json.JSONDecodeError as error:
             raise HttpRefusal(400, _complaint(error)) from error
-        except (RecursionError, ValueError):  # nested without end; a number of thousands of digits
+        except (RecursionError, ValueError):  # nested too deeply, or a number of thousands of digits
             raise HttpRefusal(400, "json: cannot unmarshal the request body") from None
         if not isinstance(value, dict):
             raise HttpRefusal(400, f"json: cannot unmarshal {_kind(value)} into Go value of type api.Request")
@@ -48,7 +48,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """`length` is None when the chunks are made while they are sent."""
+    """`length` is None when the chunks are generated while they are sent."""
 
     status: int
     content_type: str
@@ -57,7 +57,7 @@ class HttpResponse:
 
 
 class HttpRefusal(Exception):
-    """The request is answered with an HTTP error: its status, and {"error": ...}."""
+    """Answers the request with an HTTP error: its status, and {"error": ...}."""
 
     def __init__(self, status: int, error: str) -> None:
         super().__init__(error)
@@ -74,7 +74,9 @@ def whole(value: Mapping[str, Any], status: int = 200) -> HttpResponse:
 
 
 def lines(values: Generator[Mapping[str, Any]]) -> HttpResponse:
-    """NDJSON, a line a chunk, each made when the one before it has been sent; `values` is closed in any case."""
+    """Returns NDJSON, a line a chunk, each generated after the previous one is sent; `values` is closed in any
+    case.
+    """
 
     def written() -> Iterator[bytes]:
         with closing(values):
@@ -94,7 +96,7 @@ def nothing() -> HttpResponse:
 
 
 def encode(value: Mapping[str, Any]) -> bytes:
-    """JSON as Go writes it: compact, with <, > and & escaped."""
+    """Returns JSON as Go writes it: compact, with <, > and & escaped."""
     written = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         written = written.replace(character, f"\\u{ord(character):04x}")
@@ -102,12 +104,12 @@ def encode(value: Mapping[str, Any]) -> bytes:
 
 
 def timestamp(moment: datetime | None = None) -> str:
-    """RFC 3339 with nanoseconds, in UTC; now when no moment is given."""
+    """Returns RFC 3339 with nanoseconds, in UTC; of now when no moment is given."""
     return (moment or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
 
 
 def _complaint(error: json.JSONDecodeError) -> str:
-    """Go's words for what Python's parser did not like."""
+    """Returns Go's words for what Python's parser rejected."""
     if error.pos >= len(error.doc.rstrip()):
         return "unexpected EOF"
     place = {
@@ -125,7 +127,7 @@ def _kind(value: object) -> str:
 
 
 def _well_formed(value: Any) -> Any:
-    """The same value; lone surrogates in its strings become U+FFFD, as in Go."""
+    """Returns the same value with lone surrogates in its strings replaced by U+FFFD, as in Go."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, list):

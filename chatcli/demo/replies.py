@@ -1,6 +1,6 @@
-"""What the demo engine says: a guided tour of chatcli (tour.md), chosen by the words of the question.
+"""Writes the demo engine's replies: a guided tour of chatcli (tour.md), picked by the words of the question.
 
-The same messages always get the same reply. Every first reply says that no language model is behind it.
+The same messages always get the same reply. Every first reply says that there is no language model behind it.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def asks_for_summary(content: str) -> bool:
 
 
 def question_of(content: str) -> str:
-    """The question alone. Of a question in several paragraphs that follows a block, the last one: where a block
-    with blank lines in it ends is not marked. "" for files without a word.
+    """Returns the question alone. If a question of several paragraphs follows a block, only the last one: nothing
+    marks where a block with blank lines ends. Returns "" for files without a question.
     """
     ends = [
         found.end()
@@ -48,7 +48,7 @@ def question_of(content: str) -> str:
 
 
 def without_recalled(content: str) -> str:
-    """The question with its files, or passages of them, but without what was said earlier."""
+    """Returns the question with its files or passages of them, but without the recalled messages."""
     if not content.startswith(_RECALLED):
         return content
     kept = content.find(f"\n\n{_PASSAGES}")
@@ -64,7 +64,7 @@ _DECIDES = re.compile(r"\b(?:decid|agree|chose|prefer|remember|deadline|budget|c
 
 
 def summarise(texts: Iterable[str], words: int = WORDS) -> str:
-    """A list in Markdown, of at most so many words; the same texts give the same."""
+    """Returns a list in Markdown of at most `words` words; the same texts give the same list."""
     sentences = [found[0].strip(" \t#>*-|") for text in texts for found in _SENTENCE.finditer(text)]
     distinct = list(dict.fromkeys(sentence for sentence in sentences if len(sentence.split()) > 2))
     chosen: set[str] = set()
@@ -77,7 +77,7 @@ def summarise(texts: Iterable[str], words: int = WORDS) -> str:
 
 
 def _weight(sentence: str) -> float:
-    """Numbers, names in mid-sentence and words of deciding, per word."""
+    """Counts numbers, names in mid-sentence and words of deciding, per word."""
     words = sentence.split()
     telling = sum(any(character.isdigit() for character in word) for word in words)
     telling += sum(word[0].isupper() for word in words[1:])
@@ -86,7 +86,7 @@ def _weight(sentence: str) -> float:
 
 
 def read_format(value: object) -> dict[str, Any] | None:
-    """The "format" of a body as a JSON Schema, None where none is asked for; Refusal (500) when it is neither."""
+    """Returns the "format" of a body as a JSON Schema, or None; raises HttpRefusal (500) for anything else."""
     if value is None or value == "":
         return None
     if value == "json":
@@ -97,7 +97,7 @@ def read_format(value: object) -> dict[str, Any] | None:
 
 
 def shaped(schema: dict[str, Any], words: str) -> Any:
-    """`words` stand where the schema asks for a string."""
+    """Returns a value of the schema, with `words` where it asks for a string."""
     if "const" in schema:
         return schema["const"]
     if schema.get("enum"):
@@ -118,7 +118,7 @@ _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # the JPEG segments that ho
 
 
 def describe_picture(data: bytes) -> str:
-    """One sentence."""
+    """Returns one sentence."""
     size = f"{len(data):,} bytes"
     for kind, look in (("PNG", _png), ("JPEG", _jpeg), ("GIF", _gif), ("WebP", _webp)):
         pixels = look(data)
@@ -136,7 +136,7 @@ def _gif(data: bytes) -> tuple[int, int] | None:
 
 
 def _jpeg(data: bytes) -> tuple[int, int] | None:
-    """The size stands in the first frame; the segments before it are passed over by their lengths."""
+    """The first frame holds the size; the segments before it are skipped by their lengths."""
     at = 2
     while data.startswith(b"\xff\xd8\xff") and at + 9 <= len(data) and data[at] == 0xFF:
         if data[at + 1] in _FRAMES:
@@ -171,7 +171,7 @@ NO_MODEL = (
     "the protocol, the window and the token counts are real."
 )
 STOPS = ("markdown", "memory", "tokens", "image", "commands", "chats", "pipes", "long")
-_QUOTED = 400  # characters of a question that is given back
+_QUOTED = 400  # characters of a question that the reply quotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ class _Part:
 
 
 def reply(messages: Sequence[DemoMessage], schema: dict[str, Any] | None = None) -> DemoReply:
-    """The reply to the last message; where that is a reply itself, broken off, what is missing of it."""
+    """Returns the reply to the last message; if that is an interrupted reply, the rest of it."""
     if messages[-1].role == "assistant":
         return _rest(messages, schema)
     question = messages[-1]
@@ -223,7 +223,7 @@ def _rest(messages: Sequence[DemoMessage], schema: dict[str, Any] | None) -> Dem
 
 
 def _part_for(messages: Sequence[DemoMessage], question: str) -> _Part:
-    """The part that shares the most words with the question; of equals the more special one, which comes later."""
+    """Returns the part that shares the most words with the question; of equals the later, more special one."""
     words = frozenset(re.findall(r"\w+", question.lower()))
     parts = _parts()
     if words & {"next", "weiter"} and len(words) <= 3:
@@ -233,7 +233,7 @@ def _part_for(messages: Sequence[DemoMessage], question: str) -> _Part:
 
 
 def _next_stop(messages: Sequence[DemoMessage]) -> str:
-    """The stop behind the last one that was shown; after the last, the first again."""
+    """Returns the stop after the last one shown; after the last of all, the first again."""
     said = [message.content for message in reversed(messages) if message.role == "assistant"]
     for content in said:
         for at, name in enumerate(STOPS):
@@ -261,7 +261,7 @@ def _quoted(text: str) -> str:
 
 
 def _thoughts(question: str, part: _Part) -> str:
-    """For the model that can think; any other keeps them to itself."""
+    """Returns the thinking; only a model that can think sends it."""
     count = len(question.split())
     known = sorted(part.words & set(re.findall(r"\w+", question.lower())))
     why = f"I know {', '.join(known)}, so the part about {part.name} fits." if known else "I know none of them."
@@ -273,7 +273,7 @@ def _thoughts(question: str, part: _Part) -> str:
 
 @cache
 def _parts() -> dict[str, _Part]:
-    """The parts of tour.md by name, in its order. Each begins with a line `=== name: words that lead to it`."""
+    """Returns the parts of tour.md by name, in order. Each begins with `=== name: words that lead to it`."""
     text = Path(__file__).with_name("tour.md").read_text(encoding="utf-8")
     found = re.findall(r"^=== (\w+):(.*)\n([\s\S]*?)(?=^=== |\Z)", text, re.MULTILINE)
     return {name: _Part(name, frozenset(words.split()), body.strip()) for name, words, body in found}

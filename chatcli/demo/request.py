@@ -1,4 +1,4 @@
-"""The messages of a request, read from its JSON."""
+"""Reads the messages of a chat request from its JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class DemoMessage:
 
 
 def read_messages(value: object) -> tuple[DemoMessage, ...]:
-    """The "messages" of a body; Refusal (400) when they are no list of objects with strings in them."""
+    """Returns the "messages" of a body; raises HttpRefusal (400) unless it is a list of objects with strings."""
     if value is None:
         return ()
     if not isinstance(value, list):

@@ -1,6 +1,4 @@
-"""The running engine and its models in memory: the window each was loaded with, until when it stays, and the
-tokens it has read already.
-"""
+"""The running engine and its loaded models: the window, the expiry and the cached tokens of each."""
 
 from __future__ import annotations
 
@@ -16,13 +14,13 @@ from chatcli.demo.models import DemoModel, Shelf
 from chatcli.demo.replies import DemoReply, reply
 from chatcli.demo.request import DemoMessage
 
-LOADED, LOADING = 8_000_000, 350_000_000  # nanoseconds of load_duration; told, not waited for
-PER_TOKEN = 200_000  # nanoseconds of prompt_eval_duration for a token that is not in the cache
+LOADED, LOADING = 8_000_000, 350_000_000  # nanoseconds of load_duration; reported, not waited for
+PER_TOKEN = 200_000  # nanoseconds of prompt_eval_duration for each token that is not in the cache
 
 
 @dataclass(slots=True)
 class Runner:
-    """One loaded model. One request at a time: `turn` makes the others wait, as OLLAMA_NUM_PARALLEL=1 does."""
+    """One loaded model. It answers one request at a time, as OLLAMA_NUM_PARALLEL=1: `turn` makes others wait."""
 
     model: DemoModel
     num_ctx: int
@@ -40,14 +38,14 @@ class Runner:
             self.busy.release()
 
     def evaluate(self, prompt: Sequence[int]) -> int:
-        """Read the prompt; how many of its tokens were not read already (the last one always is read again)."""
+        """Reads the prompt; returns how many of its tokens were not cached (the last one is always read again)."""
         known = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(self.read, prompt, strict=False)))
         self.read = prompt
         return len(prompt) - min(known, len(prompt) - 1)
 
 
 class Runners:
-    """The loaded models by digest and name. Another window, or an expired time, loads anew."""
+    """The loaded models by digest and name. Another window, or an expired time, loads the model again."""
 
     def __init__(self) -> None:
         self._runners: dict[str, Runner] = {}
@@ -56,8 +54,8 @@ class Runners:
     def load(
         self, model: DemoModel, num_ctx: int, keep: float, wait: Callable[[], object] = lambda: None
     ) -> tuple[Runner, int]:
-        """The runner, kept for `keep` seconds from now on, and its load_duration in nanoseconds. `wait` is called
-        where it is not there yet; meanwhile it is not among those loaded.
+        """Returns the runner, kept for `keep` seconds from now on, and its load_duration in nanoseconds. `wait` is
+        called when it is not loaded yet; during the wait it is not among the loaded ones.
         """
         load = LOADED
         if self._fitting(model, num_ctx) is None:
@@ -80,7 +78,7 @@ class Runners:
             return iter(sorted(self._loaded().values(), key=lambda runner: -runner.expires))
 
     def _fitting(self, model: DemoModel, num_ctx: int) -> Runner | None:
-        """The runner of that model as it is asked for; one with another window goes."""
+        """Returns the runner of that model as requested; one with another window is removed."""
         with self._lock:
             runner = self._loaded().get(model.name)
             if runner is not None and runner.num_ctx == num_ctx and runner.model == model:
@@ -101,10 +99,10 @@ Speaker = Callable[[Sequence[DemoMessage], dict[str, Any] | None], DemoReply]
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """`pace`: seconds between two tokens of a reply. `window`: num_ctx where nobody asks for another. `loading`:
+    """`pace`: seconds between two tokens of a reply. `window`: num_ctx when nobody asks for another. `loading`:
     seconds that it takes to load a model.
 
-    `speak` is given the messages, and a JSON Schema where the request asks for that format, and says the reply.
+    `speak` gets the messages, and a JSON Schema if the request asks for that format, and returns the reply.
     """
 
     pace: float = PACE

@@ -1,6 +1,7 @@
-"""HTTP on a loopback socket: one thread a connection, chunked replies, and a client's leaving noticed at once.
+"""HTTP on a loopback socket: one thread for each connection, chunked replies, and immediate notice when a client
+leaves.
 
-What is answered is not decided here: a Server is given a function from Request to Response (api.py).
+It does not decide the responses: a DemoServer gets a function from HttpRequest to HttpResponse (api.py).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from chatcli.demo.protocol import Answer, HttpRequest, HttpResponse
 
 
 class DemoServer(socketserver.ThreadingTCPServer):
-    """Listens on 127.0.0.1; port 0 lets the system choose one. A context manager: answers inside, closed after."""
+    """Listens on 127.0.0.1; port 0 lets the system choose one. A context manager: it serves until it is left."""
 
     allow_reuse_address = os.name == "posix"
     request_queue_size = 64
@@ -39,7 +40,7 @@ class DemoServer(socketserver.ThreadingTCPServer):
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop listening, hang up on every client, and wait until their threads have ended."""
+        """Stops listening, disconnects every client, and waits until their threads have ended."""
         self.shutdown()
         for connection in list(self._open):
             with contextlib.suppress(OSError):
@@ -67,7 +68,7 @@ class _Connection(BaseHTTPRequestHandler):
             super().handle()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's names
-        """The terminal belongs to chatcli: nothing is logged."""
+        """Logs nothing: the terminal belongs to chatcli."""
 
     def _exchange(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -77,7 +78,7 @@ class _Connection(BaseHTTPRequestHandler):
 
     def _send(self, response: HttpResponse) -> None:
         with closing_chunks(response) as chunks:
-            first = next(chunks, b"")  # made before the headers go out: a reply that cannot begin sends nothing
+            first = next(chunks, b"")  # made before the headers are sent: a reply that cannot begin sends nothing
             self._send_headers(response)
             if self.command == "HEAD":
                 return
@@ -107,12 +108,12 @@ class _Connection(BaseHTTPRequestHandler):
         if readable:
             if not self.connection.recv(1, socket.MSG_PEEK):
                 raise ConnectionAbortedError("the client has left")
-            time.sleep(max(0.0, until - time.monotonic()))  # its next request waits already
+            time.sleep(max(0.0, until - time.monotonic()))  # the client's next request is already waiting
 
 
 @contextlib.contextmanager
 def closing_chunks(response: HttpResponse) -> Iterator[Iterator[bytes]]:
-    """The chunks, of which a generator is told at once when nobody wants the rest."""
+    """Yields the chunks; a generator is closed at once when nobody wants the rest."""
     chunks = iter(response.chunks)
     try:
         yield chunks

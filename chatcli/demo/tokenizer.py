@@ -1,7 +1,7 @@
-"""Text to tokens and back, by the demo engine's own vocabularies.
+"""Turns text to tokens and back, with the demo engine's own vocabularies.
 
-Counts made here check those of chatcli.tokens, so nothing is shared with it: no code, no tiktoken, no pattern.
-The vocabularies were made by tests/bench/demo_vocabularies.py and are kept as the fields /api/show gives.
+Counts made here check those of chatcli.tokens, so nothing is shared with it: no code, no tiktoken, no pattern. The
+vocabularies were made by tests/bench/demo_vocabularies.py and are stored as the fields that /api/show returns.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ Rank = Callable[[str, str], float | None]
 
 
 def merge(symbols: Iterable[str], rank: Rank) -> list[str]:
-    """Join two neighbours, those of lowest rank first and the leftmost of equals, until no two have a rank.
+    """Joins two neighbors, those of lowest rank first and the leftmost of equals, until no two have a rank.
 
-    Just that, with a heap in place of looking at every pair again after each step, so that a piece of 100,000
-    symbols is no trap; the tests hold it equal to the plain loop.
+    A heap replaces the search of every pair after each step, so that a piece of 100,000 symbols does not take
+    forever; the tests compare it with the plain loop.
     """
-    parts = list(symbols)  # a part that was joined to its left neighbour is empty from then on
+    parts = list(symbols)  # a part that was joined to its left neighbor is empty from then on
     before = list(range(-1, len(parts) - 1))
     after = list(range(1, len(parts) + 1))
     pairs: list[tuple[float, int, str, str]] = []
@@ -54,7 +54,7 @@ def merge(symbols: Iterable[str], rank: Rank) -> list[str]:
 
 
 def split(text: str, digits: int) -> Iterator[str]:
-    """The pieces in order; joined they are the text. `digits`: how many share one (llama-bpe 3, qwen2 1)."""
+    """Returns the pieces in order; joined they are the text. `digits`: how many in one (llama-bpe 3, qwen2 1)."""
     at = 0
     while at < len(text):
         end = (
@@ -68,7 +68,7 @@ def split(text: str, digits: int) -> Iterator[str]:
         at = end
 
 
-# Each of these gives where its piece ends, or 0 where the pattern beneath its name does not match at `at`.
+# Each of these returns where its piece ends, or 0 if the pattern below its name does not match at `at`.
 
 
 def _contraction(text: str, at: int) -> int:
@@ -141,7 +141,7 @@ SPACE = "▁"  # how SentencePiece writes a space
 
 
 class Spelling(Protocol):
-    """`pieces` cuts text where no token crosses; `symbols` spells a piece out; `rank` orders the joinings."""
+    """`pieces` cuts text where no token crosses; `symbols` splits a piece in symbols; `rank` orders the merges."""
 
     rank: Rank
 
@@ -150,10 +150,10 @@ class Spelling(Protocol):
     def symbols(self, piece: str) -> Sequence[str]: ...
 
     def unknown(self, symbol: str) -> list[str]:
-        """The tokens for a symbol that is none itself."""
+        """Returns the tokens for a symbol that is not a token itself."""
 
     def read(self, token: str) -> bytes:
-        """What a token stands for, as UTF-8 (perhaps a part of a character)."""
+        """Returns the UTF-8 bytes of a token (perhaps a part of a character)."""
 
 
 class ByteLevel:
@@ -178,9 +178,9 @@ class ByteLevel:
 
 
 class SentencePiece:
-    """A symbol is a character, a space is ▁; two are joined if the vocabulary has the whole, highest score first.
+    """A symbol is a character, a space is ▁; two are joined if the vocabulary has the result, highest score first.
 
-    Cutting before each run of spaces loses nothing as long as no token has a space behind another character.
+    Cutting before each run of spaces loses nothing as long as no token has a space after another character.
     """
 
     def __init__(self, scores: Mapping[str, float]) -> None:
@@ -206,7 +206,7 @@ class SentencePiece:
 
 
 def spelling_of(fields: Mapping[str, Any]) -> Spelling:
-    """The one that a vocabulary's tokenizer.ggml fields ask for."""
+    """Returns the spelling that a vocabulary's tokenizer.ggml fields ask for."""
     if fields["model"] == "llama":
         normal = zip(fields["tokens"], fields["scores"], fields["token_type"], strict=True)
         return SentencePiece({token: score for token, score, kind in normal if kind == 1})
@@ -214,7 +214,7 @@ def spelling_of(fields: Mapping[str, Any]) -> Spelling:
 
 
 def _alphabet() -> dict[int, str]:
-    """GPT-2's: printable bytes stand for themselves, the others for the characters from U+0100 on."""
+    """GPT-2's: printable bytes are themselves, the others are the characters from U+0100 on."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
     return {byte: chr(byte) for byte in printable} | {byte: chr(256 + at) for at, byte in enumerate(others)}
@@ -228,7 +228,7 @@ _BYTE_TOKEN = re.compile("<0x([0-9A-F]{2})>")
 
 _FIELD = "tokenizer.ggml."
 _SPECIAL = {3, 4}  # token types: control, and defined by the user
-_KEPT = 32  # characters of a piece that is worth remembering; longer ones hardly come again
+_KEPT = 32  # characters of a piece that is worth caching; longer ones hardly occur again
 
 
 class DemoVocabulary:
@@ -251,21 +251,21 @@ class DemoVocabulary:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the fields, in hex: what would be the model's file."""
+        """SHA-256 of the fields, in hex: it plays the part of the model file's digest."""
         return hashlib.sha256(repr(self.fields).encode()).hexdigest()
 
     @property
     def beginning(self) -> tuple[int, ...]:
-        """What stands before every prompt: the beginning token, or nothing."""
+        """The tokens before every prompt: the beginning token, or nothing."""
         return (self.fields["bos_token_id"],) if self.fields["add_bos_token"] else ()
 
     def prompt(self, text: str) -> Iterator[int]:
-        """The tokens of a prompt; a special token's name is that token, whoever wrote it."""
+        """Returns the tokens of a prompt; the name of a special token is that token, whoever wrote it."""
         for at, part in enumerate(self._special.split(text)):
             yield from (self._ids[part],) if at % 2 else self.tokens(part)
 
     def tokens(self, text: str) -> Iterator[int]:
-        """The tokens of ordinary text."""
+        """Returns the tokens of ordinary text."""
         for piece in self._spelling.pieces(text):
             ids = self._known.get(piece)
             if ids is None:
@@ -275,7 +275,7 @@ class DemoVocabulary:
             yield from ids
 
     def read(self, tokens: Iterable[int]) -> Iterator[str]:
-        """The text of each token; of one that ends inside a character nothing, until the character is whole."""
+        """Returns the text of each token; one that ends inside a character is held until it is complete."""
         rest = b""
         for token in tokens:
             rest += self._spelling.read(self._tokens[token])
@@ -288,7 +288,7 @@ class DemoVocabulary:
                 yield text
 
     def described(self, verbose: bool) -> dict[str, Any]:
-        """The fields as /api/show gives them: its long lists are null unless it is asked to be verbose."""
+        """Returns the fields as /api/show does: its long lists are null unless `verbose`."""
         return {
             _FIELD + name: None if isinstance(value, list) and not verbose else value
             for name, value in self.fields.items()
@@ -304,7 +304,7 @@ class DemoVocabulary:
 
 @cache
 def vocabulary(name: str) -> DemoVocabulary:
-    """llama-bpe and qwen2 (byte-level), or spm (SentencePiece with byte fallback)."""
+    """Loads llama-bpe and qwen2 (byte-level), or spm (SentencePiece with byte fallback)."""
     packed = Path(__file__).with_name(f"{name}.json.gz").read_bytes()
     fields = json.loads(gzip.decompress(packed))
     return DemoVocabulary({key.removeprefix(_FIELD): value for key, value in fields.items()})

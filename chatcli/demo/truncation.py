@@ -1,6 +1,6 @@
-"""What becomes of a prompt that does not fit: whole messages dropped from the front, tokens cut from the middle.
+"""Shortens a prompt that does not fit: drops whole messages from the front, cuts tokens from the middle.
 
-Ollama says nothing of either to the client; with "truncate": false it refuses instead.
+Ollama tells the client about neither; with "truncate": false it refuses instead.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Prompt:
 
 
 def prompt_of(model: DemoModel, messages: Sequence[DemoMessage], think: bool | None) -> Prompt:
-    """The messages as the model reads them: an image stands as [img-N] before the text of its message."""
+    """Returns the messages as the model reads them: an image is [img-N] before the text of its message."""
     images: list[bytes] = []
     written: list[DemoMessage] = []
     for message in messages:
@@ -36,7 +36,7 @@ def prompt_of(model: DemoModel, messages: Sequence[DemoMessage], think: bool | N
 
 
 def fit(model: DemoModel, messages: Sequence[DemoMessage], think: bool | None, window: int) -> Prompt:
-    """Drop the oldest messages that are no system messages until the prompt fits; the last one always stays."""
+    """Drops the oldest messages, except system messages, until the prompt fits; the last message always stays."""
     for first in range(len(messages)):
         system = [message for message in messages[:first] if message.role == "system"]
         prompt = prompt_of(model, [*system, *messages[first:]], think)
@@ -46,7 +46,7 @@ def fit(model: DemoModel, messages: Sequence[DemoMessage], think: bool | None, w
 
 
 def cut(tokens: Sequence[int], window: int, keep: int) -> tuple[int, ...]:
-    """The first `keep` tokens (below zero: as many as can be) and the newest of the rest, `window` in all."""
+    """Returns the first `keep` tokens (below zero: as many as possible) and the newest others, `window` in all."""
     if len(tokens) <= window:
         return tuple(tokens)
     kept = window - 1 if keep < 0 else min(keep, window - 1)
@@ -72,7 +72,7 @@ def _tokens(model: DemoModel, text: str, images: Sequence[bytes]) -> list[int]:
 
 
 def _spelt(model: DemoModel, text: str) -> list[int]:
-    """The text's tokens; the last token of an odd place stands there twice."""
+    """Returns the text's tokens; the last token of an odd text is doubled."""
     tokens = list(model.vocabulary.prompt(text))
     ends = [found.end() for found in re.finditer(re.escape(model.odd), text)] if model.odd else []
     for end in reversed(ends):

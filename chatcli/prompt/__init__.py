@@ -1,1 +1,1 @@
-"""1: key presses become text. Nothing here knows of commands, settings or the conversation."""
+"""1: key presses become text. This package knows nothing of commands, settings or the conversation."""

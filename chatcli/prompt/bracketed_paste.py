@@ -1,6 +1,6 @@
-"""Keys as they come from the terminal, with pastes between marks: also where a mark is torn, doubled or missing.
+"""Parses the terminal's keys with bracketed pastes, even when a paste mark is cut, doubled or missing.
 
-Loads prompt_toolkit. A paste whose end mark does not come is over after a short silence, and at once by Ctrl-C.
+Loads prompt_toolkit. A paste without its end mark ends after a short silence, or at once by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -24,34 +24,34 @@ if TYPE_CHECKING:
     from prompt_toolkit.input.vt100 import Vt100Input
 
 START, END = "\x1b[200~", "\x1b[201~"
-SILENCE = 0.5  # seconds after which the rest of a paste, or of a mark, is not expected any more
+SILENCE = 0.5  # seconds after which the rest of a paste, or of a mark, is given up
 _SHORT = 0.1  # seconds after which a lone Escape is a key
-_PAUSE = 0.02  # seconds in which what follows a pasted Ctrl-C comes; nothing follows one that is pressed
+_PAUSE = 0.02  # more text follows a pasted Ctrl-C within these seconds; none follows a pressed one
 _CTRL_C = "\x03"
 _DELETE = KeyPress(Keys.Delete, "\x1b[3~")
 
 
 class MarkedKeys(Vt100Parser):
-    """The parser of the keys of `input_`, in the place of its own."""
+    """Replaces the key parser of `input_`."""
 
     def __init__(self, input_: Vt100Input) -> None:
         super().__init__(input_.vt100_parser.feed_key_callback)
         self._input = input_
-        self._is_open = False  # a paste has begun and not ended
+        self._is_open = False  # a paste has begun and has not ended
         self._pasted: list[str] = []
-        self._held = ""  # what may be the beginning of a mark; in a paste, of its end
-        self._torn = ""  # the beginning of a mark that was given up
+        self._held = ""  # possible beginning of a mark; inside a paste, of its end mark
+        self._torn = ""  # the beginning of a mark whose rest was given up
         self._ended_early = False  # the rest of a paste may still come
         self._last = monotonic()
-        self._loop: AbstractEventLoop | None = None  # in which the silence is being waited for
+        self._loop: AbstractEventLoop | None = None  # the loop that waits for the silence
 
     @property
     def unfinished(self) -> str:
-        """What has come of a paste that has not ended."""
+        """Returns the received part of a paste that has not ended."""
         return "".join(self._pasted)
 
     def begin(self, *, may_leave: bool) -> None:
-        """A prompt begins. What waits was typed ahead: unless `may_leave`, no Ctrl-D among it ends anything."""
+        """Begins a prompt. Waiting keys were typed ahead: a Ctrl-D among them ends nothing, unless `may_leave`."""
         self._ended_early = False
         ahead = [*get_typeahead(self._input), *self._waiting()]
         if not may_leave:
@@ -74,25 +74,25 @@ class MarkedKeys(Vt100Parser):
         self._await_silence()
 
     def flush(self) -> None:
-        """No key came for a short while: nothing more is to be expected of an Escape sequence."""
+        """No key came for a short while: an Escape sequence that is still incomplete is over."""
         if not self._is_open and self._held == "\x1b":
             self._torn, self._held = self._held, ""
             super().feed(self._torn)
         super().flush()
 
     def break_off(self) -> None:
-        """The rest of a paste, or of a mark, did not come in time."""
+        """Gives up the rest of a paste, or of a mark, that did not come in time."""
         if not self._is_open and not self._held:
             return
         torn, self._held = self._held, ""
         if self._is_open:
             self._end_early()
-        elif len(torn) <= len("\x1b["):  # else it is no key either
+        elif len(torn) <= len("\x1b["):  # otherwise it is not a key either
             super().feed(torn)
         self._torn = torn
 
     def _feed_paste(self, text: str) -> str:
-        """Take what belongs to the paste; what stands behind it."""
+        """Takes what belongs to the paste; returns the text after it."""
         inside, mark, behind = text.partition(END)
         if not mark:
             inside, self._held = _without_beginning(inside, END)
@@ -102,9 +102,9 @@ class MarkedKeys(Vt100Parser):
         return behind
 
     def _feed_keys(self, text: str) -> str:
-        """Take keys up to the next mark; what stands behind that."""
+        """Takes keys up to the next mark; returns the text after the mark."""
         start, end = text.find(START), text.find(END)
-        if end >= 0 and not 0 <= start < end:  # the paste before it was given up, or its beginning got lost
+        if end >= 0 and not 0 <= start < end:  # the paste before it was given up, or its start mark was lost
             self._put(text[:end])
             self._ended_early = False
             return text[end + len(END) :]
@@ -123,7 +123,7 @@ class MarkedKeys(Vt100Parser):
             super().feed(keys)
 
     def _put(self, text: str) -> None:
-        """Hand on a paste."""
+        """Passes on a paste."""
         super().flush()
         if text := text.replace(START, ""):
             self.feed_key_callback(KeyPress(Keys.BracketedPaste, text))
@@ -139,7 +139,7 @@ class MarkedKeys(Vt100Parser):
         self._ended_early = True
 
     def _waiting(self) -> list[KeyPress]:
-        """What has been typed and not been read."""
+        """Returns the keys that were typed and not read yet."""
         waiting: list[KeyPress] = []
         is_terminal = os.isatty(self._input.fileno())
         with suppress(OSError, ValueError), self._input.raw_mode() if is_terminal else nullcontext():
@@ -151,7 +151,7 @@ class MarkedKeys(Vt100Parser):
         return bool(select.select([self._input.fileno()], [], [], seconds)[0])
 
     def _await_silence(self) -> None:
-        """Look again when nothing has come for a while."""
+        """Checks again when nothing has come for a while."""
         with suppress(RuntimeError):  # no prompt is up: the next one will look
             loop = get_running_loop()
             if loop is not self._loop and (self._is_open or self._held):
@@ -167,7 +167,7 @@ class MarkedKeys(Vt100Parser):
             self._settle()
 
     def _settle(self) -> None:
-        """Hand the keys to the prompt that is up."""
+        """Hands the keys to the running prompt."""
         if monotonic() - self._last < _SHORT:
             return  # the prompt itself does, after the last key
         keys, app = self._input.flush_keys(), get_app_or_none()
@@ -179,7 +179,7 @@ class MarkedKeys(Vt100Parser):
 
 
 def mind_marks(input_: Input) -> MarkedKeys | None:
-    """MarkedKeys put into `input_`; None where keys do not come as text (Windows)."""
+    """Puts MarkedKeys into `input_` and returns it; None if keys do not arrive as text (Windows)."""
     if sys.platform == "win32":
         return None
     from prompt_toolkit.input.vt100 import Vt100Input
@@ -191,7 +191,7 @@ def mind_marks(input_: Input) -> MarkedKeys | None:
 
 
 def _without_beginning(text: str, *marks: str) -> tuple[str, str]:
-    """`text` cut before what may be the beginning of a mark, and that."""
+    """Splits `text` before what may be the beginning of a mark; returns both parts."""
     for length in range(len(START) - 1, 0, -1):
         if any(text.endswith(mark[:length]) for mark in marks):
             return text[:-length], text[-length:]

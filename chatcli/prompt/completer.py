@@ -1,4 +1,4 @@
-"""Suggestions, drawn as completions. What to suggest is the commands' affair; for paths they find help here."""
+"""Draws suggestions as completions. The commands decide what to suggest; helpers for paths are here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SEPARATORS = "/\\" if os.name == "nt" else "/"
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """`text` for the `replaces` characters before the cursor; the menu has it as `shown`, with its `meaning`."""
+    """`text` replaces `replaces` characters before the cursor; the menu shows `shown` with its `meaning`."""
 
     text: str
     replaces: int
@@ -33,9 +33,9 @@ class Suggestion:
 
 
 def paths(prefix: str, endings: frozenset[str] | None = None) -> list[Suggestion]:
-    """The folders and files that `prefix` may become, as they are to be typed: quoted where they need it.
+    """Returns the folders and files that `prefix` may become, as they are typed: quoted where needed.
 
-    `prefix` may begin with ~ or a quote. `endings`, lower case with the dot, narrow the files. Hidden ones are
+    `prefix` may begin with ~ or a quote. `endings`, lower case with the dot, restrict the files. Hidden ones are
     offered once a dot is typed.
     """
     quote = prefix[:1] if prefix[:1] in {'"', "'"} else ""
@@ -49,7 +49,7 @@ def paths(prefix: str, endings: frozenset[str] | None = None) -> list[Suggestion
 
 
 def mentions(typed: str) -> list[Suggestion]:
-    """What a mention at the end of `typed` may become: a file behind an @; and, of pictures, the path itself."""
+    """Returns what a mention at the end of `typed` may become: a file after an @; for pictures, a path alone."""
     file, picture = _at_end(_MENTION, typed), _at_end(_PATH, typed)
     if file is not None:
         return paths(file[1])
@@ -57,24 +57,22 @@ def mentions(typed: str) -> list[Suggestion]:
 
 
 def in_mention(typed: str) -> bool:
-    """Whether `typed` ends in a file's mention that has begun."""
+    """Whether `typed` ends in a started file mention."""
     found = _at_end(_MENTION, typed)
     return found is not None and found[1] != ""
 
 
 def _at_end(pattern: re.Pattern[str], typed: str) -> re.Match[str] | None:
-    """The match that `typed` ends in. Each is taken whole, and no place in it tried anew: that takes time by the
-    square.
-    """
+    """Returns the match that `typed` ends in. Never tries again inside a match: that takes quadratic time."""
     return next((match for match in pattern.finditer(typed) if match.end() == len(typed)), None)
 
 
 def as_completer(suggest: Callable[[str], Sequence[Suggestion]]) -> Completer:
-    """`suggest`, asked with the text before the cursor, and files mentioned there, for prompt_toolkit."""
+    """Returns a completer of mentioned files and of `suggest`, which gets the text before the cursor."""
     from prompt_toolkit.completion import CompleteEvent, Completer, Completion
     from prompt_toolkit.document import Document
 
-    class Suggestions(Completer):  # in here, because to name its base is to load prompt_toolkit
+    class Suggestions(Completer):  # inside the function: naming its base loads prompt_toolkit
         def get_completions(self, document: Document, _: CompleteEvent) -> list[Completion]:
             typed = document.text_before_cursor
             return [
@@ -91,13 +89,13 @@ def as_completer(suggest: Callable[[str], Sequence[Suggestion]]) -> Completer:
 
 
 def _entries(folder: str, name: str, endings: frozenset[str] | None) -> list[tuple[str, bool]]:
-    """(name, whether it is a folder) of what is in `folder` and goes on from `name`."""
+    """Returns (name, whether it is a folder) of the entries of `folder` that begin with `name`."""
     try:
         with os.scandir(path_of(folder or ".")) as entries:
             fitting = [entry for entry in entries if entry.name.casefold().startswith(name.casefold())]
             shown = [entry for entry in fitting if name.startswith(".") or not entry.name.startswith(".")]
             found = [(entry.name, entry.is_dir()) for entry in shown]
-    except (OSError, ValueError):  # not there, not ours, a NUL in it
+    except (OSError, ValueError):  # missing, not readable, or a NUL in it
         return []
     return [(each, is_folder) for each, is_folder in found if is_folder or _ends(each, endings)]
 
@@ -111,7 +109,7 @@ def _suggestion(folder: str, name: str, is_folder: bool, quote: str, replaces: i
     if not quote and re.search(r"""[\s"']""", path):
         quote = "'" if '"' in path and "'" not in path else '"'
     typed = path.replace('"', '\\"') if quote == '"' else path
-    # The quote of a folder stays open: a name inside it may follow.
+    # A folder's quote stays open, because a name inside it may follow.
     text = quote + typed + ("" if is_folder else quote)
     return Suggestion(text, replaces, name + ("/" if is_folder else ""), "folder" if is_folder else "")
 

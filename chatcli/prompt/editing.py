@@ -1,4 +1,4 @@
-"""The line with everything: history, menu, toolbar, folded pastes. The only user of a PromptSession.
+"""The full-featured prompt line: history, menu, toolbar, folded pastes. The only module that uses a PromptSession.
 
 Loads prompt_toolkit; imported when the first prompt is made.
 """
@@ -57,7 +57,7 @@ _ESCAPE_SECONDS = 0.1
 
 
 class EditedLine:
-    """One line at a time, edited in place. What a key does to it is in keys.py."""
+    """Edits one line at a time. keys.py says what each key does."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class EditedLine:
         self._output = output
         self._input = input_
         self._keys = mind_marks(input_)
-        self._may_leave = False  # a Ctrl-D that is waiting already
+        self._may_leave = False  # whether a Ctrl-D typed ahead may leave
         self._session: PromptSession[Outcome] = PromptSession(
             options.prompt,
             prompt_continuation=self._continuation,
@@ -116,7 +116,7 @@ class EditedLine:
         return outcome
 
     def ask(self, question: str) -> str:
-        """One short answer: no history, no menu, no toolbar."""
+        """Asks for one short answer, without history, menu or toolbar."""
         asking = PromptSession[str](question, input=self._input, output=self._output, style=_STYLE)
         with prompting(asking.app, self._input):
             return asking.prompt(pre_run=self._begin)
@@ -130,7 +130,7 @@ class EditedLine:
         return size.columns, size.rows
 
     def refresh(self) -> None:
-        with suppress(RuntimeError):  # the prompt may end between the look and the call
+        with suppress(RuntimeError):  # the prompt may end between the check and the call
             self.app.invalidate()
 
     @property
@@ -149,7 +149,7 @@ class EditedLine:
         self._starting.append(callback)
 
     def inquire(self, questions: str, heed: Callable[[str], str]) -> None:
-        """Ask the terminal once the prompt stands. `heed` gets each answer, and gives what to ask next."""
+        """Asks the terminal once the prompt is drawn. `heed` gets each answer and returns what to ask next."""
         self._listener = listen(self._input, heed, self._write)
         if self._listener is not None:
             self.on_first_render(partial(self._listener.ask, questions))
@@ -159,7 +159,7 @@ class EditedLine:
             self._listener.leave()
 
     def submit(self) -> None:
-        """Hand the line back, unless it is blank or in the middle of a block, which goes on in a new line."""
+        """Returns the line, unless it is blank or inside an open block, which continues in a new line."""
         text = self.pastes.expand(self.buffer.text)
         pasted = self.pastes.begin(text)
         if not pasted and multiline.is_open(text):
@@ -170,17 +170,17 @@ class EditedLine:
             self.app.exit(result=entry)
 
     def clear(self) -> None:
-        """Begin the line anew."""
+        """Empties the line."""
         self.buffer.reset()
         self.pastes.reset()
 
     def suspend(self) -> None:
-        """Stop the program, and what it may be piped together with."""
+        """Stops the program, and the programs it is piped together with."""
         if hasattr(signal, "SIGTSTP"):
             os.kill(0, signal.SIGTSTP)
 
     def compose(self) -> None:
-        """Edit the line in the person's editor. What comes back is in the line, not sent."""
+        """Opens the line in the user's editor. The result is put into the line, not sent."""
 
         async def edit() -> None:
             self.is_composing = True
@@ -219,7 +219,7 @@ class EditedLine:
         return True  # the text stays for the last drawing
 
     def _complain(self, text: str) -> None:
-        """Show `text` below the line until the line changes."""
+        """Shows `text` below the line until the line changes."""
         self.buffer.validation_error = ValidationError(message=text)
         self.buffer.validation_state = ValidationState.INVALID
         self.app.invalidate()
@@ -244,7 +244,7 @@ class EditedLine:
 
 
 class _Recall(History):
-    """The line history as prompt_toolkit asks for it. Reader adds the lines: it knows what was meant."""
+    """The line history in prompt_toolkit's form. Reader adds the lines, because it knows what was meant."""
 
     def __init__(self, history: LineHistory) -> None:
         super().__init__()
@@ -270,7 +270,7 @@ class _Recall(History):
 
 
 class _HideUnwanted(Processor):
-    """Shows nothing of what hides or turns the text beside it; controls are shown as ^X anyway."""
+    """Hides characters that hide or reverse the text around them; control characters appear as ^X anyway."""
 
     def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
         source = transformation_input.fragments
@@ -284,7 +284,7 @@ def _unseen(found: re.Match[str]) -> str:
 
 
 class _ShowFolded(Processor):
-    """Shows the label of a folded paste in the place of its character."""
+    """Shows the label of a folded paste instead of its character."""
 
     def __init__(self, pastes: Pastes) -> None:
         self._pastes = pastes

@@ -1,4 +1,4 @@
-"""Writing in one's own editor: the text goes there in a private temporary file, and comes back when it ends."""
+"""Opens the user's own editor on a text: in a private temporary file, read back when the editor ends."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _REMEDY = "Set VISUAL or EDITOR to one you have."
 
 
 def edit(text: str) -> str:
-    """`text` as it is after the editor ended. UserError when there is no editor, or it ended in failure; BadFile
-    when what it left cannot be taken, which then stays where it is.
+    """Returns `text` as the editor left it. Raises UserError when there is no editor or it failed; BadFile when
+    the file it left cannot be read, which is then kept.
     """
     command = find_editor(os.environ)
     with writable("a file for the editor", _ROOM):
@@ -41,12 +41,12 @@ def edit(text: str) -> str:
         with suppress(OSError):
             if not is_kept:
                 path.unlink(missing_ok=True)
-    # Editors end the last line of a file; a message has no need of it.
+    # Editors end the last line with a newline; a message does not need it.
     return edited.removesuffix("\n")
 
 
 def find_editor(environment: Mapping[str, str]) -> list[str]:
-    """The editor's command: OLLAMA_EDITOR, VISUAL, EDITOR, or one that most systems have."""
+    """Returns the editor's command: OLLAMA_EDITOR, VISUAL, EDITOR, or an editor that most systems have."""
     for variable in _VARIABLES:
         chosen = environment.get(variable, "").strip()
         if chosen:
@@ -59,7 +59,7 @@ def find_editor(environment: Mapping[str, str]) -> list[str]:
 
 
 def _split(command: str) -> list[str]:
-    """The words of `command`. One that is a program as it stands may have spaces in its path."""
+    """Returns the words of `command`. A command that is itself a program's path may have spaces in it."""
     if shutil.which(command):
         return [command]
     try:

@@ -1,4 +1,4 @@
-"""The terminal while a prompt stands: given back while the program is stopped, and the prompt is drawn once more.
+"""Releases the terminal while a prompt is stopped (Ctrl-Z), and redraws the prompt when the program continues.
 
 Loads prompt_toolkit.
 """
@@ -19,7 +19,7 @@ _at_rest: list[bool] = []
 
 @contextmanager
 def prompting(app: Application[Any], input_: Input) -> Iterator[None]:
-    """`app` is run in here. It cannot stop in the middle of a drawing: it stops in a turn of its loop."""
+    """Run `app` inside. It never stops in the middle of a drawing, only in a turn of its loop."""
 
     def later(stop: Step) -> None:
         def in_turn() -> None:
@@ -39,7 +39,7 @@ def prompting(app: Application[Any], input_: Input) -> Iterator[None]:
 
     def anew() -> None:
         if app.is_running:
-            input_.raw_mode().__enter__()  # the prompt itself leaves it
+            input_.raw_mode().__enter__()  # the prompt itself leaves raw mode
             app.renderer.reset()
             app.invalidate()
 
@@ -47,12 +47,12 @@ def prompting(app: Application[Any], input_: Input) -> Iterator[None]:
         with lent(_nothing, draw_again, later):
             yield
     finally:
-        take_again()  # the end of a prompt took from the terminal what is wanted between two
+        take_again()  # the end of a prompt undid the terminal settings that are needed between two
 
 
 @contextmanager
 def at_rest() -> Iterator[None]:
-    """The prompt is erased in here; who erased it draws it again, and whoever else goes on does not."""
+    """Marks the prompt as erased: whoever erased it draws it again, and a continued program does not."""
     _at_rest.append(True)
     try:
         yield
@@ -61,7 +61,7 @@ def at_rest() -> Iterator[None]:
 
 
 def _in_loop(app: Application[Any], step: Step) -> bool:
-    """Have `step` run in the loop of `app`; whether there is one."""
+    """Runs `step` in the loop of `app`; returns whether there is a loop."""
     if app.loop is None:
         return False
     with suppress(RuntimeError):  # it has just ended
@@ -71,4 +71,4 @@ def _in_loop(app: Application[Any], step: Step) -> bool:
 
 
 def _nothing() -> None:
-    """What drew the prompt has erased it."""
+    """Does nothing: the caller has erased the prompt."""

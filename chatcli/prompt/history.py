@@ -1,7 +1,7 @@
-"""The line history: what was typed, newest first, in an SQLite file of its own that several chatcli may share.
+"""The line history: entered lines, newest first, in an SQLite file that several chatcli may share.
 
-Nothing here keeps a person from typing: a file that is locked, read-only or damaged is given up, quietly,
-and the lines live in memory only.
+It never keeps anybody from typing: a file that is locked, read-only or damaged is silently given up, and the lines
+live in memory only.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ class LineHistory:
         return self._lines is not None
 
     def lines(self) -> list[str]:
-        """The lines, newest first, each whole however many line breaks it has."""
+        """Returns the lines, newest first, each complete with its line breaks."""
         with self._lock:
             return list(self._load())
 
     def add(self, line: str) -> None:
-        """Keep `line`, unless it is blank, the same as the last one, or nothing is to be remembered."""
+        """Stores `line`, unless it is blank, equal to the last one, or remembering is off."""
         line = as_kept(line)
         with self._lock:
             lines = self._load()
@@ -54,7 +54,7 @@ class LineHistory:
             self._attempt(lambda database: self._write(database, line), None)
 
     def remember(self, on: bool) -> None:
-        """Whether lines from now on are kept, in memory and on disk. Those kept before stay."""
+        """Sets whether lines are stored from now on, in memory and on disk. Lines stored before stay."""
         self._remembers = on
 
     def _load(self) -> list[str]:
@@ -72,7 +72,7 @@ class LineHistory:
         database.execute("DELETE FROM lines WHERE id <= ?", (row - self._limit,))
 
     def _attempt(self, work: Callable[[sqlite3.Connection], _T], otherwise: _T) -> _T:
-        """Do `work` in a transaction; at the first failure the file is given up for good."""
+        """Does `work` in a transaction; at the first failure the file is given up permanently."""
         if self._path is None:
             return otherwise
         try:
@@ -93,7 +93,7 @@ def _open(path: Path) -> sqlite3.Connection:
         path.chmod(0o600)
     database = sqlite3.connect(path, timeout=_LOCK_SECONDS)
     try:
-        # Enter does not wait for the disk: a power cut may cost lines, and even damage is coped with.
+        # Enter does not wait for the disk: a power failure may cost lines, and a damaged file is replaced.
         database.execute("PRAGMA synchronous = OFF")
         database.execute("CREATE TABLE IF NOT EXISTS lines (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
     except BaseException:
@@ -103,6 +103,6 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _set_aside(path: Path) -> None:
-    """What is damaged keeps its content under another name, so that the next start has a history again."""
+    """Renames the damaged file, so that the next start has a history again."""
     with suppress(OSError):
         path.replace(path.with_name(path.name + ".damaged"))

@@ -1,4 +1,4 @@
-"""The keys: one table, from which come the bindings and the shortcut help. Imports prompt_toolkit only to bind."""
+"""The table of keys, from which come the bindings and the shortcut help. Imports prompt_toolkit only to bind."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Action = Callable[["EditedLine"], None]
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A row: the keys as a person reads them, what they mean, and what is bound.
+    """A row: the keys as shown to users, what they do, and what is bound.
 
-    `sequences` are in prompt_toolkit's names; without an `act` prompt_toolkit does it by itself. An Alt key is
-    Escape and the key, and in vi mode Escape means something else: there it is not bound.
+    `sequences` use prompt_toolkit's names; without an `act`, prompt_toolkit handles the key itself. An Alt key is
+    Escape and the key; it is not bound in vi mode, where Escape means something else.
     """
 
     shown: str
@@ -34,12 +34,12 @@ _TABLE: list[Key] = []
 
 
 def shortcuts() -> tuple[tuple[str, str], ...]:
-    """(keys, meaning) of every key there is help for."""
+    """Returns (keys, meaning) of every key that has help."""
     return tuple((key.shown, key.meaning) for key in _TABLE)
 
 
 def bind(line: EditedLine) -> KeyBindings:
-    """The bindings of the table, at work on `line`."""
+    """Returns the bindings of the table, acting on `line`."""
     from prompt_toolkit.enums import DEFAULT_BUFFER
     from prompt_toolkit.filters import emacs_mode, has_focus
     from prompt_toolkit.key_binding import KeyBindings
@@ -55,7 +55,7 @@ def bind(line: EditedLine) -> KeyBindings:
 
 
 def _key(shown: str, *sequences: str) -> Callable[[Action], Action]:
-    """Enter the function as a row; its docstring is the meaning. A sequence is written "escape enter"."""
+    """Adds the function as a row; its docstring is the meaning. A sequence is written "escape enter"."""
 
     def enter_row(act: Action) -> Action:
         keys = tuple(tuple(sequence.split()) for sequence in sequences)

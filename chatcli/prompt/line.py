@@ -1,4 +1,4 @@
-"""What the prompt hands back, and how it is set up: plain values, free of prompt_toolkit."""
+"""What the prompt returns, and its options: plain values without prompt_toolkit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class TypedLine:
     """One entry, whole, lines separated by "\\n".
 
-    `pasted`: its beginning came by a paste or stood in a block, so that a leading "/" is text and no command.
+    `pasted`: it began with a paste or a block, so a leading "/" is text and not a command.
     """
 
     text: str
@@ -17,7 +17,7 @@ class TypedLine:
 
     @property
     def retyped(self) -> str:
-        """What a person would type to say the same: the line history keeps this."""
+        """Returns what a person would type to get the same entry: the line history stores this."""
         return f"/{self.text}" if self.pasted and self.text.startswith("/") else self.text
 
 

@@ -1,4 +1,4 @@
-"""A choice among many: in pages that fit the terminal, narrowed by typing words, taken by number or by name."""
+"""Asks for one of many choices: in pages that fit the terminal, narrowed by words, picked by number or name."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Protocol
 
 from chatcli.text import as_name, cells, char_cells
 
-# How far the choices are set in: their numbers stand there.
+# The indent of the choices, which holds their numbers.
 _MARGIN = 5
-# Rows of the screen that no choice takes: the question, what is typed, and one to spare.
+# Rows of the screen that are not for choices: the question, the answer, and a spare one.
 _OTHER_ROWS = 3
-# Less than so many choices are not worth saying that words narrow them.
+# With fewer choices, the hint that words narrow them is left out.
 _FEW = 6
 _MORE = "+"
 
@@ -20,7 +20,7 @@ Find = Callable[[str], Sequence[int]]
 
 
 class MenuPage(Protocol):
-    """Where choices are written, and answers come from."""
+    """Writes choices and reads answers."""
 
     def say(self, text: str) -> None: ...
     def size(self) -> tuple[int, int]: ...
@@ -34,8 +34,8 @@ def pick(
     detail: Detail | None,
     find: Find | None,
 ) -> int | None:
-    """The index of the choice; None when none is taken. `detail` gives the lines to show instead of a choice,
-    `find` the choices that some words fit, where these are not just looked for in the names.
+    """Returns the index of the choice; None when none is picked. `detail` returns the lines to show instead of a
+    choice; `find` returns the choices that match some words, if not just their names are searched.
     """
     page.say(as_name(question))
     fitting: Sequence[int] = range(len(choices))
@@ -48,7 +48,7 @@ def pick(
         if given.isdecimal():
             page.say(f"There is no {given} here.")
         elif given == _MORE:
-            seen = seen if seen < len(fitting) else 0  # after the last page comes the first
+            seen = seen if seen < len(fitting) else 0  # after the last page comes the first again
             seen = _show(page, fitting, seen, choices, detail)
         elif narrowed := _fitting(given, choices, find):
             fitting, seen = narrowed, _show(page, narrowed, 0, choices, detail)
@@ -74,7 +74,7 @@ def _fitting(words: str, choices: Sequence[str], find: Find | None) -> Sequence[
 def _show(
     page: MenuPage, fitting: Sequence[int], begin: int, choices: Sequence[str], detail: Detail | None
 ) -> int:
-    """Write one page, from the choice after `begin` on; the number of the last one on it."""
+    """Writes one page, beginning after choice number `begin`; returns the number of the last choice on it."""
     columns, rows = page.size()
     left = max(1, rows - _OTHER_ROWS)
     number = begin

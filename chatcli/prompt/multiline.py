@@ -17,7 +17,7 @@ def is_open(text: str) -> bool:
 
 
 def close(text: str) -> TypedLine:
-    """The entry that a typed `text` stands for: the quotes are gone, and a bare block is never a command."""
+    """Returns the entry for a typed `text`: without the quotes; a block alone is never a command."""
     parts = _split(text)
     if parts is None:
         return TypedLine(text)
@@ -27,7 +27,7 @@ def close(text: str) -> TypedLine:
 
 
 def _split(text: str) -> tuple[str, str] | None:
-    """(what stands before the quotes, what stands behind them), when `text` opens a block."""
+    """Returns (text before the quotes, text after them) when `text` opens a block."""
     if text.startswith(QUOTES):
         return "", text[len(QUOTES) :]
     match = _COMMAND_WITH_BLOCK.match(text)

@@ -1,6 +1,6 @@
-"""The pastes in the line being typed: whether it begins with one, and which are folded to a chip on the screen.
+"""Tracks the pastes in the line being typed: whether it begins with one, and which ones are folded into a chip.
 
-In the buffer a folded paste is one private-use character, so that it is deleted, cut and undone as one thing.
+In the buffer a folded paste is one private-use character, so that it is deleted, cut and undone as a unit.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _CHIP = re.compile("[\U0010f000-\U0010f8ff]")
 
 
 class Pastes:
-    """Follows one buffer. `reset` begins a new line."""
+    """Tracks one buffer. `reset` begins a new line."""
 
     def __init__(self, buffer: Buffer) -> None:
         self._buffer = buffer
@@ -35,7 +35,7 @@ class Pastes:
         self._head = ""
 
     def insert(self, text: str) -> None:
-        """Put a paste into the line at the cursor."""
+        """Inserts a paste at the cursor."""
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         at_the_start = self._buffer.cursor_position == 0
         self._buffer.insert_text(self.folded(text), fire_event=False)
@@ -43,19 +43,19 @@ class Pastes:
             self._head = text.split(maxsplit=1)[0]
 
     def folded(self, text: str) -> str:
-        """`text` as it is to stand in the line: a chip when it is long."""
+        """Returns `text` as it is put into the line: as a chip when it is long."""
         return self._fold(text) if is_long(text) else text
 
     def expand(self, text: str) -> str:
-        """`text` of the buffer as it is meant: every chip replaced by what was pasted."""
+        """Returns the buffer's `text` with every chip replaced by its paste."""
         return _CHIP.sub(lambda chip: self._folded.get(chip[0], chip[0]), text)
 
     def begin(self, text: str) -> bool:
-        """Whether the beginning of the (expanded) `text` came by a paste, be it shortened since."""
+        """Whether the (expanded) `text` begins with a paste, even if the paste was shortened since."""
         return bool(self._head and text) and (text.startswith(self._head) or self._head.startswith(text))
 
     def label(self, character: str) -> str | None:
-        """What is shown for `character` of the buffer, when it is a chip."""
+        """Returns what is shown for `character` of the buffer, if it is a chip."""
         pasted = self._folded.get(character)
         if pasted is None:
             return None

@@ -1,4 +1,4 @@
-"""What came through a pipe instead of the keyboard."""
+"""Reads what is piped into standard input."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from chatcli.reading.files import read_stream
 
 
 def read_stdin() -> str:
-    """All of standard input when it is no terminal. Bytes that are not UTF-8 become the replacement character.
-    Raises BadFile, also for more than can be sent: what is piped in may have no end.
+    """Returns all of standard input when it is not a terminal. Bytes that are not UTF-8 become the replacement
+    character. Raises BadFile, also when there is more than can be sent: a pipe may never end.
     """
     if sys.stdin is None or sys.stdin.isatty():
         return ""

@@ -1,7 +1,7 @@
-"""readline, the editor behind input(), where Python has it: earlier lines, a prefill, the marks around a paste.
+"""Uses readline, the editor behind input(), if Python has it: earlier lines, a prefill, paste marks.
 
-GNU readline's own way with marks waits for an end mark that may never come, deaf to Ctrl-C. So the marks are bound
-to two of its completions, which tell us of them: the lines of a paste are read like any other.
+GNU readline's own paste handling waits for an end mark that may never come, and ignores Ctrl-C. So the marks are
+bound to two of its completions, which report them: the lines of a paste are read like any others.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _BEGUN, _ENDED = ord("%"), ord("*")  # the kinds of completion, as readline call
 _BINDINGS = (
     '"\\e[200~": menu-complete',
     '"\\e[201~": insert-completions',
-    "set bell-style none",  # rung for what cannot be completed
+    "set bell-style none",  # it would ring for what cannot be completed
 )
 
 
 class LineEdit:
-    """`is_open`: a paste has begun and not ended. `leads`: it began at the beginning of a line."""
+    """`is_open`: a paste has begun and has not ended. `leads`: it began at the beginning of a line."""
 
     def __init__(self, readline: ModuleType) -> None:
         self._readline: Any = readline
@@ -34,17 +34,17 @@ class LineEdit:
             readline.set_completer(self._complete)
 
     def recall(self, lines: list[str]) -> None:
-        """Offer these as earlier lines; the newest comes first."""
+        """Offers these as earlier lines; the newest comes first."""
         self._readline.clear_history()
         for line in reversed(lines):
             self._readline.add_history(line)
 
     def begin(self) -> None:
-        """A new entry begins: of a paste nothing has been seen."""
+        """Begins a new entry, with no paste seen."""
         self.is_open = self.is_marked = self.leads = False
 
     def input(self, prompt: str, prefill: str, begun: Callable[[], object]) -> str:
-        """One line, edited from `prefill`. `begun` is called when the terminal has been prepared for it."""
+        """Returns one line, edited from `prefill`. Calls `begun` when the terminal is ready for it."""
 
         def begin() -> None:
             if prefill:
@@ -73,7 +73,7 @@ class LineEdit:
 
 
 def line_edit() -> LineEdit | None:
-    """None where there is no readline, or no terminal for it."""
+    """Returns None without readline, or without a terminal for it."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return None
     with suppress(ImportError):

@@ -1,8 +1,8 @@
-"""The line for terminals that cannot move the cursor, and for screen readers: nothing is ever drawn twice.
+"""The prompt line for simple terminals and screen readers: nothing is ever drawn twice.
 
-The terminal (or readline, where Python has it) does the editing. A paste is one message and never a command: its
-marks tell where it begins and ends. A terminal that does not mark it sends all of its lines at once, so what waits
-already when Enter comes belongs to the same message.
+The terminal (or readline, if Python has it) does the editing. A paste is one message and never a command: its
+marks tell where it begins and ends. A terminal without marks sends all of its lines at once, so what waits already
+when Enter arrives belongs to the same message.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from chatcli.suspension import lent
 
 # readline searches line by line and nothing needs more.
 _HISTORY_LINES = 1000
-_AT_ONCE = 0.05  # seconds in which the next line of a paste without marks comes
-_SILENCE = 1.0  # seconds after which the end mark of a paste is not expected any more
+_AT_ONCE = 0.05  # the next line of a paste without marks comes within these seconds
+_SILENCE = 1.0  # seconds after which the end mark of a paste is given up
 
 
 class PlainLine:
-    """`keyboard`: the terminal to read, when it is not standard input."""
+    """`keyboard`: the terminal to read, if it is not standard input."""
 
     def __init__(self, history: LineHistory, options: ReaderOptions, keyboard: TextIO | None) -> None:
         self._history = history
         self._options = options
         self._keyboard = keyboard
         self._starting: list[Callable[[], None]] = []
-        self._lines: list[str] = []  # of the entry, so far
-        self._between: list[Any] | None = None  # the terminal's manners between two lines of readline
+        self._lines: list[str] = []  # the lines of the entry so far
+        self._between: list[Any] | None = None  # the terminal's settings between two lines of readline
         self._manners: list[Any] | None = None  # ... and within one
         self._prompt = ""
 
@@ -70,7 +70,7 @@ class PlainLine:
         return size.columns, size.lines
 
     def refresh(self) -> None:
-        """There is nothing that could have changed."""
+        """Does nothing: there is no toolbar."""
 
     @property
     def marks_pastes(self) -> bool:
@@ -78,21 +78,21 @@ class PlainLine:
 
     @property
     def typed(self) -> str:
-        """The lines of the entry so far, and what stands in the last one as far as that is known."""
+        """Returns the lines of the entry so far, and the content of the last line as far as it is known."""
         return "\n".join([*self._lines, self._edit.buffer] if self._edit is not None else self._lines)
 
     def idle(self) -> float:
-        """Keys are the terminal's affair here, and show at once whatever else goes on."""
+        """The terminal handles keys here, and shows them at once whatever else happens."""
         return float("inf")
 
     def on_first_render(self, callback: Callable[[], None]) -> None:
         self._starting.append(callback)
 
     def inquire(self, questions: str, heed: Callable[[str], str]) -> None:
-        """A terminal that is read line by line is not asked: its answers would come as lines."""
+        """Does not ask: a terminal that is read line by line would answer with lines."""
 
     def close(self) -> None:
-        """Nothing is held here."""
+        """Does nothing: nothing is held open."""
 
     @cached_property
     def _edit(self) -> LineEdit | None:
@@ -109,7 +109,7 @@ class PlainLine:
         return self._input(self._options.prompt) or prefill
 
     def _further_lines(self) -> bool:
-        """Read on while the entry is not at its end; whether lines came that nobody can have typed so fast."""
+        """Reads on while the entry is incomplete; returns whether lines came faster than anybody can type."""
         came_at_once = False
         while True:
             if self._edit is not None and self._edit.is_marked:
@@ -126,11 +126,11 @@ class PlainLine:
         try:
             return self._is_waiting(_SILENCE)
         except KeyboardInterrupt:
-            edit.is_open = False  # Ctrl-C ends the paste and keeps it: there is a line to go on with
+            edit.is_open = False  # Ctrl-C ends the paste and keeps it: there is a line to continue
             return True
 
     def _input(self, prompt: str, prefill: str = "") -> str:
-        """A line. Ctrl-D ends nothing where it was pressed before the prompt stood, or something was typed."""
+        """Returns a line. Ctrl-D ends nothing if it was pressed before the prompt appeared or after other keys."""
         while True:
             was_typed_ahead = self._waiting() > 0
             try:
@@ -159,8 +159,8 @@ class PlainLine:
         return line.removesuffix("\n")
 
     def _edited(self, edit: LineEdit, prompt: str, prefill: str) -> str:
-        """A line by readline, which shows what is typed only where the terminal would. What comes between two
-        lines of a paste, the terminal does not show: the next line does.
+        """Returns a line read by readline, which echoes keys only where the terminal would. The terminal does not
+        echo what comes between two lines of a paste: the next line does.
         """
         descriptor, between = self._descriptor, self._between
         if descriptor is None or between is None:
@@ -179,7 +179,7 @@ class PlainLine:
 
     @property
     def _descriptor(self) -> int | None:
-        """The terminal that is read, None where there is none."""
+        """Returns the terminal that is read, None if there is none."""
         source = self._keyboard or sys.stdin
         with suppress(OSError, ValueError):
             return source.fileno() if os.name == "posix" and source.isatty() else None
@@ -189,7 +189,7 @@ class PlainLine:
         return self._descriptor is not None and bool(select.select([self._descriptor], [], [], seconds)[0])
 
     def _waiting(self) -> int:
-        """How many bytes have been typed and not been read."""
+        """Returns how many bytes were typed and not read yet."""
         if self._descriptor is None:
             return 0
         import fcntl
@@ -200,7 +200,7 @@ class PlainLine:
         return 0
 
     def _is_there(self) -> bool:
-        """Whether the terminal is: one that is gone gives nothing but its end."""
+        """Whether the terminal still exists: a closed one only returns end of file."""
         if self._descriptor is None:
             return False
         import termios
@@ -212,7 +212,7 @@ class PlainLine:
 
     @contextmanager
     def _terminal(self) -> Iterator[None]:
-        """Pastes are marked in here, and a stop of the program leaves the terminal in order."""
+        """Turns on paste marks inside; a stop of the program leaves the terminal in order."""
         descriptor = self._descriptor
         if descriptor is None:
             yield

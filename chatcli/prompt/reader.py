@@ -1,4 +1,4 @@
-"""The prompt: read() gives what a person entered. How a line is edited: editing.py and, simpler, plain_line.py."""
+"""Reader: the prompt, whose read() returns what a person entered. Its editors: editing.py, plain_line.py."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _USUAL = ReaderOptions()
 
 
 class Reader:
-    """`suggest` is asked with the text before the cursor, `toolbar` at every redraw: both answer at once.
+    """`suggest` is called with the text before the cursor, `toolbar` at every redraw: both return at once.
 
-    `input` and `output` take the place of the terminal in tests.
+    Tests pass `input` and `output` instead of the terminal.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Reader:
             self._line = EditedLine(self._history, suggest, toolbar, options, *ends)
 
     def read(self, prefill: str = "") -> Outcome:
-        """The next entry. `prefill` stands in the line as if it had been typed, and is not sent."""
+        """Returns the next entry. `prefill` is in the line as if it had been typed, and is not sent."""
         try:
             outcome = self._line.read(prefill)
         except KeyboardInterrupt:
@@ -71,7 +71,7 @@ class Reader:
         return outcome
 
     def ask(self, question: str, default: bool = False) -> bool:
-        """Yes or no; Enter alone means `default`, Ctrl+C and Ctrl+D mean no."""
+        """Asks yes or no; Enter alone means `default`, Ctrl+C and Ctrl+D mean no."""
         answers = {"y": True, "yes": True, "n": False, "no": False, "": default}
         while (answer := self._answer(f"{question} [{'Y/n' if default else 'y/N'}] ")) is not None:
             if answer.lower() in answers:
@@ -81,20 +81,20 @@ class Reader:
     def choose(
         self, question: str, choices: Sequence[str], detail: Detail | None = None, find: Find | None = None
     ) -> int | None:
-        """The index of the choice, named by its number or its name; None when none is taken. See menu.py."""
+        """Returns the index of the choice, named by its number or name; None when none is picked. See menu.py."""
         return pick(self._line, self._answer, question, choices, detail, find)
 
     def refresh(self) -> None:
-        """Redraw the toolbar if a prompt is up. May be called from any thread."""
+        """Redraws the toolbar if a prompt is up. May be called from any thread."""
         self._line.refresh()
 
     def on_first_render(self, callback: Callable[[], None]) -> None:
-        """Call back once, when the next prompt has been drawn: time to start threads."""
+        """Calls back once, when the next prompt has been drawn: the time to start threads."""
         self._line.on_first_render(callback)
 
     def inquire(self, questions: str, heed: Callable[[str], str]) -> None:
-        """Ask the terminal about itself when the next prompt has been drawn. `heed` gets each answer as it comes,
-        between two keys or long after, and gives what to ask next ("": nothing).
+        """Asks the terminal about itself when the next prompt has been drawn. `heed` gets each answer as it comes,
+        between two keys or long after, and returns what to ask next ("": nothing).
         """
         self._line.inquire(questions, heed)
 
@@ -105,21 +105,21 @@ class Reader:
 
     @property
     def typed(self) -> str:
-        """What stands in the line now, folded pastes unfolded."""
+        """Returns the content of the line now, with folded pastes expanded."""
         return self._line.typed
 
     def idle(self) -> float:
-        """Seconds since the last key."""
+        """Returns the seconds since the last key."""
         return self._line.idle()
 
     def close(self) -> None:
-        """Let go of the terminal, where it was opened for this."""
+        """Closes the terminal, if it was opened for this."""
         self._line.close()
         if self.keyboard is not None:
             self.keyboard.close()
 
     def _keep_typed(self) -> None:
-        """What stood in the line when the terminal went is found among the earlier lines."""
+        """Stores the content of the line in the history when the terminal is gone."""
         self._history.add(LONE_SURROGATES.sub("\N{REPLACEMENT CHARACTER}", self._line.typed))
 
     def _answer(self, question: str) -> str | None:
@@ -130,7 +130,7 @@ class Reader:
 
 
 class _OneLine(Protocol):
-    """A way to edit a line. Ctrl+C and the end of the input may also come as KeyboardInterrupt and EOFError."""
+    """An editor of one line. Ctrl+C and the end of the input may also arrive as KeyboardInterrupt and EOFError."""
 
     def read(self, prefill: str) -> Outcome: ...
     def ask(self, question: str) -> str: ...
@@ -148,7 +148,7 @@ class _OneLine(Protocol):
 
 
 def _open_terminal() -> TextIO:
-    """The terminal itself, whatever standard input is."""
+    """Opens the terminal itself, whatever standard input is."""
     try:
         return Path("CONIN$" if os.name == "nt" else "/dev/tty").open(encoding="utf-8")
     except OSError:

@@ -1,4 +1,4 @@
-"""What the terminal answers when it is asked about itself: taken out from among the keys, whenever it comes.
+"""Separates the terminal's answers about itself from the keys, whenever they come.
 
 Loads prompt_toolkit. Nothing is waited for, so a terminal that does not answer costs nothing and no key is lost.
 """
@@ -19,25 +19,25 @@ from prompt_toolkit.input.posix_utils import PosixStdinReader
 if TYPE_CHECKING:
     from prompt_toolkit.input.vt100 import Vt100Input
 
-_LAST = r"\x1b\[\?[\d;]*c"  # what kind of terminal it is: all know that question, so it is put last
+_LAST = r"\x1b\[\?[\d;]*c"  # the kind of terminal: all know this question, so it is asked last
 _ANSWER = re.compile(
     r"\x1b\]\d+;[^\x07\x1b]*(?:\x07|\x1b\\)|\x1bP>\|[^\x1b]*\x1b\\|\x1b\[\?[\d;]*\$y|\x1b\[\d+;\d+;\d+t|" + _LAST
 )
 _BEGUN = re.compile(
     r"\x1b(?:\](?:\d+(?:;[^\x07\x1b]*\x1b?)?)?|P(?:>(?:\|[^\x1b]*\x1b?)?)?|\[(?:\?[\d;]*\$?|\d+(?:;\d*)*)?)?\Z"
 )
-_PATIENCE = 2.0  # seconds in which what may be the beginning of an answer is held back
-_FAREWELL = 0.2  # seconds that are waited for an answer when the program ends: else the shell would get it
+_PATIENCE = 2.0  # seconds for which a possible beginning of an answer is held back
+_FAREWELL = 0.2  # seconds to wait for an answer when the program ends: the shell would get it otherwise
 
 
 class Listener(PosixStdinReader):
-    """Reads the keys in place of the input's own reader. `heed` gets every answer, and gives what to ask next."""
+    """Reads the keys instead of the input's own reader. `heed` gets every answer and returns what to ask next."""
 
     def __init__(self, input_: Vt100Input, heed: Callable[[str], str], write: Callable[[str], object]) -> None:
         super().__init__(input_.fileno(), encoding=input_.stdin.encoding)
         self._heed, self._write = heed, write
         self._held = ""
-        self._open = 0  # questions whose last answer has not come
+        self._open = 0  # batches of questions whose last answer has not come
         self._until = 0.0
         self._came = self._is_leaving = False
 
@@ -60,7 +60,7 @@ class Listener(PosixStdinReader):
         return text
 
     def leave(self) -> None:
-        """Take the answers that are still on their way; what is typed meanwhile is nobody's any more."""
+        """Takes the answers that are still on their way; keys typed meanwhile are dropped."""
         self._is_leaving = True
         with suppress(OSError, ValueError):
             while self._open and monotonic() < self._until:
@@ -79,7 +79,7 @@ class Listener(PosixStdinReader):
 
 
 def listen(input_: Input, heed: Callable[[str], str], write: Callable[[str], object]) -> Listener | None:
-    """A Listener put into `input_`; None where keys do not come as text (Windows)."""
+    """Puts a Listener into `input_` and returns it; None if keys do not arrive as text (Windows)."""
     if sys.platform == "win32":
         return None
     from prompt_toolkit.input.vt100 import Vt100Input

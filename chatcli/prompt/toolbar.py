@@ -1,4 +1,4 @@
-"""The bottom line: model, tokens used of the window with a small meter, strategy, notes. Only values come in."""
+"""The bottom line: model, tokens used of the window with a small meter, strategy, notes. It only gets values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ METER_CELLS = 8
 NEARLY_FULL = 0.85
 STYLE = {
     "bottom-toolbar": "noreverse",
-    # A grey that can be read on black and on white.
+    # A gray that is readable on black and on white.
     "bottom-toolbar.text": "fg:#888888",
     "toolbar.full": "fg:#c07000 bold",
 }
@@ -25,9 +25,9 @@ _SHORTEST_MODEL = 4
 
 @dataclass(frozen=True, slots=True)
 class Toolbar:
-    """`used` as it is to be read ("~1912"), `tokens` the same as a number; `window` in tokens, 0 when not known.
+    """`used` as shown ("~1912"), `tokens` the same as a number; `window` in tokens, 0 when unknown.
 
-    `notes` are in the order of their importance.
+    `notes` are ordered by importance.
     """
 
     model: str
@@ -39,10 +39,10 @@ class Toolbar:
 
 
 def draw(toolbar: Toolbar, width: int, *, ascii_only: bool = False) -> Fragments:
-    """`toolbar` in one line shorter than `width` columns, as (style, text) pairs.
+    """Returns `toolbar` in one line shorter than `width` columns, as (style, text) pairs.
 
-    What matters least goes first when there is no room: strategy, meter, notes from the last on; then the model's
-    name is shortened.
+    Without room, the least important goes first: strategy, meter, notes from the last on; then the model's name is
+    shortened.
     """
     for shorter, has_meter in _ever_shorter(toolbar):
         line = _line(shorter, has_meter, ascii_only)
@@ -53,7 +53,7 @@ def draw(toolbar: Toolbar, width: int, *, ascii_only: bool = False) -> Fragments
 
 
 def _ever_shorter(toolbar: Toolbar) -> Iterator[tuple[Toolbar, bool]]:
-    """The toolbar with ever less in it, and whether it has a meter still."""
+    """Returns the toolbar with less and less in it, and whether it still has a meter."""
     yield toolbar, True
     bare = replace(toolbar, strategy="")
     yield bare, True
@@ -80,7 +80,7 @@ def _is_nearly_full(toolbar: Toolbar) -> bool:
 
 
 def _meter(toolbar: Toolbar, ascii_only: bool) -> str:
-    """Anything at all fills the first cell; the last one is filled only when nothing is left."""
+    """Any use at all fills the first cell; the last one is filled only when nothing is left."""
     full, empty = ("#", "-") if ascii_only else ("■", "□")
     filled = -(-toolbar.tokens * METER_CELLS // toolbar.window)
     if toolbar.tokens < toolbar.window:
@@ -90,7 +90,7 @@ def _meter(toolbar: Toolbar, ascii_only: bool) -> str:
 
 
 def _shortened(model: str, excess: int, ascii_only: bool) -> str:
-    """`model` with about `excess` columns less, or nothing when hardly anything of it would be left."""
+    """Returns `model` with about `excess` columns less, or nothing if hardly any of it would be left."""
     end = "~" if ascii_only else "…"
     kept = len(model) - excess - 1
     return f"{model[:kept]}{end}" if kept >= _SHORTEST_MODEL else ""

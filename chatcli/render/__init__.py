@@ -1,1 +1,1 @@
-"""7: draw. The only place that writes to the screen besides the prompt."""
+"""7: draw. The only package besides the prompt that writes to the screen."""

@@ -1,4 +1,4 @@
-"""What a source line can begin: pure functions of the line, as CommonMark has them. Tabs come expanded."""
+"""What a source line can begin, as CommonMark defines it: pure functions of the line, with its tabs expanded."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ class Fence(NamedTuple):
 class Item(NamedTuple):
     marker: str  # - * + . )
     number: int  # 0 for a bullet
-    indent: int  # what the lines that belong to it are indented by
+    indent: int  # the indent of the lines that belong to it
     text: str
 
     @property
     def interrupts(self) -> bool:
-        """It may begin right under a paragraph: with text in it, and as the first of its list."""
+        """Whether it may begin right below a paragraph: it has text, and is the first item of its list."""
         return bool(self.text.strip()) and (self.marker not in ".)" or self.number == 1)
 
 
 def expand_tabs(line: str) -> str:
-    """Tabs that say where a line belongs, as spaces; those in its text stay."""
+    """Expands the tabs that indent a line; tabs in its text stay."""
     if "\t" not in line:
         return line
     front = _STRUCTURE.match(line)
@@ -53,12 +53,12 @@ def heading(text: str) -> tuple[int, str] | None:
     if not found:
         return None
     body = (found[2] or "").strip()
-    bare = body.rstrip("#")  # a run of # behind a space is no part of the heading
+    bare = body.rstrip("#")  # a run of # after a space is not part of the heading
     return len(found[1]), bare.rstrip() if not bare or bare.endswith(" ") else body
 
 
 def underline(text: str) -> int:
-    """1 or 2 when `text` makes a heading of the paragraph above it, else 0."""
+    """Returns 1 or 2 when `text` makes the paragraph above it a heading of that level, else 0."""
     found = _UNDERLINE.match(text)
     return 0 if not found else 1 if found[1][0] == "=" else 2
 
@@ -82,20 +82,20 @@ def closes(marks: str, text: str) -> bool:
 
 
 def item(text: str, indent: int) -> Item | None:
-    """The list item that `text` begins, which stands behind `indent` spaces."""
+    """Returns the list item that `text` begins after `indent` spaces."""
     found = _ITEM.match(text)
     if not found:
         return None
     mark, spaces = found[1], len(found[2])
-    if not 1 <= spaces <= 4 or found.end() == len(text):  # indented code, or nothing behind the marker
+    if not 1 <= spaces <= 4 or found.end() == len(text):  # indented code, or nothing after the marker
         spaces = 1
     number = int(mark[:-1]) if mark[:-1] else 0
     return Item(mark[-1], number, indent + len(mark) + spaces, text[len(mark) + spaces :])
 
 
 def html(text: str, in_paragraph: bool) -> str | None:
-    """The pattern that ends the HTML `text` begins ("" for a blank line), None where it begins none."""
+    """Returns the pattern that ends the HTML begun by `text` ("" for a blank line), None when it begins none."""
     if not text.startswith("<"):
         return None
-    kinds = _HTML[:-1] if in_paragraph else _HTML  # a tag of any name alone does not interrupt a paragraph
+    kinds = _HTML[:-1] if in_paragraph else _HTML  # a lone tag of any other name does not interrupt a paragraph
     return next((end for start, end in kinds if start.match(text)), None)

@@ -1,7 +1,7 @@
-"""The block structure of Markdown, one source line at a time (CommonMark, with tables).
+"""Parses the block structure of Markdown (CommonMark with tables), one source line at a time.
 
-A Tree is the open boxes with one open leaf inside them. What starts a block is in block_starts.py; the leaves
-draw themselves.
+A Tree is the open boxes with one open leaf inside them. What starts a block is in block_starts.py; the leaves draw
+themselves.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from chatcli.render.paragraph import Paragraph
 from chatcli.render.table import Table, starts_table
 from chatcli.render.theme import Palette
 
-_NARROWEST = 12  # cells that are kept for the text, however deep it is nested
+_NARROWEST = 12  # cells reserved for the text, however deep it is nested
 
 
 @dataclass(slots=True)
@@ -28,21 +28,21 @@ class Box:
     """An open container: the whole text, a quote, or a list item."""
 
     kind: str
-    first: Line = BLANK  # what stands before its first line
-    rest: Line = BLANK  # what stands before the others
+    first: Line = BLANK  # the prefix of its first line
+    rest: Line = BLANK  # the prefix of the other lines
     indent: int = 0  # spaces a source line needs to belong to the item
     fresh: bool = True  # nothing has been written in it
     gap: bool = False  # blank lines since its last child
     last: str = ""  # the kind of its last child
-    marker: str = ""  # of that child, where it was a list item
+    marker: str = ""  # the marker of that child, if it was a list item
     number: int = 0
 
 
 class Boxes:
-    """The stack of them, the outermost first, and the lines that came out.
+    """The stack of open boxes, the outermost first, and the finished lines.
 
-    Blank lines between blocks are made here: one where the source has some, and around all but lists and what
-    stands under a heading.
+    Blank lines between blocks are made here: one where the source has some, and around every block except lists
+    and what follows a heading.
     """
 
     def __init__(self, palette: Palette, width: int) -> None:
@@ -75,7 +75,7 @@ class Boxes:
         return max(_NARROWEST, self.width - sum(box.rest.cells for box in self._stack))
 
     def match(self, text: str) -> tuple[int, str]:
-        """How many of the boxes a source line belongs to, and what is left of it inside them."""
+        """Returns how many of the boxes a source line belongs to, and the rest of the line inside them."""
         for depth, box in enumerate(self._stack[1:], 1):
             body = text.lstrip(" ")
             indent = len(text) - len(body)
@@ -109,7 +109,7 @@ class Boxes:
         self._push(Box("item", first, Line(" " * len(mark), len(mark)), item.indent))
 
     def close(self, depth: int) -> None:
-        """Close all but the outer `depth` boxes."""
+        """Closes all but the outer `depth` boxes."""
         while self.depth > depth:
             if self.inner.fresh and self.inner.kind == "item":
                 self.emit([BLANK])
@@ -117,7 +117,7 @@ class Boxes:
             self.inner.gap |= box.gap
 
     def begin(self, kind: str) -> None:
-        """A block of that kind begins in the innermost box: with a blank line before it, or not."""
+        """Begins a block of that kind in the innermost box, after a blank line if one is due."""
         box = self.inner
         if box.last and not box.fresh:
             apart = box.kind != "item" and box.last != "heading"
@@ -126,7 +126,7 @@ class Boxes:
         box.last, box.gap = kind, False
 
     def turn_into(self, kind: str) -> None:
-        """The block that began last turns out to be of that kind; it has not been written yet."""
+        """Changes the kind of the last block, which has not been written yet."""
         box = self.inner
         self._owed = self._owed or (kind == "table" and box.kind != "item" and not box.fresh)
         box.last = kind
@@ -148,7 +148,9 @@ class Boxes:
                 self._out.append(Line(text + line.text, sum(part.cells for part in before) + line.cells))
 
     def preview(self, lines: Iterable[Line]) -> list[Line]:
-        """What would come out if these were the last lines. All is put back as it was: a copy would cost more."""
+        """Returns the output if these were the last lines. Everything is restored after that: a copy would cost
+        more.
+        """
         stack, out, owed = self._stack, self._out, self._owed
         states = [(box.fresh, box.gap) for box in stack]
         self._stack, self._out = list(stack), []
@@ -167,19 +169,19 @@ class Boxes:
 
 
 def _ended(before: list[Line]) -> Line:
-    """A line with nothing behind what its boxes put before it: without spaces at its end."""
+    """Returns the prefix of an empty line, without spaces at its end."""
     while before and not before[-1].text.strip():
         before.pop()
     return Line("".join(part.text for part in before), sum(part.cells for part in before))
 
 
-_DEEPEST = 30  # boxes in each other; what would open more is text
+_DEEPEST = 30  # nested boxes; deeper ones are text
 _TASK = re.compile(r"\[([ xX])\](?= )")
 
 
 @dataclass(slots=True)
 class Leaf:
-    """What is open inside all boxes. Code in a fence ends with `marks`, HTML with the pattern `ends`."""
+    """The open block inside all boxes. Fenced code ends with `marks`, HTML with the pattern `ends`."""
 
     kind: str
     body: Paragraph | Code | Table
@@ -196,7 +198,7 @@ class Tree:
     references: References = field(default_factory=dict)
 
     def copy(self) -> Tree:
-        """A twin to try things on: what it does leaves no trace here."""
+        """Returns a copy to try things on; changes to it do not affect this one."""
         references = _copied(self.references)
         leaf = replace(self.leaf, body=self.leaf.body.copy(references)) if self.leaf else None
         return Tree(self.palette, self.boxes.copy(), leaf, references)
@@ -205,7 +207,7 @@ class Tree:
         return self.boxes.take()
 
     def open_lines(self) -> list[Line]:
-        """What would come out if the text ended here."""
+        """Returns the output of the open block if the text ended here."""
         body = self.leaf.body if self.leaf else None
         if isinstance(body, Paragraph) and body.source.startswith("["):  # it may be definitions
             body = body.copy(_copied(self.references))
@@ -218,18 +220,18 @@ class Tree:
 
     @property
     def may_flow(self) -> bool:
-        """The next line may turn out to be text of a paragraph."""
+        """Whether the next line may continue a paragraph."""
         return self.leaf is None or self.in_paragraph
 
     def line(self, text: str) -> None:
-        """One source line, without its newline."""
+        """Takes one source line, without its newline."""
         depth, text = self.boxes.match(block_starts.expand_tabs(text))
         if not (depth == self.boxes.depth and self._literal(text)):
             self._structure(depth, text)
         self._flush()
 
     def extend(self, text: str) -> None:
-        """More of the line that line() began."""
+        """Takes more of the line that line() began."""
         if self.leaf:
             self.leaf.body.extend(text)
             self._flush()
@@ -245,7 +247,7 @@ class Tree:
             self.leaf.body.resize(self.boxes.room)
 
     def _literal(self, text: str) -> bool:
-        """Lines of a fence or of HTML are taken as they are."""
+        """Takes lines of fenced code or HTML as they are."""
         leaf = self.leaf
         if leaf is None or leaf.kind not in {"fence", "html"}:
             return False
@@ -265,7 +267,7 @@ class Tree:
         return True
 
     def _structure(self, depth: int, text: str) -> None:
-        """Open what the line opens, box by box, then a leaf or none."""
+        """Opens what the line opens, box by box, then a leaf or none."""
         opened = False
         while body := text.lstrip(" "):
             indent = len(text) - len(body)
@@ -288,7 +290,7 @@ class Tree:
         self._rest(depth, text, opened)
 
     def _start_leaf(self, body: str, indent: int, depth: int, interrupts: bool) -> bool:
-        """Begin (or be) a heading, rule, fence or HTML, where `body` does."""
+        """Begins (or completes) a heading, rule, fence or HTML, if `body` does."""
         level = block_starts.underline(body) if interrupts else 0
         if level and self._underlined(level):
             return True
@@ -313,7 +315,7 @@ class Tree:
         return True
 
     def _rest(self, depth: int, text: str, opened: bool) -> None:
-        """The line begins nothing (any more): it goes on with the open leaf, or begins a new one of text."""
+        """The line begins nothing (more): it continues the open leaf, or begins a text leaf."""
         body = text.lstrip(" ")
         leaf = None if opened else self.leaf
         here = depth == self.boxes.depth
@@ -332,7 +334,7 @@ class Tree:
             self._text(text)
 
     def _text(self, text: str) -> None:
-        """Begin a paragraph, or indented code."""
+        """Begins a paragraph, or indented code."""
         body = text.lstrip(" ")
         if len(text) - len(body) > 3:
             self.boxes.begin("code")
@@ -362,7 +364,7 @@ class Tree:
         return True
 
     def _underlined(self, level: int) -> bool:
-        """Whether the paragraph becomes a heading by the line under it."""
+        """Whether the line makes the paragraph above it a heading."""
         paragraph = self.leaf.body if self.leaf else None
         assert isinstance(paragraph, Paragraph)
         paragraph.define()
@@ -380,7 +382,7 @@ class Tree:
             self.boxes.emit(to_line(line) for line in wrap(shown, self.boxes.room))
 
     def _close_to(self, depth: int) -> None:
-        """Close the leaf, and the boxes that the line does not belong to."""
+        """Closes the leaf, and the boxes that the line does not belong to."""
         self._close_leaf()
         self.boxes.close(depth)
 

@@ -1,4 +1,4 @@
-"""Text to the clipboard: by a program of this machine, or by the terminal (OSC 52), which also works from afar."""
+"""Copies text to the clipboard: with a local program, or by the terminal (OSC 52), which also works over SSH."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST = 100_000  # bytes, as base64: terminals drop what is longer
 
 
 def copy(text: str, write: Callable[[str], object] | None) -> str:
-    """Copy `text` and say by what. `write` reaches the terminal (None: there is none)."""
+    """Copies `text` and returns the way it took. `write` sends to the terminal (None: there is no terminal)."""
     text = clean(text)
     far = bool(os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_TTY"))
     program = None if far else _program()
@@ -35,7 +35,7 @@ def copy(text: str, write: Callable[[str], object] | None) -> str:
 
 
 def _program() -> list[str] | None:
-    """The first of the usual programs that can work here."""
+    """Returns the command of the first common clipboard program that can work here."""
     programs = [["pbcopy"], ["clip.exe"]] if sys.platform in {"darwin", "win32"} else []
     if os.environ.get("WAYLAND_DISPLAY"):
         programs.append(["wl-copy"])
@@ -60,7 +60,7 @@ def _gave(program: list[str], text: str) -> bool:
 
 
 def _for_tmux(sequence: str) -> str:
-    """tmux passes it on when it is wrapped, else it may take it for itself. Both, so that either setting works."""
+    """tmux passes a wrapped sequence on, and may consume a bare one. Both are sent, to suit either setting."""
     if not os.environ.get("TMUX"):
         return sequence
     return sequence + "\x1bPtmux;" + sequence.replace("\x1b", "\x1b\x1b") + "\x1b\\"

@@ -1,4 +1,4 @@
-"""Code that grows, line by line, in the colors of its language: no box, no padding, so that it copies clean."""
+"""Draws growing code line by line in the colors of its language, without box or padding, so it copies cleanly."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Highlighter:
-    """line() by line(), each without its newline, in order."""
+    """Call line() for each line in order, without its newline."""
 
     def __init__(self, language: str, palette: Palette) -> None:
         self._palette = palette
@@ -29,7 +29,7 @@ class Highlighter:
             return [Span(text, self._palette["block"])] if text else []
         try:
             return self._spans(self._lexing.line(text))
-        except Exception:  # some lexers stumble over odd code: that must not cost the reply
+        except Exception:  # some lexers fail on odd code: the reply must not fail with them
             self._lexing = None
             return self.line(text)
 
@@ -54,12 +54,12 @@ def _lexing(language: str) -> Lexing | None:
 
 
 class Code:
-    """add() lines; take() gives each at once: a line of code is final. The terminal wraps long ones."""
+    """add() takes lines; take() returns each at once: a line of code is final. The terminal wraps long ones."""
 
     def __init__(self, palette: Palette, language: str) -> None:
         self._highlighter = Highlighter(language, palette)
         self._lines: list[Line] = []
-        self._blank = 0  # blank lines since the last other one: shown when another line follows
+        self._blank = 0  # pending blank lines: shown when another line follows
         self._begun = False
 
     def copy(self, _references: object) -> Code:
@@ -77,7 +77,7 @@ class Code:
         self._blank = 0
         self._lines.append(to_line(shown))
 
-    extend = add  # the rest of an endless line goes on a line of its own
+    extend = add  # the rest of an overlong line gets its own line
 
     def lines(self) -> list[Line]:
         return self._lines

@@ -1,4 +1,4 @@
-"""Cells in columns that fit a width: for Markdown's tables and for chatcli's own."""
+"""Lays out cells in columns that fit a width, for Markdown tables and for chatcli's own."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ Cell = list[Span]
 Align = Literal["left", "right", "center"]
 
 _GAP = "  "
-_SHIFT = (
-    12  # cells by which the columns behind may be shifted in one row, so that a cell there need not be wrapped
-)
+_SHIFT = 12  # cells by which a row may shift its later columns, so that a cell need not be wrapped
 _WORDS = re.compile(r"[\s\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff\uff00-\uff60]+")  # between wide characters too
 _SPACE = Line(_GAP, len(_GAP))
 
 
 class Row:
     """One row of cells, which remembers how it was drawn last. `jumps`: it goes to a terminal whose cursor can be
-    set, so that columns stand under each other even where it is not known how wide an emoji is there.
+    moved, so that columns align even if the width of emoji is unknown.
     """
 
     def __init__(self, row: Sequence[Cell], aligns: Sequence[Align], jumps: bool = False) -> None:
@@ -32,7 +30,7 @@ class Row:
         self._drawn: list[Line] = []
 
     def draw(self, widths: Sequence[int], room: int = 0) -> list[Line]:
-        """`room`: cells that the row may take; up to there a cell wider than its column shifts those behind it."""
+        """`room`: cells that the row may take; within it a cell wider than its column shifts the ones after it."""
         if any(need > width for need, width in zip(self.needs, widths, strict=True)):
             widths = self._eased(widths, room)
         if widths != self._widths:
@@ -40,7 +38,7 @@ class Row:
         return self._drawn
 
     def _eased(self, widths: Sequence[int], room: int) -> Sequence[int]:
-        """`widths` for this row alone: no word in it is broken that has its place, and few cells are wrapped."""
+        """Returns `widths` for this row: no word is broken that can fit, and few cells are wrapped."""
         last = len(widths) - 1
         words = [(at, _longest_word(cell)) for at, cell in enumerate(self._row)]
         whole = [(at, need) for at, need in enumerate(self.needs[:last]) if need <= widths[at] + _SHIFT]
@@ -50,7 +48,9 @@ class Row:
         return self._widened(widths, last, min(self.needs[last], widths[last] + room - total(widths)), room)
 
     def _widened(self, widths: Sequence[int], at: int, size: int, room: int) -> Sequence[int]:
-        """Column `at` as wide as `size`, at the cost of what is empty behind it, or as they are without room."""
+        """Returns the widths with column `at` as wide as `size`, taken from empty space after it, if there is
+        room.
+        """
         new = list(widths)
         new[at] = max(size, widths[at])
         missing = new[at] - widths[at]
@@ -62,7 +62,7 @@ class Row:
 
 
 def fit(rows: Sequence[Row], width: int) -> list[int]:
-    """Column widths: what each needs, or less for the widest ones where they do not fit `width` together."""
+    """Returns column widths: what each needs, or less for the widest ones if they do not fit `width` together."""
     widths = [max(1, *needs) for needs in zip(*(row.needs for row in rows), strict=True)]
     room = max(len(widths), width - len(_GAP) * (len(widths) - 1))
     surplus = sum(widths) - room
@@ -98,7 +98,7 @@ def _widest(cell: Cell) -> int:
 
 
 def _longest_word(cell: Cell) -> int:
-    """Cells of the longest part of it that wrap() has to cut in a narrower column."""
+    """Returns the width of the longest part that wrap() would have to cut in a narrower column."""
     return max(map(cells, _WORDS.split("".join(span.text for span in cell))))
 
 
@@ -122,7 +122,7 @@ def _joined(line: list[Line]) -> Line:
 
 
 def _trimmed(cell: Cell) -> Cell:
-    """Without spaces at its end."""
+    """Returns the cell without trailing spaces."""
     shown = list(cell)
     while shown and not shown[-1].text.strip():
         shown.pop()

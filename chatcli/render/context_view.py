@@ -1,4 +1,4 @@
-"""The context window as a picture: a bar of its parts, what each of them costs, then message by message."""
+"""Draws the context window: a bar of its parts, the tokens of each part, then each message."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatcli.render.sanitize import clean, one_line
 from chatcli.render.theme import Palette
 from chatcli.render.views import WindowView
 
-# The order of the request, the words of the legend, and the letter of a bar without colours.
+# In the order of the request: the words of the legend, and the letters of a bar without colors.
 _PARTS = (
     (PartKind.SYSTEM, "system prompt", "s"),
     (PartKind.SUMMARY, "summary", "u"),
@@ -77,7 +77,7 @@ def _pieces(view: WindowView) -> list[Piece]:
 
 
 def _bar(pieces: list[Piece], window: int, width: int, palette: Palette) -> list[Span]:
-    """Every part that is there has a cell; the free space takes what is left."""
+    """Every part that is not empty has a cell; the free space takes the rest."""
     whole = max(window, sum(piece[3].tokens for piece in pieces), 1)
     sizes = [max(1, round(piece[3].tokens * width / whole)) if piece[3].tokens else 0 for piece in pieces]
     while sum(sizes) > width and max(sizes) > 1:

@@ -1,10 +1,10 @@
-"""The code in a reply, word for word as the model wrote it: what /copy takes."""
+"""The code blocks of a reply, word for word as the model wrote them: what /copy takes."""
 
 from __future__ import annotations
 
 
 def code_blocks(markdown: str) -> list[str]:
-    """The contents of the code blocks, in order, each with the newline at its end."""
+    """Returns the contents of the code blocks, in order, each with the newline at its end."""
     from markdown_it import MarkdownIt
 
     tokens = MarkdownIt("commonmark").parse(markdown)

@@ -1,4 +1,4 @@
-"""Markdown -> safe HTML with highlighted code, for exported pages; markdown-it and Pygments come late."""
+"""Converts Markdown to safe HTML with highlighted code, for exports. Imports markdown-it and Pygments late."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatcli.render.sanitize import clean
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
-# Pygments' short class names, in colours that can be read on white and on black.
+# Pygments' short class names, in colors readable on white and on black.
 STYLE = """
 article.assistant pre { font: 0.9em/1.4 ui-monospace, monospace; white-space: pre; overflow-x: auto;
   background: #8881; padding: 0.6rem; }
@@ -29,7 +29,7 @@ article.assistant blockquote { border-left: 3px solid #8886; margin-left: 0; pad
 
 
 def to_html(markdown: str) -> str:
-    """HTML written in the Markdown itself is shown as text, and links go nowhere but to http, https and mailto."""
+    """HTML inside the Markdown is shown as text; only http, https and mailto links work."""
     return str(_parser().render(clean(markdown)))
 
 
@@ -47,7 +47,7 @@ def _is_harmless(url: str) -> bool:
 
 
 def _highlight(code: str, language: str, _attributes: str) -> str:
-    """Nothing ("") leaves it to markdown-it, which escapes the code."""
+    """Returns "" to leave the code to markdown-it, which escapes it."""
     if not language:
         return ""
     from pygments import highlight

@@ -1,4 +1,4 @@
-"""Markdown inside a block: emphasis, code, links and the rest -> spans. Imports markdown-it: import it late."""
+"""Converts Markdown inside a block (emphasis, code, links) to spans. Imports markdown-it: import it late."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chatcli.render.theme import Palette
 
 References = dict[str, Any]  # markdown-it's environment: what `[label]: url` lines have defined so far
 
-_LINE_END = re.compile(r"(?<![ \t\\])[ \t]+(?=\n)")  # a blank keeps a backslash from making a hard break
+_LINE_END = re.compile(r"(?<![ \t\\])[ \t]+(?=\n)")  # a space keeps a backslash from making a hard break
 _MARKUP = re.compile(r"[\\`*_\[\]!<&~]|  \n")
 _OPENER = re.compile(r"[`\[]|(?:\*|~)(?=\S)|(?<!\w)_|<(?=[A-Za-z/!?])|&(?=[#\w]*\Z)|!\Z|\\\Z")
 _BREAK = re.compile(r"<br\s*/?>\Z", re.IGNORECASE)
@@ -27,9 +27,9 @@ _STYLE_OF = {"strong": "strong", "em": "emphasis", "s": "strike", "link": "link"
 def spans(
     text: str, palette: Palette, sgr: str = "", references: References | None = None, goes_on: bool = False
 ) -> list[Span]:
-    """The text of one paragraph, heading or cell as it is to be seen; a newline in it is a hard break.
+    """Returns the text of one paragraph, heading or cell as it is displayed; a newline in it is a hard break.
 
-    `goes_on`: more will stand behind it, so that a break at its end counts.
+    `goes_on`: more text follows, so a break at the end counts.
     """
     text = _flat(text)
     if not _MARKUP.search(text):
@@ -43,7 +43,7 @@ def spans(
 
 
 def settled(text: str, palette: Palette, sgr: str, references: References | None) -> list[Span] | None:
-    """The same for the front part of a text that still grows, or None where what follows could change its look."""
+    """Same as spans() for the beginning of a growing text; None when what follows could change its look."""
     text = _flat(text)
     if not _MARKUP.search(text):
         return [Span(text.replace("\n", " "), sgr)]
@@ -54,7 +54,7 @@ def settled(text: str, palette: Palette, sgr: str, references: References | None
 
 
 def _flat(text: str) -> str:
-    """`text` without what does not count at the ends of its lines, where only two spaces mean something."""
+    """Returns `text` without insignificant white space at line ends, where only two spaces have a meaning."""
     if " \n" in text or "\t" in text:
         text = _LINE_END.sub(lambda blanks: "  " if blanks[0].endswith("  ") else "", text)
     return text.replace("\t", " ")
@@ -93,7 +93,7 @@ class _Look:
             self._say(token.content.lstrip(" ") if last == "\n" else token.content)
         elif kind == "softbreak":
             self._say("" if last in {" ", "\n"} else " ")
-        elif kind == "text_special":  # an entity or an escape may stand for a character that clean() never saw
+        elif kind == "text_special":  # an entity or an escape may be a character that clean() never saw
             self._say(clean(token.content).replace("\n", " "))
         elif kind == "code_inline":
             self._say(token.content, self._palette["code"])
@@ -128,7 +128,7 @@ class _Look:
         self._address(said, clean(str(token.attrs.get("src", ""))))
 
     def _address(self, shown: str, url: str) -> None:
-        """Where a link leads is always to be seen, unless its text says just that."""
+        """The target of a link is always displayed, unless the link's text is the target."""
         if url and shown not in {url, url.removeprefix("mailto:"), url.rstrip("/")}:
             self._say(f" ({url})", self._palette["url"], url)
 
@@ -149,6 +149,6 @@ def _merged(shown: Iterable[Span]) -> list[Span]:
 
 
 def define(label: str, url: str, references: References) -> None:
-    """Remember `[label]: url` (the first one counts)."""
+    """Remembers `[label]: url` (the first definition of a label counts)."""
     known = references.setdefault("references", {})
     known.setdefault(normalizeReference(label), {"href": _markdown().normalizeLink(url), "title": ""})

@@ -1,4 +1,4 @@
-"""Pygments, one line of code at a time: what a lexer knows at the end of a line is kept for the next one.
+"""Runs Pygments one line of code at a time: the lexer's state at the end of a line is kept for the next one.
 
 Imports Pygments: import it late.
 """
@@ -38,7 +38,7 @@ _BLOCK = re.compile(r"=[a-z]\w*")  # Perl's and Ruby's documentation, which =cut
 
 
 class Opening(NamedTuple):
-    """`at`: where it opens in the line; `closer`: what is put behind it; `end`: the pattern that ends it."""
+    """`at`: where it opens in the line; `closer`: the text added to close it; `end`: the pattern that ends it."""
 
     at: int
     closer: str
@@ -46,7 +46,7 @@ class Opening(NamedTuple):
 
 
 def left_open(text: str, start: int) -> Iterator[Opening]:
-    """What `text` may leave open from `start` on."""
+    """Returns what `text` may leave open from `start` on."""
     for opener, closer in _PAIRS:
         last = text.rfind(opener, start)
         if last >= 0 and _is_open(text, start, last, opener, closer):
@@ -70,7 +70,7 @@ def _is_open(text: str, start: int, last: int, opener: str, closer: str) -> bool
 
 Lexed = list[tuple[_TokenType, str]]
 
-# What models write above a block, where Pygments has another name for it.
+# Language names that models write above a block, and Pygments' own names.
 _ALIASES = {
     "jsx": "javascript",
     "mjs": "javascript",
@@ -85,7 +85,7 @@ _ALIASES = {
     "terminal": "console",
     "cmd": "batch",
 }
-# Code of another language inside: the state that says so, the language, what ends it.
+# Embedded code of another language: the state that marks it, the language, what ends it.
 _EMBEDDED = {
     "script-content": ("javascript", re.compile("</script", re.IGNORECASE)),
     "style-content": ("css", re.compile("</style", re.IGNORECASE)),
@@ -100,7 +100,7 @@ class Lexing(Protocol):
 
 
 def lexing(language: str) -> Lexing | None:
-    """A lexer at the beginning of its text, or None where the language is not known."""
+    """Returns a lexer at the beginning of its text, or None when the language is unknown."""
     lexer = _lexer(language)
     if lexer is None:
         return None
@@ -110,7 +110,7 @@ def lexing(language: str) -> Lexing | None:
 
 
 class _ByRules:
-    """A lexer made of rules: what is kept is its context, and a comment or string that is not closed yet."""
+    """A lexer made of rules: its context is kept, and a comment or string that is still open."""
 
     def __init__(self, lexer: RegexLexer) -> None:
         self._lexer = lexer
@@ -161,8 +161,8 @@ class _ByRules:
 
 
 class _OfC(_ByRules):
-    """C and its kin: the head of a function may go on before the brace comes by which Pygments knows it. So a line
-    is tried with that brace behind it; where it was a declaration, Pygments would have said the same.
+    """C and similar languages: the head of a function may span lines before the brace by which Pygments recognizes
+    it. So a line is tried with that brace added; where it was a declaration, Pygments would have said the same.
     """
 
     def __init__(self, lexer: RegexLexer) -> None:
@@ -175,7 +175,7 @@ class _OfC(_ByRules):
         return self._begun(text) or super().line(text)
 
     def _begun(self, text: str) -> Lexed:
-        """The line as the first of a function's head, nothing where it is none, or all of it."""
+        """Returns the line as the first of a function's head, nothing when it is none, or all of it."""
         missing = text.count("(") - text.count(")")
         if (
             "(" not in text
@@ -204,10 +204,10 @@ class _OfC(_ByRules):
 
 
 class _Run:
-    """One run of a lexer's rules over a line, which ends at `edge`; what follows is there to be looked at.
+    """One run of a lexer's rules over a line, which ends at `edge`; the text after it is only for lookahead.
 
-    Pygments does not tell the state it ends in, so its loop is done here; the rules are its own. `crossed`: what
-    the first match that goes from `opener`, or before it, beyond the line takes the next one for.
+    Pygments does not report the state it ends in, so its loop is repeated here with its own rules. `crossed`: what
+    the first match that extends from `opener`, or before it, beyond the line takes the next one for.
     """
 
     def __init__(
@@ -220,7 +220,7 @@ class _Run:
         context.text, context.pos, context.end = text, start, len(text)
         rules: dict[str, Any] = lexer._tokens  # type: ignore[attr-defined]
         idle = 0
-        while context.pos <= edge and not self.crossed and idle < 100:  # idle: a lexer that goes round in a circle
+        while context.pos <= edge and not self.crossed and idle < 100:  # idle: a lexer that loops without progress
             if context.stack[-1] in _EMBEDDED and context.pos == edge:
                 break  # the rules for a newline give up there, as if the text ended
             before = context.pos
@@ -283,7 +283,7 @@ def _copy_context(context: LexerContext) -> LexerContext:
 
 
 class _Alone:
-    """Any other lexer: every line for itself, which is right for JSON and for transcripts of a terminal."""
+    """Any other lexer: every line on its own, which is right for JSON and for terminal transcripts."""
 
     def __init__(self, lexer: Lexer) -> None:
         self._lexer = lexer
@@ -296,7 +296,7 @@ class _Alone:
 
 
 class _AllOf:
-    """Text of one kind."""
+    """Text of one token kind."""
 
     def __init__(self, kind: _TokenType) -> None:
         self._kind = kind
@@ -309,7 +309,7 @@ class _AllOf:
 
 
 def _reclassified(lexer: RegexLexer, kind: _TokenType, part: str) -> _TokenType:
-    """What the lexer makes of a name once its rules are done with it: the types of C, the commands of Vim."""
+    """Returns the kind that the lexer gives a name after its rules ran: the types of C, the commands of Vim."""
     if not is_token_subtype(kind, Name) or type(lexer).get_tokens_unprocessed is RegexLexer.get_tokens_unprocessed:
         return kind
     return _kind_alone(lexer, kind, part)
@@ -317,7 +317,7 @@ def _reclassified(lexer: RegexLexer, kind: _TokenType, part: str) -> _TokenType:
 
 @lru_cache(maxsize=4096)
 def _kind_alone(lexer: RegexLexer, kind: _TokenType, word: str) -> _TokenType:
-    """The word is lexed by itself, with and without what the lexer adds to its rules."""
+    """Lexes the word alone, with and without what the lexer adds to its rules."""
     if isinstance(lexer, ExtendedRegexLexer):
         return kind
     by_rules = [found[1] for found in RegexLexer.get_tokens_unprocessed(lexer, word)]
@@ -335,5 +335,5 @@ def _lexer(language: str) -> Lexer | None:
 
 @lru_cache(maxsize=1)
 def _names() -> frozenset[str]:
-    """Every name Pygments itself knows; asking it for another one makes it search all installed packages."""
+    """Returns every name that Pygments itself knows; asked for another one, it searches all installed packages."""
     return frozenset(alias for lexer in get_all_lexers(plugins=False) for alias in lexer[1])

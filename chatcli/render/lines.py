@@ -1,4 +1,4 @@
-"""Spans of styled text, and the lines they make at a width. Widths are in cells, as terminals count them."""
+"""Spans of styled text, and how they wrap into lines of a width. Widths are in cells, as terminals count them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ from chatcli.text import cells, char_cells, clusters, joins
 
 __all__ = ["BLANK", "ESCAPE", "Line", "Span", "both", "cells", "chop", "jump", "plain", "to_line", "wrap"]
 
-# All that is written in a Line: looks, links, and the steps of jump().
+# The escapes in a Line: looks, links, and the cursor moves of jump().
 ESCAPE = re.compile(r"\x1b\[[0-9;]*[mCX]|\x1b\]8;;[^\x1b]*\x1b\\|\x1b[78]")
 _PARTS = re.compile(rf"{ESCAPE.pattern}|[^\x1b]+")
 _RESET = "\x1b[0m"
-_DENSEST = (
-    32  # characters in a cell, on average over a line: marks that never end are no reason for an endless line
-)
+_DENSEST = 32  # characters in a cell, averaged over a line: endless combining marks must not make a line endless
 
 
 class Span(NamedTuple):
-    """A run of text of one look. `sgr`: codes such as "1;36"; `link`: where a click leads."""
+    """A run of text with one look. `sgr`: codes such as "1;36"; `link`: the target of a click."""
 
     text: str
     sgr: str = ""
@@ -28,7 +26,7 @@ class Span(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One line ready to be written: text with its escapes, and how many cells it takes."""
+    """One line ready to be written: text with its escapes, and its width in cells."""
 
     text: str
     cells: int
@@ -38,7 +36,7 @@ BLANK = Line("", 0)
 
 
 def both(outer: str, inner: str) -> str:
-    """Two SGR codes as one."""
+    """Joins two SGR codes."""
     return f"{outer};{inner}" if outer and inner else outer or inner
 
 
@@ -53,17 +51,17 @@ def to_line(spans: Iterable[Span]) -> Line:
 
 
 def jump(text: Line, width: int) -> Line:
-    """`text` at the left of `width` cells, after which what follows stands right however many `text` takes."""
+    """Puts `text` into `width` cells; what follows is aligned however wide the terminal draws `text`."""
     return Line(f"\x1b[{width}X\x1b7{text.text}\x1b8\x1b[{width}C", width)
 
 
 def plain(line: Line) -> str:
-    """What of it can be seen."""
+    """Returns the visible text."""
     return ESCAPE.sub("", line.text)
 
 
 def chop(line: Line, width: int) -> list[Line]:
-    """The line in pieces of at most `width` cells, cut anywhere; a look that goes on is begun anew in each."""
+    """Cuts the line anywhere into pieces of at most `width` cells; a look that continues begins again in each."""
     pieces: list[Line] = []
     shown, used, look = "", 0, ""
     for part in _parts(line.text, width):
@@ -82,7 +80,7 @@ def chop(line: Line, width: int) -> list[Line]:
 
 
 def _parts(text: str, width: int) -> Iterator[str]:
-    """Escapes whole, and what is seen as one character each, if it fits `width` cells."""
+    """Returns whole escapes, and each visible character on its own if it fits `width` cells."""
     for part in _PARTS.findall(text):
         if part.startswith("\x1b"):
             yield part
@@ -92,9 +90,9 @@ def _parts(text: str, width: int) -> Iterator[str]:
 
 
 def wrap(spans: Sequence[Span], width: int) -> list[list[Span]]:
-    """`spans` broken into lines of at most `width` cells: at spaces, at newlines, between wide characters.
+    """Breaks `spans` into lines of at most `width` cells: at spaces, at newlines, between wide characters.
 
-    A word longer than a line is cut. At least one line comes back, an empty one for no text.
+    A word longer than a line is cut. Returns at least one line, an empty one for no text.
     """
     text = "".join(span.text for span in spans)
     if "\n" not in text and (len(text) if text.isascii() else _cells_in_line(text, width)) <= width:
@@ -103,7 +101,7 @@ def wrap(spans: Sequence[Span], width: int) -> list[list[Span]]:
 
 
 def _cells_in_line(text: str, width: int) -> int:
-    """As cells(), and more than `width` where the text is too dense for one line."""
+    """Same as cells(), but more than `width` when the text is too dense for one line."""
     return cells(text) if len(text) <= width * _DENSEST else width + 1
 
 
@@ -136,7 +134,7 @@ def _breaks_in_line(text: str, width: int) -> Iterator[tuple[int, int]]:
 
 
 def _reach(text: str, start: int, width: int) -> int:
-    """The first index that does not fit any more; what is seen as one character stays whole, if it fits at all."""
+    """Returns the first index that does not fit; a visible character stays whole if it fits at all."""
     at, used = start, 0
     most = min(len(text), start + width * _DENSEST)
     while at < most:
@@ -151,7 +149,7 @@ def _reach(text: str, start: int, width: int) -> int:
 
 
 def _reach_in_one(text: str, start: int, width: int) -> int:
-    """The same in one that is too wide for a whole line; a base and its marks stay together all the same."""
+    """Same inside a character too wide for a whole line; a base and its marks still stay together."""
     at, used = start, 0
     while at < min(len(text), start + width * _DENSEST) and (used := used + cells(text[at])) <= width:
         at += 1

@@ -1,6 +1,6 @@
-"""LivePage: a reply as rendered Markdown that grows on a terminal, with a spinner before it and thinking above it.
+"""LivePage: draws a reply as Markdown while it grows, with a spinner before it and thinking above it.
 
-Nothing here waits or runs by itself: it is drawn when something comes, and not more often than drawing is cheap.
+Nothing here waits or runs by itself: it draws when something arrives, and only as often as drawing is cheap.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from chatcli.render.sanitize import Cleaner, one_line
 from chatcli.render.theme import Palette
 from chatcli.text import cells, char_cells
 
-_DELAY = 0.06  # seconds from one refresh to the next, at the least
-_SHARE = 5  # ... and so many times what the last one took: drawing never takes more than a part of the time
+_DELAY = 0.06  # minimum seconds between two refreshes
+_SHARE = 5  # ... and at least this many times the last one's duration: drawing takes a bounded share of the time
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-_GLIMPSE = 5  # lines of thinking that are to be seen while it goes on, when it is folded
+_GLIMPSE = 5  # lines of thinking shown while it lasts, when it is folded
 
 
 class LivePage:
@@ -42,9 +42,9 @@ class LivePage:
         self._thoughts: Thoughts | None = None  # None: not thinking
         self._blocks: Blocks | None = None  # None: no text yet
         self._began = self._due = clock()
-        self._painted = size()  # what the screen's size was then
-        self._left = ""  # text that stands above already: a resize made it final before its time
-        self._busy = True  # nothing has come yet, or it thinks: the spinner turns
+        self._painted = size()  # the screen size at the last refresh
+        self._left = ""  # text already above: a resize made it final early
+        self._busy = True  # no text yet, or the model thinks: the spinner turns
 
     def open(self) -> None:
         self._painter.open()
@@ -115,12 +115,12 @@ class LivePage:
         self._painter.paint(final, live, self._painted)
 
     def _heed_size(self) -> None:
-        """What is open is drawn at the new width; what is final keeps the old one."""
+        """Redraws the open part at the new width; final lines keep the old one."""
         size = self._size()
         if size == self._painted and not self._painter.is_displaced:
             return
         is_cut, kept = self._painter.is_cut, ink(self._painter.resize(size))
-        if not is_cut:  # else what stands there begins in the middle: it comes again
+        if not is_cut:  # otherwise the visible part begins in the middle: it is drawn again
             text = ink(self._blocks.open_lines()) if self._blocks else ""
             self._left = text[: max(0, len(text) - len(kept))]
         self._painted = size
@@ -146,7 +146,7 @@ class LivePage:
             self._blocks = None
 
     def _break_off(self) -> None:
-        """The text so far is done, something else follows; the spinner turns again."""
+        """Ends the text so far, because something else follows; the spinner turns again."""
         with uninterrupted():
             if self._blocks:
                 self._end_text()
@@ -171,12 +171,12 @@ class LivePage:
         return self._quiet(f"{turn} {self._model} {what}".rstrip() + f", {int(seconds)} s")
 
     def _quiet(self, text: str) -> Line:
-        """One line of chatcli's own; what does not fit is left out."""
+        """Returns one line of chatcli's own; text that does not fit is left out."""
         return to_line(wrap([Span(text, self._palette["quiet"])], self._painted[0])[0])
 
 
 class Thoughts:
-    """feed() gives the lines that are final; glimpse() the end of it all, which still moves."""
+    """feed() returns the final lines; glimpse() the last lines, which still change."""
 
     def __init__(self, palette: Palette, width: int, keep: int) -> None:
         self._palette, self._width = palette, width
@@ -188,7 +188,7 @@ class Thoughts:
         lines = [line for part in whole for line in self._wrapped(part.rstrip())]
         *full, rest = wrap([Span(self._open)], self._width)
         lines += [self._dim(line) for line in full]
-        space = " " if self._open.endswith(" ") else ""  # a full line has no room for it, yet the word has ended
+        space = " " if self._open.endswith(" ") else ""  # a full line has no room for it, but the word has ended
         self._open = "".join(span.text for span in rest).rstrip(" ") + space
         self._last.extend(lines)
         return lines
@@ -214,19 +214,19 @@ class Thoughts:
         return to_line([Span("".join(span.text for span in line), self._palette["thinking"])])
 
 
-_NOT_INK = re.compile(r"[\s─▎•]+")  # what is there, or not, or how often, depending on the width
-_MARKUP = frozenset("`*_~[]()<>!\\|#")  # what may be seen of an emphasis, code or link until it ends
+_NOT_INK = re.compile(r"[\s─▎•]+")  # characters whose number depends on the width
+_MARKUP = frozenset("`*_~[]()<>!\\|#")  # marks of emphasis, code or links that are visible until it ends
 
 
 def ink(lines: Sequence[Line]) -> str:
-    """What of the text is to be seen in these lines, at any width the same."""
+    """Returns the visible text of these lines, the same at any width."""
     return _NOT_INK.sub("", "".join(map(plain, lines)))
 
 
 def after(lines: Sequence[Line], shown: str) -> tuple[list[Line], str]:
-    """`lines` without what is shown already, and what of `shown` goes beyond them.
+    """Returns `lines` without what is shown already, and the part of `shown` that goes beyond them.
 
-    Where the text has become another one meanwhile, the rest comes again: twice is better than not at all.
+    If the text has changed meanwhile, the rest is drawn again: twice is better than not at all.
     """
     rest = list(lines)
     while rest and shown:
@@ -241,7 +241,7 @@ def after(lines: Sequence[Line], shown: str) -> tuple[list[Line], str]:
 
 
 def _met(text: str, shown: str) -> tuple[int, int]:
-    """How far they are the same, in each of them, whether or not emphasis and the like have ended by now."""
+    """Returns how far both are equal, as an index in each, whether or not emphasis and the like have ended."""
     at = seen = 0
     while at < len(text) and seen < len(shown):
         if text[at] == shown[seen]:
@@ -256,7 +256,7 @@ def _met(text: str, shown: str) -> tuple[int, int]:
 
 
 def _cut(line: Line, count: int) -> Line:
-    """`line` from the word on in which its first `count` characters of ink end, with its looks."""
+    """Returns `line` from the word in which its first `count` characters of ink end, with its looks."""
     seen = plain(line)
     places = [at for at, char in enumerate(seen) if not _NOT_INK.match(char)]
     start = places[count]

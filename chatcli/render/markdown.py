@@ -1,7 +1,7 @@
-"""Markdown that grows: text in, finished lines out, and at any time the lines of what is still open.
+"""Renders growing Markdown: text goes in, finished lines come out, and at any time the lines of the open block.
 
-Every line of the source is looked at once, as it comes; the whole reply and the same reply in pieces take the same
-way, so that they cannot differ. block_structure.py finds the blocks; paragraph.py, code.py and table.py draw them.
+Every source line is read once, as it arrives. A whole reply and the same reply in pieces take the same path, so
+they cannot differ. block_structure.py finds the blocks; paragraph.py, code.py and table.py draw them.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ from chatcli.render.block_structure import Boxes, Tree
 from chatcli.render.lines import Line
 from chatcli.render.theme import Palette
 
-_LONG = 4096  # characters of one source line that are taken together: what keeps endless lines cheap
-# From here on nothing can change what a line is: text, emphasis or code, after quote and list markers.
+_LONG = 4096  # characters of one source line that are read together: keeps endless lines cheap
+# A beginning, after quote and list markers, that decides what a line is: text, emphasis or code.
 _DECIDED = re.compile(
     r"[ >]*+(?:(?:[-*+]|\d{1,9}[.)]) [ >]*+)*+"
     r"(?:[^\s\d\-+*_=#~|:`<>\[]|\*{1,3}[^\s*\-_=+>]|`{1,2}[^`\s]|\d+[^\d.)]|\d+[.)]\S|\[[^\]]*\][^:])"
 )
-# What may still become a list, a rule, a heading underline, a fence or a table: not worth a flicker.
+# A beginning that may still become a list, rule, heading underline, fence or table: not drawn, to avoid flicker.
 _UNDECIDED = re.compile(r"[\s>]*+(?:[-+*_=#~|:`\s]*+|\d{1,9}[.)]?\s*+)\Z|\s*+(?:`{3,}|~{3,})[^`]*+\Z")
 
 
 def render(markdown: str, palette: Palette, width: int) -> list[Line]:
-    """All of `markdown` (clean text) at once."""
+    """Renders all of `markdown` (clean text) at once."""
     blocks = Blocks(palette, width)
     return blocks.feed(markdown) + blocks.finish()
 
 
 class Blocks:
-    """feed() text; it gives the lines that are final. open_lines(): what stands below them now."""
+    """feed() takes text and returns the final lines. open_lines(): the lines below them now."""
 
     def __init__(self, palette: Palette, width: int) -> None:
         self._tree = Tree(palette, Boxes(palette, width))
-        self._partial = ""  # of the last source line, what the tree does not have yet
+        self._partial = ""  # the part of the last source line that the tree does not have yet
         self._begun = False  # the tree has the beginning of the last source line
         self._flows = False  # ... and it is a paragraph's: the rest can be handed on as it comes
 
@@ -72,7 +72,7 @@ class Blocks:
         self._begun = self._flows = False
 
     def _hand_on(self) -> None:
-        """Give the tree what is decided of the last line, so that it is not read from its start again."""
+        """Gives the tree the decided part of the last line, so that it is not read from its start again."""
         if not self._begun and self._tree.may_flow and _DECIDED.match(self._partial):
             tree = self._tree.copy()
             tree.line(self._partial)

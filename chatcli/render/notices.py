@@ -1,4 +1,4 @@
-"""chatcli's own words -> lines: notes, errors, listings, documents, history. Foreign text is cleaned here."""
+"""Draws chatcli's own words as lines: notes, errors, listings, documents, history. Cleans foreign text."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Preview = Callable[[bytes], Line | None]
 def draw(
     view: View, palette: Palette, width: int | None, rendered: bool, preview: Preview = lambda _: None
 ) -> Iterator[Line]:
-    """The lines of `view`. `width` None: nothing is wrapped. Markdown is `rendered`, or stays as it is written.
-    `preview`: the bytes of a picture as a line that shows it, or None.
+    """Returns the lines of `view`. `width` None: nothing is wrapped. Markdown is drawn if `rendered`, else shown
+    as source. `preview` turns the bytes of a picture into a line that shows it, or returns None.
     """
     match view:
         case Note(text, tone):
@@ -63,7 +63,7 @@ def _markdown(markdown: str, palette: Palette, width: int | None) -> Iterator[Li
     if width is None:
         yield from _source(markdown)
     else:
-        from chatcli.render.markdown import render  # brings markdown-it along, which a note does without
+        from chatcli.render.markdown import render  # imports markdown-it, which a note does not need
 
         yield from render(clean(markdown), palette, width)
 
@@ -102,7 +102,7 @@ def _history(
 
 
 def _without_text(message: Message, palette: Palette, width: int | None) -> Iterator[Line]:
-    """What there is of a reply that has no text: its thinking, in its own color, and the calls in it."""
+    """Draws a reply that has no text: its thinking, in its own color, and its tool calls."""
     if message.thinking:
         yield from _text(f"({THOUGHT})", palette["quiet"], width)
         yield from _text(message.thinking.strip("\n"), palette["thinking"], width)

@@ -1,6 +1,6 @@
-"""The one hand that writes while a reply grows: final lines go into the scrollback, live ones are redrawn below.
+"""Writes a growing reply to the screen: final lines go into the scrollback, live lines are redrawn below them.
 
-The cursor rests at the beginning of the row under the live lines. Only rows that changed are written again.
+The cursor rests at the beginning of the row below the live lines. Only rows that changed are written again.
 """
 
 from __future__ import annotations
@@ -22,9 +22,7 @@ _WAITING = [
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """SIGINT, SIGTSTP and SIGCONT in this block are delivered at its end; a second SIGINT at once, for the case
-    that it never ends.
-    """
+    """Delivers SIGINT, SIGTSTP and SIGCONT at the end of this block; a second SIGINT at once: it may never end."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -46,7 +44,7 @@ def uninterrupted() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            if signal.getsignal(number) is note:  # else somebody has let go of it meanwhile
+            if signal.getsignal(number) is note:  # otherwise somebody else has replaced it meanwhile
                 signal.signal(number, handler)
         for number, frame in came:
             before[number](number, frame)
@@ -56,7 +54,7 @@ _HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
 
 
 class Cursor:
-    """`displaced` becomes true when the process was stopped (Ctrl-Z) and goes on: the shell has written."""
+    """`displaced` becomes true when the process was stopped (Ctrl-Z) and continues: the shell has written."""
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
@@ -76,8 +74,8 @@ class Cursor:
         self._write(_HIDE)
 
 
-_ERASE = "\x1b[K\x1b[C\x1b[J\r"  # all below: from the first cell of the screen tmux would move it into its history
-_BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"  # terminals that know it show what lies between in one go
+_ERASE = "\x1b[K\x1b[C\x1b[J\r"  # all below; from the screen's first cell, tmux would move it into its history
+_BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"  # terminals that know it show what is between at once
 
 
 class Painter:
@@ -85,9 +83,9 @@ class Painter:
         self._write, self._reflows = write, reflows
         self._cursor = Cursor(write)
         self._live: list[Line] = []
-        self._over: int | None = None  # rows that the live lines take after a resize, where it is not one each
-        self._above = 0  # rows between the cursor and the top of the screen, at the least
-        self.is_cut = False  # the live lines are too many for the screen: their beginning is not on it
+        self._over: int | None = None  # rows of the live lines after a resize, if not one each
+        self._above = 0  # minimum number of rows above the cursor on the screen
+        self.is_cut = False  # there are more live lines than rows: their beginning is not on the screen
 
     def open(self) -> None:
         self._cursor.hide()
@@ -96,7 +94,7 @@ class Painter:
         self._cursor.show()
 
     def paint(self, final: Sequence[Line], live: Sequence[Line], size: tuple[int, int]) -> None:
-        """Write `final` for good, and `live` below it (of which only the end is shown where it is too tall)."""
+        """Writes `final` permanently, and `live` below it (only its end if it is too tall)."""
         width, height = size
         rows = _rows(live, width)
         new = [*final, *rows[-max(1, height - 2) :]]
@@ -116,15 +114,15 @@ class Painter:
 
     @property
     def is_displaced(self) -> bool:
-        """Somebody else has written on the screen since the last refresh."""
+        """Whether somebody else has written on the screen since the last refresh."""
         return self._cursor.displaced
 
     def resize(self, size: tuple[int, int]) -> list[Line]:
-        """Find out which of the live lines can still be drawn anew; the rest stays as it is, for good.
+        """Finds which of the live lines can still be redrawn; the others stay as they are, permanently.
 
-        Gives those at the end that will be drawn anew. Terminals differ in what they do to lines that are too long
-        now: where that is not known, no step up is taken over those. Nor is one taken beyond the rows that must be
-        on the screen: tmux pushes lines that grow into its history, even where there is room below.
+        Returns the lines at the end that will be redrawn. Terminals differ in what they do to lines that are too
+        long now: where that is unknown, the cursor never moves up over them. Nor does it move up beyond the rows
+        that must be on the screen: tmux pushes lines that grow into its history, even if there is room below.
         """
         width, height = size
         self._above = min(self._above, height - 1)
@@ -142,7 +140,7 @@ class Painter:
         return list(self._live)
 
     def _rows_now(self, line: Line, width: int) -> int | None:
-        """How many rows the terminal makes of `line` at this width, None where that is not known."""
+        """Returns how many rows the terminal makes of `line` at this width, None if unknown."""
         if line.cells <= width:
             return 1
         reflows = self._reflows()
@@ -153,13 +151,13 @@ class Painter:
 
 def _change(old: Sequence[Line], new: Sequence[Line], width: int) -> str:
     over = [f"\x1b[{len(old)}A\r"] if old else []
-    dirty = bool(old)  # the rows from here on still have something in them
+    dirty = bool(old)  # the rows from here on still have content
     for line in new:
-        if dirty and line.cells > width:  # the terminal goes on in rows below, and erases nothing there
+        if dirty and line.cells > width:  # the terminal continues in rows below, and erases nothing there
             over.append(_ERASE)
             dirty = False
-        # Erased before and not behind the text: a full row would lose its last cell, and tmux would still count
-        # what was erased behind a text as a part of its row when the window becomes narrower.
+        # Erased before the text, not after it: a full row would lose its last cell, and tmux would still count
+        # the erased cells after a text as part of its row when the window becomes narrower.
         over.append(f"\x1b[K{line.text}\r\n" if dirty else f"{line.text}\r\n")
     if dirty and len(old) > len(new):
         over.append(_ERASE)
@@ -168,5 +166,5 @@ def _change(old: Sequence[Line], new: Sequence[Line], width: int) -> str:
 
 
 def _rows(live: Sequence[Line], width: int) -> list[Line]:
-    """One for each row, so that it is known where they stand."""
+    """Splits the lines into one for each row, so that their positions are known."""
     return [row for line in live for row in ([line] if line.cells <= width else chop(line, width))]

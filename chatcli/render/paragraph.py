@@ -1,4 +1,4 @@
-"""A paragraph that grows. What nothing can change any more is wrapped once; only its end is parsed again."""
+"""Draws a growing paragraph: the part that nothing can change is wrapped once; only its end is parsed again."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from chatcli.render.inline import References
 from chatcli.render.lines import Line, Span, to_line, wrap
 from chatcli.render.theme import Palette
 
-_TRY = 120  # characters of the unsettled end from which on it is worth trying to settle some of it
-_SLAB = 4096  # characters after which emphasis and links left open are taken as they stand: bounds the work
-_BLANK = " \t\n"  # one that does not break is text
+_TRY = 120  # unsettled characters from which on it is worth trying to settle some
+_SLAB = 4096  # characters after which open emphasis and links are taken as text: bounds the work
+_BLANK = " \t\n"  # a no-break space is text
 _DEFINITION = re.compile(
     r" {0,3}\[(?!\^)([^\[\]]+)\]:\s*<?([^\s<>]+)>?(?:\s+(?:\"[^\"]*\"|'[^']*'|\([^()]*\)))?\s*\Z"
 )
 
 
 class Paragraph:
-    """add() whole lines, extend() the last one. lines(): as it stands now; take(): those that are final."""
+    """add() takes whole lines, extend() more of the last one. lines(): all as of now; take(): the final ones."""
 
     def __init__(self, palette: Palette, width: int, references: References) -> None:
         self._palette, self._width, self._references = palette, width, references
-        self.source = ""  # of the slab at hand
+        self.source = ""  # of the current slab
         self.is_whole = True  # no slab is done yet
-        self._done = 0  # characters of the slab that are not in `source` any more: their lines were taken
-        self._settled = 0  # so much of `source` is in the two below
+        self._done = 0  # characters of the slab that left `source`: their lines were taken
+        self._settled = 0  # how much of `source` is in the two below
         self._lines: list[Line] = []
         self._carry: list[Span] = []  # the beginning of the line after `_lines`
         self._before: list[Span] = []  # what _carry was at the beginning of the slab
@@ -60,7 +60,7 @@ class Paragraph:
         if self.is_whole:  # it may still become a heading
             return []
         self._lines, final = [], self._lines
-        self._done += self._settled  # a resize must not bring it again
+        self._done += self._settled  # a resize must not draw it again
         self.source, self._settled, self._before = self.source[self._settled :], 0, self._carry
         return final
 
@@ -74,9 +74,9 @@ class Paragraph:
         return rest
 
     def define(self, grows: bool = False) -> None:
-        """Take the link definitions at its front out of the text and into the references.
+        """Moves the link definitions at its beginning out of the text and into the references.
 
-        `grows`: the last line is not taken, there may be more of it to come.
+        `grows`: the last line is not taken, because more of it may come.
         """
         if not self.is_whole or not self.source.startswith("["):
             return
@@ -96,7 +96,7 @@ class Paragraph:
         self._settled, self._lines, self._carry, self._try_at = 0, [], self._before, _TRY
 
     def _settle(self) -> None:
-        """Wrap what cannot change: up to a space, where no emphasis, link or code is open."""
+        """Wraps the part that cannot change: up to a space outside of any open emphasis, link or code."""
         at = self.source.rfind(" ", self._settled + 1, -1)
         while at > 0 and (self.source[at - 1] in _BLANK or self.source[at + 1] in _BLANK):
             at = self.source.rfind(" ", self._settled + 1, at)
@@ -125,5 +125,5 @@ class Paragraph:
 
     def _wrapped(self, shown: list[Span]) -> list[list[Span]]:
         if shown and not self._carry and self.source[self._settled :][:1] in {" ", "\n"}:
-            shown = [shown[0]._replace(text=shown[0].text.removeprefix(" ")), *shown[1:]]  # behind a hard break
+            shown = [shown[0]._replace(text=shown[0].text.removeprefix(" ")), *shown[1:]]  # after a hard break
         return wrap(self._carry + shown, self._width)

@@ -1,6 +1,7 @@
-"""Pictures as small previews, drawn by the terminal itself: in Kitty's way, in iTerm's, or as sixels.
+"""Small previews of pictures, drawn by the terminal itself: with Kitty's protocol, with iTerm's, or as sixels.
 
-Needs Pillow (the extra `chatcli[images]`). A picture that is broken, too large, or made to take long has none.
+Needs Pillow (the extra `chatcli[images]`). A picture that is broken, too large, or made to take long gets no
+preview.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ if TYPE_CHECKING:
 
 
 _COLUMNS, _ROWS = 40, 12  # cells, at the most
-_CELL = (10, 20)  # pixels, where the terminal does not tell: only the proportion matters then
+_CELL = (10, 20)  # pixels, if the terminal does not tell: only the proportion matters then
 _MOST_PIXELS = 30_000_000  # decoded, 120 MB
-_MOST_SCANS = 64  # a progressive JPEG has a dozen; each one more can be made to cost seconds
+_MOST_SCANS = 64  # a progressive JPEG has a dozen; each extra one can be made to cost seconds
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 _SCAN = b"\xff\xda"
 _CHUNK = 4096  # characters of base64 in one of Kitty's sequences
 
 
 def preview(data: bytes, known: Known, size: tuple[int, int]) -> Line | None:
-    """The picture as a line, several rows high; None where terminal, Pillow or picture is not fit for it."""
+    """Returns the picture as a line several rows high; None when terminal, Pillow or picture do not allow one."""
     protocol = known.protocol()
     columns, rows = min(_COLUMNS, size[0] - 1), min(_ROWS, size[1] - 3)
     if not protocol or columns < 1 or rows < 1:
@@ -50,14 +51,14 @@ def preview(data: bytes, known: Known, size: tuple[int, int]) -> Line | None:
 
 
 def _in_its_place(drawn: str, rows: int) -> str:
-    """Room is made first, so that nothing scrolls while it is drawn, wherever that leaves the cursor."""
+    """Makes room first, so that drawing does not scroll, wherever that leaves the cursor."""
     room = "\n" * rows + f"\x1b[{rows}A\r"
     below = f"\x1b[{rows - 1}B" if rows > 1 else ""
     return f"{room}\x1b7{drawn}\x1b8{below}"
 
 
 def _small(data: bytes, box: tuple[int, int]) -> Image | None:
-    """The picture, shrunk to fit `box` (pixels), with its colours as RGB or RGBA."""
+    """Returns the picture, shrunk to fit `box` (pixels), with its colors as RGB or RGBA."""
     try:
         from PIL import Image, ImageOps
     except ImportError:
@@ -77,7 +78,7 @@ def _small(data: bytes, box: tuple[int, int]) -> Image | None:
             picture = ImageOps.exif_transpose(found.convert(mode))
             picture.thumbnail(box)
             return picture
-    except Exception:  # whatever a picture made to do harm may cause: it is shown by its name
+    except Exception:  # a malicious picture may cause any error: only its name is shown
         return None
 
 
@@ -88,7 +89,7 @@ def _png(picture: Image) -> bytes:
 
 
 def _kitty(png: bytes, columns: int, rows: int) -> Iterator[str]:
-    """No answer is asked for (q=2): it would come as keys. C=1: the cursor stays."""
+    """q=2 asks for no answer: it would arrive as keys. C=1: the cursor stays."""
     text = base64.b64encode(png).decode()
     head = f"a=T,f=100,q=2,C=1,c={columns},r={rows},"
     for at in range(0, len(text), _CHUNK):
@@ -105,11 +106,11 @@ def _iterm(png: bytes, columns: int, rows: int) -> str:
 _COLOURS = 128
 _BAND = 6
 _RUN = re.compile(rb"(.)\1{3,}", re.DOTALL)
-_SHOWN = bytes(range(0x3F, 0x7F)) + bytes(192)  # six bits, the highest row lowest, as a character
+_SHOWN = bytes(range(0x3F, 0x7F)) + bytes(192)  # six bits as a character; the lowest bit is the top row
 
 
 def sixels(picture: Image, light: bool) -> str:
-    """`picture` (RGB or RGBA) on a light background, or on a dark one."""
+    """Draws `picture` (RGB or RGBA) on a light background, or on a dark one."""
     flat = _on_background(picture, light).quantize(_COLOURS)
     pixels, width = flat.tobytes(), flat.width
     palette = flat.getpalette() or []
@@ -132,7 +133,7 @@ def _on_background(picture: Image, light: bool) -> Image:
 
 
 def _band(pixels: bytes, width: int) -> str:
-    """Up to six rows of colour numbers."""
+    """Draws up to six rows of color numbers."""
     bits: dict[int, bytearray] = {}
     for at, colour in enumerate(pixels):
         row, column = divmod(at, width)

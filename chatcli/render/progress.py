@@ -1,4 +1,4 @@
-"""How far a long job is, as a bar that moves, or as lines where nothing may move."""
+"""Shows the progress of a long job: as a moving bar, or as lines where nothing may move."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def draw_progress(
     size: Callable[[], tuple[int, int]],
     palette: Palette,
 ) -> None:
-    """One row that changes; every status stays behind once it is done."""
+    """Draws one row that changes; each status stays on the screen once it is done."""
     painter = Painter(write)
     painter.open()
     last: Line | None = None
@@ -44,7 +44,7 @@ def draw_progress(
 
 
 def tell_progress(steps: Iterator[Progress], write: Callable[[str], object]) -> None:
-    """A line for every new status."""
+    """Writes a line for every new status."""
     status = ""
     for step in steps:
         if step.status != status:

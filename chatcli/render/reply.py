@@ -1,7 +1,7 @@
-"""Answer: the events of one reply, drawn as they come. How it looks is a Page's business: PlainPage only
-ever adds text, LivePage (live.py) draws Markdown that grows.
+"""Answer: draws the events of one reply as they arrive. A Page decides the look: PlainPage only adds text,
+LivePage (live.py) draws growing Markdown.
 
-However its context is left, the complete text stays behind, once.
+However its context is left, the complete text stays on the screen, once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from chatcli.render.sanitize import Cleaner, one_line
 
 
 class Page(Protocol):
-    """Where a reply is written. `tick` is called often, so that what moves moves."""
+    """Where a reply is written. `tick` is called often, for whatever moves."""
 
     def open(self) -> None: ...
     def think(self, piece: str) -> None: ...
@@ -97,7 +97,7 @@ class PlainPage:
         self._note = note
 
     def open(self) -> None:
-        """Nothing stands there before the first word."""
+        """Nothing is shown before the first word."""
 
     def think(self, piece: str) -> None:
         if self._thinking:
@@ -126,7 +126,7 @@ class PlainPage:
 
 
 class _Pen:
-    """Writes clean pieces, and ends what it wrote with a newline."""
+    """Writes clean pieces, and ends the text with a newline."""
 
     def __init__(self, write: Write) -> None:
         self._write, self._cleaner, self._last = write, Cleaner(), "\n"

@@ -1,6 +1,6 @@
-"""Screen: the way to stdout and stderr. Knows what the terminal can do, not what things look like.
+"""Screen: the way to stdout and stderr. It knows what the terminal can do, not what things look like.
 
-Importing this costs nothing: Rich, Pygments and markdown-it are imported when something is first drawn.
+Importing it is cheap: Rich, Pygments and markdown-it are imported when something is first drawn.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from chatcli.render.theme import Palette
 
 
-# Markdown in which everything occurs that is made at its first use.
+# Markdown that uses everything that is created at its first use.
 _SAMPLE = "**a** `b` [c](https://d)\n\n| a |\n|---|\n\n```python\nx\n```\n```bash\nx\n```\n```json\n1\n```\n"
 
 
 class Screen:
     """`file` and `errors` are stdout and stderr unless given; `width` and `height` are the terminal's.
 
-    `plain`: text is only ever added, without escapes; None lets TERM=dumb, NO_COLOR and ACCESSIBLE decide. Where
-    `file` is not a terminal it is so in any case. `known`: what the terminal has told of itself, as far as it has.
+    `plain`: text is only ever added, without escapes; None lets TERM=dumb, NO_COLOR and ACCESSIBLE decide. If
+    `file` is not a terminal, output is always plain. `known`: what the terminal has told about itself so far.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Screen:
         self.plain = self._wants_plain or not self.is_terminal
 
     def show(self, view: View) -> None:
-        """Draw `view` on stdout; a Note goes to stderr when stdout is not a terminal."""
+        """Draws `view` on stdout; a Note goes to stderr when stdout is not a terminal."""
         from chatcli.render.notices import draw
 
         if isinstance(view, Note) and not self.is_terminal:
@@ -66,7 +66,7 @@ class Screen:
             self._put(self._file, lines)
 
     def error(self, error: ChatcliError) -> None:
-        """What happened, then what to do, on stderr."""
+        """Draws what happened, then what to do, on stderr."""
         from chatcli.render.notices import draw_error
 
         self._put(self._errors, draw_error(error, self._error_palette, self._room(self._errors)))
@@ -78,8 +78,8 @@ class Screen:
         clock: Callable[[], float] = monotonic,
         waits: Callable[[], str] = str,
     ) -> Answer:
-        """A place for the reply of `model`. `thinking`: show, fold (to one line when it ends), or hide. `waits` is
-        asked at every turn of the spinner for what it is that is waited for ("": the reply).
+        """Returns a place for the reply of `model`. `thinking`: show, fold (to one line when it ends), or hide.
+        `waits` is called at every turn of the spinner and says what it waits for ("": the reply).
         """
         from chatcli.render.reply import Answer
 
@@ -99,7 +99,7 @@ class Screen:
         return Answer(page, clock)
 
     def progress(self, steps: Iterable[Progress]) -> None:
-        """Draw how far a job is until it ends. However this is left, the job's iterator gets closed."""
+        """Draws the progress of a job until it ends. However this is left, the job's iterator gets closed."""
         from contextlib import closing
         from itertools import chain
 
@@ -108,7 +108,7 @@ class Screen:
         generator = (step for step in steps)
         try:
             with closing(generator):
-                for first in generator:  # of a job without steps nothing is drawn
+                for first in generator:  # a job without steps draws nothing
                     all_steps = chain((first,), generator)
                     if self.plain:
                         tell_progress(all_steps, self._write if self.is_terminal else self._write_error)
@@ -119,24 +119,24 @@ class Screen:
                 close()
 
     def copy(self, text: str) -> str:
-        """Put `text` on the clipboard and say by what it went there; ChatcliError where there is none."""
+        """Puts `text` on the clipboard and returns the way it took. Raises ChatcliError when there is none."""
         from chatcli.render.clipboard import copy
 
         return copy(text, self._write if self.is_terminal and not self.plain else None)
 
     def warm_up(self) -> None:
-        """Import what the first reply needs (0.1 s or so): for the background."""
+        """Imports what the first reply needs (about 0.1 s): for the background."""
         from chatcli.render.markdown import render
 
         if not self.plain:
             render(_SAMPLE, self._palette, 80)
 
     def questions(self) -> str:
-        """What the terminal is to be asked of itself, once in the life of the program."""
+        """Returns what to ask the terminal about itself, once in the life of the program."""
         return "" if self.plain else self._known.questions()
 
     def heed(self, answer: str) -> str:
-        """Take one of its answers to heart, from here on; what to ask next."""
+        """Takes over one of its answers from here on; returns what to ask next."""
         further = self._known.heed(answer)
         for drawn in ("_palette", "_error_palette"):
             vars(self).pop(drawn, None)

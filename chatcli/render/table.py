@@ -1,6 +1,6 @@
-"""A Markdown table that grows: its columns are settled by its first rows, so that later rows only add lines.
+"""Draws a growing Markdown table: its first rows set the column widths, so that later rows only add lines.
 
-A later cell that is wider than its column runs over, as long as its row has room for it.
+A later cell that is wider than its column extends beyond it, as long as its row has room.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from chatcli.render.inline import References
 from chatcli.render.lines import Line, Span, to_line
 from chatcli.render.theme import Palette
 
-_ROWS = 16  # rows that decide the widths; with them the table is still drawn anew, after them no more
+_ROWS = 16  # rows that decide the widths; up to them the table is redrawn, after them it is not
 _DELIMITERS = re.compile(r"\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*\Z")
 _CELL_END = re.compile(r"(?<!\\)\|")
 
@@ -23,7 +23,7 @@ class Table:
     def __init__(self, palette: Palette, width: int, references: References, head: str, delimiters: str) -> None:
         self._palette, self._width, self._references = palette, width, references
         self._aligns = [_align(cell) for cell in _cells(delimiters)]
-        self._rows = [self._row(head, palette["strong"])]  # those that are not final yet
+        self._rows = [self._row(head, palette["strong"])]  # rows that are not final yet
         self._widths: list[int] | None = None
         self._final: list[Line] = []
 
@@ -53,7 +53,7 @@ class Table:
         return final
 
     def resize(self, width: int) -> None:
-        self._width = width  # columns that are settled keep their widths
+        self._width = width  # settled columns keep their widths
 
     def _drawn(self) -> tuple[list[Line], list[int]]:
         widths = fit(self._rows, self._width)

@@ -1,6 +1,6 @@
-"""What the terminal is asked about itself, and what is known of it: by its answers, or by the environment.
+"""What to ask the terminal about itself, and what is known of it: from its answers, or from the environment.
 
-One for the whole process. Imports nothing of weight: it is there before the first prompt.
+One for the whole process. Imports nothing expensive: it is needed before the first prompt.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MUTE = ("dumb", "unknown", "linux", "emacs", "eterm", "vt", "cons", "sun")
 
 @dataclass(slots=True)
 class Known:
-    """`program`: its name in small letters; `cell`: the width and height of one in pixels."""
+    """`program`: its name in lower case; `cell`: the width and height of a cell in pixels."""
 
     background: Background = ""
     program: str = ""
@@ -41,18 +41,19 @@ class Known:
     asked: bool = False
 
     def questions(self) -> str:
-        """What to ask, once. The last question is one that every terminal answers."""
+        """Returns what to ask, once. Every terminal answers the last question."""
         if self.asked or os.environ.get("TERM", "dumb").lower().startswith(_MUTE):
             return ""
         self.asked = True
-        if os.environ.get("TERM_PROGRAM") == "Apple_Terminal":  # shows what it does not understand
+        if os.environ.get("TERM_PROGRAM") == "Apple_Terminal":  # prints what it does not understand
             return _BACKGROUND + _KIND
         return _BACKGROUND + _PROGRAM + _CELL + _KIND
 
     def heed(self, answer: str) -> str:
-        """Learn from one answer; what to ask next.
+        """Learns from one answer; returns what to ask next.
 
-        For a mode are asked only those that may have it: others, old Konsoles too, show a part of that question.
+        Only terminals that may have a mode are asked for it: others, old Konsoles among them, print a part of that
+        question.
         """
         if found := _COLOUR.match(answer):
             self.background = _brightness(*found.groups())
@@ -69,7 +70,7 @@ class Known:
         return ""
 
     def protocol(self) -> Protocol:
-        """How pictures are shown, "" for not at all. A multiplexer takes sixels, or nothing."""
+        """Returns how pictures are shown, "" for not at all. A multiplexer takes sixels, or nothing."""
         nested = bool(os.environ.get("TMUX") or os.environ.get("STY"))
         nested = nested or os.environ.get("TERM", "").startswith(("screen", "tmux"))
         name = self.program if self.program or nested else _named_by_environment()
@@ -80,7 +81,7 @@ class Known:
         return "sixel" if self.sixel and self.cell else ""
 
     def reflows(self) -> bool | None:
-        """Whether lines too long for a narrower window go on in the next row; None where that is not known."""
+        """Whether lines too long for a narrower window continue in the next row; None if unknown."""
         name = self.program or _named_by_environment()
         if name.startswith(_REFLOW) or os.environ.get("VTE_VERSION"):
             return True
@@ -88,7 +89,7 @@ class Known:
 
 
 def background_by_environment() -> Background:
-    """COLORFGBG, as rxvt, Konsole and others set it: the last number is the background's."""
+    """Reads COLORFGBG, as rxvt, Konsole and others set it: the last number is the background's."""
     last = os.environ.get("COLORFGBG", "").rpartition(";")[2]
     if not last.isdigit():
         return ""
@@ -109,7 +110,7 @@ def _brightness(*channels: str) -> Background:
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """`colours`: none, standard, 256, truecolor. `encoding`: what the locale says, before chatcli speaks UTF-8."""
+    """`colours`: none, standard, 256, truecolor. `encoding`: the locale's, before chatcli switches to UTF-8."""
 
     is_terminal: bool
     columns: int
@@ -129,7 +130,7 @@ def abilities(file: TextIO) -> Abilities:
 
 
 def _encoding() -> str:
-    """Of the locale: Python's UTF-8 mode and reconfigured streams say nothing of what the terminal expects."""
+    """Returns the locale's: Python's UTF-8 mode and reconfigured streams do not show what the terminal expects."""
     import locale
 
     return locale.getencoding() if os.name == "posix" else "utf-8"

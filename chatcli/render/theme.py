@@ -1,7 +1,7 @@
-"""Colours: what each kind of text looks like, as SGR codes for this terminal. Imports Rich: import it late.
+"""Colors: what each kind of text looks like, as SGR codes for this terminal. Imports Rich: import it late.
 
-`auto` is light or dark by the terminal's background; where that is not known it uses the terminal's own sixteen
-colours, which suit it whatever it is.
+`auto` is light or dark by the terminal's background; if that is unknown, it uses the terminal's own sixteen
+colors, which suit any background.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ _STYLES: dict[str, dict[str, str]] = {
     },
 }
 _CODE_THEMES = {"auto": "ansi", "dark": "monokai", "light": "friendly", "mono": "none"}
-# The code theme of the terminal's own colours; a token without an entry looks like its parent.
+# The code theme of the terminal's own colors; a token without an entry looks like its parent.
 _ANSI_CODE = {
     "Token.Comment": "dim italic",
     "Token.Keyword": "blue",
@@ -142,14 +142,14 @@ _ANSI_CODE = {
 
 
 def code_themes() -> list[str]:
-    """Every name that a code theme may have."""
+    """Returns every name that a code theme may have."""
     from pygments.styles import get_all_styles
 
     return ["auto", "none", "ansi", *sorted(get_all_styles())]
 
 
 class Palette:
-    """Kinds of text -> SGR codes ("1;36", or "" for none) at what this terminal can show."""
+    """Maps kinds of text to SGR codes ("1;36", or "" for none) that this terminal can show."""
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ class Palette:
     ) -> None:
         name = theme if theme != "auto" else _suiting(background or background_by_environment(), colors)
         self._colors = colors
-        self.has_links = colors is not None  # a terminal without colours is not one for links to click on
+        self.has_links = colors is not None  # a terminal without colors gets no clickable links
         self._sgr = {kind: _codes(style, colors) for kind, style in _STYLES[name].items()}
         self._code_theme = _CODE_THEMES[name] if code_theme in {"", "auto"} else _known(code_theme)
         self._tokens: dict[_TokenType, str] = {}
@@ -173,14 +173,14 @@ class Palette:
         return self._sgr
 
     def token(self, kind: _TokenType) -> str:
-        """The SGR codes of a Pygments token."""
+        """Returns the SGR codes of a Pygments token."""
         found = self._tokens.get(kind)
         if found is None:
             found = self._tokens[kind] = _codes(self._token_style(kind), self._colors)
         return found
 
     def _token_style(self, kind: _TokenType) -> str:
-        if self._code_theme == "none" or str(kind) == "Token.Error":  # code may only be unfinished: no alarm
+        if self._code_theme == "none" or str(kind) == "Token.Error":  # code may just be unfinished: no error color
             return ""
         if self._code_theme == "ansi":
             at: _TokenType | None = kind
@@ -199,7 +199,7 @@ class Palette:
 
 
 def _suiting(background: Background, colors: ColorSystem | None) -> str:
-    """The theme for that background. Where there are only sixteen colours, the terminal's own suit it best."""
+    """Returns the theme for that background. With only sixteen colors, the terminal's own suit it best."""
     return background if background and colors is not ColorSystem.STANDARD else "auto"
 
 

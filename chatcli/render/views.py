@@ -1,4 +1,4 @@
-"""What a command or the loop may ask to be shown: plain values, drawn by notices.py. Imports nothing of Rich."""
+"""What a command or the loop may ask to show: plain values, drawn by notices.py. Imports nothing of Rich."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatcli.conversation.tree import Node
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One or a few lines of chatcli's own. `tone` decides the colour; never Markdown or markup."""
+    """One or a few lines of chatcli's own. `tone` decides the color; never Markdown or markup."""
 
     text: str
     tone: Literal["plain", "good", "quiet", "warning"] = "plain"
@@ -20,7 +20,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A table. Cells are plain text; numbers come formatted, `right` names the columns set flush right."""
+    """A table. Cells are plain text; numbers come formatted, `right` names the right-aligned columns."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -38,21 +38,21 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class SourceText:
-    """Text to be shown word for word, with no rendering at all (a template, a Modelfile)."""
+    """Text to show word for word, without any rendering (a template, a Modelfile)."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Messages of the conversation as they were said, with their numbers."""
+    """Messages of the conversation as they are stored, with their numbers."""
 
     nodes: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """Pictures to be looked at. Where the terminal shows none, nothing: their names are said elsewhere."""
+    """Pictures to look at. A terminal that cannot show them gets nothing: their names are shown elsewhere."""
 
     attachments: tuple[Attachment, ...]
 
@@ -61,8 +61,8 @@ class Pictures:
 class WindowView:
     """The window as a picture: the plan by parts, then its messages, and what is known of the window's size.
 
-    `allocated` and `trained` are tokens (None: not known); `measured` is the server's count for the last turn
-    and `planned` what chatcli had planned for it (str of a Count); `lines` are short remarks below.
+    `allocated` and `trained` are tokens (None: unknown); `measured` is the server's count for the last turn and
+    `planned` what chatcli had planned for it (str of a Count); `lines` are short remarks below.
     """
 
     plan: Plan

@@ -1,1 +1,1 @@
-"""8: keep. Everything said, in SQLite."""
+"""8: keep. Every conversation, in one SQLite file."""

@@ -1,8 +1,8 @@
-"""What the recall chooses from: the passages that hold the rarest of the question's terms, and what stands beside
-them. How they are ranked is the recall's business (chatcli/context).
+"""Finds the passages that recall chooses from: those with the question's rarest terms, and their neighbors. The
+ranking is in chatcli/context.
 
-Each term's postings are read from FTS5 as they are, the newest MOST of them; terms that are more common than that
-say little and only mark what the others have found.
+For each term only the newest MOST postings are read from FTS5. A more common term says little: it only adds weight
+to what the other terms find.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MOST_IN_SPAN = 2000  # messages of one span
 
 
 def said_in(connection: sqlite3.Connection, path: Scope, span: tuple[datetime, datetime]) -> list[int]:
-    """The nodes of the path that were made in that time, up to MOST_IN_SPAN of them: times grow along a path."""
+    """Returns the nodes of the path created in `span`, up to MOST_IN_SPAN: times only grow along a path."""
     branches = path.path or {}
     found: list[int] = []
     for branch, upto in branches.items():
@@ -39,7 +39,7 @@ def said_in(connection: sqlite3.Connection, path: Scope, span: tuple[datetime, d
 
 
 def _first_since(connection: sqlite3.Connection, branch: int, upto: int, moment: int) -> int:
-    """The number of the branch's first message at or after that time; `upto` + 1 when there is none."""
+    """Returns the number of the branch's first message at or after `moment`; `upto` + 1 when there is none."""
     low, high = _begins(connection, branch), upto + 1
     while low < high:
         middle = (low + high) // 2
@@ -59,7 +59,7 @@ BESIDE = 2  # messages, and passages, on either side of a find
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A message among the candidates: where it stands."""
+    """A message among the candidates, and its place: branch, number and conversation."""
 
     node: int
     branch: int
@@ -71,7 +71,7 @@ class Standing:
 
 
 def beside(connection: sqlite3.Connection, messages: Mapping[int, Standing], path: Scope) -> dict[int, Standing]:
-    """The messages that stand up to BESIDE places from those, on the path or on the branch they are on."""
+    """Returns the messages up to BESIDE places before and after `messages`, on the path or on their own branch."""
     known = {(each.branch, each.number) for each in messages.values()}
     places: dict[int, set[int]] = {}
     for message in messages.values():
@@ -100,8 +100,8 @@ def with_neighbours(
     found: set[int],
     said: set[int],
 ) -> list[int]:
-    """The passages to show: the found ones of `messages`, and those up to BESIDE passages before and after; and
-    all of what was `said` at the time in question.
+    """Returns the passages to show: the `found` ones of `messages`, up to BESIDE passages before and after each,
+    and every passage of the messages in `said` (created at the time that the question names).
     """
     nodes = sorted(everything.values(), key=lambda each: (each.conversation, each.number))
     ids = _passage_ids(connection, list(everything))
@@ -141,7 +141,7 @@ def _read(connection: sqlite3.Connection, condition: str, *values: int | str) ->
 
 
 def _branch(path: Mapping[int, int], number: int) -> int:
-    """The branch that the path takes at that number: of those that reach it, the one that is left first."""
+    """Returns the branch that the path takes at that number: of those that reach it, the one that ends first."""
     reaching = [(upto, branch) for branch, upto in path.items() if upto >= number]
     return min(reaching)[1] if reaching else 0
 
@@ -157,18 +157,18 @@ def _passage_ids(connection: sqlite3.Connection, nodes: Sequence[int]) -> dict[i
 
 
 MOST = 2000  # postings that are read of one term
-PLENTY = 300  # a word that occurs so often needs no akin ones
-IN_ALL = 8_000  # postings that are weighed together, the rarest terms' first
-SPARE = 8  # finds are looked at for each message wanted: some are on other branches, some have several
-NEAREST = 60  # messages that are here for their meaning alone
-COMPARED = 200  # passages found by words that are compared in meaning
+PLENTY = 300  # a word that occurs this often needs no search for words that begin with it
+IN_ALL = 8_000  # postings that are scored together, the rarest terms first
+SPARE = 8  # passages per wanted message: some are on other branches, some share a message
+NEAREST = 60  # messages that are chosen by their meaning alone
+COMPARED = 200  # passages found by words whose meaning is compared
 
 _PLACE = (1 << SHIFT) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """See Store.candidates."""
+    """The arguments of Store.candidates."""
 
     terms: Sequence[str]
     conversation: int
@@ -216,7 +216,7 @@ def candidates(connection: sqlite3.Connection, vectors: Vectors, wish: Wish) -> 
 def _nearest(
     connection: sqlite3.Connection, vectors: Vectors, path: Scope, wish: Wish
 ) -> tuple[Near, dict[int, float]]:
-    """What is near on the whole, and how near the nearest passages are."""
+    """Returns the nearest passages with their statistics, and the likeness of each of them."""
     if wish.meaning is None:
         return Near((), 0.0, 0.0), {}
     near = vectors.nearest(connection, wish.meaning, wish.conversation, path.first, path.end)
@@ -231,8 +231,8 @@ def _nearest(
 def _nearness(
     connection: sqlite3.Connection, near: Near, likeness: Mapping[int, float], wish: Wish, found: set[int]
 ) -> dict[tuple[int, int], float]:
-    """Of the nearest passages, and those found by words, by how many standard deviations they are nearer than is
-    usual. What is neither stands beside them and is not near.
+    """Returns how near the nearest passages and those found by words are, in standard deviations above the mean.
+    Other passages are only neighbors and get no value.
     """
     if wish.meaning is None or not near.spread:
         return {}
@@ -255,7 +255,7 @@ def _path(connection: sqlite3.Connection, conversation: int, upto: int | None) -
 
 
 def _all_postings(connection: sqlite3.Connection, terms: Iterable[str], scope: Scope) -> dict[str, list[int]]:
-    """By term. The beginning of a word that is found often enough itself is not looked for: it costs most."""
+    """Returns the postings by term. A prefix, which costs most, is not searched if a word it begins is common."""
     found: dict[str, list[int]] = {}
     for term in dict.fromkeys(terms):
         word = term.rstrip("*")
@@ -282,8 +282,8 @@ def _passages(connection: sqlite3.Connection) -> int:
 
 
 def _best(postings: Mapping[str, list[int]], said: set[int], passages: int, most: int) -> list[tuple[int, float]]:
-    """The `most` best as (passage, weight), the heaviest first: each term weighs by how rare it is, and so
-    does having been `said` at the time in question.
+    """Returns the `most` best as (passage, weight), heaviest first. Each term weighs by how rare it is, and so
+    does membership in `said` (created at the time that the question names).
     """
     weights: dict[int, float] = {}
     total = 0
@@ -306,8 +306,8 @@ def _best(postings: Mapping[str, list[int]], said: set[int], passages: int, most
 def _wanted(
     connection: sqlite3.Connection, best: Iterable[tuple[int, float]], path: Scope, wish: Wish, limit: int
 ) -> dict[int, Standing]:
-    """The messages of the best passages, up to the limit, that are on the path or in other conversations of the
-    same kind: what a demo said is not quoted to a model, nor the other way round.
+    """Returns the messages of the best passages, up to `limit`, that are on the path or in other conversations of
+    the same kind: replies of the demo engine are not quoted to a model, nor a model's to the demo engine.
     """
     ids = list(dict.fromkeys(passage >> SHIFT for passage, _ in best))
     demo = wish.all_chats and _is_demo(connection, wish.conversation)
@@ -334,7 +334,7 @@ def _is_demo(connection: sqlite3.Connection, conversation: int) -> bool:
 def _without_forgotten(
     connection: sqlite3.Connection, messages: Mapping[int, Standing], path: Scope
 ) -> dict[int, Standing]:
-    """What was to be forgotten in another conversation is not quoted here. Of this one's the caller knows."""
+    """Drops what another conversation was told to forget. The caller handles this conversation."""
     others = sorted({each.conversation for each in messages.values() if is_elsewhere(path, each)})
     states = connection.execute(
         "SELECT state FROM conversations WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(others),)

@@ -1,7 +1,7 @@
-"""ChatGPT's export: conversations.json (one file or several, or the ZIP they come in), with all branches.
+"""Reads ChatGPT's export: conversations.json (one file, several, or the ZIP around them), with all branches.
 
-What that program does not show as a message is left out: settings, hidden messages, searches, calls of its tools.
-The code it ran and what came of that is kept. Pictures lie beside the file, or in the ZIP.
+What ChatGPT does not show as a message is left out: settings, hidden messages, searches, tool calls. The code it
+ran and its output are kept. Pictures are beside the file, or in the ZIP.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from chatcli.reading.signatures import what_else
 from chatcli.store.import_chat import ImportedChat, Seed, grown, turn_of
 from chatcli.store.import_message import listed, mapped, picture, read_message, read_time
 
-# Gives the bytes of the file whose name begins so, if it is there. Raises BadFile where they are not to be had.
+# Returns the bytes of the file whose name begins so (None: no such file). Raises BadFile when it is unreadable.
 Files = Callable[[str], bytes | None]
 
 _TEXTS = {"text", "multimodal_text"}
 _CODE, _OUTPUT = "code", "execution_output"
-# To whom the assistant speaks: everybody, or a tool. Of the tools, python's code is worth keeping, and documents.
+# The recipient of an assistant message: everybody, or a tool. Only Python code and documents are kept of tools.
 _EVERYBODY, _PYTHON, _DOCUMENT = {"all", "", None}, "python", "canmore.create_textdoc"
-# Files of an export are called file-abc... or file_000...: nothing else that lies there is ever looked for.
+# Files of an export are called file-abc... or file_000...: no other file beside it is ever opened.
 _POINTER = re.compile(r"://(file[-_][\w-]+)")
 # Marks of citations and of widgets, in private-use characters around them.
 _MARKS = re.compile("\ue200[^\ue201]*\ue201|[\ue200-\ue206]")
@@ -39,7 +39,7 @@ def is_chatgpt(value: Mapping[str, Any]) -> bool:
 
 
 def read_chatgpt(value: Mapping[str, Any], files: Files) -> ImportedChat:
-    """{"title", "create_time", "mapping": {id: {"message", "parent"}}, "current_node"}."""
+    """Reads {"title", "create_time", "mapping": {id: {"message", "parent"}}, "current_node"}."""
     repairs: list[str] = []
     mapping = {name: mapped(node) for name, node in mapped(value.get("mapping")).items()}
     spoken: dict[str, Message] = {}
@@ -66,7 +66,7 @@ def _seed(name: str, message: Message, mapping: Mapping[str, dict[str, Any]], sp
 
 
 def _message(about: Mapping[str, Any], where: str, files: Files, repairs: list[str]) -> Message | None:
-    """None for what is not shown."""
+    """Returns None for an item that ChatGPT does not show."""
     content, meta = mapped(about.get("content")), mapped(about.get("metadata"))
     role, kind = mapped(about.get("author")).get("role"), content.get("content_type")
     if meta.get("is_visually_hidden_from_conversation") or about.get("channel") in {"analysis", "commentary"}:
@@ -75,26 +75,26 @@ def _message(about: Mapping[str, Any], where: str, files: Files, repairs: list[s
     if text is None and (about.get("recipient") not in _EVERYBODY or kind not in {*_TEXTS, _OUTPUT, _CODE}):
         return None
     if text is None and role == "tool" and kind not in {"multimodal_text", _OUTPUT}:
-        return None  # what a search found, or a note to the model
+        return None  # a search result, or a note to the model
     parts = [text] if text is not None else listed(content.get("parts")) or [content.get("text")]
     texts = [_MARKS.sub("", said) for part in parts if (said := _words(part)).strip()]
     pictures = list(_pictures(parts, where, files, repairs))
     if role == "user":
         repairs += [f"{where}: the file {name} is not read" for name in _other_files(meta)]
         if not texts and not pictures and any(map(mapped, parts)):
-            texts = ["[picture]"]  # what was said to it is not to stand without a question
+            texts = ["[picture]"]  # a reply must not be left without its question
     if not texts and not pictures:
         return None
     message = read_message({"role": role, "content": "\n".join(texts)}, where, {}, repairs)
     if message is None:
         return None
-    drawn = message.role is Role.TOOL and bool(pictures)  # the model's own picture
+    drawn = message.role is Role.TOOL and bool(pictures)  # a picture that the model made
     role = Role.ASSISTANT if drawn else message.role
     return replace(message, role=role, attachments=tuple(pictures))
 
 
 def _tool_text(recipient: str, kind: str, content: Mapping[str, Any]) -> str | None:
-    """Python's code, or a document that was written, as text in Markdown. None: it is neither."""
+    """Returns Python code, or a document that the model wrote, as Markdown text. None when it is neither."""
     parts = [part for part in listed(content.get("parts")) if isinstance(part, str)]
     written = str(content.get("text") or "\n".join(parts))
     if recipient == _PYTHON or (kind == _CODE and recipient in {"all", "None", ""}):
@@ -109,7 +109,7 @@ def _tool_text(recipient: str, kind: str, content: Mapping[str, Any]) -> str | N
 
 
 def _words(part: Any) -> str:
-    """Text, or what was said aloud as it was understood."""
+    """Returns the text of the part, or the transcript of what was spoken."""
     text = mapped(part).get("text", part)
     return text if isinstance(text, str) else ""
 
@@ -140,7 +140,7 @@ def _other_files(meta: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _above(name: str, mapping: Mapping[str, Any], spoken: Container[str]) -> tuple[str | None, list[str]]:
-    """The nearest ancestor that is a message, and what was thought on the way from there."""
+    """Returns the nearest ancestor that is a message, and the thinking on the way from there."""
     thoughts: list[str] = []
     seen: set[str] = set()
     at = mapped(mapping.get(name)).get("parent")

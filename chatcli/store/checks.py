@@ -1,4 +1,4 @@
-"""Whether a store fits together: in SQLite's judgement, and in values that can only be what we write."""
+"""Checks whether a store is sound: by SQLite's own check, and by values that only chatcli can have written."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from chatcli.store.failures import Nonsense
 
 
 def problems(connection: sqlite3.Connection) -> list[str]:
-    """What does not fit together, most of it in SQLite's words. Reads everything, and shares no code with the
-    readers: what they stumble over is damage only where this finds some."""
+    """Returns what is wrong, mostly in SQLite's words. Reads everything. It shares no code with the readers: what
+    they fail on counts as damage only if this check finds a problem, too.
+    """
     found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
     loose = connection.execute("PRAGMA foreign_key_check").fetchall()
     return [
@@ -27,8 +28,9 @@ def problems(connection: sqlite3.Connection) -> list[str]:
 
 @contextmanager
 def doubted(connection: sqlite3.Connection) -> Iterator[None]:
-    """Around readers. One that meets nonsense in a store that is sound has a fault itself: then nobody is told
-    that the store is damaged, for that would have it rewritten."""
+    """Wraps readers. A reader that finds nonsense in a sound store has a bug of its own: then nobody is told that
+    the store is damaged, because that message leads to a rewrite of the store.
+    """
     try:
         yield
     except Nonsense as error:
@@ -54,8 +56,8 @@ def _impossible(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def _is_json(text: str) -> bool:
-    """Python writes NaN, and reads it; to SQLite that is none. What is nested too deeply to be looked at is
-    not damaged by that.
+    """Python writes and reads NaN; SQLite does not accept it as JSON. A value nested too deeply to be checked is
+    not taken for damaged.
     """
     try:
         json.loads(text)

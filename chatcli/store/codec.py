@@ -1,4 +1,4 @@
-"""Values as columns and back: text, times, and what is kept as JSON (settings, state, turn, tool uses)."""
+"""Converts values to columns and back: text, times, and what is stored as JSON (settings, state, turn, tools)."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Column = str | bytes
 
 
 def pack(text: str) -> Column:
-    """Text for a column: TEXT; a BLOB where lone surrogates (from invalid UTF-8 input) forbid it.
+    """Returns text for a column: TEXT, or a BLOB when lone surrogates (from invalid UTF-8 input) rule out TEXT.
 
-    They come back as they were, for they may be somebody's file name; replacing them here could not be undone,
-    while whoever sends or shows them can always do it.
+    Surrogates are kept because they may be part of a file name. Replacing them here could not be undone; whoever
+    sends or shows the text can still replace them.
     """
     if text.isascii():
         return text
@@ -39,7 +39,7 @@ def unpack(column: Column) -> str:
 
 
 def size_of(message: Message) -> int:
-    """Bytes, roughly (characters of text count as one): what bounds how much is loaded at once."""
+    """Returns the approximate size in bytes (a character counts as one). It bounds how much is loaded at once."""
     return len(message.text) + len(message.thinking) + sum(each.size for each in message.attachments)
 
 
@@ -52,7 +52,7 @@ def unpack_time(column: int) -> datetime:
 
 
 def pack_json(value: object) -> str:
-    # ASCII: a lone surrogate passes as \udc80. What JSON has no form for is kept as its text rather than refused.
+    # ASCII: a lone surrogate is written as \udc80. A value that JSON cannot express is kept as text, not refused.
     return json.dumps(value, separators=(",", ":"), default=str)
 
 
@@ -61,7 +61,7 @@ def pack_tool_uses(uses: tuple[ToolUse, ...]) -> str | None:
 
 
 def unpack_tool_uses(column: Column | None) -> tuple[ToolUse, ...]:
-    """What is nested deeper than is read, which older versions took in from files, stays as the text it is."""
+    """Arguments nested deeper than the reader allows (older versions imported some) stay text."""
     if not column:
         return ()
     try:
@@ -71,7 +71,7 @@ def unpack_tool_uses(column: Column | None) -> tuple[ToolUse, ...]:
 
 
 def unpack_turn(column: Column | None) -> Turn | None:
-    """None also for one that is nested deeper than is read."""
+    """Returns None also for a turn nested deeper than the reader allows."""
     try:
         return turn_from_plain(read_json(column)) if column else None
     except TooDeep:
@@ -79,7 +79,7 @@ def unpack_turn(column: Column | None) -> Turn | None:
 
 
 def unpack_state(column: Column) -> State:
-    """A new one for one that is nested deeper than is read."""
+    """Returns an empty state for one nested deeper than the reader allows."""
     try:
         return state_from_plain(read_json(column))
     except TooDeep:
@@ -87,7 +87,7 @@ def unpack_state(column: Column) -> State:
 
 
 def turn_to_plain(turn: Turn) -> dict[str, Any]:
-    """The turn as JSON types, without what it does not say."""
+    """Returns the turn as JSON types, without its empty fields."""
     plain: dict[str, Any] = {
         name: getattr(turn, name) for name in _TURN if name == "model" or _is_said(turn, name)
     }
@@ -102,7 +102,7 @@ def _is_said(turn: Turn, name: str) -> bool:
 
 
 def turn_from_plain(plain: Mapping[str, Any]) -> Turn:
-    """Names that this version does not know are passed over."""
+    """Ignores names that this version does not know."""
     known = {name: value for name, value in plain.items() if name in _TURN}
     usage = {name: value for name, value in plain.get("usage", {}).items() if name in _USAGE}
     known["usage"] = Usage(**usage)
@@ -112,7 +112,7 @@ def turn_from_plain(plain: Mapping[str, Any]) -> Turn:
 
 
 def state_to_plain(state: State) -> dict[str, Any]:
-    """The state as JSON types, without what is empty."""
+    """Returns the state as JSON types, without its empty fields."""
     plain: dict[str, Any] = {}
     if state.cut is not None:
         plain["cut"] = state.cut
@@ -145,7 +145,7 @@ def _summary_from_plain(plain: Mapping[str, Any] | None) -> Summary | None:
 
 
 def renumbered(state: State, ids: Mapping[int, int]) -> State:
-    """The state with its nodes' ids translated by `ids`. What it says of nodes that are not there is dropped."""
+    """Returns the state with its node ids translated by `ids`. What it says about other nodes is dropped."""
     return replace(
         state,
         cut=ids.get(state.cut) if state.cut is not None else None,
@@ -156,7 +156,7 @@ def renumbered(state: State, ids: Mapping[int, int]) -> State:
 
 
 def _renumbered(summary: Summary | None, ids: Mapping[int, int]) -> Summary | None:
-    """Where what it stands for is not there, the one before it."""
+    """Returns the earlier summary when the messages that this one replaces are missing."""
     if summary is None:
         return None
     earlier = _renumbered(summary.replaces, ids)

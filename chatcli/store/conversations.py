@@ -1,6 +1,4 @@
-"""The row of a conversation: made, read, changed, its title, and what is kept with it as JSON beside other
-programs. What is said in it is nodes.py's.
-"""
+"""The row of a conversation: title, settings, state, names, shared by programs. nodes.py has its messages."""
 
 from __future__ import annotations
 
@@ -22,8 +20,8 @@ from chatcli.store.failures import nonsense_is_damage
 def name(
     connection: sqlite3.Connection, conversation: int, known: Mapping[str, int], name: str, node: int | None
 ) -> dict[str, int]:
-    """Give node that name (None: take the name away). Returns the names as they are by now, but for those that
-    this program has `known` for another place: what /back goes back to, above all, is each program's own.
+    """Gives `node` that name (None removes the name). Returns all names as stored now, but a name that this
+    program has in `known` keeps the place it has here: what /back returns to, above all, is each program's own.
     """
     names: dict[str, int] = _stored(connection, conversation, "names")
     names.pop(name, None)
@@ -34,10 +32,11 @@ def name(
 
 
 def keep_state(connection: sqlite3.Connection, conversation: int, before: State, state: State) -> State:
-    """What makes `state` of `before`, done to what is stored. Returns what this program goes on with.
+    """Applies the difference between `before` and `state` to the stored state. Returns the state that this program
+    continues with.
 
-    Cut, summary and reserve belong to the path that a program is on, which may be another one elsewhere: it goes
-    on with its own, except where more is to be forgotten by now than what its summary was made without.
+    Cut, summary and reserve belong to the path that a program is on, and another program may be on another path.
+    So this program keeps its own, unless more messages are forgotten by now than its summary left out.
     """
     there = _stored_state(connection, conversation)
     merged = State(
@@ -85,19 +84,19 @@ LONGEST = 60
 
 
 def title_of(message: Message) -> str:
-    """The first words, at most LONGEST characters; of a message without words, the name of its first file."""
+    """Returns the first words, at most LONGEST characters; of a message without text, its first file's name."""
     words = clean_title(message.text[: LONGEST * 20])
     if not words and message.attachments:
         words = clean_title(message.attachments[0].name)
     if len(words) <= LONGEST:
         return words
     whole, _, _ = words[:LONGEST].rpartition(" ")
-    # One very long word (a URL, or a script without spaces) is cut where it is.
+    # A single very long word (a URL, or a script without spaces) is cut inside.
     return (whole if len(whole) > LONGEST // 2 else words[: LONGEST - 1]).rstrip(" ,;:-") + "…"
 
 
 def clean_title(text: str) -> str:
-    """One line without control characters and lone surrogates."""
+    """Returns one line without control characters and lone surrogates."""
     shown = "".join(each if each.isprintable() else " " for each in text)
     return " ".join(shown.split())
 
@@ -119,7 +118,7 @@ def read(
     load: nodes.Load,
     find: nodes.Find,
 ) -> Conversation:
-    """The conversation with the end of its path; `load` and `find` are what it fetches the rest with."""
+    """Returns the conversation with the end of its path loaded; it fetches the rest with `load` and `find`."""
     row = connection.execute(
         "SELECT title, demo, tip, settings, state, names, latest FROM conversations WHERE id = ?", (conversation,)
     ).fetchone()
@@ -145,7 +144,7 @@ def read(
 
 @nonsense_is_damage()
 def settings_of(connection: sqlite3.Connection, conversation: int) -> dict[str, str]:
-    """The settings kept with a conversation, without opening it."""
+    """Returns the settings stored with a conversation, without opening it."""
     row = connection.execute("SELECT settings FROM conversations WHERE id = ?", (conversation,)).fetchone()
     return dict(read_json(row[0])) if row else {}
 
@@ -162,7 +161,7 @@ def remove_unused(connection: sqlite3.Connection, conversations: Iterable[int]) 
 
 
 def stands(connection: sqlite3.Connection, conversation: int, tip: int | None) -> bool:
-    """Whether the conversation is there, and the message at which a program is in it."""
+    """Whether the conversation still exists, and in it the message `tip` that a program is at."""
     row = connection.execute("SELECT 1 FROM conversations WHERE id = ?", (conversation,)).fetchone()
     node = tip is None or connection.execute("SELECT 1 FROM nodes WHERE id = ?", (tip,)).fetchone()
     return bool(row and node)

@@ -1,13 +1,13 @@
-"""The one SQLite file: opened private, brought up to date, read and written in transactions.
+"""The one SQLite file: opens it with private permissions, migrates it, and reads and writes it in transactions.
 
-It runs in WAL mode. What is committed with `synchronous=NORMAL` is in the kernel's hands: a killed or crashed
-process loses nothing, and the file stays sound even through a power failure; what such a failure can take is what
-the kernel had not written yet, about half a minute. That is enough for a question, or for a reply still growing.
-The end of a reply commits with FULL, which waits for the disk: one wait in a turn of seconds or minutes, which
-takes the whole log before it along, so a finished turn survives power loss too.
+It runs in WAL mode. A commit with `synchronous=NORMAL` hands the data to the kernel: a killed or crashed process
+loses nothing, and the file stays sound through a power failure, which can only lose what the kernel had not
+written yet, about half a minute. That is enough for a question, or for a reply that still grows. The end of a
+reply commits with FULL, which waits for the disk and writes the whole log up to there: one wait in a turn of
+seconds or minutes, and a finished turn survives a power failure, too.
 
-Calls may come from any thread: a lock makes them take turns on one connection. Several programs take turns
-through BEGIN IMMEDIATE, each waiting for at most WAIT seconds.
+Calls may come from any thread: a lock makes them take turns on one connection. Several programs take turns through
+BEGIN IMMEDIATE, and each waits for at most WAIT seconds.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from chatcli.store.migrations import from_newer, migrate, too_new
 from chatcli.store.passages import spaced
 from chatcli.store.write_ahead_log import Looks, drops_some, is_orphaned, looks
 
-# Transactions take milliseconds; this is for a crowd of them, or for a disk that has fallen asleep.
+# A transaction takes milliseconds; the limit is for many of them at once, or for a disk that has to spin up.
 WAIT = 3.0
 
 
 class Database:
-    """An open store file. `read_only` is why nothing can be written, or None; every writing raises it."""
+    """An open store file. `read_only` is the reason why nothing can be written, or None; every write raises it."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path | None, read_only: StoreError | None) -> None:
         self.path = path
@@ -55,7 +55,7 @@ class Database:
 
     @contextmanager
     def writing(self, *, lasting: bool = False) -> Iterator[sqlite3.Connection]:
-        """One transaction: all of it or nothing. `lasting` waits until the disk has it."""
+        """One transaction: all of it is stored, or nothing. With `lasting` it waits until the disk has it."""
         if self.read_only is not None:
             raise type(self.read_only)(self.read_only.message, self.read_only.hint)
         with self._lock, translated(self.path), doubted(self._connection):
@@ -72,7 +72,7 @@ class Database:
                 raise
 
     def _check_place(self) -> None:
-        """The file is still where it was; one that only cannot be looked at now is still open."""
+        """Raises when the file is no longer where it was. A file that just cannot be looked up counts as open."""
         try:
             there = _identity(self.path)
         except (FileNotFoundError, NotADirectoryError):
@@ -83,7 +83,7 @@ class Database:
             raise Replaced(f"Another program has put a new store in the place of {self.path}.", SAVE_THE_REST)
 
     def check(self) -> list[str]:
-        """Read everything and see whether it fits together; what does not; see checks.py."""
+        """Reads everything; returns what is wrong with the store. See checks.py."""
         with self.reading() as connection:
             found = problems(connection)
         if self.read_only is None:
@@ -97,7 +97,7 @@ class Database:
 
 
 def _identity(path: Path | None) -> tuple[int, int] | None:
-    """Which file it is, whatever it is called; None for a store in memory. Raises OSError."""
+    """Identifies the file whatever its name is; None for a store in memory. Raises OSError."""
     if path is None:
         return None
     found = path.stat()
@@ -105,7 +105,7 @@ def _identity(path: Path | None) -> tuple[int, int] | None:
 
 
 def open_database(path: Path | None) -> Database:
-    """None: in memory. Raises StoreError when there is nothing to read and nothing can be written."""
+    """Opens the store; None opens one in memory. Raises StoreError if nothing can be read and nothing written."""
     if path is None:
         return _bring_up_to_date(_connect(":memory:"), None)
     try:
@@ -134,7 +134,7 @@ def _connect(name: str, *, uri: bool = False) -> sqlite3.Connection:
 
 
 def _make_private(path: Path) -> None:
-    """The directory 0700 and the file 0600 before anything is in it; SQLite gives -wal and -shm the same mode."""
+    """Sets the directory to 0700 and the file to 0600 before it has content; SQLite does so for -wal and -shm."""
     private_directory(path.parent)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     if os.name == "posix":
@@ -165,7 +165,7 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path | None) -> Data
 
 
 def _kept_log(path: Path, before: Looks) -> str:
-    """Keep a copy of a log that is bad in the middle, before it is written to again; what to say of it, or ""."""
+    """Copies a log that is bad in the middle before it is written to again. Returns the warning to show, or ""."""
     log = _log_of(path)
     if not drops_some(log, before):
         return ""
@@ -182,7 +182,7 @@ def _log_of(path: Path) -> Path:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Two programs may open a new store in the same moment, and this switch alone does not wait for its turn."""
+    """Two programs may open a new store at the same moment, and this switch alone does not wait for its turn."""
     deadline = time.monotonic() + WAIT
     while True:
         try:
@@ -196,8 +196,8 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def _open_to_read(path: Path, reason: StoreError) -> Database:
-    """A store that cannot be written can still be read; where not even its log can be opened, as it lies. A full
-    disk may have no room for what programs share (-shm): then it is read by this program alone, which needs none.
+    """Opens for reading a store that cannot be written; if even its log cannot be opened, without the log. A full
+    disk may have no room for the shared file (-shm): then this program reads alone, which needs none.
     """
     settled = not size_of(_log_of(path))
     with translated(path):
@@ -223,19 +223,19 @@ def _reader(path: Path, how: str, reason: StoreError, *, alone: bool = False) ->
         raise
 
 
-# Bytes of a store that are not worth their room in memory.
+# A larger store, in bytes, is not copied to memory.
 MOST = 1_000_000_000
 
 
 def copied_to_memory(database: Database) -> Database:
-    """An empty one where the store is too large, or where the newer chatcli's takes no messages of ours."""
+    """Returns an empty store when this one is too large, or when a newer chatcli's takes no messages of ours."""
     copy = open_database(None)
     if database.path is None or database.path.stat().st_size > MOST:
         return copy
     with database.reading() as source, copy.reading() as target:
         source.backup(target)
         if not from_newer(target):
-            migrate(target)  # one of an earlier chatcli, on a disk that does not let itself be written
+            migrate(target)  # an earlier chatcli's store, on a read-only disk
     if _takes_messages(copy):
         return copy
     copy.close()
@@ -243,7 +243,7 @@ def copied_to_memory(database: Database) -> Database:
 
 
 def _takes_messages(database: Database) -> bool:
-    """Try it, and undo it."""
+    """Tries to insert a message, and rolls it back."""
     try:
         with database.writing() as connection:
             conversation = conversations.create(connection, title="", demo=False, settings={}, created=0)
@@ -258,4 +258,4 @@ def _takes_messages(database: Database) -> bool:
 
 
 class _Tried(Exception):
-    """Undoes the trial."""
+    """Rolls the trial back."""

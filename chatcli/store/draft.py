@@ -1,8 +1,8 @@
-"""A reply while it is made. It is stored as interrupted from its first save on; only finishing it says otherwise,
-so that whenever the program is killed, what the store says is true already.
+"""Draft: a reply while it is generated, stored as interrupted from its first save until it is finished. So the
+store is right whenever the program is killed.
 
-A save adds what is new (a piece), not the whole text again: each second of a long reply costs what that second
-brought.
+A save appends the new text (a piece) and does not store the whole text again: each second of a long reply costs
+only what that second brought.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from chatcli.store.database import Database
 
 
 def fold_cut_off(database: Database) -> None:
-    """Put what was saved of replies whose program was killed into their rows. See nodes.fold_pieces."""
+    """Moves the saved pieces of replies whose program was killed into their rows. See nodes.fold_pieces."""
     with database.reading() as connection:
         if not connection.execute("SELECT 1 FROM pieces LIMIT 1").fetchone():
             return
-    with suppress(Locked, NoRoom), database.writing() as connection:  # else the next one to open it does it
+    with suppress(Locked, NoRoom), database.writing() as connection:  # else the next program does it
         nodes.fold_pieces(connection)
 
 
 class Draft:
-    """The reply to `question`: at most one node of the store, however often it is saved or finished."""
+    """The reply to `question`: at most one node in the store, however often it is saved or finished."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Draft:
         self._finished: Node | None = None
 
     def save(self, text: str, thinking: str = "") -> None:
-        """Keep what has come so far, the whole of it. Does nothing once the reply is finished."""
+        """Stores all text that has come so far. Does nothing once the reply is finished."""
         message = Message.assistant(text, thinking)
         if self._finished is not None or message == self._saved:
             return
@@ -62,9 +62,9 @@ class Draft:
         self._conversation.add(node)
 
     def finish(self, message: Message, ended: Ended, turn: Turn | None = None, state: State | None = None) -> Node:
-        """The reply as it ended, with the state it leaves, in one transaction that waits for the disk.
+        """Stores the reply as it ended, with the state after it, in one transaction that waits for the disk.
 
-        Finishing again gives the same node and stores nothing.
+        A second call returns the same node and stores nothing.
         """
         if self._finished is not None:
             return self._finished
@@ -76,12 +76,12 @@ class Draft:
         if state is not None:
             self._conversation.state = state
         self._node = self._finished = (
-            node  # last: an interrupt before this line lets the next call do it all again
+            node  # last: after an interrupt before this line, the next call does all of it again
         )
         return node
 
     def drop(self) -> None:
-        """No reply came: the tip is on the question again. What has text is kept, as interrupted."""
+        """Ends a draft without a reply: the tip returns to the question. Text that came stays, as interrupted."""
         if self._node is None or self._finished is not None or self._saved.text:
             return
         node = self._node.id
@@ -94,7 +94,9 @@ class Draft:
         self._node, self._saved = None, Message.assistant("")
 
     def _add_piece(self, connection: sqlite3.Connection, message: Message) -> Node | None:
-        """What `message` has more than the last save; None when it is no continuation of it, or the first."""
+        """Appends what `message` has beyond the last save. Returns None for the first save, and when `message`
+        does not continue the last one.
+        """
         saved = self._saved
         grows = message.text.startswith(saved.text) and message.thinking.startswith(saved.thinking)
         if self._node is None or not grows or not self._is_there(connection, self._node):
@@ -110,7 +112,7 @@ class Draft:
         return replace(self._node, message=message)
 
     def _put(self, connection: sqlite3.Connection, message: Message, ended: Ended, turn: Turn | None) -> Node:
-        """Write the node as a whole: its row when it has one, else a new one; the tip moves there."""
+        """Writes the whole node: updates its row when it has one, else inserts one. The tip moves to it."""
         conversation = self._conversation.id
         if self._node is not None and self._is_there(connection, self._node):
             nodes.rewrite(connection, self._node.id, message, ended, turn)
@@ -120,13 +122,13 @@ class Draft:
             node = nodes.insert(
                 connection, conversation, self._question.id, message, created=created, ended=ended, turn=turn
             )
-            # Noted before the commit: a Ctrl-C that lands right behind it must not lead to a second row.
+            # Set before the commit: a Ctrl-C right after the commit must not lead to a second row.
             self._node = node
         nodes.move_tip(connection, conversation, node)
         return node
 
     def _is_there(self, connection: sqlite3.Connection, node: Node) -> bool:
-        """Whether that row is this draft's: an id from a transaction that was rolled back may be another's now."""
+        """Whether that row is this draft's: the id of a rolled back transaction may belong to another node now."""
         found = connection.execute(
             "SELECT 1 FROM nodes WHERE id = ? AND parent = ? AND role = ? AND created = ?",
             (node.id, self._question.id, Role.ASSISTANT.value, pack_time(node.created)),

@@ -1,4 +1,4 @@
-"""A conversation to be read: Markdown, and one self-contained HTML page. Only the path to the tip is on them."""
+"""Exports a conversation for reading: the path to the tip, as Markdown or as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatcli.conversation.reply_endings import CUT_SHORT
 from chatcli.conversation.tree import Conversation, Node
 
 _SPEAKERS = {Role.USER: "You", Role.ASSISTANT: "Assistant", Role.SYSTEM: "System", Role.TOOL: "Tool"}
-# A picture of another kind is named instead: an SVG could carry a script into the page.
+# Other kinds of pictures appear by name only: an SVG could carry a script into the page.
 _SHOWN = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 
 
@@ -29,7 +29,9 @@ def markdown_page(conversation: Conversation) -> str:
 
 
 def html_page(conversation: Conversation, rendered: Callable[[str], str] | None, style: str) -> str:
-    """`rendered` makes safe HTML of Markdown, to go with the rules in `style`; without it text stands as it is."""
+    """`rendered` turns Markdown into safe HTML, styled by the rules in `style`; without it the text is shown
+    plain.
+    """
     title = escape(conversation.title or "Conversation")
     articles = "\n".join(_article(node, rendered or _verbatim) for node in conversation.path())
     return _PAGE.format(title=title, style=_STYLE + style, articles=articles)
@@ -46,7 +48,7 @@ def _article(node: Node, rendered: Callable[[str], str]) -> str:
         parts.append(f"<details><summary>Thinking</summary><pre>{escape(message.thinking)}</pre></details>")
     parts.extend(_shown(each) for each in message.attachments)
     if message.text:
-        # What a person typed is no Markdown: it stands as it was typed.
+        # What a person typed is not Markdown: it is shown as typed.
         parts.append((_verbatim if message.role is Role.USER else rendered)(message.text))
     return f'<article class="{message.role.value}">\n' + "\n".join(parts) + "\n</article>"
 
@@ -63,7 +65,7 @@ def _shown(attachment: Attachment) -> str:
 
 
 def _heading(node: Node) -> str:
-    """Who, and of a reply the model and what cut it off."""
+    """Returns the role; for a reply also the model and what cut it off."""
     speaker = _SPEAKERS[node.message.role]
     if node.turn is not None and node.turn.model:
         speaker = node.turn.model

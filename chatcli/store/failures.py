@@ -1,4 +1,4 @@
-"""What SQLite and the file system say, in our words: every failure of the store becomes a StoreError here."""
+"""Translates errors of SQLite and the file system: every failure of the store becomes a StoreError here."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ SAVE_THE_REST = "chatcli doctor saves what can be read and keeps this file."
 
 @contextmanager
 def translated(path: Path | None) -> Iterator[None]:
-    """Anything SQLite raises inside becomes a StoreError about the store at `path`."""
+    """Turns any SQLite error raised inside into a StoreError about the store at `path`."""
     try:
         yield
     except sqlite3.Error as error:
         if str(error) == "user-defined function raised exception":
-            # The one function there is, `spaced`, never fails: a Ctrl-C landed in it, and SQLite hides that.
+            # Our one SQL function, `spaced`, never fails: a Ctrl-C landed in it, and SQLite hides the interrupt.
             raise KeyboardInterrupt from error
         raise store_error(error, path) from error
-    except UnicodeDecodeError as error:  # of a name in the schema, say
+    except UnicodeDecodeError as error:  # for example in a name in the schema
         raise Damaged(f"The store {path} is damaged: {error}.", SAVE_THE_REST) from error
     except OSError as error:
         raise refused(error, path) from error
@@ -39,12 +39,12 @@ def translated(path: Path | None) -> Iterator[None]:
 
 
 class Nonsense(Damaged):
-    """A reader's word for it; see checks.py, which has the last."""
+    """A reader's finding that a value cannot be ours; checks.py decides whether the store is damaged."""
 
 
 @contextmanager
 def nonsense_is_damage() -> Iterator[None]:
-    """Around the reading of rows: what was never written so was damaged, even where SQLite sees nothing wrong."""
+    """Wraps the reading of rows: a value that chatcli never writes means damage, even where SQLite sees none."""
     try:
         yield
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
@@ -73,7 +73,7 @@ def store_error(error: sqlite3.Error, path: Path | None) -> StoreError:
 
 
 def refused(error: OSError, path: Path | None) -> StoreError:
-    """What the file system says of the store at `path`."""
+    """Returns the StoreError for what the file system says about the store at `path`."""
     if error.errno in _FULL:
         return NoRoom(
             f"There is no room left for {path}: {why(error)}.", "Make room for a copy of it and try again."

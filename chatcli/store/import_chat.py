@@ -1,4 +1,4 @@
-"""ImportedChat: a conversation read from a file, in no store yet; and how its messages become a tree."""
+"""ImportedChat: a conversation read from a file and not yet stored, and how its messages become a tree."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from chatcli.store.database import Database
 
 @dataclass(slots=True)
 class ImportedChat:
-    """`conversation` has all its nodes (ids from 1, in the file's order); `repairs` says what was guessed."""
+    """`conversation` has all its nodes (ids from 1, in the file's order); `repairs` lists what was guessed."""
 
     conversation: Conversation
     repairs: list[str] = field(default_factory=list)
@@ -31,12 +31,12 @@ class ImportedChat:
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """What is on the path."""
+        """The messages on the path."""
         return tuple(node.message for node in self.conversation.path())
 
 
 def chat_of(messages: Iterable[Message], title: str = "") -> ImportedChat:
-    """Messages one after the other (of a saved model, say) as a conversation that a store can take in."""
+    """Returns messages in sequence (of a saved model, for example) as a conversation that a store can import."""
     conversation = Conversation(id=0, title=title)
     plant([Seed(place, place - 1 or None, each) for place, each in enumerate(messages, start=1)], conversation, [])
     return ImportedChat(conversation)
@@ -44,7 +44,7 @@ def chat_of(messages: Iterable[Message], title: str = "") -> ImportedChat:
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """A message that knows its parent by the name the file gives it. None: it is a beginning."""
+    """A message that knows its parent by the name in the file. Parent None: the message is a root."""
 
     name: Hashable
     parent: Hashable | None
@@ -55,13 +55,13 @@ class Seed:
 
 
 def seeds_of(conversation: Conversation) -> list[Seed]:
-    """The loaded nodes, by their ids and in their order."""
+    """Returns the loaded nodes as seeds, named by their ids, in their order."""
     nodes = sorted(conversation.nodes.values(), key=lambda node: node.id)
     return [Seed(node.id, node.parent, node.message, node.created, node.ended, node.turn) for node in nodes]
 
 
 def loaded_part(conversation: Conversation) -> Conversation:
-    """What of it is in memory, complete in itself: the oldest messages there are its beginnings."""
+    """Returns the part that is in memory, complete in itself: its oldest messages are the roots."""
     part = Conversation(id=0, title=conversation.title, demo=conversation.demo, settings=conversation.settings)
     ids = plant(seeds_of(conversation), part, [])
     if conversation.tip is None or conversation.tip in ids:
@@ -73,13 +73,13 @@ def loaded_part(conversation: Conversation) -> Conversation:
 
 
 def turn_of(message: Message, model: Any) -> Turn | None:
-    """Of a reply from elsewhere: all that is known is who made it."""
+    """Returns the turn of an imported reply: only its model is known."""
     return Turn(model) if message.role is Role.ASSISTANT and isinstance(model, str) and model else None
 
 
 def grown(title: Any, seeds: Sequence[Seed], tip: Any, began: datetime | None, repairs: list[str]) -> ImportedChat:
-    """The conversation that these messages are, in the order of their times. One without a time was said when its
-    parent was; `began` is the time of one that has no parent either.
+    """Builds the conversation from these messages, ordered by time. A message without a time gets its parent's;
+    without a parent either, it gets `began`.
     """
     conversation = Conversation(id=0, title=clean_title(str(title or "")))
     ids = plant(sorted(_timed(seeds, began), key=_when), conversation, repairs)
@@ -106,9 +106,9 @@ def _when(seed: Seed) -> datetime:
 
 
 def plant(seeds: Sequence[Seed], conversation: Conversation, repairs: list[str]) -> dict[Hashable, int]:
-    """Add `seeds` to `conversation`; the tip is the last one. Returns the new ids by name.
+    """Adds `seeds` to `conversation`; the tip is the last one. Returns the new ids by name.
 
-    A message whose parent is not in the file, or is its own descendant, becomes a beginning.
+    A message whose parent is not in the file, or is its own descendant, becomes a root.
     """
     by_name = {seed.name: seed for seed in seeds}
     ids: dict[Hashable, int] = {}
@@ -127,7 +127,7 @@ def plant(seeds: Sequence[Seed], conversation: Conversation, repairs: list[str])
 
 
 def _not_planted(seed: Seed, by_name: dict[Hashable, Seed], ids: Container[Hashable]) -> list[Seed]:
-    """`seed` and its ancestors that have no place yet, nearest first; a circle ends where it closes."""
+    """Returns `seed` and its ancestors that are not in the tree yet, nearest first; a cycle is cut."""
     chain: dict[Hashable, Seed] = {}
     at: Seed | None = seed
     while at is not None and at.name not in ids and at.name not in chain:
@@ -136,12 +136,12 @@ def _not_planted(seed: Seed, by_name: dict[Hashable, Seed], ids: Container[Hasha
     return list(chain.values())
 
 
-# A portion is one transaction: short enough that another chatcli waits for no more than a moment.
+# A portion is one transaction, short enough that another chatcli hardly waits.
 PORTION = 200
 
 
 def copy_into(database: Database, source: Conversation, target: int) -> None:
-    """Copy all loaded nodes of `source` into the empty conversation `target`, which shows when it is complete."""
+    """Copies all loaded nodes of `source` into the empty conversation `target`, which is listed when complete."""
     ids: dict[int, int] = {}
     everything = sorted(source.nodes.values(), key=lambda node: node.id)
     for portion in _portions(everything):
@@ -155,7 +155,7 @@ def copy_into(database: Database, source: Conversation, target: int) -> None:
 
 
 def _show(connection: sqlite3.Connection, source: Conversation, target: int, ids: Mapping[int, int]) -> None:
-    """Tip and state as they were; in lists it stands by its time, so that old things do not come up as new."""
+    """Copies tip and state. Lists the conversation by its own time, so that an old one does not appear as new."""
     everything = source.nodes.values()
     newest = max(everything, key=lambda node: node.id)
     models = [node.turn.model for node in everything if node.turn is not None]

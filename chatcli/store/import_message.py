@@ -1,4 +1,4 @@
-"""One message from anybody's JSON (Ollama's, OpenAI's, our own): read forgivingly, every guess said."""
+"""Reads one message from anybody's JSON (Ollama's, OpenAI's, our own): forgiving, and it reports every guess."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ _ROLES = {
 
 # Seconds since 1970: the year 5138.
 _LATEST = 1e11
-# The years a message can be of; what names another is no date, and the ends of the calendar are in no time zone.
+# The years a message can be from: other values are not dates, and the calendar's ends fit no time zone.
 _YEARS = range(1970, 2200)
 
-# How deep the arguments of a tool may be nested: what holds them, here and in our own files, comes on top of that.
+# How deep a tool's arguments may be nested, without the levels around them here and in our own files.
 _DEPTH = 100
 
 
 def read_message(item: Any, where: str, files: Mapping[str, Any], repairs: list[str]) -> Message | None:
-    """`where` names the item in repairs; `files` are base64 by SHA-256. None: there is no message in it."""
+    """`where` names the item in repairs; `files` are base64 by SHA-256. Returns None if it holds no message."""
     if isinstance(item, str):
         repairs.append(f"{where} is bare text; taken as the user's")
         return Message.user(item)
@@ -57,8 +57,8 @@ def read_message(item: Any, where: str, files: Mapping[str, Any], repairs: list[
 
 
 def read_time(value: Any) -> datetime | None:
-    """ISO 8601, or seconds since 1970 (thousandths and less are known by their size); None for anything else,
-    and for a year that no message can be of.
+    """Reads ISO 8601, or seconds since 1970 (thousandths and smaller units are recognized by their size). Returns
+    None for anything else, and for a year that no message can be from.
     """
     try:
         moment = _moment(value)
@@ -72,7 +72,7 @@ def _moment(value: Any) -> datetime | None:
         moment = datetime.fromisoformat(value)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        while abs(value) > _LATEST:  # thousandths of seconds, or even less
+        while abs(value) > _LATEST:  # thousandths of a second, or smaller units
             value /= 1000
         return datetime.fromtimestamp(value, UTC)
     return None
@@ -99,7 +99,7 @@ def _read_role(item: Mapping[str, Any], where: str, repairs: list[str]) -> Role:
 
 
 def _read_content(item: Mapping[str, Any], where: str, repairs: list[str]) -> tuple[str, list[Attachment]]:
-    """Text, or OpenAI's parts: {"type": "text", "text"} and {"type": "image_url", "image_url": {"url"}}."""
+    """Reads text, or OpenAI's parts: {"type": "text", "text"} and {"type": "image_url", "image_url": {"url"}}."""
     content = item.get("content")
     if isinstance(content, str):
         return content, []
@@ -134,7 +134,7 @@ def _read_parts(parts: Sequence[Any], where: str, repairs: list[str]) -> tuple[s
 def _read_attachments(
     item: Mapping[str, Any], where: str, files: Mapping[str, Any], repairs: list[str]
 ) -> list[Attachment]:
-    """Our own `attachments`, and Ollama's `images`, which are bare base64."""
+    """Reads our own `attachments`, and Ollama's `images`, which are plain base64."""
     found: list[Attachment] = []
     for about in listed(item.get("attachments")):
         name = str(mapped(about).get("name") or "file")
@@ -153,7 +153,7 @@ def _read_attachments(
 
 
 def _taken(data: bytes | None, place: int, where: str, repairs: list[str]) -> list[Attachment]:
-    """The picture that these bytes are (None: they could not be had), if they are one."""
+    """Returns the picture in these bytes, if they are one. None for bytes that could not be read."""
     found = picture(data, place) if data is not None else None
     if found is None:
         what = f"is {what_else(data)}" if data is not None else "cannot be read, or is too large"
@@ -167,7 +167,7 @@ def _from_data_url(url: str) -> bytes | None:
 
 
 def picture(data: bytes, place: int) -> Attachment | None:
-    """None for what is no picture: which one it is, is told by its content alone."""
+    """Returns None for bytes that are not a picture. The content alone decides what kind it is."""
     media_type = media_type_of(data)
     if media_type is None or len(data) > LARGEST:
         return None
@@ -175,7 +175,7 @@ def picture(data: bytes, place: int) -> Attachment | None:
 
 
 def _decoded(text: Any) -> bytes | None:
-    """None also for what is too large; it is not decoded then."""
+    """Returns None also for text that is too large; it is not decoded then."""
     if not isinstance(text, str) or len(text) > LARGEST * 4 // 3 + 4:
         return None
     try:
@@ -185,7 +185,7 @@ def _decoded(text: Any) -> bytes | None:
 
 
 def _arguments(given: Any) -> Any:
-    """As a value. What cannot be read, or is nested too deeply, stays the text that it is."""
+    """Returns the arguments as a value. Text that cannot be parsed, or is nested too deeply, stays text."""
     if isinstance(given, str):
         try:
             return read_json(given, depth=_DEPTH)
@@ -195,7 +195,7 @@ def _arguments(given: Any) -> Any:
 
 
 def _read_tool_uses(item: Mapping[str, Any], where: str, repairs: list[str]) -> list[ToolUse]:
-    """{"function": {"name", "arguments"}}; OpenAI writes the arguments as a string of JSON."""
+    """Reads {"function": {"name", "arguments"}}; OpenAI writes the arguments as a string of JSON."""
     uses = []
     for call in listed(item.get("tool_calls")):
         function = mapped(mapped(call).get("function"))

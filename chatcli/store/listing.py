@@ -1,4 +1,4 @@
-"""Which conversations there are: entries for lists, the last one, and what a name means. Only reads."""
+"""Lists conversations: entries for lists, the last used one, and which ones a name may mean. Read-only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chatcli.store.failures import nonsense_is_damage
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line in a list. `messages`: how many are on the path to the tip; `model`: the last that replied, or ""."""
+    """A line of a list. `messages`: how many are on the path to the tip; `model`: the last that replied, or ""."""
 
     id: int
     title: str
@@ -29,8 +29,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Twig:
-    """A node of the tree in brief. `beginning`: the first line or so of its text, or of its thinking where it has
-    no text (`is_thought`); `model`: of a reply, or "".
+    """A node of the tree in brief. `beginning`: the first line or so of its text, or of its thinking when it has
+    no text (`is_thought`); `model`: the model of a reply, or "".
     """
 
     id: int

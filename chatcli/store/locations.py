@@ -1,4 +1,4 @@
-"""Where stored messages stand: in which conversation, on its path or beside it, and what is said around them."""
+"""Locates stored messages: their conversation, whether they are on its path, and the messages around them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from chatcli.store.listing import TWIG, Twig, twig_of
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`before` is the message above, `after` one below: on the path where there is one, else the newest.
+    """`before` is the message above; `after` is one below: the one on the path, else the newest.
 
-    `on_path`: of its conversation, as that stands.
+    `on_path`: whether it is on the current path of its conversation.
     """
 
     conversation: int
@@ -25,7 +25,7 @@ class Place:
 
 
 def home(connection: sqlite3.Connection, node: int) -> int | None:
-    """The conversation in which that message is; None when there is none, or only in the trash."""
+    """Returns the conversation that holds the message; None when there is none, or when it is in the trash."""
     row = connection.execute(
         """SELECT conversations.id FROM nodes JOIN branches ON branches.id = branch
                JOIN conversations ON conversations.id = conversation
@@ -37,7 +37,7 @@ def home(connection: sqlite3.Connection, node: int) -> int | None:
 
 @nonsense_is_damage()
 def places(connection: sqlite3.Connection, ids: Iterable[int]) -> dict[int, Place]:
-    """Of each of these messages, by its id. Costs a few rows for each, and nothing for the rest of its path."""
+    """Returns the place of each message by its id. Reads a few rows for each, not the rest of its path."""
     ways: dict[int, dict[int, int]] = {}
     found = {}
     for node in ids:
@@ -66,20 +66,20 @@ def places(connection: sqlite3.Connection, ids: Iterable[int]) -> dict[int, Plac
 
 
 def at_number(connection: sqlite3.Connection, conversation: int, upto: int, number: int) -> int | None:
-    """The message of that number on the path that leads to node `upto`."""
+    """Returns the message with that number on the path to node `upto`."""
     found = ids_between(connection, conversation, upto, number, number)
     return found[0] if found else None
 
 
 def ids_between(connection: sqlite3.Connection, conversation: int, upto: int, first: int, last: int) -> list[int]:
-    """The messages with these numbers on the path that leads to node `upto`."""
+    """Returns the messages with these numbers on the path to node `upto`."""
     query = f"""{nodes.WAY} SELECT id FROM way JOIN nodes USING (branch)
         WHERE number <= upto AND number BETWEEN ? AND ? ORDER BY number"""  # noqa: S608
     return [node for (node,) in connection.execute(query, (upto, conversation, first, last))]
 
 
 def letters_between(connection: sqlite3.Connection, conversation: int, upto: int, first: int, last: int) -> int:
-    """How many characters of text they have, thinking included and attachments not; without reading the text."""
+    """Counts their characters of text, thinking included, attachments not. Does not read the text."""
     query = f"""{nodes.WAY} SELECT total(size - coalesce((
             SELECT sum(length(data)) FROM attachments JOIN blobs ON blobs.id = blob WHERE node = nodes.id
         ), 0)) FROM way JOIN nodes USING (branch) WHERE number <= upto AND number BETWEEN ? AND ?"""  # noqa: S608
@@ -89,14 +89,14 @@ def letters_between(connection: sqlite3.Connection, conversation: int, upto: int
 
 @nonsense_is_damage()
 def newest(connection: sqlite3.Connection, conversation: int) -> Twig | None:
-    """What was said last in that conversation, on any branch."""
+    """Returns the newest message of that conversation, on any branch."""
     found = _twigs(connection, "nodes.id = (SELECT latest FROM conversations WHERE id = ?)", conversation)
     return found[0][0] if found else None
 
 
 @nonsense_is_damage()
 def ending(connection: sqlite3.Connection, conversation: int) -> list[Twig]:
-    """The last question and the last reply on the path, or what there is of them."""
+    """Returns the last question and the last reply on the path, as far as they exist."""
     query = "SELECT tip FROM conversations WHERE id = ?"
     (tip,) = connection.execute(query, (conversation,)).fetchone() or (None,)
     last = _twigs(connection, "nodes.id = ?", tip)
@@ -104,6 +104,6 @@ def ending(connection: sqlite3.Connection, conversation: int) -> list[Twig]:
 
 
 def _twigs(connection: sqlite3.Connection, which: str, node: int | None) -> list[tuple[Twig, int]]:
-    """Each with its branch, oldest first."""
+    """Returns each with its branch, oldest first."""
     query = f"SELECT {TWIG}, branch FROM nodes WHERE {which} ORDER BY nodes.id"  # noqa: S608 - `which` is ours
     return [(twig_of(row[:-1]), row[-1]) for row in connection.execute(query, (node,))]

@@ -1,4 +1,4 @@
-"""The schema, as the steps that made it. Append-only: a step that has been released is never changed.
+"""The schema, as the steps that build it. Append-only: a released step is never changed.
 
 Each step runs in one transaction with its record in the table `migrations`. A store that records a step unknown
 here was written by a newer chatcli.
@@ -15,18 +15,18 @@ from chatcli.store import passages
 
 
 def m001_conversations(connection: sqlite3.Connection) -> None:
-    """The tree. Times are microseconds since 1970 in UTC and for showing only: what came first is said by the ids.
+    """The tree. Times are microseconds since 1970 in UTC and only for display: the ids tell the order.
 
-    AUTOINCREMENT, because pins, cuts and other programs remember ids: none is ever used for something else.
-    Small columns stand before large ones, so that walking the tree never touches the pages of a long text.
-    Text is TEXT, or BLOB where it has lone surrogates (see codec.py).
+    AUTOINCREMENT, because pins, cuts and other programs remember ids: an id is never used again. Small columns
+    come before large ones, so that walking the tree never reads the pages of a long text. Text is TEXT, or BLOB
+    when it has lone surrogates (see codec.py).
     """
     for statement in _CONVERSATIONS:
         connection.execute(statement)
 
 
 _CONVERSATIONS = (
-    # tip: where the conversation goes on; latest: its newest node, by which "the last conversation" is known.
+    # tip: where the conversation continues; latest: its newest node, which decides "the last conversation".
     """CREATE TABLE conversations (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         created INTEGER NOT NULL,
@@ -41,7 +41,7 @@ _CONVERSATIONS = (
         state TEXT NOT NULL DEFAULT '{}'
     )""",
     "CREATE INDEX conversations_latest ON conversations (latest, updated)",
-    # A branch leaves its origin after message number `fork`. What the tree costs beyond its messages is this row.
+    # A branch leaves its origin after message number `fork`. This row is all a branch costs beyond its messages.
     """CREATE TABLE branches (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         conversation INTEGER NOT NULL REFERENCES conversations ON DELETE CASCADE,
@@ -67,7 +67,7 @@ _CONVERSATIONS = (
     )""",
     "CREATE UNIQUE INDEX nodes_place ON nodes (branch, number)",
     "CREATE INDEX nodes_parent ON nodes (parent)",
-    # What a growing reply has gained since its row was written; folded into the row when the reply ends.
+    # Text that a growing reply gained since its row was written; moved into the row when the reply ends.
     """CREATE TABLE pieces (
         id INTEGER PRIMARY KEY,
         node INTEGER NOT NULL REFERENCES nodes ON DELETE CASCADE,
@@ -94,7 +94,7 @@ _CONVERSATIONS = (
 
 
 def m002_search(connection: sqlite3.Connection) -> None:
-    """Full text search. See passages.py for what is indexed; the index keeps no copy of the text."""
+    """Full-text search. passages.py says what is indexed; the index keeps no copy of the text."""
     for statement in _SEARCH:
         connection.execute(statement)
     passages.reindex(connection)
@@ -113,25 +113,25 @@ _SEARCH = (
 
 
 def m003_names(connection: sqlite3.Connection) -> None:
-    """Places in a conversation that were given a name: JSON, name to node id."""
+    """Named places in a conversation: JSON, name to node id."""
     connection.execute("ALTER TABLE conversations ADD COLUMN names TEXT NOT NULL DEFAULT '{}'")
 
 
 def m004_vectors(connection: sqlite3.Connection) -> None:
-    """What passages mean, as embedding models put it. A passage that goes or changes takes its vector with it."""
+    """Embeddings of passages. When a passage is deleted or changes, its vector is deleted with it."""
     for statement in _VECTORS:
         connection.execute(statement)
 
 
 _VECTORS = (
-    # made: how many vectors there ever were of that model.
+    # made: how many vectors were ever made by that model.
     """CREATE TABLE embedders (
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL,
         digest TEXT NOT NULL,
         made INTEGER NOT NULL DEFAULT 0
     )""",
-    # made: which of the model's vectors it is; what came since a search has a higher number. The rest: vectors.py.
+    # made: its number among the model's vectors; vectors made after a search have higher ones. See vectors.py.
     """CREATE TABLE vectors (
         passage INTEGER PRIMARY KEY REFERENCES passages ON DELETE CASCADE,
         embedder INTEGER NOT NULL REFERENCES embedders,
@@ -159,7 +159,7 @@ _RECORDS = "CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applie
 def migrate(
     connection: sqlite3.Connection, steps: tuple[Callable[[sqlite3.Connection], None], ...] = MIGRATIONS
 ) -> None:
-    """Take the steps that have not been taken. Safe against another program doing the same at the same time."""
+    """Runs the steps that have not run. Safe when another program does the same at the same time."""
     if not _missing(connection, steps):
         return
     for step in steps:

@@ -1,4 +1,4 @@
-"""The tree in SQL: nodes put in their place and read back. The transactions are the callers'."""
+"""The message tree in SQL: inserts nodes and reads them back. The callers own the transactions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from chatcli.store.codec import (
 )
 from chatcli.store.failures import SAVE_THE_REST, nonsense_is_damage
 
-# One batch of ancestors: about what a model's window holds, and no more of large texts and pictures than is quick.
+# One batch of ancestors: about a model's window of messages, fewer when large texts and pictures make it slow.
 BATCH_NODES = 200
 BATCH_BYTES = 4_000_000
 
@@ -49,7 +49,7 @@ def insert(
     ended: Ended,
     turn: Turn | None = None,
 ) -> Node:
-    """Put `message` below `parent` (None: a new root) as its newest child, no earlier than its parent."""
+    """Inserts `message` below `parent` (None: as a new root) as its newest child, no earlier than its parent."""
     branch, number, created = _place(connection, conversation, parent, created)
     node_id = connection.execute(
         """INSERT INTO nodes (branch, number, parent, created, size, role, ended, text, thinking, tool_uses, turn)
@@ -66,7 +66,7 @@ def insert(
 
 
 def insert_copy(connection: sqlite3.Connection, conversation: int, parent: int | None, node: Node) -> Node:
-    """What `node` says, with its turn and its time, once more below `parent`."""
+    """Inserts a copy of `node` below `parent`: its message, turn and time."""
     created = pack_time(node.created)
     return insert(
         connection, conversation, parent, node.message, created=created, ended=node.ended, turn=node.turn
@@ -74,7 +74,7 @@ def insert_copy(connection: sqlite3.Connection, conversation: int, parent: int |
 
 
 def rewrite(connection: sqlite3.Connection, node: int, message: Message, ended: Ended, turn: Turn | None) -> None:
-    """The final form of a reply that was in progress."""
+    """Writes the final form of a reply that was in progress."""
     passages.unindex(connection, node)
     connection.execute("DELETE FROM pieces WHERE node = ?", (node,))
     connection.execute(
@@ -90,15 +90,15 @@ def rewrite(connection: sqlite3.Connection, node: int, message: Message, ended: 
 
 
 def remove(connection: sqlite3.Connection, node: int) -> None:
-    """A node that has no children, without a trace."""
+    """Deletes a node that has no children, and every trace of it."""
     passages.unindex(connection, node)
     connection.execute("DELETE FROM nodes WHERE id = ?", (node,))
 
 
 def fold_pieces(connection: sqlite3.Connection) -> None:
-    """Put the pieces of replies that were cut off into their rows, where the text is searched for.
+    """Moves the pieces of interrupted replies into their rows, where search finds the text.
 
-    Right at any time: should another program still be writing that reply, its next pieces follow this text.
+    Safe at any time: if another program is still writing that reply, its next pieces follow this text.
     """
     cut_off = [node for (node,) in connection.execute("SELECT DISTINCT node FROM pieces")]
     for node in _nodes(connection, _BY_IDS, (json.dumps(cut_off),)) if cut_off else ():
@@ -106,7 +106,7 @@ def fold_pieces(connection: sqlite3.Connection) -> None:
 
 
 def attach(connection: sqlite3.Connection, node: int, attachments: Iterable[Attachment]) -> None:
-    """Link files to a node; bytes that are in the store already are not stored again."""
+    """Links files to a node; bytes that are in the store already are not stored again."""
     for place, each in enumerate(attachments):
         row = connection.execute("SELECT id FROM blobs WHERE digest = ?", (each.digest,)).fetchone()
         blob = row[0] if row else None
@@ -120,7 +120,7 @@ def attach(connection: sqlite3.Connection, node: int, attachments: Iterable[Atta
 
 
 def ancestors(connection: sqlite3.Connection, conversation: int, node: int) -> list[Node]:
-    """`node` and a batch of what is above it, nearest first. Empty when it is no node of this conversation."""
+    """Returns `node` and a batch of its ancestors, nearest first. Empty if it is not in this conversation."""
     return _nodes(
         connection,
         f"""WITH RECURSIVE up (node, above, place, bytes) AS (
@@ -136,7 +136,7 @@ def ancestors(connection: sqlite3.Connection, conversation: int, node: int) -> l
 
 
 def fetched(connection: sqlite3.Connection, conversation: int, node: int) -> list[Node]:
-    """The same, of a node that has to be there."""
+    """Same as ancestors(), for a node that must exist."""
     found = ancestors(connection, conversation, node)
     if not found and connection.execute("SELECT 1 FROM nodes WHERE parent = ?", (node,)).fetchone():
         raise Damaged(f"The store is damaged: message {node} is missing.", SAVE_THE_REST)
@@ -146,7 +146,7 @@ def fetched(connection: sqlite3.Connection, conversation: int, node: int) -> lis
 
 
 def children(connection: sqlite3.Connection, conversation: int, parent: int | None) -> list[Node]:
-    """What was said after `parent`, oldest first: alternatives to each other. None: the roots."""
+    """Returns the children of `parent`, oldest first: alternatives to each other. None: the roots."""
     if parent is not None:
         return _nodes(connection, f"SELECT {_COLUMNS} FROM nodes WHERE parent = ? ORDER BY id", (parent,))  # noqa: S608
     return _nodes(
@@ -159,7 +159,7 @@ def children(connection: sqlite3.Connection, conversation: int, parent: int | No
 
 
 def everything(connection: sqlite3.Connection, conversation: int) -> list[Node]:
-    """All nodes of all branches, in the order in which they were made."""
+    """Returns all nodes of all branches, in the order they were created."""
     return _nodes(
         connection,
         f"""SELECT {_COLUMNS} FROM nodes
@@ -169,7 +169,7 @@ def everything(connection: sqlite3.Connection, conversation: int) -> list[Node]:
 
 
 def on_path(connection: sqlite3.Connection, conversation: int, upto: int, ids: Iterable[int]) -> list[Node]:
-    """Those of the nodes that are `upto` or above it, in their order."""
+    """Returns those of the nodes that are `upto` or its ancestors, in path order."""
     return _nodes(
         connection,
         f"""{WAY} SELECT {_COLUMNS} FROM way JOIN nodes USING (branch)
@@ -179,7 +179,7 @@ def on_path(connection: sqlite3.Connection, conversation: int, upto: int, ids: I
 
 
 def with_files(connection: sqlite3.Connection, conversation: int, upto: int) -> list[Node]:
-    """Those of `upto` and what is above it that have text files attached, in their order."""
+    """Returns `upto` and its ancestors that have text files attached, in path order."""
     return _nodes(
         connection,
         f"""{WAY} SELECT {_COLUMNS} FROM way JOIN nodes USING (branch)
@@ -192,7 +192,7 @@ def with_files(connection: sqlite3.Connection, conversation: int, upto: int) -> 
 
 
 def way(connection: sqlite3.Connection, conversation: int, upto: int) -> dict[int, int]:
-    """The branches that lead to that node, each with the number at which the way leaves it."""
+    """Returns the branches on the path to that node, each with the number of its last message on the path."""
     query = f"{WAY} SELECT branch, upto FROM way"  # noqa: S608
     return dict(connection.execute(query, (upto, conversation)).fetchall())
 
@@ -208,7 +208,9 @@ WAY = """WITH RECURSIVE way (branch, upto) AS (
 def _place(
     connection: sqlite3.Connection, conversation: int, parent: int | None, created: int
 ) -> tuple[int, int, int]:
-    """Branch, number and time for a child of `parent`: on its branch while that ends there, else on a new one."""
+    """Returns branch, number and time of a child of `parent`: on the same branch if `parent` ends it, else a new
+    one.
+    """
     if parent is None:
         if not connection.execute("SELECT 1 FROM conversations WHERE id = ?", (conversation,)).fetchone():
             raise gone()
@@ -235,7 +237,7 @@ def _new_branch(connection: sqlite3.Connection, conversation: int, origin: int |
 
 
 def move_tip(connection: sqlite3.Connection, conversation: int, node: Node) -> None:
-    """The conversation goes on at `node`, which was just said: out of the trash with it, should it be there."""
+    """Moves the tip to `node`, which is new; takes the conversation out of the trash if it is there."""
     connection.execute(
         """UPDATE conversations SET tip = ?, latest = max(latest, ?), updated = max(updated, ?), trashed = NULL,
                model = coalesce(?, model)
@@ -275,7 +277,7 @@ def _node(row: Sequence[Any], grown: tuple[str, str], attachments: tuple[Attachm
 
 
 def _pieces(connection: sqlite3.Connection, ids: str) -> dict[int, tuple[str, str]]:
-    """What replies in progress have gained since their row was written. Nearly always nothing."""
+    """Returns the text that replies in progress gained since their row was written. Nearly always empty."""
     found: dict[int, tuple[str, str]] = {}
     query = "SELECT node, text, thinking FROM pieces WHERE node IN (SELECT value FROM json_each(?)) ORDER BY id"
     for node, text, thinking in connection.execute(query, (ids,)):

@@ -1,4 +1,4 @@
-"""Open WebUI's export: a list of chats, each with all its branches, or one of them alone."""
+"""Reads Open WebUI's export: a list of chats, each with all its branches, or a single chat."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatcli.settings.table import SYSTEM
 from chatcli.store.import_chat import ImportedChat, Seed, grown, turn_of
 from chatcli.store.import_message import listed, mapped, read_message, read_time
 
-# What a model thought, and the calls of its tools, stand inside the reply's text.
+# Thinking and tool calls are inside the text of the reply.
 _DETAILS = re.compile(
     r'<details type="(\w+)"[^>]*>\s*(?:<summary>.*?</summary>)?(.*?)(?:</details>\s*|\Z)', re.DOTALL
 )
@@ -25,9 +25,9 @@ def is_open_webui(value: Mapping[str, Any]) -> bool:
 
 
 def read_open_webui(value: Mapping[str, Any]) -> ImportedChat:
-    """{"title", "chat": {"history": {"messages": {id: {"parentId", ...}}, "currentId"}}}, or `chat` alone.
+    """Reads {"title", "chat": {"history": {"messages": {id: {"parentId", ...}}, "currentId"}}}, or `chat` alone.
 
-    Where there is no history, `chat` has a list of messages, one after the other.
+    Without a history, `chat` has a list of messages in sequence.
     """
     repairs: list[str] = []
     chat = mapped(value.get("chat", value))
@@ -71,7 +71,7 @@ def _seed(name: str, item: Mapping[str, Any], where: str, repairs: list[str]) ->
 
 
 def _taken_apart(text: str) -> tuple[str, bool, str]:
-    """What was thought, whether tools were called, and what was said."""
+    """Returns the thinking, whether tools were called, and the text."""
     found = _DETAILS.findall(text)
     thoughts = "\n".join(_unquoted(inside) for kind, inside in found if kind == "reasoning")
     return thoughts, any(kind != "reasoning" for kind, _ in found), _DETAILS.sub("", text)

@@ -29,7 +29,7 @@ FORM = 1
 
 
 def to_plain(conversation: Conversation) -> dict[str, Any]:
-    """Of a conversation that loads its nodes on demand, other branches are there as far as they are loaded."""
+    """Of a conversation that loads its nodes on demand, other branches are included as far as they are loaded."""
     path = conversation.path()
     nodes = sorted(conversation.nodes.values(), key=lambda node: node.id)
     ids = {node.id: place for place, node in enumerate(nodes, start=1)}
@@ -51,7 +51,7 @@ def to_plain(conversation: Conversation) -> dict[str, Any]:
 
 
 def from_plain(plain: Mapping[str, Any]) -> ImportedChat:
-    """What to_plain gave, edited by hand perhaps: what cannot be understood is left out, and said."""
+    """Reads what to_plain wrote, perhaps edited by hand: what cannot be understood is left out and reported."""
     repairs: list[str] = []
     items = [*listed(plain.get("messages")), *listed(plain.get("elsewhere"))]
     if "elsewhere" in plain:
@@ -85,7 +85,7 @@ def from_plain(plain: Mapping[str, Any]) -> ImportedChat:
 
 
 def seeds_from(items: Iterable[Any], files: Mapping[str, Any], repairs: list[str]) -> list[Seed]:
-    """A list of messages as seeds: each follows the one before it, unless it names another parent."""
+    """Returns a list of messages as seeds: each follows the one before it, unless it names another parent."""
     seeds: list[Seed] = []
     names: set[Hashable] = set()
     for place, item in enumerate(items, start=1):
@@ -122,7 +122,7 @@ def _read_turn(about: Mapping[str, Any], place: int, repairs: list[str]) -> Turn
 
 
 def _checked_turn(turn: Turn) -> Turn:
-    """Raises TypeError where it has values that no turn has: they would be counted with, and shown."""
+    """Raises TypeError for values that no turn has: they would be used in sums, and shown."""
     usage = asdict(turn.usage).values()
     options = [each for value in turn.options.values() for each in (value if isinstance(value, list) else [value])]
     _check(str, turn.model, turn.digest, turn.done_reason)

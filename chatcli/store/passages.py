@@ -1,8 +1,8 @@
-"""What the full text index holds: every message in passages of about 100 tokens, so that a hit in a long reply is
-a place in it. Passage k of a node has the id node * 1024 + k; ids therefore run as the nodes' do.
+"""Splits messages into passages of about 100 tokens for the full-text index, so that a hit points into a long
+reply. Passage k of a node has the id node * 1024 + k; ids are therefore in the order of the nodes.
 
-The text itself is not stored twice: `passages` says which bytes of the node's text it is, and the view
-`passage_texts` shows the index what it once was given.
+The text itself is not stored twice: `passages` says which bytes of the node's text a passage is, and the view
+`passage_texts` gives the index the same text again.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _MOST = 1000
 
 _UNSPACED = re.compile(f"({UNSPACED})")
 _SEAM = "\u200b"
-# What highlighting puts around a word; a message that has such characters is indexed without them.
+# The marks that highlighting puts around a word; a message that has such characters is indexed without them.
 ON, OFF = "\x02", "\x03"
 _NO_MARKS = str.maketrans({ON: " ", OFF: " "})
 _BREAKS = ("\n\n", "\n", ". ", " ")
 
 
 def index(connection: sqlite3.Connection, node: int, text: str) -> None:
-    """Make `text` findable. It has to be what the node's row says."""
+    """Makes `text` searchable. It must equal the text in the node's row."""
     data = text.encode("utf-8", "surrogatepass")
     for place, (start, end) in enumerate(_spans(text)):
         values = ((node << SHIFT) + place, start + 1, end - start)
@@ -37,13 +37,13 @@ def index(connection: sqlite3.Connection, node: int, text: str) -> None:
 
 
 def reindex(connection: sqlite3.Connection) -> None:
-    """Index every message there is, in a store that has an empty index."""
+    """Indexes every message of a store whose index is empty."""
     for node, text in connection.execute("SELECT id, text FROM nodes"):
         index(connection, node, unpack(text))
 
 
 def unindex(connection: sqlite3.Connection, node: int) -> None:
-    """Forget the node's passages, before its text changes: the index has to be told what it was given."""
+    """Removes the node's passages before its text changes: FTS5 needs the text that it was given to remove it."""
     passages = (node << SHIFT, (node + 1) << SHIFT)
     connection.execute(
         """INSERT INTO search (search, rowid, text)
@@ -54,9 +54,10 @@ def unindex(connection: sqlite3.Connection, node: int) -> None:
 
 
 def spaced(text: Column | None) -> str:
-    """Text as the index takes it (and as SQL's function `spaced`): scripts without spaces get invisible ones.
+    """Returns text as the index takes it (also the SQL function `spaced`): in scripts without spaces, invisible
+    spaces are inserted.
 
-    Never fails, whatever a damaged store hands it.
+    Never fails, whatever a damaged store passes in.
     """
     readable = text.decode(errors="replace") if isinstance(text, bytes) else str(text or "")
     if not readable.isascii():
@@ -69,7 +70,7 @@ def unspaced(text: str) -> str:
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:
-    """(start, end) of the passages in the UTF-8 bytes of `text`."""
+    """Returns (start, end) of each passage in the UTF-8 bytes of `text`."""
     at = 0
     for passage in split(text):
         end = at + (len(passage) if passage.isascii() else len(passage.encode("utf-8", "surrogatepass")))
@@ -79,7 +80,7 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
 
 
 def split(text: str) -> Iterator[str]:
-    """Pieces of `text`, which joined give it again, each ending with a paragraph, a line, a sentence or a word."""
+    """Returns pieces that join to `text` again; each ends with a paragraph, a line, a sentence or a word."""
     length = max(_LENGTH, len(text) // _MOST)
     start = 0
     while len(text) - start > length * 3 // 2:

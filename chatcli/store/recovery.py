@@ -1,4 +1,4 @@
-"""What can be read of a damaged store, put into a new one; the damaged file is kept beside it, untouched."""
+"""Recovers a damaged store: puts all that can be read into a new one, and keeps the damaged file beside it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from chatcli.store.write_ahead_log import is_orphaned, put_pages
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """`kept`: where the damaged file is now. `lost`: messages that the store knows of, and that cannot be read.
+    """`kept`: where the damaged file is now. `lost`: how many messages the store knows of that cannot be read.
     `open`: the conversation that was open, as the new store has it.
     """
 
@@ -38,10 +38,10 @@ class Recovered:
 
 
 def recover(path: Path, open: Conversation | None = None) -> Recovered:  # noqa: A002
-    """Replace the damaged store at `path` by a new one with all that can be read of it, and with what is in memory
-    of the conversation that is `open`.
+    """Replaces the damaged store at `path` by a new one with all that can be read of it, and with what is in
+    memory of the conversation that is `open`.
 
-    No other program should have it open: what it wrote from now on would go to the file that is kept. Raises
+    No other program should have it open: what it writes from now on goes to the file that is kept. Raises
     StoreError when nothing can be read or there is no room for a second file; then everything is as it was.
     """
     try:
@@ -89,7 +89,7 @@ def _rebuild(salvaged: Salvaged, new: Path, opened: Conversation | None) -> Reco
 
 
 def _rebuild_one(store: Store, head: Conversation, seeds: list[Seed]) -> int:
-    """Store these messages as `head` says, which knows them by their old ids; the new conversation's id."""
+    """Stores these messages with the tip and state of `head`, which has the old ids. Returns the new id."""
     conversation = Conversation(id=0, title=head.title, demo=head.demo, settings=head.settings)
     ids = plant(seeds, conversation, [])
     numbers = {name: new for name, new in ids.items() if isinstance(name, int)}
@@ -100,12 +100,12 @@ def _rebuild_one(store: Store, head: Conversation, seeds: list[Seed]) -> int:
     return store.take_in(conversation).id
 
 
-# The tip of a conversation of which only messages are left: it is then at the newest.
+# The tip of a conversation that has only its messages left: the newest one.
 _UNKNOWN = -1
 
 
 def _head(row: Row) -> Conversation:
-    """What else was kept is worth less than messages: what cannot be read of it is left out."""
+    """Reads the rest of the row. It matters less than messages: what cannot be read is left out."""
     tip = row.get("tip", _UNKNOWN)
     head = Conversation(id=row["id"], title=_text(row.get("title", b"")), demo=bool(row.get("demo")), tip=tip)
     with suppress(ValueError, TypeError, KeyError, AttributeError):
@@ -116,10 +116,11 @@ def _head(row: Row) -> Conversation:
 
 
 def _seeds(tables: Mapping[str, list[Row]]) -> Iterator[tuple[int, Seed]]:
-    """(conversation, message) for every message that can be read, in the order they were made.
+    """Returns (conversation, message) for every message that can be read, in the order they were created.
 
-    One whose parent is lost follows the nearest message above it on its branch. One whose branch is lost is where
-    its parent is; with that lost too, what is on its branch is a conversation of its own.
+    A message whose parent is lost follows the nearest message above it on its branch. A message whose branch is
+    lost goes to its parent's conversation; if the parent is lost, too, the branch becomes a conversation of its
+    own.
     """
     homes = {row["id"]: row["conversation"] for row in tables["branches"]}
     attachments, pieces = _attachments(tables), _pieces(tables["pieces"])
@@ -128,7 +129,7 @@ def _seeds(tables: Mapping[str, list[Row]]) -> Iterator[tuple[int, Seed]]:
     for row in tables["nodes"]:
         with suppress(
             ValueError, TypeError, KeyError, AttributeError, OverflowError
-        ):  # a row of nonsense is no row
+        ):  # a row with nonsense values is skipped
             node, branch, parent = row["id"], row["branch"], row["parent"]
             text, thinking = pieces.get(node, ("", ""))
             message = Message(
@@ -148,7 +149,7 @@ def _seeds(tables: Mapping[str, list[Row]]) -> Iterator[tuple[int, Seed]]:
 
 
 def _attachments(tables: Mapping[str, list[Row]]) -> dict[int, tuple[Attachment, ...]]:
-    """The files that are whole, by node."""
+    """Returns the files that are complete, by node."""
     blobs = {
         row["id"]: row["data"]
         for row in tables["blobs"]
@@ -172,7 +173,7 @@ def _pieces(rows: list[Row]) -> dict[int, tuple[str, str]]:
 
 
 def _text(column: Any) -> str:
-    """What is no text any more becomes none; bytes that are no UTF-8 are shown as such."""
+    """A value that is not text becomes ""; bytes that are not UTF-8 are shown as such."""
     if not isinstance(column, bytes):
         return ""
     try:
@@ -182,14 +183,14 @@ def _text(column: Any) -> str:
 
 
 def _exchange(path: Path, new: Path) -> Path:
-    """The new file in the place of the damaged one, whose new name is returned. At no moment is there none."""
+    """Moves the new file to the damaged one's path, and returns where that is now. The path always has a file."""
     stamp = f"{utc_now():%Y%m%d-%H%M%S}"
     kept = path.with_name(f"{path.stem}.damaged-{stamp}{path.suffix}")
     try:
         os.link(path, kept)
     except OSError:  # a file system without hard links
         shutil.copyfile(path, kept)
-    # Its log has to go first: SQLite would take it for the new file's.
+    # Its log must be moved first: SQLite would take it for the new file's.
     for end in ("-wal", "-shm"):
         with suppress(FileNotFoundError):
             _beside(path, end).replace(_beside(kept, end))

@@ -1,7 +1,8 @@
-"""Reads the tables of a damaged store: as SQLite gives them, row by row where it must, and by carving.
+"""Reads the tables of a damaged store: by queries where SQLite can, row by row where it must, and by carving
+pages.
 
 SQLite gives up a whole query at the first bad page. So tables are read in ranges of ids, and a range that cannot
-be read is halved until only the bad rows are left out. Rows that no tree leads to any more are then carved.
+be read is halved until only the bad rows are left out. Rows that no tree points to any more are then carved.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from typing import Any
 Row = dict[str, Any]
 
 _PAGE = 4096
-# Kinds of pages that hold records (inner pages of an index do, too), and where their list of cells begins.
+# Kinds of pages that hold records (inner index pages do, too), and where their cell list begins.
 _TABLE_LEAF, _INDEX_LEAF, _INDEX_INNER = 13, 10, 2
 _CELLS = {_TABLE_LEAF: 8, _INDEX_LEAF: 8, _INDEX_INNER: 12}
 
-# For each table its columns, and what each may hold: integer, text, blob, or none. An id is the row's own number.
+# For each table its columns, and what each may hold: integer, text, blob, or none. An id is the rowid.
 TABLES = {
     "conversations": (
         "id created updated trashed demo tip latest model title settings state names",
@@ -42,7 +43,7 @@ _SHAPES = [(table, names.split(), kinds.split()) for table, (names, kinds) in TA
 
 
 def carve(path: Path) -> Iterator[tuple[str, Row]]:
-    """(table, row) for all that looks like a row of ours, text as bytes. Rows deleted lately may be among them."""
+    """Returns (table, row) for all that looks like a row of ours, text as bytes; recently deleted rows, too."""
     with path.open("rb") as file:
         count = path.stat().st_size // _PAGE
 
@@ -83,7 +84,7 @@ def _is_of_kind(value: tuple[str, Any], kinds: str) -> bool:
 
 
 def _payload(content: bytes, at: int, length: int, page: Callable[[int], bytes]) -> bytes:
-    """The record of `length` bytes that begins at `at`, with what is on overflow pages."""
+    """Returns the record of `length` bytes that begins at `at`, including its overflow pages."""
     most = _PAGE - 35 if content[0] == _TABLE_LEAF else (_PAGE - 12) * 64 // 255 - 23
     here = length
     if length > most:
@@ -106,7 +107,7 @@ def _payload(content: bytes, at: int, length: int, page: Callable[[int], bytes])
 
 
 def _values(record: bytes) -> Iterator[tuple[str, Any]]:
-    """(kind, value) of each column: the header has a number for the kind and size of each."""
+    """Returns (kind, value) of each column: the header has a number for the kind and size of each."""
     end, at = _varint(record, 0)
     body = end
     while at < end:
@@ -131,7 +132,7 @@ _SIZES = (0, 1, 2, 3, 4, 6, 8, 8, 0, 0)
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """A number of one to nine bytes, and where it ends."""
+    """Returns a number of one to nine bytes, and where it ends."""
     number = 0
     for place in range(8):
         byte = data[at + place]
@@ -148,14 +149,14 @@ _PATIENCE = 3000  # failed queries; carving finds what is left out
 
 @dataclass(frozen=True, slots=True)
 class Salvaged:
-    """The rows of each table in the order of their ids, text as bytes. `known`: ids of all nodes, read or not."""
+    """The rows of each table ordered by id, text as bytes. `known`: ids of all nodes, read or not."""
 
     tables: dict[str, list[Row]]
     known: set[int]
 
 
 def salvage(copy: Path, sound: Path) -> Salvaged:
-    """All that can be read of `copy`, which is changed by it; a beginning that is lost is taken from `sound`."""
+    """Returns all that can be read of `copy`, and modifies `copy`; a lost first page is taken from `sound`."""
     tables: dict[str, list[Row]] = {}
     known: set[int] = set()
     unsure = set(TABLES)
@@ -187,7 +188,7 @@ def _open(copy: Path) -> sqlite3.Connection | None:
 
 
 def _transplant_first_page(sound: Path, copy: Path) -> None:
-    """Page 1 says where the tables are. A store made by the same steps has them in the same places."""
+    """Page 1 says where the tables are. A store made by the same steps has them at the same pages."""
     with sound.open("rb") as file:
         size = int.from_bytes(file.read(18)[16:18], "big")
         file.seek(0)
@@ -200,9 +201,9 @@ def _transplant_first_page(sound: Path, copy: Path) -> None:
 
 
 def _read(connection: sqlite3.Connection, table: str) -> tuple[list[Row], bool]:
-    """The rows that can be read, and whether those are all.
+    """Returns the rows that can be read, and whether those are all.
 
-    The large ranges come first, so that where very much is bad, patience ends with what is least worth it.
+    The large ranges come first: if very much is bad, the limit on failures is used up on the smallest ranges.
     """
     key = "node" if table == "attachments" else "id"
     names = TABLES[table][0].split()
@@ -234,11 +235,11 @@ def _highest(connection: sqlite3.Connection, table: str, key: str) -> int:
             row = connection.execute(query).fetchone()
             if row is not None and (row[0] is None or (isinstance(row[0], int) and row[0] < _HUGE)):
                 return row[0] or 0
-    return -1  # nothing is asked for, then
+    return -1  # then nothing is queried
 
 
 def _known_ids(connection: sqlite3.Connection) -> set[int]:
-    """The ids of all nodes as the indexes tell them."""
+    """Returns the ids of all nodes, read from the indexes."""
     ids: set[int] = set()
     for index in ("nodes_place", "nodes_parent"):
         with suppress(sqlite3.Error):
@@ -247,7 +248,7 @@ def _known_ids(connection: sqlite3.Connection) -> set[int]:
 
 
 def _add_carved(tables: dict[str, list[Row]], copy: Path, unsure: set[str]) -> None:
-    """What SQLite did read is the newer form of a row, so that one stays."""
+    """Adds carved rows. A row that SQLite could read is newer than its carved form and is kept."""
     found = {table: {_identity(table, row): row for row in tables.get(table, [])} for table in unsure}
     for table, row in carve(copy):
         if table in unsure:

@@ -1,7 +1,7 @@
-"""Full text search over all that was said, or over one path of it (FTS5; what is indexed: passages.py).
+"""Full-text search (FTS5) over all conversations or one path; passages.py says what is indexed.
 
-A common word costs as much as it is common, and says as little: only the rarest terms that together occur in at
-most COMMON passages are ranked by; where even the rarest is more common than that, the newest hits are given.
+The more common a word is, the more it costs and the less it says: only the rarest terms that together occur in at
+most COMMON passages take part in the ranking. If even the rarest is more common, the newest hits are returned.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _QUOTED_OR_WORD = re.compile(r'"([^"]+)"|([\w*]+)')
 
 
 def terms_of(text: str) -> list[str]:
-    """What a person typed as terms: words, "phrases in quotes", and beginnings of words with a * behind them."""
+    """Splits what a person typed into terms: words, "phrases in quotes", and prefixes that end with *."""
     return [phrase or word for phrase, word in _QUOTED_OR_WORD.findall(text)]
 
 
@@ -57,7 +57,7 @@ def search(
 
 
 def _query(connection: sqlite3.Connection, terms: Sequence[str]) -> tuple[str, bool]:
-    """The words to match ("" when none occurs), and whether they are rare enough to be ranked by."""
+    """Returns the words to match ("" when none occurs), and whether they are rare enough for a ranking."""
     counted = []
     for words in dict.fromkeys(filter(None, map(quoted, terms))):
         count = "SELECT count(*) FROM (SELECT 1 FROM search WHERE search MATCH ? LIMIT ?)"
@@ -74,7 +74,7 @@ def _query(connection: sqlite3.Connection, terms: Sequence[str]) -> tuple[str, b
 
 
 def quoted(term: str) -> str:
-    """The term as FTS5 takes it, every character of it harmless; "" when there is no word in it."""
+    """Returns the term quoted for FTS5, no character in it special; "" when there is no word in it."""
     text = spaced("".join(each if each.isalnum() or each == "\u200b" else " " for each in term))
     if not any(map(str.isalnum, text)):
         return ""
@@ -83,7 +83,7 @@ def quoted(term: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where to look: passages from `first` up to `end`; of a path, the branches it takes, each up to a number."""
+    """Where to search: passages from `first` up to `end`; of a path, its branches, each up to a message number."""
 
     first: int
     end: int
@@ -116,7 +116,7 @@ def scope_of(connection: sqlite3.Connection, conversation: int | None, before: i
 def _matches(
     connection: sqlite3.Connection, words: str, ranked: bool, scope: Scope
 ) -> Iterator[tuple[int, float]]:
-    """(passage, score), the best first; the newest first where there is no ranking."""
+    """Returns (passage, score), best first; newest first without a ranking."""
     values = (words, scope.first, scope.end)
     among = "FROM search WHERE search MATCH ? AND rowid >= ? AND rowid < ?"
     if ranked:
@@ -160,7 +160,7 @@ def _hits(connection: sqlite3.Connection, words: str, found: Mapping[int, float]
 
 
 def _read_marks(marked: str) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """The passage, and the spans in it that FTS5 has put between ON and OFF."""
+    """Returns the passage, and the spans in it that FTS5 has put between ON and OFF."""
     text, marks = "", []
     for place, part in enumerate(re.split(f"[{ON}{OFF}]", marked)):
         if place % 2:

@@ -1,7 +1,7 @@
-"""Store: the conversations on disk, in the words of a conversation. One transaction for each thing that happens.
+"""Store: the conversations on disk, with methods in a conversation's own words and one transaction for each call.
 
-A method that fails raises a StoreError (or NotFound) and leaves the conversation object as it was. How the file is
-opened, shared and made safe is database.py's; the tree in SQL is nodes.py's.
+A method that fails raises a StoreError (or NotFound) and leaves the conversation object unchanged. database.py
+opens, shares and protects the file; nodes.py has the tree in SQL.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ class Store:
     def __init__(self, database: Database, now: Callable[[], datetime] = utc_now) -> None:
         self._database = database
         self._now = now
-        self.warning = database.warning  # what there is to say of how the file was found, or ""
+        self.warning = database.warning  # a warning about the state of the file when it was opened, or ""
         self._created: list[int] = []
         self.vectors = Vectors(database)
 
     @classmethod
     def open(cls, path: Path | None, now: Callable[[], datetime] = utc_now) -> Self:
-        """None keeps everything in memory. Check `read_only` before relying on being able to write."""
+        """None keeps everything in memory. Check `read_only` before you rely on writing."""
         store = cls(open_database(path), now)
         if store.read_only is None:
             fold_cut_off(store._database)
@@ -59,15 +59,15 @@ class Store:
 
     @property
     def read_only(self) -> StoreError | None:
-        """Why nothing can be written (a newer version's store, a read-only disk); every writing raises it."""
+        """Why nothing can be written (a newer version's store, a read-only disk); every write raises it."""
         return self._database.read_only
 
     def in_memory(self) -> Self:
-        """A copy in memory, to go on in where this one cannot be written."""
+        """Returns a copy in memory, to continue in when this store cannot be written."""
         return type(self)(copied_to_memory(self._database), self._now)
 
     def close(self) -> None:
-        """Safe to call twice. Conversations that were created here and never used leave no trace."""
+        """Safe to call twice. Conversations that were created here and never used are deleted."""
         self._forget_unused()
         self._database.close()
 
@@ -80,7 +80,7 @@ class Store:
     def create(
         self, *, title: str = "", demo: bool = False, settings: Mapping[str, str] | None = None
     ) -> Conversation:
-        """A new conversation. It is in no list before something is said in it."""
+        """Creates a conversation. It appears in lists once it has a message."""
         title, kept = clean_title(title), dict(settings or {})
         created = pack_time(self._now())
         with self._database.writing() as connection:
@@ -90,11 +90,11 @@ class Store:
         return Conversation(conversation, title, demo, settings=kept, load=load, find=find)
 
     def conversation(self, conversation_id: int) -> Conversation:
-        """Open a conversation at its tip: the end of its path is loaded, the rest comes when it is looked at."""
+        """Opens a conversation at its tip: the end of its path is loaded, the rest is loaded when it is needed."""
         return self.read(conversations.read, conversation_id, *self._fetching(conversation_id))
 
     def whole(self, conversation_id: int) -> Conversation:
-        """A conversation with all its branches loaded: for exports."""
+        """Returns a conversation with all its branches loaded, for exports."""
         conversation = self.conversation(conversation_id)
         everything = self.read(nodes.everything, conversation_id)
         conversation.nodes = {node.id: node for node in everything}
@@ -130,8 +130,7 @@ class Store:
         return node
 
     def copy(self, conversation: Conversation, node: Node) -> Node:
-        """Say again at the tip what `node` says: a new node with its message, ending, turn, and time (but none
-        earlier than its parent's)."""
+        """Adds a copy of `node` at the tip: its message, ending, turn and time (not before its parent's)."""
         with self._database.writing() as connection:
             copied = nodes.insert_copy(connection, conversation.id, conversation.tip, node)
             nodes.move_tip(connection, conversation.id, copied)
@@ -139,11 +138,11 @@ class Store:
         return copied
 
     def begin_reply(self, conversation: Conversation, question: Node) -> Draft:
-        """A reply to `question` is coming. Nothing is stored before its first save."""
+        """Returns the draft of the reply to `question`. Nothing is stored before its first save."""
         return Draft(self._database, conversation, question, self._now)
 
     def go_to(self, conversation: Conversation, node_id: int | None) -> None:
-        """Move the tip: what is said next follows that message (None: a new beginning). Nothing is lost."""
+        """Moves the tip: the next message follows that one (None: it becomes a new root). Nothing is lost."""
         if node_id is not None:
             self._look_up(conversation, node_id)
         with self._database.writing() as connection:
@@ -153,17 +152,17 @@ class Store:
         conversation.go_to(node_id)
 
     def children(self, conversation: Conversation, node_id: int | None) -> list[Node]:
-        """What was said after that message (None: the beginnings), oldest first: the branches that part there."""
+        """Returns the children of that message (None: the roots), oldest first: the branches that part there."""
         found = self.read(nodes.children, conversation.id, node_id)
         conversation.nodes.update((node.id, node) for node in found)
         return found
 
     def outline(self, conversation_id: int) -> list[Twig]:
-        """The whole tree in brief, in the order it grew."""
+        """Returns the whole tree in brief, in the order it grew."""
         return self.read(listing.outline, conversation_id)
 
     def name(self, conversation: Conversation, name: str, node_id: int | None) -> None:
-        """Give a place in the conversation a name, to come back to (None: take the name away)."""
+        """Names a place in the conversation, to come back to (None removes the name)."""
         if node_id is not None:
             self._look_up(conversation, node_id)
         with self._database.writing() as connection:
@@ -171,13 +170,13 @@ class Store:
         conversation.names = names
 
     def keep_state(self, conversation: Conversation, state: State) -> None:
-        """Keep what this changes in the state that the conversation had here; see tokenizer.py."""
+        """Stores the difference between this state and the one the conversation had here; see conversations.py."""
         with self._database.writing() as connection:
             state = conversations.keep_state(connection, conversation.id, conversation.state, state)
         conversation.state = state
 
     def keep_settings(self, conversation: Conversation, settings: Mapping[str, str]) -> None:
-        """Keep with the conversation what these settings change in those it had here."""
+        """Stores the difference between these settings and those the conversation had here."""
         with self._database.writing() as connection:
             conversations.keep_settings(connection, conversation.id, conversation.settings, settings)
         conversation.settings = dict(settings)
@@ -189,31 +188,32 @@ class Store:
         return title
 
     def delete(self, conversation_id: int) -> None:
-        """Into the trash: in no list any more, still there until the trash is emptied."""
+        """Moves the conversation to the trash: it is in no list, and exists until the trash is emptied."""
         self._set(conversation_id, "trashed", pack_time(self._now()))
 
     def restore(self, conversation_id: int) -> None:
-        """Out of the trash."""
+        """Moves the conversation out of the trash."""
         self._set(conversation_id, "trashed", None)
 
     def trash(self) -> list[Entry]:
         return self.read(listing.entries, trashed=True)
 
     def purge(self) -> int:
-        """Empty the trash for good; returns how many conversations went. Others may write between its steps."""
+        """Empties the trash permanently; returns how many conversations it deleted. Others may write meanwhile."""
         return purge(self._database, pack_time(self._now()))
 
     def last(self, demo: bool = False) -> int | None:
-        """The conversation in which something was said last, and which is at some message now."""
+        """Returns the conversation with the newest message of those whose tip is at a message."""
         return self.read(listing.last, demo)
 
     def entries(self, limit: int | None = None, demo: bool | None = None) -> list[Entry]:
-        """The conversations, the last used first. `demo`: only those of the demo engine, or only the others."""
+        """Returns the conversations, last used first. `demo`: only the demo engine's, or only the others."""
         return self.read(listing.entries, limit=limit, demo=demo)
 
     def find(self, name: str) -> list[Entry]:
-        """The conversations that `name` may mean: by exact title, else by id, else by how titles begin, else by
-        what they contain (upper and lower case alike); the last used first."""
+        """Returns the conversations that `name` may mean: by exact title, else by id, else by the start of the
+        title, else by what the title contains (case does not matter); last used first.
+        """
         return listing.find(self.entries(), name)
 
     def search(
@@ -225,10 +225,10 @@ class Store:
         limit: int = 20,
         per_message: bool = True,
     ) -> list[Hit]:
-        """Passages in which any of `terms` occurs, the best first. A term is a word, a phrase, or a beginning*.
+        """Returns passages in which any of `terms` occurs, best first. A term is a word, a phrase, or a prefix*.
 
-        In all conversations, but for the trash; or in one; or, with `before`, on the path that leads to that node
-        of the conversation. `per_message` gives of each message only its best passage.
+        Searches all conversations outside the trash; or one; or, with `before`, the path to that node of the
+        conversation. `per_message` returns only the best passage of each message.
         """
         return self.read(
             search, terms, conversation=conversation, before=before, limit=limit, per_message=per_message
@@ -245,29 +245,29 @@ class Store:
         all_chats: bool = False,
         meaning: Meaning | None = None,
     ) -> Retrieved:
-        """For the recall: the passages with the rarest of `terms`, of up to `limit` messages on the path that
-        leads to node `upto`, it included (None: nothing of this conversation; `all_chats`: or in other ones), and
-        those beside them. What was said on the path in one of `spans` is preferred, and found without any of the
-        terms, too; so is what is nearest in `meaning`.
+        """Returns the passages that recall chooses from: those with the rarest of `terms`, of up to `limit`
+        messages on the path to node `upto`, inclusive (None: none of this conversation), and with `all_chats` of
+        other conversations; and their neighbors. Messages on the path created in one of `spans` rank higher and
+        are found without any of the terms; so are those nearest to `meaning`.
         """
         wish = Wish(terms, conversation, upto, spans, limit, all_chats, meaning)
         return self.read(candidates, self.vectors, wish)
 
     def on_path(self, conversation: Conversation, upto: int, ids: Iterable[int]) -> list[Node]:
-        """Those of the nodes that are on the path that leads to node `upto`, it included, in its order."""
+        """Returns those of the nodes that are on the path to node `upto`, inclusive, in path order."""
         return self.read(nodes.on_path, conversation.id, upto, ids)
 
     def with_files(self, conversation: Conversation, upto: int) -> list[Node]:
-        """The nodes with text files attached on the path that leads to node `upto`, it included, in its order."""
+        """Returns the nodes with text files attached on the path to node `upto`, inclusive, in path order."""
         return self.read(nodes.with_files, conversation.id, upto)
 
     def read(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **named: P.kwargs) -> T:
-        """What one of this package's reading functions finds; they take a connection first."""
+        """Runs one of this package's reading functions, which take a connection first, and returns its result."""
         with self._database.reading() as connection:
             return query(connection, *args, **named)
 
     def check(self) -> list[str]:
-        """Read everything and see whether it fits together; what does not. For chatcli doctor."""
+        """Reads everything; returns what is wrong with the store. For chatcli doctor."""
         return self._database.check()
 
     def _set(self, conversation_id: int, column: str, value: str | bytes | int | None) -> None:
@@ -283,7 +283,7 @@ class Store:
             ) from None
 
     def _fetching(self, conversation: int) -> tuple[nodes.Load, nodes.Find]:
-        """What a conversation fetches with what is not loaded yet."""
+        """Returns the functions that a conversation loads its missing nodes with."""
         return (
             lambda node: self.read(nodes.fetched, conversation, node),
             lambda tip, number: self.read(at_number, conversation, tip, number),
@@ -293,5 +293,5 @@ class Store:
         if not self._created:
             return
         unused, self._created = self._created, []
-        with suppress(StoreError), self._database.writing() as connection:  # else the next purge takes them
+        with suppress(StoreError), self._database.writing() as connection:  # otherwise the next purge deletes them
             conversations.remove_unused(connection, unused)

@@ -1,4 +1,4 @@
-"""Conversations out of chatcli and into it: Markdown, JSON, JSONL, HTML out; JSON and JSONL in."""
+"""Exports conversations as Markdown, JSON, JSONL or HTML, and imports them from JSON or JSONL."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from chatcli.store.open_webui import is_open_webui, read_open_webui
 from chatcli.store.own_json import FORM, from_plain, to_plain
 from chatcli.text import LONE_SURROGATES
 
-LARGEST_CONVERSATIONS = 256_000_000  # bytes of one file of them, unpacked: as values they take five times as much
-LARGEST_FILES = 1_000_000_000  # bytes of all pictures of one import: they are in memory until they are stored
+LARGEST_CONVERSATIONS = 256_000_000  # bytes of one unpacked file: parsed, it takes five times as much
+LARGEST_FILES = 1_000_000_000  # bytes of all pictures of one import: in memory until they are stored
 
-# The conversations, file by file; and what reads the file whose name begins so, None where there is none.
+# The conversations, file by file; and a function that reads the file whose name begins so (None: no such file).
 Unpacked = tuple[Iterable[bytes], Callable[[str], bytes | None]]
 
 _CONVERSATIONS = re.compile(r"(.*/)?conversations(-\d+)?\.json")
-# Where files lie beside the conversations, once it is unpacked.
+# The folders beside the conversations that hold files in an unpacked export.
 _PLACES = ("", "dalle-generations/", "user-*/", "files/")
 
 
 @contextmanager
 def unpacked(path: Path) -> Iterator[Unpacked]:
-    """What is in the file at `path`. Raises BadFile."""
+    """Opens the export at `path`. Raises BadFile."""
     with ExitStack() as stack:
         with readable(path, "Name a file with a conversation in it."):
             is_regular = stat.S_ISREG(path.stat().st_mode)
@@ -53,7 +53,7 @@ def unpacked(path: Path) -> Iterator[Unpacked]:
 
 
 class _Files:
-    """Each file once, however often it is named; all together no more than there is room for."""
+    """Returns each file once, however often it is named, and no more in total than there is room for."""
 
     def __init__(self, find: Callable[[str], bytes | None]) -> None:
         self._find = find
@@ -106,7 +106,7 @@ def _in_directory(place: Path) -> Callable[[str], bytes | None]:
 
 
 def _read_inside(place: Path, file: Path) -> bytes:
-    """What a link leads to is not inside, wherever that is: an export has none."""
+    """Refuses a link, wherever it points: an export has none."""
     within = file.relative_to(place)
     links = any((place / each).is_symlink() for each in (within, *within.parents) if each.name)
     try:
@@ -118,7 +118,7 @@ def _read_inside(place: Path, file: Path) -> bytes:
 
 
 def _is_called(name: str, begin: str) -> bool:
-    """Whether it is the file that is pointed to by `begin`, not by the beginning of what points to another."""
+    """Whether `begin` names this file, and is not just the beginning of another file's name."""
     rest = name.removeprefix(begin)
     return name.startswith(begin) and not rest[:1].isalnum()
 
@@ -130,11 +130,11 @@ def export(
     rendered: Callable[[str], str] | None = None,
     style: str = "",
 ) -> str:
-    """The conversation as text that is valid in UTF-8.
+    """Returns the conversation as text that is valid UTF-8.
 
     JSON and JSONL hold all of it (other branches as far as they are loaded: see Store.whole), and read_chat reads
-    them back. Markdown and HTML show the path. For HTML, `rendered` may be given, which makes safe HTML of a
-    reply's Markdown, to go with the CSS rules `style`; without it replies stand as they came.
+    them back. Markdown and HTML show the path. For HTML, `rendered` may turn a reply's Markdown into safe HTML,
+    styled by the CSS rules in `style`; without it replies are shown as plain text.
     """
     match format:
         case "md":
@@ -149,7 +149,7 @@ def export(
 
 
 def read_chat(source: str | Path) -> ImportedChat:
-    """The one conversation in `source` (text, or a file). Raises BadFile and UserError; see read_chats."""
+    """Returns the one conversation in `source` (text, or a file). Raises BadFile and UserError; see read_chats."""
     chats = read_chats(source)
     if len(chats) > 1:
         raise UserError(
@@ -159,8 +159,8 @@ def read_chat(source: str | Path) -> ImportedChat:
 
 
 def read_chats(source: str | Path) -> list[ImportedChat]:
-    """Every conversation in `source`, at least one. What can be read: chatcli's own exports, lists of role and
-    content, requests of Ollama and OpenAI, the exports of ChatGPT (also in their ZIP) and of Open WebUI.
+    """Returns every conversation in `source`, at least one. It reads chatcli's own exports, lists of role and
+    content, requests of Ollama and OpenAI, and the exports of ChatGPT (also in their ZIP) and of Open WebUI.
     """
     if isinstance(source, str):
         return _read_all(_values(source), lambda _: None)
@@ -193,7 +193,7 @@ def _read_one(value: Any, files: Files) -> ImportedChat:
 
 
 def _values(given: bytes | str) -> Any:
-    """The JSON value in it; of JSON lines, one value made of all lines."""
+    """Returns the JSON value; for JSON lines, one value made of all lines."""
     text = given if isinstance(given, str) else json_text(given)
     try:
         return read_json(text)
@@ -215,7 +215,7 @@ def _values(given: bytes | str) -> Any:
 
 
 def _json_lines(conversation: Conversation) -> str:
-    """First a line about the conversation, then a line for each message, in the order they were made."""
+    """Writes a line about the conversation, then a line for each message, in the order they were created."""
     plain = to_plain(conversation)
     messages = [*plain.pop("messages"), *plain.pop("elsewhere", [])]
     messages.sort(key=lambda message: int(message["id"]))

@@ -1,4 +1,4 @@
-"""Emptying the trash: what was deleted leaves the disk, and the index, in portions that keep nobody waiting."""
+"""Empties the trash: removes deleted conversations from disk and index, in portions so short that nobody waits."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from contextlib import contextmanager
 from chatcli.store import nodes
 from chatcli.store.database import Database
 
-# Nodes in one transaction, and pages of the index or the file in one step: milliseconds each.
+# Nodes per transaction, and pages of the index or the file per step: milliseconds each.
 PORTION = 200
 
 _DAY = 24 * 60 * 60 * 1_000_000
-# In the trash; or in no list for more than a day, as what an import leaves that was cut off.
+# In the trash; or unlisted for more than a day, such as the rest of an interrupted import.
 _CONDEMNED = "(trashed IS NOT NULL OR (latest = 0 AND created < ?))"
 
 
 def purge(database: Database, now: int) -> int:
-    """Remove for good what is in the trash, at the time `now` in microseconds. How many conversations went."""
+    """Deletes what is in the trash at time `now`, in microseconds. Returns how many conversations were deleted."""
     before = now - _DAY
     with database.reading() as connection:
         found = connection.execute(f"SELECT id FROM conversations WHERE {_CONDEMNED}", (before,))  # noqa: S608
@@ -35,7 +35,7 @@ def purge(database: Database, now: int) -> int:
 
 
 def _remove_some(database: Database, conversation: int, before: int) -> bool:
-    """Remove its newest nodes, children before parents; none if it was taken out of the trash meanwhile."""
+    """Deletes its newest nodes, children before parents; none if it was taken out of the trash meanwhile."""
     with database.writing() as connection:
         some = connection.execute(
             f"""SELECT nodes.id FROM branches JOIN nodes ON branch = branches.id
@@ -55,22 +55,22 @@ def _remove_emptied(database: Database, conversation: int, before: int) -> int:
 
 
 def _give_back(database: Database) -> None:
-    """Files that no message has any more, words that the index still knows, and the free pages."""
+    """Frees files that no message uses, words that are only in the index, and the free pages."""
     with database.writing() as connection:
         connection.execute("DELETE FROM blobs WHERE id NOT IN (SELECT blob FROM attachments)")
-    pages = -PORTION  # negative: begin a merge of the whole index, which the next steps go on with
+    pages = -PORTION  # negative: begin a merge of the whole index, which the next steps continue
     while _merge(database, pages):
         pages = PORTION
     with database.reading() as connection:
         while (free := _free_pages(connection)) > 0:
             connection.execute(f"PRAGMA incremental_vacuum({PORTION})").fetchall()
-            if _free_pages(connection) == free:  # a store that was made without that ability keeps them for later
+            if _free_pages(connection) == free:  # a store made without auto_vacuum keeps them for later
                 break
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def _merge(database: Database, pages: int) -> bool:
-    """One step of merging the index into one piece, which drops what was deleted; False when it is done."""
+    """Does one step of merging the index into one piece, which drops deleted entries. Returns False when done."""
     with database.writing() as connection:
         before = connection.total_changes
         connection.execute("INSERT INTO search (search, rank) VALUES ('merge', ?)", (pages,))
@@ -79,7 +79,7 @@ def _merge(database: Database, pages: int) -> bool:
 
 @contextmanager
 def _zeroing(database: Database) -> Iterator[None]:
-    """What is deleted inside is overwritten, not only forgotten."""
+    """Overwrites with zeros what is deleted inside, not only unlinks it."""
     with database.reading() as connection:
         connection.execute("PRAGMA secure_delete=ON")
     try:

@@ -1,7 +1,7 @@
-"""Vectors: what passages mean, each by one embedding model, and which of them are nearest to a question's meaning.
+"""Vectors: the embeddings of passages, by model, and which passages are nearest to the meaning of a question.
 
-A vector is kept as small whole numbers, and by the signs of them. All signs of a conversation are in memory once
-it was searched; they choose some hundred passages, of which the vectors are then compared.
+A vector is stored as small integers, and its signs as bits. After the first search all signs of a conversation are
+in memory; they select some hundred passages, whose vectors are then compared.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ from chatcli.store.database import Database
 from chatcli.store.passages import SHIFT
 
 CHOSEN = 300  # passages that are compared by their vectors
-MOST = 100_000  # signs that are looked at, the newest: 15 ms
-AT_ONCE = 500  # messages looked through for passages without a vector, so that others can use the store between
+MOST = 100_000  # the newest signs, which are compared: 15 ms
+AT_ONCE = 500  # messages searched at once for missing vectors, so that others can use the store between
 
 
 @dataclass(slots=True)
 class Signs:
-    """Of one model's vectors of one conversation (0: of all): passages and signs in step, by when they were made.
-    One that was deleted stays here, and is not found when its vector is read. `last`: which was read last.
+    """The signs of one model's vectors of one conversation (0: of all): passages and signs in parallel, in the
+    order they were made. A deleted one stays here, and is dropped when its vector is not found. `last`: the last
+    one read.
     """
 
     passages: list[int] = field(default_factory=list)
@@ -40,7 +41,7 @@ class Signs:
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """`passages`: the nearest. `usual`, `spread`: mean and standard deviation of how near all are, -1 to 1."""
+    """`passages`: the nearest. `usual`, `spread`: mean and standard deviation of the likeness of all, -1 to 1."""
 
     passages: Sequence[int]
     usual: float
@@ -48,9 +49,9 @@ class Near:
 
 
 class Vectors:
-    """The vectors in a store. What has been read of their signs is kept, and only what is new is read again.
+    """The vectors in a store. The signs that were read stay in memory; only new ones are read.
 
-    `whole`: by model and conversation, a node to which all on the path was seen to have a vector.
+    `whole`: by model and conversation, a node up to which the whole path is known to have vectors.
     """
 
     def __init__(self, database: Database) -> None:
@@ -61,8 +62,8 @@ class Vectors:
     def missing(
         self, conversation: int, upto: int, embedder: Embedder, before: int | None = None, limit: int = 256
     ) -> tuple[list[Passage], int]:
-        """The newest passages on the path to node `upto` that have no vector by that model, of messages with a
-        number below `before`; and the number to go on before: 1 when all has been looked through.
+        """Returns the newest passages on the path to node `upto` without a vector by that model, of messages with
+        a number below `before`; and the number to continue before: 1 when the whole path was searched.
         """
         with self._database.reading() as connection:
             way = nodes.way(connection, conversation, upto)
@@ -77,7 +78,7 @@ class Vectors:
         return taken, least
 
     def keep(self, embedder: Embedder, made: Sequence[tuple[Passage, tuple[bytes, bytes]]]) -> None:
-        """With each passage its vector, `packed`. Those whose text has changed since, or is gone, are not kept."""
+        """Stores each passage's vector, made by packed(). Skips passages whose text has changed or was deleted."""
         with self._database.writing() as connection:
             number, before = _counted(connection, embedder, len(made))
             still = texts(connection, [passage.id for passage, _ in made])
@@ -95,17 +96,17 @@ class Vectors:
     def nearest(
         self, connection: sqlite3.Connection, meaning: Meaning, conversation: int, first: int, end: int
     ) -> Near:
-        """Passages of that conversation (0: of any) from `first` up to `end`, by their signs alone."""
+        """Returns passages of that conversation (0: of any) from `first` up to `end`, by their signs alone."""
         number = number_of(connection, meaning.embedder)
         read = self._read.get((number, conversation)) or Signs()
         _go_on(connection, read, number, conversation)
         self._read = {key: value for key, value in self._read.items() if (key[1] == 0) != (conversation == 0)}
-        self._read[number, conversation] = read  # of one conversation, and of all, no more
+        self._read[number, conversation] = read  # only one conversation's and everything's stay in memory
         return _chosen(read, meaning, first, end)
 
 
 def compared(connection: sqlite3.Connection, meaning: Meaning, passages: Iterable[int]) -> dict[int, float]:
-    """How near each of the passages is to the meaning, -1 to 1; those without a vector are left out."""
+    """Returns how near each passage is to the meaning, -1 to 1; those without a vector are left out."""
     rows = connection.execute(  # the + keeps SQLite from going through all of the model's vectors
         "SELECT passage, vector FROM vectors WHERE passage IN (SELECT value FROM json_each(?)) AND +embedder = ?",
         (json.dumps(list(passages)), number_of(connection, meaning.embedder)),
@@ -121,7 +122,7 @@ def compared(connection: sqlite3.Connection, meaning: Meaning, passages: Iterabl
 
 
 def packed(vector: Sequence[float]) -> tuple[bytes, bytes]:
-    """Signs and vector as they are stored: a bit for each number; one over the length, then a byte for each."""
+    """Returns signs and vector as stored: a bit for each number; the reciprocal of the length, a byte for each."""
     largest = max(map(abs, vector)) or 1.0
     values = array("b", [round(127 * value / largest) for value in vector])
     length = sqrt(sum(map(mul, values, values))) or 1.0
@@ -129,14 +130,14 @@ def packed(vector: Sequence[float]) -> tuple[bytes, bytes]:
 
 
 def number_of(connection: sqlite3.Connection, embedder: Embedder) -> int:
-    """0: there is no vector by that model."""
+    """Returns the model's number; 0 when there is no vector by that model."""
     known = (embedder.name, embedder.digest)
     row = connection.execute("SELECT id FROM embedders WHERE name = ? AND digest = ?", known).fetchone()
     return int(row[0]) if row else 0
 
 
 def texts(connection: sqlite3.Connection, passages: Sequence[int]) -> dict[int, str]:
-    """The passages' texts, of those that are there."""
+    """Returns the texts of the passages that exist."""
     query = """SELECT passages.id, coalesce(substr(CAST(text AS BLOB), start, length), x'')
                FROM passages JOIN nodes ON nodes.id = passages.id >> 10
                WHERE passages.id IN (SELECT value FROM json_each(?))"""
@@ -145,7 +146,7 @@ def texts(connection: sqlite3.Connection, passages: Sequence[int]) -> dict[int, 
 
 
 def _counted(connection: sqlite3.Connection, embedder: Embedder, more: int) -> tuple[int, int]:
-    """The model's number, and how many vectors it had made before these."""
+    """Returns the model's number, and how many vectors it had made before these."""
     number = number_of(connection, embedder)
     if not number:
         naming = "INSERT INTO embedders (name, digest) VALUES (?, ?)"
@@ -160,7 +161,7 @@ def _signs(vector: Sequence[float]) -> int:
 
 
 def _messages(connection: sqlite3.Connection, way: Mapping[int, int], before: int) -> tuple[dict[int, int], int]:
-    """The path's newest messages with a number below `before`, node by number; and the least number looked at."""
+    """Returns the path's newest messages with a number below `before`, node by number; the lowest one searched."""
     least = max(1, before - AT_ONCE)
     query = "SELECT number, id FROM nodes WHERE branch = ? AND number BETWEEN ? AND ? ORDER BY number DESC"
     found: dict[int, int] = {}
@@ -172,7 +173,7 @@ def _messages(connection: sqlite3.Connection, way: Mapping[int, int], before: in
 def _without(
     connection: sqlite3.Connection, ids: Mapping[int, int], embedder: int
 ) -> list[tuple[int, list[Passage]]]:
-    """For each message that has some, the newest first: its number, and its passages without a vector."""
+    """Returns number and passages without a vector for each message that has such passages, newest first."""
     query = """SELECT passages.id FROM json_each(?) AS node
                JOIN passages ON passages.id >= node.value << 10 AND passages.id < (node.value + 1) << 10
                WHERE NOT EXISTS (SELECT 1 FROM vectors WHERE passage = passages.id AND +embedder = ?)"""
@@ -185,7 +186,7 @@ def _without(
 
 
 def _go_on(connection: sqlite3.Connection, read: Signs, embedder: int, conversation: int) -> None:
-    """Read what has come since; of very many the newest."""
+    """Reads what was added since the last read; if it is very much, the newest."""
     which, values = "embedder = ? AND made > ?", [embedder, read.last]
     if conversation:
         which, values = f"conversation = ? AND {which}", [conversation, *values]
@@ -201,14 +202,14 @@ def _go_on(connection: sqlite3.Connection, read: Signs, embedder: int, conversat
 
 
 def _chosen(read: Signs, meaning: Meaning, first: int, end: int) -> Near:
-    """The nearest by how many signs differ. That share of half a turn is about the angle between two vectors."""
+    """Returns the nearest by how many signs differ: that share of half a turn is about the vectors' angle."""
     sought, size = _signs(meaning.vector), len(meaning.vector)
     apart = [(signs ^ sought).bit_count() for signs in read.signs]
     times = Counter(apart)
     total, upto, enough = len(apart), 0, 0
     for upto in sorted(times):
         enough += times[upto]
-        if enough >= 2 * CHOSEN:  # some are not where it is looked
+        if enough >= 2 * CHOSEN:  # some are outside of `first` and `end`
             break
     if not total:
         return Near((), 0.0, 0.0)

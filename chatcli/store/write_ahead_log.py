@@ -1,7 +1,8 @@
-"""Reads SQLite's write-ahead log (-wal) without SQLite, which deletes one whose database is empty.
+"""Reads SQLite's write-ahead log (-wal) without SQLite, which deletes the log of an empty database.
 
-The log is a header of 32 bytes and then frames: 24 bytes and a page each. A frame counts up to the last commit,
-while its salt is the header's and its checksum follows from all before it (sqlite.org/fileformat2.html, part 4).
+The log is a header of 32 bytes and then frames: 24 bytes and a page each. A frame is valid up to the last commit,
+as long as its salt is the header's and its checksum follows from everything before it
+(sqlite.org/fileformat2.html, part 4).
 """
 
 from __future__ import annotations
@@ -17,15 +18,16 @@ _MAGIC = {0x377F0682: "little", 0x377F0683: "big"}  # with the byte order of the
 
 
 def is_orphaned(path: Path) -> bool:
-    """Whether the file at `path` is empty, and has a log that is not: what was in it is only there now."""
+    """Whether the file at `path` is empty and its log is not: then its content is only in the log."""
     log = path.with_name(path.name + "-wal")
     return path.stat().st_size == 0 and log.exists() and log.stat().st_size > 0
 
 
 def put_pages(log: Path, file: Path) -> None:
-    """Write the pages that the log has into `file`, each in its place, up to the last commit that is whole.
+    """Writes the pages of the log into `file`, each at its offset, up to the last complete commit.
 
-    A log that was begun again still has, behind that, the end of the one before: pages that went into the file.
+    A log that was restarted still has the end of the previous log behind its own frames: pages that went into the
+    file.
     """
     content = log.read_bytes()
     header = _header(content)
@@ -36,7 +38,7 @@ def put_pages(log: Path, file: Path) -> None:
     before = struct.pack(">I", (struct.unpack_from(">I", salt)[0] - 1) & 0xFFFFFFFF)
     pages: dict[int, bytes] = {}
     if content[end + 8 : end + 12] == before and len(content) >= end + _FRAME + size:
-        sums = struct.unpack_from(">II", content, end + 16)  # what the first of them follows from is overwritten
+        sums = struct.unpack_from(">II", content, end + 16)  # the data before the first of them is overwritten
         pages, _ = _committed(content, end + _FRAME + size, content[end + 8 : end + 16], sums, order, size)
     with file.open("r+b") as target:
         for page, data in (pages | now).items():
@@ -53,7 +55,7 @@ class Looks:
 
 
 def looks(log: Path) -> Looks:
-    """Costs a short read for each frame; no checksums."""
+    """Reads a few bytes of each frame; verifies no checksums."""
     try:
         with log.open("rb") as file:
             header = file.read(_HEADER)
@@ -74,9 +76,9 @@ def looks(log: Path) -> Looks:
 
 
 def drops_some(log: Path, before: Looks) -> bool:
-    """Whether SQLite, which has opened the log by now, passes over whole transactions in it: behind a bad frame.
+    """Whether SQLite, which has opened the log by now, skips complete transactions in it, behind a bad frame.
 
-    How far it reads stands in the -shm. The frame that a killed program was writing is no loss.
+    The -shm says how far SQLite reads. The frame that a killed program was writing is no loss.
     """
     with suppress(OSError):
         with log.with_name(log.name.removesuffix("-wal") + "-shm").open("rb") as file:
@@ -87,7 +89,7 @@ def drops_some(log: Path, before: Looks) -> bool:
         if is_same and read >= before.last:
             return False
         content = log.read_bytes()
-        if content[16:24] != before.salt:  # another program has begun it again meanwhile
+        if content[16:24] != before.salt:  # another program has restarted the log meanwhile
             return False
         header = _header(content)
         if header is None:
@@ -98,7 +100,7 @@ def drops_some(log: Path, before: Looks) -> bool:
 
 
 def _header(log: bytes) -> tuple[str, int, bytes, tuple[int, int]] | None:
-    """Byte order of the checksums, size of a page, salt and checksum; None: this is no log."""
+    """Returns byte order of the checksums, page size, salt and checksum; None when this is not a log."""
     if len(log) < _HEADER:
         return None
     magic, _, size = struct.unpack_from(">III", log)
@@ -111,7 +113,7 @@ def _header(log: bytes) -> tuple[str, int, bytes, tuple[int, int]] | None:
 def _committed(
     log: bytes, at: int, salt: bytes, sums: tuple[int, int], order: str, size: int
 ) -> tuple[dict[int, bytes], int]:
-    """The newest form of each page (counted from 1) in the frames from `at` on, and where the last commit ends."""
+    """Returns the newest form of each page (from 1) in the frames from `at` on, and where the last commit ends."""
     pages: dict[int, bytes] = {}
     held: dict[int, bytes] = {}
     end = at
@@ -130,7 +132,7 @@ def _committed(
 
 
 def _sound(log: bytes, salt: bytes, sums: tuple[int, int], order: str, size: int) -> int:
-    """How many frames there are before the first bad one."""
+    """Returns how many frames come before the first bad one."""
     for number, at in enumerate(range(_HEADER, len(log) - _FRAME - size + 1, _FRAME + size)):
         sums = _summed(log[at : at + 8] + log[at + _FRAME : at + _FRAME + size], sums, order)
         if log[at + 8 : at + 16] != salt or sums != struct.unpack_from(">II", log, at + 16):
