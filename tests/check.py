@@ -1,10 +1,10 @@
-"""The developer's loop: format, lint, types, walls, and the tests of what changed; in under a minute.
+"""The developer's loop: format, lint, types, walls, and the tests of what changed, in under a minute.
 
     python -m tests.check [--base REV] [--fix]
 
-What changed is what differs from REV (HEAD when none is given), files that git does not track yet included. A
-changed module is tested by the test files named after it or its package (tests/test_<package>_<module>.py), and by
-those that import it, unless more than MOST do: then they are counted, and left to .ci/run, which runs everything.
+What changed is the difference to REV (by default HEAD), including files that git does not track yet. A changed
+module is tested by the test files named after it or its package (tests/test_<package>_<module>.py), and by those
+that import it. If more than MOST import it, they are only counted, and left to .ci/run, which runs everything.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A session with the demo engine, and what commands make of it: for the tests of the families of commands."""
+"""A session with the demo engine and the results of commands in it, for the tests of command families."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Always on: a temporary home, an environment without surprises, and no way out to a network."""
+"""Fixtures that are always on: a temporary home, a clean environment, and no access to a network."""
 
 from __future__ import annotations
 

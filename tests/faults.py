@@ -1,4 +1,4 @@
-"""The demo engine on a real socket, inside the test's own process, with faults scripted on that same socket.
+"""The demo engine on a real socket inside the test's own process, with scripted faults on that socket.
 
     with Engine() as engine:
         engine.say("Hello **there**.")  # the next reply, word for word; without it the engine's own
@@ -6,7 +6,8 @@
         ...                          # talk to engine.url
         assert engine.chats[0]["options"]["num_ctx"] == 4096
 
-A fault takes a request and the engine's true answer, and gives what is sent instead. Each is used once, in order.
+A fault takes a request and the engine's true response, and returns what is sent instead. Each is used once, in
+order.
 """
 
 from __future__ import annotations

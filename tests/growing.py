@@ -1,4 +1,4 @@
-"""A reply that grows on a screen, cut anywhere and drawn at some moments only, beside one rendering of it."""
+"""Draws a growing reply on a screen, cut anywhere and drawn at a few moments, beside a single rendering of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PDF and DOCX files made by hand, so that a test says what is in them and what is wrong with them."""
+"""Builds PDF and DOCX files by hand, so that a test decides what is in them and what is wrong with them."""
 
 from __future__ import annotations
 

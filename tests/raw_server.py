@@ -1,4 +1,4 @@
-"""A server that a test plays byte for byte, for what the demo engine is too well behaved to do."""
+"""A server that a test scripts byte for byte, for behavior that the demo engine does not have."""
 
 from __future__ import annotations
 

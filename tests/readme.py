@@ -1,7 +1,7 @@
-"""The README's reference tables, made from the registry, the key table and the settings table; and the list of
-modules in docs/architecture.md, made from their docstrings.
+"""Generates the README's reference tables from the registry, the key table and the settings table; and the list of
+modules in docs/architecture.md from their docstrings.
 
-`python -m tests.readme` writes them; tests/test_readme.py holds them to it.
+`python -m tests.readme` writes them; tests/test_readme.py checks that they are current.
 """
 
 from __future__ import annotations

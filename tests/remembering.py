@@ -1,4 +1,4 @@
-"""A conversation in a real store, planned for and replied to turn by turn as turn.py does it."""
+"""A conversation in a real store, planned and replied to turn by turn as turn.py does it."""
 
 from __future__ import annotations
 

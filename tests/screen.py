@@ -1,4 +1,4 @@
-"""What a person would see: a terminal of a given size (pyte) that takes what the program writes."""
+"""What a person would see: a terminal of a given size (pyte) that reads what the program writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Addresses with a user name and a password: the password goes to the server that is meant, and nowhere else."""
+"""Addresses with a user name and a password: the password reaches only the intended server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a path, a pattern or an address to what goes with the message: /file, @mentions, --file, the library."""
+"""From a path, a pattern or an address to what is sent with the message: /file, @mentions, --file, the library."""
 
 from __future__ import annotations
 

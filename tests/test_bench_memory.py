@@ -1,4 +1,4 @@
-"""The measurements of memory run, on a conversation made up here, through the code that they measure."""
+"""The memory benchmarks run on a generated conversation, through the code that they measure."""
 
 from __future__ import annotations
 

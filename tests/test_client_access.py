@@ -1,4 +1,4 @@
-"""How the client gets to a server: credentials, proxies, TLS, and environments that stand in the way."""
+"""How the client reaches a server: credentials, proxies, TLS, and environments that prevent it."""
 
 from __future__ import annotations
 

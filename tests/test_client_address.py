@@ -1,4 +1,4 @@
-"""How a server's place may be written: Ollama's own forms, and what is no place at all."""
+"""How a server address may be written: Ollama's own forms, and what is not an address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server can send without end has a bound: answers, lines, errors, replies, packed or not."""
+"""What a server can send without end has a bound: answers, lines, errors, replies, compressed or not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vectors from /api/embed: as many as texts, cut short on request, and every failure in our words."""
+"""Vectors from /api/embed: one for each text, shortened on request, and every failure in our words."""
 
 from __future__ import annotations
 

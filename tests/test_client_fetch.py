@@ -1,4 +1,4 @@
-"""Fetching what a person named: from servers that behave, and from those that do not."""
+"""Fetches what a person named, from servers that behave and from servers that do not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client against what a socket can do to it, byte for byte, and against changes in the pinned library."""
+"""The client against all that a socket can do to it, byte for byte, and against changes in the pinned library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Leaving in the middle: closing a reply, closing the client, Ctrl-C. Nothing is left behind."""
+"""Leaving early: closing a reply, closing the client, Ctrl-C. Nothing is left behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read from the server's answers about its models: recorded ones, and odd ones."""
+"""What the client reads from the server's answers about its models: recorded ones, and unusual ones."""
 
 from __future__ import annotations
 

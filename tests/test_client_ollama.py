@@ -1,4 +1,4 @@
-"""The client against the demo engine on a real socket: what a turn asks, and what goes wrong on the way."""
+"""The client against the demo engine on a real socket: what a turn requests, and what can fail on the way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reader thread and the line between it and its consumer."""
+"""The reader thread and the queue between it and its consumer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which server is meant, whether somebody answers there, and the demo engine as a child process."""
+"""Which server is meant, whether it answers, and the demo engine as a child process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A chat's chunks as events."""
+"""The chunks of a chat as events."""
 
 from __future__ import annotations
 

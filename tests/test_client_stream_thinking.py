@@ -1,4 +1,4 @@
-"""Thinking between tags in the text of a reply: found where it begins the reply, and nowhere else."""
+"""Thinking between tags in a reply's text: recognized at the start of the reply, and nowhere else."""
 
 from __future__ import annotations
 

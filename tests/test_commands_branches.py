@@ -1,4 +1,4 @@
-"""The ways inside a conversation, against a real store and the demo engine."""
+"""Moving inside a conversation (branches, retries, going back), against a real store and the demo engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conversations in lists, searches, files, models and the trash: inside and in the shell, on a real store."""
+"""Conversations in lists, searches, files, models and the trash, in the chat and in the shell, on a real store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""chatcli doctor: what is in order, what is not, and what to do about it."""
+"""chatcli doctor: what works, what does not, and what to do about it."""
 
 from __future__ import annotations
 

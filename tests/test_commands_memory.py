@@ -1,4 +1,4 @@
-"""What stays in mind, by hand and by itself: summaries, recall, pins, files; a real store, a real engine."""
+"""What is kept in the context, by hand and automatically: summaries, recall, pins, files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Long conversations in a real store: what stays in mind, and that the prompt's beginning stays as it was."""
+"""Long conversations in a real store: what stays in the context, and that the prompt's beginning never changes."""
 
 from __future__ import annotations
 

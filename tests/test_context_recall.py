@@ -1,4 +1,4 @@
-"""Which words a question is about, which dates it names, what is ranked first, and how it is quoted."""
+"""Which words a question is about, which dates it names, what ranks first, and how it is quoted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rolling summary: when, of what, and what becomes of the answer."""
+"""The rolling summary: when it is made, of what, and what becomes of the answer."""
 
 from __future__ import annotations
 

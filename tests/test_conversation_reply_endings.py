@@ -1,6 +1,6 @@
-"""Replies that end before their text begins: kept like any other, with a word on what ended them and what to do.
+"""Replies that end before their text begins: stored like any other, with a note on what ended them and what to do.
 
-Every way into it on a real socket: num_predict, the window, a stop text, the model itself, tags that nobody ended.
+Every cause on a real socket: num_predict, the window, a stop text, the model itself, tags that were never closed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A store with bad pages, met by the whole program: it works, or what can be read is saved, and a word is said."""
+"""A store with bad pages and the whole program: it works, or saves what can be read and says so."""
 
 from __future__ import annotations
 

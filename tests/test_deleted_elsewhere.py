@@ -1,4 +1,4 @@
-"""The open conversation is deleted for good by another chatcli: what is loaded of it goes on."""
+"""Another chatcli permanently deletes the open conversation: its loaded part can be continued."""
 
 from __future__ import annotations
 

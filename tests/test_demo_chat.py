@@ -1,4 +1,4 @@
-"""What the demo engine does with a window, with options, and with a prompt it has read before: as Ollama does."""
+"""The demo engine treats the window, options and a cached prompt as Ollama does."""
 
 from __future__ import annotations
 

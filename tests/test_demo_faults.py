@@ -1,4 +1,4 @@
-"""The scripted faults do on the wire what they say."""
+"""The scripted faults do on the wire what their names say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo's models: what is listed and shown of them, and how new ones are made, copied and deleted."""
+"""The demo's models: how they are listed and shown, and how new ones are created, copied and deleted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the demo engine says: the tour, honest about itself, and the few things it really works out."""
+"""The demo engine's replies: the tour, honest about itself, and the few things it really computes."""
 
 from __future__ import annotations
 

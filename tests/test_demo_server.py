@@ -1,7 +1,7 @@
-"""The demo engine is held to Ollama's protocol: status, headers, keys, JSON types, order of chunks, error texts.
+"""The demo engine follows Ollama's protocol: status, headers, keys, JSON types, order of chunks, error texts.
 
-EXCHANGES says by hand what a real server answers. Where the raw recordings lie beside the checkout, the engine is
-compared with them as well.
+EXCHANGES lists what a real server answers. If the raw recordings are beside the checkout, the engine is compared
+with them as well.
 """
 
 from __future__ import annotations

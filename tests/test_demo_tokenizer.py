@@ -1,4 +1,4 @@
-"""The demo's tokens: split as the published patterns say, merged as the plain loop would, and nothing lost."""
+"""The demo's tokens: split by the published patterns, merged as the plain loop would, and nothing lost."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Bytes from outside have a bound wherever they are read: how deep, how long, how many; and what is no file is
-called what it is. One generator of hostile data, and every place that reads some.
+"""Bytes from outside are bounded wherever they are read: in depth, length and number; what is not a file is named
+as such. One generator of hostile data, and every place that reads some.
 """
 
 from __future__ import annotations

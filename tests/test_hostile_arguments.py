@@ -1,5 +1,5 @@
-"""Whatever is given to a command is answered in a sentence: every command of the registry, with arguments that no
-file, number or name can be. Nothing but an error of our own tree may come of it.
+"""Every command of the registry answers any argument in a sentence, even arguments that cannot be a file, number
+or name. Only errors of our own tree are raised.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a conversation from outside may bring: no settings that read, send or cost more than itself, no files but
+"""What an imported conversation may bring: no settings that read, send or cost more than itself, no files except
 pictures of its own export, and no more than there is room for.
 """
 

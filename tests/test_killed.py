@@ -1,4 +1,4 @@
-"""The whole program, killed at random moments: the next one goes on where it was. (Many: bench/killing.py.)"""
+"""The whole program, killed at random moments: the next one continues. (Many kills: bench/killing.py.)"""
 
 from __future__ import annotations
 

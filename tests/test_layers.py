@@ -1,4 +1,4 @@
-"""The walls of the house: who may import whom. Read off the sources, so that a late import counts too."""
+"""The walls of the house: which package may import which. Read from the sources, so late imports count, too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Of a long conversation only the end is loaded, and of the rest what a command looks at."""
+"""Of a long conversation only the end is loaded, and otherwise only what a command needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store that a newer chatcli has written, met by the whole program: it is read, searched, and left as it is."""
+"""A newer chatcli's store and the whole program: the store is read and searched, and not changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are their owner's only, and that a full disk does not cost."""
+"""Files that only their owner can read, and that a full disk does not destroy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pastes as terminals send them, and as they come when something got lost on the way."""
+"""Pastes as terminals send them, and with parts lost on the way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many choices come in pages, and are narrowed by words; no choice is ever taken that was not shown."""
+"""Many choices come in pages and are narrowed by words; a choice that was not shown is never picked."""
 
 from __future__ import annotations
 

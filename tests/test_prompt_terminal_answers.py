@@ -1,4 +1,4 @@
-"""The terminal's answers among the keys: heard, and none of it typed."""
+"""The terminal's answers among the keys: all are read, none is typed into the line."""
 
 from __future__ import annotations
 

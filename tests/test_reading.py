@@ -1,4 +1,4 @@
-"""What bytes are and say: encodings, kinds, HTML, notebooks."""
+"""Bytes as text: encodings, file types, HTML, notebooks."""
 
 from __future__ import annotations
 

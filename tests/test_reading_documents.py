@@ -1,4 +1,4 @@
-"""PDF and DOCX as text, and what is said of those that cannot be read."""
+"""PDF and DOCX as text, and the messages about files that cannot be read."""
 
 from __future__ import annotations
 

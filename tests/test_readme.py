@@ -1,4 +1,4 @@
-"""The README is the manual, and true."""
+"""The README is the manual, and it is true."""
 
 from __future__ import annotations
 

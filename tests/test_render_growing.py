@@ -1,4 +1,4 @@
-"""In pieces as at once: text, looks and places of a reply do not depend on how it came, or when it was drawn."""
+"""In pieces as at once: text, looks and positions do not depend on how a reply arrived or when it was drawn."""
 
 from __future__ import annotations
 

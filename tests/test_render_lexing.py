@@ -1,4 +1,4 @@
-"""Code line by line in the colours it has as a whole."""
+"""Code line by line has the colors that it has as a whole."""
 
 from __future__ import annotations
 

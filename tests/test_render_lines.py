@@ -1,4 +1,4 @@
-"""Lines at a width: nothing lost, nothing too long."""
+"""Lines at a width: nothing is lost, nothing is too long."""
 
 from __future__ import annotations
 

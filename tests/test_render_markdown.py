@@ -1,4 +1,4 @@
-"""Markdown line by line: the blocks that CommonMark has, at any cut, and never much of it open."""
+"""Markdown line by line: the blocks of CommonMark, at any cut, with never much of it open."""
 
 from __future__ import annotations
 

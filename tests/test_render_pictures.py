@@ -1,4 +1,4 @@
-"""Previews of pictures: what is sent to a terminal that shows some, and that none can do harm."""
+"""Previews of pictures: what is sent to a terminal that can show them, and that none can do harm."""
 
 from __future__ import annotations
 

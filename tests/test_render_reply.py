@@ -1,4 +1,4 @@
-"""A reply as a person sees it grow: in pyte screens of several sizes, in pipes, and however it ends."""
+"""A growing reply as a person sees it: on pyte screens of several sizes, in pipes, and however it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What text from outside may not do to a terminal."""
+"""What outside text may not do to a terminal."""
 
 from __future__ import annotations
 

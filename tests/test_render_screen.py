@@ -1,4 +1,4 @@
-"""What chatcli says of itself: notes, listings, the window, errors, progress; on a terminal and in a pipe."""
+"""What chatcli shows about itself: notes, listings, the window, errors, progress; on a terminal and in a pipe."""
 
 from __future__ import annotations
 

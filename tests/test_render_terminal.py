@@ -1,4 +1,4 @@
-"""What a terminal tells of itself, and what comes of it: colours, pictures, the width of emoji."""
+"""What a terminal tells about itself, and what follows from it: colors, pictures, the width of emoji."""
 
 from __future__ import annotations
 

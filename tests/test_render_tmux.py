@@ -1,4 +1,4 @@
-"""A reply in a real tmux whose window is resized while it grows. Skipped where there is no tmux."""
+"""A reply in a real tmux whose window is resized while it grows. Skipped without tmux."""
 
 from __future__ import annotations
 

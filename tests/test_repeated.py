@@ -1,7 +1,7 @@
-"""Lines that repeat one thing a hundred thousand characters long: read once, however they are made.
+"""Lines that repeat one thing for a hundred thousand characters are read once, whatever they consist of.
 
-What takes time by the square needs minutes for such a line. Each reader of lines has all of them in a process of
-its own, which is ended when it hangs.
+Quadratic code needs minutes for such a line. Each reader of lines gets all of them in a process of its own, which
+is ended when it hangs.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The last resort: what nobody foresaw does not end the loop, is called what it is, and leaves an account
-of itself, with nothing in it of what was said.
+"""The last resort: an unforeseen error does not end the loop, is named as one, and writes a report that contains
+nothing of the conversation.
 """
 
 from __future__ import annotations

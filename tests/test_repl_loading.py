@@ -1,4 +1,4 @@
-"""While a model is being loaded it is said so, and no longer."""
+"""The screen says that a model is being loaded, and only while it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vectors of what is said: made after replies, kept, never asked for twice; the question's, when recall looks."""
+"""Vectors of messages: made after replies, stored, never requested twice; the question's when recall searches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings: kinds of values, layers, and where a value came from."""
+"""Settings: kinds of values, layers, and the origin of a value."""
 
 from __future__ import annotations
 

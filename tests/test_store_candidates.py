@@ -1,4 +1,4 @@
-"""What the recall chooses from: rare words first, their neighbours with them, on the path, at a time."""
+"""What recall chooses from: rare words first, with their neighbors, on the path, at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What readers stumble over is damage only where the store is not sound; a message without text is none."""
+"""A reader's failure counts as damage only if the store is not sound; a message without text is not damage."""
 
 from __future__ import annotations
 

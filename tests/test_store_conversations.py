@@ -1,4 +1,4 @@
-"""Two programs on one conversation: each changes what it changed, and nothing else."""
+"""Two programs on one conversation: each stores only what it changed itself."""
 
 from __future__ import annotations
 

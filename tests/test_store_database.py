@@ -1,4 +1,4 @@
-"""The file itself: private, shared by several programs, and clear words when it cannot be used."""
+"""The file itself: private, shared by several programs, with clear errors when it cannot be used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reply in progress is on disk while it is made, and is stored once however it ends."""
+"""A reply in progress is on disk while it is generated, and is stored once however it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Killed programs and programs that write at once lose nothing. The long runs are tests/bench/faults.py."""
+"""Killed programs and simultaneous writers lose nothing. The long runs are in tests/bench/faults.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A full disk, or a writer that does not end: what is stored is read all the same, and nothing looks empty."""
+"""A full disk, or a writer that does not end: what is stored can still be read, and nothing looks empty."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Of a damaged store all that can be read is taken into a new one, and the damaged file is kept."""
+"""All that can be read of a damaged store is put into a new one, and the damaged file is kept."""
 
 from __future__ import annotations
 

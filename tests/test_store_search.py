@@ -1,4 +1,4 @@
-"""Everything that was said is found, in its place, and nothing that was undone, replaced or deleted."""
+"""Search finds every message with its place, and nothing that was undone, replaced or deleted."""
 
 from __future__ import annotations
 

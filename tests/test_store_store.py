@@ -1,4 +1,4 @@
-"""Conversations are kept, found and reopened; nothing that was said is ever overwritten."""
+"""Conversations are stored, found and reopened; no message is ever overwritten."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Export then import gives the same conversation; what others wrote is read forgivingly, and guesses are said."""
+"""Export and import return the same conversation; foreign files are read forgivingly, and guesses are reported."""
 
 from __future__ import annotations
 

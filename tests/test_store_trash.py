@@ -1,4 +1,4 @@
-"""What is deleted goes to the trash; what leaves the trash leaves the disk."""
+"""Deleted conversations go to the trash; what leaves the trash leaves the disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vectors in the store: which passages lack one, which are nearest, and that none outlives the text it is of."""
+"""Vectors in the store: which passages lack one, which are nearest, and that none outlives its text."""
 
 from __future__ import annotations
 

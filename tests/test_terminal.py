@@ -1,4 +1,4 @@
-"""The real program in a real terminal (a pty), its screen read through pyte."""
+"""The real program in a real terminal (a pty), its screen read with pyte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the real program draws in a real terminal: one that answers questions, shows pictures, is resized."""
+"""What the real program draws in a real terminal that answers questions, shows pictures, or is resized."""
 
 from __future__ import annotations
 

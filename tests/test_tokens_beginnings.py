@@ -1,4 +1,4 @@
-"""Histories that begin with a reply, or lack some messages: counted before they are sent, never too low."""
+"""Histories that begin with a reply or lack some messages: their counts before sending are never too low."""
 
 from __future__ import annotations
 

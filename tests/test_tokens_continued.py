@@ -1,4 +1,4 @@
-"""Counts in a conversation that another process began: they start from what was measured and stored."""
+"""Counts in a conversation that another process began: they start from the stored measurements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counts before anything is known, and what the ledger makes of the server's figures."""
+"""Counts before anything is known, and what the ledger learns from the server's figures."""
 
 from __future__ import annotations
 

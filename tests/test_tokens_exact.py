@@ -1,4 +1,4 @@
-"""Exact counts: they add up, they are the server's, and they own up when they are not."""
+"""Exact counts: they add up, they equal the server's, and they say so when they are not exact."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Against a real Ollama, when CHATCLI_TEST_OLLAMA names one on this machine: all its models, to the token."""
+"""All models of a real Ollama, counted to the token, if CHATCLI_TEST_OLLAMA names one on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random conversations through the planner: what is planned is what is measured, and it fits."""
+"""Random conversations through the planner: the planned count is the measured one, and it fits."""
 
 from __future__ import annotations
 

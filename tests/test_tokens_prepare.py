@@ -1,4 +1,4 @@
-"""Exact counts made ready from a server and from the cache, and done without where they cannot be had."""
+"""Exact counts prepared from a server and from the cache, and estimates when neither has them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The patterns: each cuts all of a text, and one pattern does what several stages do."""
+"""The pretokenizer patterns: each covers all of a text, and one pattern replaces several stages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Templates learnt from renderings: what is said to be certain is what the server writes."""
+"""Templates learned from renderings: what is reported as certain is what the server writes."""
 
 from __future__ import annotations
 

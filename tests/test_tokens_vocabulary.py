@@ -1,4 +1,4 @@
-"""A model's own vocabulary, held against the demo engine's literal merge loop, which shares no code with it."""
+"""A model's own vocabulary, compared with the demo engine's literal merge loop, which shares no code with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole turns: the demo engine on a real socket, a real store, nothing in between replaced."""
+"""Whole turns: the demo engine on a real socket, a real store, and nothing mocked between them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Places that are taken away while the program uses them: it goes on, says what is wrong in a sentence, answers.
+"""Directories are removed while the program uses them: it continues, says what is wrong in a sentence, and
+answers.
 
-Every place that it stands on (its own directories, the working directory, the temporary one, a person's home) is
-removed or turns into something else; then everything that touches places is done.
+Every directory that it relies on (its own, the working directory, the temporary one, the user's home) is removed
+or turned into something else; then everything that uses directories is run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A person at a terminal that is none: keys go in through a pipe, what is drawn is read off a pyte screen."""
+"""Simulates a person at a terminal: keys go in through a pipe, and the drawing is read from a pyte screen."""
 
 from __future__ import annotations
 

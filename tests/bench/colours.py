@@ -1,7 +1,7 @@
-"""How many rows have other colours than they would have as a whole; part of bench/streaming.py's line.
+"""Counts the rows whose colors differ from those of a whole rendering; part of the line of bench/streaming.py.
 
 Two counts: a reply in pieces against the same reply at once (both ours), and code line by line against Pygments,
-which sees the whole block. What Pygments decides by later lines cannot be known when a line is printed.
+which sees the whole block. What Pygments decides from later lines cannot be known when a line is printed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Replies to measure with: seeded Markdown, prose-heavy or code-heavy, cut into pieces the size of tokens."""
+"""Replies for measurements: Markdown generated from a seed, mostly prose or code, in pieces of a token's size."""
 
 from __future__ import annotations
 

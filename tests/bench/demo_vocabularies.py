@@ -1,4 +1,4 @@
-"""Trains the demo engine's vocabularies, once; what it writes is in the repository. Takes a minute.
+"""Trains the demo engine's vocabularies, once; the result is in the repository. Takes a minute.
 
     python -m tests.bench.demo_vocabularies
 

@@ -2,8 +2,8 @@
 
     python -m tests.bench.faults [--kills 200] [--seconds 60]
 
-The programs are this module as child processes: they talk to a store as a turn does, and tell on stdout what the
-store has confirmed. Nothing confirmed may be missing, nothing may be there twice.
+The programs are this module as child processes: they write to a store as a turn does, and report on stdout what
+the store has confirmed. Nothing confirmed may be missing, and nothing may be stored twice.
 """
 
 from __future__ import annotations

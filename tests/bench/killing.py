@@ -1,9 +1,9 @@
-"""Kills the whole program (SIGKILL, in a pty) at random moments, and looks with the next one what is left.
+"""Kills the whole program (SIGKILL, in a pty) at random moments, and checks with the next one what is left.
 
     python -m tests.bench.killing [--kills 200]
 
-Prints one JSON line of counts. Each program goes on where the killed one was, with another question, /continue or
-/retry, and is killed while it starts, waits for a reply, receives it, or is idle.
+Prints one JSON line of counts. Each program continues where the killed one was, with another question, /continue
+or /retry, and is killed while it starts, waits for a reply, receives it, or is idle.
 """
 
 from __future__ import annotations

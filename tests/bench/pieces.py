@@ -1,10 +1,10 @@
-"""Does a reply in pieces end as the same reply rendered at once? Markdown files, at five sizes: one JSON line.
+"""Does a reply in pieces look like the same reply rendered at once? Markdown files, at five sizes: one JSON line.
 
     python -m tests.bench.pieces FILE_OR_FOLDER... [--files 300] [--kb 16] [--jobs 2] [--seed 0]
 
 Folders are searched for *.md and for METADATA of Python packages, whose long description counts. Each text is
 streamed in random pieces, drawn at random moments, at each size; every cell of screen and scrollback is compared.
-`--kb` cuts longer files. Names of those that differ go to stderr, with the first row that does.
+`--kb` cuts longer files. The names of files that differ go to stderr, with the first row that differs.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""What does the server read again on each turn? Prints one JSON line.
+"""How much does the server evaluate again on each turn? Prints one JSON line.
 
     python -m tests.bench.prefix FILE --budget 3072
 
-FILE is as replay.py says. Every conversation is replayed turn by turn. `evaluated`: tokens per turn after the
-longest beginning that a prompt shares with what the server has in its cache, the last prompt and the reply to it;
-`verbatim`: tokens of history sent word for word, once the first cut has come; `summaries`: tokens per turn that
-were read for summaries, on top (most of them from the cache).
+replay.py describes FILE. Every conversation is replayed turn by turn. `evaluated`: tokens per turn after the
+longest prefix that a prompt shares with the server's cache, which holds the last prompt and its reply; `verbatim`:
+tokens of history sent word for word, after the first cut; `summaries`: additional tokens per turn that were read
+for summaries (most of them from the cache).
 """
 
 from __future__ import annotations

@@ -2,13 +2,13 @@
 
     python -m tests.bench.recall FILE --budget 3072 [--embedding-model NAME [--host URL]]
 
-FILE is as replay.py says. Every conversation is replayed turn by turn; then each of its questions is asked as the
-next message, with the cut at four places of those between which it had moved. `evidence`:
-percent of questions with all the messages they need in the prompt, whole; `gated`: percent of questions and of
-the conversation's own turns on which recall put something in; `p95_ms`: the time to plan one request.
+replay.py describes FILE. Every conversation is replayed turn by turn; then each of its questions is asked as the
+next message, with the cut at four of the places between which it moved. `evidence`: percent of questions whose
+needed messages are all in the prompt, complete; `gated`: percent of questions and of the conversation's own turns
+for which recall added something; `p95_ms`: the time to plan one request.
 
-With an embedding model of an Ollama server, strategy auto is measured with its vectors: every passage's and every
-question's are made first, as chatcli makes them.
+With an embedding model of an Ollama server, strategy auto is measured with its vectors: those of all passages and
+questions are made first, as chatcli makes them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Conversations put through chatcli's own code: a store with its search, assembly, cut and summary.
+"""Replays conversations through chatcli's own code: a store with its search, assembly, cut and summary.
 
 The file is a list of {"id", "messages": [{"id", "role", "name", "text", "sitting", "time"}], "questions":
-[{"question", "evidence": [message ids], "category"}]}. Tokens: a quarter of the characters, four for a message.
+[{"question", "evidence": [message ids], "category"}]}. Tokens: a quarter of the characters, and four for each
+message.
 """
 
 from __future__ import annotations

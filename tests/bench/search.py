@@ -2,10 +2,10 @@
 
     python -m tests.bench.search [--messages 1000000] [--long 100000]
 
-The messages are made up (as in store.py): one conversation of `long` messages, the rest spread over others. Each
+The messages are generated (as in store.py): one conversation of `long` messages, the rest spread over others. Each
 search is what recall asks of the store for one question, ranking included: on the path of the long conversation,
-and over all conversations. Times are milliseconds; `cpu_p95` is of the processor's time alone, which
-other programs on the machine change less.
+and over all conversations. Times are milliseconds; `cpu_p95` is CPU time alone, which other programs on the
+machine affect less.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
     python -m tests.bench.store [--messages 1000000] [--conversations 10000]
 
-The messages are made up: words drawn by Zipf's law from 50 000, 20 in most messages, 200 in a tenth of them. They
-are spread over the conversations; those of 100, 10 000 and 100 000 messages come on top. Times are milliseconds.
+The messages are generated: words drawn by Zipf's law from 50 000, 20 in most messages, 200 in a tenth of them.
+They are spread over the conversations; those of 100, 10 000 and 100 000 messages are added. Times are
+milliseconds.
 """
 
 from __future__ import annotations

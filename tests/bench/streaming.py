@@ -1,12 +1,12 @@
-"""What drawing a reply costs, and how long its words are on their way: one JSON line.
+"""What drawing a reply costs, and how long its words take to reach the screen: one JSON line.
 
     python -m tests.bench.streaming [FILE] [--sizes 1000,4000,16000,64000] [--code FOLDER]
 
 Pieces arrive at 50 a second, with a pause of 1.5 s after every 400, in simulated time: the time between them is
-not waited for, the time that drawing takes is added. The refresh policy is the one that ships. Beside it:
-(a) writing the raw text, (b) rendering it once with Rich at its end, (c) rich.live with all Markdown at 10 Hz
-(measured at some lengths, extrapolated to all refreshes). Costs are CPU seconds. `colours` are rows whose colours
-differ (colours.py), of FOLDER's code too.
+not waited for, the time of drawing is added. The refresh policy is the released one. For comparison: (a) writing
+the raw text, (b) rendering it once with Rich at its end, (c) rich.live with all Markdown at 10 Hz (measured at
+some lengths, extrapolated to all refreshes). Costs are CPU seconds. `colours` counts rows whose colors differ
+(colours.py), of FOLDER's code, too.
 """
 
 from __future__ import annotations

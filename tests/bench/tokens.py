@@ -1,6 +1,6 @@
-"""How well prompts are counted before they are sent: python -m tests.bench.tokens [--host URL] --model M
+"""How well are prompts counted before they are sent? python -m tests.bench.tokens [--host URL] --model M
 
-A conversation in many scripts with a real server, or with the demo engine when no host is given; one JSON line.
+Chats in many scripts with a real server, or with the demo engine when no host is given; prints one JSON line.
 """
 
 from __future__ import annotations
