@@ -1,4 +1,4 @@
-"""The same for Python programs: Chat(model).send(text). The same plan, client and store as the program's own."""
+"""Chat, the Python interface: Chat(model).send(text), with the plan, client and store of the program."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Chat:
             for piece in chat.stream("And another."):
                 print(piece, end="")
 
-    `host` is where Ollama is (else OLLAMA_HOST, else this machine); `save` keeps the conversation in chatcli's own
-    store. Every other setting of chatcli may be given by name, as Python has it or as it would be typed:
-    `num_predict=40`, `temperature="0"`, `think=True`, `stop=["END OF"]`, `format={"type": "object"}`. None leaves
-    a setting as the settings file and the environment have it. Errors are those of chatcli.errors: BadValue and
-    UnknownSetting for settings.
+    `host` is the address of the Ollama server (by default OLLAMA_HOST, else this machine); `save` stores the
+    conversation in chatcli's database. Every other setting can be given by name, as a Python value or as it is
+    typed: `num_predict=40`, `temperature="0"`, `think=True`, `stop=["END OF"]`,
+    `format={"type": "object"}`. None leaves a setting to the settings file and the environment. Raises the errors
+    of chatcli.errors: BadValue and UnknownSetting for settings.
     """
 
     def __init__(
@@ -70,17 +70,16 @@ class Chat:
         *,
         mentions: bool = True,
     ) -> str:
-        """Say `text`, with these picture files and texts, and get the whole reply. `files` are what /file takes:
-        paths, patterns, addresses.
+        """Send `text` with these pictures and files, and return the whole reply. `files` are paths, patterns or
+        addresses, as for /file.
 
-        What `text` names is read as at the prompt: files and pages behind an @ (`@notes.txt`, `@https://...`) and
-        pictures by their paths go to the model. Give `mentions=False` for a text that is not your own words, such
-        as a stranger's: nothing is read then, and it is sent as it is. Either way an address marked with an @
-        loses its user name and password.
+        Files and pages after an @ in `text` (`@notes.txt`, `@https://...`) and pictures named by their paths are
+        sent, too, as at the prompt. Give `mentions=False` for text that you did not write: then nothing is read,
+        and the text is sent unchanged. Either way an address after an @ loses its user name and password.
 
-        Raises NoText, a BadReply, for a reply that ends before its text begins: `limit` names the setting that
-        ended it, `thinking` is what the model thought. That is kept as the last of `messages`, and the next `send`
-        goes on from there. A reply with nothing in it at all is not kept, and its question is no longer asked.
+        Raises NoText, a BadReply, when the reply ends before its text begins: `limit` names the setting that ended
+        it, `thinking` is what the model thought. The thinking is kept as the last of `messages`, and the next
+        `send` continues from there. A completely empty reply is not kept, nor is its question sent again.
         """
         return "".join(self.stream(text, images, files, mentions=mentions))
 
@@ -92,8 +91,8 @@ class Chat:
         *,
         mentions: bool = True,
     ) -> Iterator[str]:
-        """The reply in pieces, as it is made. Closing the iterator stops it; what came is kept. Raises NoText as
-        `send` does.
+        """Yield the reply in pieces, as the model writes it. Closing the iterator stops it; what came is kept.
+        Raises NoText as `send` does.
         """
         from chatcli.client.fetch import fetch
 
@@ -113,12 +112,12 @@ class Chat:
             raise _no_text(reply)
 
     def clear(self) -> None:
-        """Begin a new conversation with the same settings."""
+        """Start a new conversation with the same settings."""
         new_conversation(self._session)
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """What has been said, oldest first; the system prompt first where there is one."""
+        """The messages, oldest first, after the system prompt if there is one."""
         from chatcli.settings.table import SYSTEM
 
         system = self._opened.settings[SYSTEM]
@@ -126,32 +125,34 @@ class Chat:
         return (Message.system(system), *said) if system else said
 
     def save(self, file: str | Path) -> None:
-        """Write the conversation to a file of its owner's, as its ending says: .md, .json, .jsonl (both with all
-        branches), or .html (one page with its pictures and highlighted code). Raises BadFile, UserError.
+        """Write the conversation to a file that only its owner can read. Its ending says the format: .md, .json,
+        .jsonl (both with all branches), or .html (one page with pictures and highlighted code).
+
+        Raises BadFile, UserError.
         """
         from chatcli.commands.share import EXPORTS, exported
 
         path = path_of(str(file))
         if path.suffix.lower() not in EXPORTS:
-            raise UserError(f"What is {path} to be?", f"Name a file that ends in {', '.join(EXPORTS)}.")
+            raise UserError(f"The format of {path} is unknown.", f"Name a file that ends in {', '.join(EXPORTS)}.")
         if not self._session.conversation.id:
             raise UserError("Nothing has been said yet, so there is nothing to save.")
         text = exported(self._session, self._session.conversation.id, EXPORTS[path.suffix.lower()])
         write_private(path, text)
 
     def close(self) -> None:
-        """End what was started; safe to call twice. `messages` are still there afterwards."""
+        """End the connection and background work; safe to call twice. `messages` can still be read."""
         self._closed = True
         close(self._opened)
 
     @property
     def _session(self) -> Session:
         if self._closed:
-            raise UserError("This chat is closed.", "Make another Chat; with save=True conversations are kept.")
+            raise UserError("This chat is closed.", "Make another Chat; with save=True conversations are stored.")
         return self._opened
 
     def _warn(self) -> None:
-        """What the program would say of the store: that it was damaged, or cannot be written."""
+        """Warn of what the program would show about the store: it was damaged, or cannot be written."""
         while self._opened.warnings:
             warnings.warn(self._opened.warnings.pop(0), stacklevel=4)
 

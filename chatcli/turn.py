@@ -1,6 +1,6 @@
-"""One turn, top to bottom: keep the question, plan, ask, listen, keep the reply, learn. It draws nothing.
+"""One turn: store the question, plan the request, send it, store the reply, learn its token counts.
 
-The REPL, the pipe and the library all go through `ask` and `answer`. Read this first.
+The REPL, the pipe and the library all use `ask` and `answer`. Nothing here draws. Read this module first.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ from chatcli.settings import table
 from chatcli.settings.layers import Layer
 from chatcli.store.draft import Draft
 
-# A vocabulary on its way from a far server is waited for so many seconds; estimates do until it is there.
+# Seconds to wait for a vocabulary from a slow server; until it is there, counts are estimates.
 PATIENCE = 3.0
 
 
 def ask(session: Session, text: str, attachments: tuple[Attachment, ...] = ()) -> Node:
-    """Keep the question, before anything can fail. Only a picture is looked at first: a model that cannot see is
-    said so before anything is stored.
+    """Store the question before anything else can fail; returns its node.
+
+    Only pictures are checked first: CannotSee is raised before anything is stored.
     """
     message = Message.user(text, each_once(attachments))
     _check_sight(session, message)
@@ -56,16 +57,16 @@ def answer(
     onward: Node | None = None,
     model: str = "",
 ) -> Node | None:
-    """Get the reply to `question` and hand each event to `feed`; the reply's node. It may have no text, but only
-    what the model thought: conversation/reply_endings.py says why.
+    """Get the reply to `question`, pass each event to `feed`, and return the reply's node.
 
-    `question` is the tip of the conversation, or `onward` is: a reply to it that is to be continued; what comes is
-    then kept as a new reply that begins with what that one has.
+    The tip is `question`, or `onward`, a reply to it to be continued: the new reply then begins with the text of
+    that one. A reply may have thinking and no text: conversation/reply_endings.py says why.
 
-    None when it was stopped before anything came: then the question is off the path (the tip is its parent) but
-    still in the tree. The same holds when an error is raised before anything came, NoText for a reply that is
-    empty; later, the partial reply is kept and the error raised all the same. `stopped` is asked between events,
-    ten times a second at least. `model`: whom to ask this once, instead of the model in use.
+    Returns None when it was stopped before anything came: the question is then off the path (the tip is its
+    parent) but still in the tree. So it is when an error is raised before anything came (NoText: an empty reply).
+    After an error later on, the partial reply is kept and the error is raised all the same.
+
+    `stopped` is called between events, at least ten times a second. `model`: the model to ask this time.
     """
     with _asking(session, model), closing(stream(session, question, onward)) as events:
         for event in events:
@@ -77,14 +78,14 @@ def answer(
 
 
 def answered(session: Session, question: Node) -> Node | None:
-    """The reply to `question` that the conversation stands at, if it does."""
+    """The tip of the conversation when it is a reply to `question`, else None."""
     last = session.conversation.last
     follows = last is not None and last.number == question.number + 1 and last.message.role is Role.ASSISTANT
     return last if follows else None
 
 
 def stream(session: Session, question: Node, onward: Node | None = None) -> Generator[Event]:
-    """The events of the reply to `question`. Whatever came of it is kept, however it ends: closing stops it."""
+    """Yield the events of the reply to `question`. Closing stops it; what came is kept however it ends."""
     draft = session.store.begin_reply(session.conversation, question)
     reply = GrowingReply(save=draft.save, onward=onward.message if onward is not None else Message.assistant(""))
     outcome = [session.conversation.state]
@@ -112,7 +113,7 @@ def stream(session: Session, question: Node, onward: Node | None = None) -> Gene
 
 @contextmanager
 def _asking(session: Session, model: str) -> Iterator[None]:
-    """The settings name that model for as long as this lasts ("" changes nothing)."""
+    """Use that model inside the block ("" changes nothing)."""
     settings = session.settings
     origin, before = settings.origin(table.MODEL), settings[table.MODEL]
     if not model or model == before:
@@ -131,8 +132,9 @@ def _asking(session: Session, model: str) -> Iterator[None]:
 
 
 def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Event]:
-    """Send the plan and pass on what comes; `state` is what to remember with it. A count that proved too small is
-    learnt from, and planned again once.
+    """Plan the request, send it and yield the reply's events; `state[0]` gets the state to store with the reply.
+
+    When the server refuses the request as too long, learn the true count and plan again, once.
     """
     background_summary.end(session)
     embeddings.end(session)
@@ -155,8 +157,8 @@ def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Ev
 
 
 def _settle(session: Session) -> None:
-    """After a reply: the cut moves when it must, and a summary of what it leaves behind is begun; so is one that a
-    question cut short.
+    """After a reply: move the cut if it must move, and start a summary of the messages before it, or one that the
+    last question cancelled.
     """
     before, state = session.conversation.state, settled(session)
     if state != before:
@@ -172,7 +174,7 @@ def _events(session: Session, plan: Plan) -> Iterator[Event]:
 
 
 def _keep_question(session: Session, message: Message) -> Node:
-    """As a child of the tip; an earlier question that got no reply is left aside, as its sibling."""
+    """Store it as a child of the tip. An earlier question without a reply is left off the path, as its sibling."""
     if not session.conversation.id:
         session.conversation = session.store.create(demo=session.server.demo, settings=session.settings.kept())
     unanswered = session.conversation.unanswered
@@ -182,7 +184,7 @@ def _keep_question(session: Session, message: Message) -> Node:
 
 
 def _keep_reply(session: Session, draft: Draft, reply: GrowingReply, state: State) -> None:
-    """However it ended; a disk that is full by now, or a damaged store, does not take it away."""
+    """Store the reply, however it ended; even when the disk has become full or the store is damaged."""
     if not reply.started:
         draft.drop()
         return
@@ -199,21 +201,21 @@ def _keep_reply(session: Session, draft: Draft, reply: GrowingReply, state: Stat
 
 
 def _step_back(session: Session, question: Node, onward: Node | None) -> None:
-    """Nothing came: a question without a reply is not on the path, and a reply to go on from stays as it was."""
+    """Nothing came: take the question off the path; a reply that was to be continued stays the tip."""
     tip = onward.id if onward is not None else question.parent
     if session.conversation.tip != tip:
         session.store.go_to(session.conversation, tip)
 
 
 def _no_text(session: Session, reply: GrowingReply, onward: Node | None) -> NoText:
-    """Why there is nothing in a reply that has ended."""
+    """The error for a reply that ended empty, with the reason."""
     ended = ending(reply.new, reply.ended, _provenance(session, reply), onward is not None)
     assert ended is not None
     return NoText(ended.what, ended.remedy, limit=ended.limit or "")
 
 
 def _check_sight(session: Session, message: Message) -> None:
-    """Refuse pictures for a model that cannot see them; the server would pass over them in silence."""
+    """Raise CannotSee for pictures that the model cannot see; the server would silently ignore them."""
     if message.images:
         model = session.model.get()
         check(Request(model.name, (message,), {}), model)
@@ -221,7 +223,7 @@ def _check_sight(session: Session, message: Message) -> None:
 
 def _provenance(session: Session, reply: GrowingReply) -> Turn:
     plan, model, done = session.plan, session.model.ready, reply.done or Done("")
-    window = {"num_ctx": plan.window} if plan is not None else {}  # as it is sent: no larger than the model's
+    window = {"num_ctx": plan.window} if plan is not None else {}  # as sent: no larger than the model's
     return Turn(
         model=session.settings[table.MODEL],
         digest=model.digest if model is not None else "",
@@ -241,8 +243,8 @@ SAVE_EVERY = 0.8
 
 @dataclass(slots=True)
 class GrowingReply:
-    """What has come of a reply so far, after `onward`, a reply that it goes on from. `save` is called with text
-    and thinking every now and then.
+    """What has come of a reply so far. `onward`: the reply that it continues. `save` is called with text and
+    thinking, at most every SAVE_EVERY seconds.
     """
 
     save: Callable[[str, str], None]
@@ -270,7 +272,7 @@ class GrowingReply:
         if self.started and self.first_token is None:
             self.first_token = now - self.began
         if self.started and now - self.saved >= SAVE_EVERY:
-            with suppress(StoreError):  # a full disk or a long lock is told at the end, when it still matters
+            with suppress(StoreError):  # a full disk or a long lock is reported at the end, if it still matters
                 message = self.message
                 self.save(message.text, message.thinking)
             self.saved = now
@@ -281,7 +283,7 @@ class GrowingReply:
 
     @property
     def new(self) -> Message:
-        """What has come, without what it goes on from."""
+        """What has come, without the reply that it continues."""
         texts, thoughts = "".join(self.texts), "".join(self.thoughts)
         return Message(Role.ASSISTANT, texts, thoughts, tool_uses=tuple(self.tool_uses))
 

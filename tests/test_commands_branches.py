@@ -133,7 +133,7 @@ def test_a_place_gets_a_name_and_is_found_again(forked: Session) -> None:
     assert "the two" in shown(do(forked, "branch"))
     assert [word.text for word, _ in everything().suggest(forked, "/goto the t")] == ["the two"]
     do(forked, "branch the two --remove")
-    assert "No place" in shown(do(forked, "branch"))
+    assert "There are no names yet" in shown(do(forked, "branch"))
     with pytest.raises(NotFound):
         do(forked, "goto the two")
     for number in ("7", "#7", "-"):
@@ -190,7 +190,7 @@ def test_the_difference_of_two_replies_is_told_by_sentences(session: Session, en
     same = "This sentence stands in both of them and is long enough to make the line a long one."
     engine.say(f"{same} Two.", f"{same} Three. ```x```")
     say(session, "go")
-    with pytest.raises(UserError, match="no two replies"):
+    with pytest.raises(UserError, match="fewer than two replies"):
         do(session, "diff")
     followed(session, do(session, "retry"))
     text = shown(do(session, "diff"))
@@ -258,7 +258,7 @@ def test_a_conversation_that_grows_elsewhere_says_so_once(forked: Session, engin
     say(other, "from there")
     assert grown_elsewhere(other) == ""
     told = grown_elsewhere(forked)
-    assert "message 6 there is «demo: Said there.»" in told
+    assert 'message 6 there is "demo: Said there."' in told
     assert grown_elsewhere(forked) == ""
     say(forked, "from here")
     assert said(forked)[-2:] == ["from here", "Said here."]

@@ -48,7 +48,7 @@ def test_chats_lists_the_newest_first_and_marks_the_one_on_the_table(stored: Ses
 
 def test_search_shows_hits_in_their_place(stored: Session) -> None:
     title, before, hit = shown(do(stored, "search mammals")).splitlines()
-    assert title.startswith("/goto @2 · «tell me of whales» · ")
+    assert title.startswith('/goto @2 · "tell me of whales" · ')
     assert before.split() == ["1", "you:", "tell", "me", "of", "whales"]
     assert hit == "> 2 reply: Whales are mammals."
     assert "not found" in shown(do(stored, "search mammals --here"))
@@ -344,7 +344,7 @@ def closed(stored: Session) -> Session:
 def test_the_shell_lists_searches_shows_and_renames(capfd: pytest.CaptureFixture[str]) -> None:
     assert "tell me of snails" in shell(capfd, "chats")[1]
     out = shell(capfd, "chats", "search", "mammals")[1]
-    assert out.startswith("chatcli --resume @2 · «tell me of whales»")
+    assert out.startswith('chatcli --resume @2 · "tell me of whales"')
     assert "tell me of whales" in shell(capfd, "chats", "search", "mamm*")[1]
     code, out, _ = shell(capfd, "chats", "show", "tell", "me", "of", "whales")
     assert (code, "Whales are mammals." in out) == (0, True)
@@ -371,7 +371,7 @@ def test_the_last_conversation_is_exported_as_it_is_and_imported_again(
     assert [each["content"] for each in plain["messages"]] == ["tell me of snails", "Snails are slow."]
     file = tmp_path / "x.json"
     file.write_text(out)
-    assert "Taken in" in shell(capfd, "chats", "import", str(file))[2]
+    assert "Imported" in shell(capfd, "chats", "import", str(file))[2]
     assert shell(capfd, "chats")[1].count("tell me of snails") == 2
 
 
@@ -437,7 +437,7 @@ def test_what_the_shell_does_not_understand_is_said_and_prints_nothing(
 def test_a_wrong_subcommand_is_answered_with_those_there_are(capfd: pytest.CaptureFixture[str]) -> None:
     code, _, err = shell(capfd, "chats", "nonsense", "and", "more")
     assert code == 2
-    assert "«nonsense and more»" in err
+    assert '"nonsense and more"' in err
     assert "delete, list, show, search" in err.replace("\n", " ")
     assert "Did you mean: chatcli chats export?" in shell(capfd, "chats", "exprot", "--demo")[2]
 

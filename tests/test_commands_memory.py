@@ -49,7 +49,7 @@ def asked(engine: Engine) -> str:
 def test_compact_puts_a_summary_in_the_place_of_older_messages_and_uncompact_takes_it_back(
     session: Session, engine: Engine
 ) -> None:
-    with pytest.raises(UserError, match="nothing to summarise"):
+    with pytest.raises(UserError, match="nothing to summarize"):
         do(session, "compact")
     do(session, "set strategy trim")  # nothing is summarised behind the test's back
     talk(session, engine, 8)
@@ -284,11 +284,9 @@ def test_what_went_with_the_last_question_can_be_looked_at_afterwards(session: S
     engine.say("It is turbot-seventeen.")
     say(session, "What was the password of the harbour master?")
     text = shown(do(session, "context"))
-    assert "With the last question went" in text
+    assert "The last question was sent with" in text
     assert "recalled" in shown(do(session, "context last"))
-    assert "With the last question it was recalled beside the question: quoted for" in shown(
-        do(session, "context why 1")
-    )
+    assert "With the last question it was recalled: quoted for" in shown(do(session, "context why 1"))
 
 
 def test_drop_takes_a_message_off_the_path_and_keeps_it_in_the_tree(session: Session, engine: Engine) -> None:

@@ -130,7 +130,7 @@ def test_the_cut_takes_effect_without_a_summary(store: Store) -> None:
     go_on(made, 20)
     assert made.conversation.state.cut is not None
     assert made.conversation.state.summary is None
-    assert any(part.why == "before the cut" for part in made.plans[-1].parts)
+    assert any(part.why == "older than the window keeps" for part in made.plans[-1].parts)
 
 
 def test_a_summary_of_another_branch_is_not_sent(store: Store) -> None:

@@ -131,8 +131,8 @@ def test_a_backlog_is_summarised_as_far_as_it_fits(store: Store) -> None:
     assert sum(count(message).tokens for message in wanted.messages) + wanted.limit <= made.budget.window
     plan = made.ask("And?")
     assert [part.fate.value for part in plan.parts if part.last <= wanted.last and part.first] == [
-        "out",
-        "summarised",
+        "not sent",
+        "summarized",
     ]
 
 

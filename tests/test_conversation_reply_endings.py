@@ -390,7 +390,7 @@ def test_in_the_loop_the_thinking_is_kept_and_the_line_is_free_for_the_next_ques
         engine.say(DemoReply("Two.", THOUGHT), "Three.")
         person.see("Send a message")
         person.enter("a prime?")
-        text = person.see("thought for", "num_predict (30 tokens)", "/set num_predict -1")
+        text = person.see("Thought for", "num_predict (30 tokens)", "/set num_predict -1")
         assert "No reply came" not in text
         person.enter("/history")
         person.see("(only thinking)", "They ask for a prime.")

@@ -25,7 +25,7 @@ from tests.screen import Seen
 
 Make = Callable[[Path], str]
 EXIT_CODES = range(6)
-NEVER_SAID = ("Traceback", "The output cannot be written", "inside chatcli itself", "had not foreseen")
+NEVER_SAID = ("Traceback", "The output cannot be written", "inside chatcli itself", "did not expect")
 DEEPEST = 3  # questions after questions
 LONG, LONGER = "n" * 300, "n" * 5000
 

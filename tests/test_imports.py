@@ -491,7 +491,7 @@ def test_a_turn_of_values_that_no_turn_has_is_left_out(turn: Any, session: Sessi
 def test_a_state_of_values_that_no_state_has_begins_anew(state: Any) -> None:
     messages = [{"id": 1, "role": "user", "content": "hi"}]
     chat = read_chat(json.dumps({"messages": messages, "state": state}))
-    assert chat.repairs == ["the state of the context could not be read; it begins anew"]
+    assert chat.repairs == ["the state of the context could not be read; it starts empty"]
 
 
 def test_a_setting_that_was_set_here_is_kept_whatever_it_is() -> None:

@@ -83,7 +83,7 @@ def test_few_choices_are_all_shown_with_nothing_said_of_pages() -> None:
     board = Board([])
     board.pick(["a", "b"])
     assert board.lines == ["Which?", "  1  a", "  2  b"]
-    assert board.asked == ["Number (1-2), or Enter for none: "]
+    assert board.asked == ["Choose 1-2 (Enter cancels): "]
 
 
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=30), st.integers(20, 90), st.integers(3, 30))

@@ -142,7 +142,7 @@ class TestAtATerminal:
             child.send("ask\r")
             child.expect_exact("Sure? [y/N] ")
             child.send("y\r")
-            child.expect_exact("or Enter for none: ")
+            child.expect_exact(" (Enter cancels): ")
             child.send("b\r")
             child.expect_exact("ANSWER True 1")
             assert not re.search(r"\x1b\[", child.before)

@@ -91,13 +91,13 @@ def test_what_came_before_a_ctrl_c_stays_once() -> None:
 def test_thinking_is_folded_to_one_line() -> None:
     events: list[Event] = [Tick(), Thinking("first idea\n"), Thinking("second idea"), Text("Hello"), Done("stop")]
     seen = streamed(events)
-    assert seen.text[0].startswith("thought for ")
-    assert seen.text[0].endswith(", ~2 tokens")
+    assert seen.text[0].startswith("Thought for ")
+    assert seen.text[0].endswith(" s (2 tokens)")
     assert seen.text[1:] == ["", "Hello"]
 
 
 def test_one_token_is_one_token() -> None:
-    assert streamed([Thinking("hm"), Text("Hello"), Done("stop")]).text[0] == "thought for 10 s, ~1 token"
+    assert streamed([Thinking("hm"), Text("Hello"), Done("stop")]).text[0] == "Thought for 10 s (1 token)"
 
 
 def test_thinking_can_be_shown_or_hidden() -> None:
@@ -358,7 +358,7 @@ def test_a_pipe_gets_the_source_and_nothing_else() -> None:
         for event in (Tick(), Thinking("hm"), Text("# Ti\x1b[31"), Text("mtle\n\n**b**"), Done("stop")):
             answer.feed(event)
     assert out.getvalue() == "# Title\n\n**b**\n"
-    assert err.getvalue().startswith("hm\n(thought for ")
+    assert err.getvalue().startswith("hm\nThought for ")
 
 
 def test_hidden_thinking_is_nowhere_in_a_pipe() -> None:
@@ -375,7 +375,7 @@ def test_a_plain_screen_only_ever_adds_text() -> None:
         for event in (Tick(), Thinking("hm"), Text("**a**"), Tick(), Text(" b"), Done("stop")):
             answer.feed(event)
     assert "\x1b" not in "".join(seen.written)
-    assert seen.text[0].startswith("(thought for ")
+    assert seen.text[0].startswith("Thought for ")
     assert seen.text[1:] == ["**a** b"]
 
 

@@ -146,7 +146,7 @@ def test_a_broken_connection_is_no_reason_to_give_up(session: Session, engine: E
 def test_a_model_that_is_not_there_or_makes_no_vectors_is_not_taken(session: Session) -> None:
     with pytest.raises(Missing):
         do(session, "set embedding_model nope")
-    with pytest.raises(Refused, match="no embedding model"):
+    with pytest.raises(Refused, match="not an embedding model"):
         do(session, "set embedding_model demo-thinking")
     assert "demo-embed" in shown(do(session, "set embedding_model"))
 

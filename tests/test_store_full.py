@@ -131,4 +131,4 @@ def test_the_doctor_takes_a_held_store_for_no_damage(
         close(session)
     assert "Another program is using" in told
     assert "Nothing is lost" in told
-    assert "file named is kept" not in told
+    assert "file named in it is kept" not in told

@@ -271,7 +271,7 @@ def test_where_several_models_are_and_none_is_named_it_asks() -> None:
     with Engine() as engine, terminal(url=engine.url) as person:
         person.see("Which model?", "demo-vision")
         person.enter("demo-vision")
-        person.see("Talking to demo-vision", "Send a message")
+        person.see("Model: demo-vision", "Send a message")
 
 
 def test_a_waiting_reply_shows_that_it_waits() -> None:

@@ -30,7 +30,7 @@ NEVER_SAID = (
     "Traceback",
     "The output cannot be written",
     "inside chatcli itself",
-    "had not foreseen",
+    "did not expect",
     "Unhandled",
 )
 LINES = (

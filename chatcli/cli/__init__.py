@@ -1,1 +1,1 @@
-"""The shell: flags, one question from a pipe, subcommands, exit codes."""
+"""The command line: flags, one-shot questions and pipes, subcommands, exit codes."""

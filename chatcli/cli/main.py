@@ -1,6 +1,6 @@
-"""The shell's side: flags from the settings table, subcommands from the registry (Typer), errors as exit codes.
+"""The command line: flags from the settings table, subcommands from the registry, errors as exit codes.
 
-A bare `chatcli` in a terminal goes straight to the loop, without importing Typer.
+Typer parses it; a bare `chatcli` in a terminal starts the loop without importing Typer.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from chatcli.commands.arguments import Parameter
     from chatcli.commands.registry import Command
 
-# What is to be done once the command line is understood; it returns the exit code.
+# What to do once the command line is parsed; it returns the exit code.
 Work = Callable[[], int]
 SHORT = {"model": "-m", "system": "-s"}
 
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run with these arguments; the exit code. Every error a person can meet is shown here, on stderr."""
+    """Run with these arguments and return the exit code. Every error that a person can meet is shown on stderr."""
     open_streams()
     try:
         code = _worked(list(arguments))
@@ -70,7 +70,7 @@ def _say(error: ChatcliError) -> int:
 
 
 def _without_output(error: OutputFailed) -> int:
-    """Whoever read our output may have gone (`chatcli ... | head`): then there is nothing more to say."""
+    """Report that output failed; say nothing when its reader has gone (`chatcli ... | head`)."""
     silence(sys.stdout)
     if error.errno == errno.EPIPE:
         silence(sys.stderr)
@@ -90,14 +90,14 @@ def chat(
     files: Sequence[str] = (),
     as_json: bool = False,
 ) -> int:
-    """One question when there is a prompt, a file or piped input, else the loop."""
+    """Ask once when there is a prompt, a file or piped input; else run the loop."""
     if prompt or images or files or not sys.stdin.isatty():
         from chatcli.cli import oneshot
 
         return oneshot.run(wishes, " ".join(prompt), images, files, as_json)
     if as_json or not sys.stdout.isatty():
         raise UserError(
-            "Without a terminal to write to, a prompt is needed.", "chatcli [--json] PROMPT, or pipe it in."
+            "The output is not a terminal, so a prompt is needed.", "chatcli [--json] PROMPT, or pipe it in."
         )
     from chatcli.repl import loop
 
@@ -128,7 +128,7 @@ def _with_typer(arguments: list[str]) -> int:
         work = typer.main.get_command(shell).main(arguments, prog_name=name, standalone_mode=False)
     except typer.TyperException as error:
         raise UserError(error.format_message(), f"See {name} --help.") from None
-    # Done out here, where Typer has no ideas of its own about Ctrl-C and closed pipes.
+    # Run it outside of Typer, which handles Ctrl-C and closed pipes in its own way.
     return work() if callable(work) else 0
 
 
@@ -136,7 +136,7 @@ _HELP = {"help_option_names": ["-h", "--help"]}
 
 
 def _chat_command() -> Callable[..., Work]:
-    """The function behind a plain `chatcli`: its signature is the fixed flags and one flag for each setting."""
+    """The function behind a plain `chatcli`; its signature has the fixed flags and one flag for each setting."""
     import typer
 
     def command(**given: Any) -> Work:
@@ -150,26 +150,30 @@ def _chat_command() -> Callable[..., Work]:
         wishes = Wishes(demo=given.pop("demo"), resume=given.pop("continue_"), named=named)
         return lambda: chat(replace(wishes, values=_values(given)), prompt, images, files, as_json)
 
-    command.__doc__ = "Chat with an Ollama model: in the terminal, or with one prompt and from a pipe."
+    command.__doc__ = "Chat with an Ollama model: in the terminal, with one prompt, or in a pipe."
     fixed = [
-        _parameter("prompt", list[str] | None, typer.Argument(help="What to ask. Without it: a conversation.")),
         _parameter(
-            "continue_", bool, typer.Option("--continue", "-c", help="Take up the last conversation."), False
+            "prompt", list[str] | None, typer.Argument(help="The question. Without it, a conversation starts.")
+        ),
+        _parameter(
+            "continue_", bool, typer.Option("--continue", "-c", help="Continue the last conversation."), False
         ),
         _parameter(
             "resume",
             bool,
             typer.Option(
-                "--resume", "-r", help="Take up the conversation named by the words; without, choose one."
+                "--resume", "-r", help="Open the conversation of that name or number; without one, choose."
             ),
             False,
         ),
-        _parameter("demo", bool, typer.Option("--demo", help="Talk to the demo engine: no Ollama needed."), False),
+        _parameter("demo", bool, typer.Option("--demo", help="Use the demo engine: no Ollama needed."), False),
         _parameter(
-            "image", list[str] | None, typer.Option("--image", "-i", help="A picture to go with the prompt.")
+            "image", list[str] | None, typer.Option("--image", "-i", help="A picture to send with the prompt.")
         ),
         _parameter(
-            "file", list[str] | None, typer.Option("--file", "-f", help="Text to go with it: a path or address.")
+            "file",
+            list[str] | None,
+            typer.Option("--file", "-f", help="A file to send with it: a path or address."),
         ),
         _parameter("json", bool, typer.Option("--json", help="Print one JSON object instead of text."), False),
         _parameter("version", bool, typer.Option("--version", "-V", help="Print the version."), False),
@@ -178,7 +182,7 @@ def _chat_command() -> Callable[..., Work]:
 
 
 def _subcommand(chosen: Command) -> Callable[..., Work]:
-    """The function behind a subcommand: the command's own parameters, and which server and model it is about."""
+    """The function behind a subcommand: the command's own parameters, and flags for server and model."""
 
     def command(**given: Any) -> Work:
         from chatcli.cli.subcommand import run_command
@@ -205,7 +209,7 @@ def _own_parameter(each: Parameter) -> inspect.Parameter:
 def _demo_flag() -> inspect.Parameter:
     import typer
 
-    option = typer.Option("--demo", help="Talk to the demo engine: no Ollama needed.")
+    option = typer.Option("--demo", help="Use the demo engine: no Ollama needed.")
     return _parameter("demo", bool, option, False)
 
 
@@ -234,7 +238,7 @@ def _signed(command: Callable[..., Work], parameters: list[inspect.Parameter]) -
 
 
 def _values(given: dict[str, Any]) -> dict[str, str]:
-    """Settings by name, as text; `--system @FILE` is what the file says."""
+    """The settings given, by name and as text; `--system @FILE` is replaced by the text of the file."""
     values = {name: _as_text(value) for name, value in given.items() if value is not None}
     system = values.get("system", "")
     if system.startswith("@"):

@@ -1,4 +1,4 @@
-"""One question and its answer, for the shell: text or one JSON object on stdout, all else on stderr."""
+"""One question and its reply, for the shell: text or one JSON object on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from chatcli.text import UNWANTED
 from chatcli.turn import answer, answered, ask
 
 INTERRUPTED = 130
-# The reply has ended and is kept, but there is no answer in it: only what the model thought, or a call of a tool.
+# The reply is complete and kept, but has no text: only thinking, or a tool call.
 NO_TEXT = 1
 
 
 def run(
     wishes: Wishes, prompt: str, images: Sequence[str] = (), files: Sequence[str] = (), as_json: bool = False
 ) -> int:
-    """Ask once; the exit code. Errors are raised, for the shell's side to show."""
+    """Ask once and return the exit code. Errors are raised, and cli/main.py shows them."""
     piped = read_stdin()
     composed = _composed(prompt, images, files, quiet=as_json)
     text = "\n\n".join(part for part in (piped.strip("\n"), composed.text) if part.strip())
@@ -62,9 +62,9 @@ def _composed(prompt: str, images: Sequence[str], files: Sequence[str], quiet: b
 
 
 def _open(session: Session, name: str) -> None:
-    """The conversation of that name, which has to be plain: nobody can be asked which is meant."""
+    """Open the conversation of that name; raises Ambiguous when several match, since nobody can be asked."""
     if not name:
-        raise UserError("Which conversation? Nobody can be asked here.", "chatcli --resume NAME, or --continue.")
+        raise UserError("Which conversation?", "chatcli --resume NAME, or --continue.")
     match open_named(session, name):
         case Choose() as several:
             raise Ambiguous(several.brief, "chatcli chats lists them with their numbers.")
@@ -96,7 +96,7 @@ def _ask(session: Session, question: Node, as_json: bool) -> int:
 
 
 def account(session: Session, reply: Node) -> dict[str, Any]:
-    """The object that --json prints. Durations are in seconds; null: the server did not say."""
+    """The object that --json prints. Durations are in seconds; null means that the server did not report it."""
     turn = reply.turn
     if turn is None:
         raise TypeError("a reply has its turn")
@@ -122,7 +122,7 @@ def account(session: Session, reply: Node) -> dict[str, Any]:
 
 
 def _printable(text: str) -> str:
-    """JSON that says the same without a character that a terminal would obey, should it get there."""
+    """The same JSON, with control characters escaped in case it is shown in a terminal."""
     return UNWANTED.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 

@@ -1,4 +1,4 @@
-"""A command as a subcommand of the shell: run once, its outcome drawn, no loop around it."""
+"""Runs a command as a subcommand of the shell: once, with its outcome drawn."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ DECLINED = 1
 
 
 def run_command(wishes: Wishes, command: Command, given: Mapping[str, Any]) -> int:
-    """The exit code. Arguments not given are left to the command's own defaults."""
+    """Run the command and return the exit code. Arguments not given take the command's defaults."""
     session = build(wishes)
     screen = Screen()
     try:
-        if not command.tolerant:  # else it looks at the store itself
+        if not command.tolerant:  # a tolerant command checks the store itself
             _say(screen, session)
         positional: list[Any] = []
         keywords: dict[str, Any] = {}
@@ -46,7 +46,7 @@ def run_command(wishes: Wishes, command: Command, given: Mapping[str, Any]) -> i
 
 
 def _say(screen: Screen, session: Session) -> None:
-    """What there is to say of the store, once."""
+    """Show the warnings about the store, once."""
     while session.warnings:
         screen.show(Note(session.warnings.pop(0), "warning"))
 
@@ -69,7 +69,7 @@ def _act(screen: Screen, outcome: Outcome) -> int:
             return _act(screen, then())
         case Confirm(question, then):
             if not _in_terminal(screen):
-                raise UserError(f"{question} That cannot be asked here.", "--yes says yes.")
+                raise UserError(question, "Needs confirmation: add --yes.")
             return _act(screen, then()) if _reader().ask(question) else DECLINED
         case Choose(question, choices, then_with, detail, find):
             if not _in_terminal(screen):
@@ -85,5 +85,5 @@ def _in_terminal(screen: Screen) -> bool:
 
 
 def _reader() -> Reader:
-    """For a question or two: no history, no completion, nothing redrawn."""
+    """A reader for a question or two: no history, no completion, no redrawing."""
     return Reader(None, lambda _: (), lambda: Toolbar("", "", 0, 0, "", ()), ReaderOptions(plain=True))

@@ -75,7 +75,7 @@ def unreachable(url: str, cause: str) -> Unreachable:
 
 def broken(cause: str) -> StreamBroken:
     return StreamBroken(
-        f"The answer broke off: {cause}.",
+        f"The reply broke off: {cause}.",
         "The server may have stopped; its log says more. Ask again with /retry when it is back.",
     )
 
@@ -204,7 +204,7 @@ def _busy(refusal: Refusal) -> Busy:
 
 def _sign_in(refusal: Refusal) -> Refused:
     return Refused(
-        f"The server at {refusal.where} does not let us in ({refusal.status}): {refusal.words}",
+        f"The server at {refusal.where} denies access ({refusal.status}): {refusal.words}",
         "Write user:password@ before the name of the host, or set OLLAMA_API_KEY; "
         "for a model in Ollama's cloud, run `ollama signin` first.",
     )
@@ -225,8 +225,8 @@ def _unknown_path(refusal: Refusal) -> BadReply:
 def _elsewhere(refusal: Refusal) -> BadReply:
     target = one_line(addresses.shown(refusal.location)) or "another place"
     return BadReply(
-        f"The server at {refusal.where} sends us on to {target}.",
-        "Name that place itself with --host or OLLAMA_HOST.",
+        f"The server at {refusal.where} redirects to {target}.",
+        "Name that address with --host or OLLAMA_HOST.",
     )
 
 
@@ -249,16 +249,16 @@ _BY_WORDS: tuple[tuple[str, Callable[[Refusal], ChatcliError]], ...] = (
     ),
     (
         r"does not support (chat|generate|completion)",
-        _said_no("It is not a model to chat with. Choose another with /model."),
+        _said_no("It is not a chat model. Choose another with /model."),
     ),
-    (r"does not support embed", _said_no("It is no embedding model. Get one with /pull nomic-embed-text.")),
+    (r"does not support embed", _said_no("It is not an embedding model. Get one with /pull nomic-embed-text.")),
     (r"more system memory|out of memory|cudamalloc failed|unable to allocate", _said_no(_MEMORY)),
     (
         r"runner (process )?(has )?(terminated|stopped|no longer)|runner process|unable to load model",
         _said_no("The server's log says why. Often it is memory: " + _MEMORY),
     ),
     (r"error was encountered while running", _said_no("The server's log says more. Ask again with /retry.")),
-    (r"option .* must be of type", _said_no("Change that option with /set, or take it back with /unset.")),
+    (r"option .* must be of type", _said_no("Change that option with /set, or reset it with /unset.")),
     (r"invalid duration|unit in duration", _said_no("Give keep_alive as a duration: /set keep_alive 5m.")),
     (r"http request to an https server", _said_no("Write https:// before the host.")),
     (r"server busy|pending requests", _busy),
@@ -270,7 +270,7 @@ _BY_STATUS: dict[int, Callable[[Refusal], ChatcliError]] = {
     404: _unknown_path,
     405: _unknown_path,
     407: _said_no("The proxy wants a user name and password: write them into HTTPS_PROXY or HTTP_PROXY."),
-    413: _said_no("What stands before Ollama takes no request that large. Send fewer or smaller files."),
+    413: _said_no("A proxy before Ollama refuses requests that large. Send fewer or smaller files."),
     429: _busy,
     502: _behind_a_proxy,
     503: _busy,

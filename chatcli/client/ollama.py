@@ -276,6 +276,6 @@ def _authorization(url: str, basic: str | None) -> dict[str, str]:
     key = os.environ.get("OLLAMA_API_KEY", "").strip()
     if key and (url.startswith("https:") or address.is_loopback(url)):
         if not (key.isascii() and key.isprintable()):
-            raise BadValue("OLLAMA_API_KEY is not a key: it has characters that no key has.", "Set it anew.")
+            raise BadValue("OLLAMA_API_KEY is not a key: it has characters that no key has.", "Set it again.")
         return {"authorization": f"Bearer {key}"}
     return {}

@@ -1,4 +1,4 @@
-"""Everything that begins with "/"."""
+"""The commands: what can be typed after a "/", and the subcommands of `chatcli` in the shell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The signature of a command is its grammar: parameters read from the function, arguments read from the line."""
+"""Reads the parameters of a command from its signature, and its arguments from the typed line."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from chatcli.errors import BadArgument
 if TYPE_CHECKING:
     from chatcli.session.session import Session
 
-# The largest number that may be given to a command, and how many characters of a wrong one are shown.
+# The largest number that a command accepts, and how many characters of a wrong one are shown.
 LARGEST = 10**9
 SHOWN = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """Something that may be typed, and what it means."""
+    """A word that completion offers, and what it means."""
 
     text: str
     meaning: str = ""
@@ -31,9 +31,10 @@ Suggest = Callable[["Session", str], Iterable[Word]]
 
 @dataclass(frozen=True, slots=True)
 class Arg:
-    """What a parameter means, and what may be typed for it, given the session and the word at its end.
+    """What a parameter means, and the words that completion offers for it.
 
-    `whole`: its words are one name, and what is typed of all of them is given to `suggest`.
+    `suggest` gets the session and the word typed so far. `whole`: the words form one name, and `suggest` gets all
+    of them.
     """
 
     meaning: str
@@ -43,8 +44,8 @@ class Arg:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter. `raw`: takes the rest of the line as it is. `many`: takes any number of words.
-    `flag`: given as `--name` (a bool) or `--name VALUE`.
+    """One parameter. `raw`: it takes the rest of the line unchanged. `many`: it takes any number of words.
+    `flag`: it is given as `--name` (a bool) or `--name VALUE`.
     """
 
     name: str
@@ -67,8 +68,10 @@ class Parameter:
 
 
 def parameters_of(function: Callable[..., Any]) -> tuple[Parameter, ...]:
-    """The parameters after the session, in order. A keyword-only one is a flag when its type is bool or has a
-    default of None; otherwise it takes the rest of the line raw.
+    """The parameters after the session, in order.
+
+    A keyword-only one is a flag when its type is bool or its default is None; otherwise it takes the rest of the
+    line raw.
     """
     hints = get_type_hints(function, include_extras=True)
     rows = list(inspect.signature(function).parameters.values())[1:]
@@ -96,9 +99,9 @@ def _parameter(row: inspect.Parameter, hint: Any) -> Parameter:
 
 
 def read_arguments(parameters: tuple[Parameter, ...], text: str) -> tuple[list[Any], dict[str, Any]]:
-    """`text` after the command's name -> positional and keyword arguments; BadArgument when it does not fit.
+    """Split the text after a command's name into positional and keyword arguments.
 
-    Where a parameter takes the rest of the line as it is, flags come before everything else.
+    Where a parameter takes the rest of the line unchanged, flags come first. Raises BadArgument.
     """
     flags = {f"--{p.name}": p for p in parameters if p.flag}
     raw = next((p for p in parameters if p.raw), None)
@@ -115,7 +118,7 @@ def read_arguments(parameters: tuple[Parameter, ...], text: str) -> tuple[list[A
 
 
 def leading_flags(parameters: tuple[Parameter, ...], text: str) -> tuple[list[str], str]:
-    """The names of the flags that `text` begins with, and what comes after them."""
+    """The names of the flags that `text` begins with, and the rest of it."""
     known = {f"--{parameter.name}": parameter.name for parameter in parameters if parameter.flag}
     given = []
     word, _, rest = text.lstrip().partition(" ")
@@ -127,7 +130,7 @@ def leading_flags(parameters: tuple[Parameter, ...], text: str) -> tuple[list[st
 
 
 def split_words(text: str) -> list[str]:
-    """Words, quotes undone; an apostrophe or an unclosed quote is taken as it stands."""
+    """The words, without their quotes; text with an apostrophe or an unclosed quote is split at blanks only."""
     lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
     lexer.whitespace_split, lexer.commenters = True, ""
     try:
@@ -137,14 +140,14 @@ def split_words(text: str) -> list[str]:
 
 
 def whole_number(word: str, meaning: str) -> int:
-    """A count, or the number of a message: never below 0, nor larger than what can be counted and looked up."""
+    """`word` as a whole number from 0 to LARGEST: a count, or a message's number. Raises BadArgument."""
     shown = word if len(word) <= SHOWN else f"{word[:SHOWN]}…"
     try:
         number = int(word[: 2 * SHOWN])
     except ValueError:
-        raise BadArgument(f"«{shown}» is not a whole number: {meaning}.") from None
+        raise BadArgument(f'"{shown}" is not a whole number: {meaning}.') from None
     if not 0 <= number <= LARGEST:
-        raise BadArgument(f"«{shown}» is {'below 0' if number < 0 else 'too large'}: {meaning}.")
+        raise BadArgument(f'"{shown}" is {"below 0" if number < 0 else "too large"}: {meaning}.')
     return number
 
 
@@ -167,7 +170,7 @@ def _take_flags(words: list[str], flags: dict[str, Parameter]) -> tuple[list[str
         if parameter is None:
             if word.startswith("--") and len(word) > 2:
                 known = ", ".join(flags) or "none"
-                raise BadArgument(f"There is no option «{word}» here.", f"Options: {known}.")
+                raise BadArgument(f'There is no option "{word}" here.', f"Options: {known}.")
             plain.append(word)
         elif parameter.kind is bool:
             keywords[parameter.name] = True
@@ -191,7 +194,7 @@ def _positional(parameters: list[Parameter], words: list[str]) -> list[Any]:
         elif parameter.required:
             raise BadArgument(f"{parameter.usage} is missing: {parameter.meaning}.")
     if left:
-        raise BadArgument(f"«{' '.join(left)}» is more than this command takes.")
+        raise BadArgument(f'Unexpected argument "{" ".join(left)}".')
     return found
 
 

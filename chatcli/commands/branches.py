@@ -1,5 +1,6 @@
-"""/retry, /continue, /undo, /edit, /branch, /branches, /goto, /back, /diff: ways inside a conversation. Nothing is
-overwritten: another reply, or another question, becomes a sibling. The tree is drawn by tree.py.
+"""/retry, /continue, /undo, /edit, /branch, /branches, /goto, /back, /diff: moving inside one conversation.
+
+Nothing is overwritten: another reply, or another question, becomes a sibling. tree.py draws the tree.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ NARROW = 60
 
 
 def place_words(session: Session, typed: str) -> Iterator[Word]:
-    """Names that were given to places."""
+    """The names given by /branch."""
     for name, node in session.conversation.names.items():
         if name.startswith(typed) and name != BEFORE:
             yield Word(name, f"message {session.conversation.node(node).number}")
@@ -39,12 +40,12 @@ def place_words(session: Session, typed: str) -> Iterator[Word]:
 
 @command("retry", "regenerate")
 def retry(
-    session: Session, *, model: Annotated[str | None, Arg("another model to ask this once", model_words)] = None
+    session: Session, *, model: Annotated[str | None, Arg("the model to ask this time", model_words)] = None
 ) -> Outcome:
-    """Ask the last question again: for another reply, or after an error. The earlier reply is kept.
+    """Try again: ask the last question once more (the earlier reply is kept).
 
-    `/retry --model NAME` lets another model answer; the next question goes to the usual one again. /diff compares
-    the replies.
+    `/retry --model NAME` asks another model this time; the next question goes to the usual one. /diff compares the
+    replies.
     """
     question = last_question(session)
     if model is not None:
@@ -57,16 +58,16 @@ def retry(
 
 @command("continue", "go")
 def continue_(session: Session) -> Outcome:
-    """Go on from a reply that was stopped, broke off, or reached a limit. The shorter one is kept as a sibling."""
+    """Continue a reply that was stopped, broke off, or reached a limit (the shorter reply is kept)."""
     last = session.conversation.last
     if last is None or last.message.role is not Role.ASSISTANT or last.parent is None:
-        raise UserError("There is no reply to go on from.", "/retry asks the last question again.")
+        raise UserError("There is no reply to continue.", "/retry asks the last question again.")
     return AskAgain(session.conversation.node(last.parent), onward=last)
 
 
 @command("undo")
 def undo(session: Session, exchanges: Annotated[int, Arg("how many exchanges to step back")] = 1) -> Outcome:
-    """Step back before the last question (or the last few) and put it into the line. Nothing is deleted.
+    """Go back to before the last question (or the last few) and put it into the line. Nothing is deleted.
 
     /back returns to where you were.
     """
@@ -79,11 +80,11 @@ def undo(session: Session, exchanges: Annotated[int, Arg("how many exchanges to 
 
 @command("edit")
 def edit(
-    session: Session, number: Annotated[int, Arg("the number of a question, as /history has it")] = 0
+    session: Session, number: Annotated[int, Arg("the number of a question, as /history shows it")] = 0
 ) -> Outcome:
-    """Put a question into the line again, the last one or another. What is sent then stands beside it.
+    """Edit an earlier question (by default the last one) and send it as a branch.
 
-    The question as it was keeps its replies; /back returns to them. Ctrl-G opens the line in your editor.
+    The original question keeps its replies; /back returns to them. Ctrl-G opens the line in your editor.
     """
     return _ask_anew(session, _question(session, number) if number else last_question(session))
 
@@ -92,35 +93,35 @@ def edit(
 def branch(
     session: Session,
     *name: Annotated[str, Arg("a name for this place", place_words, whole=True)],
-    remove: Annotated[bool, Arg("take the name away")] = False,
+    remove: Annotated[bool, Arg("remove the name")] = False,
 ) -> Outcome:
-    """Give this place in the conversation a name, for /goto to come back to; without one, list the names.
+    """Name this point of the conversation, so that /goto NAME returns to it; without a name, list the names.
 
-    `/branch NAME --remove` takes a name away. What is said after a /goto to it becomes a branch of its own.
+    `/branch NAME --remove` removes a name. What you say after /goto NAME becomes a new branch.
     """
     conversation, wanted = session.conversation, " ".join(name)
     if not wanted:
         return Show.of(_places(session))
     if remove:
         if wanted not in conversation.names:
-            raise NotFound(f"No place is called «{wanted}».", "/branch lists the names.")
+            raise NotFound(f'There is no name "{wanted}".', "/branch lists the names.")
         session.store.name(conversation, wanted, None)
-        return Show.of(Note(f"«{wanted}» is no name any more; what was said there stays.", "good"))
+        return Show.of(Note(f'Removed the name "{wanted}"; the messages stay.', "good"))
     last = conversation.last
     if last is None:
-        raise UserError("Nothing has been said yet, so there is no place to name.")
+        raise UserError("Nothing has been said yet, so there is no message to name.")
     if wanted.lstrip("#@").isdecimal() or wanted == BEFORE:
-        raise BadArgument(f"«{wanted}» is no name: numbers are for messages.", "Take a word.")
+        raise BadArgument(f'"{wanted}" cannot be a name: numbers are for messages.', "Use a word.")
     moved = wanted in conversation.names
     session.store.name(conversation, wanted, last.id)
-    return Show.of(Note(f"Message {last.number} is {'now ' if moved else ''}«{wanted}»: /goto {wanted}", "good"))
+    return Show.of(Note(f'Message {last.number} is {"now " if moved else ""}"{wanted}": /goto {wanted}', "good"))
 
 
 @command("branches")
 def branches(session: Session) -> Outcome:
     """List the ends of all branches, with their names and last words; `*` marks where you are."""
     tips = _tips(session)
-    note = "/goto asks which one to go to; /branch NAME gives this place a name; /tree draws them all."
+    note = "/goto lets you choose one; /branch NAME names this point; /tree draws them all."
     if room() < NARROW:
         brief = tuple((_mark(tip), str(tip.twig.number), _described(tip, room() - 14)) for tip in tips)
         return Show.of(Listing(("", "messages", "last words"), brief, right=frozenset({"messages"}), note=note))
@@ -136,10 +137,10 @@ def goto(
     session: Session,
     *place: Annotated[str, Arg("a message's number, or a name given by /branch", place_words, whole=True)],
 ) -> Outcome:
-    """Go to a message of this path by its number, to a named place, or (without either) to a branch you choose.
+    """Go to a message by its number, to a name given by /branch, or (without either) to a branch you choose.
 
-    What is said next follows that message; what came after it stays, and /back returns. `/goto @345` goes to any
-    message there is, on another branch or in another conversation: /search and /recall tell its number.
+    The next question follows that message; what came after it is kept, and /back returns. `/goto @345` goes to any
+    message, on another branch or in another conversation: /search and /recall show its number.
     """
     wanted = " ".join(place)
     anywhere = address(wanted)
@@ -153,12 +154,12 @@ def goto(
         return arrive(session, session.conversation.names[wanted])
     if wanted.lstrip("#").isdecimal():
         return arrive(session, _message(session, whole_number(wanted.lstrip("#"), "a message's number")).id)
-    raise NotFound(f"There is no place called «{wanted}».", "/branch lists the names, /tree draws all there is.")
+    raise NotFound(f'There is no name "{wanted}".', "/branch lists the names, /tree draws every branch.")
 
 
 @command("back")
 def back(session: Session) -> Outcome:
-    """Return to where you were before the last /goto, /undo, /edit, /retry or /drop; once more undoes that."""
+    """Return to where you were before the last /goto, /undo, /edit, /retry or /drop; /back again undoes that."""
     before = session.conversation.names.get(BEFORE)
     if before is None or before == session.conversation.tip:
         raise UserError("There is nowhere to go back to.", "/branches lists the branches, /goto goes to one.")
@@ -171,12 +172,12 @@ def diff(
     first: Annotated[int, Arg("a reply, counted from 1")] = 0,
     second: Annotated[int, Arg("another one")] = 0,
 ) -> Outcome:
-    """Compare the replies to the last question, sentence by sentence: the last two, or two by their numbers."""
+    """Compare two replies to the last question, sentence by sentence: the last two, or two by their numbers."""
     question = last_question(session)
     children = session.store.children(session.conversation, question.id)
     replies = [node for node in children if node.message.role is Role.ASSISTANT]
     if len(replies) < 2:
-        raise UserError("The last question has no two replies to compare.", "/retry asks it again.")
+        raise UserError("The last question has fewer than two replies to compare.", "/retry asks it again.")
     one, other = first or len(replies) - 1, second or len(replies)
     if not (1 <= one <= len(replies) and 1 <= other <= len(replies)) or one == other:
         raise BadArgument(f"There are replies 1 to {len(replies)}: name two of them.", f"Usage: {diff.usage}")
@@ -184,7 +185,7 @@ def diff(
 
 
 def last_question(session: Session) -> Node:
-    """The newest question: one that got no reply (it is off the path), else the last one on the path."""
+    """The newest question: one without a reply (it is off the path), else the last one on the path."""
     conversation = session.conversation
     waiting = waiting_question(session, conversation) if conversation.id else None
     if waiting is not None:
@@ -203,7 +204,7 @@ def _exchanges(count: int) -> str:
 
 
 def _ask_anew(session: Session, question: Node) -> Outcome:
-    """Before that question, with its text in the line and its files attached to it."""
+    """Go to before that question, and put its text into the line and its files with the next message."""
     jump(session, question.parent)
     session.pending = list(question.message.attachments)
     return Prefill(TypedLine(question.message.text, pasted=True).retyped)
@@ -247,7 +248,7 @@ def _places(session: Session) -> Listing | Note:
     conversation = session.conversation
     places = {name: conversation.node(node) for name, node in conversation.names.items() if name != BEFORE}
     if not places:
-        return Note("No place has a name yet. Name this one: /branch NAME", "quiet")
+        return Note("There are no names yet. Name this point: /branch NAME", "quiet")
     rows = tuple((name, str(node.number), when(node.created)) for name, node in places.items())
     return Listing(("name", "message", "said"), rows, right=frozenset({"message"}), note="/goto NAME goes there.")
 
@@ -270,6 +271,6 @@ def _difference(one: Node, number: int, other: Node, other_number: int) -> Docum
 
 
 def _sentences(text: str) -> list[str]:
-    """Lines, and long ones by sentence, so that a changed word does not mark a whole paragraph."""
+    """The lines, long ones split into sentences, so that a changed word does not mark a whole paragraph."""
     lines = (re.split(r"(?<=[.!?]) +", line) if len(line) > 80 else [line] for line in text.splitlines())
     return [sentence for line in lines for sentence in line]

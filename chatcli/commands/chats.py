@@ -1,5 +1,6 @@
-"""/clear, /history, /chats, /load, /rename, /title, /delete: which conversation is open, and the others. What
-goes in and out of chatcli is share.py's, ways inside one conversation branches.py's.
+"""/clear, /history, /chats, /load, /rename, /title, /delete: opening, listing and naming conversations.
+
+share.py has import and export; branches.py moves inside one conversation.
 """
 
 from __future__ import annotations
@@ -37,17 +38,17 @@ from chatcli.store.conversations import title_of
 from chatcli.store.listing import Entry
 from chatcli.store.search import terms_of
 
-# How many messages are looked at for the conversations that some words were said in.
+# How many messages are searched for the conversations that contain some words.
 FOUND = 50
 # A terminal with less than this gets shorter previews.
 SMALL_ROWS, SMALL_COLUMNS = 16, 60
-# What a list takes besides titles and models, with the gaps between its columns.
+# Columns of a list besides titles and models, with the gaps between them.
 OTHER_COLUMNS = 35
 OTHER_COLUMNS_OF_FEW = 23
 
 
 def chat_words(session: Session, typed: str) -> Iterator[Word]:
-    """Titles of the newest conversations."""
+    """The titles of the newest conversations."""
     for entry in session.store.entries(50, demo=session.server.demo):
         if entry.title.lower().startswith(typed.lower()):
             yield Word(entry.title, counted(entry.messages, "message"))
@@ -55,10 +56,10 @@ def chat_words(session: Session, typed: str) -> Iterator[Word]:
 
 @command("clear", "new")
 def clear(session: Session) -> Outcome:
-    """Begin a new conversation, with the same settings. The old one stays stored."""
+    """Start a new conversation with the same settings. The old one stays stored."""
     title = session.conversation.title if is_stored(session) else ""
     new_conversation(session)
-    kept = f" «{title}» is kept: /load opens it again." if title else ""
+    kept = f' "{title}" is kept: /load opens it again.' if title else ""
     return Show.of(Note(f"A new conversation.{kept}", "quiet"))
 
 
@@ -72,8 +73,8 @@ def history(session: Session, last: Annotated[int, Arg("how many messages, count
 
 
 @command("chats")
-def chats(session: Session, count: Annotated[int, Arg("how many, the newest first")] = 20) -> Outcome:
-    """List the conversations, the newest first; `*` marks the one on the table. /load NUMBER opens one."""
+def chats(session: Session, count: Annotated[int, Arg("how many, newest first")] = 20) -> Outcome:
+    """List the conversations, newest first; `*` marks the open one. /load NUMBER opens one."""
     return listing(session, session.store.entries(demo=session.server.demo), count)
 
 
@@ -83,7 +84,7 @@ def load(
 ) -> Outcome:
     """Open a stored conversation by its name or number, or choose one; a model's exact name switches the model.
 
-    The conversation now on the table stays stored. `/load @345` opens one at that message, as /search shows it.
+    The conversation that is open now stays stored. `/load @345` opens one at a message that /search found.
     """
     if not name or address(name) is not None:
         return open_named(session, name)
@@ -91,14 +92,14 @@ def load(
     is_model = _is_model(session, name)
     if found and is_model:
         return Choose(
-            f"«{name}» is a model and a conversation. Which?",
+            f'"{name}" is a model and a conversation. Which?',
             (f"the model {name}", *map(label, found)),
             lambda index: _switch(session, name) if index == 0 else _open(session, found[index - 1]),
         )
     if is_model:
         return _switch(session, name)
     if not found:
-        raise NotFound(f"There is no conversation called «{name}», and no such model.", "/chats lists them.")
+        raise NotFound(f'There is no conversation and no model called "{name}".', "/chats lists them.")
     return one_of(session, name, lambda entry: _open(session, entry))
 
 
@@ -112,16 +113,16 @@ def rename(session: Session, *, name: Annotated[str, Arg("the new name")]) -> Ou
 
 @command("title")
 def title(session: Session, *, ask: Annotated[bool, Arg("ask the model for a title")] = False) -> Outcome:
-    """Name this conversation after its first words, or with --ask as the model proposes.
+    """Name this conversation after its first words, or with --ask by a title that the model proposes.
 
-    The model is asked once, aside: neither the question nor its answer becomes part of the conversation.
+    The model is asked in a separate request: question and answer do not become part of the conversation.
     """
     conversation = session.conversation.id if ask else _something_said(session)
     if not ask:
         question = _first_question(session)
         words = title_of(question.message) if question is not None else ""
         if not words:
-            raise UserError("There are no words to make a title of.", "/rename NAME gives one.")
+            raise UserError("There are no words to make a title from.", "/rename NAME sets one.")
         return give_name(session, conversation, words)
 
     if session.conversation.tip is None:
@@ -134,12 +135,12 @@ def title(session: Session, *, ask: Annotated[bool, Arg("ask the model for a tit
 @command("delete", subcommand="chats delete")
 def delete(
     session: Session,
-    *name: Annotated[str, Arg("a conversation; without, the one on the table", chat_words, whole=True)],
+    *name: Annotated[str, Arg("a conversation; by default the open one", chat_words, whole=True)],
     yes: Annotated[bool, Arg("do not ask")] = False,
 ) -> Outcome:
-    """Put a conversation into the trash: this one, or another by its name or number. It asks first.
+    """Move a conversation to the trash: this one, or another by its name or number. Asks first.
 
-    `chatcli chats restore NAME` takes it out again; `chatcli chats purge` empties the trash for good.
+    `chatcli chats restore NAME` takes it out again; `chatcli chats purge` empties the trash permanently.
     """
     wanted = " ".join(name) or str(_something_said(session))
 
@@ -152,7 +153,7 @@ def delete(
 
 
 def open_named(session: Session, name: str) -> Outcome:
-    """For `chatcli --resume`: open that conversation, or ask which when several fit or none is named."""
+    """For `chatcli --resume`: open the named conversation; ask which when several match or none is named."""
     message = address(name)
     if message is not None:
         return visit(session, message)
@@ -160,22 +161,22 @@ def open_named(session: Session, name: str) -> Outcome:
         return one_of(session, name, lambda entry: _open(session, entry))
     found = session.store.entries(demo=session.server.demo)
     if not found:
-        raise NotFound("There is no conversation to take up yet.", "Begin one: chatcli")
+        raise NotFound("There is no conversation to resume yet.", "Start one: chatcli")
     return choose(session, "Which conversation?", found, lambda entry: _open(session, entry))
 
 
 def one_of(session: Session, name: str, then: Callable[[Entry], Outcome]) -> Outcome:
-    """Go on with the conversation of that name; asks which where several fit."""
+    """Call `then` with the conversation of that name; ask which when several match. Raises NotFound."""
     found = find_chats(session, name)
     if not found:
-        raise NotFound(f"There is no conversation called «{name}».", "/chats or chatcli chats lists them.")
+        raise NotFound(f'There is no conversation called "{name}".', "/chats or chatcli chats lists them.")
     if len(found) == 1:
         return then(found[0])
-    return choose(session, f"Several conversations fit «{name}». Which?", found, then)
+    return choose(session, f'Several conversations match "{name}". Which?', found, then)
 
 
 def choose(session: Session, question: str, found: list[Entry], then: Callable[[Entry], Outcome]) -> Choose:
-    """Which of these conversations: by words of its title, or by words said in it."""
+    """Ask which of these conversations, found by words of its title or by words in its messages."""
     numbers = {entry.id: at for at, entry in enumerate(found)}
 
     def find(words: str) -> list[int]:
@@ -190,7 +191,7 @@ def choose(session: Session, question: str, found: list[Entry], then: Callable[[
 
 
 def preview(session: Session, entry: Entry) -> list[str]:
-    """Title, figures, and how it ends; less of it in a small terminal."""
+    """Title, counts, and the last messages; less of them in a small terminal."""
     columns, rows = terminal_size()
     about = (
         f"{counted(entry.messages, 'message')} · {when(entry.updated)}{f' · {entry.model}' if entry.model else ''}"
@@ -204,16 +205,17 @@ def preview(session: Session, entry: Entry) -> list[str]:
 
 
 def find_chats(session: Session, name: str) -> list[Entry]:
-    """Those that `name` may mean; of the engine that is spoken to, where it has some of that name."""
+    """The conversations that `name` may mean: those of the server in use (demo or real), else of the other."""
     found = session.store.find(name)
     return [entry for entry in found if entry.demo == session.server.demo] or found
 
 
-def listing(session: Session, entries: list[Entry], count: int) -> Outcome:
+def listing(session: Session, entries: list[Entry], count: int, more: str = "/chats") -> Outcome:
+    """A table of the first `count` conversations. `more`: the command that lists more of them."""
     if not entries:
         return Show.of(Note("There is no conversation yet.", "quiet"))
     shown = entries[: max(1, count)]
-    left = f"{len(entries) - len(shown)} more, if a larger number is given." if len(entries) > len(shown) else ""
+    left = f"{len(entries) - len(shown)} more: {more} {len(entries)}" if len(entries) > len(shown) else ""
     columns = ("", "number", "title", "messages", "last used", "model")
     space = room() if sys.stdout.isatty() else sys.maxsize  # a pipe gets whole titles
     titles = space - OTHER_COLUMNS - max(len(entry.model) for entry in shown)
@@ -242,15 +244,15 @@ def give_name(session: Session, conversation: int, name: str) -> Outcome:
     given = session.store.rename(conversation, name)
     if session.conversation.id == conversation:
         session.conversation.title = given
-    return Show.of(Note(f"Named «{given}».", "good"))
+    return Show.of(Note(f'Named "{given}".', "good"))
 
 
 def label(entry: Entry) -> str:
-    return f"«{entry.title}» ({counted(entry.messages, 'message')}, {when(entry.updated)})"
+    return f'"{entry.title}" ({counted(entry.messages, "message")}, {when(entry.updated)})'
 
 
 def when(moment: datetime) -> str:
-    """The time for today, else the date."""
+    """The time of day when it is today, else the date."""
     local = local_time(moment)
     return f"{local:%H:%M}" if local.date() == datetime.now().astimezone().date() else f"{local:%Y-%m-%d}"
 
@@ -268,11 +270,11 @@ def _open(session: Session, entry: Entry) -> Outcome:
 
 def _switch(session: Session, name: str) -> Outcome:
     use_model(session, name)
-    return Show.of(Note(f"Talking to {name} from the next message on; the conversation stays.", "good"))
+    return Show.of(Note(f"Model: {name} (from the next message); the conversation stays.", "good"))
 
 
 def _is_model(session: Session, name: str) -> bool:
-    """Whether the server has a model of exactly that name; without a server there is none."""
+    """Whether the server has a model of exactly that name; False when no server answers."""
     try:
         return name.removesuffix(":latest") in model_names(session)
     except ChatcliError:
@@ -283,26 +285,27 @@ def _trash(session: Session, entry: Entry) -> Outcome:
     session.store.delete(entry.id)
     if entry.id == session.conversation.id:
         new_conversation(session)
-    return Show.of(Note(f"In the trash. Back again: chatcli chats restore {entry.id}", "good"))
+    return Show.of(Note(f"Moved to trash. Undo: chatcli chats restore {entry.id}", "good"))
 
 
 def _something_said(session: Session) -> int:
-    """The conversation on the table, by its number."""
+    """The number of the open conversation. Raises UserError when nothing has been said."""
     if not session.conversation.id:
-        raise UserError("No conversation is on the table yet.", "Say something first, or name one of /chats.")
+        raise UserError("No conversation is open yet.", "Say something first, or name one of /chats.")
     return session.conversation.id
 
 
 ASKING = "Give this conversation a title of at most six words. Answer with the title alone, in its language."
-# Most tokens of the answer: a title, and what a model may say around it.
+# The most tokens of the answer: a title, and what a model may write around it.
 ENOUGH = 200
 
 _AROUND = " \t#*_`\"'«»“”„:.-"
 
 
 def proposals(session: Session, found: list[str]) -> Iterator[Progress]:
-    """Ask; the title is put into `found`. The question follows the conversation as the next message would, so that
-    the server has read all but the question already.
+    """Ask the model, and put the title into `found`. Raises UserError when the answer has none.
+
+    The question follows the conversation as the next message would, so that the server's prompt cache is used.
     """
     state = Progress(f"Asking {session.settings[table.MODEL]} for a title")
     yield state
@@ -316,7 +319,9 @@ def proposals(session: Session, found: list[str]) -> Iterator[Progress]:
             yield state
     title = title_in("".join(texts))
     if not title:
-        raise UserError("The model gave no title.", "/rename NAME gives one, /title makes one of the first words.")
+        raise UserError(
+            "The model gave no title.", "/rename NAME sets one, /title makes one from the first words."
+        )
     found.append(title)
 
 

@@ -1,4 +1,4 @@
-"""/context: what the model sees, what it does not, and why."""
+"""/context: what the model sees, what it does not see, and why."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from chatcli.client.models import Model
 from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.outcomes import Outcome, Show
 from chatcli.commands.registry import command
+from chatcli.commands.statistics import counted_by
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Part, PartKind, Plan
 from chatcli.conversation.usage import NOTHING, Count, in_tokens, total
@@ -23,49 +24,49 @@ from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.store import locations
 
-# Of so many messages that are not sent, tokens are counted; of more they are estimated.
+# The tokens of up to this many unsent messages are counted; of more they are estimated.
 COUNTED = 400
 
 _FATES = {
     Fate.SENT: "sent word for word",
-    Fate.SUMMARISED: "part of the summary",
-    Fate.RECALLED: "recalled beside the question",
-    Fate.OUT: "left out",
+    Fate.SUMMARISED: "summarized",
+    Fate.RECALLED: "recalled",
+    Fate.OUT: "not sent",
 }
 
 
 def why_words(session: Session, typed: str) -> Iterator[Word]:
-    words = {"why": "one message", "last": "the last request, with what was looked up for it"}
+    words = {"why": "one message", "last": "the last request, with what was recalled for it"}
     return (Word(word, meaning) for word, meaning in words.items() if word.startswith(typed))
 
 
 @command("context", "ctx")
 def context(
     session: Session,
-    which: Annotated[str, Arg("why, to ask about one message, or last", why_words)] = "",
+    which: Annotated[str, Arg("why NUMBER, for one message, or last", why_words)] = "",
     number: Annotated[int, Arg("the number of that message")] = 0,
 ) -> Outcome:
-    """Show the context window as a picture: what is sent, what is left out and why, and what is free.
+    """Show how the context window is used: what is sent, what is not sent and why, and what is free.
 
-    It is that of the request to come; `/context last` shows the last one as it was sent, with what was recalled
-    and read up for its question. `/context why 7` tells what becomes of message 7, and why.
+    It shows the next request; `/context last` shows the last one as it was sent, with the messages recalled and
+    the passages of files quoted for its question. `/context why 7` says whether message 7 is sent, and why.
     """
     if session.conversation.tip is None:
         return Show.of(Note("Nothing has been said yet: the window is empty.", "quiet"))
     if which not in {"", "why", "last"} or (which == "why") != bool(number):
-        raise BadArgument(
-            f"/context knows nothing of «{which}».", "Usage: /context, /context last, or /context why NUMBER"
-        )
+        unknown = str(number) if which == "last" else which
+        wrong = "The number of a message is missing." if which == "why" else f'Unknown argument "{unknown}".'
+        raise BadArgument(wrong, "Usage: /context, /context last, or /context why NUMBER")
     if which == "last" and session.plan is None:
         raise UserError(
-            "Nothing has been sent yet since this conversation was opened.", "/context shows what will be."
+            "Nothing has been sent yet since this conversation was opened.", "/context shows what will be sent."
         )
     plan = session.plan if which == "last" and session.plan else _plan_with_the_next_message(session)
     if which == "why":
         return Show.of(_why(session, plan, number))
     model = session.model.get()
     row = None
-    with suppress(ServerError):  # all but this word is known here
+    with suppress(ServerError):  # without it, only the allocated window is missing
         row = loaded(session, model)
     turn = next((node.turn for node in session.conversation.back() if node.turn is not None), None)
     return Show.of(
@@ -77,7 +78,7 @@ def context(
             measured=turn.usage.prompt_tokens if turn is not None else None,
             planned=str(turn.planned) if turn is not None else "",
             lines=(
-                f"Counted by {session.counter.describe()}.",
+                counted_by(session),
                 *filter(None, [session.counter.why()]),
                 *_from_the_modelfile(model),
                 *(() if which else _looked_up(session)),
@@ -87,25 +88,25 @@ def context(
 
 
 def _from_the_modelfile(model: Model) -> tuple[str, ...]:
-    """What the model brings along itself, which counts as part of the template."""
-    brought = ["its SYSTEM, unless a system prompt is set"] if model.system else []
+    """What the model's Modelfile adds to every request; it is counted as part of the template."""
+    brought = ["its SYSTEM (unless you set a system prompt)"] if model.system else []
     brought += [f"its {len(model.messages)} MESSAGEs"] if model.messages else []
     return (
-        (f"The template's tokens include what the Modelfile of {model.name} puts in: {', '.join(brought)}.",)
+        (f"The template's tokens include what the Modelfile of {model.name} adds: {', '.join(brought)}.",)
         if brought
         else ()
     )
 
 
 def _looked_up(session: Session) -> tuple[str, ...]:
-    """What went with the last question only, and is therefore not in the request to come."""
+    """What was sent with the last question only, and is therefore not in the next request."""
     parts = session.plan.parts if session.plan is not None else ()
     told = [
         part.why
         for part in parts
         if part.kind in {PartKind.RECALLED, PartKind.DOCUMENTS} and ": whole, in message " not in part.why
     ]
-    return (f"With the last question went {'; '.join(told)}: /context last.",) if told else ()
+    return (f"The last question was sent with {'; '.join(told)}: /context last.",) if told else ()
 
 
 def _why(session: Session, plan: Plan, number: int) -> Note:
@@ -118,14 +119,14 @@ def _why(session: Session, plan: Plan, number: int) -> Note:
     begin = node.message.brief[:60]
     reason = f": {part.why}" if part.why and part.fate is not Fate.SUMMARISED else ""
     cost = session.counter.count(node.message.without_thinking)
-    said = f"Message {number} ({node.message.role}, {in_tokens(cost)}, «{begin}») is {_FATES[part.fate]}{reason}."
+    said = f'Message {number} ({node.message.role}, {in_tokens(cost)}, "{begin}") is {_FATES[part.fate]}{reason}.'
     last = session.plan.parts if session.plan is not None else ()
     quoted = next((each for each in last if each.fate is Fate.RECALLED and each.first == number), None)
     return Note(f"{said} With the last question it was {_FATES[Fate.RECALLED]}: {quoted.why}." if quoted else said)
 
 
 def _plan_with_the_next_message(session: Session) -> Plan:
-    """The plan of the request to come: the path, and after a reply an empty message in the place of the next."""
+    """The plan of the next request: the path and, after a reply, an empty message for the next question."""
     last = session.conversation.last
     if last is None or last.message.role is Role.USER:
         return plan_next(session)[0]
@@ -136,7 +137,7 @@ def _plan_with_the_next_message(session: Session) -> Plan:
 
 
 def _with_costs(session: Session, plan: Plan) -> Plan:
-    """The plan with what its ranges of messages would have cost, each range still in one row."""
+    """The plan with what its ranges of unsent messages would have cost, each range still in one row."""
 
     def cost(part: Part) -> Part:
         if part.fate is Fate.SENT or not part.first or part.count.tokens:
@@ -147,7 +148,7 @@ def _with_costs(session: Session, plan: Plan) -> Plan:
 
 
 def _cost_of(session: Session, first: int, last: int) -> Count:
-    """Of messages of the path by their numbers; of very many an estimate, by how long they are."""
+    """The tokens of messages `first` to `last` of the path; for very many an estimate from their length."""
     conversation, store = session.conversation, session.store
     if conversation.tip is None:
         return NOTHING

@@ -1,4 +1,4 @@
-"""/copy, /raw: a reply as it was written."""
+"""/copy, /raw: a reply as the model wrote it, on the clipboard or on the screen."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from chatcli.session.session import Session
 @command("copy")
 def copy(
     session: Session,
-    number: Annotated[int, Arg("which code block, or with no --code which message")] = 0,
+    number: Annotated[int, Arg("which message, or with --code which code block")] = 0,
     *,
-    code: Annotated[bool, Arg("only the code in it")] = False,
+    code: Annotated[bool, Arg("copy only the code")] = False,
 ) -> Outcome:
-    """Copy the last reply to the clipboard, as it was written; `/copy --code` its last code block.
+    """Copy the last reply to the clipboard as Markdown; `/copy --code` copies its last code block.
 
-    `/copy --code 2` copies the second code block, `/copy 7` message 7. Of a reply without text it is the thinking.
+    `/copy --code 2` copies the second code block, `/copy 7` message 7. A reply without text is copied as its
+    thinking.
     """
     if not code:
         message = _reply(session, number).message
@@ -42,7 +43,7 @@ def copy(
 
 @command("raw")
 def raw(session: Session, number: Annotated[int, Arg("the number of a message")] = 0) -> Outcome:
-    """Show the source of a reply: the Markdown as the model wrote it; its thinking where it has no text."""
+    """Show a reply as the Markdown that the model wrote; a reply without text shows its thinking."""
     return Show.of(SourceText(_reply(session, number).message.source))
 
 

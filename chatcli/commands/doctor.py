@@ -1,4 +1,4 @@
-"""/doctor: whether everything chatcli stands on is in order, and what to do where it is not."""
+"""/doctor: checks everything that chatcli depends on, and says what to do about each problem."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import chatcli
 from chatcli.commands.outcomes import Outcome, Show
 from chatcli.commands.registry import command
+from chatcli.commands.statistics import counted_by
 from chatcli.conversation.usage import counted
 from chatcli.errors import ChatcliError, Damaged
 from chatcli.paths import why
@@ -25,13 +26,13 @@ from chatcli.settings.file import read_file
 from chatcli.settings.layers import Layer, Settings
 from chatcli.settings.table import TABLE
 
-# Columns below which tables and the toolbar lose what they say.
+# Terminals with fewer columns cut off tables and the toolbar.
 NARROW = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`todo`: what to do, where something is wrong; "" where it is in order."""
+    """One row of the report. `todo`: what to do about a problem; "" when all is well."""
 
     what: str
     found: str
@@ -42,23 +43,23 @@ class Finding:
 def doctor(session: Session) -> Outcome:
     """Check the settings file, the store, the server, the model's window, the terminal and the cache.
 
-    What is not in order comes with what to do about it; then the exit code in the shell is 1.
+    Each problem comes with what to do about it; in the shell the exit code is then 1.
     """
     findings = [finding for name, check in CHECKS for finding in _checked(session, name, check)]
     rows = tuple((_mark(each), each.what, _text(each)) for each in findings)
     wrong = sum(bool(each.todo) for each in findings)
-    note = f"{wrong} thing{'s' if wrong > 1 else ''} to do." if wrong else "All is well."
+    note = f"{counted(wrong, 'problem')}." if wrong else "All is well."
     return Show((Listing(("", "what", "found"), rows, note=note),), exit_code=1 if wrong else 0)
 
 
 def _checked(session: Session, name: str, check: Callable[[Session], Iterator[Finding]]) -> Iterator[Finding]:
-    """What the check finds; an error that ends it is a finding too."""
+    """The findings of one check; an error that ends the check is a finding, too."""
     try:
         yield from check(session)
     except ChatcliError as error:
         yield Finding(name, error.message, error.hint or "See README.md.")
     except OSError as error:  # of a file that is looked at
-        yield Finding(name, f"It cannot be looked at: {why(error)}.", "Check what is there, and its permissions.")
+        yield Finding(name, f"It cannot be read: {why(error)}.", "Check what is there, and its permissions.")
 
 
 def _program(_session: Session) -> Iterator[Finding]:
@@ -79,7 +80,9 @@ def _settings(session: Session) -> Iterator[Finding]:
 def _store(session: Session) -> Iterator[Finding]:
     # A store that could not be opened at all has turned saving off; else it was damaged, and there is a new one.
     was_damaged = session.settings[table.SAVE]
-    todo = "chatcli says what came of it in this line; the file named is kept." if was_damaged else _NOT_OPENED
+    todo = (
+        "This line says what was recovered; the damaged file named in it is kept." if was_damaged else _NOT_OPENED
+    )
     for warning in session.warnings:
         yield Finding("store", warning, todo)
     path = session.paths.store
@@ -93,7 +96,7 @@ def _store(session: Session) -> Iterator[Finding]:
         said = len(session.warnings)
         mend(session, damage)
         for warning in session.warnings[said:]:
-            yield Finding("store", warning, "Nothing more: chatcli goes on with the new one.")
+            yield Finding("store", warning, "Nothing more: chatcli uses the new one.")
         del session.warnings[said:]
     trash = len(session.store.trash())
     size = path.stat().st_size if path.exists() else 0
@@ -102,11 +105,11 @@ def _store(session: Session) -> Iterator[Finding]:
         "store", f"{path}: {counted(len(session.store.entries()), 'conversation')}{in_trash}, {gigabytes(size)}"
     )
     for kept in sorted(path.parent.glob(f"{path.stem}.damaged-*{path.suffix}")):
-        yield Finding("store", f"{kept}: a damaged store, kept; delete it when nothing of it is missing")
+        yield Finding("store", f"{kept}: a damaged store, kept; delete it when you miss nothing")
     yield from _privacy(path)
 
 
-_NOT_OPENED = "Nothing is lost by this. Once it is put right, chatcli opens the store again."
+_NOT_OPENED = "Nothing is lost by this. Once it is fixed, chatcli opens the store again."
 
 
 def _damage(session: Session) -> Damaged | None:
@@ -118,12 +121,12 @@ def _damage(session: Session) -> Damaged | None:
 
 
 def _privacy(path: Path) -> Iterator[Finding]:
-    """Files 0600 in a directory 0700, where the system knows such things."""
+    """Are files 0600 and their directory 0700? Only where the system has such permissions."""
     if os.name != "posix":
         return
     for each, mode in ((path.parent, "700"), (path, "600")):
         if each.exists() and each.stat().st_mode & 0o077:
-            yield Finding("privacy", f"others may look into {each}", f"chmod {mode} {each}")
+            yield Finding("privacy", f"other users can read {each}", f"chmod {mode} {each}")
 
 
 def _server(session: Session) -> Iterator[Finding]:
@@ -136,10 +139,10 @@ def _server(session: Session) -> Iterator[Finding]:
 
 
 def _window(session: Session) -> Iterator[Finding]:
-    """What was asked for, and what the server has set up for the model as it is loaded."""
+    """The window asked for, and the one that the server allocated for the loaded model."""
     name = session.settings[table.MODEL]
     if not name:
-        yield Finding("window", "no model is named; you will be asked")
+        yield Finding("window", "no model is set; you will be asked")
         return
     model = session.model.get()
     asked = session.settings[table.NUM_CTX] or model.num_ctx
@@ -152,21 +155,21 @@ def _window(session: Session) -> Iterator[Finding]:
     on_gpu = f", {row.size_vram / row.size:.0%} on the GPU" if row.size else ""
     has = f"{name}: {row.context_length} tokens allocated ({wanted}{trained}{on_gpu})"
     short = asked is not None and row.context_length < as_allocated(asked, model)
-    remedy = "The next message loads it anew as asked; if not, another program keeps it: ollama stop " + name
+    remedy = "The next message reloads it as asked; if not, another program keeps it loaded: ollama stop " + name
     yield Finding("window", has, remedy if short else "")
 
 
 def _counting(session: Session) -> Iterator[Finding]:
-    """How tokens are counted, once that is known in this session; estimates are in order, too."""
+    """How tokens are counted, once this session knows; estimates are no problem."""
     if session.counting.ready is not None:
-        yield Finding("counts", f"by {session.counter.describe()}. {session.counter.why()}".strip())
+        yield Finding("counts", f"{counted_by(session)} {session.counter.why()}".strip())
 
 
 def _embedding(session: Session) -> Iterator[Finding]:
     name = session.settings[table.EMBEDDING_MODEL]
     if name:
         embedder(session, name)
-        yield Finding("embedding", f"{name} is there; recall finds by meaning, too")
+        yield Finding("embedding", f"{name} is installed; recall also searches by meaning")
 
 
 def _terminal(_session: Session) -> Iterator[Finding]:
@@ -174,18 +177,18 @@ def _terminal(_session: Session) -> Iterator[Finding]:
 
     can = abilities(sys.stdout)
     if not can.is_terminal:
-        yield Finding("terminal", "the output goes to no terminal: plain text, no colours")
+        yield Finding("terminal", "the output is not a terminal: plain text, no colors")
         return
-    found = f"{can.kind}, {can.columns}x{can.rows}, colours: {can.colours}, {can.encoding}"
+    found = f"{can.kind}, {can.columns}x{can.rows}, colors: {can.colours}, {can.encoding}"
     narrow = "Make the window wider." if can.columns < NARROW else ""
     unicode = "utf" in can.encoding.lower().replace("-", "")
     locale = (
-        "" if unicode else "Set a UTF-8 locale (LANG=C.UTF-8), or other letters than English ones may be torn."
+        "" if unicode else "Set a UTF-8 locale (LANG=C.UTF-8), or letters other than English ones may be garbled."
     )
-    dumb = "Set TERM to what the terminal is (xterm-256color, say)." if can.kind in {"dumb", "unknown"} else ""
+    dumb = "Set TERM to what the terminal is, such as xterm-256color." if can.kind in {"dumb", "unknown"} else ""
     yield Finding("terminal", found, " ".join(filter(None, [narrow, locale, dumb])))
     if not sys.stdin.isatty():
-        yield Finding("keyboard", "standard input is no terminal")
+        yield Finding("keyboard", "standard input is not a terminal")
 
 
 def _cache(session: Session) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""/image, /file: what goes with the next message."""
+"""/image, /file: attach pictures and files to the next message."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def file_words(session: Session, typed: str) -> Iterator[Word]:
 def image(session: Session, *paths: Annotated[str, Arg("image files", image_words)]) -> Outcome:
     """Attach pictures to the next message; without a path, list what is attached.
 
-    A path in the message itself works too. `/image none` takes them all back.
+    A path in the message itself works, too. `/image none` removes all attachments.
     """
     if paths == ("none",):
         session.pending.clear()
@@ -48,7 +48,7 @@ def image(session: Session, *paths: Annotated[str, Arg("image files", image_word
         known = session.model.get()
         check(Request(known.name, (Message.user("", tuple(pictures)),), {}), known)
     except Unreachable:
-        pass  # it is said when the message is sent; the picture stays attached
+        pass  # sending the message will say so; the picture stays attached
     session.pending.extend(pictures)
     return Show.of(Note(_attached(session), "good"), Pictures(tuple(pictures)))
 
@@ -57,10 +57,10 @@ def image(session: Session, *paths: Annotated[str, Arg("image files", image_word
 def file_(
     session: Session, *paths: Annotated[str, Arg("files, patterns such as src/*.py, or addresses", file_words)]
 ) -> Outcome:
-    """Attach text, PDF, DOCX or a page of the web to the next message; without a path, list what is attached.
+    """Attach text, PDF, DOCX or a web page to the next message; without a path, list what is attached.
 
-    A text that fits is sent whole with its message; of a longer one the passages that fit the question are sent.
-    `@path` and `@https://address` in the message itself work too. `/file none` takes all back.
+    A text that fits is sent whole with its message; of a longer one the passages that match the question are sent.
+    `@path` and `@https://address` in the message itself work, too. `/file none` removes all attachments.
     """
     from chatcli.client.fetch import fetch
 

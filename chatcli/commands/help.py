@@ -1,4 +1,4 @@
-"""/help and /bye."""
+"""/help and /bye: the list of commands, help for each of them, and the way out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def topic_words(session: Session, typed: str) -> Iterator[Word]:
 def help_(
     session: Session, topic: Annotated[str, Arg("a command, a setting, or shortcuts", topic_words)] = ""
 ) -> Outcome:
-    """List the commands, or explain one command, one setting, or the keys (/? shortcuts)."""
+    """List the commands, or explain a command, a setting, or the keys (/? shortcuts)."""
     from chatcli.commands import everything
 
     registry = everything()
@@ -45,7 +45,7 @@ def help_(
 
 @command("bye", "exit", "quit", "q")
 def bye(session: Session) -> Outcome:
-    """Leave. Everything said is stored; `chatcli --continue` goes on."""
+    """Leave. The conversation is stored; `chatcli --continue` opens it again."""
     return Quit()
 
 
@@ -54,7 +54,7 @@ def _overview(registry: Registry) -> Listing:
     return Listing(
         ("command", "what it does"),
         rows,
-        note='/help NAME explains one; /? shortcuts lists the keys. A line of """ begins a text of several lines.',
+        note='/help NAME explains one; /? shortcuts lists the keys. A line of """ starts a text of several lines.',
     )
 
 

@@ -1,4 +1,4 @@
-"""/compact, /summary, /uncompact, /recall, /pin, /forget: what stays in mind, by hand."""
+"""/compact, /summary, /uncompact, /recall, /pin, /forget, /drop: decide by hand what the model gets to see."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ SHOWN = 12
 
 @command("compact")
 def compact(
-    session: Session, *, dry: Annotated[bool, Arg("only show the summary that would be made")] = False
+    session: Session, *, dry: Annotated[bool, Arg("only show the summary, without using it")] = False
 ) -> Outcome:
-    """Have older messages summarised now; the summary then stands for them in requests.
+    """Replace older messages by a summary in what is sent.
 
-    Nothing is deleted: /uncompact takes it back, and every message stays in the conversation and can be recalled.
-    `/compact --dry` shows the summary without using it; /compact right after that uses the one that was shown.
+    Nothing is deleted: /uncompact undoes it, and every message stays in the conversation and can be recalled.
+    `/compact --dry` shows the summary without using it; /compact right after that uses the one shown.
     """
     end(session)
     job = wanted(session, session.conversation.back(), now=True) if session.conversation.id else None
     if job is None:
-        raise UserError("There is nothing to summarise yet.", "/context shows what is sent.")
+        raise UserError("There is nothing to summarize yet.", "/context shows what is sent.")
     tried, session.tried = session.tried, job if dry else None
     if tried is not None and not dry and tried.answer and (tried.due, tried.model) == (job.due, job.model):
         return _compacted(session, tried, dry)
@@ -49,8 +49,8 @@ def _compacted(session: Session, job: Job, dry: bool) -> Outcome:
     state = session.conversation.state
     used = accepted(job.due, job.answer, state, session.counter.count) if dry else take(session, job)
     if used is None or used.summary is None:
-        raise UserError("The model's summary will not do: it is empty, or no shorter than what it replaces.")
-    note = "The summary as it would be. /compact uses it" if dry else "The summary. /uncompact takes it back"
+        raise UserError("The model's summary is not used: it is empty, or no shorter than what it replaces.")
+    note = "This summary is not used yet. /compact uses it" if dry else "The summary. /uncompact undoes it"
     return Show.of(_told(used.summary, note), Document(used.summary.text))
 
 
@@ -60,70 +60,71 @@ def summary(session: Session, *, text: Annotated[str, Arg("edit, or a new text f
     current = _standing(session)
     if current is None:
         raise UserError(
-            "There is no summary yet: it is being made." if session.summary else "There is no summary.",
-            "/compact makes one now; strategy auto does when the window is full.",
+            "There is no summary yet: the model is writing it." if session.summary else "There is no summary.",
+            "/compact makes one now; strategy auto makes one when the window is full.",
         )
     if text == "edit":
         return Prefill(f"/summary {current.text}")
     if text:
         _keep(session, rewritten(session.conversation.state, current, text))
-        return Show.of(Note("The summary is replaced; /uncompact brings the old one back.", "good"))
-    return Show.of(_told(current, "The summary. /uncompact takes it back"), Document(current.text))
+        return Show.of(Note("The summary is replaced; /uncompact restores the old one.", "good"))
+    return Show.of(_told(current, "The summary. /uncompact undoes it"), Document(current.text))
 
 
 @command("uncompact")
 def uncompact(session: Session) -> Outcome:
-    """Take the last summary back: the one before it stands again, if there was one.
+    """Undo the last summary.
 
-    What it stood for is sent word for word again, as far as that fits.
+    The summary before it, if there was one, is used again. The messages that it replaced are sent word for word
+    again, as far as they fit.
     """
     end(session)
     session.owed = False
     current = _standing(session)
     if current is None and session.conversation.state.cut is None:
-        raise UserError("There is nothing to take back: no summary, and no cut.")
+        raise UserError("There is nothing to undo: no summary, and no cut.")
     _keep(session, undone(session.conversation.state, current))
     earlier = _standing(session)
-    since = f" since message {earlier.last}, where the summary before it ends," if earlier and earlier.last else ""
-    return Show.of(Note(f"All that was said{since} is sent word for word again, as far as it fits.", "good"))
+    since = f" since message {earlier.last}, where the earlier summary ends," if earlier and earlier.last else ""
+    return Show.of(Note(f"Everything{since} is sent word for word again, as far as it fits.", "good"))
 
 
 @command("recall")
 def recall(
     session: Session,
-    *words: Annotated[str, Arg("words to look for")],
+    *words: Annotated[str, Arg("words to search for")],
     all: Annotated[bool, Arg("in all conversations")] = False,  # noqa: A002 - it is typed as --all
 ) -> Outcome:
-    """Look for words in what has been said in this conversation, or with --all in every one."""
+    """Search the messages of this conversation, or with --all of every conversation."""
     if not words:
-        raise UserError("Words to look for are missing.", "Usage: /recall WORDS [--all]")
+        raise UserError("Words to search for are missing.", "Usage: /recall WORDS [--all]")
     where = None if all else session.conversation.id
     hits = session.store.search(terms_of(" ".join(words)), conversation=where, limit=SHOWN, per_message=True)
     if not hits:
         raise NotFound(
-            f"Nothing said here has «{' '.join(words)}» in it.", "" if all else "/recall --all looks everywhere."
+            f'"{" ".join(words)}" was not found.', "" if all else "/recall --all searches every conversation."
         )
-    return Show((*in_their_place(session, hits), Note("/pin N keeps message N in every request.", "quiet")))
+    return Show((*in_their_place(session, hits), Note("/pin N sends message N with every request.", "quiet")))
 
 
 @command("pin")
 def pin(session: Session, *numbers: Annotated[int, Arg("numbers of messages")]) -> Outcome:
-    """Keep messages word for word in every request from now on; a pinned one given again is let go.
+    """Send messages word for word with every request from now on; /pin N again unpins N.
 
-    Without a number, the pinned messages are listed.
+    Without a number, list the pinned messages.
     """
     return _mark(session, numbers, "pins", "pinned", "forgotten")
 
 
 @command("forget")
 def forget(session: Session, *numbers: Annotated[int, Arg("numbers of messages")]) -> Outcome:
-    """Keep messages out of requests, summaries and recall; a forgotten one given again is let in."""
+    """Keep messages out of requests, summaries and recall; /forget N again lets N back in."""
     return _mark(session, numbers, "forgotten", "forgotten", "pins")
 
 
 @command("drop")
 def drop(session: Session, *numbers: Annotated[int, Arg("numbers of messages")]) -> Outcome:
-    """Take messages out of the conversation, which goes on without them on a branch. Nothing is deleted."""
+    """Continue on a branch without these messages. Nothing is deleted; /back undoes it."""
     if not numbers:
         raise UserError("The numbers of messages are missing.", "/context lists them.")
     doomed = [_message(session, number) for number in numbers]
@@ -134,11 +135,11 @@ def drop(session: Session, *numbers: Annotated[int, Arg("numbers of messages")])
     state = session.conversation.state
     pins, forgotten = (ids | {new[each] for each in ids if each in new} for ids in (state.pins, state.forgotten))
     _keep(session, replace(state, pins=pins, forgotten=forgotten))
-    return Show.of(Note(f"The conversation goes on without {_listed(numbers)}; /back undoes that.", "good"))
+    return Show.of(Note(f"The conversation continues without {_listed(numbers)}; /back undoes that.", "good"))
 
 
 def _mark(session: Session, numbers: tuple[int, ...], which: str, word: str, other: str) -> Outcome:
-    """Toggle the messages of these numbers in one of the state's two sets; no message is in both."""
+    """Toggle these messages in one of the state's two sets, pins and forgotten; no message is in both."""
     state = session.conversation.state
     marked: frozenset[int] = getattr(state, which)
     if not numbers:
@@ -152,15 +153,15 @@ def _mark(session: Session, numbers: tuple[int, ...], which: str, word: str, oth
     said = [f"{_listed(on)}: {word}." if on else "", f"{_listed(off)}: no longer {word}." if off else ""]
     summary = _standing(session)
     if which == "forgotten" and summary and any(summary.first <= number <= summary.last for number in on):
-        said.append("The summary was made with it: /summary edit changes that, /uncompact takes it back.")
+        said.append("The summary was made with it: /summary edit changes it, /uncompact undoes it.")
     notes = [Note(" ".join(part for part in said if part), "good")]
     if which == "pins" and (large := _too_large(session, on)):
-        notes.append(Note(f"{_listed(large)} will not be kept: {PINS_ROOM}.".capitalize(), "warning"))
+        notes.append(Note(f"{_listed(large)} will not be sent: {PINS_ROOM}.".capitalize(), "warning"))
     return Show(tuple(notes))
 
 
 def _too_large(session: Session, pinned: list[int]) -> list[int]:
-    """The numbers of those for which there is no room in every request."""
+    """The numbers of the pinned messages for which requests have no room."""
     kept, _ = basis_of(session).standing(session.conversation.tip)
     return sorted(set(pinned) - {node.number for node in kept})
 
@@ -175,7 +176,7 @@ def _marked(session: Session, marked: frozenset[int], word: str) -> Outcome:
 
 
 def _standing(session: Session) -> Summary | None:
-    """The summary that stands on the path one is on."""
+    """The summary in use on the current path."""
     return basis_of(session).at(session.conversation.tip).state.summary
 
 
@@ -191,7 +192,7 @@ def _listed(numbers: tuple[int, ...] | list[int]) -> str:
 
 
 def _told(made: Summary, note: str) -> Note:
-    of = f" It stands for messages {made.first} to {made.last}." if made.first else ""
+    of = f" It replaces messages {made.first} to {made.last}." if made.first else ""
     return Note(f"{note}.{of}", "quiet")
 
 

@@ -1,4 +1,4 @@
-"""/model, /models, /show, /pull, /ps: which models there are, and which one is spoken to."""
+"""/model, /models, /show, /pull, /ps: the models of the server, and the one in use."""
 
 from __future__ import annotations
 
@@ -18,10 +18,18 @@ from chatcli.session.session import Session
 from chatcli.settings import table
 
 ASPECTS = ("info", "license", "modelfile", "parameters", "system", "template")
+# What /show says of a model that has none of these.
+_ABSENT = {
+    "license": "has no license",
+    "modelfile": "has no Modelfile",
+    "parameters": "sets no parameters",
+    "system": "sets no system prompt",
+    "template": "has no template",
+}
 
 
 def model_words(session: Session, typed: str) -> Iterator[Word]:
-    """Names of the server's models, if it has been spoken to already: completion never waits for a network."""
+    """The names of the server's models, if chatcli is connected already: completion never waits for a network."""
     if session.client.ready is None:
         return
     try:
@@ -32,10 +40,11 @@ def model_words(session: Session, typed: str) -> Iterator[Word]:
 
 
 @command("model", "m")
-def model(session: Session, name: Annotated[str, Arg("model to talk to", model_words)] = "") -> Outcome:
-    """Say which model is spoken to, or switch to another from the next message on.
+def model(session: Session, name: Annotated[str, Arg("the model to use", model_words)] = "") -> Outcome:
+    """Show or switch the model.
 
-    The conversation stays; without a name, and with several models there, you are asked which.
+    Another model answers from the next message on; the conversation stays. Without a name you choose one of the
+    server's models.
     """
     if name:
         return Show.of(_switched(use_model(session, name)))
@@ -43,13 +52,13 @@ def model(session: Session, name: Annotated[str, Arg("model to talk to", model_w
     current = session.settings[table.MODEL]
     if len(names) < 2:
         return Show.of(_about(session.model.get()))
-    title = f"Model now: {current}. Which one next?" if current else "Which model?"
+    title = f"Model: {current}. Switch to which one?" if current else "Which model?"
     return Choose(title, tuple(names), lambda index: Show.of(_switched(use_model(session, names[index]))))
 
 
 @command("models", "list", "ls", subcommand="models")
 def models(session: Session) -> Outcome:
-    """List the models that the server has."""
+    """List the server's models."""
     listed = session.client.get().models()
     if not listed:
         return Show.of(Note("The server has no model yet. Get one: /pull llama3.2", "warning"))
@@ -68,9 +77,9 @@ def show(
         ),
     ] = "info",
 ) -> Outcome:
-    """Show what the server says of the model: info, license, modelfile, parameters, system or template."""
+    """Show details of the model: info, license, modelfile, parameters, system or template."""
     if aspect not in ASPECTS:
-        raise BadArgument(f"«{aspect}» is nothing to show.", f"One of: {', '.join(ASPECTS)}.")
+        raise BadArgument(f'Unknown argument "{aspect}".', f"One of: {', '.join(ASPECTS)}.")
     known = session.model.get()
     if aspect == "info":
         return Show.of(_info(known))
@@ -81,19 +90,19 @@ def show(
         "system": known.system,
         "template": known.template,
     }[aspect]
-    return Show.of(SourceText(text) if text else Note(f"{known.name} has no {aspect}.", "quiet"))
+    return Show.of(SourceText(text) if text else Note(f"{known.name} {_ABSENT[aspect]}.", "quiet"))
 
 
 @command("pull", subcommand="pull")
 def pull(session: Session, name: Annotated[str, Arg("a model from ollama.com/library")]) -> Outcome:
-    """Download a model. Ctrl-C stops; what came stays, and the next pull goes on from there."""
+    """Download a model. Ctrl-C stops it; the next /pull of the model continues the download."""
     progress = session.client.get().pull(name)
-    return Watch(progress, lambda: Show.of(Note(f"{name} is here. Talk to it: /model {name}", "good")))
+    return Watch(progress, lambda: Show.of(Note(f"{name} is downloaded. Use it: /model {name}", "good")))
 
 
 @command("ps", subcommand="ps")
 def ps(session: Session) -> Outcome:
-    """List the models that are loaded now, with the context window each was given."""
+    """List the models that are loaded now, each with its context window."""
     rows = tuple(_loaded_row(row) for row in session.client.get().loaded())
     if not rows:
         return Show.of(Note("No model is loaded.", "quiet"))
@@ -103,11 +112,11 @@ def ps(session: Session) -> Outcome:
 
 
 def _switched(found: Model) -> Note:
-    return Note(f"Talking to {found.name} from the next message on.", "good")
+    return Note(f"Model: {found.name} (from the next message).", "good")
 
 
 def _about(found: Model) -> Note:
-    return Note(f"Talking to {found.name}.")
+    return Note(f"Model: {found.name}.")
 
 
 def _row(row: Listed, current: str) -> tuple[str, ...]:
@@ -149,7 +158,7 @@ def _info(known: Model) -> Listing:
         ("quantization", known.details.get("quantization_level", "")),
         ("trained window", f"{known.trained} tokens" if known.trained else "unknown"),
         ("num_ctx in its Modelfile", str(known.num_ctx or "unset")),
-        ("can", ", ".join(sorted(known.capabilities)) or "unknown"),
+        ("capabilities", ", ".join(sorted(known.capabilities)) or "unknown"),
         ("digest", known.digest[:12]),
     ]
     return Listing(("", ""), tuple(row for row in rows if row[1]), title=known.name)

@@ -1,4 +1,4 @@
-"""Going to a message: in this conversation, or by its address in any. /back knows where one came from."""
+"""Goes to a message, in this conversation or by its address in any, and remembers for /back where that was."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from chatcli.session.build import open_conversation
 from chatcli.session.session import Session
 from chatcli.store import locations
 
-# Columns of a message that is told of.
+# Columns of a quoted message.
 SHOWN = 50
 
 
 def address(text: str) -> int | None:
-    """The number in "@345", which is a message's own in the whole store."""
+    """The number in "@345", which identifies a message in the whole store; None for any other text."""
     return int(text[1:]) if text[:1] == "@" and text[1:].isdecimal() and len(text) < 19 else None
 
 
 def visit(session: Session, node: int) -> Outcome:
-    """Go to that message, wherever it is; its conversation is then on the table."""
+    """Go to that message and open its conversation. Raises NotFound."""
     home = session.store.read(locations.home, node)
     if home is None:
-        raise NotFound(f"There is no message @{node}.", "/search finds messages, and says how to go to each.")
+        raise NotFound(f"There is no message @{node}.", "/search finds messages and shows how to go to each.")
     refused: list[str] = []
     if home != session.conversation.id:
         refused = open_conversation(session, home)
@@ -36,23 +36,23 @@ def visit(session: Session, node: int) -> Outcome:
 
 
 def arrive(session: Session, node: int) -> Opened:
-    """Go to that message of the conversation on the table."""
+    """Go to that message of the open conversation."""
     jump(session, node)
     session.plan = None
     return opened(session)
 
 
 def opened(session: Session, refused: Sequence[str] = ()) -> Opened:
-    """What there is to say of the place where the conversation stands, and of settings it could not use."""
+    """Notes on the current message (unanswered, unfinished), and on settings that could not be loaded."""
     last, notes = session.conversation.last, []
     if session.conversation.unanswered is not None:
-        notes.append("This question waits for a reply: /retry asks it. What you say now takes its place.")
+        notes.append("This question has no reply yet: /retry asks it. Your next message replaces it.")
     if last is not None and last.message.role is Role.ASSISTANT and not last.message.has_text:
         notes.append(_without_text(last))
     elif last is not None and last.ended in _UNFINISHED:
-        notes.append(f"This reply {_UNFINISHED[last.ended]}: /continue goes on from there, /retry asks again.")
+        notes.append(f"This reply {_UNFINISHED[last.ended]}: /continue continues it, /retry asks again.")
     if refused:
-        notes.append(f"Settings not taken up: {', '.join(refused)}.")
+        notes.append(f"Settings not loaded: {', '.join(refused)}.")
     return Opened("\n".join(notes))
 
 
@@ -64,17 +64,16 @@ _UNFINISHED = {
 
 
 def _without_text(reply: Node) -> str:
-    """Of a reply that has no answer in it: what ended it, and what can be done."""
+    """For a reply without an answer: what ended it, and what to do."""
     if reply.ended in _UNFINISHED:
         return (
-            f"This reply {_UNFINISHED[reply.ended]}, before its answer: /continue goes on from there, "
-            "/retry asks again."
+            f"This reply {_UNFINISHED[reply.ended]} before its answer: /continue continues it, /retry asks again."
         )
     return str(ending_of(reply) or "")
 
 
 def waiting_question(session: Session, conversation: Conversation) -> Node | None:
-    """The newest question after the tip that got no reply: it is off the path until it is asked again."""
+    """The newest question after the tip that has no reply: it is off the path until it is asked again."""
     for child in reversed(session.store.children(conversation, conversation.tip)):
         if child.message.role is Role.USER and not session.store.children(conversation, child.id):
             return child
@@ -82,19 +81,19 @@ def waiting_question(session: Session, conversation: Conversation) -> Node | Non
 
 
 def grown_elsewhere(session: Session) -> str:
-    """What to say, once, where another program has gone on with this conversation since it was last looked at."""
+    """A note, given once, when another program has added to this conversation; "" when none has."""
     conversation = session.conversation
     newest = session.store.read(locations.newest, conversation.id) if conversation.id else None
     if newest is None or newest.id <= conversation.latest:
         return ""
     conversation.latest = newest.id
     said = cut(standing(newest), SHOWN)
-    where = f"message {newest.number} there is «{said}»"
-    return f"This conversation has grown elsewhere, too: {where}. To go there: /goto @{newest.id}"
+    where = f'message {newest.number} there is "{said}"'
+    return f"Another chatcli has added to this conversation: {where}. To go there: /goto @{newest.id}"
 
 
 def jump(session: Session, node: int | None) -> None:
-    """Move the tip, and remember where it was, for /back. The beginning of all is no place to come back to."""
+    """Move the tip, and remember for /back where it was. Before the first message there is nothing to remember."""
     conversation = session.conversation
     if conversation.tip is not None and conversation.tip != node:
         session.store.name(conversation, BEFORE, conversation.tip)

@@ -1,4 +1,4 @@
-"""What a command may ask the loop to do. Commands never print, read keys or start a turn themselves."""
+"""Outcomes: what a command may ask the loop to do. Commands never print, read keys or start a turn themselves."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from chatcli.conversation.events import Progress
 from chatcli.conversation.tree import Node
 from chatcli.render.views import View
 
-# How many choices are named where nobody can be asked.
+# How many choices an error names when nobody can be asked.
 NAMED = 9
 
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """Draw these, in order. `exit_code` is what the shell gets where the command is a subcommand."""
+    """Draw these views, in order. `exit_code` is for a command that runs as a subcommand of the shell."""
 
     views: tuple[View, ...]
     exit_code: int = 0
@@ -27,14 +27,14 @@ class Show:
 
 @dataclass(frozen=True, slots=True)
 class Print:
-    """Put this on standard output exactly as it is; a terminal gets it cleaned, as all foreign text."""
+    """Write this text to standard output unchanged; for a terminal it is cleaned, as all foreign text."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Confirm:
-    """Ask yes or no; on yes go on with `then`."""
+    """Ask yes or no; after yes call `then`."""
 
     question: str
     then: Callable[[], Outcome]
@@ -42,8 +42,8 @@ class Confirm:
 
 @dataclass(frozen=True, slots=True)
 class Choose:
-    """Ask which; go on with `then(index)`. `detail` gives the lines to show of a choice when it is looked at,
-    `find` the choices that some words fit, where these are not just looked for in the names.
+    """Ask which one, then call `then(index)`. `detail` returns the lines to show for a choice; `find` returns the
+    choices that match some words (None: the words are searched in the names).
     """
 
     question: str
@@ -54,14 +54,14 @@ class Choose:
 
     @property
     def brief(self) -> str:
-        """The question and the first choices, for where nobody can be asked."""
+        """The question and the first choices, for an error when nobody can be asked."""
         left = len(self.choices) - NAMED
         return f"{self.question} {'; '.join(self.choices[:NAMED])}{f'; and {left} more' if left > 0 else ''}."
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Draw the progress until it ends, then go on with `then`. Ctrl-C closes the iterator, which ends the work."""
+    """Draw the progress until it ends, then call `then`. Ctrl-C closes the iterator, which ends the work."""
 
     progress: Iterator[Progress]
     then: Callable[[], Outcome]
@@ -69,7 +69,7 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """Put text on the clipboard; `what` it is, for the note that says so."""
+    """Put text on the clipboard; `what` names it in the note."""
 
     text: str
     what: str
@@ -91,9 +91,9 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class AskAgain:
-    """Get a reply to this question, which is the tip of the conversation, or go `onward` from a reply to it.
+    """Get a reply to this question, which is the tip of the conversation, or continue `onward`, a reply to it.
 
-    `model`: the one to ask this once; "" is the one that the settings name. `home`: where the tip goes back to
+    `model`: the model to ask this time; "" is the one that the settings name. `home`: where the tip returns to
     when no reply comes (None: before the question).
     """
 
@@ -105,7 +105,7 @@ class AskAgain:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """Another conversation, or another place in it, is on the table: show where it stands."""
+    """Another conversation, or another message of it, is now open: show its last messages."""
 
     note: str = ""
 

@@ -1,5 +1,6 @@
-"""Command, Registry: every command is one decorated function; what it takes, its help and its completion come
-from that function alone. The registry is built from an explicit list of modules.
+"""Command and Registry: each command is one decorated function that gives its parameters, help and completion.
+
+The registry is built from an explicit list of modules.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from chatcli.session.session import Session
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`subcommand`: its name as a subcommand of `chatcli`, one word or two, when it is one; a command without a
-    `name` is nothing else. `family`: the module it comes from. `tolerant`: it runs even where the settings file
-    cannot be read.
+    """One command. `subcommand`: its name in the shell, one word or two ("": none); without a `name` it is a
+    subcommand only. `family`: the module it comes from. `tolerant`: it runs even if the settings file cannot be
+    read.
     """
 
     name: str
@@ -42,7 +43,7 @@ class Command:
 def command(
     name: str, *aliases: str, subcommand: str = "", tolerant: bool = False
 ) -> Callable[[Callable[..., Outcome]], Command]:
-    """Make a Command of a function: its docstring's first line is the summary, the rest the details."""
+    """Make a function a Command: the first line of its docstring is the summary, the rest the details."""
 
     def make(function: Callable[..., Outcome]) -> Command:
         summary, _, details = inspect.cleandoc(function.__doc__ or "").partition("\n")
@@ -65,9 +66,9 @@ def command(
 
 
 class Registry:
-    """Commands by name and alias. Names match exactly; a near miss is suggested, never taken.
+    """Commands by name and alias. Names must match exactly; a similar name is suggested, never run.
 
-    `commands` are those that begin with a slash, `subcommands` those of the shell by their words.
+    `commands` are those typed after a slash; `subcommands` are those of the shell, by their words.
     """
 
     def __init__(self, modules: Sequence[ModuleType]) -> None:
@@ -86,7 +87,7 @@ class Registry:
         if name in self._by_name:
             return self._by_name[name]
         if not name:
-            raise UnknownCommand("A slash alone is no command.", "/help lists the commands.")
+            raise UnknownCommand("/help lists the commands.")
         near = difflib.get_close_matches(name, self._by_name, n=1, cutoff=0.5)
         hint = f"Did you mean /{near[0]}?" if near else "/help lists the commands."
         raise UnknownCommand(
@@ -94,9 +95,11 @@ class Registry:
         )
 
     def dispatch(self, session: Session, line: str) -> Outcome:
-        """Run the command line (without its slash)."""
+        """Run the command line (without its slash). Raises UnknownCommand, BadArgument and its errors."""
         name, rest = _split_name(line)
         found = self.find(name)
+        if rest and not found.parameters:
+            raise BadArgument(f"/{found.name} takes no arguments.", f"Usage: {found.usage}")
         try:
             positional, keywords = read_arguments(found.parameters, rest)
         except BadArgument as error:
@@ -104,7 +107,7 @@ class Registry:
         return found.run(session, *positional, **keywords)
 
     def suggest(self, session: Session, line: str) -> list[tuple[Word, int]]:
-        """What may be typed at the end of `line` (begins with /), each with how many characters it replaces."""
+        """The completions for the end of `line` (begins with /), each with how many characters it replaces."""
         if " " not in line:
             typed = line[1:]
             words = [Word(f"/{command.name}", command.summary) for command in self.commands]
@@ -123,7 +126,7 @@ class Registry:
         return [(word, len(rest if parameter.whole else current)) for word in found_words]
 
     def subcommand(self, words: Sequence[str]) -> Command | None:
-        """The one that these words of the shell begin with, the longest name first; each word must be exact."""
+        """The subcommand that these words begin with, the longest name first; each word must match exactly."""
         found = (self.subcommands.get(tuple(words[:count])) for count in (2, 1) if len(words) >= count)
         return next((each for each in found if each is not None), None)
 
@@ -145,7 +148,7 @@ def _split_name(line: str) -> tuple[str, str]:
 
 
 def _at_end(rest: str) -> tuple[list[str], str]:
-    """The finished words, and the one being typed: "" after a blank, with its quote where one is still open."""
+    """The finished words, and the one being typed: "" after a blank, with its quote if that is unclosed."""
     begin, quote = 0, ""
     for index, letter in enumerate(rest):
         if quote:

@@ -1,7 +1,8 @@
-"""/search: what was found, each hit in its place, under what goes there. /recall shows its hits like this, too."""
+"""/search: each hit with the messages around it and the command that goes there; /recall shows the same."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated
 
@@ -18,7 +19,7 @@ from chatcli.session.session import Session
 from chatcli.store.listing import Twig
 from chatcli.store.locations import Place, places
 
-# How many hits are shown, and characters of the hit and of the messages beside it.
+# How many hits are shown, and how many characters of a hit and of the messages around it.
 HITS = 10
 SNIPPET = 160
 BESIDE = 90
@@ -27,13 +28,13 @@ BESIDE = 90
 @command("search", "find")
 def search(
     session: Session,
-    *words: Annotated[str, Arg('words, "phrases", or beginnings*')],
+    *words: Annotated[str, Arg('words, "phrases", or prefixes*')],
     here: Annotated[bool, Arg("only in this conversation")] = False,
 ) -> Outcome:
-    """Search all conversations, or with --here this one; the best hits first, each in its place.
+    """Search all conversations, or with --here this one; the best hits first, each with the messages around it.
 
-    Above each hit stands what goes there: `/goto 12` for a message on the path you are on, `/goto @345` for one on
-    another branch or in another conversation.
+    The line above a hit is the command that goes there: `/goto 12` for a message on the current path, `/goto @345`
+    for one on another branch or in another conversation.
     """
     if here and not session.conversation.id:
         raise UserError("Nothing has been said here yet.", "Without --here all conversations are searched.")
@@ -41,20 +42,26 @@ def search(
 
 
 def shown(session: Session, words: Sequence[str], conversation: int | None, go: str = "/goto") -> Outcome:
-    """Search one conversation, or all. `go`: what takes one to an address."""
+    """Search one conversation, or all (None). `go`: the command that goes to an address."""
     if not words:
         usage = search.usage if go == "/goto" else "chatcli chats search WORDS..."
         raise BadArgument("There is nothing to search for.", f"Usage: {usage}")
     found = session.store.search(words, conversation=conversation, limit=HITS + 1)
     if not found:
         where = "in this conversation" if conversation is not None else "in any conversation"
-        return Show.of(Note(f"«{' '.join(words)}» was not found {where}. A beginning* finds more.", "quiet"))
+        return Show.of(Note(f'"{" ".join(words)}" was not found {where}.{_prefix(words)}', "quiet"))
     more = Note(f"The best {HITS} are shown.", "quiet")
     return Show((*in_their_place(session, found[:HITS], go), *([more] if len(found) > HITS else [])))
 
 
+def _prefix(words: Sequence[str]) -> str:
+    """A hint: the first longer word as a prefix, which finds more; "" where there is none."""
+    found = re.search(r"\w{3,}", " ".join(words))
+    return f" Try a prefix: {found[0][:4]}*" if found else ""
+
+
 def in_their_place(session: Session, hits: Sequence[Hit], go: str = "/goto") -> Iterator[Listing]:
-    """Each hit with the messages beside it, under a line that says where it is and what to type to go there."""
+    """Each hit with the messages around it, under a line that says where it is and what to type to go there."""
     around = session.store.read(places, [hit.node for hit in hits])
     for hit in hits:
         place = around.get(hit.node)
@@ -67,13 +74,13 @@ def in_their_place(session: Session, hits: Sequence[Hit], go: str = "/goto") -> 
 
 
 def _address(session: Session, hit: Hit, place: Place) -> str:
-    """Its number on the path one is on, else its own number in the whole store."""
+    """The hit's number on the current path, else its address in the whole store."""
     here = place.conversation == session.conversation.id and place.on_path
     return str(hit.number) if here else f"@{hit.node}"
 
 
 def _where(session: Session, place: Place, title: str) -> str:
-    other = f"«{title}» · " if place.conversation != session.conversation.id else ""
+    other = f'"{title}" · ' if place.conversation != session.conversation.id else ""
     return other + ("" if place.on_path else "another branch · ")
 
 
@@ -88,7 +95,7 @@ def _hit_row(hit: Hit) -> tuple[str, ...]:
 
 
 def _snippet(hit: Hit) -> str:
-    """The words around the first place that was found."""
+    """The text around the first match."""
     at = hit.marks[0][0] if hit.marks else 0
     begin = max(0, min(at - SNIPPET // 3, len(hit.text) - SNIPPET))
     end = begin + SNIPPET

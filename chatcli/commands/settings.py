@@ -1,4 +1,4 @@
-"""/set, /unset, /system: the settings."""
+"""/set, /unset, /system: show and change the settings."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.outcomes import Confirm, Outcome, Prefill, Show
 from chatcli.commands.registry import command
+from chatcli.commands.tree import cut
 from chatcli.errors import BadArgument
 from chatcli.render.views import Document, Listing, Note
 from chatcli.session.build import forget_model, keep_settings, reconnect, renew_counter
@@ -22,21 +23,23 @@ from chatcli.settings.file import write_setting
 from chatcli.settings.layers import Layer, find_setting
 from chatcli.settings.table import TABLE, Setting
 
-# What `ollama run` calls these, and what they are here.
+# The shorthands of `ollama run`, and the settings that they change here.
 SHORTHANDS = {
     "quiet": ("verbose", "off"),
     "nothink": ("think", "off"),
     "nohistory": ("history", "off"),
 }
+# Columns of a model's own system prompt that are shown.
+OF_MODEL = 60
 NAMES_OF_MODELS = (table.MODEL, table.SUMMARY_MODEL, table.EMBEDDING_MODEL)
 
 
 def _ask_again(session: Session) -> None:
-    """What was known of questions, and that a model was given up, is another's matter."""
+    """Forget what the old embedding model knew of questions, and that a model was given up."""
     session.meanings = Meanings(round=session.meanings.round)
 
 
-# What else is to be done when one of these changes. Those of screen and line are looked at by the loop.
+# What else to do when one of these changes. The loop looks at those of screen and line.
 FOLLOWERS: dict[str, Callable[[Session], None]] = {
     table.NUM_CTX.name: lambda session: session.window.forget(),
     table.MODEL.name: forget_model,
@@ -46,22 +49,22 @@ FOLLOWERS: dict[str, Callable[[Session], None]] = {
     table.TOKENIZER.name: renew_counter,
     table.EMBEDDING_MODEL.name: _ask_again,
 }
-# What is asked and told where saving is switched on after something was said.
-STORE = "What has been said in this conversation is stored then, too; after /clear it would not be. Store it?"
-STORED = "This conversation is stored from its beginning, as one of its own: /chats lists it."
-# A change of these makes the server load the model anew.
+# What is asked and said when saving is switched on after something was said.
+STORE = "This also stores what was said before in this conversation (after /clear it would not). Store it?"
+STORED = "This conversation is stored from its beginning: /chats lists it."
+# A change of one of these makes Ollama reload the model.
 RELOADING = (table.NUM_CTX, table.NUM_BATCH, table.NUM_GPU, table.MAIN_GPU, table.USE_MMAP, table.NUM_THREAD)
 
 
 def setting_words(session: Session, typed: str) -> Iterator[Word]:
-    """Names of settings, and the shorthands of ollama run."""
+    """The names of settings, and the shorthands of ollama run."""
     names = {setting.name: setting.help for setting in TABLE}
     names |= {word: f"{name} {value}" for word, (name, value) in SHORTHANDS.items()}
     return (Word(name, meaning) for name, meaning in names.items() if name.startswith(typed))
 
 
 def value_words(session: Session, typed: str) -> Iterator[Word]:
-    """What the setting named first may be set to."""
+    """The values of the setting that the typed text begins with."""
     name, _, value = typed.partition(" ")
     setting = next((row for row in TABLE if name in {row.name, *row.aliases}), None)
     if setting in NAMES_OF_MODELS:
@@ -78,13 +81,13 @@ def set_(
     name: Annotated[str, Arg("a setting", setting_words)] = "",
     *,
     value: Annotated[str, Arg("its value", value_words)] = "",
-    always: Annotated[bool, Arg("for every conversation to come: kept in the settings file")] = False,
+    always: Annotated[bool, Arg("for later conversations, too: written to the settings file")] = False,
 ) -> Outcome:
-    """Change a setting, or list them all.
+    """Change a setting, show it, or list them all.
 
-    `/set` lists every setting with its value and where that came from; `/set NAME` shows one; `/set NAME VALUE`
-    sets it for this conversation, `/set --always NAME VALUE` also for those to come. The forms of `ollama run`
-    work too: `/set parameter num_ctx 8192`, `/set verbose`, `/set nothink`.
+    `/set` lists every setting with its value and where the value came from; `/set NAME` shows one; `/set NAME
+    VALUE` sets it for this conversation, `/set --always NAME VALUE` also for later ones. The forms of `ollama run`
+    work, too: `/set parameter num_ctx 8192`, `/set verbose`, `/set nothink`.
     """
     if name == "parameter":
         name, _, value = value.partition(" ")
@@ -113,9 +116,9 @@ def unset(
     session: Session,
     name: Annotated[str, Arg("a setting", setting_words)],
     *,
-    always: Annotated[bool, Arg("take it out of the settings file, too")] = False,
+    always: Annotated[bool, Arg("remove it from the settings file, too")] = False,
 ) -> Outcome:
-    """Take a setting back to what flags, environment, settings file or default say."""
+    """Reset a setting to the value from flags, environment, settings file or default."""
     setting = find_setting(name)
     before = session.settings[setting]
     if always:
@@ -130,7 +133,7 @@ def system(session: Session, *, text: Annotated[str, Arg("the new system prompt"
     """Show the system prompt, or replace it.
 
     `/system TEXT` replaces it from the next message on; `/system edit` puts it into the line; `/unset system`
-    removes it. The prompt cache of the server is lost with a change: the next reply takes longer to begin.
+    removes it. A change empties the server's prompt cache: the next reply starts later.
     """
     current = session.settings[table.SYSTEM]
     if text == "edit":
@@ -139,12 +142,15 @@ def system(session: Session, *, text: Annotated[str, Arg("the new system prompt"
         return _change(session, table.SYSTEM, _unquoted(text))
     if current:
         return Show.of(Document(current))
+    of_model = _of_model(session)
+    if of_model:
+        return Show.of(Note(f"System prompt {of_model}. Replace it: /system TEXT"))
     return Show.of(Note("No system prompt. Set one: /system TEXT", "quiet"))
 
 
 def _change(session: Session, setting: Setting[Any], value: str) -> Outcome:
     if setting is table.SYSTEM and not value:
-        raise BadArgument("An empty system prompt is none.", "/unset system removes it.")
+        raise BadArgument("The system prompt is empty.", "/unset system removes it.")
     if setting is table.FORMAT:
         shape(value)
     if setting is table.EMBEDDING_MODEL:
@@ -161,18 +167,18 @@ def _changed(session: Session, setting: Setting[Any], before: Any) -> Show:
     if setting in RELOADING and session.settings[setting] != before:
         notes.append(Note(_reloading(session), "quiet"))
     if setting is table.SYSTEM and session.conversation.tip is not None:
-        notes.append(Note("The server reads the whole conversation again with the next message.", "quiet"))
+        notes.append(Note("The server reads the whole conversation again for the next reply.", "quiet"))
     return Show(tuple(notes))
 
 
 def _lasting(session: Session, setting: Setting[Any], changed: Outcome) -> Outcome:
-    """Keep the value as it is now in the settings file, and say so."""
+    """Write the current value to the settings file, and say so."""
     if isinstance(changed, Confirm):
         return replace(changed, then=lambda: _lasting(session, setting, changed.then()))
     path = session.paths.settings_file
     write_setting(path, setting, session.settings.written(setting))
     session.settings.put_value(setting, session.settings[setting], Layer.FILE)
-    kept = Note(f"Kept in {path}; /unset --always {setting.name} takes it out again.", "quiet")
+    kept = Note(f"Written to {path}; /unset --always {setting.name} removes it.", "quiet")
     return Show((*changed.views, kept)) if isinstance(changed, Show) else changed
 
 
@@ -181,14 +187,14 @@ def _reloading(session: Session) -> str:
     capped, cost = "", ""
     if model is not None and num_ctx is not None:
         gets = as_allocated(num_ctx, model)
-        capped = f"{model.name} gets {gets}, for which it was made. " if gets != num_ctx else ""
+        capped = f"{model.name} gets {gets}, for which it was trained. " if gets != num_ctx else ""
         cost = price(model, gets)
-    return f"{capped}The server loads the model anew for this{cost}; the next reply takes longer to begin."
+    return f"{capped}Ollama reloads the model{cost}; the next reply starts later."
 
 
 def _in_force(session: Session, setting: Setting[Any], before: Any, tell: Callable[[], Show]) -> Outcome:
-    """Do what else a change asks for. Whether what was said while nothing was kept is to be stored is asked first:
-    until then saving stays off.
+    """Do what else a change needs. When saving is switched on after something was said, ask first whether to store
+    that; until then saving stays off.
     """
     settings, now, origin = session.settings, session.settings[setting], session.settings.origin(setting)
     if setting is not table.SAVE or not now or before or session.conversation.tip is None:
@@ -224,8 +230,16 @@ def _unquoted(value: str) -> str:
 
 
 def _row_note(session: Session, setting: Setting[Any]) -> Note:
-    value = session.settings.shown(setting) or "unset"
-    return Note(f"{setting.name} = {value}  ({session.settings.origin(setting)})\n{setting.help}")
+    value = session.settings.shown(setting)
+    of_model = _of_model(session) if setting is table.SYSTEM and not value else ""
+    shown = of_model or f"{value or 'unset'}  ({session.settings.origin(setting)})"
+    return Note(f"{setting.name} = {shown}\n{setting.help}")
+
+
+def _of_model(session: Session) -> str:
+    """The system prompt that the model itself brings, once the model is known; "" where it has none."""
+    known = session.model.ready
+    return f'from the model: "{cut(" ".join(known.system.split()), OF_MODEL)}"' if known and known.system else ""
 
 
 def _listing(session: Session) -> Listing:
@@ -241,7 +255,7 @@ def _listing(session: Session) -> Listing:
     return Listing(
         ("setting", "value", "from", "meaning"),
         rows,
-        note="/set NAME VALUE changes one, /unset NAME takes it back.",
+        note="/set NAME VALUE changes one, /unset NAME resets it.",
     )
 
 

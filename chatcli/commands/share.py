@@ -1,4 +1,4 @@
-"""/save, /import: conversations out of chatcli and into it, as files and as Ollama's models."""
+"""/save, /import: export and import conversations, as files and as Ollama models."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 EXPORTS = {".md": "md", ".json": "json", ".jsonl": "jsonl", ".html": "html"}
 # The title of a conversation that has neither words nor files.
 NO_WORDS = "(no words)"
-# How many repairs are told one by one.
+# How many repairs are listed.
 TOLD = 8
 
 
@@ -41,13 +41,13 @@ def import_words(session: Session, typed: str) -> Iterator[Word]:
 def save(
     session: Session,
     *name: Annotated[str, Arg("a name, or a file ending in .md, .json, .jsonl or .html", whole=True)],
-    model: Annotated[str | None, Arg("make an Ollama model of that name out of the conversation")] = None,
+    model: Annotated[str | None, Arg("make an Ollama model of that name from the conversation")] = None,
 ) -> Outcome:
-    """Name the conversation, export it to a file, or make a model of it.
+    """Name the conversation, export it to a file, or make a model from it.
 
-    Everything is stored as it is said; `/save NAME` gives it a name to be found by, `/save FILE.md` (.json,
-    .jsonl, .html) writes a copy to a file. `/save --model NAME` makes an Ollama model that begins with this
-    conversation, as `ollama run` does.
+    Every message is stored anyway; `/save NAME` names the conversation, `/save FILE.md` (.json, .jsonl, .html)
+    writes a copy to a file. `/save --model NAME` makes an Ollama model that begins with this conversation, as
+    `ollama run` does.
     """
     if not session.conversation.id:
         raise UserError("Nothing has been said yet, so there is nothing to save.")
@@ -59,21 +59,21 @@ def save(
     if file.suffix.lower() not in EXPORTS:
         return give_name(session, session.conversation.id, " ".join(name))
     if is_there(file):
-        return Confirm(f"{file} is there already. Replace it?", lambda: _export(session, file))
+        return Confirm(f"{file} already exists. Replace it?", lambda: _export(session, file))
     return _export(session, file)
 
 
 @command("import")
 def import_(
     session: Session,
-    *file: Annotated[str, Arg("a file with a conversation in it", import_words, whole=True)],
+    *file: Annotated[str, Arg("a file with a conversation", import_words, whole=True)],
     model: Annotated[str | None, Arg("a model that ollama run has saved", model_words)] = None,
 ) -> Outcome:
-    """Take in a conversation from a file and open it: chatcli's own JSON or JSONL, or that of others.
+    """Import a conversation from a file and open it: chatcli's own JSON or JSONL, or another program's.
 
     Lists of role and content, requests of Ollama and OpenAI, and the exports of ChatGPT (as the ZIP they come in,
-    or unpacked) and Open WebUI can be read; what had to be guessed is said. `/import --model NAME` takes the
-    conversation out of a model that was saved in `ollama run`.
+    or unpacked) and Open WebUI can be read; what had to be guessed is listed. `/import --model NAME` imports the
+    conversation from a model that `ollama run` has saved.
     """
     if bool(file) == (model is not None):
         raise BadArgument("A file or a model is missing.", "Usage: /import FILE, or /import --model NAME")
@@ -81,10 +81,10 @@ def import_(
     taken = [take_in(session, each) for each in read]
     repairs = told([each for chat in read for each in chat.repairs])
     if len(taken) > 1:
-        views = [Note(f"{len(taken)} conversations taken in. /chats lists them.", "good")]
+        views = [Note(f"Imported {len(taken)} conversations. /chats lists them.", "good")]
         return Show((*views, Note(repairs, "warning")) if repairs else tuple(views))
     refused = open_conversation(session, taken[0].id)
-    unknown = [f"Settings not taken up: {', '.join(refused)}."] if refused else []
+    unknown = [f"Settings not loaded: {', '.join(refused)}."] if refused else []
     return Opened("\n".join(filter(None, [repairs, *unknown])))
 
 
@@ -95,15 +95,15 @@ def read_in(file: Path) -> list[ImportedChat]:
 
 
 def saved_in(session: Session, model: str) -> ImportedChat:
-    """The conversation in a saved model, to go on with the model that this one was made of: the server would put
-    the saved messages before ours a second time.
+    """The conversation in a saved model, set to continue with the model that the saved one was made from: with the
+    saved model the server would send the saved messages a second time. Raises UserError.
     """
     from chatcli.settings.from_imports import imported_settings
     from chatcli.store.import_chat import chat_of
 
     known = session.client.get().model(model)
     if not known.messages:
-        raise UserError(f"{known.name} has no messages in it.", "Only models saved in a chat have.")
+        raise UserError(f"{known.name} has no messages.", "Only models saved from a chat have any.")
     base = known.details.get("parent_model", "").removesuffix(":latest")
     chat = chat_of(known.messages[_brought_by(session, base, known.messages) :], known.name)
     settings = {
@@ -114,12 +114,12 @@ def saved_in(session: Session, model: str) -> ImportedChat:
     given = {name: value for name, value in settings.items() if value}
     chat.conversation.settings = imported_settings(given, chat.repairs)
     if table.MODEL.name not in chat.conversation.settings:
-        chat.repairs.append(f"{known.name} does not say which model it was made of; the model stays as it is")
+        chat.repairs.append(f"{known.name} does not say which model it was made from; the model stays as it is")
     return chat
 
 
 def _brought_by(session: Session, base: str, messages: tuple[Message, ...]) -> int:
-    """How many of the first messages are the Modelfile's of the model it was made of, which adds them itself."""
+    """How many of the first messages belong to the base model's Modelfile, which adds them itself."""
     try:
         own = session.client.get().model(base).messages if base else ()
     except ChatcliError:
@@ -128,10 +128,10 @@ def _brought_by(session: Session, base: str, messages: tuple[Message, ...]) -> i
 
 
 def take_in(session: Session, chat: ImportedChat) -> Conversation:
-    """Store it. What has no title gets the first words there are, what names no model the one in use."""
+    """Store it. Without a title it is named after its first words; without a model it gets the one in use."""
     conversation = chat.conversation
     if not any(node.message for node in conversation.nodes.values()):
-        raise UserError("There is no message in it.", "Check the file.")
+        raise UserError("There are no messages in the file.", "Check the file.")
     if not conversation.title:
         nodes = conversation.path() or list(conversation.nodes.values())
         asked = [node.message for node in nodes if node.message.role is Role.USER]
@@ -144,16 +144,16 @@ def take_in(session: Session, chat: ImportedChat) -> Conversation:
 
 
 def told(repairs: list[str]) -> str:
-    """What was guessed, in a few lines; "" when nothing was."""
+    """What was repaired or guessed, in a few lines; "" when nothing was."""
     lines = [f"Repaired: {each}." for each in repairs[:TOLD]]
     if len(repairs) > TOLD:
-        lines.append(f"And {len(repairs) - TOLD} repairs more.")
+        lines.append(f"And {len(repairs) - TOLD} more repairs.")
     return "\n".join(lines)
 
 
 def exported(session: Session, conversation: int, form: str) -> str:
-    """The conversation with all its branches, as text of that form. It ends with a question that got no reply,
-    where one was asked last.
+    """The conversation with all its branches, as text in that format. A last question without a reply is part of
+    it.
     """
     from chatcli.store import transfer
 
@@ -176,15 +176,15 @@ def _export(session: Session, file: Path) -> Outcome:
 
 def _save_as_model(session: Session, name: str) -> Outcome:
     if name.removesuffix(":latest") in model_names(session):
-        question = f"There is a model {name} already. Replace it by this conversation?"
+        question = f"The model {name} already exists. Replace it by this conversation?"
         return Confirm(question, lambda: _create(session, name))
     return _create(session, name)
 
 
 def _create(session: Session, name: str) -> Outcome:
-    """The Modelfile's own messages come first, as they did in every request."""
+    """Make the model; the messages of the Modelfile come first, as they did in every request."""
     model, settings = session.model.get(), session.settings
     said = (*model.messages, *(node.message for node in session.conversation.path()))
     progress = session.client.get().create(name, model.name, settings[table.SYSTEM], settings.options(), said)
-    note = f"The model {name} begins with this conversation. Talk to it: /model {name}"
+    note = f"The model {name} begins with this conversation. Use it: /model {name}"
     return Watch(progress, lambda: Show.of(Note(note, "good")))

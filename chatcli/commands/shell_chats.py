@@ -1,4 +1,4 @@
-"""`chatcli chats` in the shell, where the loop has other ways: list, show, rename, export, import, trash."""
+"""`chatcli chats` in the shell: list, show, search, rename, export, import, restore, purge."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from chatcli.store.listing import find
 
 
 @command("", subcommand="chats")
-def list_(session: Session, *count: Annotated[str, Arg("how many, the newest first", whole=True)]) -> Outcome:
-    """List the conversations, the newest first. With --demo only those with the demo engine."""
+def list_(session: Session, *count: Annotated[str, Arg("how many, newest first", whole=True)]) -> Outcome:
+    """List the conversations, newest first. With --demo only those with the demo engine."""
     if count and not (len(count) == 1 and count[0].isdecimal()):
-        raise BadArgument(f"chatcli chats knows nothing of «{' '.join(count)}».", _known(count[0]))
+        raise BadArgument(f'Unknown argument "{" ".join(count)}".', _known(count[0]))
     most = whole_number(count[0], "how many are listed") if count else 20
-    return listing(session, session.store.entries(demo=session.server.demo or None), most)
+    return listing(session, session.store.entries(demo=session.server.demo or None), most, "chatcli chats")
 
 
 # The same under its full name.
@@ -53,9 +53,9 @@ def show(
 
 @command("", subcommand="chats search")
 def search(
-    session: Session, *words: Annotated[str, Arg('words, "phrases" (quoted twice), or beginnings*')]
+    session: Session, *words: Annotated[str, Arg('words, "phrases" (quoted twice), or prefixes*')]
 ) -> Outcome:
-    """Search all conversations; the best hits first, each with what is said around it and how to go there."""
+    """Search all conversations; the best hits first, each with the messages around it and how to go there."""
     return shown(session, words, None, "chatcli --resume")
 
 
@@ -65,7 +65,7 @@ def rename(
     name: Annotated[str, Arg("a conversation, by name (quoted) or number")],
     *title: Annotated[str, Arg("its new name", whole=True)],
 ) -> Outcome:
-    """Give a conversation another name."""
+    """Rename a conversation."""
     if not title:
         raise BadArgument("The new name is missing.", f"Usage: {rename.usage}")
     return one_of(session, name, lambda entry: give_name(session, entry.id, " ".join(title)))
@@ -75,28 +75,28 @@ def rename(
 def export(
     session: Session,
     *name: Annotated[str, Arg("a conversation, by name or number", whole=True)],
-    last: Annotated[bool, Arg("the last one, whatever state it is in")] = False,
+    last: Annotated[bool, Arg("the last one")] = False,
     format: Annotated[str | None, Arg("md, json, jsonl or html")] = None,  # noqa: A002
 ) -> Outcome:
-    """Print a conversation as Markdown, JSON, JSONL or a page of HTML.
+    """Print a conversation as Markdown, JSON, JSONL or an HTML page.
 
-    JSON and JSONL hold all of it, every branch and attachment, and `chatcli chats import` reads them back.
+    JSON and JSONL have all of it, every branch and attachment, and `chatcli chats import` reads them back.
     """
     form = format or "md"
     if form not in EXPORTS.values():
-        raise BadArgument(f"There is no format «{form}».", f"One of: {', '.join(EXPORTS.values())}.")
+        raise BadArgument(f'There is no format "{form}".', f"One of: {', '.join(EXPORTS.values())}.")
     return _one(session, name, last, lambda chat: Print(exported(session, chat, form)))
 
 
 @command("", subcommand="chats import")
 def import_(
     session: Session,
-    *files: Annotated[str, Arg("files with conversations in them")],
+    *files: Annotated[str, Arg("files with conversations")],
     model: Annotated[str | None, Arg("a model that ollama run has saved")] = None,
 ) -> Outcome:
-    """Take in conversations from files, or from a saved model.
+    """Import conversations from files, or from a saved model.
 
-    Read are chatcli's own JSON and JSONL, lists of role and content, and the exports of ChatGPT (as the ZIP they
+    It reads chatcli's own JSON and JSONL, lists of role and content, and the exports of ChatGPT (as the ZIP they
     come in, or unpacked) and Open WebUI.
     """
     if not files and model is None:
@@ -107,7 +107,7 @@ def import_(
     notes = []
     for chat in chats:
         taken = take_in(session, chat)
-        notes.append(Note(f"Taken in: «{taken.title}». Open it: chatcli --resume {taken.id}", "good"))
+        notes.append(Note(f'Imported "{taken.title}". Open it: chatcli --resume {taken.id}', "good"))
         if chat.repairs:
             notes.append(Note(told(chat.repairs), "warning"))
     return Show(tuple(notes))
@@ -115,44 +115,44 @@ def import_(
 
 @command("", subcommand="chats restore")
 def restore(
-    session: Session, *name: Annotated[str, Arg("a deleted conversation; without, they are listed", whole=True)]
+    session: Session, *name: Annotated[str, Arg("a deleted conversation; by default they are listed", whole=True)]
 ) -> Outcome:
-    """Take a conversation out of the trash, or list what is in it."""
+    """Restore a conversation from the trash, or list what is in the trash."""
     trash = session.store.trash()
     if not name:
         return listing(session, trash, len(trash)) if trash else Show.of(Note("The trash is empty.", "quiet"))
     found = find(trash, " ".join(name))
     if len(found) != 1:
-        several = f"Several deleted conversations fit «{' '.join(name)}»."
-        none = f"There is no conversation «{' '.join(name)}» in the trash."
+        several = f'Several deleted conversations match "{" ".join(name)}".'
+        none = f'There is no conversation "{" ".join(name)}" in the trash.'
         raise NotFound(several if found else none, "chatcli chats restore lists them with their numbers.")
     session.store.restore(found[0].id)
-    return Show.of(Note(f"«{found[0].title}» is back.", "good"))
+    return Show.of(Note(f'Restored "{found[0].title}".', "good"))
 
 
 @command("", subcommand="chats purge")
 def purge(session: Session, *, yes: Annotated[bool, Arg("do not ask")] = False) -> Outcome:
-    """Empty the trash for good. It asks first."""
+    """Empty the trash permanently. Asks first."""
     trash = session.store.trash()
 
     def empty() -> Outcome:
         gone = session.store.purge()
-        return Show.of(Note(f"{counted(gone, 'conversation')} removed for good.", "good"))
+        return Show.of(Note(f"{counted(gone, 'conversation')} removed permanently.", "good"))
 
     if not trash or yes:
         return empty()
-    return Confirm(f"Remove {counted(len(trash), 'conversation')} in the trash for good?", empty)
+    return Confirm(f"Remove {counted(len(trash), 'conversation')} in the trash permanently?", empty)
 
 
 def _known(word: str) -> str:
-    """What may stand behind `chatcli chats`; the likeliest, where the word looks like one."""
+    """A hint: the words that may follow `chatcli chats`, or the one that looks like `word`."""
     from chatcli.commands import everything
 
     words = [name[1] for name in everything().subcommands if name[0] == "chats" and len(name) > 1]
     near = difflib.get_close_matches(word, words, n=1)
     if near:
         return f"Did you mean: chatcli chats {near[0]}?"
-    return f"A number says how many are listed; else there is chatcli chats {', '.join(words)}."
+    return f"Give a number, to list as many, or one of: {', '.join(words)}."
 
 
 def _one(session: Session, name: tuple[str, ...], last: bool, then: Callable[[int], Outcome]) -> Outcome:
@@ -162,5 +162,5 @@ def _one(session: Session, name: tuple[str, ...], last: bool, then: Callable[[in
         return one_of(session, " ".join(name), lambda entry: then(entry.id))
     entries = session.store.entries(1, demo=session.server.demo or None)
     if not entries:
-        raise NotFound("There is no conversation yet.", "Begin one: chatcli")
+        raise NotFound("There is no conversation yet.", "Start one: chatcli")
     return then(entries[0].id)

@@ -1,4 +1,4 @@
-"""/tokens, /stats: what things cost, and how fast they came."""
+"""/tokens, /stats: how many tokens texts have, and how fast replies came."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from chatcli.reading.files import read_bytes
 from chatcli.render.views import Listing, Note
 from chatcli.session.session import Session
 
-# How many turns /stats shows, and how far back it looks for them.
+# How many turns /stats shows, and how many messages it looks through for them.
 SHOWN = 10
 LOOKED_AT = 400
 
@@ -33,7 +33,7 @@ def file_words(session: Session, typed: str) -> Iterator[Word]:
 def tokens(session: Session, *files: Annotated[str, Arg("text files", file_words)]) -> Outcome:
     """Count the tokens of files (in the shell also of standard input), as wc counts words.
 
-    Counted with the vocabulary of the model in use; `=` marks an exact count, `~` an estimate.
+    The vocabulary of the model in use counts them; `=` marks an exact count, `~` an estimate.
     """
     texts, unread = _texts(files) if files else ([("", read_stdin())], [])
     if not texts:
@@ -47,29 +47,36 @@ def tokens(session: Session, *files: Annotated[str, Arg("text files", file_words
     rows = [(str(count), name) for count, (name, _) in zip(counts, texts, strict=True)]
     if len(rows) > 1:
         rows.append((str(total(counts)), "total"))
-    listing = Listing(("tokens", "file"), tuple(rows), right=frozenset({"tokens"}), note=_counted_by(session))
+    listing = Listing(("tokens", "file"), tuple(rows), right=frozenset({"tokens"}), note=counted_by(session))
     notes = [Note(error.message, "warning") for error in unread]
     return Show((*notes, listing), exit_code=1 if unread else 0)
 
 
 @command("stats")
 def stats(session: Session) -> Outcome:
-    """Show how the last replies came: time to the first token, speeds, and how much was read from the cache."""
+    """Show statistics of the last replies: time to the first token, eval rates, and how much was cached."""
     back = islice(session.conversation.back(), LOOKED_AT)
     replies = [node for node in back if node.turn is not None]
     if not replies:
         return Show.of(Note("No reply has come yet in this conversation.", "quiet"))
     slowest = _reading_speed([node.turn for node in replies if node.turn is not None])
     rows = tuple(_row(node, node.turn, slowest) for node in reversed(replies[:SHOWN]) if node.turn is not None)
-    columns = ("message", "first token", "prompt", "planned", "from cache", "read at", "reply", "made at")
-    note = (
-        "From cache: an estimate, by the time the server took to read the prompt. Speeds are in tokens a second."
+    columns = (
+        "message",
+        "first token",
+        "prompt",
+        "planned",
+        "from cache",
+        "prompt eval rate",
+        "reply",
+        "eval rate",
     )
+    note = "From cache: an estimate, from the time the server took to read the prompt. Rates: tokens per second."
     return Show.of(Listing(columns, rows, right=frozenset(columns), note=note))
 
 
 def _texts(files: Sequence[str]) -> tuple[list[tuple[str, str]], list[BadFile]]:
-    """What can be read, by name; and why the rest cannot."""
+    """The names and texts of the files that can be read, and the errors of the others."""
     texts, unread = [], []
     for name in files:
         try:
@@ -84,12 +91,17 @@ def _text(name: str) -> str:
         return read_bytes(path_of(name)).decode("utf-8", errors="replace")
 
 
-def _counted_by(session: Session) -> str:
-    return f"Counted by {session.counter.describe()}."
+def counted_by(session: Session) -> str:
+    """A sentence on how tokens are counted now."""
+    how = session.counter.describe()
+    if "estimated" in how:
+        return f"Counts are estimated by {how.replace(', estimated', '')}."
+    exact = how.endswith("and template")
+    return "Counts are exact (the model's tokenizer)." if exact else f"Counts are made with {how}."
 
 
 def _reading_speed(turns: Sequence[Turn]) -> float:
-    """Tokens a second at which the server reads a prompt that it has not cached: the slowest seen."""
+    """The tokens per second at which the server reads a prompt that is not cached: the slowest rate seen."""
     usages = [turn.usage for turn in turns]
     speeds = [
         usage.prompt_tokens / usage.prompt_seconds

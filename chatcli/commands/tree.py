@@ -1,4 +1,4 @@
-"""/tree: the conversation with all its branches, drawn compactly; and where its branches end."""
+"""/tree: draws the conversation with all its branches, and finds where the branches end."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from chatcli.render.views import SourceText
 from chatcli.session.session import Session
 from chatcli.store.listing import Twig
 
-# The name under which a conversation keeps the place that /back returns to.
+# The name under which a conversation keeps the message that /back returns to.
 BEFORE = "-"
-# Columns of a drawn line where no terminal says how many, and how many messages in a row are drawn one by one.
+# Columns of a line when no terminal says how many, and how many messages in a row are drawn one by one.
 WIDTH = 78
 ROW = 4
 
-# Signs of Markdown that say nothing in a line.
+# Markdown signs that are left out of a line.
 _MARKUP = re.compile(r"^[>#\s*-]+|\*\*|`")
 
 
 @dataclass(frozen=True, slots=True)
 class Tip:
-    """Where a branch ends, or where the conversation stands. `names`: of the places on this branch alone."""
+    """The end of a branch, or the current message. `names`: those given on this branch alone."""
 
     twig: Twig
     current: bool
@@ -38,9 +38,9 @@ class Tip:
 
 @command("tree")
 def tree(session: Session) -> Outcome:
-    """Draw the conversation with all its branches; `●` marks where you are, names stand in brackets.
+    """Draw the conversation with all its branches; `●` marks where you are, names are in brackets.
 
-    The branch you are on goes straight down, the others are set in where they part from it.
+    The current branch goes straight down, the others are indented where they leave it.
     """
     if not session.conversation.id:
         raise UserError("Nothing has been said yet, so there is no tree.")
@@ -50,7 +50,7 @@ def tree(session: Session) -> Outcome:
 
 
 def room() -> int:
-    """Columns of a line that does not wrap in this terminal."""
+    """The most columns of a line that does not wrap in this terminal."""
     return max(20, terminal_size()[0] - 1)
 
 
@@ -71,7 +71,7 @@ def draw(twigs: Sequence[Twig], tip: int | None, names: Mapping[str, int], width
     if tip is not None:
         marks.setdefault(tip, []).append("● here")
 
-    # Siblings still to be drawn, at which indent, and whether set in. Work in a list: trees may be deep.
+    # Siblings still to be drawn, their indent, and whether they are indented. A list, since trees may be deep.
     waiting: list[tuple[list[Twig], str, bool]] = [(children.get(None, []), "", False)]
     while waiting:
         siblings, indent, set_in = waiting.pop()
@@ -86,7 +86,7 @@ def draw(twigs: Sequence[Twig], tip: int | None, names: Mapping[str, int], width
 
 
 def tips_of(twigs: Sequence[Twig], tip: int | None, names: Mapping[str, int]) -> list[Tip]:
-    """The ends of all branches, and where the conversation stands when that is no end; the newest first."""
+    """The ends of all branches, and the current message when it is no end; newest first."""
     children = _children(twigs)
     parents = {twig.id: twig.parent for twig in twigs}
     named: dict[int, list[str]] = {}
@@ -108,7 +108,7 @@ def tips_of(twigs: Sequence[Twig], tip: int | None, names: Mapping[str, int]) ->
 
 
 def standing(twig: Twig) -> str:
-    """Who said what, in brief."""
+    """Who said what, in one line."""
     who = twig.model or ROLE_NAMES[twig.role]
     ending = f" ({CUT_SHORT[twig.ended]})" if twig.ended in CUT_SHORT else ""
     thought = f"({THOUGHT}) " if twig.is_thought else ""
@@ -118,8 +118,8 @@ def standing(twig: Twig) -> str:
 def _draw_row(
     row: Sequence[Twig], indent: str, marks: Mapping[int, list[str]], set_in: bool, width: int
 ) -> Iterator[str]:
-    """Messages that follow each other without a branch; of many only the first, the last and what is marked."""
-    from chatcli.render.lines import cells  # brings Rich along, which the first prompt does without
+    """The lines of messages without a branch between them; of many only the first, the last and marked ones."""
+    from chatcli.render.lines import cells  # imports Rich, which the first prompt does not need
 
     left_out = 0
     for place, twig in enumerate(row):
@@ -137,7 +137,7 @@ def _draw_row(
 
 
 def _row(first: Twig, children: Mapping[int | None, list[Twig]]) -> list[Twig]:
-    """`first` and what follows it, as far as nothing branches off."""
+    """`first` and the messages after it, up to the next branch."""
     row = [first]
     while len(following := children.get(row[-1].id, [])) == 1:
         row.append(following[0])
@@ -160,7 +160,7 @@ def _path(twigs: Iterable[Twig], tip: int | None) -> Iterator[int]:
 
 
 def cut(text: str, width: int) -> str:
-    """At most so many columns of it."""
+    """The text in at most `width` columns, with an ellipsis where it is cut."""
     from chatcli.render.lines import cells
 
     if cells(text) <= width:

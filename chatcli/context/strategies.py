@@ -114,7 +114,7 @@ def full(need: Need) -> Choice:
             f"The whole conversation no longer fits: history has {in_tokens(needed)}, the window has room for "
             f"{max(0, need.room)}.",
             "/set strategy auto goes on without the oldest messages, /set num_ctx takes a larger window, "
-            "/clear begins anew.",
+            "/clear starts a new conversation.",
             needed=needed,
             available=max(0, need.room),
         )
@@ -151,7 +151,7 @@ def summary(need: Need) -> Choice:
 
 def auto(need: Need) -> Choice:
     """Everything from a cut on; when that outgrows its room, the cut moves far enough to stay for many turns."""
-    return _from_cut(need, "before the cut")
+    return _from_cut(need, "older than the window keeps")
 
 
 def _from_cut(need: Need, why: str) -> Choice:

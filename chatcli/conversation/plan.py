@@ -24,9 +24,9 @@ class PartKind(StrEnum):
 
 class Fate(StrEnum):
     SENT = "sent"
-    SUMMARISED = "summarised"
+    SUMMARISED = "summarized"
     RECALLED = "recalled"
-    OUT = "out"
+    OUT = "not sent"
 
 
 @dataclass(frozen=True, slots=True)

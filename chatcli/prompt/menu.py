@@ -53,14 +53,14 @@ def pick(
         elif narrowed := _fitting(given, choices, find):
             fitting, seen = narrowed, _show(page, narrowed, 0, choices, detail)
         else:
-            page.say(f"Nothing here fits «{as_name(given)}».")
+            page.say(f'Nothing here matches "{as_name(given)}".')
     return None
 
 
 def _asking(seen: int, count: int, columns: int) -> str:
     if seen >= count:
-        return f"Number (1-{seen}){', words,' if count >= _FEW else ','} or Enter for none: "
-    asking = f"1-{seen} of {count}, words, {_MORE} for more, Enter for none: "
+        return f"Choose 1-{seen}{', or type words' if count >= _FEW else ''} (Enter cancels): "
+    asking = f"1-{seen} of {count}, words, {_MORE} for more (Enter cancels): "
     return asking if len(asking) < columns - _MARGIN else f"1-{seen} of {count}, words, {_MORE}, Enter: "
 
 

@@ -48,7 +48,7 @@ def draw_window(view: WindowView, palette: Palette, width: int | None) -> Iterat
     rows = [_row(part) for part in plan.parts if part.first or part.fate is not Fate.SENT or part.why]
     if rows:
         yield BLANK
-        head = [[Span(name, palette["quiet"])] for name in ("messages", "tokens", "fate", "why")]
+        head = [[Span(name, palette["quiet"])] for name in ("messages", "tokens", "status", "why")]
         yield from _table([head, *rows], ["left", "right", "left", "left"], width)
     remarks = [_measured(view), *view.lines]
     if any(remarks):
@@ -71,7 +71,7 @@ def _pieces(view: WindowView) -> list[Piece]:
     pieces = [(f"part.{kind.value}", name, letter, plan.of(kind)) for kind, name, letter in _PARTS]
     pieces = [piece for piece in pieces if piece[3].tokens]
     reserve = min(plan.reserve, plan.free)
-    pieces.append(("part.reserve", "kept for the reply", "-", Count(reserve, exact=True)))
+    pieces.append(("part.reserve", "reserved for the reply", "-", Count(reserve, exact=True)))
     pieces.append(("part.free", "free", ".", Count(plan.free - reserve, exact=plan.planned.exact)))
     return pieces
 

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from chatcli.conversation.events import Done, Event, Text, Thinking, Tick, ToolCall
 from chatcli.conversation.message import ToolUse
-from chatcli.conversation.usage import Count, in_tokens
+from chatcli.conversation.usage import in_tokens
 from chatcli.render.paint import uninterrupted
 from chatcli.render.sanitize import Cleaner, one_line
 
@@ -75,7 +75,7 @@ class Answer:
         if self._thinking_since is not None:
             seconds = self._clock() - self._thinking_since
             self._thinking_since = None
-            self._page.thought(f"thought for {_duration(seconds)}, {in_tokens(Count(self._thoughts))}")
+            self._page.thought(f"Thought for {_duration(seconds)} ({in_tokens(self._thoughts)})")
             self._thoughts = 0
 
 
@@ -106,7 +106,9 @@ class PlainPage:
     def thought(self, summary: str) -> None:
         if self._thinking:
             self._thinking.end()
-        self.note(summary)
+        if self._note:
+            self._text.end()
+            self._note(f"{summary}\n")
 
     def write(self, piece: str) -> None:
         self._text.write(piece)

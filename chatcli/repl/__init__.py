@@ -1,1 +1,1 @@
-"""The loop: a line is read, acted on, and the next one is read; and what stands around that."""
+"""The interactive loop: reads a line, acts on it, repeats; with start-up, signals and crash reports."""

@@ -1,6 +1,6 @@
-"""The last resort: an error that nobody foresaw is told in a sentence, and its traceback kept in a private file.
+"""Reports an unexpected error in one sentence, and keeps its traceback in a private file.
 
-The file has no word of what was said: of the error only its kind, since its own words may quote a message.
+The file contains no messages: of an error only its type is written, since its text may quote a message.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ import chatcli
 from chatcli.errors import Unforeseen
 from chatcli.paths import is_folder, size_of, why
 
-# The file is begun anew once it is larger.
+# A larger file is overwritten.
 LARGEST = 256_000
 _PACKAGE = Path(__file__).parent
 
 
 def told(error: Exception, log: Path | None) -> Unforeseen:
-    """`error` as a person can be told of it. `log`: where its traceback is kept; None: nowhere."""
+    """An Unforeseen error that a person can read. `log`: the file for the traceback (None: it is not kept)."""
     where = f" ({_place(error)})"
     if isinstance(error, OSError):
         named = f": {error.filename}" if error.filename is not None else ""
-        message = f"The system refused something that chatcli had not foreseen: {why(error)}{named}{where}."
+        message = f"The system refused something that chatcli did not expect: {why(error)}{named}{where}."
     else:
         message = f"Something went wrong inside chatcli itself: {type(error).__name__}{where}."
-    kept = f"The traceback is in {log}, without anything that was said." if keep(error, log) else ""
+    kept = f"The traceback is in {log}, without any messages." if keep(error, log) else ""
     return Unforeseen(message, kept)
 
 
 def keep(error: Exception, log: Path | None) -> bool:
-    """Add its traceback to the file, where its directory is there. Whether that was possible."""
+    """Append the traceback to the file, if its directory exists; returns whether that worked."""
     if log is None or not is_folder(log.parent):
         return False
     with suppress(OSError):
@@ -50,7 +50,7 @@ def _header() -> str:
 
 
 def _frames(error: BaseException) -> list[str]:
-    """The traceback, with that of its cause before it; of each error only its kind."""
+    """The traceback after that of its cause; of each error only its type."""
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     before = [*_frames(cause), "then"] if cause is not None else []
     frames = traceback.extract_tb(error.__traceback__)
@@ -59,7 +59,7 @@ def _frames(error: BaseException) -> list[str]:
 
 
 def _place(error: Exception) -> str:
-    """The last place in chatcli that it came through."""
+    """The last frame in chatcli's own code."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [each for each in frames if Path(each.filename).is_relative_to(_PACKAGE)]
     return _shown((ours or frames)[-1]) if frames else "nowhere"

@@ -1,6 +1,4 @@
-"""What chatcli says at its prompt, as it is said elsewhere: in the shell `/set num_ctx` is a flag, in Python an
-argument of Chat.
-"""
+"""Rewords messages of the prompt for the shell, where `/set num_ctx` is a flag, and for Python programs."""
 
 from __future__ import annotations
 
@@ -20,23 +18,23 @@ _SAYINGS = (
     ("/pull ", "ollama pull "),
     ("/continue", "chatcli --continue"),
     ("with /model", "with --model"),
-    ("/clear begins anew", "without --continue it begins anew"),
+    ("/clear starts a new conversation", "without --continue a new conversation starts"),
     ("with /image", "with --image"),
-    ("with /set, or take it back with /unset", "or leave it out"),
+    ("with /set, or reset it with /unset", "or leave it out"),
 )
 _VALUE = re.compile(rf"/set ({'|'.join(_NAMES)})\b(?: (on|off|-?\d+)\b)?")
 _IN_PYTHON = ((" with /retry", ""), ("; /continue goes on from there", ""))
 
 
 def in_the_shell(text: str) -> str:
-    """`text` with flags in the place of slash commands."""
+    """`text` with flags instead of slash commands."""
     for here, there in _SAYINGS:
         text = text.replace(here, there)
     return _SET.sub(lambda found: _flag(found[1], found[2] or ""), text)
 
 
 def in_python(text: str) -> str:
-    """`text` for who writes a program with Chat."""
+    """`text` for the author of a program that uses Chat."""
     for here, there in _IN_PYTHON:
         text = text.replace(here, there)
     return _VALUE.sub(lambda found: f'{found[1]}="{found[2]}"' if found[2] else found[1], text)

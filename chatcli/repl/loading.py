@@ -1,4 +1,4 @@
-"""Whether the model is still being loaded while its first word is awaited: asked of the server on the side."""
+"""Finds out, while the first token is awaited, whether the server is still loading the model."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ _STUB = 100_000  # bytes; a model that runs elsewhere is smaller here, and is lo
 
 
 class Loading:
-    """Called often, it gives what to say of the model called `name`: "" when it is loaded, or nothing is known;
-    that it summarises, when that is what is waited for.
+    """Call it often: it returns what the model `name` is doing, "" when it is loaded or nothing is known.
 
-    The asking is done by a background thread, one at a time: nobody waits for it.
+    It says so when the model is summarizing. A background thread asks the server, so calls never wait.
     """
 
     def __init__(self, session: Session, name: str) -> None:
@@ -27,7 +26,7 @@ class Loading:
 
     def __call__(self) -> str:
         if self._session.summary is not None:
-            return "summarises what was said before"
+            return "summarizes earlier messages"
         now = monotonic()
         if not self._is_settled and now >= self._due:
             self._due = now + _AGAIN
@@ -53,7 +52,7 @@ class Loading:
 
 
 def _is_it(row: Loaded, name: str, known: Model | None) -> bool:
-    """Also where the server lists it under another name: models made of one file are one in its memory."""
+    """Is it this model? Also under another name: models made from one file are listed under one name."""
     if same_model(row.name, name):
         return True
     if known is None or not row.details or not same_model(known.name, name):

@@ -1,4 +1,4 @@
-"""The loop: read a line, act on it, repeat. Errors a person can meet are shown here, and the loop goes on."""
+"""Loop: reads a line, acts on it, repeats. It shows every error that a person can meet, and continues."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ from chatcli.settings.table import Setting
 from chatcli.turn import answer, answered, ask
 
 LEAVING = frozenset({"quit", "exit"})
-# How many messages of a conversation are shown when it is taken up again.
+# How many messages are shown of a conversation that is opened.
 SHOWN_ON_RESUME = 2
-# Settings that the screen and the prompt are made by.
+# Settings that screen and prompt are made from.
 FURNITURE: tuple[Setting[Any], ...] = (
     table.PLAIN,
     table.THEME,
@@ -66,15 +66,15 @@ FURNITURE: tuple[Setting[Any], ...] = (
 
 
 def run(wishes: Wishes) -> int:
-    """Chat until the person leaves; the exit code."""
+    """Chat until the person leaves; returns the exit code."""
     with orderly_end(), ExitStack() as stack:
-        with quiet_keyboard():  # what is typed while the program starts waits for the first prompt
+        with quiet_keyboard():  # keys typed while the program starts wait for the first prompt
             session = build(wishes)
             stack.callback(close, session)
             named = wishes.named
             opening = mending(session, lambda: open_named(session, named)) if named is not None else None
             loop = Loop(session)
-        if not loop.plain:  # between prompts, too, keys are kept as they are: an Enter pressed there is an Enter
+        if not loop.plain:  # keys typed between prompts are kept unchanged: Enter stays Enter
             stack.enter_context(quiet_keyboard())
         stack.callback(collect, session)
         stack.callback(loop.close)
@@ -91,9 +91,9 @@ def make_reader(session: Session, screen: Screen) -> Reader:
             return []
         try:
             found = registry.suggest(session, typed)
-        except ChatcliError:  # it will be said when a command meets it
+        except ChatcliError:  # the command itself will show it
             return []
-        except Exception as error:  # the prompt lives on without
+        except Exception as error:  # the prompt works without completions
             keep(error, faults_of(session))
             return []
         return [Suggestion(word.text, replaces, word.text, word.meaning) for word, replaces in found]
@@ -115,12 +115,12 @@ def make_reader(session: Session, screen: Screen) -> Reader:
 
 
 def faults_of(session: Session) -> Path | None:
-    """Where to keep what nobody foresaw; nowhere, where nothing is to be kept."""
+    """The file for crash reports; None when nothing may be stored."""
     return session.paths.faults if session.settings[table.SAVE] else None
 
 
 class Loop:
-    """Reads and acts until it is told to leave. `_line` is what the next prompt begins with."""
+    """Reads and acts until the person leaves. `_line` is the text that the next prompt starts with."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -131,7 +131,7 @@ class Loop:
         self._furnish()
 
     def _furnish(self) -> None:
-        """Screen and prompt as the settings want them now; made anew only when one of those has changed."""
+        """Make screen and prompt as the settings say; called again only when one of FURNITURE changed."""
         settings = self._session.settings
         self._wanted = [settings[each] for each in FURNITURE]
         self._screen = make_screen(settings, self._known)
@@ -145,7 +145,7 @@ class Loop:
         self._reader.close()
 
     def run(self, opening: Outcome | None = None) -> None:
-        """`opening`: what to begin with."""
+        """Run the loop. `opening`: what to do first."""
         self._guarded(lambda: self._greet(opening))
         while not self._leaving:
             if self._wanted != [self._session.settings[each] for each in FURNITURE]:
@@ -160,7 +160,7 @@ class Loop:
                     self._take(typed)
 
     def _read(self, line: str) -> Closed | Interrupted | TypedLine:
-        """The next entry. A prompt that fails is put up anew, once, with what stood in its line."""
+        """The next entry. A prompt that fails is shown again, once, with the text that was in its line."""
         try:
             read = self._reader.read(line)
             self._stumbled = False
@@ -176,7 +176,7 @@ class Loop:
         return read
 
     def _greet(self, opening: Outcome | None) -> None:
-        """Where nothing names a model, the server is asked before the first prompt; else nothing is waited for."""
+        """Show where the conversation is. Only without a known model does the first prompt wait for the server."""
         session = self._session
         self._warn()
         if opening is not None:
@@ -184,17 +184,17 @@ class Loop:
         elif session.conversation.tip is not None:
             self._act(opened(session))
         if not session.server.demo and not answers(session.server.url):
-            session.client.get().version()  # raises what there is to say
+            session.client.get().version()  # raises when no server answers
         self._settle_model()
 
     def _warn(self) -> None:
-        """Say what is to be said of the store, once."""
+        """Show the warnings about the store, once."""
         for warning in self._session.warnings:
             self._screen.show(Note(warning, "warning"))
         self._session.warnings.clear()
 
     def _settle_model(self) -> None:
-        """Where there are several models and none is named, the person says which."""
+        """Ask which model to use when none is set and there are several."""
         if not self._session.settings[table.MODEL] and not self._session.server.demo:
             names = settle_model(self._session)
             if names:
@@ -202,7 +202,7 @@ class Loop:
 
     def _chosen(self, name: str) -> Outcome:
         use_model(self._session, name)
-        return Show.of(Note(f"Talking to {name}. /model switches.", "quiet"))
+        return Show.of(Note(f"Model: {name}. /model switches.", "quiet"))
 
     def _take(self, typed: TypedLine) -> None:
         text = typed.text.strip("\n")
@@ -224,8 +224,8 @@ class Loop:
         self._warn()
 
     def _guarded(self, step: Callable[[], None], typed: str = "") -> None:
-        """Run `step`; an error is shown and the loop goes on. After one that nobody foresaw, what was `typed` is
-        in the line again.
+        """Run `step`; an error is shown and the loop continues. After an unexpected one, `typed` is back in the
+        line.
         """
         try:
             self._mended(step)
@@ -248,7 +248,7 @@ class Loop:
             self._warn()
 
     def _send(self, text: str) -> None:
-        """Ask and answer. Where no reply came, the text is back in the line, its pictures still attached."""
+        """Send a message and show the reply. Without a reply, the text is back in the line, pictures attached."""
         session = self._session
         question: Node | None = None
         try:
@@ -269,7 +269,7 @@ class Loop:
             self._warn()
 
     def _compose(self, text: str) -> Composed:
-        """The message, files and pages read; with a sign of life where it takes time."""
+        """The message with its files and pages read; progress is shown when that takes time."""
         from chatcli.client.fetch import fetch
 
         composed: list[Composed] = []
@@ -309,7 +309,8 @@ class Loop:
                     self._screen.progress(progress)
                 self._act(then())
             case Copy(text, what):
-                self._screen.show(Note(f"Copied {what} ({self._screen.copy(text)}).", "quiet"))
+                self._screen.copy(text)
+                self._screen.show(Note(f"Copied {what} to the clipboard.", "quiet"))
             case Prefill(text):
                 self._line = text
             case Send(text):
@@ -327,7 +328,7 @@ class Loop:
                 self._leaving = True
 
     def _look_elsewhere(self) -> None:
-        """Say where another program has gone on with this conversation."""
+        """Say so when another program has added to this conversation."""
         if told := grown_elsewhere(self._session):
             self._screen.show(Note(told, "quiet"))
 
@@ -336,7 +337,7 @@ class Loop:
         newest = [node for node, _ in zip(conversation.back(), range(SHOWN_ON_RESUME), strict=False)][::-1]
         if newest:
             earlier = newest[0].number - 1
-            title = f"«{conversation.title}»" + (f", {earlier} earlier messages" if earlier else "")
+            title = f'"{conversation.title}"' + (f", {earlier} earlier messages" if earlier else "")
             self._screen.show(Note(title, "quiet"))
             self._screen.show(History(tuple(newest)))
         if note:

@@ -1,4 +1,4 @@
-"""What is worth a line after a reply: how it ended when it did not end by itself, and its figures on request."""
+"""Notes after a reply: how it ended when it did not end by itself, and its counts and speeds on request."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def after_reply(node: Node, verbose: bool) -> list[Note]:
 
 
 def about_counting(notice: str) -> list[Note]:
-    """Why counts are only estimates, when the counter has something to say of it."""
+    """A note on why counts are only estimates; none when there is nothing to say."""
     return [Note(notice, "quiet")] if notice else []
 
 
 def what_it_saw(turn: Turn) -> str:
-    """For a server that read fewer tokens than it was sent."""
+    """The warning for a server that read fewer tokens than it was sent."""
     return (
         f"The server read only {turn.usage.prompt_tokens} of about {in_tokens(turn.planned.tokens)} sent: it has "
         "cut the prompt although chatcli forbids it (an old Ollama, or something between it and chatcli)."
@@ -34,7 +34,7 @@ def what_it_saw(turn: Turn) -> str:
 
 
 def _saw_less(turn: Turn) -> bool:
-    """Whether part of the prompt is missing in the server's count; estimates may be far off by themselves."""
+    """Whether the server's count shows that it cut the prompt; estimates may be far off by themselves."""
     if turn.usage.prompt_tokens is None:
         return False
     if turn.planned.exact:
@@ -45,7 +45,7 @@ def _saw_less(turn: Turn) -> bool:
 
 
 def figures(turn: Turn) -> str:
-    """One line of counts and speeds; only what the server told."""
+    """One line of counts and speeds, as far as the server reported them."""
     usage = turn.usage
     parts = [
         f"first token after {turn.first_token_seconds:.2f} s" if turn.first_token_seconds is not None else "",

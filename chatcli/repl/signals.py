@@ -1,6 +1,4 @@
-"""Signals that ask a reply or the program to end: a flag instead of an exception, so that it can land in no wrong
-place.
-"""
+"""Signals that end a reply or the program: they set a flag, since an exception could interrupt anything."""
 
 from __future__ import annotations
 
@@ -20,9 +18,9 @@ _Handler = Callable[[int, FrameType | None], Any]
 
 
 class Interrupt:
-    """While entered, the first SIGINT only makes `asked` true; a second one raises KeyboardInterrupt, for the case
-    that nobody looks. Where `orderly_end` is entered around it, the signals that end the program do the same, and
-    their end comes when this is left. Outside the main thread it does nothing.
+    """Inside the block, the first SIGINT only sets `asked`; a second one raises KeyboardInterrupt, in case nothing
+    checks the flag. Inside `orderly_end`, the signals that end the program do the same, and the program ends when
+    the block is left. Outside the main thread it does nothing.
     """
 
     def __init__(self) -> None:
@@ -60,7 +58,7 @@ class Interrupt:
 
 @contextmanager
 def orderly_end() -> Iterator[None]:
-    """What would end the program at once raises SystemExit in here, so that terminal and store are left in order.
+    """Turn signals that end the program into SystemExit, so that terminal and store are left in order.
 
     A signal that is ignored (nohup) stays ignored.
     """

@@ -1,4 +1,4 @@
-"""What is made ready once the first prompt is on the screen: the client, the model, its window, its vocabulary."""
+"""Prepares model, window and vocabulary in the background, once the first prompt is on the screen."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Callable
 from chatcli.errors import ChatcliError
 from chatcli.session.session import Session
 
-# A vocabulary is loaded in one piece of 0.2 s in which no key can be answered: wait for a pause this long (s).
+# Loading a vocabulary blocks the keys for 0.2 s: wait until nothing was typed for this long (s).
 QUIET = 0.6
 
 
 def warm_up(
     session: Session, refresh: Callable[[], None], idle: Callable[[], float], draw: Callable[[], object]
 ) -> None:
-    """Start it in the background; `refresh` redraws the toolbar when something is known that was not. `idle`:
-    seconds since the last key; `draw`: imports what drawing a reply takes.
+    """Start preparing in the background. `refresh` redraws the toolbar, `idle` returns the seconds since the last
+    key, `draw` imports what drawing a reply needs.
     """
 
     def prepare() -> None:
@@ -29,7 +29,7 @@ def warm_up(
                 time.sleep(QUIET / 4)
             session.counting.get()
         except ChatcliError:
-            return  # said when it matters: with the first message
+            return  # the first message will raise it again, and show it
         finally:
             refresh()
 

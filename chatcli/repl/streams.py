@@ -1,6 +1,6 @@
-"""Standard output and error as they are written to: UTF-8, whatever the locale says, with a failure of their own.
+"""Standard output and error: UTF-8 whatever the locale, with OutputFailed as their own error.
 
-Only what fails here is an error of the output. Any other OSError is one of a file or a socket, and told as that.
+So an OSError of the output differs from one of a file or a socket.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class OutputFailed(OSError):
 
 
 class _Output(io.FileIO):
-    """The file behind a stream of ours."""
+    """The raw file of one of these streams."""
 
     def write(self, data: Any, /) -> int:
         try:
@@ -26,15 +26,15 @@ class _Output(io.FileIO):
 
 
 def open_streams() -> None:
-    """A reply in any script can be written, and half a character does no harm. A stream that was closed
-    (`chatcli >&-`) leads nowhere.
+    """Make the streams able to write any script, and half characters. A closed stream (`chatcli >&-`) becomes
+    os.devnull.
     """
     sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115, PTH123 - open for as long as the program runs
     sys.stdout, sys.stderr = _opened(sys.stdout), _opened(sys.stderr)
 
 
 def silence(stream: TextIO) -> None:
-    """Let what it still has to write go nowhere."""
+    """Send what it still has to write to os.devnull."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

@@ -1,4 +1,4 @@
-"""What the toolbar shows, read off the session: values only, cheap enough to be asked for on every key."""
+"""Collects the toolbar's values from the session, cheaply enough to do so on every key."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOOKED_AT = 20
 
 
 def meter(session: Session, typed: str = "") -> Toolbar:
-    """`typed`: the line being typed, which is counted too, with what is attached to it."""
+    """The toolbar's values. `typed`: the line being typed, which is counted, too, with its attachments."""
     used = spoken(session)
     return Toolbar(
         model=session.settings[table.MODEL] or "no model yet",
@@ -32,7 +32,7 @@ def meter(session: Session, typed: str = "") -> Toolbar:
 
 
 def spoken(session: Session) -> Count:
-    """Tokens of the window in use: the last measured prompt and reply, and what has come after them."""
+    """Used tokens of the window: the last measured prompt and reply, and the messages after them."""
     since: list[Count] = []
     for node in session.conversation.back():
         if node.turn is not None and node.turn.usage.prompt_tokens is not None:
@@ -47,8 +47,8 @@ def spoken(session: Session) -> Count:
 
 
 def _coming(session: Session, typed: str) -> tuple[str, ...]:
-    """What the next message costs so far, its files and pictures too. Commands cost nothing; before an encoding is
-    there nothing is said.
+    """What the next message costs so far, with its files and pictures; nothing for a command, or before an
+    encoding is loaded.
     """
     counter, pictures = session.counter, tuple(each for each in session.pending if each.kind == "image")
     texts = [each for each in session.pending if each.kind == "text"]
@@ -65,7 +65,7 @@ def _coming(session: Session, typed: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=64)
 def _file(counter: Counter, file: Attachment) -> Count:
-    """A file's tokens; an estimate, for of a long one only passages are sent."""
+    """The tokens of a file, as an estimate, since only passages of a long one are sent."""
     return Count(counter.text(file.data.decode("utf-8", "replace")).tokens)
 
 

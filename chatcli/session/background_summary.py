@@ -38,7 +38,9 @@ def collect(session: Session) -> None:
         return
     session.summary = None
     if job.failure is not None:
-        session.warnings.append(f"No summary could be made; all of it can still be found. {job.failure.message}")
+        session.warnings.append(
+            f"No summary could be made; recall still finds every message. {job.failure.message}"
+        )
     if job.answer and _still_fits(session, job):
         take(session, job)
     elif job.answer:
@@ -76,7 +78,7 @@ def waited_for(session: Session) -> Iterator[Event]:
             for _ in _asked(session, job):
                 yield Tick()
         except ChatcliError as error:
-            session.warnings.append(f"No summary could be made; what there was stays. {error.message}")
+            session.warnings.append(f"No summary could be made; the earlier one stays. {error.message}")
         finally:
             session.summary = None
         take(session, job)
@@ -105,16 +107,16 @@ def _summariser(session: Session, own: Model) -> Model:
         other = session.client.get().model(name)
         return own if other.digest and other.digest == own.digest else other
     except ChatcliError as error:
-        session.warnings.append(f"{error.message} {own.name} makes the summary instead of summary_model.")
+        session.warnings.append(f"{error.message} {own.name} writes the summary instead of summary_model.")
         return own
 
 
 def compacting(session: Session, job: Job) -> Iterator[Progress]:
     """The work of /compact, as progress to show."""
-    yield Progress("summarising")
+    yield Progress("summarizing")
     with closing(_asked(session, job)) as events:
         for _ in events:
-            yield Progress("summarising")
+            yield Progress("summarizing")
 
 
 def take(session: Session, job: Job) -> State | None:

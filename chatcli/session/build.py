@@ -111,10 +111,10 @@ def resume(session: Session) -> None:
     """Open the conversation used last. Raises NotFound when there is none yet."""
     last = session.store.last(demo=session.server.demo)
     if last is None:
-        raise NotFound("There is no conversation to continue yet.", "Begin one: chatcli")
+        raise NotFound("There is no conversation to continue yet.", "Start one: chatcli")
     refused = open_conversation(session, last)
     if refused:
-        session.warnings.append(f"Settings not taken up: {', '.join(refused)}.")
+        session.warnings.append(f"Settings not loaded: {', '.join(refused)}.")
 
 
 def open_conversation(session: Session, conversation_id: int) -> list[str]:
@@ -242,7 +242,7 @@ def _model_in_use(session: Session) -> Model:
     names = settle_model(session)
     if names:
         raise UserError(
-            f"Which model? None is named, and the server has {len(names)}: {', '.join(names)}.",
+            f"Which model? None is set, and the server has {len(names)}: {', '.join(names)}.",
             'Name one: --model NAME, /model NAME, or model = "NAME" in the settings file.',
         )
     return _model(session, session.settings[table.MODEL])

@@ -66,7 +66,7 @@ def offer(model: Model, needed: int) -> str:
     size = next_window(needed, model)
     if size is None:
         return f"{model.name} was trained for no more than {model.trained} tokens."
-    return f"/set num_ctx {size} would hold it{price(model, size)}; the model is then loaded anew."
+    return f"/set num_ctx {size} would hold it{price(model, size)}; Ollama then reloads the model."
 
 
 def price(model: Model, num_ctx: int) -> str:

@@ -71,7 +71,7 @@ def embedder(session: Session, name: str) -> Embedder:
     """The embedding model of that name. Raises Missing, or Refused when it is not one."""
     model = session.client.get().model(name)
     if model.capabilities and "embedding" not in model.capabilities:
-        raise Refused(f"{name} is no embedding model: it makes no vectors.", _INSTEAD)
+        raise Refused(f"{name} is not an embedding model.", _INSTEAD)
     return Embedder(name, model.digest)
 
 
@@ -89,7 +89,7 @@ def _give_up(session: Session, model: str, why: ChatcliError) -> None:
     if isinstance(why, Unreachable | StreamBroken | Busy) or model == session.meanings.refused:
         return
     session.meanings.refused = model
-    session.warnings.append(f"Recall goes by words alone: {why.message} {why.hint}".strip())
+    session.warnings.append(f"Recall matches words only: {why.message} {why.hint}".strip())
 
 
 def _understood(session: Session, model: str, text: str) -> Generator[Event, None, Meaning | None]:
@@ -144,7 +144,7 @@ def _is_loaded(session: Session, model: Model) -> bool:
 
 def _no_room(name: str, chats: Model) -> Refused:
     return Refused(
-        f"the server has no room for {name} beside {chats.name}, which it would load anew each time.",
+        f"the server has no room for {name} beside {chats.name}, which it would have to reload each time.",
         "Let it hold two models (OLLAMA_MAX_LOADED_MODELS, more memory, a smaller num_ctx), then set "
         "embedding_model again.",
     )

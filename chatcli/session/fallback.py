@@ -36,7 +36,7 @@ def open_store(settings: Settings, paths: Paths, warnings: list[str]) -> Store:
         warnings.extend(filter(None, [store.warning]))
         return store
     except StoreError as error:
-        warnings.append(f"{error.message} What is said now is kept in memory only. {error.hint}")
+        warnings.append(f"{error.message} Messages are now kept in memory only. {error.hint}")
         settings.put("save", "off", Layer.SET)
         return Store.open(None)
 
@@ -78,7 +78,7 @@ def go_on(session: Session, error: StoreError | Gone) -> None:
         mend(session, error)
         return
     session.warnings.append(
-        f"{error.message} What is said from now on is kept in memory only; /set save on tries the disk again."
+        f"{error.message} Messages are now kept in memory only; /set save on tries the disk again."
     )
     session.settings.put("save", "off", Layer.SET)
     change_store(session)
@@ -88,7 +88,7 @@ def keep_in_memory(session: Session, why: StoreError) -> None:
     """For a store that can only be read: it can still be read and searched, and new messages are kept in memory
     only. Warns.
     """
-    session.warnings.append(f"{why.message} What is said now is kept in memory only. {why.hint}")
+    session.warnings.append(f"{why.message} Messages are now kept in memory only. {why.hint}")
     session.settings.put("save", "off", Layer.SET)
     before, conversation = session.store, session.conversation
     session.store = before.in_memory()
@@ -134,7 +134,7 @@ def go_on_with_copy(session: Session) -> None:
     if conversation.nodes:
         session.conversation = session.store.take_in(_loaded(conversation))
     session.warnings.append(
-        "This conversation has been deleted for good elsewhere. What was loaded of it here goes on as a new one."
+        "Another chatcli has deleted this conversation permanently. What is loaded here continues as a new one."
     )
     _forget_numbers(session)
 
@@ -150,7 +150,7 @@ def mend(session: Session, error: Damaged) -> None:
     try:
         session.store, now = _taken_over(session, error, copy) if copy is not None else _recovered_open(session)
     except StoreError as worse:
-        session.warnings.append(f"{worse.message} What is said now is kept in memory only. {worse.hint}")
+        session.warnings.append(f"{worse.message} Messages are now kept in memory only. {worse.hint}")
         session.settings.put("save", "off", Layer.SET)
         session.store, now = Store.open(None), None
         if opened.nodes:
@@ -171,7 +171,7 @@ def _recovered_open(session: Session) -> tuple[Store, int | None]:
 def _taken_over(session: Session, error: Damaged, copy: Conversation) -> tuple[Store, int | None]:
     """The store that another chatcli has put there, and the id of the copy in it."""
     store = Store.open(session.paths.store)
-    session.warnings.append(f"{error.message} This conversation goes on there, as a copy.")
+    session.warnings.append(f"{error.message} This conversation continues there, as a copy.")
     return store, store.take_in(copy).id if copy.nodes else None
 
 

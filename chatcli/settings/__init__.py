@@ -1,1 +1,1 @@
-"""Every setting, once; and where each value comes from."""
+"""The settings: the table of them, the kinds of their values, and the layers that values come from."""

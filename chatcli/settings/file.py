@@ -1,4 +1,4 @@
-"""The settings file (TOML) and the CHATCLI_* variables: read into layers, written atomically."""
+"""Reads the settings file (TOML) and the CHATCLI_* variables into layers, and writes the file atomically."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from chatcli.reading.json_toml import read_toml, text_of
 from chatcli.settings.layers import Layer, Settings, find_setting
 from chatcli.settings.table import TABLE, Setting
 
-LARGEST = 250_000  # bytes; TOML's parser takes the square of some lengths
+LARGEST = 250_000  # bytes; the time of TOML's parser grows with the square of some lengths
 
 
 def read_file(settings: Settings, path: Path) -> None:
-    """Put what `path` says into the FILE layer. A file that is not there says nothing."""
+    """Read the file into the FILE layer; a missing file sets nothing. Raises ConfigError."""
     text = _text_of(path)
     for name, value in _parsed(text, path).items():
         try:
@@ -32,7 +32,7 @@ def read_file(settings: Settings, path: Path) -> None:
 
 
 def read_environment(settings: Settings, environment: Mapping[str, str] = os.environ) -> None:
-    """Put every CHATCLI_<SETTING> into the ENVIRONMENT layer; `ACCESSIBLE` and a dumb terminal ask for plain."""
+    """Read every CHATCLI_<SETTING> variable, and OLLAMA_NOHISTORY, into the ENVIRONMENT layer. Raises BadValue."""
     for setting in TABLE:
         if environment.get(setting.variable):
             settings.put(setting.name, environment[setting.variable], Layer.ENVIRONMENT)
@@ -69,7 +69,7 @@ def write_setting(path: Path, setting: Setting[Any], text: str | None) -> None:
 
 
 def _text_of(path: Path) -> str:
-    """What is in the file; "" where there is none."""
+    """The text of the file; "" when there is no file. Raises ConfigError."""
     try:
         return text_of(read_bytes(path, LARGEST))
     except (FileNotFoundError, NotADirectoryError):
@@ -93,11 +93,11 @@ def _parsed(text: str, path: Path) -> dict[str, Any]:
 def _not_toml(path: Path, why: str, line: int | None) -> ConfigError:
     where = f"{path}, line {line}" if line else str(path)
     return ConfigError(
-        f"{where} is not valid TOML: {why}.", "Mend that line, or move the file away.", file=str(path), line=line
+        f"{where} is not valid TOML: {why}.", "Fix that line, or move the file away.", file=str(path), line=line
     )
 
 
-_MEND = "Mend it, or move it away."
+_MEND = "Fix it, or move it away."
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What a conversation from outside may set: each value is judged by its row. What is left out is named."""
+"""Decides which settings of an imported conversation are used; each row of the table judges its own values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatcli.settings.table import Refusal
 
 
 def imported_settings(given: Mapping[Any, Any], repairs: list[str]) -> dict[str, str]:
-    """Those that are harmless, by the names the table has for them."""
+    """The harmless ones, under their names in the table; `repairs` gets a sentence for each one left out."""
     taken: dict[str, str] = {}
     for name, value in given.items():
         if name == NAMED_HERE or value is None:

@@ -1,4 +1,4 @@
-"""Settings: layers of values, the later over the earlier, and where each value came from."""
+"""Settings: values in layers, later layers before earlier ones, and where each value came from."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from chatcli.settings.table import TABLE, Refusal, Setting
 T = TypeVar("T")
 
 
-# Stands among the settings stored with a conversation where one of them names a file, and says that it was named
-# on this machine. Older versions stored what an imported file said, whatever it was.
+# A key among the settings stored with a conversation: one of them names a file, and it was named on this machine.
+# Older versions stored everything that an imported file said.
 NAMED_HERE = "named_here"
 
 
@@ -40,14 +40,14 @@ class Layer(IntEnum):
 
 
 def find_setting(name: str) -> Setting[Any]:
-    """The setting of that name or alias, dashes and capitals forgiven; else UnknownSetting with a suggestion."""
+    """The setting of that name or alias; dashes and capitals do not matter. Raises UnknownSetting."""
     wanted = name.lower().replace("-", "_")
     known = {word: setting for setting in TABLE for word in (setting.name, *setting.aliases)}
     if wanted in known:
         return known[wanted]
     near = difflib.get_close_matches(wanted, known, n=1)
     hint = f"Did you mean {known[near[0]].name}?" if near else "/set lists every setting."
-    raise UnknownSetting(f"There is no setting «{name}».", hint)
+    raise UnknownSetting(f'There is no setting "{name}".', hint)
 
 
 class Settings:
@@ -68,12 +68,13 @@ class Settings:
         return setting.kind.write(self[setting])
 
     def shown(self, setting: Setting[T]) -> str:
-        """The same as people may see it: an address has no password."""
+        """The same as it may be shown: without the password of an address."""
         return setting.kind.show(self.written(setting))
 
     def put(self, name: str, given: Any, layer: Layer) -> Setting[Any]:
-        """Take `given`, text as it is typed or a value of Python's own, for the setting called `name` (or an
-        alias) in that layer.
+        """Set `name` (or an alias) in that layer to `given`, typed text or a Python value.
+
+        Raises UnknownSetting, BadValue.
         """
         setting = find_setting(name)
         try:
@@ -87,7 +88,7 @@ class Settings:
         self._layers[layer][setting.name] = value
 
     def unset(self, name: str) -> Setting[Any]:
-        """Back to what the flags, the environment, the file or the default say."""
+        """Reset it to what the flags, the environment, the file or the default say."""
         setting = find_setting(name)
         for layer in (Layer.SET, Layer.CONVERSATION):
             self._layers[layer].pop(setting.name, None)
@@ -97,8 +98,8 @@ class Settings:
         self._layers[layer].pop(setting.name, None)
 
     def kept(self) -> dict[str, str]:
-        """What is to be stored with the conversation: kept settings that differ from file and environment, and in
-        any case the model and the window that it was had with.
+        """What to store with the conversation: the kept settings that differ from file and environment, and always
+        its model and its window.
         """
         always = (table.MODEL, table.NUM_CTX)
         kept = {
@@ -112,8 +113,10 @@ class Settings:
         return kept | {NAMED_HERE: "yes"} if names_file else kept
 
     def take_up(self, kept: Mapping[str, str]) -> list[str]:
-        """Use what a conversation had stored; returns the names that this version does not know or cannot read, or
-        that are no conversation's to set: a file that was taken in may name any, the server's address too.
+        """Use the settings stored with a conversation; returns the names of those refused.
+
+        Refused are settings that this version does not know or cannot read, and those that no conversation may
+        set: an imported file may name any, the server's address, too.
         """
         self._layers[Layer.CONVERSATION].clear()
         for setting in TABLE:
@@ -127,7 +130,7 @@ class Settings:
         return refused
 
     def _taken_up(self, name: str, text: str, named_here: bool) -> str:
-        """Put it in the conversation's layer; else its name, and why not where that is not plain."""
+        """Put it into the CONVERSATION layer and return ""; else return its name, with a reason if needed."""
         try:
             setting = find_setting(name)
             if not setting.kept:
@@ -140,7 +143,7 @@ class Settings:
         return ""
 
     def options(self) -> dict[str, Any]:
-        """The request's `options`: every Ollama option that is set anywhere, num_ctx included when set."""
+        """The request's `options`: every Ollama option that is set in any layer."""
         found = {setting.name: self[setting] for setting in TABLE if setting.option}
         return {
             name: list(value) if isinstance(value, tuple) else value

@@ -1,5 +1,7 @@
-"""The only place where a setting exists. `/set`, its completion, the settings file, CHATCLI_* variables, flags,
-the request's options and the README's table all come from these rows.
+"""The table of settings: one row for each, with its kind of value, default and help.
+
+`/set`, its completion, the settings file, CHATCLI_* variables, flags, the request's options and the README's table
+all come from these rows.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ T = TypeVar("T")
 
 
 class Refusal(StrEnum):
-    """Why a conversation from outside may not set something, as a clause."""
+    """Why an imported conversation may not set something, as a clause."""
 
     FILE = "it names a file"
     MODEL = "it would send the conversation to another model"
@@ -25,15 +27,15 @@ class Refusal(StrEnum):
     CHATS = "it would quote other conversations"
     LARGE = "it is larger than a stranger may ask for"
     MACHINE = "it is about the machine that the model runs on"
-    PROGRAM = "it is no conversation's to set"
+    PROGRAM = "no conversation may set it"
 
 
-# Of a value: why a conversation from outside may not set it, or None where it may.
+# Takes a value; returns why an imported conversation may not set it, or None when it may.
 Judge = Callable[[Any], Refusal | None]
 
 
 def anything(_: object) -> None:
-    """Harmless, whatever it is set to."""
+    """Allow every value."""
 
 
 def nothing(why: Refusal) -> Judge:
@@ -49,16 +51,16 @@ def at_most(most: int) -> Judge:
 
 
 def no_file(form: str) -> Refusal | None:
-    """A shape of replies: in one word, or the schema itself."""
+    """Allow a format given as a word or as the schema itself, but not the name of a file."""
     return None if form in {"", "json"} or form.lstrip().startswith("{") else Refusal.FILE
 
 
-# Where people get models from that then run on their own machine.
+# Libraries whose models run on the user's own machine.
 _LIBRARIES = {"hf.co", "huggingface.co", "registry.ollama.ai"}
 
 
 def here(model: str) -> Refusal | None:
-    """A model's name, unless it is a path, names a host, or says that Ollama hands the chat on elsewhere."""
+    """Allow a model's name, unless it is a path, names a host, or is a cloud model, which runs elsewhere."""
     if model.startswith(("/", "~", ".", "file:")) or "\\" in model:
         return Refusal.FILE
     host = model.partition("/")[0].lower() if "/" in model else ""
@@ -71,8 +73,8 @@ Group = Literal["conversation", "memory", "screen", "program", "model options"]
 
 @dataclass(frozen=True, slots=True)
 class Setting(Generic[T]):
-    """One setting. `option`: sent to Ollama under its own name. `kept`: stored with the conversation.
-    `from_outside`: what a conversation that was taken in from a file may set it to; every setting decides that.
+    """One setting. `option`: it is sent to Ollama under its own name. `kept`: it is stored with the conversation.
+    `from_outside`: judges the values that an imported conversation wants to set.
     """
 
     name: str
@@ -120,7 +122,7 @@ def _option(name: str, kind: ValueKind[T], meaning: str, from_outside: Judge) ->
     )
 
 
-MODEL = _row("conversation", "model", values.text(), "", "Model to talk to.", kept=True, from_outside=here)
+MODEL = _row("conversation", "model", values.text(), "", "The model.", kept=True, from_outside=here)
 SYSTEM = _row(
     "conversation",
     "system",
@@ -135,7 +137,7 @@ FORMAT = _row(
     "format",
     values.form(),
     "",
-    "Shape of replies: json, or a file with a JSON Schema.",
+    "Format of replies: json, or a file with a JSON Schema.",
     kept=True,
     from_outside=no_file,
 )
@@ -144,7 +146,7 @@ THINK = _row(
     "think",
     values.optional(values.choice("on", "off", "low", "medium", "high", "max")),
     None,
-    "Whether a thinking model thinks, and how hard.",
+    "Whether a thinking model thinks, and how much.",
     kept=True,
     from_outside=anything,
 )
@@ -163,7 +165,7 @@ STRATEGY = _row(
     "strategy",
     values.choice("full", "window", "trim", "summary", "auto"),
     "auto",
-    "How history is chosen when it outgrows the window.",
+    "Which messages are sent when not all fit the window.",
     "context",
     kept=True,
     from_outside=anything,
@@ -173,7 +175,7 @@ WINDOW_MESSAGES = _row(
     "window_messages",
     values.whole(0),
     20,
-    "Strategy window: how many messages before the question are sent.",
+    "How many messages before the question strategy window sends.",
     "window",
     kept=True,
     from_outside=anything,
@@ -183,7 +185,7 @@ HISTORY_BUDGET = _row(
     "history_budget",
     values.optional(values.size(0)),
     None,
-    "Most tokens that history may use; unset: all that fits.",
+    "Most tokens of earlier messages in a request; unset: as many as fit.",
     "budget",
     kept=True,
     from_outside=anything,
@@ -193,7 +195,7 @@ KEEP_RECENT = _row(
     "keep_recent",
     values.whole(0),
     6,
-    "How many messages a summary leaves word for word.",
+    "How many of the last messages are never summarized.",
     kept=True,
     from_outside=anything,
 )
@@ -202,7 +204,7 @@ SUMMARY_MODEL = _row(
     "summary_model",
     values.text(),
     "",
-    "Model that writes summaries; unset: the chat's own, which has the conversation in its cache.",
+    "Model that writes summaries; unset: the chat's model, which has the conversation in its cache.",
     kept=True,
     from_outside=only("", why=Refusal.MODEL),
 )
@@ -211,7 +213,7 @@ RECALL = _row(
     "recall",
     values.choice("on", "off", "always"),
     "on",
-    "Quote earlier messages beside the question: when it calls for them, never, or always (from all chats).",
+    "Quote earlier messages with the question: on (when they match it), off, or always (from all chats).",
     kept=True,
     from_outside=only("on", "off", why=Refusal.CHATS),
 )
@@ -220,7 +222,7 @@ RECALL_SHARE = _row(
     "recall_share",
     values.share(),
     0.2,
-    "Share of the room for history that is kept for recall.",
+    "Share of the room for earlier messages that is reserved for recall.",
     kept=True,
     from_outside=anything,
 )
@@ -229,7 +231,7 @@ DOCUMENT_SHARE = _row(
     "document_share",
     values.share(),
     0.5,
-    "Most of the window that text attached to one message may take; of more, the fitting passages are sent.",
+    "Share of the window for the files of one message; of larger ones, the passages that match are sent.",
     kept=True,
     from_outside=anything,
 )
@@ -238,7 +240,7 @@ EMBEDDING_MODEL = _row(
     "embedding_model",
     values.text(),
     "",
-    "Model that tells what words mean, so that recall finds what was said in others; unset: by words alone.",
+    "Embedding model for recall by meaning; unset: recall matches words only.",
     kept=True,
     from_outside=only("", why=Refusal.MODEL),
 )
@@ -247,7 +249,7 @@ RESERVE = _row(
     "reserve",
     values.optional(values.size(0)),
     None,
-    "Tokens kept free for the reply; unset: a quarter of the window, 256 to 1024.",
+    "Tokens reserved for the reply; unset: a quarter of the window, 256 to 1024.",
     kept=True,
     from_outside=anything,
 )
@@ -256,7 +258,7 @@ TOKENIZER = _row(
     "tokenizer",
     values.choice("auto", "model", "o200k_base", "cl100k_base"),
     "auto",
-    "What counts tokens: the model's own vocabulary, or a bundled encoding.",
+    "Tokenizer that counts: the model's own, or a bundled encoding; auto: the model's where possible.",
     from_outside=nothing(Refusal.PROGRAM),
 )
 
@@ -265,7 +267,7 @@ THINKING = _row(
     "thinking",
     values.choice("show", "fold", "hide"),
     "fold",
-    "Thinking: shown, folded to one line when it ends, or hidden.",
+    "Show thinking, fold it to one line when it ends, or hide it.",
     from_outside=nothing(Refusal.PROGRAM),
 )
 VERBOSE = _row(
@@ -273,7 +275,7 @@ VERBOSE = _row(
     "verbose",
     values.boolean(),
     False,
-    "Timings and counts after each reply.",
+    "Show timings and token counts after each reply.",
     from_outside=nothing(Refusal.PROGRAM),
 )
 PLAIN = _row(
@@ -281,7 +283,7 @@ PLAIN = _row(
     "plain",
     values.boolean(),
     False,
-    "Append-only text: no colours, no repaint; for screen readers.",
+    "Append-only text without colors or repainting, for screen readers.",
     from_outside=nothing(Refusal.PROGRAM),
 )
 
@@ -290,7 +292,7 @@ THEME = _row(
     "theme",
     values.choice("auto", "light", "dark", "mono"),
     "auto",
-    "Colours: by the terminal's background, or as said.",
+    "Colors; auto: by the terminal's background.",
     from_outside=nothing(Refusal.PROGRAM),
 )
 CODE_THEME = _row(
@@ -298,7 +300,7 @@ CODE_THEME = _row(
     "code_theme",
     values.text(),
     "",
-    "Pygments style for code; unset: the theme's own.",
+    "Pygments style for code; unset: the theme's.",
     from_outside=nothing(Refusal.PROGRAM),
 )
 
@@ -307,7 +309,7 @@ HOST = _row(
     "host",
     values.address(),
     "",
-    "Where Ollama is; unset: OLLAMA_HOST, else 127.0.0.1:11434.",
+    "Address of the Ollama server; unset: OLLAMA_HOST, else 127.0.0.1:11434.",
     from_outside=nothing(Refusal.PROGRAM),
 )
 HISTORY = _row(
@@ -315,61 +317,75 @@ HISTORY = _row(
     "history",
     values.boolean(),
     True,
-    "Remember the lines typed, for the Up key and Ctrl-R.",
+    "Remember typed lines, for the Up key and Ctrl-R.",
     from_outside=nothing(Refusal.PROGRAM),
 )
 SAVE = _row(
-    "program", "save", values.boolean(), True, "Keep conversations on disk.", from_outside=nothing(Refusal.PROGRAM)
+    "program",
+    "save",
+    values.boolean(),
+    True,
+    "Store conversations on disk.",
+    from_outside=nothing(Refusal.PROGRAM),
 )
-VI = _row(
-    "program", "vi", values.boolean(), False, "Edit lines with vi keys.", from_outside=nothing(Refusal.PROGRAM)
-)
+VI = _row("program", "vi", values.boolean(), False, "Edit with vi keys.", from_outside=nothing(Refusal.PROGRAM))
 
 NUM_CTX = _option(
     "num_ctx", values.size(8), "Context window in tokens. Changing it reloads the model.", at_most(131_072)
 )
 NUM_PREDICT = _option(
-    "num_predict", values.whole(-2), "Most tokens of a reply; -1: no limit of its own.", anything
+    "num_predict", values.whole(-2), "Most tokens of a reply; -1: no limit but the window.", anything
 )
 TEMPERATURE = _option(
-    "temperature", values.number(0, 10), "How freely words are chosen; 0: always the likeliest.", anything
+    "temperature", values.number(0, 10), "Randomness of the reply; 0: always the likeliest token.", anything
 )
-SEED = _option("seed", values.whole(), "Start of the random numbers; the same seed repeats a reply.", anything)
-TOP_K = _option("top_k", values.whole(0), "Choose among the k likeliest tokens.", anything)
+SEED = _option("seed", values.whole(), "Random seed; the same seed repeats a reply.", anything)
+TOP_K = _option("top_k", values.whole(0), "Sample from the k likeliest tokens.", anything)
 TOP_P = _option(
-    "top_p", values.number(0, 1), "Choose among the likeliest tokens that make up this probability.", anything
+    "top_p", values.number(0, 1), "Sample from the likeliest tokens that add up to this probability.", anything
 )
 MIN_P = _option(
-    "min_p", values.number(0, 1), "Leave out tokens less likely than this share of the likeliest.", anything
+    "min_p", values.number(0, 1), "Drop tokens less likely than this share of the likeliest one.", anything
 )
 TYPICAL_P = _option("typical_p", values.number(0, 1), "Prefer tokens about as surprising as expected.", anything)
 REPEAT_LAST_N = _option(
-    "repeat_last_n", values.whole(-1), "How far back repetition is looked for; -1: the window.", anything
+    "repeat_last_n",
+    values.whole(-1),
+    "How many tokens back to look for repetition; -1: the whole window.",
+    anything,
 )
-REPEAT_PENALTY = _option("repeat_penalty", values.number(0, 10), "How strongly repetition is avoided.", anything)
+REPEAT_PENALTY = _option("repeat_penalty", values.number(0, 10), "Penalty for repeated tokens; 1: none.", anything)
 PRESENCE_PENALTY = _option(
-    "presence_penalty", values.number(-10, 10), "Penalty for tokens that occurred at all.", anything
+    "presence_penalty", values.number(-10, 10), "Penalty for tokens that occurred before.", anything
 )
 FREQUENCY_PENALTY = _option(
-    "frequency_penalty", values.number(-10, 10), "Penalty by how often a token occurred.", anything
+    "frequency_penalty", values.number(-10, 10), "Penalty for tokens by how often they occurred.", anything
 )
-STOP = _option("stop", values.texts(), "Texts that end a reply.", anything)
+STOP = _option("stop", values.texts(), "Texts that end the reply.", anything)
 NUM_KEEP = _option(
-    "num_keep", values.whole(-1), "Tokens kept if the server shifts the window (chatcli forbids it).", anything
+    "num_keep", values.whole(-1), "Tokens to keep if the server shifts the window (chatcli forbids it).", anything
 )
 NUM_BATCH = _option(
-    "num_batch", values.whole(1), "Prompt tokens evaluated at once. Reloads the model.", nothing(Refusal.MACHINE)
+    "num_batch",
+    values.whole(1),
+    "Prompt tokens evaluated in one batch. Changing it reloads the model.",
+    nothing(Refusal.MACHINE),
 )
 NUM_GPU = _option(
-    "num_gpu", values.whole(-1), "Layers put on the GPU. Reloads the model.", nothing(Refusal.MACHINE)
+    "num_gpu", values.whole(-1), "Layers on the GPU. Changing it reloads the model.", nothing(Refusal.MACHINE)
 )
 MAIN_GPU = _option(
-    "main_gpu", values.whole(0), "Which GPU holds small tensors. Reloads the model.", nothing(Refusal.MACHINE)
+    "main_gpu", values.whole(0), "GPU for small tensors. Changing it reloads the model.", nothing(Refusal.MACHINE)
 )
 USE_MMAP = _option(
-    "use_mmap", values.boolean(), "Map the model file into memory. Reloads the model.", nothing(Refusal.MACHINE)
+    "use_mmap",
+    values.boolean(),
+    "Map the model file into memory. Changing it reloads the model.",
+    nothing(Refusal.MACHINE),
 )
-NUM_THREAD = _option("num_thread", values.whole(0), "CPU threads. Reloads the model.", nothing(Refusal.MACHINE))
+NUM_THREAD = _option(
+    "num_thread", values.whole(0), "CPU threads. Changing it reloads the model.", nothing(Refusal.MACHINE)
+)
 DRAFT_NUM_PREDICT = _option(
-    "draft_num_predict", values.whole(0), "Tokens a draft model runs ahead.", nothing(Refusal.MACHINE)
+    "draft_num_predict", values.whole(0), "Tokens that a draft model predicts ahead.", nothing(Refusal.MACHINE)
 )

@@ -1,6 +1,4 @@
-"""Kinds of values: how each is read from text or taken as Python and TOML have it, written back, and what may be
-typed for it.
-"""
+"""Kinds of values: how each is read from text or from Python and TOML, written back, and completed."""
 
 from __future__ import annotations
 
@@ -19,15 +17,15 @@ from chatcli.errors import BadValue
 from chatcli.paths import shown
 
 T = TypeVar("T")
-# Of a value that is refused no more is shown.
+# The most characters shown of a refused value.
 LONGEST_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
 class ValueKind(Generic[T]):
-    """`read` raises BadValue; `words` are offered by completion; `expects` completes "expected ...". `spell`: how
-    a value of another type than text would be typed, None where it is none of this kind. `show`: what people may
-    see of what `write` gives.
+    """One kind of value. `read` raises BadValue; completion offers `words`; `expects` completes "Expects ...".
+    `spell` returns how a value that is not text would be typed, or None when it is not of this kind. `show`
+    returns what may be shown of the text from `write`.
     """
 
     expects: str
@@ -38,7 +36,7 @@ class ValueKind(Generic[T]):
     show: Callable[[str], str] = str
 
     def take(self, value: Any) -> T:
-        """A value as Python or TOML gives it: text as it would be typed, else of the kind's own type."""
+        """Read a value of Python or TOML: text as it would be typed, or the kind's own type. Raises BadValue."""
         typed = str.__str__(value) if isinstance(value, str) else self.spell(value)
         if typed is None:
             raise BadValue(f"{_shown(value)} is not {self.expects}.")
@@ -50,12 +48,12 @@ def text() -> ValueKind[str]:
 
 
 def address() -> ValueKind[str]:
-    """Where a server is; a password in it is for nobody's eyes."""
+    """The address of a server; a password in it is never shown."""
     return ValueKind("an address", str, show=addresses.shown_host)
 
 
 def form() -> ValueKind[str]:
-    """What shape a reply has: a word, a file's path, or as Python and TOML have it the JSON Schema itself."""
+    """The format of replies: a word, a path, or the JSON Schema itself, as text or as a dict."""
 
     def spell(value: Any) -> str | None:
         if isinstance(value, PathLike):
@@ -70,7 +68,7 @@ def form() -> ValueKind[str]:
 
 
 def optional(kind: ValueKind[T]) -> ValueKind[T | None]:
-    """The same kind, with None for a value that is not set."""
+    """The same kind, or None when nothing is set."""
 
     def write(value: T | None) -> str:
         return "" if value is None else kind.write(value)
@@ -78,7 +76,7 @@ def optional(kind: ValueKind[T]) -> ValueKind[T | None]:
     return ValueKind(kind.expects, kind.read, write, kind.words, kind.spell, kind.show)
 
 
-# What fits where Ollama puts it.
+# The largest integer that Ollama accepts.
 LARGEST = 2**63 - 1
 
 
@@ -91,7 +89,7 @@ def whole(low: float = -math.inf, high: float = math.inf) -> ValueKind[int]:
         except ValueError:
             raise _bad(given, expects) from None
         if abs(value) > LARGEST:
-            raise BadValue(f"«{shown(given)}» is too large a number.")
+            raise BadValue(f'"{shown(given)}" is too large a number.')
         return int(_within(value, low, high, given, expects))
 
     return ValueKind(expects, read, spell=_whole)
@@ -167,7 +165,7 @@ def share() -> ValueKind[float]:
 
 
 def duration() -> ValueKind[str]:
-    """As Ollama takes it: `5m`, `1h30m`, `300` (seconds), `-1` (for ever)."""
+    """A duration as Ollama takes it: `5m`, `1h30m`, `300` (seconds), `-1` (forever)."""
     expects = "a duration such as 5m, 1h30m, 300 or -1"
 
     def read(given: str) -> str:
@@ -179,21 +177,21 @@ def duration() -> ValueKind[str]:
 
 
 def texts() -> ValueKind[tuple[str, ...]]:
-    """Several texts: words, or quoted where they hold spaces; escapes such as \\n are undone inside quotes."""
+    """Several texts: words, or in quotes if they contain spaces; inside quotes, escapes such as \\n are read."""
 
     def read(given: str) -> tuple[str, ...]:
         if given and not given.strip():
             return (given,)  # `--stop " "`: the shell has taken the quotes off
         found = re.findall(r'"((?:[^"\\]|\\.)*)"|(\S+)', given)
         if any(bare.startswith('"') for _, bare in found):
-            raise BadValue(f"A quote is not closed in «{given}».")
+            raise BadValue(f"A quote is not closed in '{given}'.")
         return tuple(_unescaped(quoted) if quoted else bare for quoted, bare in found)
 
     def spell(value: Any) -> str | None:
         every = isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
         return _quoted([str.__str__(each) for each in value]) if every else None
 
-    expects = "one or more texts, quoted where they hold spaces"
+    expects = "one or more texts, in quotes if they contain spaces"
     return ValueKind(expects, read, lambda value: _quoted(list(value)), spell=spell)
 
 
@@ -202,10 +200,10 @@ def _switch(value: Any) -> str | None:
 
 
 def _whole(value: Any) -> str | None:
-    """A number that is a whole one, whatever its type."""
+    """A whole number of any numeric type, as it would be typed; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return None
-    if not isinstance(value, Integral) and value % 1 != 0:  # of an infinite one that is no number
+    if not isinstance(value, Integral) and value % 1 != 0:  # inf % 1 is NaN
         return None
     number = int(value)  # type: ignore[call-overload]
     return str(number) if abs(number) <= LARGEST else None
@@ -216,12 +214,12 @@ def _number(value: Any) -> str | None:
         return None
     try:
         return _whole(value) if isinstance(value, Integral) else str(float(value))
-    except OverflowError:  # a fraction larger than any of them
+    except OverflowError:  # a Fraction larger than any float
         return None
 
 
 def _seconds(value: Any) -> str | None:
-    """Whole seconds as they are: the server takes no parts of them without a unit."""
+    """Seconds as they would be typed: parts of seconds need a unit, which the server demands."""
     if isinstance(value, timedelta):
         value = value.total_seconds()
     whole = _whole(value)
@@ -233,7 +231,7 @@ def _seconds(value: Any) -> str | None:
 def _shown(value: Any) -> str:
     try:
         return addresses.cleaned(repr(value))[:LONGEST_SHOWN]
-    except Exception:  # a number of too many digits, or an object's own
+    except Exception:  # an int of too many digits, or an object's own __repr__
         return f"a value of type {type(value).__name__}"
 
 
@@ -267,4 +265,4 @@ def _within(value: float, low: float, high: float, given: str, expects: str) -> 
 
 
 def _bad(given: str, expects: str) -> BadValue:
-    return BadValue(f"«{shown(given)}» is not {expects}.")
+    return BadValue(f'"{shown(given)}" is not {expects}.')

@@ -80,7 +80,7 @@ def from_plain(plain: Mapping[str, Any]) -> ImportedChat:
     try:
         conversation.state = renumbered(_checked_state(state_from_plain(mapped(plain.get("state")))), numbers)
     except (KeyError, TypeError, AttributeError):
-        repairs.append("the state of the context could not be read; it begins anew")
+        repairs.append("the state of the context could not be read; it starts empty")
     return ImportedChat(conversation, repairs)
 
 

@@ -57,7 +57,7 @@ def recover(path: Path, open: Conversation | None = None) -> Recovered:  # noqa:
             Store.open(new).close()
             rebuilt = _rebuild(salvage(damaged, new), new, open)
             if not rebuilt.messages:
-                raise Damaged(f"Nothing can be read of {path}.", "Move it away to begin anew.")
+                raise Damaged(f"Nothing can be read of {path}.", "Move it away to start a new one.")
             return replace(rebuilt, kept=_exchange(path, new))
     except OSError as error:
         worse = refused(error, path)
