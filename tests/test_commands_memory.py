@@ -177,7 +177,7 @@ def test_a_summary_model_that_is_not_there_is_replaced_with_a_word(session: Sess
     assert engine.chats[-1]["model"] == "demo"
     (warning,) = session.warnings
     assert "nobody" in warning
-    assert "demo makes the summary" in warning
+    assert "demo writes the summary" in warning
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_a_summary_that_is_empty_changes_nothing(session: Session, engine: Engin
     do(session, "set strategy trim")
     talk(session, engine, 8)
     engine.say(" ")
-    with pytest.raises(UserError, match="will not do"):
+    with pytest.raises(UserError, match="is not used: it is empty"):
         do(session, "compact")
     assert session.conversation.state.summary is None
 
@@ -267,7 +267,7 @@ def test_a_pinned_message_that_is_too_large_is_said_so_and_the_small_ones_are_ke
     engine.say("Noted.")
     say(session, "The harbour is called Bristol.")
     text = shown(do(session, "pin 1 3"))
-    assert "Message 1 will not be kept: pinned messages may take half" in text
+    assert "Message 1 will not be sent: pinned messages may take half" in text
     talk(session, engine, 12)
     plan, _ = plan_next(session)
     assert "Bristol" in plan.messages[0].text

@@ -124,7 +124,7 @@ def test_thinking_is_glimpsed_in_a_few_lines_that_do_not_jump() -> None:
 
 def test_thinking_again_after_text_keeps_the_text() -> None:
     events: list[Event] = [Thinking("a"), Text("one\n"), Thinking("b"), Text("two"), Done("stop")]
-    assert [row for row in streamed(events).text if not row.startswith("thought")] == ["", "one", "", "", "two"]
+    assert [row for row in streamed(events).text if not row.startswith("Thought")] == ["", "one", "", "", "two"]
 
 
 def test_a_call_of_a_tool_is_one_quiet_line() -> None:

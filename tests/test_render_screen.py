@@ -150,8 +150,8 @@ def test_the_window_is_a_picture_with_its_sums() -> None:
     view = WindowView(PLAN, "trim", 2048, 131072, 1140, "~1142", ("10 messages are out.",))
     shown = "\n".join(seen(view).text)
     assert "Window 2048 tokens · strategy trim · allocated 2048 · trained for 131072" in shown
-    assert "messages            ~900  44 %" in shown
-    assert "1–10       ~3000  out   older than the cut" in shown
+    assert "messages                ~900  44 %" in shown
+    assert "1–10       ~3000  not sent  older than the cut" in shown
     assert "Last turn: 1140 prompt tokens by the server's count, planned ~1142." in shown
     assert "10 messages are out." in shown
 

@@ -50,7 +50,7 @@ def opened(session: Session, refused: Sequence[str] = ()) -> Opened:
     if last is not None and last.message.role is Role.ASSISTANT and not last.message.has_text:
         notes.append(_without_text(last))
     elif last is not None and last.ended in _UNFINISHED:
-        notes.append(f"This reply {_UNFINISHED[last.ended]}: /continue continues it, /retry asks again.")
+        notes.append(f"This reply {_UNFINISHED[last.ended]}: /continue goes on from there, /retry asks again.")
     if refused:
         notes.append(f"Settings not loaded: {', '.join(refused)}.")
     return Opened("\n".join(notes))
@@ -66,9 +66,8 @@ _UNFINISHED = {
 def _without_text(reply: Node) -> str:
     """For a reply without an answer: what ended it, and what to do."""
     if reply.ended in _UNFINISHED:
-        return (
-            f"This reply {_UNFINISHED[reply.ended]} before its answer: /continue continues it, /retry asks again."
-        )
+        ended = _UNFINISHED[reply.ended]
+        return f"This reply {ended} before its answer: /continue goes on from there, /retry asks again."
     return str(ending_of(reply) or "")
 
 

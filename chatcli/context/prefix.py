@@ -53,7 +53,7 @@ def front(system: str, preset: str, pinned: Sequence[Node], summary: Summary | N
     if summary:
         text = _joined(text, f"{SUMMARY}\n{summary.text}", "\n\n")
         before, added = _added(text, before, copies.count)
-        short = (Part(PartKind.SUMMARY, Fate.SENT, added, "stands for what was said before"),)
+        short = (Part(PartKind.SUMMARY, Fate.SENT, added, "replaces earlier messages"),)
     return Front(Message.system(text) if text else None, kept, parts, short)
 
 

@@ -44,7 +44,7 @@ def read_pdf(raw: Raw) -> Reading:
     if not any(pages):
         raise BadFile(
             f"{raw.name} has no text: its pages are pictures, as a scanner makes them.",
-            "Have its text recognised first (ocrmypdf does that), or attach pictures of its pages with /image.",
+            "Have its text recognized first (ocrmypdf does that), or attach pictures of its pages with /image.",
         )
     return "\n\n".join(f"# Page {number}\n\n{text}" for number, text in enumerate(pages, 1)) + "\n"
 
@@ -85,4 +85,4 @@ def _count(reader: PdfReader, raw: Raw) -> int:
 
 
 def _damaged(raw: Raw) -> BadFile:
-    return BadFile(f"{raw.name} is a damaged PDF.", "Get it anew, or open it in a viewer and save a copy.")
+    return BadFile(f"{raw.name} is a damaged PDF.", "Get it again, or open it in a viewer and save a copy.")

@@ -119,7 +119,7 @@ def _zipped(data: bytes) -> Signature:
         with opened(data, "it", _LONGEST_LIST) as archive:
             names = [member.filename for member in archive.members()]
     except BadFile:
-        return Signature(FileKind.OTHER, "a damaged archive", "Get it anew.")
+        return Signature(FileKind.OTHER, "a damaged archive", "Get it again.")
     if any(re.match(r"word/document\d*\.xml$", name) for name in names):
         return Signature(FileKind.DOCX)
     for pattern, what, instead in _IN_ZIP:

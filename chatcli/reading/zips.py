@@ -142,7 +142,7 @@ def _said(what: str) -> Iterator[None]:
         yield
     except _BROKEN as error:
         why = str(error) or "it breaks off"
-        hint = "Get it anew, or unpack it and name what is in it."
+        hint = "Get it again, or unpack it and name the files in it."
         raise Broken(f"{what} cannot be unpacked: {why}.", hint) from None
 
 
