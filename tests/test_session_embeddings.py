@@ -125,7 +125,7 @@ def test_a_model_that_fails_is_said_once_and_asked_no_more(session: Session, eng
     assert session.background.wait("embedding", 10)
     talk(session, engine, 2, 1)
     assert len(session.warnings) == 1
-    assert "words alone" in session.warnings[0]
+    assert "matches words only" in session.warnings[0]
     assert len(embedded(engine)) <= 2
     do(session, "set embedding_model demo-embed")
     talk(session, engine, 1, 3)
@@ -152,7 +152,7 @@ def test_a_model_that_is_not_there_or_makes_no_vectors_is_not_taken(session: Ses
 
 
 def test_doctor_says_whether_the_embedding_model_is_there(session: Session, engine: Engine) -> None:
-    assert "demo-embed is there" in shown(do(session, "doctor"))
+    assert "demo-embed is installed" in shown(do(session, "doctor"))
     engine.inside.shelf.delete("demo-embed")
     assert "no model named demo-embed" in shown(do(session, "doctor"))
 
