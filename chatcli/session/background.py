@@ -88,16 +88,20 @@ class Background:
 
     def wait(self, name: str, seconds: float) -> bool:
         """Wait until that job is done; False when it is still running after `seconds`."""
-        thread = self._threads.get(name)
-        if thread is not None:
-            thread.join(seconds)
+        self._join(self._threads.get(name), seconds)
         return not self.running(name)
 
     def close(self, seconds: float = 2.0) -> None:
         """Give every job some last time; daemon threads still running then end with the process."""
         end = time.monotonic() + seconds
         for thread in list(self._threads.values()):
-            thread.join(max(0.0, end - time.monotonic()))
+            self._join(thread, max(0.0, end - time.monotonic()))
+
+    @staticmethod
+    def _join(thread: threading.Thread | None, seconds: float) -> None:
+        """A signal may end the program while a thread is being started: one that does not run yet cannot be joined."""
+        if thread is not None and thread.is_alive():
+            thread.join(seconds)
 
 
 def _quietly(job: Callable[[], object]) -> None:
