@@ -16,9 +16,10 @@ def test_a_program_that_ends_while_it_starts_a_job_closes_in_order(monkeypatch: 
         raise SystemExit(143)
 
     background = Background()
-    with monkeypatch.context() as signaled, pytest.raises(SystemExit):
+    with monkeypatch.context() as signaled:
         signaled.setattr(threading.Thread, "start", ended)
-        background.start("job", lambda: None)
+        with pytest.raises(SystemExit):
+            background.start("job", lambda: None)
     assert background.wait("job", 1.0)
     background.close()
 

@@ -99,7 +99,7 @@ class Background:
 
     @staticmethod
     def _join(thread: threading.Thread | None, seconds: float) -> None:
-        """A signal may end the program while a thread is being started: one that does not run yet cannot be joined."""
+        """Join what runs. A signal may end the program before a thread has started, and then there is none to join."""
         if thread is not None and thread.is_alive():
             thread.join(seconds)
 
