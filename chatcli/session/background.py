@@ -99,7 +99,7 @@ class Background:
 
     @staticmethod
     def _join(thread: threading.Thread | None, seconds: float) -> None:
-        """Join what runs. A signal may end the program before a thread has started, and then there is none to join."""
+        """Wait for what runs. A signal may end the program before a thread has started: then there is none."""
         if thread is not None and thread.is_alive():
             thread.join(seconds)
 
