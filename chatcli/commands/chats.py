@@ -335,11 +335,7 @@ def title_in(answer: str) -> str:
 
 
 def _request(session: Session) -> Request:
-    last = session.conversation.last
-    if last is None:
-        raise UserError("Nothing has been said yet, so there is nothing to name.")
-    coming = replace(last, id=0, parent=last.id, number=last.number + 1, message=Message.user(ASKING), turn=None)
-    plan, _ = plan_next(session, coming)
+    plan, _ = plan_next(session, session.conversation.coming(Message.user(ASKING)))
     request = request_for(session, plan)
     thinks = "thinking" in session.model.get().capabilities
     options = {**request.options, "num_predict": ENOUGH}

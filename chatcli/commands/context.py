@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
 from typing import Annotated
 
 from chatcli.client.models import Model
@@ -14,18 +13,14 @@ from chatcli.commands.outcomes import Outcome, Show
 from chatcli.commands.registry import command
 from chatcli.commands.statistics import counted_by
 from chatcli.conversation.message import Message, Role
-from chatcli.conversation.plan import Fate, Part, PartKind, Plan
-from chatcli.conversation.usage import NOTHING, Count, in_tokens, total
+from chatcli.conversation.plan import Fate, PartKind, Plan
+from chatcli.conversation.usage import in_tokens
 from chatcli.errors import BadArgument, NotFound, ServerError, UserError
 from chatcli.render.views import Note, WindowView
 from chatcli.session.context_window import loaded
-from chatcli.session.planning import plan_next
+from chatcli.session.planning import plan_next, with_costs
 from chatcli.session.session import Session
 from chatcli.settings import table
-from chatcli.store import locations
-
-# The tokens of up to this many unsent messages are counted; of more they are estimated.
-COUNTED = 400
 
 _FATES = {
     Fate.SENT: "sent word for word",
@@ -71,7 +66,7 @@ def context(
     turn = next((node.turn for node in session.conversation.back() if node.turn is not None), None)
     return Show.of(
         WindowView(
-            plan=_with_costs(session, plan),
+            plan=with_costs(session, plan),
             strategy=session.settings[table.STRATEGY],
             allocated=row.context_length if row is not None else None,
             trained=model.trained,
@@ -111,7 +106,7 @@ def _looked_up(session: Session) -> tuple[str, ...]:
 
 def _why(session: Session, plan: Plan, number: int) -> Note:
     node = session.conversation.message(number)
-    part = next((each for each in plan.parts if each.first <= number <= each.last), None)
+    part = plan.part_of(number)
     if node is None or part is None:
         raise NotFound(
             f"There is no message {number} in this conversation.", "/context lists them with their numbers."
@@ -130,33 +125,6 @@ def _plan_with_the_next_message(session: Session) -> Plan:
     last = session.conversation.last
     if last is None or last.message.role is Role.USER:
         return plan_next(session)[0]
-    coming = replace(last, id=0, parent=last.id, number=last.number + 1, message=Message.user(""))
-    plan, _ = plan_next(session, coming)
+    plan, _ = plan_next(session, session.conversation.coming(Message.user("")))
     parts = (replace(each, first=0, last=0, node=None) if each.node == 0 else each for each in plan.parts)
     return replace(plan, parts=tuple(parts))
-
-
-def _with_costs(session: Session, plan: Plan) -> Plan:
-    """The plan with what its ranges of unsent messages would have cost, each range still in one row."""
-
-    def cost(part: Part) -> Part:
-        if part.fate is Fate.SENT or not part.first or part.count.tokens:
-            return part
-        return replace(part, count=_cost_of(session, part.first, part.last))
-
-    return replace(plan, parts=tuple(map(cost, plan.parts)))
-
-
-def _cost_of(session: Session, first: int, last: int) -> Count:
-    """The tokens of messages `first` to `last` of the path; for very many an estimate from their length."""
-    conversation, store = session.conversation, session.store
-    if conversation.tip is None:
-        return NOTHING
-    if last - first < COUNTED:
-        ids = store.read(locations.ids_between, conversation.id, conversation.tip, first, last)
-        found = store.on_path(conversation, conversation.tip, ids)
-        return total(session.counter.count(node.message.without_thinking) for node in found)
-    letters = store.read(locations.letters_between, conversation.id, conversation.tip, first, last)
-    known = [node.message.without_thinking for node in islice(conversation.back(), COUNTED // 4)]
-    rate = total(map(session.counter.count, known)).tokens / max(1, sum(len(each.text) for each in known))
-    return Count(round(letters * rate))

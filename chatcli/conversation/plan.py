@@ -75,6 +75,10 @@ class Plan:
         """Tokens left for the reply, never negative."""
         return max(0, self.window - self.planned.tokens)
 
+    def part_of(self, number: int) -> Part | None:
+        """The part that says what becomes of message `number`; None when the plan has no such message."""
+        return next((part for part in self.parts if part.first <= number <= part.last), None)
+
     def of(self, kind: PartKind) -> Count:
         return total(part.count for part in self.parts if part.kind is kind and part.fate is Fate.SENT)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from chatcli.conversation.context_state import State
@@ -74,9 +74,24 @@ class Conversation:
         last = self.last
         return last if last is not None and last.message.role is Role.USER else None
 
-    def back(self) -> Iterator[Node]:
-        """The nodes from the tip to the root, newest first, fetched lazily."""
+    def coming(self, message: Message, *, replacing: bool = False) -> Node:
+        """The node that `message` would become if it were said now, with id 0; nothing is added. With
+        `replacing`, it takes the place of a question that has no reply.
+        """
+        before, unanswered = self.last, self.unanswered
+        if replacing and unanswered is not None:
+            before = self.node(unanswered.parent) if unanswered.parent is not None else None
+        parent, number = (before.id, before.number + 1) if before is not None else (None, 1)
+        return Node(0, parent, number, message, datetime.now(UTC))
+
+    def back(self, coming: Node | None = None) -> Iterator[Node]:
+        """The nodes from the tip to the root, newest first, fetched lazily. With `coming`, that node and those
+        before it.
+        """
         at = self.tip
+        if coming is not None:
+            yield coming
+            at = coming.parent
         while at is not None:
             node = self.node(at)
             yield node

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, Literal, cast
 
 from chatcli.client.models import Model
@@ -14,10 +14,10 @@ from chatcli.context.budget import Budget, margin_for, reserve_for
 from chatcli.context.inputs import Basis, Memory, Spans
 from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message
-from chatcli.conversation.plan import Plan, with_template
+from chatcli.conversation.plan import Fate, Part, Plan, with_template
 from chatcli.conversation.retrieval import Meaning, Retrieved
 from chatcli.conversation.tree import Conversation, Node
-from chatcli.conversation.usage import Count, Turn
+from chatcli.conversation.usage import NOTHING, Count, Turn, total
 from chatcli.errors import BadData, BadFile, ContextTooLong
 from chatcli.paths import path_of, readable, shown
 from chatcli.reading.files import read_bytes
@@ -27,16 +27,19 @@ from chatcli.session.context_window import offer
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.layers import Layer
+from chatcli.store import locations
 from chatcli.store.store import Store
 
 # How far back to look for measured replies: the newest is mostly enough.
 LOOKED_AT = 40
 LARGEST_SCHEMA = 5_000_000  # bytes
+# The tokens of up to this many unsent messages are counted; of more they are estimated.
+COUNTED = 400
 
 
 def plan_next(session: Session, coming: Node | None = None) -> tuple[Plan, State]:
-    """The plan for a request sent now, and the state to store once it was sent. `coming`: a message not yet added,
-    planned for as if it were the tip.
+    """The plan for a request sent now, and the state to store once it was sent. `coming`: a message not yet added
+    (Conversation.coming), planned for as if it were the tip.
     """
     session.counter.warm_up()
     _settle_window(session)
@@ -135,9 +138,8 @@ def skilled(
 
 
 def _assemble(session: Session, coming: Node | None, budget: Budget) -> tuple[Plan, State]:
-    back = chain([coming] if coming is not None else [], session.conversation.back())
     try:
-        return assemble(back, basis_of(session, budget))
+        return assemble(session.conversation.back(coming), basis_of(session, budget))
     except ContextTooLong as error:
         besides = budget.window - max(0, error.available or 0)
         error.hint = f"{error.hint} {offer(session.model.get(), (error.needed or 0) + besides)}".strip()
@@ -155,6 +157,32 @@ def request_for(session: Session, plan: Plan) -> Request:
         format=shape(settings[table.FORMAT]),
         keep_alive=settings[table.KEEP_ALIVE],
     )
+
+
+def with_costs(session: Session, plan: Plan) -> Plan:
+    """The plan with what its ranges of unsent messages would have cost, each range still in one row."""
+
+    def cost(part: Part) -> Part:
+        if part.fate is Fate.SENT or not part.first or part.count.tokens:
+            return part
+        return replace(part, count=_cost_of(session, part.first, part.last))
+
+    return replace(plan, parts=tuple(map(cost, plan.parts)))
+
+
+def _cost_of(session: Session, first: int, last: int) -> Count:
+    """The tokens of messages `first` to `last` of the path; for very many an estimate from their length."""
+    conversation, store = session.conversation, session.store
+    if conversation.tip is None:
+        return NOTHING
+    if last - first < COUNTED:
+        ids = store.read(locations.ids_between, conversation.id, conversation.tip, first, last)
+        found = store.on_path(conversation, conversation.tip, ids)
+        return total(session.counter.count(node.message.without_thinking) for node in found)
+    letters = store.read(locations.letters_between, conversation.id, conversation.tip, first, last)
+    known = [node.message.without_thinking for node in islice(conversation.back(), COUNTED // 4)]
+    rate = total(map(session.counter.count, known)).tokens / max(1, sum(len(each.text) for each in known))
+    return Count(round(letters * rate))
 
 
 def _settle_window(session: Session) -> None:
