@@ -45,17 +45,17 @@ class Engine:
     """A context manager. `inside` are the engine's own parts (its shelf of models, its runners).
 
     `pace`: seconds between two pieces of a reply; `window`: the default num_ctx; `loading`: seconds to load a
-    model.
+    model; `port`: 0 for any that is free.
     """
 
-    def __init__(self, *, pace: float = 0.0, window: int = 4096, loading: float = 0.0) -> None:
+    def __init__(self, *, pace: float = 0.0, window: int = 4096, loading: float = 0.0, port: int = 0) -> None:
         self.requests: list[Received] = []
         self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self._says: deque[DemoReply] = deque()
         self._left = threading.Semaphore(0)
         self.inside = DemoEngine(pace, window, self._speak, loading=loading)
         self._answer: Answer = partial(answer, self.inside)
-        self._server = DemoServer(self._receive)
+        self._server = DemoServer(self._receive, port)
 
     def __enter__(self) -> Engine:
         self._server.__enter__()

@@ -267,13 +267,6 @@ def test_the_toolbar_tells_model_tokens_window_and_strategy() -> None:
         assert "2" in bar
 
 
-def test_where_several_models_are_and_none_is_named_it_asks() -> None:
-    with Engine() as engine, terminal(url=engine.url) as person:
-        person.see("Which model?", "demo-vision")
-        person.enter("demo-vision")
-        person.see("Model: demo-vision", "Send a message")
-
-
 def test_a_waiting_reply_shows_that_it_waits() -> None:
     with Engine() as engine, terminal("-m", "demo", url=engine.url) as person:
         engine.say("late")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 from pathlib import Path
 from typing import IO
-from urllib.parse import urlsplit
 
 from chatcli.client import address
 from chatcli.errors import ServerError
@@ -26,17 +24,6 @@ def find(host: str | None) -> str:
         return address.read(host, "--host")
     named = os.environ.get("OLLAMA_HOST", "")
     return address.read(named, "OLLAMA_HOST", forgive_ports=True) if named.strip() else address.DEFAULT
-
-
-def answers(url: str) -> bool:
-    """Whether something accepts connections there: 0.3 s for this machine, 2 s for another."""
-    place = urlsplit(url)
-    where = (place.hostname or "127.0.0.1", place.port or (443 if place.scheme == "https" else 80))
-    try:
-        with socket.create_connection(where, timeout=0.3 if address.is_loopback(url) else 2.0):
-            return True
-    except (OSError, UnicodeError):
-        return False
 
 
 class Server:

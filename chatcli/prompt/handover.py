@@ -1,4 +1,4 @@
-"""Releases the terminal while a prompt is stopped (Ctrl-Z), and redraws the prompt when the program continues.
+"""Releases the terminal while a prompt is stopped (Ctrl-Z) or something is shown above it, and redraws the prompt.
 
 Loads prompt_toolkit.
 """
@@ -22,15 +22,7 @@ def prompting(app: Application[Any], input_: Input) -> Iterator[None]:
     """Run `app` inside. It never stops in the middle of a drawing, only in a turn of its loop."""
 
     def later(stop: Step) -> None:
-        def in_turn() -> None:
-            if app.is_running:
-                run_in_terminal(resting)
-
-        def resting() -> None:
-            with at_rest():
-                stop()
-
-        if not _in_loop(app, in_turn):
+        if not erased(app, stop):
             stop()
 
     def draw_again() -> None:
@@ -48,6 +40,22 @@ def prompting(app: Application[Any], input_: Input) -> Iterator[None]:
             yield
     finally:
         take_again()  # the end of a prompt undid the terminal settings that are needed between two
+
+
+def erased(app: Application[Any], step: Step) -> bool:
+    """Calls `step` in a turn of the app's loop, with the prompt erased, and draws the prompt again. Returns
+    whether there is a loop. May be called from any thread.
+    """
+
+    def resting() -> None:
+        with at_rest():
+            step()
+
+    def in_turn() -> None:
+        if app.is_running:
+            run_in_terminal(resting)
+
+    return _in_loop(app, in_turn)
 
 
 @contextmanager

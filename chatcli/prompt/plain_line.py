@@ -72,6 +72,9 @@ class PlainLine:
     def refresh(self) -> None:
         """Does nothing: there is no toolbar."""
 
+    def show_above(self, show: Callable[[], None]) -> None:
+        """Shows nothing: it would stand in the middle of the line being typed."""
+
     @property
     def marks_pastes(self) -> bool:
         return self._edit is not None and self._edit.marks_pastes

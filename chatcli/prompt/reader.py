@@ -88,6 +88,12 @@ class Reader:
         """Redraws the toolbar if a prompt is up. May be called from any thread."""
         self._line.refresh()
 
+    def show_above(self, show: Callable[[], None]) -> None:
+        """Calls `show`, which prints something, so that it stands above the line being typed. Without a prompt on
+        the screen, or on a simple terminal, it does nothing. May be called from any thread.
+        """
+        self._line.show_above(show)
+
     def on_first_render(self, callback: Callable[[], None]) -> None:
         """Calls back once, when the next prompt has been drawn: the time to start threads."""
         self._line.on_first_render(callback)
@@ -141,6 +147,7 @@ class _OneLine(Protocol):
     @property
     def typed(self) -> str: ...
     def refresh(self) -> None: ...
+    def show_above(self, show: Callable[[], None]) -> None: ...
     def idle(self) -> float: ...
     def on_first_render(self, callback: Callable[[], None]) -> None: ...
     def inquire(self, questions: str, heed: Callable[[str], str]) -> None: ...

@@ -9,7 +9,6 @@ from typing import Any
 
 from chatcli.attachments.compose import Composed, composing
 from chatcli.attachments.files import is_path
-from chatcli.client.server import answers
 from chatcli.commands import everything
 from chatcli.commands.chats import open_named
 from chatcli.commands.navigation import grown_elsewhere, opened
@@ -110,7 +109,7 @@ def make_reader(session: Session, screen: Screen) -> Reader:
     history = LineHistory(session.paths.line_history) if remembered else None
     reader = Reader(history, suggest, toolbar, options)
     reader.inquire(screen.questions(), screen.heed)
-    reader.on_first_render(lambda: warm_up(session, reader.refresh, reader.idle, screen.warm_up))
+    reader.on_first_render(lambda: warm_up(session, reader, screen))
     return reader
 
 
@@ -176,16 +175,13 @@ class Loop:
         return read
 
     def _greet(self, opening: Outcome | None) -> None:
-        """Show where the conversation is. Only without a known model does the first prompt wait for the server."""
+        """Show where the conversation is. The first prompt waits for no server."""
         session = self._session
         self._warn()
         if opening is not None:
             self._act(opening)
         elif session.conversation.tip is not None:
             self._act(opened(session))
-        if not session.server.demo and not answers(session.server.url):
-            session.client.get().version()  # raises when no server answers
-        self._settle_model()
 
     def _warn(self) -> None:
         """Show the warnings about the store, once."""

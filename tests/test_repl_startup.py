@@ -1,0 +1,100 @@
+"""The first prompt waits for no server; what is wrong with server or model is said above it, once it is known."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+
+if os.name != "posix":
+    pytest.skip("a pty is POSIX's", allow_module_level=True)
+
+from tests.faults import Engine, Status, nobody_there
+from tests.test_terminal import Terminal, terminal
+
+NOBODY = "ollama serve"  # in the hint of the error
+
+
+def line(person: Terminal) -> str:
+    """The prompt's line on the screen."""
+    return next((row for row in reversed(person.rows) if row.startswith(">>>")), "")
+
+
+@contextmanager
+def never_accepting() -> Iterator[str]:
+    """The URL of a server to which a connection is never made: its queue is full."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@contextmanager
+def never_answering() -> Iterator[str]:
+    """The URL of a server that takes requests and does nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_without_a_server_the_hint_stands_above_what_is_typed_and_the_next_question_finds_one() -> None:
+    with ExitStack() as stack:
+        with nobody_there() as url:
+            person = stack.enter_context(terminal("-m", "demo", url=url))
+            person.see("Send a message")
+            person.press("are you ")
+            text = person.see(NOBODY, "are you")
+            assert text.index(NOBODY) < text.rindex(">>> are you")
+            assert text.count(NOBODY) == 1
+        engine = stack.enter_context(Engine(port=urlsplit(url).port or 0))
+        engine.say("Here I am.")
+        person.press("there?\r")
+        person.see("Here I am.")
+        assert engine.chats[0]["messages"][-1]["content"] == "are you there?"
+
+
+@pytest.mark.parametrize("server", [never_accepting, never_answering])
+def test_a_server_that_hangs_keeps_no_prompt_waiting(server: Callable[[], AbstractContextManager[str]]) -> None:
+    with server() as url, terminal(url=url) as person:
+        person.see("Send a message")
+        person.press("still here")
+        person.until(lambda: line(person) == ">>> still here")
+        person.press("\x15\x04")
+        assert person.ends() == 0
+
+
+def test_where_several_models_are_and_none_is_named_the_first_question_asks_which_and_is_sent() -> None:
+    with Engine() as engine, terminal(url=engine.url) as person:
+        person.see("Which model? None is set", "demo-vision")
+        engine.say("A reply.")
+        person.enter("a question")
+        person.see("Choose 1-5")
+        person.enter("demo-vision")
+        person.see("Model: demo-vision", "A reply.")
+        assert engine.chats[0]["model"].startswith("demo-vision")
+        assert engine.chats[0]["messages"][-1]["content"] == "a question"
+
+
+def test_a_server_without_models_says_so_above_the_prompt() -> None:
+    with Engine() as engine:
+        engine.script(Status(200, '{"models": []}', raw=True), path="/api/tags")
+        with terminal(url=engine.url) as person:
+            person.see("has no model yet", "Send a message")
+
+
+def test_on_a_simple_terminal_the_first_question_tells() -> None:
+    with nobody_there() as url, terminal("--plain", "-m", "demo", url=url) as person:
+        person.see(">>>")
+        person.settle()
+        assert NOBODY not in person.text
+        person.enter("are you there?")
+        person.see(NOBODY)
+        person.until(lambda: person.text.count("are you there?") == 2)
