@@ -101,6 +101,10 @@ class Paths:
         return self.data / "chatcli.db"
 
     @property
+    def backups(self) -> Path:
+        return backups_of(self.store)
+
+    @property
     def line_history(self) -> Path:
         return self.data / "lines.db"
 
@@ -111,6 +115,11 @@ class Paths:
     @property
     def vocabularies(self) -> Path:
         return self.cache / "vocab"
+
+
+def backups_of(store: Path) -> Path:
+    """The directory for the backups of that store, beside it."""
+    return store.parent / "backups"
 
 
 def find_paths(home: Path | None = None) -> Paths:

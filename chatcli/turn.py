@@ -143,6 +143,7 @@ def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Ev
     _check_sight(session, question.message)
     yield from background_summary.waited_for(session)
     session.plan, state[0] = yield from embeddings.planned(session)
+    session.store.back_up()  # while the model writes; who leaves does not wait for it
     try:
         yield from _events(session, session.plan)
         return

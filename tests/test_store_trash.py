@@ -9,8 +9,10 @@ import pytest
 
 from chatcli.conversation.message import Attachment, Message
 from chatcli.conversation.tree import Conversation
-from chatcli.errors import NotFound
+from chatcli.errors import NotFound, StoreError
+from chatcli.paths import backups_of
 from chatcli.store import trash
+from chatcli.store.backups import back_up, backups
 from chatcli.store.store import Store
 
 
@@ -23,7 +25,7 @@ def talk(store: Store, *texts: str) -> Conversation:
 
 
 def bytes_of(path: Path) -> bytes:
-    return b"".join(file.read_bytes() for file in path.parent.iterdir())
+    return b"".join(file.read_bytes() for file in path.parent.rglob("*") if file.is_file())
 
 
 def test_what_was_deleted_can_be_taken_back() -> None:
@@ -46,7 +48,8 @@ def test_what_was_purged_is_nowhere_on_the_disk(tmp_path: Path, monkeypatch: pyt
         store.go_to(secret, question)
         store.append(secret, Message.user("another confidential branch"))
         store.delete(secret.id)
-        assert b"confidential" in bytes_of(path)
+        assert back_up(path, datetime.now(UTC))
+        assert b"confidential" in backups(path)[0].path.read_bytes()
         assert store.purge() == 1
         assert store.purge() == 0
         assert store.trash() == []
@@ -58,6 +61,26 @@ def test_what_was_purged_is_nowhere_on_the_disk(tmp_path: Path, monkeypatch: pyt
         assert b"confidential" not in bytes_of(path)
         assert len(store.search(["harmless"])) == 1
         store._database._connection.execute("INSERT INTO search (search, rank) VALUES ('integrity-check', 1)")
+
+
+def test_an_empty_trash_costs_no_backup(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "chatcli.db"
+    with Store.open(path) as store:
+        talk(store, "kept")
+        back_up(path, datetime.now(UTC))
+        assert store.purge() == 0
+        assert len(backups(path)) == 1
+
+
+def test_a_backup_that_cannot_be_deleted_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "chatcli.db"
+    with Store.open(path) as store:
+        store.delete(talk(store, "confidential").id)
+        stuck = backups_of(path) / "chatcli-20260101T000000Z.db"
+        (stuck / "not a file").mkdir(parents=True)
+        with pytest.raises(StoreError, match=stuck.name):
+            store.purge()
+        assert store.trash() == []
 
 
 def test_purging_makes_the_file_small_again(tmp_path: Path) -> None:

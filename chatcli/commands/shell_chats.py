@@ -132,16 +132,18 @@ def restore(
 
 @command("", subcommand="chats purge")
 def purge(session: Session, *, yes: Annotated[bool, Arg("do not ask")] = False) -> Outcome:
-    """Empty the trash permanently. Asks first."""
+    """Empty the trash permanently, and remove the backups, which have its text, too. Asks first."""
     trash = session.store.trash()
 
     def empty() -> Outcome:
         gone = session.store.purge()
-        return Show.of(Note(f"{counted(gone, 'conversation')} removed permanently.", "good"))
+        return Show.of(Note(f"{counted(gone, 'conversation')} removed permanently, and all backups.", "good"))
 
     if not trash or yes:
         return empty()
-    return Confirm(f"Remove {counted(len(trash), 'conversation')} in the trash permanently?", empty)
+    return Confirm(
+        f"Remove {counted(len(trash), 'conversation')} in the trash permanently, and all backups?", empty
+    )
 
 
 def _known(word: str) -> str:

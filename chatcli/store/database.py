@@ -107,7 +107,7 @@ def _identity(path: Path | None) -> tuple[int, int] | None:
 def open_database(path: Path | None) -> Database:
     """Opens the store; None opens one in memory. Raises StoreError if nothing can be read and nothing written."""
     if path is None:
-        return _bring_up_to_date(_connect(":memory:"), None)
+        return _bring_up_to_date(connect(":memory:"), None)
     try:
         _make_private(path)
     except OSError as error:
@@ -119,14 +119,14 @@ def open_database(path: Path | None) -> Database:
         with translated(path):
             if is_orphaned(path):
                 raise Damaged(f"The store {path} is empty, and its log is not: it was cut off.", SAVE_THE_REST)
-            return _bring_up_to_date(_connect(str(path)), path)
+            return _bring_up_to_date(connect(str(path)), path)
     except (NoRoom, Locked) as reason:
         if not size_of(path):
             raise
         return _open_to_read(path, reason)
 
 
-def _connect(name: str, *, uri: bool = False) -> sqlite3.Connection:
+def connect(name: str, *, uri: bool = False) -> sqlite3.Connection:
     connection = sqlite3.connect(name, timeout=WAIT, isolation_level=None, check_same_thread=False, uri=uri)
     connection.execute("PRAGMA foreign_keys=ON")
     connection.create_function("spaced", 1, spaced, deterministic=True)
@@ -212,7 +212,7 @@ def _open_to_read(path: Path, reason: StoreError) -> Database:
 
 
 def _reader(path: Path, how: str, reason: StoreError, *, alone: bool = False) -> Database:
-    connection = _connect(f"{path.absolute().as_uri()}?{how}", uri=True)
+    connection = connect(f"{path.absolute().as_uri()}?{how}", uri=True)
     try:
         if alone:
             connection.execute("PRAGMA locking_mode=EXCLUSIVE")

@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from sqlite3 import Connection
-from typing import Concatenate, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar
 
 from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message, Role
@@ -31,6 +31,9 @@ from chatcli.store.search import search
 from chatcli.store.trash import purge
 from chatcli.store.vectors import Vectors
 
+if TYPE_CHECKING:
+    from chatcli.store.backups import Backups
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -47,6 +50,7 @@ class Store:
         self._now = now
         self.warning = database.warning  # a warning about the state of the file when it was opened, or ""
         self._created: list[int] = []
+        self._backups: Backups | None = None
         self.vectors = Vectors(database)
 
     @classmethod
@@ -68,6 +72,8 @@ class Store:
 
     def close(self) -> None:
         """Safe to call twice. Conversations that were created here and never used are deleted."""
+        if self._backups is not None:
+            self._backups.stop()
         self._forget_unused()
         self._database.close()
 
@@ -269,6 +275,14 @@ class Store:
     def check(self) -> list[str]:
         """Reads everything; returns what is wrong with the store. For chatcli doctor."""
         return self._database.check()
+
+    def back_up(self) -> None:
+        """Begins a backup in the background if one is due (see backups.py). Closing the store gives it up."""
+        if self._backups is None:
+            from chatcli.store.backups import Backups  # not before the first prompt
+
+            self._backups = Backups(self._database, self._now)
+        self._backups.start()
 
     def _set(self, conversation_id: int, column: str, value: str | bytes | int | None) -> None:
         with self._database.writing() as connection:

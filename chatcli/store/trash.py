@@ -5,7 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+from chatcli.conversation.usage import counted
+from chatcli.errors import StoreError
 from chatcli.store import nodes
 from chatcli.store.database import Database
 
@@ -18,12 +21,20 @@ _CONDEMNED = "(trashed IS NOT NULL OR (latest = 0 AND created < ?))"
 
 
 def purge(database: Database, now: int) -> int:
-    """Deletes what is in the trash at time `now`, in microseconds. Returns how many conversations were deleted."""
+    """Deletes what is in the trash at time `now`, in microseconds. Returns how many conversations were deleted.
+
+    The backups are deleted, too: they have the text, and the next turn makes a new one. A backup may be of an
+    earlier store, in which the conversations have other ids, so that deleting rows inside it could miss some.
+    Raises StoreError when a backup cannot be deleted.
+    """
     before = now - _DAY
     with database.reading() as connection:
         found = connection.execute(f"SELECT id FROM conversations WHERE {_CONDEMNED}", (before,))  # noqa: S608
         condemned = [conversation for (conversation,) in found]
+    if not condemned:
+        return 0
     gone = 0
+    _delete_backups(database)
     with _zeroing(database):
         for conversation in condemned:
             while _remove_some(database, conversation, before):
@@ -31,7 +42,20 @@ def purge(database: Database, now: int) -> int:
             gone += _remove_emptied(database, conversation, before)
         if gone:
             _give_back(database)
+    left = _delete_backups(database)  # again: another program may have made one meanwhile
+    if left:
+        raise StoreError(
+            f"{counted(gone, 'conversation')} removed from the store, but not from {', '.join(map(str, left))}.",
+            "Remove what is named here yourself: it has their text.",
+        )
     return gone
+
+
+def _delete_backups(database: Database) -> list[Path]:
+    """Returns those that cannot be deleted."""
+    from chatcli.store.backups import clear  # not before the first prompt
+
+    return clear(database.path) if database.path is not None else []
 
 
 def _remove_some(database: Database, conversation: int, before: int) -> bool:
