@@ -282,9 +282,9 @@ def test_who_leaves_does_not_wait_for_it(path: Path, monkeypatch: pytest.MonkeyP
 def test_a_turn_begins_one(session: Session) -> None:
     say(session, "hi")
     assert backups(session.paths.store) == []
-    session.store._now = lambda: datetime.now(UTC) + 2 * HOUR
-    say(session, "hi again")
     assert session.store._backups is not None
+    session.store._backups._now = lambda: datetime.now(UTC) + 2 * HOUR
+    say(session, "hi again")
     session.store._backups.wait()
     (backup,) = backups(session.paths.store)
     assert backup.path.parent == session.paths.backups
