@@ -21,9 +21,9 @@ from chatcli.conversation.reply_endings import ending
 from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import NOTHING, Turn
 from chatcli.errors import ContextTooLong, Damaged, Gone, NoRoom, NoText, ReadOnly, StoreError
-from chatcli.session import background_summary, embeddings
+from chatcli.session import embeddings
 from chatcli.session.background import waiting
-from chatcli.session.build import count_again, forget_model, keep_settings
+from chatcli.session.build import count_again, forget_model
 from chatcli.session.fallback import go_on, still_there
 from chatcli.session.planning import plan_next, request_for, settled
 from chatcli.session.session import Session
@@ -128,7 +128,7 @@ def _asking(session: Session, model: str) -> Iterator[None]:
         if origin in {Layer.SET, Layer.CONVERSATION}:
             settings.put_value(table.MODEL, before, origin)
         forget_model(session)
-        keep_settings(session)
+        session.keep_settings()
 
 
 def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Event]:
@@ -136,12 +136,12 @@ def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Ev
 
     When the server refuses the request as too long, learn the true count and plan again, once.
     """
-    background_summary.end(session)
+    session.summarizer.question_comes()
     embeddings.end(session)
     for _ in chain(waiting(session.window), waiting(session.counting, most=PATIENCE)):
         yield Tick()
     _check_sight(session, question.message)
-    yield from background_summary.waited_for(session)
+    yield from session.summarizer.before_request()
     session.plan, state[0] = yield from embeddings.planned(session)
     session.store.back_up()  # while the model writes; who leaves does not wait for it
     try:
@@ -164,8 +164,7 @@ def _settle(session: Session) -> None:
     before, state = session.conversation.state, settled(session)
     if state != before:
         session.store.keep_state(session.conversation, state)
-    if state.cut != before.cut or session.owed:
-        background_summary.begin(session)
+    session.summarizer.reply_ended(cut_moved=state.cut != before.cut)
     embeddings.begin(session)
 
 

@@ -10,8 +10,8 @@ import pytest
 from chatcli.commands.outcomes import Copy, Outcome, Prefill
 from chatcli.conversation.context_state import Summary
 from chatcli.conversation.plan import Fate, PartKind
-from chatcli.errors import BadFile, Missing, NotFound, StreamBroken, UserError
-from chatcli.session.background_summary import collect
+from chatcli.errors import BadFile, Missing, NotFound, UserError
+from chatcli.session.background_summary import Stage
 from chatcli.session.build import Wishes, build, close
 from chatcli.session.planning import plan_next
 from chatcli.session.session import Session
@@ -108,7 +108,7 @@ def test_a_summary_is_not_used_for_a_path_without_what_it_was_made_of(session: S
 
 def with_a_summary_in_the_making(session: Session, engine: Engine) -> None:
     """Until the cut has moved, and the summary that was then asked for is there, but not yet taken."""
-    while session.summary is None:
+    while session.summarizer.stage is not Stage.ASKED:
         talk(session, engine, 1)
     assert session.background.wait("summary", 10)
     assert session.conversation.state.summary is None
@@ -118,7 +118,7 @@ def test_a_summary_made_in_the_background_is_there_as_soon_as_it_is_looked_for(
     session: Session, engine: Engine
 ) -> None:
     with_a_summary_in_the_making(session, engine)
-    collect(session)
+    session.summarizer.collect()
     assert session.conversation.state.summary is not None
 
 
@@ -127,22 +127,12 @@ def test_a_summary_of_what_has_been_forgotten_since_is_not_used_and_asked_for_ag
 ) -> None:
     with_a_summary_in_the_making(session, engine)
     do(session, "forget 1")
-    collect(session)
+    session.summarizer.collect()
     assert session.conversation.state.summary is None
     talk(session, engine, 1)
     assert session.background.wait("summary", 10)
-    collect(session)
+    session.summarizer.collect()
     assert session.conversation.state.summary is not None
-
-
-def test_a_summary_that_failed_in_the_background_is_said_so(session: Session, engine: Engine) -> None:
-    while session.summary is None:
-        engine.say("A matter of taste, of time and of the weather. " * 5)
-        say(session, "What of things?")
-    session.background.wait("summary", 10)
-    session.summary.failure = StreamBroken("The answer broke off.")
-    collect(session)
-    assert "No summary could be made" in session.warnings[-1]
 
 
 def test_forgetting_what_is_in_the_summary_says_so(session: Session, engine: Engine) -> None:

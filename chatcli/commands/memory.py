@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from itertools import takewhile
 from typing import Annotated
@@ -12,14 +14,15 @@ from chatcli.commands.outcomes import Outcome, Prefill, Show, Watch
 from chatcli.commands.registry import command
 from chatcli.commands.search import in_their_place
 from chatcli.context.explain import PINS_ROOM
-from chatcli.context.summary import accepted, rewritten, undone
+from chatcli.context.summary import rewritten, undone
 from chatcli.conversation.context_state import State, Summary
+from chatcli.conversation.events import Progress
 from chatcli.conversation.tree import Node
 from chatcli.errors import NotFound, UserError
 from chatcli.render.views import Document, Listing, Note
-from chatcli.session.background_summary import compacting, end, take, wanted
+from chatcli.session.background_summary import Job, Stage
 from chatcli.session.planning import basis_of
-from chatcli.session.session import Job, Session
+from chatcli.session.session import Session
 from chatcli.store.search import terms_of
 
 # How many hits /recall shows.
@@ -35,19 +38,23 @@ def compact(
     Nothing is deleted: /uncompact undoes it, and every message stays in the conversation and can be recalled.
     `/compact --dry` shows the summary without using it; /compact right after that uses the one shown.
     """
-    end(session)
-    job = wanted(session, session.conversation.back(), now=True) if session.conversation.id else None
+    job = session.summarizer.compact(dry)
     if job is None:
         raise UserError("There is nothing to summarize yet.", "/context shows what is sent.")
-    tried, session.tried = session.tried, job if dry else None
-    if tried is not None and not dry and tried.answer and (tried.due, tried.model) == (job.due, job.model):
-        return _compacted(session, tried, dry)
-    return Watch(compacting(session, job), lambda: _compacted(session, job, dry))
+    if job.answer:
+        return _compacted(session, job, dry)
+    return Watch(_compacting(session, job), lambda: _compacted(session, job, dry))
+
+
+def _compacting(session: Session, job: Job) -> Iterator[Progress]:
+    yield Progress("summarizing")
+    with closing(session.summarizer.asking(job)) as events:
+        for _ in events:
+            yield Progress("summarizing")
 
 
 def _compacted(session: Session, job: Job, dry: bool) -> Outcome:
-    state = session.conversation.state
-    used = accepted(job.due, job.answer, state, session.counter.count) if dry else take(session, job)
+    used = session.summarizer.compacted(job, dry)
     if used is None or used.summary is None:
         raise UserError("The model's summary is not used: it is empty, or no shorter than what it replaces.")
     note = "This summary is not used yet. /compact uses it" if dry else "The summary. /uncompact undoes it"
@@ -59,8 +66,9 @@ def summary(session: Session, *, text: Annotated[str, Arg("edit, or a new text f
     """Show the summary, edit it (/summary edit), or replace its text (/summary TEXT)."""
     current = _standing(session)
     if current is None:
+        writing = session.summarizer.stage is Stage.ASKED
         raise UserError(
-            "There is no summary yet: the model is writing it." if session.summary else "There is no summary.",
+            "There is no summary yet: the model is writing it." if writing else "There is no summary.",
             "/compact makes one now; strategy auto makes one when the window is full.",
         )
     if text == "edit":
@@ -78,8 +86,7 @@ def uncompact(session: Session) -> Outcome:
     The summary before it, if there was one, is used again. The messages that it replaced are sent word for word
     again, as far as they fit.
     """
-    end(session)
-    session.owed = False
+    session.summarizer.undo()
     current = _standing(session)
     if current is None and session.conversation.state.cut is None:
         raise UserError("There is nothing to undo: no summary, and no cut.")

@@ -12,7 +12,7 @@ from chatcli.commands.registry import command
 from chatcli.commands.tree import cut
 from chatcli.errors import BadArgument
 from chatcli.render.views import Document, Listing, Note
-from chatcli.session.build import forget_model, keep_settings, reconnect, renew_counter
+from chatcli.session.build import forget_model, reconnect, renew_counter
 from chatcli.session.context_window import as_allocated, price
 from chatcli.session.embeddings import embedder
 from chatcli.session.fallback import change_store
@@ -218,7 +218,7 @@ def _after_change(session: Session, setting: Setting[Any]) -> None:
     follow = FOLLOWERS.get(setting.name)
     if follow is not None:
         follow(session)
-    keep_settings(session)
+    session.keep_settings()
 
 
 def _unquoted(value: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import monotonic
 
 from chatcli.client.models import Listed, Loaded, Model, same_model
+from chatcli.session.background_summary import Stage
 from chatcli.session.context_window import gigabytes
 from chatcli.session.session import Session
 
@@ -25,7 +26,7 @@ class Loading:
         self._is_settled = False
 
     def __call__(self) -> str:
-        if self._session.summary is not None:
+        if self._session.summarizer.stage is Stage.ASKED:
             return "summarizes earlier messages"
         now = monotonic()
         if not self._is_settled and now >= self._due:

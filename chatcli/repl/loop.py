@@ -42,7 +42,6 @@ from chatcli.repl.signals import Interrupt, orderly_end
 from chatcli.repl.startup import warm_up
 from chatcli.repl.streams import OutputFailed
 from chatcli.repl.toolbar_data import meter
-from chatcli.session.background_summary import collect
 from chatcli.session.build import Wishes, build, close, make_screen, settle_model, use_model
 from chatcli.session.fallback import mend, mending, still_there
 from chatcli.session.session import Session
@@ -75,7 +74,7 @@ def run(wishes: Wishes) -> int:
             loop = Loop(session)
         if not loop.plain:  # keys typed between prompts are kept unchanged: Enter stays Enter
             stack.enter_context(quiet_keyboard())
-        stack.callback(collect, session)
+        stack.callback(session.summarizer.collect)
         stack.callback(loop.close)
         loop.run(opening)
     return 0
@@ -215,7 +214,7 @@ class Loop:
             self._guarded(lambda: self._command(text.lstrip()[1:]), typed.retyped)
 
     def _command(self, line: str) -> None:
-        collect(self._session)
+        self._session.summarizer.collect()
         still_there(self._session, lambda: self._act(everything().dispatch(self._session, line)))
         self._warn()
 

@@ -74,13 +74,14 @@ class Background:
     def __init__(self) -> None:
         self._threads: dict[str, threading.Thread] = {}
 
-    def start(self, name: str, job: Callable[[], object]) -> None:
-        """Run `job` in a thread, unless one of that name is still running."""
+    def start(self, name: str, job: Callable[[], object]) -> bool:
+        """Run `job` in a thread, unless one of that name is still running; returns whether it was started."""
         if self.running(name):
-            return
+            return False
         thread = threading.Thread(target=_quietly, args=(job,), name=f"chatcli-{name}", daemon=True)
         self._threads[name] = thread
         thread.start()
+        return True
 
     def running(self, name: str) -> bool:
         thread = self._threads.get(name)

@@ -1,148 +1,257 @@
-"""Runs the rolling summary: requested in the background after a reply, or waited for. It never delays the user."""
+"""Summarizer: the rolling summary, requested in the background after a reply, or waited for. It never delays the
+user.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from chatcli.client.models import Model
-from chatcli.context.summary import accepted, due
+from chatcli.context.summary import Due, accepted, due
 from chatcli.conversation.context_state import State
-from chatcli.conversation.events import Event, Progress, Text, Tick
+from chatcli.conversation.events import Event, Text, Tick
 from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError
 from chatcli.session.planning import basis_of, request_of
-from chatcli.session.session import Job, Session
 from chatcli.settings import table
 
-
-def begin(session: Session) -> None:
-    """After a reply, in strategy auto: request the summary that is due, in the background."""
-    session.owed = False
-    if session.settings[table.STRATEGY] != "auto" or not session.conversation.id:
-        return
-    job = wanted(session, session.conversation.back())
-    if job is not None:
-        session.summary = job
-        session.background.start("summary", lambda: _work(session, job))
+if TYPE_CHECKING:
+    from chatcli.session.session import Session
 
 
-def collect(session: Session) -> None:
-    """Take the summary if it is ready: call this before anything that may read it or change what it was
-    made of.
+class Stage(StrEnum):
+    """Where the Summarizer is; its docstring draws the steps between them."""
+
+    IDLE = "idle"
+    ASKED = "asked"
+    SHOWN = "shown"
+    OWED = "owed"
+
+
+@dataclass(slots=True)
+class Job:
+    """A request for a summary of a conversation in that state, to `model` with a window of so many tokens. The
+    main thread takes its answer; cancelling it loses nothing.
     """
-    job = session.summary
-    if job is None or session.background.running("summary"):
-        return
-    session.summary = None
-    if job.failure is not None:
-        session.warnings.append(
-            f"No summary could be made; recall still finds every message. {job.failure.message}"
-        )
-    if job.answer and _still_fits(session, job):
-        take(session, job)
-    elif job.answer:
-        session.owed = True
+
+    due: Due
+    conversation: int
+    state: State
+    model: Model
+    window: int
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    answer: str = ""
+    failure: ChatcliError | None = None
 
 
-def end(session: Session) -> None:
-    """Before the next request: take the summary if it is ready; if not, cancel it, to be requested again later."""
-    collect(session)
-    job, session.summary = session.summary, None
-    if job is not None:
-        job.cancelled.set()
-        session.owed = True
-        session.background.wait("summary", 1.0)
+class Summarizer:
+    """Makes the summary of the open conversation. A state machine, moved only by its methods:
 
+        idle   nothing is to be done
+        asked  the model is writing a summary, or has written it and nobody has taken it yet
+        shown  /compact --dry has shown a summary; /compact uses it while nothing has changed
+        owed   a summary was stopped, or does not fit any more: the next reply checks whether one is due
 
-def _still_fits(session: Session, job: Job) -> bool:
-    """Whether the conversation, the state and the branch are still those that the summary was made of."""
-    conversation = session.conversation
-    if job.conversation != conversation.id or job.state != conversation.state or conversation.tip is None:
-        return False
-    return bool(session.store.on_path(conversation, conversation.tip, [job.due.upto]))
+                            reply_ended, before_request: one is due
+               idle, owed, shown ───────────────────────────────────► asked
+               idle, owed, shown ◄─── compact, when it was dry ─────► shown
 
+               asked ─── collect: taken, not usable, failed ────────► idle
+               asked ─── collect: it does not fit any more ─────────► owed
+               asked ─── question_comes: it is not ready ───────────► owed
+               asked, shown ─── conversation_changed ───────────────► owed
+               owed, shown ──── reply_ended: none is due ───────────► idle
+               any ──── compact, when its summary is used; undo ────► idle
 
-def waited_for(session: Session) -> Iterator[Event]:
-    """In strategy summary, before the request for the question at the tip: make the summary that is due. Yields
-    ticks, so that the elapsed time can be shown.
+    A summary that failed or was not usable is not owed: it is made when the cut has moved again.
     """
-    if session.settings[table.STRATEGY] != "summary":
-        return
-    job = wanted(session, islice(session.conversation.back(), 1, None))
-    if job is not None:
-        session.summary = job
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._stage = Stage.IDLE
+        self._job: Job | None = None
+
+    @property
+    def stage(self) -> Stage:
+        return self._stage
+
+    @property
+    def running(self) -> bool:
+        """Whether the model is writing a summary in the background now."""
+        return self._session.background.running("summary")
+
+    def reply_ended(self, cut_moved: bool) -> None:
+        """In strategy auto: request the summary that is due, in the background. `cut_moved`: messages were left
+        out that were sent before.
+        """
+        session = self._session
+        if self._stage is Stage.ASKED or not (cut_moved or self._stage in {Stage.OWED, Stage.SHOWN}):
+            return
+        self._enter(Stage.IDLE)
+        if session.settings[table.STRATEGY] != "auto" or not session.conversation.id:
+            return
+        job = self._wanted(session.conversation.back())
+        if job is not None:
+            started = session.background.start("summary", lambda: self._work(job))
+            self._enter(Stage.ASKED if started else Stage.OWED, job)
+
+    def collect(self) -> None:
+        """Take the summary if it is ready: call this before anything that may read it or change what it was
+        made of.
+        """
+        job = self._job
+        if self._stage is not Stage.ASKED or job is None or self.running:
+            return
+        self._enter(Stage.OWED)
+        if job.failure is not None:
+            self._session.warnings.append(
+                f"No summary could be made; recall still finds every message. {job.failure.message}"
+            )
+        if job.answer and not self._still_fits(job):
+            return
+        self._take(job)
+        self._enter(Stage.IDLE)
+
+    def question_comes(self) -> None:
+        """Before any other request: take the summary if it is ready; if not, stop it, to be requested again
+        later.
+        """
+        self.collect()
+        if self._stage is Stage.ASKED:
+            self._stop()
+            self._session.background.wait("summary", 1.0)
+
+    def before_request(self) -> Iterator[Event]:
+        """In strategy summary, before the request for the question at the tip: make the summary that is due.
+        Yields ticks, so that the elapsed time can be shown.
+        """
+        session = self._session
+        if session.settings[table.STRATEGY] != "summary":
+            return
+        job = self._wanted(islice(session.conversation.back(), 1, None))
+        if job is None:
+            return
+        self._enter(Stage.ASKED, job)
         try:
-            for _ in _asked(session, job):
+            for _ in self.asking(job):
                 yield Tick()
         except ChatcliError as error:
             session.warnings.append(f"No summary could be made; the earlier one stays. {error.message}")
         finally:
-            session.summary = None
-        take(session, job)
+            self._enter(Stage.OWED)
+        self._take(job)
+        self._enter(Stage.IDLE)
 
+    def compact(self, dry: bool) -> Job | None:
+        """For /compact: the summary to make now, even if none is due; None when there is nothing to summarize. If
+        it has an answer, it is the one that was shown; else run `asking`. Then call `compacted`.
+        """
+        self.question_comes()
+        conversation = self._session.conversation
+        job = self._wanted(conversation.back(), now=True) if conversation.id else None
+        if job is None or self._stage is not Stage.SHOWN:
+            return job
+        shown = self._job
+        self._enter(Stage.OWED)
+        fits = not dry and shown is not None and (shown.due, shown.model) == (job.due, job.model)
+        return shown if fits else job
 
-def wanted(session: Session, back: Iterable[Node], now: bool = False) -> Job | None:
-    """The summary to request now for the path `back`, which ends with a reply; with `now`, even if none is due."""
-    basis, own, window = basis_of(session), session.model.get(), session.window.get()
-    model = _summariser(session, own)
-    if model is own:
-        plan, shorter = session.plan, basis
-    else:
-        # That model has nothing cached, and its prompt is counted with the vocabulary of the model that chats.
-        window = min(window, model.trained or window)
-        plan, shorter = None, replace(basis, budget=replace(basis.budget, window=window * 3 // 4))
-    found = due(back, shorter, plan, now)
-    return None if found is None else Job(found, session.conversation.id, basis.state, model, window)
+    def asking(self, job: Job) -> Generator[Event]:
+        """Ask the model; the answer is then in the job. Yields the events. Raises ServerError, ModelError."""
+        session = self._session
+        pieces: list[str] = []
+        request = request_of(session, job.model, job.window, job.due.messages, job.due.limit)
+        with closing(session.client.get().chat(request)) as events:
+            for event in events:
+                if isinstance(event, Text):
+                    pieces.append(event.text)
+                yield event
+        job.answer = "".join(pieces)
 
+    def compacted(self, job: Job, dry: bool) -> State | None:
+        """The state with this summary, which is then in use unless `dry`; None when the answer is not usable."""
+        state = self._accepted(job) if dry else self._take(job)
+        if state is not None:
+            self._enter(*((Stage.SHOWN, job) if dry else (Stage.IDLE,)))
+        return state
 
-def _summariser(session: Session, own: Model) -> Model:
-    """The model that makes summaries: summary_model if it is set and available, else the one that chats."""
-    name = session.settings[table.SUMMARY_MODEL]
-    if name in {"", own.name}:
-        return own
-    try:
-        other = session.client.get().model(name)
-        return own if other.digest and other.digest == own.digest else other
-    except ChatcliError as error:
-        session.warnings.append(f"{error.message} {own.name} writes the summary instead of summary_model.")
-        return own
+    def undo(self) -> None:
+        """Before a summary is undone: the one being made is not wanted either."""
+        self.question_comes()
+        self._enter(Stage.IDLE)
 
+    def conversation_changed(self) -> None:
+        """Another conversation is open, or the messages of this one have other ids: a summary of them does not fit
+        any more.
+        """
+        if self._stage in {Stage.ASKED, Stage.SHOWN}:
+            self._stop()
 
-def compacting(session: Session, job: Job) -> Iterator[Progress]:
-    """The work of /compact, as progress to show."""
-    yield Progress("summarizing")
-    with closing(_asked(session, job)) as events:
-        for _ in events:
-            yield Progress("summarizing")
+    def _enter(self, stage: Stage, job: Job | None = None) -> None:
+        self._stage, self._job = stage, job if stage in {Stage.ASKED, Stage.SHOWN} else None
 
+    def _stop(self) -> None:
+        if self._job is not None:
+            self._job.cancelled.set()
+        self._enter(Stage.OWED)
 
-def take(session: Session, job: Job) -> State | None:
-    """Use the answer if it is good enough. Returns the new state, or None."""
-    state = accepted(job.due, job.answer, session.conversation.state, session.counter.count)
-    if state is not None:
-        session.store.keep_state(session.conversation, state)
-    return state
+    def _wanted(self, back: Iterable[Node], now: bool = False) -> Job | None:
+        """The summary to request for the path `back`, which ends with a reply; with `now`, even if none is due."""
+        session = self._session
+        basis, own, window = basis_of(session), session.model.get(), session.window.get()
+        model = self._model(own)
+        if model is own:
+            plan, shorter = session.plan, basis
+        else:
+            # That model has nothing cached, and its prompt is counted with the vocabulary of the model that chats.
+            window = min(window, model.trained or window)
+            plan, shorter = None, replace(basis, budget=replace(basis.budget, window=window * 3 // 4))
+        found = due(back, shorter, plan, now)
+        return None if found is None else Job(found, session.conversation.id, basis.state, model, window)
 
+    def _model(self, own: Model) -> Model:
+        """The model that makes summaries: summary_model if it is set and available, else the one that chats."""
+        name = self._session.settings[table.SUMMARY_MODEL]
+        if name in {"", own.name}:
+            return own
+        try:
+            other = self._session.client.get().model(name)
+            return own if other.digest and other.digest == own.digest else other
+        except ChatcliError as error:
+            self._session.warnings.append(
+                f"{error.message} {own.name} writes the summary instead of summary_model."
+            )
+            return own
 
-def _work(session: Session, job: Job) -> None:
-    try:
-        for _ in _asked(session, job):
-            if job.cancelled.is_set():
-                return
-    except ChatcliError as error:
-        # No summary this time: the cut is made anyway, and everything stays searchable.
-        job.answer, job.failure = "", error
+    def _work(self, job: Job) -> None:
+        """Runs in a thread of its own."""
+        try:
+            for _ in self.asking(job):
+                if job.cancelled.is_set():
+                    return
+        except ChatcliError as error:
+            # No summary this time: the cut is made anyway, and everything stays searchable.
+            job.answer, job.failure = "", error
 
+    def _still_fits(self, job: Job) -> bool:
+        """Whether the conversation, the state and the branch are still those that the summary was made of."""
+        conversation = self._session.conversation
+        if job.conversation != conversation.id or job.state != conversation.state or conversation.tip is None:
+            return False
+        return bool(self._session.store.on_path(conversation, conversation.tip, [job.due.upto]))
 
-def _asked(session: Session, job: Job) -> Generator[Event]:
-    pieces: list[str] = []
-    request = request_of(session, job.model, job.window, job.due.messages, job.due.limit)
-    with closing(session.client.get().chat(request)) as events:
-        for event in events:
-            if isinstance(event, Text):
-                pieces.append(event.text)
-            yield event
-    job.answer = "".join(pieces)
+    def _accepted(self, job: Job) -> State | None:
+        return accepted(job.due, job.answer, self._session.conversation.state, self._session.counter.count)
+
+    def _take(self, job: Job) -> State | None:
+        """Use the answer if it is good enough. Returns the new state, or None."""
+        state = self._accepted(job)
+        if state is not None:
+            self._session.store.keep_state(self._session.conversation, state)
+        return state

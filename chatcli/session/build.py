@@ -139,7 +139,7 @@ def use_model(session: Session, name: str) -> Model:
     model = _model(session, name)
     session.settings.put("model", name, Layer.SET)
     forget_model(session)
-    keep_settings(session)
+    session.keep_settings()
     return model
 
 
@@ -170,12 +170,6 @@ def renew_counter(session: Session) -> None:
     """Count as the setting tokenizer says."""
     session.counter = _counter(session.settings, session.paths)
     forget_model(session)
-
-
-def keep_settings(session: Session) -> None:
-    """Store with the conversation what was set in it."""
-    if session.conversation.id:
-        session.store.keep_settings(session.conversation, session.settings.kept())
 
 
 def count_again(session: Session) -> None:

@@ -5,9 +5,13 @@ Changing num_ctx reloads the model, and without it the server decides by its own
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chatcli.client.models import Loaded, Model
-from chatcli.session.session import Session
 from chatcli.settings import table
+
+if TYPE_CHECKING:
+    from chatcli.session.session import Session
 
 # Ollama's default on most machines; used only if the server does not say.
 USUAL_WINDOW = 4096

@@ -118,7 +118,7 @@ def _work(session: Session, work: Vectorising) -> None:
         client, chats = session.client.get(), session.model.ready
         both = chats is not None and _is_loaded(session, chats)
         for passages in _without(session, work, work.embedder):
-            while session.background.running("summary") and not work.cancelled.wait(0.1):
+            while session.summarizer.running and not work.cancelled.wait(0.1):
                 pass
             vectors = client.embed(
                 work.model,

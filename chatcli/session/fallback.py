@@ -192,10 +192,10 @@ def _loaded(conversation: Conversation) -> Conversation:
 def _forget_numbers(session: Session) -> None:
     """In another store messages have other ids: drop what was planned, or is being made, with the old ones."""
     session.plan = None
-    for work in (session.summary, session.meanings.round):
-        if work is not None:
-            work.cancelled.set()
-    session.summary, session.meanings.round = None, None
+    session.summarizer.conversation_changed()
+    if session.meanings.round is not None:
+        session.meanings.round.cancelled.set()
+    session.meanings.round = None
 
 
 def _recovered(paths: Paths, opened: Conversation | None) -> tuple[str, int | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from chatcli.client.models import Model
 from chatcli.client.request import Request, think_as
@@ -22,13 +22,14 @@ from chatcli.errors import BadData, BadFile, ContextTooLong
 from chatcli.paths import path_of, readable, shown
 from chatcli.reading.files import read_bytes
 from chatcli.reading.json_toml import read_json, text_of
-from chatcli.session.build import keep_settings
 from chatcli.session.context_window import offer
-from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.layers import Layer
 from chatcli.store import locations
 from chatcli.store.store import Store
+
+if TYPE_CHECKING:
+    from chatcli.session.session import Session
 
 # How far back to look for measured replies: the newest is mostly enough.
 LOOKED_AT = 40
@@ -190,7 +191,7 @@ def _settle_window(session: Session) -> None:
     window = session.window.get()
     if session.settings[table.NUM_CTX] is None:
         session.settings.put_value(table.NUM_CTX, window, Layer.CONVERSATION)
-        keep_settings(session)
+        session.keep_settings()
 
 
 def request_of(session: Session, model: Model, window: int, messages: tuple[Message, ...], limit: int) -> Request:

@@ -6,39 +6,22 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Attachment
 from chatcli.conversation.plan import Plan
 from chatcli.conversation.tree import Conversation
 from chatcli.paths import Paths
 from chatcli.session.background import Background, Later
+from chatcli.session.background_summary import Summarizer
 from chatcli.settings.layers import Settings
 
 if TYPE_CHECKING:
     from chatcli.client.models import Model
     from chatcli.client.ollama import Client
     from chatcli.client.server import Server
-    from chatcli.context.summary import Due
     from chatcli.conversation.retrieval import Embedder, Meaning, Passage
     from chatcli.errors import ChatcliError
     from chatcli.store.store import Store
     from chatcli.tokens.counter import Counter
-
-
-@dataclass(slots=True)
-class Job:
-    """A request for a summary of a conversation in that state, to `model` with a window of so many tokens. The
-    main thread takes its answer; cancelling it loses nothing.
-    """
-
-    due: Due
-    conversation: int
-    state: State
-    model: Model
-    window: int
-    cancelled: threading.Event = field(default_factory=threading.Event)
-    answer: str = ""
-    failure: ChatcliError | None = None
 
 
 @dataclass(slots=True)
@@ -84,8 +67,8 @@ class Session:
     """`conversation.id` is 0 until the first message is stored. `model` is what the server says about the model in
     use, `window` its context window in tokens, `counting` the counter once it knows that model's vocabulary.
     `pending` is sent with the next message; `plan` is that of the last request; `warnings` are still to be shown.
-    `summary` is the one being made (session/background_summary.py), `tried` the one that was shown, `owed` whether
-    one was cancelled. `meanings` holds the vectors (session/embeddings.py).
+    `summarizer` makes summaries (session/background_summary.py). `meanings` holds the vectors
+    (session/embeddings.py).
     """
 
     settings: Settings
@@ -102,7 +85,13 @@ class Session:
     pending: list[Attachment] = field(default_factory=list)
     plan: Plan | None = None
     warnings: list[str] = field(default_factory=list)
-    summary: Job | None = None
-    tried: Job | None = None
-    owed: bool = False
     meanings: Meanings = field(default_factory=Meanings)
+    summarizer: Summarizer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.summarizer = Summarizer(self)
+
+    def keep_settings(self) -> None:
+        """Store with the conversation what was set in it."""
+        if self.conversation.id:
+            self.store.keep_settings(self.conversation, self.settings.kept())
