@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatcli.context import documents, recall
-from chatcli.context.query import dates, terms
+from chatcli.context.query import Dates, dates, month_name, terms
 from chatcli.conversation.message import Attachment, Role
-from chatcli.conversation.retrieval import Candidate, Retrieved
+from chatcli.conversation.retrieval import Candidate, Retrieved, rarity
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -102,6 +102,14 @@ def test_years_at_the_ends_of_the_calendar_are_none(question: str) -> None:
     dates(question).spans(NOON)
 
 
+@pytest.mark.parametrize("month", range(1, 13))
+def test_the_day_above_a_quote_is_read_as_that_day(month: int) -> None:
+    said = replace(candidate(1, "a trip"), created=datetime(2023, month, 8, 12).astimezone())
+    day = recall.quote([said]).splitlines()[1]
+    assert day == f"8 {month_name(month)} 2023"
+    assert dates(f"What was on {day}?") == Dates(frozenset({2023}), frozenset({month}), frozenset({8}))
+
+
 def test_a_month_without_a_year_is_that_of_the_last_years() -> None:
     spans = dates("in May").spans(NOON)
     assert [span[0].astimezone().year for span in spans] == [2025, 2024, 2023, 2022]
@@ -126,6 +134,15 @@ def test_rare_words_weigh_more_and_an_answer_counts_with_its_question() -> None:
     order = [each.candidate.number for each in recall.rank(results, terms("rare common"))]
     assert order[:2] == [9, 10]
     assert 2 not in order[:2]
+
+
+@given(st.integers(1, 10_000), st.integers(0, 20_000), st.integers(1, 100))
+def test_the_rarer_a_term_the_more_it_weighs_and_it_never_weighs_less_than_nothing(
+    passages: int, occurrences: int, more: int
+) -> None:
+    rare, common = rarity(occurrences, passages), rarity(occurrences + more, passages)
+    assert rare > common > 0
+    assert found(candidate(1, "knee", "knee"), passages=passages).weight("knee") == rarity(1, passages)
 
 
 def test_a_word_weighs_more_than_its_beginning() -> None:

@@ -132,6 +132,13 @@ _MONTHS = (
 )
 _MONTH = {name: number for number, names in enumerate(_MONTHS, start=1) for name in names.split()}
 _MONTH |= {name[:3]: number for name, number in _MONTH.items() if name.isascii() and number not in {3, 5}}
+
+
+def month_name(number: int) -> str:
+    """The English name of month `number` (from 1): calendar.month_name follows the locale of the process."""
+    return _MONTHS[number - 1].split()[0].capitalize()
+
+
 # Months that are also common words count only next to a number or a preposition.
 _DOUBTFUL = {
     "may",

@@ -17,9 +17,9 @@ from datetime import timedelta
 from itertools import groupby, pairwise
 from math import log, sqrt
 
-from chatcli.context.query import Dates, Terms
+from chatcli.context.query import Dates, Terms, month_name
 from chatcli.conversation.clock import local_time
-from chatcli.conversation.retrieval import Candidate, Retrieved
+from chatcli.conversation.retrieval import Candidate, Retrieved, rarity
 
 BEFORE = (0.4, 0.2)  # of a passage's weight, added to those one and two places before it
 AFTER = (0.6, 0.3)
@@ -75,17 +75,15 @@ def _is_near(found: Retrieved) -> bool:
 
 def covered(found: Retrieved, terms: Terms) -> float:
     """How much of the question's weight its best passage has, from 0 to 1."""
-    rarity = _rarity(found)
-    full = sum(rarity(word) for word, _ in terms.words)
-    most = max((_held(each.terms, terms, rarity) for each in found.candidates), default=0.0)
+    full = sum(found.weight(word) for word, _ in terms.words)
+    most = max((_held(each.terms, terms, found) for each in found.candidates), default=0.0)
     return most / full if full else 0.0
 
 
 def _own_weights(line: Sequence[Candidate], found: Retrieved, terms: Terms) -> list[float]:
     """BM25 with every term counted once: passages are short, and a repeated word makes no better answer."""
-    rarity = _rarity(found)
     usual = sum(len(each.text) for each in line) / len(line) if line else 1.0
-    return [_held(each.terms, terms, rarity) * 2.2 / (1 + 0.6 * (1 + len(each.text) / usual)) for each in line]
+    return [_held(each.terms, terms, found) * 2.2 / (1 + 0.6 * (1 + len(each.text) / usual)) for each in line]
 
 
 def _with_meaning(line: Sequence[Candidate], own: list[float], found: Retrieved) -> list[float]:
@@ -103,22 +101,14 @@ def _with_meaning(line: Sequence[Candidate], own: list[float], found: Retrieved)
     ]
 
 
-def _held(held: frozenset[str], terms: Terms, rarity: Callable[[str], float]) -> float:
+def _held(held: frozenset[str], terms: Terms, found: Retrieved) -> float:
     total = 0.0
     for word, beginning in terms.words if held else ():
         if word in held:
-            total += rarity(word)
+            total += found.weight(word)
         elif beginning in held:
-            total += BEGINNING * rarity(beginning)
+            total += BEGINNING * found.weight(beginning)
     return total
-
-
-def _rarity(found: Retrieved) -> Callable[[str], float]:
-    def weight(term: str) -> float:
-        times = found.occurrences.get(term, 0)
-        return log(1 + (max(found.passages - times, 0) + 0.5) / (times + 0.5))
-
-    return weight
 
 
 def _smoothed(line: Sequence[Candidate], own: Sequence[float]) -> list[float]:
@@ -175,8 +165,7 @@ def _dated(line: Sequence[Candidate], dates: Dates) -> list[float]:
     fits = [dates.fitting(local_time(each.created)) for each in line]
     gains = {}
     for name in ("year", "month", "day"):
-        times = sum(name in fit for fit in fits)
-        gains[name] = log(1 + (len(line) - times + 0.5) / (times + 0.5))
+        gains[name] = rarity(sum(name in fit for fit in fits), len(line))
     return [sum(gains[name] for name in fit) for fit in fits]
 
 
@@ -280,12 +269,6 @@ def _line(candidate: Candidate) -> str:
     return f"{candidate.role}: {candidate.text.strip()}"
 
 
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
-
-
 def _day(candidate: Candidate) -> str:
     day = local_time(candidate.created)
-    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+    return f"{day.day} {month_name(day.month)} {day.year}"

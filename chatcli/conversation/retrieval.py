@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import log
 
 from chatcli.conversation.message import Role
 
@@ -41,6 +42,17 @@ class Retrieved:
     passages: int = 0
     conversation: int = 0
     near: Mapping[tuple[int, int], float] = field(default_factory=dict)
+
+    def weight(self, term: str) -> float:
+        """The weight of that term in a ranking."""
+        return rarity(self.occurrences.get(term, 0), self.passages)
+
+
+def rarity(occurrences: int, passages: int) -> float:
+    """How much a term weighs that occurs in so many of the passages (the IDF of BM25): the rarer, the more. Never
+    negative, also where a term has more occurrences than there are passages (their number may be an estimate).
+    """
+    return log(1 + (max(passages - occurrences, 0) + 0.5) / (occurrences + 0.5))
 
 
 @dataclass(frozen=True, slots=True)

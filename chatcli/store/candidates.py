@@ -13,10 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import nlargest
-from math import log
 
 from chatcli.conversation.message import Role
-from chatcli.conversation.retrieval import Candidate, Meaning, Retrieved
+from chatcli.conversation.retrieval import Candidate, Meaning, Retrieved, rarity
 from chatcli.store import nodes
 from chatcli.store.codec import pack_time, unpack_state, unpack_time
 from chatcli.store.passages import SHIFT
@@ -288,7 +287,7 @@ def _best(postings: Mapping[str, list[int]], said: set[int], passages: int, most
     weights: dict[int, float] = {}
     total = 0
     for found in sorted(filter(None, postings.values()), key=len):
-        weight = log(1 + passages / len(found))
+        weight = rarity(len(found), passages)
         total += len(found)
         if total <= IN_ALL or not weights:
             for passage in found:
@@ -297,7 +296,7 @@ def _best(postings: Mapping[str, list[int]], said: set[int], passages: int, most
             for passage in weights.keys() & set(found):
                 weights[passage] += weight
     if said:
-        weight = log(1 + passages / len(said))
+        weight = rarity(len(said), passages)
         for passage in weights:
             weights[passage] += weight if passage >> SHIFT in said else 0.0
     return nlargest(most, weights.items(), key=lambda item: (item[1], item[0]))
