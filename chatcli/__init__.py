@@ -1,20 +1,125 @@
-"""chatcli: a terminal chat program for Ollama that knows what the model sees."""
+"""chatcli: a terminal chat program for Ollama that knows what the model sees.
+
+From Python: `from chatcli import Chat`. `__all__` is what programs may use; docs/library.md shows how.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chatcli.chat import Chat
+    from chatcli.chat import Chat, Reply
+    from chatcli.conversation.events import Done, Text, Thinking, ToolCall
+    from chatcli.conversation.message import Attachment, Message, Role, ToolUse
+    from chatcli.conversation.plan import Fate, Part, PartKind, Plan
+    from chatcli.conversation.tree import Ended
+    from chatcli.conversation.usage import Count, Usage
+    from chatcli.errors import (
+        Ambiguous,
+        BadArgument,
+        BadData,
+        BadFile,
+        BadReply,
+        BadValue,
+        Busy,
+        CannotSee,
+        CannotThink,
+        CannotUseTools,
+        ChatcliError,
+        ConfigError,
+        ContextTooLong,
+        Damaged,
+        Gone,
+        Locked,
+        Missing,
+        ModelError,
+        NoRoom,
+        NoText,
+        NotFound,
+        ReadOnly,
+        Refused,
+        Replaced,
+        ServerError,
+        StoreError,
+        StreamBroken,
+        TooNew,
+        Unforeseen,
+        UnknownCommand,
+        UnknownSetting,
+        Unreachable,
+        UserError,
+    )
+    from chatcli.store.listing import Entry
 
-__all__ = ["Chat", "__version__"]
+__all__ = [
+    "Ambiguous",
+    "Attachment",
+    "BadArgument",
+    "BadData",
+    "BadFile",
+    "BadReply",
+    "BadValue",
+    "Busy",
+    "CannotSee",
+    "CannotThink",
+    "CannotUseTools",
+    "Chat",
+    "ChatcliError",
+    "ConfigError",
+    "ContextTooLong",
+    "Count",
+    "Damaged",
+    "Done",
+    "Ended",
+    "Entry",
+    "Fate",
+    "Gone",
+    "Locked",
+    "Message",
+    "Missing",
+    "ModelError",
+    "NoRoom",
+    "NoText",
+    "NotFound",
+    "Part",
+    "PartKind",
+    "Plan",
+    "ReadOnly",
+    "Refused",
+    "Replaced",
+    "Reply",
+    "Role",
+    "ServerError",
+    "StoreError",
+    "StreamBroken",
+    "Text",
+    "Thinking",
+    "TooNew",
+    "ToolCall",
+    "ToolUse",
+    "Unforeseen",
+    "UnknownCommand",
+    "UnknownSetting",
+    "Unreachable",
+    "Usage",
+    "UserError",
+    "__version__",
+]
 __version__ = "0.1.0"
+
+# Where those names are, the lightest modules first.
+_HOMES = (
+    *("errors", "conversation.message", "conversation.events", "conversation.plan"),
+    *("conversation.tree", "conversation.usage", "chat"),
+)
 
 
 def __getattr__(name: str) -> Any:
-    """`from chatcli import Chat` imports nothing heavy before it is used."""
-    if name == "Chat":
-        from chatcli.chat import Chat
+    """A name of `__all__` is imported when it is first asked for: the program itself starts without them."""
+    if name not in __all__:
+        raise AttributeError(f"module 'chatcli' has no attribute {name!r}")
+    from importlib import import_module
 
-        return Chat
-    raise AttributeError(f"module 'chatcli' has no attribute {name!r}")
+    homes = (import_module(f"chatcli.{home}") for home in _HOMES)
+    value = globals()[name] = next(getattr(home, name) for home in homes if hasattr(home, name))
+    return value

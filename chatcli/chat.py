@@ -1,25 +1,106 @@
-"""Chat, the Python interface: Chat(model).send(text), with the plan, client and store of the program."""
+"""Chat, the Python interface: Chat(model).send(text), with the plan, client and store of the program.
+
+docs/library.md shows how to use it.
+"""
 
 from __future__ import annotations
 
+import sys
+import threading
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from chatcli.attachments.compose import compose
-from chatcli.conversation.events import Text
-from chatcli.conversation.message import Message
+from chatcli.attachments.compose import Composed, compose
+from chatcli.conversation.events import Done, Text, Thinking, Tick, ToolCall
+from chatcli.conversation.message import Message, ToolUse
+from chatcli.conversation.plan import Plan
 from chatcli.conversation.reply_endings import ending_of
-from chatcli.conversation.tree import Node
-from chatcli.errors import NoText, UserError
+from chatcli.conversation.tree import Ended, Node
+from chatcli.conversation.usage import Count, Turn, Usage
+from chatcli.errors import Ambiguous, ChatcliError, NoText, NotFound, UserError
 from chatcli.paths import path_of, write_private
 from chatcli.repl.hints import in_python
-from chatcli.session.build import Wishes, build, close, new_conversation
+from chatcli.session.build import Wishes, build, close, new_conversation, open_conversation
+from chatcli.session.planning import counter_of
 from chatcli.session.session import Session
-from chatcli.turn import answered, ask, stream
+from chatcli.store.listing import Entry
+from chatcli.turn import answered, ask, preview, stream
+
+
+class Reply(str):
+    """A reply: its text, which is what this string holds, and everything that is known of it. It does not change.
+
+        reply = chat.send("Name a prime.")
+        print(reply, reply.usage.reply_tokens)
+
+    As a str it can be printed, compared and written as JSON. What is made of it (`reply.strip()`) is a plain str.
+    """
+
+    __slots__ = ("_node", "_plan")
+    _node: Node
+    _plan: Plan | None
+
+    def __new__(cls, node: Node, plan: Plan | None = None) -> Reply:
+        reply = super().__new__(cls, node.message.text)
+        reply._node, reply._plan = node, plan
+        return reply
+
+    def __getnewargs__(self) -> tuple[Node, Plan | None]:  # type: ignore[override]  # for copy and pickle
+        return self._node, self._plan
+
+    @property
+    def message(self) -> Message:
+        """The same as one of Chat.messages."""
+        return self._node.message
+
+    @property
+    def thinking(self) -> str:
+        """What the model thought before it replied; "" for nothing."""
+        return self.message.thinking
+
+    @property
+    def tool_calls(self) -> tuple[ToolUse, ...]:
+        """The calls that the model asked for, each with a name and arguments. chatcli itself offers no tools."""
+        return self.message.tool_uses
+
+    @property
+    def ended(self) -> Ended:
+        """COMPLETE; LENGTH (see `limit`); STOPPED (its iterator was closed, or Ctrl-C); BROKEN (an error)."""
+        return self._node.ended
+
+    @property
+    def limit(self) -> str:
+        """What ended a reply with LENGTH: the setting num_predict or num_ctx, or "other"; "" for any other end."""
+        ending = ending_of(self._node)
+        return (ending.limit or "") if ending is not None else ""
+
+    @property
+    def model(self) -> str:
+        """The model that wrote it."""
+        return self._turn.model
+
+    @property
+    def usage(self) -> Usage:
+        """What the server measured. Empty for a reply that did not come to its end."""
+        return self._turn.usage
+
+    @property
+    def planned(self) -> Count:
+        """The tokens of the prompt as they were planned; the server measured `usage.prompt_tokens`."""
+        return self._turn.planned
+
+    @property
+    def plan(self) -> Plan | None:
+        """What was sent for it, and what was not, and why."""
+        return self._plan
+
+    @property
+    def _turn(self) -> Turn:
+        return self._node.turn or Turn("")
 
 
 class Chat:
@@ -35,6 +116,9 @@ class Chat:
     typed: `num_predict=40`, `temperature="0"`, `think=True`, `stop=["END OF"]`,
     `format={"type": "object"}`. None leaves a setting to the settings file and the environment. Raises the errors
     of chatcli.errors: BadValue and UnknownSetting for settings.
+
+    Any thread may use a Chat, but only one at a time, for one reply at a time: everything else raises UserError
+    meanwhile. Several Chats are independent of each other, also with save=True.
     """
 
     def __init__(
@@ -58,8 +142,12 @@ class Chat:
             **settings,
         }
         unset = [name for name, value in given.items() if value is None or (isinstance(value, str) and not value)]
-        self._opened = build(Wishes({name: value for name, value in given.items() if name not in unset}))
+        with _worded_for_python():
+            self._opened = build(Wishes({name: value for name, value in given.items() if name not in unset}))
         self._closed = False
+        self._busy = threading.Lock()
+        self._running: Generator[object] | None = None
+        self._reply: Reply | None = None
         self._warn()
 
     def send(
@@ -69,7 +157,7 @@ class Chat:
         files: Sequence[str | Path] = (),
         *,
         mentions: bool = True,
-    ) -> str:
+    ) -> Reply:
         """Send `text` with these pictures and files, and return the whole reply. `files` are paths, patterns or
         addresses, as for /file.
 
@@ -77,11 +165,16 @@ class Chat:
         sent, too, as at the prompt. Give `mentions=False` for text that you did not write: then nothing is read,
         and the text is sent unchanged. Either way an address after an @ loses its user name and password.
 
-        Raises NoText, a BadReply, when the reply ends before its text begins: `limit` names the setting that ended
-        it, `thinking` is what the model thought. The thinking is kept as the last of `messages`, and the next
-        `send` continues from there. A completely empty reply is not kept, nor is its question sent again.
+        Raises ContextTooLong when the request cannot be made to fit; nothing was sent then. Raises NoText, a
+        BadReply, when the reply ends before its text begins: `limit` names the setting that ended it, `thinking`
+        is what the model thought. The thinking is kept as the last of `messages`, and the next `send` continues
+        from there. A completely empty reply is not kept, nor is its question sent again. After any error
+        `last_reply` is what came before it.
         """
-        return "".join(self.stream(text, images, files, mentions=mentions))
+        for _ in self.events(text, images, files, mentions=mentions):
+            pass
+        assert self._reply is not None, "a reply of which nothing came is an error"
+        return self._reply
 
     def stream(
         self,
@@ -90,30 +183,92 @@ class Chat:
         files: Sequence[str | Path] = (),
         *,
         mentions: bool = True,
-    ) -> Iterator[str]:
-        """Yield the reply in pieces, as the model writes it. Closing the iterator stops it; what came is kept.
-        Raises NoText as `send` does.
+    ) -> Generator[str]:
+        """Yield the text of the reply in pieces, as the model writes it. Nothing is sent before the first piece is
+        asked for. Closing the iterator stops the reply; what came is kept. Raises as `send` does.
         """
-        from chatcli.client.fetch import fetch
+        with closing(self.events(text, images, files, mentions=mentions)) as events:
+            for event in events:
+                if isinstance(event, Text):
+                    yield event.text
 
-        composed = compose(text, fetch, map(str, images), map(str, files), mentions=mentions)
-        question = ask(self._session, composed.text, composed.attachments)
+    def events(
+        self,
+        text: str,
+        images: Sequence[str | Path] = (),
+        files: Sequence[str | Path] = (),
+        *,
+        mentions: bool = True,
+    ) -> Generator[Thinking | Text | ToolCall | Done]:
+        """Yield the events of the reply as they arrive: any number of Thinking, Text and ToolCall, then one Done
+        with the server's counts. `last_reply` has all of it afterwards. Otherwise as `stream`.
+        """
+        with self._in_use() as session:
+            self._running, self._reply = (running := self._events(session, text, images, files, mentions)), None
+            try:
+                with closing(running):
+                    yield from running
+            finally:
+                self._running = None
+
+    def _events(
+        self,
+        session: Session,
+        text: str,
+        images: Sequence[str | Path],
+        files: Sequence[str | Path],
+        mentions: bool,
+    ) -> Generator[Thinking | Text | ToolCall | Done]:
+        composed = _composed(text, images, files, mentions)
+        question = ask(session, composed.text, composed.attachments)
         try:
-            with closing(stream(self._session, question)) as events:
+            with closing(stream(session, question)) as events:
                 for event in events:
-                    if isinstance(event, Text):
-                        yield event.text
-        except NoText as error:
-            error.hint = in_python(error.hint)
-            raise
+                    if not isinstance(event, Tick):
+                        yield event
+        finally:
+            node = answered(session, question)
+            self._reply = Reply(node, session.plan) if node is not None else None
         self._warn()
-        reply = answered(self._session, question)
-        if reply is not None and not reply.message.has_text:
-            raise _no_text(reply)
+        if node is not None and not node.message.has_text:
+            raise _no_text(node)
 
-    def clear(self) -> None:
-        """Start a new conversation with the same settings."""
-        new_conversation(self._session)
+    def plan(
+        self,
+        text: str = "",
+        images: Sequence[str | Path] = (),
+        files: Sequence[str | Path] = (),
+        *,
+        mentions: bool = True,
+    ) -> Plan:
+        """What `send` would send now: each message of the conversation is sent, summarized, recalled or not sent,
+        with its tokens and the reason. No reply is asked for, and nothing is stored.
+
+        The first plan of a conversation asks the server about the model and its window, as the first message does.
+        A summary that is not made yet is not in it. Raises ContextTooLong, CannotSee, and BadFile.
+        """
+        with self._in_use() as session:
+            composed = _composed(text, images, files, mentions)
+            return preview(session, composed.text, composed.attachments)
+
+    def count(self, text: str) -> Count:
+        """The tokens of `text` alone, without what the model's template puts around a message. The count is exact
+        where the model's own vocabulary is known, else an estimate, as it is where no server answers.
+        """
+        with self._in_use() as session:
+            return counter_of(session).text(text)
+
+    @property
+    def last_reply(self) -> Reply | None:
+        """What came of the last `send`, `stream` or `events`, also of one that was stopped or that an error ended;
+        None when nothing did.
+        """
+        return self._reply
+
+    @property
+    def last_plan(self) -> Plan | None:
+        """The plan of the last request, as it was sent; None before the first one of a conversation."""
+        return self._opened.plan
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -124,6 +279,36 @@ class Chat:
         said = tuple(node.message for node in self._opened.conversation.path())
         return (Message.system(system), *said) if system else said
 
+    def clear(self) -> None:
+        """Start a new conversation with the same settings."""
+        with self._in_use() as session:
+            new_conversation(session)
+            self._reply = None
+
+    def open(self, name: str) -> None:
+        """Continue a stored conversation, with the settings it was left with: named by its title, the beginning or
+        a part of it, or its number. Raises NotFound and Ambiguous. Without save=True none is stored.
+        """
+        from chatcli.commands.chats import find_chats
+
+        with self._in_use() as session:
+            found = find_chats(session, name)
+            if not found:
+                raise NotFound(f'There is no conversation called "{name}".', "Chat.conversations() lists them.")
+            if len(found) > 1:
+                titles = ", ".join(f'{entry.id} "{entry.title}"' for entry in found)
+                raise Ambiguous(f'Several conversations match "{name}": {titles}.', "Name one by its number.")
+            refused = open_conversation(session, found[0].id)
+            self._reply = None
+            if refused:
+                session.warnings.append(f"Settings not loaded: {', '.join(refused)}.")
+        self._warn()
+
+    def conversations(self) -> list[Entry]:
+        """The stored conversations, the newest first."""
+        with self._in_use() as session:
+            return session.store.entries(demo=session.server.demo)
+
     def save(self, file: str | Path) -> None:
         """Write the conversation to a file that only its owner can read. Its ending says the format: .md, .json,
         .jsonl (both with all branches), or .html (one page with pictures and highlighted code).
@@ -133,28 +318,51 @@ class Chat:
         from chatcli.commands.share import EXPORTS, exported
 
         path = path_of(str(file))
-        if path.suffix.lower() not in EXPORTS:
-            raise UserError(f"The format of {path} is unknown.", f"Name a file that ends in {', '.join(EXPORTS)}.")
-        if not self._session.conversation.id:
-            raise UserError("Nothing has been said yet, so there is nothing to save.")
-        text = exported(self._session, self._session.conversation.id, EXPORTS[path.suffix.lower()])
-        write_private(path, text)
+        with self._in_use() as session:
+            if path.suffix.lower() not in EXPORTS:
+                raise UserError(
+                    f"The format of {path} is unknown.", f"Name a file that ends in {', '.join(EXPORTS)}."
+                )
+            if not session.conversation.id:
+                raise UserError("Nothing has been said yet, so there is nothing to save.")
+            write_private(path, exported(session, session.conversation.id, EXPORTS[path.suffix.lower()]))
 
     def close(self) -> None:
-        """End the connection and background work; safe to call twice. `messages` can still be read."""
+        """End the connection and background work; safe to call twice. A reply that is still being read is stopped,
+        and what came is kept. `messages` can still be read.
+        """
+        running = self._running
+        if running is not None:
+            with suppress(ValueError):  # another thread is waiting for its next event
+                running.close()
         self._closed = True
         close(self._opened)
 
-    @property
-    def _session(self) -> Session:
+    @contextmanager
+    def _in_use(self) -> Iterator[Session]:
+        """The session, for this caller alone. Errors are worded for Python."""
         if self._closed:
             raise UserError("This chat is closed.", "Make another Chat; with save=True conversations are stored.")
-        return self._opened
+        if not self._busy.acquire(blocking=False):
+            raise UserError(
+                "This chat is in use: a reply is being read from it.",
+                "Read that to its end or close its iterator; for a second thread, make a second Chat.",
+            )
+        try:
+            with _worded_for_python():
+                yield self._opened
+        finally:
+            self._busy.release()
 
     def _warn(self) -> None:
-        """Warn of what the program would show about the store: it was damaged, or cannot be written."""
+        """Warn, where the program is that called, of what chatcli would show about the store: it was damaged, or
+        cannot be written.
+        """
+        frame, level = sys._getframe(), 1
+        while frame.f_back is not None and frame.f_globals.get("__name__") == __name__:
+            frame, level = frame.f_back, level + 1
         while self._opened.warnings:
-            warnings.warn(self._opened.warnings.pop(0), stacklevel=4)
+            warnings.warn(self._opened.warnings.pop(0), stacklevel=level)
 
     def __enter__(self) -> Chat:
         return self
@@ -165,7 +373,22 @@ class Chat:
         self.close()
 
 
+def _composed(text: str, images: Sequence[str | Path], files: Sequence[str | Path], mentions: bool) -> Composed:
+    from chatcli.client.fetch import fetch
+
+    return compose(text, fetch, map(str, images), map(str, files), mentions=mentions)
+
+
+@contextmanager
+def _worded_for_python() -> Iterator[None]:
+    try:
+        yield
+    except ChatcliError as error:
+        error.hint = in_python(error.hint)
+        raise
+
+
 def _no_text(reply: Node) -> NoText:
     ended = ending_of(reply)
     assert ended is not None, "a reply that has no text says why"
-    return NoText(ended.what, in_python(ended.remedy), thinking=reply.message.thinking, limit=ended.limit or "")
+    return NoText(ended.what, ended.remedy, thinking=reply.message.thinking, limit=ended.limit or "")

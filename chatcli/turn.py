@@ -25,7 +25,7 @@ from chatcli.session import embeddings
 from chatcli.session.background import waiting
 from chatcli.session.build import count_again, forget_model
 from chatcli.session.fallback import go_on, still_there
-from chatcli.session.planning import plan_next, request_for, settled
+from chatcli.session.planning import plan_next, request_for, settled, with_costs
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.layers import Layer
@@ -47,6 +47,25 @@ def ask(session: Session, text: str, attachments: tuple[Attachment, ...] = ()) -
     except (NoRoom, ReadOnly, Damaged) as error:
         go_on(session, error)
         return _keep_question(session, message)
+
+
+def preview(session: Session, text: str, attachments: tuple[Attachment, ...] = ()) -> Plan:
+    """The plan for asking this now, with what the messages left out would have cost. Nothing is stored, and no
+    reply is asked for. Raises ContextTooLong and CannotSee, as asking would.
+    """
+    message = Message.user(text, each_once(attachments))
+    _check_sight(session, message)
+    for _ in _ready(session):
+        pass
+    planning = embeddings.planned(session, session.conversation.coming(message, replacing=True))
+    while True:
+        try:
+            next(planning)
+        except StopIteration as end:
+            plan: Plan = end.value[0]
+            break
+    parts = (replace(part, node=part.node or None) for part in plan.parts)  # the question is not stored
+    return with_costs(session, replace(plan, parts=tuple(parts)))
 
 
 def answer(
@@ -138,8 +157,7 @@ def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Ev
     """
     session.summarizer.question_comes()
     embeddings.end(session)
-    for _ in chain(waiting(session.window), waiting(session.counting, most=PATIENCE)):
-        yield Tick()
+    yield from _ready(session)
     _check_sight(session, question.message)
     yield from session.summarizer.before_request()
     session.plan, state[0] = yield from embeddings.planned(session)
@@ -155,6 +173,12 @@ def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Ev
     except ContextTooLong:
         session.counter.relent()
         raise
+
+
+def _ready(session: Session) -> Iterator[Event]:
+    """Yield ticks until the window is known and tokens can be counted."""
+    for _ in chain(waiting(session.window), waiting(session.counting, most=PATIENCE)):
+        yield Tick()
 
 
 def _settle(session: Session) -> None:

@@ -2,19 +2,55 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
+import json
+import pickle
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chatcli import Chat
+import chatcli
+from chatcli import (
+    Ambiguous,
+    BadValue,
+    CannotSee,
+    Chat,
+    ChatcliError,
+    ContextTooLong,
+    Done,
+    Ended,
+    Fate,
+    Missing,
+    NoText,
+    NotFound,
+    PartKind,
+    Plan,
+    Reply,
+    Role,
+    StreamBroken,
+    Text,
+    Thinking,
+    UnknownSetting,
+    UserError,
+    errors,
+)
 from chatcli.client.models import Model
-from chatcli.conversation.message import Role
-from chatcli.errors import BadValue, Missing, UnknownSetting, UserError
+from chatcli.demo.replies import DemoReply
 from chatcli.session.context_window import memory_of_window, next_window
-from tests.faults import Engine
+from chatcli.settings.table import STRATEGY
+from tests.faults import Cut, Engine, Hang, nobody_there
+
+
+@pytest.fixture
+def chat(engine: Engine) -> Iterator[Chat]:
+    with Chat("demo", host=engine.url, num_ctx=2048) as opened:
+        yield opened
 
 
 def test_a_chat_sends_streams_remembers_and_forgets() -> None:
@@ -119,6 +155,295 @@ def test_a_chat_that_is_closed_says_so_and_still_has_what_was_said(tmp_path: Pat
 def test_its_errors_are_chatclis_own() -> None:
     with Engine() as engine, Chat("nope", host=engine.url) as chat, pytest.raises(Missing, match="nope"):
         chat.send("hi")
+
+
+def test_a_reply_is_its_text_and_knows_what_it_cost(engine: Engine) -> None:
+    engine.say(DemoReply("Seven.", thinking="A small one."))
+    with Chat("demo-thinking", host=engine.url) as chat:
+        reply = chat.send("A prime?")
+    assert isinstance(reply, str)
+    assert (reply, json.dumps(reply)) == ("Seven.", '"Seven."')
+    assert (reply.thinking, reply.tool_calls, reply.model) == ("A small one.", (), "demo-thinking")
+    assert (reply.ended, reply.limit) == (Ended.COMPLETE, "")
+    assert reply.planned.exact
+    assert reply.planned.tokens == reply.usage.prompt_tokens
+    assert (reply.usage.reply_tokens or 0) > 0
+    assert (reply.usage.total_seconds or 0) > 0
+    assert reply.plan is not None
+    assert reply.plan.planned == reply.planned
+    assert chat.last_reply is reply
+    assert chat.messages[-1] == reply.message
+    for same in (copy.copy(reply), copy.deepcopy(reply), pickle.loads(pickle.dumps(reply))):
+        assert (same, same.usage, same.plan) == (reply, reply.usage, reply.plan)
+
+
+def test_a_reply_that_a_limit_ended_says_which(engine: Engine) -> None:
+    with Chat("demo", host=engine.url, num_predict=5) as chat:
+        reply = chat.send("hi")
+    assert (reply.ended, reply.limit) == (Ended.LENGTH, "num_predict")
+    assert reply.usage.reply_tokens == 5
+
+
+def test_the_events_are_thinking_text_and_the_end_with_its_counts(engine: Engine) -> None:
+    engine.say(DemoReply("Seven is one.", thinking="A small one."))
+    with Chat("demo-thinking", host=engine.url) as chat:
+        events = list(chat.events("A prime?"))
+        reply = chat.last_reply
+    assert "".join(event.text for event in events if isinstance(event, Thinking)) == "A small one."
+    assert "".join(event.text for event in events if isinstance(event, Text)) == "Seven is one."
+    assert {type(event) for event in events} == {Thinking, Text, Done}
+    last = events[-1]
+    assert reply is not None
+    assert isinstance(last, Done)
+    assert (last.reason, last.usage) == ("stop", reply.usage)
+
+
+def test_a_plan_is_what_is_then_sent(engine: Engine, chat: Chat) -> None:
+    for text in ("one", "two"):
+        chat.send(text)
+    sent = len(engine.chats)
+    before = chat.messages
+    plan = chat.plan("And three?")
+    assert len(engine.chats) == sent
+    assert chat.messages == before
+    reply = chat.send("And three?")
+    assert chat.last_plan is reply.plan
+    assert chat.last_plan is not None
+    assert [part.count for part in chat.last_plan.parts] == [part.count for part in plan.parts]
+    assert plan.messages == chat.last_plan.messages
+    assert (plan.planned, plan.window) == (reply.planned, 2048)
+    assert reply.usage.prompt_tokens == plan.planned.tokens
+
+
+@pytest.mark.parametrize("strategy", sorted(set(STRATEGY.kind.words) - {"full"}))
+def test_a_plan_says_of_every_message_what_becomes_of_it(engine: Engine, strategy: str) -> None:
+    with Chat("demo", host=engine.url, num_ctx=1024, strategy=strategy, window_messages=4) as chat:
+        for number in range(8):
+            engine.say(f"The answer is {number}: " + "so it is. " * 60)
+            chat.send(f"Question {number}?")
+        plan = chat.plan("And what did you answer first?")
+        numbers = range(1, len(chat.messages) + 2)
+    parts = {number: plan.part_of(number) for number in numbers}
+    fates = {part.fate for part in parts.values() if part is not None}
+    assert None not in parts.values()
+    assert fates > {Fate.SENT}
+    assert plan.part_of(numbers[-1] + 1) is None
+    for part in plan.parts:
+        assert part.count.tokens > 0 or part.kind is PartKind.TEMPLATE
+        assert part.why or part.fate is Fate.SENT
+    question = parts[numbers[-1]]
+    assert question is not None
+    assert (question.kind, question.fate, question.node) == (PartKind.QUESTION, Fate.SENT, None)
+    assert plan.left_out == sum(part.messages for part in plan.parts if part.fate is not Fate.SENT)
+
+
+def test_a_plan_needs_no_question_and_a_new_chat_has_one(chat: Chat) -> None:
+    assert chat.plan().window == 2048
+    assert chat.messages == ()
+    assert chat.last_plan is None
+    chat.send("hi")
+    assert chat.plan().planned.tokens > chat.plan().of(PartKind.TEMPLATE).tokens > 0
+
+
+def test_what_cannot_fit_is_refused_by_plan_and_send_alike_with_its_sizes(engine: Engine) -> None:
+    long = "word " * 900
+    with Chat("demo", system="Be brief.", host=engine.url, num_ctx=512) as chat:
+        for ask in (chat.plan, chat.send):
+            with pytest.raises(ContextTooLong) as caught:
+                ask(long)
+            error = caught.value
+            assert error.needed is not None
+            assert error.available is not None
+            assert error.needed > error.available > 0
+            assert [name for name, _ in error.biggest] == ["this message", "system prompt"]
+        assert engine.chats == []
+        assert [message.role for message in chat.messages] == [Role.SYSTEM]
+        assert chat.last_reply is None
+
+
+def test_a_picture_for_a_model_that_sees_none_is_refused_by_plan_too(engine: Engine, tmp_path: Path) -> None:
+    picture = tmp_path / "dot.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n" + b"dot")
+    with Chat("demo", host=engine.url) as chat:
+        for ask in (chat.plan, chat.send):
+            with pytest.raises(CannotSee):
+                ask("what is this", images=[picture])
+
+
+def test_tokens_are_counted_exactly_where_the_vocabulary_is_known(chat: Chat) -> None:
+    one, two = chat.count("hello world"), chat.count("hello world hello world")
+    assert one.exact
+    assert 0 < one.tokens < two.tokens
+    assert chat.messages == ()
+
+
+def test_tokens_are_estimated_without_a_server() -> None:
+    with nobody_there() as url, Chat("demo", host=url) as chat:
+        count = chat.count("hello world")
+    assert count.tokens >= 2
+    assert not count.exact
+
+
+@pytest.mark.parametrize("way", ["stream", "events"])
+def test_closing_the_iterator_stops_the_reply_and_keeps_what_came(engine: Engine, way: str) -> None:
+    engine.script(Hang(after=3))
+    with Chat("demo", host=engine.url) as chat:
+        pieces: Generator[object] = getattr(chat, way)("tell me of whales")
+        next(pieces)
+        pieces.close()
+        assert engine.client_left()
+        reply = chat.last_reply
+        assert reply
+        assert reply.ended is Ended.STOPPED
+        assert chat.messages[-1].text == reply
+        assert chat.send("go on")
+        assert engine.chats[-1]["messages"][1]["content"] == reply
+
+
+def test_closing_the_chat_stops_a_reply_that_is_being_read(engine: Engine) -> None:
+    engine.script(Hang(after=3))
+    with Chat("demo", host=engine.url) as chat:
+        pieces = chat.stream("tell me of whales")
+        first = next(pieces)
+    assert engine.client_left()
+    assert list(pieces) == []
+    assert chat.last_reply is not None
+    assert chat.last_reply.ended is Ended.STOPPED
+    assert chat.messages[-1].text.startswith(first)
+
+
+def test_what_came_before_an_error_is_the_last_reply(engine: Engine, chat: Chat) -> None:
+    engine.say("An earlier reply.")
+    chat.send("hi")
+    engine.script(Cut(after=4))
+    with pytest.raises(StreamBroken):
+        chat.send("tell me of whales")
+    reply = chat.last_reply
+    assert reply
+    assert (reply.ended, reply.usage.reply_tokens) == (Ended.BROKEN, None)
+    assert chat.messages[-1].text == reply
+    engine.script(Cut(after=0))
+    with pytest.raises(StreamBroken):
+        chat.send("and of plankton")
+    assert chat.last_reply is None
+    assert chat.messages[-1].text == reply
+
+
+def test_thinking_without_an_answer_is_an_error_and_the_last_reply(engine: Engine) -> None:
+    engine.say(DemoReply("Seven.", thinking="Which one? " * 20))
+    with Chat("demo-thinking", host=engine.url, num_predict=9) as chat:
+        with pytest.raises(NoText) as caught:
+            chat.send("A prime?")
+        reply = chat.last_reply
+        assert caught.value.limit == "num_predict"
+        assert reply is not None
+        assert (reply, reply.thinking) == ("", caught.value.thinking)
+        assert (reply.ended, reply.limit) == (Ended.LENGTH, "num_predict")
+
+
+def uses(chat: Chat, file: Path) -> list[Callable[[], object]]:
+    """Every way to use a chat that takes it alone."""
+    return [
+        lambda: chat.send("more"),
+        lambda: list(chat.stream("more")),
+        lambda: list(chat.events("more")),
+        lambda: chat.plan("more"),
+        lambda: chat.count("more"),
+        chat.clear,
+        chat.conversations,
+        lambda: chat.open("1"),
+        lambda: chat.save(file),
+    ]
+
+
+def test_one_reply_at_a_time_whoever_asks(engine: Engine, chat: Chat, tmp_path: Path) -> None:
+    pieces = chat.stream("tell me of whales")
+    first = next(pieces)
+    refused: list[BaseException] = []
+
+    def ask() -> None:
+        for use in uses(chat, tmp_path / "chat.md"):
+            with pytest.raises(UserError, match="in use") as caught:
+                use()
+            refused.append(caught.value)
+
+    ask()
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join()
+    assert len(refused) == 2 * len(uses(chat, tmp_path))
+    whole = first + "".join(pieces)
+    assert whole == chat.last_reply
+    assert len(engine.chats) == 1
+    assert chat.send("more")
+
+
+def test_a_chat_may_be_used_by_another_thread_and_chats_side_by_side(engine: Engine) -> None:
+    with (
+        Chat("demo", host=engine.url, save=True) as one,
+        Chat("demo-brief", host=engine.url, save=True) as other,
+    ):
+        both = [(one, f"whales {number}") for number in range(3)]
+        pieces = other.stream("tell me of plankton")
+        begun = next(pieces)
+
+        def talk() -> None:
+            for chat, text in both:
+                chat.send(text)
+
+        thread = threading.Thread(target=talk)
+        thread.start()
+        rest = "".join(pieces)
+        thread.join()
+        assert [message.text for message in one.messages][::2] == [text for _, text in both]
+        assert [message.text for message in other.messages] == ["tell me of plankton", begun + rest]
+
+
+def test_stored_conversations_are_opened_by_name(engine: Engine) -> None:
+    with Chat("demo", host=engine.url, save=True) as chat:
+        for text in ("whales are large", "plankton is small", "whales again"):
+            chat.clear()
+            chat.send(text)
+    with Chat("demo", host=engine.url, save=True) as chat:
+        titles = [entry.title for entry in chat.conversations()]
+        assert titles == ["whales again", "plankton is small", "whales are large"]
+        chat.open("plankton")
+        assert chat.messages[0].text == "plankton is small"
+        assert (chat.last_reply, chat.last_plan) == (None, None)
+        chat.send("how small?")
+        assert [entry.messages for entry in chat.conversations()] == [4, 2, 2]
+        with pytest.raises(Ambiguous, match=r"whales again.*whales are large"):
+            chat.open("whales")
+        with pytest.raises(NotFound, match="squid"):
+            chat.open("squid")
+        assert len(chat.messages) == 4
+
+
+def test_a_warning_names_the_line_of_the_program(home: Path, engine: Engine) -> None:
+    Chat("demo", host=engine.url, save=True).close()
+    (store,) = home.rglob("*.db")
+    store.write_bytes(b"no database at all" * 400)
+    with pytest.warns(UserWarning, match="Nothing can be read") as warned:
+        chat = Chat("demo", host=engine.url, save=True)
+    assert {Path(each.filename) for each in warned} == {Path(__file__)}
+    with chat:
+        chat._opened.warnings = ["The disk is full."]  # as the store says in the middle of a turn
+        with pytest.warns(UserWarning, match="full") as warned:
+            chat.send("hi")
+        chat._opened.warnings = ["The disk is full."]
+        with pytest.warns(UserWarning, match="full") as streamed:
+            list(chat.stream("hi"))
+    assert {Path(each.filename) for each in (*warned, *streamed)} == {Path(__file__)}
+
+
+def test_every_public_name_is_there_and_has_a_docstring_and_no_error_is_missing() -> None:
+    for name in chatcli.__all__:
+        assert getattr(chatcli, name) is not None
+    kinds = {name for name, each in vars(errors).items() if isinstance(each, type)}
+    assert {name for name in kinds if issubclass(getattr(errors, name), ChatcliError)} <= set(chatcli.__all__)
+    for owner in (Chat, Reply, Plan):
+        for name, each in vars(owner).items():
+            assert name.startswith("_") or inspect.ismemberdescriptor(each) or inspect.getdoc(each), name
 
 
 def test_importing_it_imports_nothing_heavy() -> None:

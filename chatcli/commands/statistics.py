@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from itertools import islice
 from typing import Annotated
 
@@ -12,12 +11,13 @@ from chatcli.commands.outcomes import Outcome, Show
 from chatcli.commands.registry import command
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import Count, Turn, total
-from chatcli.errors import BadArgument, BadFile, ServerError
+from chatcli.errors import BadArgument, BadFile
 from chatcli.paths import path_of, readable
 from chatcli.prompt.completer import paths
 from chatcli.prompt.piped import read_stdin
 from chatcli.reading.files import read_bytes
 from chatcli.render.views import Listing, Note
+from chatcli.session.planning import counter_of
 from chatcli.session.session import Session
 
 # How many turns /stats shows, and how many messages it looks through for them.
@@ -40,10 +40,8 @@ def tokens(session: Session, *files: Annotated[str, Arg("text files", file_words
         raise unread[0]
     if not files and not texts[0][1]:
         raise BadArgument("There is nothing to count.", "Name a file, or pipe text in.")
-    with suppress(ServerError):  # no server, no vocabulary: the bundled encoding counts
-        session.counting.get()
-    session.counter.warm_up()
-    counts = [session.counter.text(text) for _, text in texts]
+    counter = counter_of(session)
+    counts = [counter.text(text) for _, text in texts]
     rows = [(str(count), name) for count, (name, _) in zip(counts, texts, strict=True)]
     if len(rows) > 1:
         rows.append((str(total(counts)), "total"))

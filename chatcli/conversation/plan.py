@@ -34,7 +34,8 @@ class Part:
     """A part of the plan. Messages `first` to `last` (their numbers) share one fate; both are 0 for a part that is
     not a message.
 
-    `count` is what it adds to this request when its fate is SENT; for any other fate, what it would have cost.
+    `count` is what it adds to this request when its fate is SENT; for any other fate, what it would have cost
+    (0 where that was not counted). `node`: the message's id in the store.
     """
 
     kind: PartKind
@@ -80,6 +81,7 @@ class Plan:
         return next((part for part in self.parts if part.first <= number <= part.last), None)
 
     def of(self, kind: PartKind) -> Count:
+        """The tokens of that kind that are sent."""
         return total(part.count for part in self.parts if part.kind is kind and part.fate is Fate.SENT)
 
 

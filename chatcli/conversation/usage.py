@@ -43,12 +43,12 @@ def total(counts: Iterable[Count]) -> Count:
 class Usage:
     """What the server measured (from its last chunk). None: it did not say. Durations in seconds."""
 
-    prompt_tokens: int | None = None
-    reply_tokens: int | None = None
-    total_seconds: float | None = None
-    load_seconds: float | None = None
-    prompt_seconds: float | None = None
-    reply_seconds: float | None = None
+    prompt_tokens: int | None = None  # Ollama's prompt_eval_count
+    reply_tokens: int | None = None  # eval_count
+    total_seconds: float | None = None  # total_duration
+    load_seconds: float | None = None  # load_duration
+    prompt_seconds: float | None = None  # prompt_eval_duration
+    reply_seconds: float | None = None  # eval_duration
 
 
 @dataclass(frozen=True, slots=True)

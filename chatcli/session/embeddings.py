@@ -13,6 +13,7 @@ from chatcli.conversation.context_state import State
 from chatcli.conversation.events import Event, Tick
 from chatcli.conversation.plan import Plan
 from chatcli.conversation.retrieval import Embedder, Meaning, Passage
+from chatcli.conversation.tree import Node
 from chatcli.errors import Busy, ChatcliError, Refused, StoreError, StreamBroken, Unreachable
 from chatcli.session.background import Later, waiting
 from chatcli.session.fallback import keep_vectors
@@ -49,12 +50,12 @@ def end(session: Session) -> None:
         _give_up(session, work.model, work.refused)
 
 
-def planned(session: Session) -> Generator[Event, None, tuple[Plan, State]]:
-    """The plan for the next request. If recall asked for the question's vector, the plan is made again once that
-    is known. Yields ticks meanwhile.
+def planned(session: Session, coming: Node | None = None) -> Generator[Event, None, tuple[Plan, State]]:
+    """The plan for the next request (`coming` as in plan_next). If recall asked for the question's vector, the
+    plan is made again once that is known. Yields ticks meanwhile.
     """
     session.meanings.wanted = ""
-    plan = plan_next(session)
+    plan = plan_next(session, coming)
     asked, model = session.meanings.wanted, _model(session)
     if asked and model:
         meaning = yield from _understood(session, model, asked)
@@ -63,7 +64,7 @@ def planned(session: Session) -> Generator[Event, None, tuple[Plan, State]]:
             del known[oldest]
         known[asked] = meaning
         if meaning is not None:
-            plan = plan_next(session)
+            plan = plan_next(session, coming)
     return plan
 
 

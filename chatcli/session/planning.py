@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -18,7 +19,7 @@ from chatcli.conversation.plan import Fate, Part, Plan, with_template
 from chatcli.conversation.retrieval import Meaning, Retrieved
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.conversation.usage import NOTHING, Count, Turn, total
-from chatcli.errors import BadData, BadFile, ContextTooLong
+from chatcli.errors import BadData, BadFile, ContextTooLong, ServerError
 from chatcli.paths import path_of, readable, shown
 from chatcli.reading.files import read_bytes
 from chatcli.reading.json_toml import read_json, text_of
@@ -27,6 +28,7 @@ from chatcli.settings import table
 from chatcli.settings.layers import Layer
 from chatcli.store import locations
 from chatcli.store.store import Store
+from chatcli.tokens.counter import Counter
 
 if TYPE_CHECKING:
     from chatcli.session.session import Session
@@ -184,6 +186,14 @@ def _cost_of(session: Session, first: int, last: int) -> Count:
     known = [node.message.without_thinking for node in islice(conversation.back(), COUNTED // 4)]
     rate = total(map(session.counter.count, known)).tokens / max(1, sum(len(each.text) for each in known))
     return Count(round(letters * rate))
+
+
+def counter_of(session: Session) -> Counter:
+    """The counter, once it counts as well as it can. Without a server it is the bundled encoding that counts."""
+    with suppress(ServerError):
+        session.counting.get()
+    session.counter.warm_up()
+    return session.counter
 
 
 def _settle_window(session: Session) -> None:
