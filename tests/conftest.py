@@ -16,6 +16,8 @@ from chatcli.session.build import Wishes, build, close
 from chatcli.session.session import Session
 from tests.faults import Engine
 
+pytest_plugins = ["tests.hangs"]
+
 settings.register_profile("chatcli", deadline=None)  # no test asserts on time
 settings.load_profile("chatcli")
 
