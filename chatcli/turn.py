@@ -21,7 +21,6 @@ from chatcli.conversation.reply_endings import ending
 from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import NOTHING, Turn
 from chatcli.errors import ContextTooLong, Damaged, Gone, NoRoom, NoText, ReadOnly, StoreError
-from chatcli.session import embeddings
 from chatcli.session.background import waiting
 from chatcli.session.build import count_again, forget_model
 from chatcli.session.fallback import go_on, still_there
@@ -57,7 +56,7 @@ def preview(session: Session, text: str, attachments: tuple[Attachment, ...] = (
     _check_sight(session, message)
     for _ in _ready(session):
         pass
-    planning = embeddings.planned(session, session.conversation.coming(message, replacing=True))
+    planning = session.embeddings.planned(session.conversation.coming(message, replacing=True))
     while True:
         try:
             next(planning)
@@ -156,11 +155,11 @@ def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Ev
     When the server refuses the request as too long, learn the true count and plan again, once.
     """
     session.summarizer.question_comes()
-    embeddings.end(session)
+    session.embeddings.question_comes()
     yield from _ready(session)
     _check_sight(session, question.message)
     yield from session.summarizer.before_request()
-    session.plan, state[0] = yield from embeddings.planned(session)
+    session.plan, state[0] = yield from session.embeddings.planned()
     session.store.back_up()  # while the model writes; who leaves does not wait for it
     try:
         yield from _events(session, session.plan)
@@ -189,7 +188,7 @@ def _settle(session: Session) -> None:
     if state != before:
         session.store.keep_state(session.conversation, state)
     session.summarizer.reply_ended(cut_moved=state.cut != before.cut)
-    embeddings.begin(session)
+    session.embeddings.reply_ended()
 
 
 def _events(session: Session, plan: Plan) -> Iterator[Event]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from chatcli.conversation.message import Message
 from chatcli.conversation.plan import PartKind
 from chatcli.conversation.retrieval import Embedder, Passage
 from chatcli.demo.protocol import Answer, HttpRequest, HttpResponse, whole
@@ -41,7 +42,7 @@ def embedded(engine: Engine) -> list[str]:
 def settle(session: Session) -> None:
     """Wait for the vectors being made, and keep them."""
     assert session.background.wait("embedding", 10)
-    embeddings.end(session)
+    session.embeddings.question_comes()
 
 
 def missing(session: Session, model: str = "demo-embed") -> list[Passage]:
@@ -167,7 +168,7 @@ def test_a_server_with_room_for_one_model_only_is_left_alone(session: Session, e
     engine.script(lambda request, answer: answer(request), alone, path="/api/ps")
     talk(session, engine, 1)
     assert session.background.wait("embedding", 10)
-    embeddings.end(session)
+    session.embeddings.question_comes()
     assert "no room" in " ".join(session.warnings)
     sent = len(embedded(engine))
     talk(session, engine, 2, 1)
@@ -205,3 +206,65 @@ def test_what_was_made_is_kept_when_the_program_ends(engine: Engine, home: Path)
     again = build(Wishes({"host": engine.url, "model": "demo"}, resume=True))
     assert missing(again) == []
     close(again)
+
+
+def made(session: Session, engine: Engine) -> None:
+    session.embeddings.reply_ended()
+    assert session.background.wait("embedding", 10)
+
+
+def being_made(session: Session, engine: Engine) -> None:
+    engine.script(Hang(0), path="/api/embed")
+    session.embeddings.reply_ended()
+    while not embedded(engine):
+        assert not session.background.wait("embedding", 0.01)
+
+
+def given_up(session: Session, engine: Engine) -> None:
+    engine.script(partial(refusing, "unable to load model"), path="/api/embed")
+    made(session, engine)
+    session.embeddings.question_comes()
+
+
+STATES: dict[str, Callable[[Session, Engine], None]] = {
+    "idle": lambda session, engine: None,
+    "being made": being_made,
+    "made": made,
+    "given up": given_up,
+}
+EVENTS: dict[str, Callable[[Session], None]] = {
+    "a reply ended": lambda session: session.embeddings.reply_ended(),
+    "a question comes": lambda session: session.embeddings.question_comes(),
+    "the program ends": lambda session: session.embeddings.close(),
+    "the messages got other ids": lambda session: session.embeddings.numbers_changed(),
+    "the model was set": lambda session: session.embeddings.model_set(),
+}
+# For each state, in the order of the events: whether all vectors are then stored, and whether some are asked for.
+AFTER: dict[str, list[tuple[bool, bool]]] = {
+    "idle": [(False, True), (False, False), (False, False), (False, False), (False, False)],
+    "being made": [(False, True), (False, False), (False, False), (False, False), (False, False)],
+    "made": [(True, False), (True, False), (True, False), (False, False), (False, False)],
+    "given up": [(False, False), (False, False), (False, False), (False, False), (False, False)],
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_every_event_in_every_state(session: Session, engine: Engine, state: str) -> None:
+    after: dict[str, tuple[bool, bool]] = {}
+    for event, act in EVENTS.items():
+        session.conversation = session.store.create()
+        session.store.append(session.conversation, Message.user(f"What happens when {event}?"))
+        engine.requests.clear()
+        STATES[state](session, engine)
+        asked = len(embedded(engine))
+        act(session)
+        if event == "a reply ended":
+            assert session.background.wait("embedding", 10)
+        after[event] = not missing(session), len(embedded(engine)) > asked
+        session.embeddings.numbers_changed()
+        assert session.background.wait("embedding", 10)
+        session.embeddings.model_set()
+        made(session, engine)
+        settle(session)
+        assert missing(session) == []  # whatever happened, the next round makes what is missing
+    assert after == dict(zip(EVENTS, AFTER[state], strict=True))

@@ -17,7 +17,7 @@ from chatcli.session.context_window import as_allocated, price
 from chatcli.session.embeddings import embedder
 from chatcli.session.fallback import change_store
 from chatcli.session.planning import shape
-from chatcli.session.session import Meanings, Session
+from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.file import write_setting
 from chatcli.settings.layers import Layer, find_setting
@@ -34,11 +34,6 @@ OF_MODEL = 60
 NAMES_OF_MODELS = (table.MODEL, table.SUMMARY_MODEL, table.EMBEDDING_MODEL)
 
 
-def _ask_again(session: Session) -> None:
-    """Forget what the old embedding model knew of questions, and that a model was given up."""
-    session.meanings = Meanings(round=session.meanings.round)
-
-
 # What else to do when one of these changes. The loop looks at those of screen and line.
 FOLLOWERS: dict[str, Callable[[Session], None]] = {
     table.NUM_CTX.name: lambda session: session.window.forget(),
@@ -47,7 +42,7 @@ FOLLOWERS: dict[str, Callable[[Session], None]] = {
     table.HOST.name: reconnect,
     table.SAVE.name: change_store,
     table.TOKENIZER.name: renew_counter,
-    table.EMBEDDING_MODEL.name: _ask_again,
+    table.EMBEDDING_MODEL.name: lambda session: session.embeddings.model_set(),
 }
 # What is asked and said when saving is switched on after something was said.
 STORE = "This also stores what was said before in this conversation (after /clear it would not). Store it?"

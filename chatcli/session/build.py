@@ -19,7 +19,7 @@ from chatcli.render.screen import Screen
 from chatcli.render.terminal import Known
 from chatcli.session.background import Background, Later
 from chatcli.session.context_window import find_window
-from chatcli.session.fallback import keep_in_memory, keep_vectors, mending, open_store
+from chatcli.session.fallback import keep_in_memory, mending, open_store
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.file import read_environment, read_file
@@ -103,7 +103,7 @@ def close(session: Session) -> None:
     """End what was started; safe to call twice."""
     disconnect(session)
     session.background.close()
-    keep_vectors(session, session.meanings.round)
+    session.embeddings.close()
     session.store.close()
 
 

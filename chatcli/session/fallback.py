@@ -5,14 +5,13 @@ accepts it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TypeVar
 
 from chatcli.conversation.tree import Conversation
 from chatcli.conversation.usage import counted
 from chatcli.errors import Damaged, Gone, NotFound, Replaced, StoreError
 from chatcli.paths import Paths
-from chatcli.session.session import Session, Vectorising
+from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.layers import Layer, Settings
 from chatcli.store.conversations import stands
@@ -52,19 +51,6 @@ def change_store(session: Session) -> None:
         session.conversation = session.store.take_in(before.whole(conversation.id))
     before.close()
     _forget_numbers(session)
-
-
-def keep_vectors(session: Session, work: Vectorising | None) -> None:
-    """Store the vectors made so far. If they cannot be stored now, nothing is lost: they are made again."""
-    if work is None or work.embedder is None:
-        return
-    made, work.made = work.made, []
-    with suppress(StoreError):
-        vectors = session.store.vectors
-        if made:
-            vectors.keep(work.embedder, made)
-        if work.whole:
-            vectors.whole[work.embedder, work.conversation] = work.tip
 
 
 def go_on(session: Session, error: StoreError | Gone) -> None:
@@ -193,9 +179,7 @@ def _forget_numbers(session: Session) -> None:
     """In another store messages have other ids: drop what was planned, or is being made, with the old ones."""
     session.plan = None
     session.summarizer.conversation_changed()
-    if session.meanings.round is not None:
-        session.meanings.round.cancelled.set()
-    session.meanings.round = None
+    session.embeddings.numbers_changed()
 
 
 def _recovered(paths: Paths, opened: Conversation | None) -> tuple[str, int | None]:

@@ -113,8 +113,7 @@ def memory_of(session: Session) -> Memory:
         keep_recent=settings[table.KEEP_RECENT],
         preset=session.model.get().system,
     )
-    model = settings[table.EMBEDDING_MODEL]
-    return skilled(wishes, session.store, session.conversation, lambda text: session.meanings.of(text, model))
+    return skilled(wishes, session.store, session.conversation, session.embeddings.of)
 
 
 def skilled(
