@@ -18,6 +18,7 @@ from chatcli.settings.table import TABLE
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
+LIBRARY = ROOT / "docs" / "library.md"
 
 
 def tables() -> dict[str, str]:

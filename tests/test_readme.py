@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 from chatcli.commands import everything
-from tests.readme import ARCHITECTURE, README, modules, tables, with_tables
+from chatcli.demo.replies import DemoReply
+from tests.faults import Cut, Engine
+from tests.readme import ARCHITECTURE, LIBRARY, README, modules, tables, with_tables
+
+# A Python block, what a comment before it runs for it, and the block of what it prints, if there is one.
+EXAMPLE = re.compile(
+    r"(?:^<!-- run: (?P<before>[^\n]*) -->\n)?^```python\n(?P<code>.*?)^```\n"
+    r"(?:\n```text\n(?P<printed>.*?)^```\n)?",
+    re.DOTALL | re.MULTILINE,
+)
+# The models that examples name, and those of the demo engine that stand for them.
+MODELS = {"llama3.2": "demo", "qwen3": "demo-thinking", "gemma3": "demo-vision"}
 
 
 def test_the_reference_tables_are_those_of_the_program() -> None:
@@ -16,6 +31,34 @@ def test_the_reference_tables_are_those_of_the_program() -> None:
 def test_the_list_of_modules_is_that_of_the_program() -> None:
     text = ARCHITECTURE.read_text(encoding="utf-8")
     assert text == with_tables(text, {"modules": modules()}), "run: python -m tests.readme"
+
+
+@pytest.mark.parametrize("guide", [README, LIBRARY], ids=lambda path: path.name)
+def test_the_python_examples_run_and_print_what_is_said(
+    guide: Path,
+    engine: Engine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """All in one namespace, in their order; `engine` is the demo engine that they talk to."""
+    for name, model in MODELS.items():
+        engine.inside.shelf.copy(model, name)
+    (tmp_path / "cat.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"a cat")
+    (tmp_path / "notes.txt").write_text("Cats sleep.", encoding="utf-8")
+    (tmp_path / "more.md").write_text("Dogs bark.", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OLLAMA_HOST", engine.url)
+    names: dict[str, Any] = {}
+    examples = list(EXAMPLE.finditer(guide.read_text(encoding="utf-8")))
+    for example in examples:
+        engine.forget()
+        exec(example["before"] or "", {"engine": engine, "Cut": Cut, "DemoReply": DemoReply})
+        exec(example["code"], names)
+        printed = capsys.readouterr().out
+        if example["printed"] is not None:
+            assert printed == example["printed"], example["code"]
+    assert examples
 
 
 def test_the_two_commands_stand_on_top() -> None:
