@@ -99,9 +99,9 @@ def chat(
         raise UserError(
             "The output is not a terminal, so a prompt is needed.", "chatcli [--json] PROMPT, or pipe it in."
         )
-    from chatcli.repl import loop
+    from chatcli.repl import startup
 
-    return loop.run(wishes)
+    return startup.run(wishes)
 
 
 def _with_typer(arguments: list[str]) -> int:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack, closing
-from pathlib import Path
-from typing import Any
+from contextlib import closing
 
 from chatcli.attachments.compose import Composed, composing
 from chatcli.attachments.files import is_path
 from chatcli.commands import everything
-from chatcli.commands.chats import open_named
 from chatcli.commands.navigation import grown_elsewhere, opened
 from chatcli.commands.outcomes import (
     AskAgain,
@@ -27,151 +24,63 @@ from chatcli.commands.outcomes import (
 )
 from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError, Damaged
-from chatcli.prompt.completer import Suggestion
-from chatcli.prompt.history import LineHistory
-from chatcli.prompt.reader import Closed, Interrupted, Reader, ReaderOptions, TypedLine
-from chatcli.prompt.toolbar import Toolbar
+from chatcli.prompt.reader import Closed, Interrupted, Reader, TypedLine
+from chatcli.prompt.reader import Outcome as Entry
 from chatcli.prompt.typeahead import quiet_keyboard
 from chatcli.render.screen import Screen
-from chatcli.render.terminal import Known
 from chatcli.render.views import History, Note, Pictures
-from chatcli.repl.crash_report import keep, told
+from chatcli.repl.crash_report import told
+from chatcli.repl.furniture import Furniture, faults_of
 from chatcli.repl.loading import Loading
 from chatcli.repl.notes import about_counting, after_reply
-from chatcli.repl.signals import Interrupt, orderly_end
-from chatcli.repl.startup import warm_up
+from chatcli.repl.signals import Interrupt
 from chatcli.repl.streams import OutputFailed
-from chatcli.repl.toolbar_data import meter
-from chatcli.session.build import Wishes, build, close, make_screen, settle_model, use_model
-from chatcli.session.fallback import mend, mending, still_there
+from chatcli.session.build import settle_model, use_model
+from chatcli.session.fallback import mend, still_there
 from chatcli.session.session import Session
 from chatcli.settings import table
-from chatcli.settings.table import Setting
 from chatcli.turn import answer, answered, ask
 
 LEAVING = frozenset({"quit", "exit"})
 # How many messages are shown of a conversation that is opened.
 SHOWN_ON_RESUME = 2
-# Settings that screen and prompt are made from.
-FURNITURE: tuple[Setting[Any], ...] = (
-    table.PLAIN,
-    table.THEME,
-    table.CODE_THEME,
-    table.VI,
-    table.HISTORY,
-    table.SAVE,
-)
-
-
-def run(wishes: Wishes) -> int:
-    """Chat until the person leaves; returns the exit code."""
-    with orderly_end(), ExitStack() as stack:
-        with quiet_keyboard():  # keys typed while the program starts wait for the first prompt
-            session = build(wishes)
-            stack.callback(close, session)
-            named = wishes.named
-            opening = mending(session, lambda: open_named(session, named)) if named is not None else None
-            loop = Loop(session)
-        if not loop.plain:  # keys typed between prompts are kept unchanged: Enter stays Enter
-            stack.enter_context(quiet_keyboard())
-        stack.callback(session.summarizer.collect)
-        stack.callback(loop.close)
-        loop.run(opening)
-    return 0
-
-
-def make_reader(session: Session, screen: Screen) -> Reader:
-    """The prompt, with completion from the registry and the toolbar from the session."""
-    registry = everything()
-
-    def suggest(typed: str) -> list[Suggestion]:
-        if not typed.startswith("/"):
-            return []
-        try:
-            found = registry.suggest(session, typed)
-        except ChatcliError:  # the command itself will show it
-            return []
-        except Exception as error:  # the prompt works without completions
-            keep(error, faults_of(session))
-            return []
-        return [Suggestion(word.text, replaces, word.text, word.meaning) for word, replaces in found]
-
-    def toolbar() -> Toolbar:
-        try:
-            return meter(session, reader.typed)
-        except Exception as error:
-            keep(error, faults_of(session))
-            return Toolbar(session.settings[table.MODEL], "", 0, 0)
-
-    options = ReaderOptions(vi=session.settings[table.VI], plain=screen.plain)
-    remembered = session.settings[table.HISTORY] and session.settings[table.SAVE]
-    history = LineHistory(session.paths.line_history) if remembered else None
-    reader = Reader(history, suggest, toolbar, options)
-    reader.inquire(screen.questions(), screen.heed)
-    reader.on_first_render(lambda: warm_up(session, reader, screen))
-    return reader
-
-
-def faults_of(session: Session) -> Path | None:
-    """The file for crash reports; None when nothing may be stored."""
-    return session.paths.faults if session.settings[table.SAVE] else None
 
 
 class Loop:
     """Reads and acts until the person leaves. `_line` is the text that the next prompt starts with."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, furniture: Furniture) -> None:
         self._session = session
+        self._furniture = furniture
         self._line = ""
         self._leaving = False
-        self._stumbled = False
-        self._known = Known()
-        self._furnish()
-
-    def _furnish(self) -> None:
-        """Make screen and prompt as the settings say; called again only when one of FURNITURE changed."""
-        settings = self._session.settings
-        self._wanted = [settings[each] for each in FURNITURE]
-        self._screen = make_screen(settings, self._known)
-        self._reader = make_reader(self._session, self._screen)
 
     @property
-    def plain(self) -> bool:
-        return self._screen.plain
+    def _screen(self) -> Screen:
+        return self._furniture.screen
 
-    def close(self) -> None:
-        self._reader.close()
+    @property
+    def _reader(self) -> Reader:
+        return self._furniture.reader
 
-    def run(self, opening: Outcome | None = None) -> None:
-        """Run the loop. `opening`: what to do first."""
-        self._guarded(lambda: self._greet(opening))
+    def run(self, opening: Outcome | None = None, entry: Entry | None = None) -> None:
+        """Run the loop. `opening`: what to do first; `entry`: what was entered at the first prompt, if it has been
+        shown.
+        """
+        if entry is None:
+            self._guarded(lambda: self._greet(opening))
         while not self._leaving:
-            if self._wanted != [self._session.settings[each] for each in FURNITURE]:
-                self._furnish()
-            line, self._line = self._line, ""
-            match self._read(line):
+            if entry is None:
+                line, self._line = self._line, ""
+                entry = self._furniture.read(line)
+            match entry:
                 case Closed():
                     return
                 case Interrupted():
                     self._screen.show(Note("To leave, press Ctrl-D or type /bye.", "quiet"))
                 case TypedLine() as typed:
                     self._take(typed)
-
-    def _read(self, line: str) -> Closed | Interrupted | TypedLine:
-        """The next entry. A prompt that fails is shown again, once, with the text that was in its line."""
-        try:
-            read = self._reader.read(line)
-            self._stumbled = False
-        except OutputFailed:
-            raise
-        except Exception as error:
-            if self._stumbled:
-                raise
-            self._stumbled = True
-            self._line = self._reader.typed or line
-            self._screen.error(told(error, faults_of(self._session)))
-            return TypedLine("")
-        return read
+            entry = None
 
     def _greet(self, opening: Outcome | None) -> None:
         """Show where the conversation is. The first prompt waits for no server."""
