@@ -27,6 +27,7 @@ from chatcli.repl.hints import in_python
 from chatcli.session.build import Wishes, build, close, new_conversation, open_conversation
 from chatcli.session.planning import counter_of
 from chatcli.session.session import Session
+from chatcli.settings.strategies import AUTO
 from chatcli.store.listing import Entry
 from chatcli.turn import answered, ask, preview, stream
 
@@ -126,7 +127,7 @@ class Chat:
         model: str = "",
         *,
         system: str = "",
-        strategy: str = "auto",
+        strategy: str = AUTO.name,
         num_ctx: int | str | None = None,
         host: str = "",
         save: bool | None = False,

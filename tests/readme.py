@@ -1,5 +1,5 @@
-"""Generates the README's reference tables from the registry, the key table and the settings table; and the list of
-modules in docs/architecture.md from their docstrings.
+"""Generates the README's reference tables from the registry and the tables of keys, strategies and settings; and
+the list of modules in docs/architecture.md from their docstrings.
 
 `python -m tests.readme` writes them; tests/test_readme.py checks that they are current.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from chatcli.commands import everything
 from chatcli.prompt.keys import shortcuts
+from chatcli.settings.strategies import STRATEGIES
 from chatcli.settings.table import TABLE
 
 ROOT = Path(__file__).parent.parent
@@ -41,6 +42,7 @@ def tables() -> dict[str, str]:
         "commands": table(("command", "what it does", "also"), commands),
         "subcommands": table(("`chatcli` ...", "what it does"), subcommands),
         "keys": table(("key", "what it does"), shortcuts()),
+        "strategies": table(("strategy", "what is sent"), [(f"`{each.name}`", each.help) for each in STRATEGIES]),
         "settings": table(("setting", "meaning", "default", "expects", "also"), settings),
     }
 

@@ -11,11 +11,12 @@ from chatcli.context.budget import Budget
 from chatcli.context.inputs import Basis, Memory
 from chatcli.context.summary import Due, accepted, due
 from chatcli.conversation.message import Attachment, Message
-from chatcli.conversation.plan import Plan
+from chatcli.conversation.plan import Fate, Plan
 from chatcli.conversation.retrieval import Meaning
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.conversation.usage import Count
 from chatcli.session.planning import skilled
+from chatcli.settings.strategies import AUTO, FULL, Strategy
 from chatcli.store.store import Store
 
 
@@ -34,7 +35,7 @@ class Chat:
 
     store: Store
     budget: Budget
-    strategy: str = "auto"
+    strategy: Strategy = AUTO
     system: str = "Be kind."
     memory: Memory = Memory()
     summariser: Callable[[Due], str] | None = summarise
@@ -49,7 +50,7 @@ class Chat:
 
     def ask(self, text: str, reply: str | None = "Noted.", question: Message | None = None) -> Plan:
         """The plan for that question; then its reply, and what happens after a reply."""
-        if self.strategy == "summary":
+        if self.strategy.summarizes and not self.strategy.moves_cut:
             self.summarise()
         self.say(question or Message.user(text))
         plan = self.plan()
@@ -104,6 +105,21 @@ class Chat:
         node = self.conversation.message(number)
         assert node is not None
         return node
+
+
+# The strategies that raise ContextTooLong where the history does not fit.
+REFUSE = frozenset({FULL})
+
+
+def assert_accounted_for(plan: Plan, messages: int, strategy: Strategy) -> None:
+    """The plan says of each of the messages, up to its question, what becomes of it, and why it is left out."""
+    numbers = [number for part in plan.parts if part.first for number in range(part.first, part.last + 1)]
+    assert numbers == list(range(1, messages + 1))
+    assert all(part.first <= part.last for part in plan.parts)
+    for part in plan.parts:
+        assert part.why or part.fate is Fate.SENT, (
+            f"strategy {strategy}: its Choice leaves out messages {part.first} to {part.last} without a reason"
+        )
 
 
 def room_for(tokens: int) -> Budget:

@@ -28,6 +28,7 @@ from chatcli.render.views import History, WindowView
 from chatcli.session.build import Wishes, build, close
 from chatcli.session.session import Session
 from chatcli.settings import table
+from chatcli.settings.strategies import AUTO, STRATEGIES
 from chatcli.store.store import Store
 from chatcli.turn import answer
 from tests.commanding import do, said, say, shown
@@ -140,6 +141,14 @@ def test_completion_knows_commands_settings_and_values(session: Session) -> None
     assert "8k" in offered("/set num_ctx ")
     assert offered("/clear ") == []
     assert offered("/nothing ") == []
+
+
+def test_completion_and_help_say_what_each_strategy_sends(session: Session) -> None:
+    offered = [(word.text, word.meaning) for word, _ in everything().suggest(session, "/set strategy ")]
+    assert offered == [(each.name, each.help) for each in STRATEGIES]
+    explained = shown(do(session, "help strategy"))
+    assert all(f"`{each.name}`: {each.help}" in explained for each in STRATEGIES)
+    assert f"{AUTO}: {AUTO.help}." in shown(do(session, "set strategy"))
 
 
 # Settings

@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 from chatcli.context.assemble import assemble
 from chatcli.context.budget import Budget, margin_for, reserve_for
 from chatcli.context.inputs import Basis
+from chatcli.context.strategies import CHOOSERS
 from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, PartKind, Plan
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import Count
 from chatcli.errors import ContextTooLong
+from chatcli.settings.strategies import AUTO, FULL, STRATEGIES, TRIM, WINDOW, Strategy
+from tests.remembering import REFUSE, assert_accounted_for
 
 
 def count(message: Message) -> Count:
@@ -45,7 +48,7 @@ class Talk:
     def back(self) -> Iterator[Node]:
         return reversed(self.nodes)
 
-    def plan(self, budget: Budget, strategy: str = "auto", system: str = "", messages: int = 20) -> Plan:
+    def plan(self, budget: Budget, strategy: Strategy = AUTO, system: str = "", messages: int = 20) -> Plan:
         plan, self.state = assemble(self.back(), Basis(system, budget, count, self.state, strategy, messages))
         return plan
 
@@ -88,8 +91,8 @@ def test_everything_is_sent_while_it_fits() -> None:
     assert plan.planned == Count(sum(count(message).tokens for message in plan.messages), exact=True)
 
 
-@pytest.mark.parametrize("strategy", ["trim", "auto"])
-def test_the_oldest_pairs_are_left_out_and_the_system_prompt_stays(strategy: str) -> None:
+@pytest.mark.parametrize("strategy", [TRIM, AUTO], ids=str)
+def test_the_oldest_pairs_are_left_out_and_the_system_prompt_stays(strategy: Strategy) -> None:
     plan = talk(20).plan(Budget(300, 50), strategy, system="Be kind.")
     assert plan.messages[0] == Message.system("Be kind.")
     assert plan.messages[1].role is Role.USER
@@ -102,20 +105,27 @@ def test_the_oldest_pairs_are_left_out_and_the_system_prompt_stays(strategy: str
 
 
 def test_window_three_sends_the_three_messages_before_the_question() -> None:
-    plan = talk(5).plan(Budget(10_000, 100), "window", messages=3)
+    plan = talk(5).plan(Budget(10_000, 100), WINDOW, messages=3)
     assert [message.text.strip(".") for message in plan.messages] == ["a3", "q4", "a4", "now?"]
+
+
+def test_window_says_of_messages_that_do_not_fit_that_they_do_not() -> None:
+    few = talk(5).plan(Budget(10_000, 100), WINDOW, messages=3)
+    assert [part.why for part in few.parts if part.fate is Fate.OUT] == ["window_messages is 3"]
+    full = talk(20).plan(Budget(300, 50), WINDOW, messages=30)
+    assert [part.why for part in full.parts if part.fate is Fate.OUT] == ["older than what fits"]
 
 
 def test_full_says_when_it_no_longer_fits() -> None:
     conversation = talk(20)
-    assert len(conversation.plan(Budget(1000, 50), "full").messages) == 41
+    assert len(conversation.plan(Budget(1000, 50), FULL).messages) == 41
     with pytest.raises(ContextTooLong) as caught:
-        conversation.plan(Budget(300, 50), "full")
-    assert "strategy auto" in caught.value.hint
+        conversation.plan(Budget(300, 50), FULL)
+    assert f"strategy {AUTO}" in caught.value.hint
 
 
 def test_a_history_budget_limits_what_precedes_the_question() -> None:
-    plan = talk(20).plan(Budget(10_000, 100, history=100), "trim")
+    plan = talk(20).plan(Budget(10_000, 100, history=100), TRIM)
     assert plan.of(PartKind.VERBATIM).tokens <= 100
     assert plan.messages[-1].text == "now?"
 
@@ -160,7 +170,7 @@ def test_a_cut_on_another_branch_is_forgotten() -> None:
 def test_a_reply_to_be_continued_is_sent_with_its_question() -> None:
     conversation = talk(2)
     conversation.say(Role.ASSISTANT, "well, ")
-    plan = conversation.plan(Budget(100, 40), "trim")
+    plan = conversation.plan(Budget(100, 40), TRIM)
     assert [message.text for message in plan.messages[-2:]] == ["now?", "well, "]
 
 
@@ -173,18 +183,24 @@ def test_earlier_thinking_is_not_sent() -> None:
     assert len(plan.messages) == 3
 
 
+def test_each_strategy_has_a_row_and_a_function() -> None:
+    rows = {strategy.name for strategy in STRATEGIES}
+    assert set(CHOOSERS) - rows == set(), "no row in settings/strategies.py for this function"
+    assert rows - set(CHOOSERS) == set(), "no function in context/strategies.py for this row"
+
+
 sizes = st.integers(0, 120)
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
 @given(
     st.lists(st.tuples(sizes, sizes), max_size=25),
     st.integers(0, 60),
     st.integers(60, 900),
-    st.sampled_from(["window", "trim", "auto"]),
     st.integers(0, 8),
 )
 def test_no_plan_is_ever_over_the_window(
-    exchanges: list[tuple[int, int]], system: int, window: int, strategy: str, messages: int
+    strategy: Strategy, exchanges: list[tuple[int, int]], system: int, window: int, messages: int
 ) -> None:
     conversation = Talk()
     for question, answer in exchanges:
@@ -193,13 +209,12 @@ def test_no_plan_is_ever_over_the_window(
         try:
             plan = conversation.plan(budget, strategy, "s" * system, messages)
         except ContextTooLong:
-            assert question + system + 8 > budget.most
+            assert question + system + 8 > budget.most or strategy in REFUSE
         else:
             assert plan.planned.tokens <= window - min(64, budget.reserve) - 1
             if any(part.kind is PartKind.VERBATIM and part.fate is Fate.SENT for part in plan.parts):
                 assert plan.planned.tokens <= window - budget.reserve - 1
             assert plan.messages[-1] == conversation.nodes[-1].message
             assert not system or plan.messages[0].role is Role.SYSTEM
-            numbers = [n for part in plan.parts if part.first for n in range(part.first, part.last + 1)]
-            assert numbers == list(range(1, len(conversation.nodes) + 1))
+            assert_accounted_for(plan, len(conversation.nodes), strategy)
         conversation.say(Role.ASSISTANT, "a" * answer)

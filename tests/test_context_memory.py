@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 from chatcli.context.budget import Budget, reserve_like
 from chatcli.context.inputs import Memory
+from chatcli.context.strategies import CHOOSERS, Choice, Need
 from chatcli.context.summary import undone
 from chatcli.conversation.message import Attachment, Message, Role
-from chatcli.conversation.plan import Fate, PartKind, Plan
+from chatcli.conversation.plan import LOOKED_UP, Fate, PartKind, Plan
 from chatcli.errors import ContextTooLong
+from chatcli.settings.strategies import AUTO, STRATEGIES, Strategy
 from chatcli.store.store import Store
-from tests.remembering import Chat, room_for
+from tests.remembering import REFUSE, Chat, assert_accounted_for, room_for
 
 CLOCK = [datetime(2026, 3, 1, 12, tzinfo=UTC)]
 FILLER = "The weather has been quite pleasant around the lake lately, with some clouds."
@@ -30,7 +32,7 @@ def store() -> Iterator[Store]:
         yield store
 
 
-def chat(store: Store, room: int = 600, strategy: str = "auto", memory: Memory = Memory()) -> Chat:  # noqa: B008
+def chat(store: Store, room: int = 600, strategy: Strategy = AUTO, memory: Memory = Memory()) -> Chat:  # noqa: B008
     return Chat(store, room_for(room), strategy, memory=memory, clock=CLOCK)
 
 
@@ -200,7 +202,7 @@ def test_of_a_large_file_the_passages_that_fit_are_sent_with_their_lines(store: 
     file = Attachment("text", "log.txt", "text/plain", "\n".join(lines).encode())
     plan = made.ask("", question=Message.user("When is the harvest festival?", (file,)))
     assert "The harvest festival is on the ninth" in plan.messages[-1].text
-    (part,) = [part for part in plan.parts if part.kind is PartKind.DOCUMENTS]
+    (part,) = [part for part in plan.parts if part.kind is PartKind.PASSAGES]
     assert part.why.startswith("log.txt: lines ")
     assert plan.planned.tokens <= made.budget.room
     later = made.ask("Who comes to the harvest festival?")
@@ -220,6 +222,93 @@ def test_settling_twice_changes_nothing(store: Store) -> None:
     state = made.conversation.state
     made.settle()
     assert made.conversation.state == state
+
+
+@pytest.fixture
+def ends(monkeypatch: pytest.MonkeyPatch) -> Strategy:
+    """A strategy that leaves a gap: the first two messages and the last two are sent."""
+
+    def choose(need: Need) -> Choice:
+        history = need.whole()
+        sent = history if len(history) < 5 else (*history[:2], *history[-2:])
+        return Choice(sent, need.all_but(sent, "in the middle"), need.state)
+
+    monkeypatch.setitem(CHOOSERS, "ends", choose)
+    return Strategy("ends", "the first and the last messages", recalls=True)
+
+
+def fates(plan: Plan) -> list[tuple[int, int, Fate, str]]:
+    return [(part.first, part.last, part.fate, part.why) for part in plan.parts if part.first]
+
+
+def test_the_account_of_a_gap_tells_what_was_left_out_from_what_was_forgotten(
+    store: Store, ends: Strategy
+) -> None:
+    made = chat(store, strategy=ends)
+    go_on(made, 5)
+    forgotten = frozenset({made.node(5).id})
+    store.keep_state(made.conversation, replace(made.conversation.state, forgotten=forgotten))
+    plan = made.ask("And now?")
+    assert fates(plan) == [
+        (1, 1, Fate.SENT, ""),
+        (2, 2, Fate.SENT, ""),
+        (3, 4, Fate.OUT, "in the middle"),
+        (5, 5, Fate.OUT, "forgotten"),
+        (6, 8, Fate.OUT, "in the middle"),
+        (9, 9, Fate.SENT, ""),
+        (10, 10, Fate.SENT, ""),
+        (11, 11, Fate.SENT, "always sent"),
+    ]
+    assert [message.text[:6] for message in plan.messages[1:3]] == ["Turn 0", FILLER[:6]]
+
+
+def test_a_message_in_a_gap_is_recalled_or_pinned_like_any_other_that_is_left_out(
+    store: Store, ends: Strategy
+) -> None:
+    made = chat(store, strategy=ends)
+    go_on(made, 1)
+    made.ask("My sister Mathilda plays the bassoon in Antwerp.", "How lovely.")
+    lines = "".join(f"Line {number} speaks of nothing in particular.\n" for number in range(200))
+    file = Attachment("text", "feast.txt", "text/plain", f"{lines}The harvest festival is in October.".encode())
+    made.ask("", question=Message.user("Keep this.", (file,)))
+    store.keep_state(made.conversation, replace(made.conversation.state, pins=frozenset({made.node(4).id})))
+    go_on(made, 4)
+    plan = made.ask("What instrument does Mathilda play?")
+    assert (3, 3, Fate.RECALLED, "quoted for mathilda, play") in fates(plan)
+    assert (4, 4, Fate.SENT, "pinned") in fates(plan)
+    assert "assistant: How lovely." in plan.messages[0].text
+    assert plan.messages[-1].text.count("Mathilda") == 2
+    assert "in October" in made.ask("When is the harvest festival?").messages[-1].text
+
+
+def test_a_message_that_is_sent_before_a_gap_is_not_quoted_as_well(store: Store, ends: Strategy) -> None:
+    made = chat(store, strategy=ends)
+    made.ask("My sister Mathilda plays the bassoon in Antwerp.", "How lovely.")
+    go_on(made, 5)
+    plan = made.ask("What instrument does Mathilda play?")
+    assert sum(message.text.count("bassoon") for message in plan.messages) == 1
+
+
+def test_a_summary_replaces_a_gap(store: Store, ends: Strategy) -> None:
+    made = chat(store)
+    go_on(made, 20)
+    summary = made.conversation.state.summary
+    assert summary is not None
+    made.strategy = replace(ends, summarizes=True)
+    plan = made.ask("And now?", None)
+    assert summary.text in plan.messages[0].text
+    assert fates(plan)[2][:3] == (3, summary.last, Fate.SUMMARISED)
+
+
+def test_of_a_forgotten_message_the_files_are_not_quoted_either(store: Store) -> None:
+    made = chat(store)
+    lines = "".join(f"Line {number} speaks of nothing in particular.\n" for number in range(400))
+    file = Attachment("text", "log.txt", "text/plain", f"{lines}The code word is heliotrope.".encode())
+    made.ask("", question=Message.user("Keep this.", (file,)))
+    assert "heliotrope" in made.ask("What is the code word?").messages[-1].text
+    forgotten = frozenset({made.node(1).id})
+    store.keep_state(made.conversation, replace(made.conversation.state, forgotten=forgotten))
+    assert not any("heliotrope" in message.text for message in made.ask("What is the code word?").messages)
 
 
 words = st.sampled_from(
@@ -244,27 +333,27 @@ turns = st.lists(st.tuples(texts, texts), min_size=1, max_size=22)
 
 def begins_as_before(before: Plan, now: Plan) -> bool:
     """Up to the last user message of the request before; and all of it, where nothing was looked up for it."""
-    plain = not before.of(PartKind.RECALLED).tokens and not before.of(PartKind.DOCUMENTS).tokens
+    plain = not any(part.kind in LOOKED_UP for part in before.parts)
     length = len(before.messages) - (0 if plain else 1)
     return before.messages[:length] == now.messages[:length]
 
 
-@pytest.mark.parametrize("strategy", ["full", "window", "trim", "summary", "auto"])
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
 @given(turns=turns, room=st.integers(120, 700), recall=st.sampled_from(["on", "always"]), summaries=st.booleans())
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_plans_fit_keep_system_and_question_and_begin_alike(
-    strategy: str, turns: list[tuple[str, str]], room: int, recall: str, summaries: bool
+    strategy: Strategy, turns: list[tuple[str, str]], room: int, recall: str, summaries: bool
 ) -> None:
     with Store.open(None) as store:
         made = Chat(store, room_for(room), strategy, memory=Memory(recall="on" if recall == "on" else "always"))
         if not summaries:
             made.summariser = None
-        before: tuple[Plan, int] | None = None
+        before: tuple[Plan, set[int]] | None = None
         for question, reply in turns:
             try:
                 plan = made.ask(question, reply)
             except ContextTooLong:
-                assert strategy == "full"
+                assert strategy in REFUSE
                 break
             said = made.conversation.path()
             assert [(node.message.text, node.message.role) for node in said[-2:]] == [
@@ -275,12 +364,11 @@ def test_plans_fit_keep_system_and_question_and_begin_alike(
             assert plan.messages[0].text.startswith("Be kind.")
             assert plan.messages[-1].role is Role.USER
             assert plan.messages[-1].text.endswith(question)
-            numbers = [n for part in plan.parts if part.first for n in range(part.first, part.last + 1)]
-            assert sorted(numbers) == list(range(1, len(said)))
-            begin = next(part.first for part in plan.parts if part.node is not None)
-            if before is not None and strategy in {"full", "summary", "auto"} and begin == before[1]:
+            assert_accounted_for(plan, len(said) - 1, strategy)
+            sent = {part.node for part in plan.parts if part.node is not None}
+            if before is not None and before[1] <= sent:
                 assert begins_as_before(before[0], plan)
-            before = (plan, begin)
+            before = (plan, sent)
         path = made.conversation.path()
         assert [node.message.text for node in path][: 2 * len(made.plans)] == [
             text for turn in turns[: len(made.plans)] for text in turn
@@ -307,7 +395,7 @@ def unsettle(made: Chat, action: str, choice: int) -> None:
         made.pending = (Attachment("text", f"{choice}.txt", "text/plain", b"A lake and seven horses.\n" * choice),)
 
 
-@pytest.mark.parametrize("strategy", ["full", "window", "trim", "summary", "auto"])
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
 @given(
     life=st.lists(
         st.tuples(
@@ -323,7 +411,7 @@ def unsettle(made: Chat, action: str, choice: int) -> None:
 )
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_is_pinned_forgotten_attached_or_taken_back_the_plan_fits(
-    strategy: str, life: list[tuple[str, str, str, int]], room: int
+    strategy: Strategy, life: list[tuple[str, str, str, int]], room: int
 ) -> None:
     with Store.open(None) as store:
         made = Chat(store, room_for(room), strategy)
@@ -331,14 +419,13 @@ def test_whatever_is_pinned_forgotten_attached_or_taken_back_the_plan_fits(
             try:
                 plan = made.ask(question, reply, Message.user(question, made.taken()))
             except ContextTooLong:
-                assert strategy == "full"
+                assert strategy in REFUSE
                 break
             path = made.conversation.path()
             assert plan.planned.tokens <= made.budget.room
             assert plan.messages[0].text.startswith("Be kind.")
             assert plan.messages[-1].text.endswith(question)
-            numbers = [n for part in plan.parts if part.first for n in range(part.first, part.last + 1)]
-            assert sorted(numbers) == list(range(1, len(path)))
+            assert_accounted_for(plan, len(path) - 1, strategy)
             sent = {part.node for part in plan.parts if part.fate is Fate.SENT and part.node}
             assert not sent & made.conversation.state.forgotten
             unsettle(made, action, choice)

@@ -12,6 +12,7 @@ from chatcli.context.summary import Due, accepted, instruction, undone
 from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import PartKind
+from chatcli.settings.strategies import SUMMARY, TRIM
 from chatcli.store.store import Store
 from tests.remembering import Chat, count, room_for
 
@@ -24,7 +25,7 @@ def store() -> Iterator[Store]:
 
 def test_with_a_budget_of_3000_and_six_to_keep(store: Store) -> None:
     """History grows to 3,000 tokens; then all but the last six messages are summarised, which stay as they are."""
-    made = Chat(store, Budget(16_000, 1000, history=3000), "summary", memory=Memory(keep_recent=6))
+    made = Chat(store, Budget(16_000, 1000, history=3000), SUMMARY, memory=Memory(keep_recent=6))
     size = 400 * 4 - 16  # with its role, each message has 400 tokens
     for turn in range(3):
         made.ask(f"q{turn}".ljust(size, "."), f"a{turn}".ljust(size, "."))
@@ -121,10 +122,10 @@ def test_there_is_nothing_to_compact_in_a_short_conversation(store: Store) -> No
 
 
 def test_a_backlog_is_summarised_as_far_as_it_fits(store: Store) -> None:
-    made = Chat(store, room_for(900), "trim")
+    made = Chat(store, room_for(900), TRIM)
     for turn in range(60):
         made.ask(f"Turn {turn}: " + "so it goes " * 10, "Well, well.")
-    made.strategy = "summary"
+    made.strategy = SUMMARY
     wanted = made.summarise()
     assert wanted is not None
     assert wanted.first > 1

@@ -16,6 +16,7 @@ from chatcli.conversation.plan import Fate, PartKind
 from chatcli.demo.replies import NO_MODEL, STOPS, WORDS, describe_picture, reply, shaped, summarise
 from chatcli.demo.request import DemoMessage
 from chatcli.demo.tokenizer import vocabulary
+from chatcli.settings.strategies import STRATEGIES
 from chatcli.store.store import Store
 from tests.remembering import Chat, room_for
 
@@ -47,6 +48,11 @@ def test_a_reply_is_calm_and_most_are_short(question: str) -> None:
     assert "!" not in said.content + said.thinking
     length = sum(1 for _ in vocabulary("llama-bpe").tokens(said.content))
     assert length > 900 if question == "long" else length <= 400
+
+
+def test_the_tour_names_every_strategy() -> None:
+    said = reply([user("What does the memory strategy do?")]).content
+    assert all(f"| `{each.name}` | {each.help} |" in said for each in STRATEGIES)
 
 
 def test_the_same_messages_get_the_same_reply() -> None:
@@ -167,7 +173,7 @@ NOTES = "Chats and memory, in a summary.\n\nTokens in markdown; commands. "
         ((Attachment("text", "notes.md", "text/markdown", NOTES.encode()),), {PartKind.RECALLED}),
         (
             (Attachment("text", "long.md", "text/markdown", (NOTES + "Pipes.\n\n").encode() * 60),),
-            {PartKind.DOCUMENTS},
+            {PartKind.PASSAGES},
         ),
     ],
     ids=["recall", "a whole file", "passages"],
@@ -186,7 +192,7 @@ def test_a_reply_is_to_the_question_and_not_to_what_was_looked_up_for_it(
     assert {part.kind for part in plan.parts if part.fate is Fate.SENT} >= kinds
     asked = [DemoMessage(each.role.value, each.text) for each in plan.messages]
     assert not asked[-1].content.startswith("what about pipes?")
-    assert ("(end of notes.md)" in asked[-1].content) == (files != () and PartKind.DOCUMENTS not in kinds)
+    assert ("(end of notes.md)" in asked[-1].content) == (files != () and PartKind.PASSAGES not in kinds)
     assert "## Between other programs" in reply(asked).content
     assert "The question has 3 words" in reply(asked).thinking
 

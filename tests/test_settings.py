@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -54,6 +55,16 @@ def test_stop_texts_come_back_as_they_were_written(texts: list[str]) -> None:
 @pytest.mark.parametrize("blank", [" ", "\n\n"])
 def test_a_stop_text_of_blanks_alone_is_one_text(blank: str) -> None:
     assert values.texts().read(blank) == (blank,)
+
+
+SOURCES = {path: path.read_text(encoding="utf-8") for path in Path(table.__file__).parents[1].rglob("*.py")}
+
+
+@pytest.mark.parametrize("setting", table.TABLE, ids=lambda setting: setting.name)
+def test_every_setting_is_read_somewhere(setting: table.Setting[object]) -> None:
+    if not setting.option:  # those go to Ollama all together
+        read = re.compile(rf"\btable\.{setting.name.upper()}\b")
+        assert any(map(read.search, SOURCES.values())), f"{setting.name} has a row, but nothing reads it"
 
 
 @pytest.mark.parametrize("setting", table.TABLE, ids=lambda setting: setting.name)

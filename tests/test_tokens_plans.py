@@ -11,13 +11,13 @@ import pytest
 from chatcli.context.assemble import assemble
 from chatcli.context.budget import Budget, margin_for, reserve_for
 from chatcli.context.inputs import Basis
-from chatcli.context.strategies import STRATEGIES
 from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, PartKind, Plan
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import Count, total
 from chatcli.errors import ContextTooLong
+from chatcli.settings.strategies import STRATEGIES, Strategy
 from chatcli.tokens.exact import Exact
 from tests.bench.tokens import TEXTS
 from tests.test_tokens_exact import exact, measured
@@ -26,9 +26,9 @@ PAIRS = [("llama-bpe", "headers"), ("spm", "system message twice"), ("qwen2", "t
 kept = cache(exact)
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_no_prompt_outgrows_its_window_and_every_exact_one_is_exact(strategy: str) -> None:
-    chance = random.Random(strategy)
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
+def test_no_prompt_outgrows_its_window_and_every_exact_one_is_exact(strategy: Strategy) -> None:
+    chance = random.Random(strategy.name)
     planned = 0
     for _ in range(150):
         pair = chance.choice(PAIRS)
@@ -45,7 +45,7 @@ def test_no_prompt_outgrows_its_window_and_every_exact_one_is_exact(strategy: st
     assert planned > 50
 
 
-def plan_for(counting: Exact, chance: random.Random, strategy: str) -> Plan:
+def plan_for(counting: Exact, chance: random.Random, strategy: Strategy) -> Plan:
     window, nodes = chance.choice([512, 1024, 2048, 4096]), conversation(chance)
     system = chance.choice(["", "Be a guide.", "Ответь кратко. " * 5])
     fixed = counting.fixed([Message.system(system)] if system else [])

@@ -13,7 +13,7 @@ from chatcli.commands.outcomes import Outcome, Show
 from chatcli.commands.registry import command
 from chatcli.commands.statistics import counted_by
 from chatcli.conversation.message import Message, Role
-from chatcli.conversation.plan import Fate, PartKind, Plan
+from chatcli.conversation.plan import LOOKED_UP, Fate, Plan
 from chatcli.conversation.usage import in_tokens
 from chatcli.errors import BadArgument, NotFound, ServerError, UserError
 from chatcli.render.views import Note, WindowView
@@ -67,7 +67,7 @@ def context(
     return Show.of(
         WindowView(
             plan=with_costs(session, plan),
-            strategy=session.settings[table.STRATEGY],
+            strategy=session.settings[table.STRATEGY].name,
             allocated=row.context_length if row is not None else None,
             trained=model.trained,
             measured=turn.usage.prompt_tokens if turn is not None else None,
@@ -96,11 +96,7 @@ def _from_the_modelfile(model: Model) -> tuple[str, ...]:
 def _looked_up(session: Session) -> tuple[str, ...]:
     """What was sent with the last question only, and is therefore not in the next request."""
     parts = session.plan.parts if session.plan is not None else ()
-    told = [
-        part.why
-        for part in parts
-        if part.kind in {PartKind.RECALLED, PartKind.DOCUMENTS} and ": whole, in message " not in part.why
-    ]
+    told = [part.why for part in parts if part.kind in LOOKED_UP]
     return (f"The last question was sent with {'; '.join(told)}: /context last.",) if told else ()
 
 

@@ -67,8 +67,9 @@ def _about(each: Command) -> Document:
 
 
 def _about_setting(setting: Setting[object]) -> Document:
+    choices = "".join(f"\n- `{word}`: {meaning}" for word, meaning in setting.kind.meanings.items())
     return Document(
         f"**`{setting.name}`** {setting.help}\n\nExpects {setting.kind.expects}. "
         f"`/set {setting.name} VALUE`, `{setting.flag} VALUE` in the shell, `{setting.variable}`, "
-        f"or `{setting.name} = ...` in the settings file."
+        f"or `{setting.name} = ...` in the settings file.\n{choices}"
     )

@@ -66,8 +66,10 @@ def value_words(session: Session, typed: str) -> Iterator[Word]:
         from chatcli.commands.models import model_words
 
         return iter(list(model_words(session, value)))
-    words = setting.kind.words if setting is not None else ()
-    return (Word(word) for word in words if word.startswith(value))
+    kind = setting.kind if setting is not None else None
+    words = kind.words if kind is not None else ()
+    meanings = kind.meanings if kind is not None else {}
+    return (Word(word, meanings.get(word, "")) for word in words if word.startswith(value))
 
 
 @command("set")
@@ -228,7 +230,9 @@ def _row_note(session: Session, setting: Setting[Any]) -> Note:
     value = session.settings.shown(setting)
     of_model = _of_model(session) if setting is table.SYSTEM and not value else ""
     shown = of_model or f"{value or 'unset'}  ({session.settings.origin(setting)})"
-    return Note(f"{setting.name} = {shown}\n{setting.help}")
+    meaning = setting.kind.meanings.get(value)
+    means = f"\n{value}: {meaning}." if meaning else ""
+    return Note(f"{setting.name} = {shown}\n{setting.help}{means}")
 
 
 def _of_model(session: Session) -> str:

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, pairwise
 
-from chatcli.context.augment import MOST, LookedUp, look_up
+from chatcli.context.augment import MOST, LookedUp, Sought, look_up
 from chatcli.context.budget import Budget, reserve_like
-from chatcli.context.explain import FORGOTTEN, PINS_ROOM, account
+from chatcli.context.explain import FORGOTTEN, PINS_ROOM, Unsent, account, word_for_word
 from chatcli.context.inputs import Basis, Memory
 from chatcli.context.outgoing import Copies
 from chatcli.context.prefix import Front
-from chatcli.context.strategies import LOW_WATER, STRATEGIES, Choice, Need, since_cut, stable_cut
+from chatcli.context.strategies import CHOOSERS, LOW_WATER, Choice, LeftOut, Need, since_cut, stable_cut
 from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Part, PartKind, Plan
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import in_tokens
 from chatcli.errors import ContextTooLong
+from chatcli.settings.strategies import Strategy
 
 
 def assemble(back: Iterable[Node], basis: Basis) -> tuple[Plan, State]:
@@ -41,27 +42,35 @@ def assemble(back: Iterable[Node], basis: Basis) -> tuple[Plan, State]:
     pinned, summary = basis.standing(question[0].parent)
     most = basis.front(pinned, summary)
     room = basis.rooms(most)
-    spoken = sum(asked.cost(node.message).tokens for node in question)
-    space = max(0, min(budget.room - most.tokens - spoken, room.history))
-    choice = STRATEGIES[basis.strategy](
-        Need(question[0], nodes, space, room.share, copies.tokens, state, basis.window_messages)
-    )
-    first = (choice.sent or question)[0]
+    said = sum(asked.cost(node.message).tokens for node in question)
+    space = max(0, min(budget.room - most.tokens - said, room.history))
+    need = Need(question[0], nodes, space, room.share, copies.tokens, state, basis.window_messages)
+    choice, passed = _chosen(basis.strategy, need)
+    sent = {node.id for node in choice.sent}
+    first = _after(choice.left_out, [*choice.sent, question[0]])
     summary = summary if summary and _stands(summary, first, choice, memory) else None
-    begin = basis.front([node for node in pinned if node.number < first.number], summary)
+    elsewhere = sent | state.forgotten
+    begin = basis.front([node for node in pinned if node.id not in elsewhere], summary)
     verbatim = sum(copies.cost(node.message).tokens for node in choice.sent)
     looked_up = look_up(
-        question[0],
-        asked,
-        [node for node in choice.sent if not copies.sends_whole(node.message)],
-        first,
-        memory if basis.recalls else replace(memory, recall="off"),
-        state,
-        budget.room - begin.tokens - verbatim - spoken,
+        Sought(
+            question[0],
+            asked,
+            first.parent,
+            sent,
+            [node for node in choice.sent if not copies.sends_whole(node.message)],
+            memory if basis.recalls else replace(memory, recall="off"),
+            state,
+        ),
+        budget.room - begin.tokens - verbatim - said,
         min(room.history - verbatim, int(room.history * MOST)),
     )
-    unsent = _unsent(state, {node.id for node in pinned}, first, memory)
-    parts = account(begin, summary, choice, question, copies, asked, looked_up, unsent)
+    marked = dict.fromkeys(passed, FORGOTTEN) | _marked(state, {node.id for node in pinned}, question[0], memory)
+    spoken = (
+        *word_for_word(PartKind.VERBATIM, choice.sent, copies),
+        *word_for_word(PartKind.QUESTION, question, asked),
+    )
+    parts = account(begin, Unsent(marked, choice.left_out, summary), spoken, looked_up)
     messages = _in_order(begin, choice, looked_up, question[1:], copies, asked)
     template = Part(PartKind.TEMPLATE, Fate.SENT, budget.fixed)
     return Plan(messages, (template, *parts), budget.window, budget.reserve, budget.margin), replace(
@@ -69,14 +78,46 @@ def assemble(back: Iterable[Node], basis: Basis) -> tuple[Plan, State]:
     )
 
 
-def _unsent(state: State, pinned: Set[int], first: Node, memory: Memory) -> dict[int, str]:
-    """For each pinned or forgotten message before the first one sent, by number, why it is not sent: it was
-    forgotten, or is too large to be pinned.
+def _chosen(strategy: Strategy, need: Need) -> tuple[Choice, Set[int]]:
+    """What the strategy chooses, and the numbers of the forgotten messages it came past: those are no part of what
+    it leaves out.
+    """
+    passed: set[int] = set()
+    choice = CHOOSERS[strategy.name](replace(need, earlier=_noting(need.earlier, need.state.forgotten, passed)))
+    left_out = tuple(chain.from_iterable(_without(each, passed) for each in choice.left_out))
+    return replace(choice, left_out=left_out), passed
+
+
+def _noting(nodes: Iterator[Node], forgotten: Set[int], passed: set[int]) -> Iterator[Node]:
+    """The nodes; the numbers of those that were forgotten are added to `passed`."""
+    for node in nodes:
+        if node.id in forgotten:
+            passed.add(node.number)
+        yield node
+
+
+def _without(left_out: LeftOut, numbers: Set[int]) -> Iterator[LeftOut]:
+    """The range without these messages."""
+    inside = sorted(number for number in numbers if left_out.first <= number <= left_out.last)
+    for before, after in pairwise([left_out.first - 1, *inside, left_out.last + 1]):
+        if after - before > 1:
+            yield replace(left_out, first=before + 1, last=after - 1)
+
+
+def _after(left_out: Sequence[LeftOut], sent: Sequence[Node]) -> Node:
+    """The first message sent after the newest that the strategy leaves out; the last of `sent` is the question."""
+    newest = max((each.last for each in left_out), default=0)
+    return next(node for node in sent if node.number > newest)
+
+
+def _marked(state: State, pinned: Set[int], question: Node, memory: Memory) -> dict[int, str]:
+    """For each pinned or forgotten message before the question, by number, why it is not sent, where it is not: it
+    was forgotten, or is too large to be pinned.
     """
     marked = state.forgotten | (state.pins - pinned)
-    if not marked or memory.look_up is None or first.parent is None:
+    if not marked or memory.look_up is None or question.parent is None:
         return {}
-    nodes = memory.look_up(marked, first.parent)
+    nodes = memory.look_up(marked, question.parent)
     return {node.number: FORGOTTEN if node.id in state.forgotten else PINS_ROOM for node in nodes}
 
 
@@ -144,7 +185,7 @@ def _too_long(budget: Budget, needed: int, biggest: Sequence[tuple[str, int]]) -
 
 
 def settle_cut(back: Iterable[Node], basis: Basis) -> State:
-    """The state after the reply at the tip. Strategy auto moves the cut once the history has passed its share; the
+    """The state after the reply at the tip. A strategy may move the cut once the history has passed its share; the
     reserve then adapts to the replies as well, because the prompt changes anyway.
 
     `back` as in assemble.
@@ -152,7 +193,7 @@ def settle_cut(back: Iterable[Node], basis: Basis) -> State:
     state = basis.state
     nodes = iter(back)
     tip = next(nodes, None)
-    if basis.strategy != "auto" or tip is None:
+    if not basis.strategy.moves_cut or tip is None:
         return state
     here = basis.at(tip.id)
     room = here.rooms(here.front(*here.standing(tip.id)))

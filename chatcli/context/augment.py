@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from chatcli.context import documents, recall
@@ -30,76 +30,67 @@ class LookedUp:
     quoted: dict[int, str] = field(default_factory=dict)
 
 
-def look_up(
-    question: Node,
-    copies: Copies,
-    beside: Sequence[Node],
-    first: Node,
-    memory: Memory,
-    state: State,
-    room: int,
-    history: int,
-) -> LookedUp:
-    """`beside`: nodes sent word for word, except for files that are too long; `first`: the first of these nodes.
-    `room`: all tokens that are free; `history`: how many of them recall may take.
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What to look up, for a question that is copied as `copies` say. `upto`: the newest message that is left out,
+    None where none is. `sent`: the nodes sent word for word; `beside`: those of them without the text of their
+    files, which are too long.
     """
-    said = copies.of(question.message)
-    sought = terms(question.message.text)
-    found = LookedUp(said)
+
+    question: Node
+    copies: Copies
+    upto: int | None
+    sent: Set[int]
+    beside: Sequence[Node]
+    memory: Memory
+    state: State
+
+
+def look_up(sought: Sought, room: int, history: int) -> LookedUp:
+    """`room`: all tokens that are free; `history`: how many of them recall may take."""
+    memory = sought.memory
+    found = LookedUp(sought.copies.of(sought.question.message))
+    words = terms(sought.question.message.text)
     if room > 0:
-        found = _with_documents(found, question, sought, copies, beside, first, memory, room)
+        found = _with_documents(found, sought, words, room)
         room -= sum(part.count.tokens for part in found.parts)
-    if min(room, history) > 0 and memory.recalls and (first.number > 1 or memory.recall == "always"):
-        found = _with_recall(found, question, sought, copies, first, memory, state, min(room, history))
+    if min(room, history) > 0 and memory.recalls and (sought.upto is not None or memory.recall == "always"):
+        found = _with_recall(found, sought, words, min(room, history))
     return found
 
 
-def _with_documents(
-    found: LookedUp,
-    question: Node,
-    sought: Terms,
-    copies: Copies,
-    beside: Sequence[Node],
-    first: Node,
-    memory: Memory,
-    room: int,
-) -> LookedUp:
+def _with_documents(found: LookedUp, sought: Sought, words: Terms, room: int) -> LookedUp:
+    question, copies, memory = sought.question, sought.copies, sought.memory
     own = () if copies.sends_whole(question.message) else text_files(question.message)
-    out = memory.files(first.parent) if memory.files is not None and first.parent is not None else ()
-    files = [file for node in (*out, *beside) for file in text_files(node.message)]
-    chosen = documents.choose(files, own, sought, min(room, copies.largest), _measure(copies))
+    out = memory.files(sought.upto) if memory.files is not None and sought.upto is not None else ()
+    kept_out = sought.sent | sought.state.forgotten
+    nodes = [*(node for node in out if node.id not in kept_out), *sought.beside]
+    files = [file for node in sorted(nodes, key=lambda node: node.number) for file in text_files(node.message)]
+    chosen = documents.choose(files, own, words, min(room, copies.largest), _measure(copies))
     block = documents.quote(chosen)
     while block and less(copies.count(_before(found.message, block)), copies.count(found.message)).tokens > room:
         chosen = chosen[:-1]
         block = documents.quote(chosen)
     if not block:
         return found
-    return _with(found, block, PartKind.DOCUMENTS, documents.describe(chosen), copies)
+    return _with(found, block, PartKind.PASSAGES, documents.describe(chosen), copies)
 
 
-def _with_recall(
-    found: LookedUp,
-    question: Node,
-    sought: Terms,
-    copies: Copies,
-    first: Node,
-    memory: Memory,
-    state: State,
-    room: int,
-) -> LookedUp:
-    if not sought or memory.search is None:
+def _with_recall(found: LookedUp, sought: Sought, words: Terms, room: int) -> LookedUp:
+    question, copies, memory = sought.question, sought.copies, sought.memory
+    if not words or memory.search is None:
         return found
     named = dates(question.message.text)
     spans = named.spans(question.created)
-    results = memory.search(sought.sought, first.parent, spans, question.message.text)
-    if not recall.fires(results, sought, always=memory.recall == "always" or bool(named and sought.asks)):
+    results = memory.search(words.sought, sought.upto, spans, question.message.text)
+    if not recall.fires(results, words, always=memory.recall == "always" or bool(named and words.asks)):
         return found
-    kept_out = state.forgotten | state.pins
+    kept_out = sought.sent | sought.state.forgotten | sought.state.pins
 
     def may_be_quoted(candidate: Candidate) -> bool:
         return candidate.node not in kept_out
 
-    ranking = recall.rank(results, sought, named)
+    ranking = recall.rank(results, words, named)
     chosen = recall.choose(ranking, room, _measure(copies), may_be_quoted)
     here = results.conversation
     block = recall.quote(chosen, here)
@@ -109,7 +100,7 @@ def _with_recall(
         block = recall.quote(chosen, here)
     if not block:
         return found
-    quoted = recall.messages_quoted([each for each in chosen if each.conversation == here], sought, results)
+    quoted = recall.messages_quoted([each for each in chosen if each.conversation == here], words, results)
     some = f"{len({each.node for each in chosen})} earlier messages that fit the question"
     some += ", by words and meaning" if results.near else ""
     return replace(_with(found, block, PartKind.RECALLED, some, copies), quoted=quoted)

@@ -4,12 +4,13 @@ that is sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from chatcli.context.augment import LookedUp
 from chatcli.context.outgoing import Copies, less, text_files
 from chatcli.context.prefix import Front
-from chatcli.context.strategies import Choice
+from chatcli.context.strategies import LeftOut
 from chatcli.conversation.context_state import Summary
 from chatcli.conversation.plan import Fate, Part, PartKind
 from chatcli.conversation.tree import Node
@@ -19,78 +20,84 @@ FORGOTTEN = "forgotten"
 PINS_ROOM = "pinned messages may take half of the room for history"
 
 
-def account(
-    begin: Front,
-    summary: Summary | None,
-    choice: Choice,
-    question: Sequence[Node],
-    copies: Copies,
-    asked: Copies,
-    looked_up: LookedUp,
-    unsent: Mapping[int, str],
-) -> tuple[Part, ...]:
-    """The parts in order: system prompt, summary, messages not sent, messages sent, files, recall, question."""
-    first = (choice.sent or question)[0].number
-    special = {number: _out(number, number, why) for number, why in unsent.items()}
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """Why messages are not sent word for word. `marked`: those that were forgotten, or are too large to be pinned,
+    by number; `left_out`: what the strategy leaves out, in order; `summary`: the one that is sent.
+    """
+
+    marked: Mapping[int, str]
+    left_out: Sequence[LeftOut]
+    summary: Summary | None
+
+
+def account(begin: Front, unsent: Unsent, spoken: Sequence[Part], looked_up: LookedUp) -> tuple[Part, ...]:
+    """The parts in order: system prompt, summary, every message of the path by its number, with the files that go
+    with it, and what was looked up. `spoken`: the parts of the messages sent word for word, the question included.
+    """
+    special = {number: part for number, why in unsent.marked.items() for part in _out(number, number, why)}
     for number, why in looked_up.quoted.items():
-        if number < first:
-            special[number] = Part(PartKind.VERBATIM, Fate.RECALLED, NOTHING, why, number, number)
+        special[number] = Part(PartKind.VERBATIM, Fate.RECALLED, NOTHING, why, number, number)
     special |= begin.pinned
-    sent = [part for node in choice.sent for part in _message(PartKind.VERBATIM, node, copies)]
-    spoken = [part for node in question for part in _message(PartKind.QUESTION, node, asked)]
-    return (
-        *begin.system,
-        *begin.summary,
-        *_before(first, special, summary, choice.why),
-        *_with_gaps([*sent, *spoken], first),
-        *looked_up.parts,
-    )
+    return (*begin.system, *begin.summary, *_by_number(spoken, special, unsent), *looked_up.parts)
 
 
-def _before(first: int, special: Mapping[int, Part], summary: Summary | None, why: str) -> Iterator[Part]:
-    """Messages 1 to `first` - 1: each pinned or recalled one is a part, the others are ranges."""
-    at = 1
-    for number in (*sorted(special), first):
-        if at < number:
-            yield from _range(at, number - 1, summary, why)
-        if number < first:
-            yield special[number]
-        at = number + 1
-
-
-def _range(start: int, end: int, summary: Summary | None, why: str) -> Iterator[Part]:
-    """The range split into the messages that the summary covers, and those before and after."""
-    low, high = (summary.first or 1, summary.last or end) if summary else (1, 0)
-    for fate, reason, first, last in (
-        (Fate.OUT, why, start, min(end, low - 1)),
-        (Fate.SUMMARISED, "in the summary", max(start, low), min(end, high)),
-        (Fate.OUT, why, max(start, high + 1, low), end),
-    ):
-        if first <= last:
-            yield Part(PartKind.VERBATIM, fate, NOTHING, reason, first, last)
-
-
-def _message(kind: PartKind, node: Node, copies: Copies) -> Iterator[Part]:
-    cost = copies.cost(node.message)
+def word_for_word(kind: PartKind, nodes: Iterable[Node], copies: Copies) -> Iterator[Part]:
+    """The parts of messages that are sent: each message, and the files sent whole with it."""
     why = "always sent" if kind is PartKind.QUESTION else ""
-    if copies.sends_whole(node.message):
-        files = copies.files_cost(node.message)
-        names = ", ".join(file.name for file in text_files(node.message))
-        yield Part(kind, Fate.SENT, less(cost, files), why, node.number, node.number, node.id)
-        yield Part(PartKind.DOCUMENTS, Fate.SENT, files, f"{names}: whole, in message {node.number}")
-    else:
-        yield Part(kind, Fate.SENT, cost, why, node.number, node.number, node.id)
+    for node in nodes:
+        cost = copies.cost(node.message)
+        if copies.sends_whole(node.message):
+            files = copies.files_cost(node.message)
+            names = ", ".join(file.name for file in text_files(node.message))
+            yield Part(kind, Fate.SENT, less(cost, files), why, node.number, node.number, node.id)
+            yield Part(PartKind.DOCUMENTS, Fate.SENT, files, f"{names}: whole, in message {node.number}")
+        else:
+            yield Part(kind, Fate.SENT, cost, why, node.number, node.number, node.id)
 
 
-def _with_gaps(parts: Sequence[Part], first: int) -> Iterator[Part]:
-    """A message that is missing between those sent was forgotten."""
-    at = first
-    for part in parts:
+def _by_number(spoken: Sequence[Part], special: Mapping[int, Part], unsent: Unsent) -> Iterator[Part]:
+    """Each message once: as it is sent, else by itself where that says more, else in a range."""
+    at = 1
+    for part in spoken:
         if part.first > at:
-            yield _out(at, part.first - 1, FORGOTTEN)
+            yield from _gap(at, part.first - 1, special, unsent)
         yield part
         at = max(at, part.last + 1)
 
 
-def _out(first: int, last: int, why: str) -> Part:
-    return Part(PartKind.VERBATIM, Fate.OUT, NOTHING, why, first, last)
+def _gap(first: int, last: int, special: Mapping[int, Part], unsent: Unsent) -> Iterator[Part]:
+    """Messages `first` to `last`, none of which is sent word for word from its place."""
+    at = first
+    for number in sorted(number for number in special if first <= number <= last):
+        yield from _range(at, number - 1, unsent)
+        yield special[number]
+        at = number + 1
+    yield from _range(at, last, unsent)
+
+
+def _range(start: int, end: int, unsent: Unsent) -> Iterator[Part]:
+    """The range split into the messages that the summary covers, and those before and after."""
+    summary = unsent.summary
+    low, high = (summary.first or 1, summary.last or end) if summary else (end + 1, end)
+    yield from _left_out(start, min(end, low - 1), unsent.left_out)
+    if max(start, low) <= min(end, high):
+        yield Part(PartKind.VERBATIM, Fate.SUMMARISED, NOTHING, "in the summary", max(start, low), min(end, high))
+    yield from _left_out(max(start, low, high + 1), end, unsent.left_out)
+
+
+def _left_out(start: int, end: int, reasons: Sequence[LeftOut]) -> Iterator[Part]:
+    """The range, which may be empty, split by the reasons that the strategy gives; a message may have none."""
+    for each in reasons:
+        if each.last < start:
+            continue
+        yield from _out(start, min(end, each.first - 1), "")
+        yield from _out(max(start, each.first), min(end, each.last), each.why)
+        start = each.last + 1
+    yield from _out(start, end, "")
+
+
+def _out(first: int, last: int, why: str) -> Iterator[Part]:
+    """A part for these messages, if there is at least one."""
+    if first <= last:
+        yield Part(PartKind.VERBATIM, Fate.OUT, NOTHING, why, first, last)

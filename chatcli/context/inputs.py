@@ -12,10 +12,10 @@ from typing import Literal
 from chatcli.context.budget import Budget, Rooms, rooms
 from chatcli.context.outgoing import Copies, Counting
 from chatcli.context.prefix import Front, front
-from chatcli.context.strategies import RECALLS, SUMMARISES
 from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.retrieval import Retrieved
 from chatcli.conversation.tree import Node
+from chatcli.settings.strategies import AUTO, Strategy
 
 Spans = Sequence[tuple[datetime, datetime]]
 Search = Callable[[Sequence[str], int | None, Spans, str], Retrieved]
@@ -61,7 +61,7 @@ class Basis:
     budget: Budget
     count: Counting
     state: State = State()
-    strategy: str = "auto"
+    strategy: Strategy = AUTO
     window_messages: int = 20
     sees: bool = True
     memory: Memory = Memory()
@@ -77,7 +77,7 @@ class Basis:
 
     @property
     def recalls(self) -> bool:
-        return self.strategy in RECALLS and self.memory.recalls
+        return self.strategy.recalls and self.memory.recalls
 
     def at(self, parent: int | None) -> Basis:
         """The same for the path to `parent`, with the newest summary made of messages on it. A summary of another
@@ -97,7 +97,7 @@ class Basis:
         budget = self.budget
         room = max(0, budget.room if budget.history is None else min(budget.room, budget.history)) // 2
         bare = self.front().tokens
-        summary = self.state.summary if self.strategy in SUMMARISES else None
+        summary = self.state.summary if self.strategy.summarizes else None
         if summary and self.front((), summary).tokens - bare > room:
             summary = None
         pinned: list[Node] = []

@@ -1,15 +1,19 @@
-"""How history is chosen: full, window, trim, summary, auto. One table; each row is a pure function."""
+"""How history is chosen: a pure function for each strategy, bound by its name to the row in
+settings/strategies.py.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import in_tokens
 from chatcli.errors import ContextTooLong
+from chatcli.settings.strategies import AUTO
 
 # Once history has outgrown its room, cut it to this share of the room. With a summary and 0.6, the server reads
 # 153 tokens again per turn (ten LoCoMo conversations at 3,072 tokens); a little less: below 150. Trimming: 2,117.
@@ -78,22 +82,31 @@ def stable_cut(stretch: Stretch, low: int, room: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Messages `first` to `last` (their numbers) are not sent, and why, as a phrase."""
+
+    first: int
+    last: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
-    """The history to send, oldest first, why the rest is left out, and the new state. `at_cut`: it begins at the
-    state's cut.
+    """The history to send, oldest first; why each other message is left out, but for those that the user has
+    forgotten; and the new state. `at_cut`: it begins at the state's cut.
     """
 
     sent: tuple[Node, ...]
-    why: str
+    left_out: tuple[LeftOut, ...]
     state: State
     at_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a strategy may look at. `earlier` yields the nodes before the question, newest first, lazily. `room` is
-    in tokens, and so is `share`, the part of it that a new cut may fill. `messages`: how many messages strategy
-    window keeps.
+    """What a strategy may look at. `earlier` yields the nodes before the question, newest first, lazily; those in
+    the state's `forgotten` are not to be sent. `room` is in tokens, and so is `share`, the part of it that a new
+    cut may fill. `messages`: how many messages strategy window keeps.
     """
 
     question: Node
@@ -104,44 +117,72 @@ class Need:
     state: State
     messages: int
 
+    def all_but(self, sent: Sequence[Node], why: str) -> tuple[LeftOut, ...]:
+        """Every message before the question that is not among `sent`, which is in order, for one reason."""
+        numbers = [0, *(node.number for node in sent), self.question.number]
+        gaps = [(before + 1, after - 1) for before, after in pairwise(numbers)]
+        return tuple(LeftOut(first, last, why) for first, last in gaps if first <= last)
 
+    def whole(self) -> tuple[Node, ...]:
+        """The whole history, without what was forgotten."""
+        return tuple(node for node in self.earlier if node.id not in self.state.forgotten)[::-1]
+
+
+Chooser = Callable[[Need], Choice]
+CHOOSERS: dict[str, Chooser] = {}
+
+
+def chooser(function: Chooser) -> Chooser:
+    """Bind the function to the strategy of its name."""
+    CHOOSERS[function.__name__] = function
+    return function
+
+
+@chooser
 def full(need: Need) -> Choice:
     """Everything, as long as it fits; else an error that names the choices."""
-    history = tuple(node for node in need.earlier if node.id not in need.state.forgotten)[::-1]
+    history = need.whole()
     needed = sum(map(need.cost, history))
     if needed > need.room:
         raise ContextTooLong(
             f"The whole conversation no longer fits: history has {in_tokens(needed)}, the window has room for "
             f"{max(0, need.room)}.",
-            "/set strategy auto goes on without the oldest messages, /set num_ctx takes a larger window, "
+            f"/set strategy {AUTO} goes on without the oldest messages, /set num_ctx takes a larger window, "
             "/clear starts a new conversation.",
             needed=needed,
             available=max(0, need.room),
         )
-    return Choice(history, "", need.state)
+    return Choice(history, (), need.state)
 
 
+@chooser
 def window(need: Need) -> Choice:
     """The last N messages before the question (fewer when they do not fit)."""
     sent: list[Node] = []
-    used = 0
+    used, why = 0, f"window_messages is {need.messages}"
     for node in need.earlier:
         if node.id in need.state.forgotten:
             continue
+        if len(sent) == need.messages:
+            break
         used += need.cost(node)
-        if len(sent) == need.messages or used > need.room:
+        if used > need.room:
+            why = "older than what fits"
             break
         sent.append(node)
-    return Choice(tuple(sent[::-1]), f"strategy window keeps {need.messages} messages", need.state)
+    sent.reverse()
+    return Choice(tuple(sent), need.all_but(sent, why), need.state)
 
 
+@chooser
 def trim(need: Need) -> Choice:
     """The newest exchanges that fit; on every turn the oldest ones are left out again."""
     stretch = since_cut(need.earlier, need.cost, State(forgotten=need.state.forgotten), need.room)
-    first = newest_that_fit(stretch.nodes, stretch.costs, need.room)
-    return Choice(stretch.nodes[first:], "older than what fits", need.state)
+    sent = stretch.nodes[newest_that_fit(stretch.nodes, stretch.costs, need.room) :]
+    return Choice(sent, need.all_but(sent, "older than what fits"), need.state)
 
 
+@chooser
 def summary(need: Need) -> Choice:
     """Everything that the summary does not cover. The summary is updated before it is needed; if that failed and
     the history no longer fits, a stable cut leaves the oldest messages out until the next summary.
@@ -149,6 +190,7 @@ def summary(need: Need) -> Choice:
     return _from_cut(need, "older than what fits; not in the summary yet")
 
 
+@chooser
 def auto(need: Need) -> Choice:
     """Everything from a cut on; when that outgrows its room, the cut moves far enough to stay for many turns."""
     return _from_cut(need, "older than the window keeps")
@@ -161,17 +203,5 @@ def _from_cut(need: Need, why: str) -> Choice:
         stretch = stretch.since(stable_cut(stretch, low, need.room))
     begin = stretch.nodes[0] if stretch.nodes else need.question
     cut = None if begin.parent is None else begin.id
-    return Choice(stretch.nodes, why, replace(need.state, cut=cut), stretch.at_cut)
-
-
-STRATEGIES: Mapping[str, Callable[[Need], Choice]] = {
-    "full": full,
-    "window": window,
-    "trim": trim,
-    "summary": summary,
-    "auto": auto,
-}
-
-# Those that send the summary, and those that quote what they left out.
-SUMMARISES = frozenset({"summary", "auto"})
-RECALLS = frozenset({"auto"})
+    state = replace(need.state, cut=cut)
+    return Choice(stretch.nodes, need.all_but(stretch.nodes, why), state, stretch.at_cut)

@@ -12,7 +12,7 @@ from itertools import chain
 from chatcli.context.inputs import Basis
 from chatcli.context.outgoing import Copies, Counting
 from chatcli.context.prefix import Front
-from chatcli.context.strategies import SUMMARISES, Stretch, since_cut
+from chatcli.context.strategies import Stretch, since_cut
 from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Fate, PartKind, Plan
@@ -48,17 +48,17 @@ class Due:
 def due(back: Iterable[Node], basis: Basis, plan: Plan | None = None, now: bool = False) -> Due | None:
     """The summary due after a reply; None when none is due.
 
-    In auto: of what the cut has left out since the last summary. In summary: of all but the last keep_recent
-    messages, once the history has passed its budget. With `now` (/compact): in any case. `plan`: that of the last
-    request, which the summary's request continues while the server has it cached; None where another model makes
-    the summary.
+    Where the strategy moves a cut: of what that has left out since the last summary. Where it does not: of all but
+    the last keep_recent messages, once the history has passed its budget. With `now` (/compact): in any case, in
+    any strategy. `plan`: that of the last request, which the summary's request continues while the server has it
+    cached; None where another model makes the summary.
     """
     nodes = iter(back)
     tip = next(nodes, None)
-    if tip is None or (basis.strategy not in SUMMARISES and not now):
+    if tip is None or not (basis.strategy.summarizes or now):
         return None
-    basis = basis.at(tip.id)
-    pinned, old = replace(basis, strategy="summary").standing(tip.id)
+    basis = replace(basis.at(tip.id), strategy=replace(basis.strategy, summarizes=True))
+    pinned, old = basis.standing(tip.id)
     begin = basis.front(pinned, old)
     room = basis.rooms(begin)
     copies, state = basis.copies, basis.state
@@ -88,7 +88,7 @@ def due(back: Iterable[Node], basis: Basis, plan: Plan | None = None, now: bool 
 
 def _kept(recent: Stretch, basis: Basis, room: int, most: int | None, now: bool) -> tuple[Node, ...] | None:
     """What stays word for word after the summary; None when no summary is due."""
-    if basis.strategy == "auto" and not now:
+    if basis.strategy.moves_cut and not now:
         return _from_cut(recent, basis.state)
     return _newest(recent, basis.memory.keep_recent, room, most)
 

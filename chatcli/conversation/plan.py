@@ -17,9 +17,14 @@ class PartKind(StrEnum):
     SYSTEM = "system"
     SUMMARY = "summary"
     RECALLED = "recalled"
-    DOCUMENTS = "documents"
+    DOCUMENTS = "documents"  # files sent whole, each time that their message is sent
+    PASSAGES = "passages"  # of longer files, for one question
     VERBATIM = "verbatim"
     QUESTION = "question"
+
+
+# What is looked up for one question and sent with it alone.
+LOOKED_UP = frozenset({PartKind.RECALLED, PartKind.PASSAGES})
 
 
 class Fate(StrEnum):

@@ -15,6 +15,7 @@ from typing import Any
 
 from chatcli.demo.protocol import HttpRefusal
 from chatcli.demo.request import DemoMessage
+from chatcli.settings.strategies import STRATEGIES
 
 _RECALLED = (
     "Earlier in this conversation (may be relevant):\n",
@@ -273,7 +274,10 @@ def _thoughts(question: str, part: _Part) -> str:
 
 @cache
 def _parts() -> dict[str, _Part]:
-    """Returns the parts of tour.md by name, in order. Each begins with `=== name: words that lead to it`."""
+    """Returns the parts of tour.md by name, in order. Each begins with `=== name: words that lead to it`; in place
+    of {strategies} come the rows of that table.
+    """
     text = Path(__file__).with_name("tour.md").read_text(encoding="utf-8")
+    text = text.replace("{strategies}", "\n".join(f"| `{each.name}` | {each.help} |" for each in STRATEGIES))
     found = re.findall(r"^=== (\w+):(.*)\n([\s\S]*?)(?=^=== |\Z)", text, re.MULTILINE)
     return {name: _Part(name, frozenset(words.split()), body.strip()) for name, words, body in found}

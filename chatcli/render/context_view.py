@@ -18,6 +18,7 @@ _PARTS = (
     (PartKind.SUMMARY, "summary", "u"),
     (PartKind.RECALLED, "recalled", "r"),
     (PartKind.DOCUMENTS, "documents", "d"),
+    (PartKind.PASSAGES, "passages", "p"),
     (PartKind.VERBATIM, "messages", "m"),
     (PartKind.QUESTION, "question", "q"),
     (PartKind.TEMPLATE, "template", "t"),

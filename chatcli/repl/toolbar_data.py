@@ -26,7 +26,7 @@ def meter(session: Session, typed: str = "") -> Toolbar:
         used=str(used),
         window=session.window.ready or session.settings[table.NUM_CTX] or 0,
         tokens=used.tokens,
-        strategy=session.settings[table.STRATEGY],
+        strategy=session.settings[table.STRATEGY].name,
         notes=(*_coming(session, typed), *_notes(session)),
     )
 

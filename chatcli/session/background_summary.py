@@ -87,14 +87,15 @@ class Summarizer:
         return self._session.background.running("summary")
 
     def reply_ended(self, cut_moved: bool) -> None:
-        """In strategy auto: request the summary that is due, in the background. `cut_moved`: messages were left
-        out that were sent before.
+        """Where the strategy moves the cut: request the summary that is due, in the background. `cut_moved`:
+        messages were left out that were sent before.
         """
         session = self._session
         if self._stage is Stage.ASKED or not (cut_moved or self._stage in {Stage.OWED, Stage.SHOWN}):
             return
         self._enter(Stage.IDLE)
-        if session.settings[table.STRATEGY] != "auto" or not session.conversation.id:
+        strategy = session.settings[table.STRATEGY]
+        if not (strategy.summarizes and strategy.moves_cut and session.conversation.id):
             return
         job = self._wanted(session.conversation.back())
         if job is not None:
@@ -128,11 +129,12 @@ class Summarizer:
             self._session.background.wait("summary", 1.0)
 
     def before_request(self) -> Iterator[Event]:
-        """In strategy summary, before the request for the question at the tip: make the summary that is due.
-        Yields ticks, so that the elapsed time can be shown.
+        """Before the request for the question at the tip, where the strategy moves no cut: make the summary that
+        is due. Yields ticks, so that the elapsed time can be shown.
         """
         session = self._session
-        if session.settings[table.STRATEGY] != "summary":
+        strategy = session.settings[table.STRATEGY]
+        if strategy.moves_cut or not strategy.summarizes:
             return
         job = self._wanted(islice(session.conversation.back(), 1, None))
         if job is None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, Literal, TypeVar
 
-from chatcli.settings import values
+from chatcli.settings import strategies, values
 from chatcli.settings.values import ValueKind
 
 T = TypeVar("T")
@@ -163,8 +163,8 @@ KEEP_ALIVE = _row(
 STRATEGY = _row(
     "memory",
     "strategy",
-    values.choice("full", "window", "trim", "summary", "auto"),
-    "auto",
+    values.row(strategies.STRATEGIES),
+    strategies.AUTO,
     "Which messages are sent when not all fit the window.",
     "context",
     kept=True,

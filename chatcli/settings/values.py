@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from numbers import Integral, Real
 from os import PathLike
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from chatcli import addresses
 from chatcli.errors import BadValue
@@ -25,7 +25,7 @@ LONGEST_SHOWN = 60
 class ValueKind(Generic[T]):
     """One kind of value. `read` raises BadValue; completion offers `words`; `expects` completes "Expects ...".
     `spell` returns how a value that is not text would be typed, or None when it is not of this kind. `show`
-    returns what may be shown of the text from `write`.
+    returns what may be shown of the text from `write`. `meanings` says of a word what it stands for.
     """
 
     expects: str
@@ -34,6 +34,7 @@ class ValueKind(Generic[T]):
     words: tuple[str, ...] = ()
     spell: Callable[[Any], str | None] = lambda _: None
     show: Callable[[str], str] = str
+    meanings: Mapping[str, str] = field(default_factory=dict)
 
     def take(self, value: Any) -> T:
         """Read a value of Python or TOML: text as it would be typed, or the kind's own type. Raises BadValue."""
@@ -147,6 +148,32 @@ def choice(*words: str) -> ValueKind[str]:
         return given.lower()
 
     return ValueKind(expects, read, words=words, spell=_switch)
+
+
+class Row(Protocol):
+    """A row of a table whose rows are the choices."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def help(self) -> str: ...
+
+
+R = TypeVar("R", bound=Row)
+
+
+def row(rows: Sequence[R]) -> ValueKind[R]:
+    """One of the rows, by its name."""
+    named = {each.name: each for each in rows}
+    names = choice(*named)
+    return ValueKind(
+        names.expects,
+        lambda given: named[names.read(given)],
+        lambda value: value.name,
+        names.words,
+        lambda value: value.name if value in rows else None,
+        meanings={each.name: each.help for each in rows},
+    )
 
 
 def share() -> ValueKind[float]:

@@ -19,6 +19,7 @@ from typing import Any
 
 from chatcli.context.inputs import Memory
 from chatcli.conversation.message import Message
+from chatcli.settings.strategies import AUTO, SUMMARY, TRIM
 from tests.bench.replay import Configuration, Replayed, count, history_tokens, opened, replay, verbatim_tokens
 
 
@@ -34,12 +35,12 @@ def measure(file: Path, budget: int) -> dict[str, Any]:
     store, conversations = opened(file)
     with store:
         return {
-            "trim": _figures(conversations, Configuration("trim", budget)),
-            "summary": _figures(conversations, Configuration("summary", budget)),
-            "auto": {
-                "off": _figures(conversations, Configuration("auto", budget, Memory(recall="off"))),
-                "gated": _figures(conversations, Configuration("auto", budget)),
-                "always": _figures(conversations, Configuration("auto", budget, Memory(recall="always"))),
+            TRIM.name: _figures(conversations, Configuration(TRIM, budget)),
+            SUMMARY.name: _figures(conversations, Configuration(SUMMARY, budget)),
+            AUTO.name: {
+                "off": _figures(conversations, Configuration(AUTO, budget, Memory(recall="off"))),
+                "gated": _figures(conversations, Configuration(AUTO, budget)),
+                "always": _figures(conversations, Configuration(AUTO, budget, Memory(recall="always"))),
             },
         }
 

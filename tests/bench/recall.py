@@ -29,6 +29,7 @@ from chatcli.conversation.message import Message
 from chatcli.conversation.plan import PartKind, Plan
 from chatcli.conversation.retrieval import Embedder, Meaning
 from chatcli.conversation.tree import Node
+from chatcli.settings.strategies import AUTO, TRIM
 from chatcli.store.vectors import packed
 from tests.bench.replay import (
     Configuration,
@@ -58,10 +59,10 @@ def main() -> None:
 def measure(file: Path, budget: int, model: str = "", host: str = "") -> dict[str, Any]:
     store, conversations = opened(file)
     with store:
-        auto = Configuration("auto", budget)
+        auto = Configuration(AUTO, budget)
         if model:
             auto = replace(auto, meaning=meanings(conversations, model, host))
-        return {each.strategy: _figures(conversations, each) for each in (auto, Configuration("trim", budget))}
+        return {each.strategy.name: _figures(conversations, each) for each in (auto, Configuration(TRIM, budget))}
 
 
 def meanings(conversations: Sequence[Replayed], model: str, host: str) -> Callable[[str], Meaning]:

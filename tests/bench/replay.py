@@ -25,6 +25,7 @@ from chatcli.conversation.retrieval import Meaning
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.conversation.usage import Count
 from chatcli.session.planning import skilled
+from chatcli.settings.strategies import Strategy
 from chatcli.store.store import Store
 
 SYSTEM = "You are a friendly and attentive partner in a long conversation between two people. " * 9  # 200 tokens
@@ -63,7 +64,7 @@ class Configuration:
     `meaning`: what a question means, where an embedding model says so.
     """
 
-    strategy: str
+    strategy: Strategy
     history: int
     memory: Memory = Memory()
     meaning: Callable[[str], Meaning | None] = lambda _: None
