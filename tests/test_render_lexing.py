@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from pathlib import Path
+
 import pytest
 from pygments.lexers import get_lexer_by_name
+from pygments.lexers.esoteric import BefungeLexer
+from pygments.token import Text
 from rich.color import ColorSystem
 
+from chatcli.render import lexing
 from chatcli.render.code import Highlighter
 from chatcli.render.lines import Span
 from chatcli.render.theme import Palette
@@ -148,6 +155,20 @@ std::vector<uint8_t> bytes; size_t count = 0;
 // don't
 int main() { return static_cast<int>(count); }
 """,
+    "csharp": """
+namespace A {
+    /* several
+       lines */
+    class B { string c = @"and
+more"; }
+}
+""",
+    "sml": """
+val x = 1 (* a comment
+  that goes on *)
+fun f y = y + 2.0;
+""",
+    "http": "GET / HTTP/1.1\nHost: a.b\nAccept: */*",
     "tcl": """
 # Sends a <<Changed>> event
 proc f {} { set Q . }
@@ -211,3 +232,18 @@ def test_no_language_loses_text(language: str) -> None:
 
 def test_an_unknown_language_is_plain() -> None:
     assert Highlighter("klingon", PALETTE).line("a = 1") == [Span("a = 1", PALETTE["block"])]
+
+
+def test_only_public_names_of_pygments_are_used() -> None:
+    """A release of it may change the others. Annotations are not evaluated."""
+    tree = ast.parse(Path(lexing.__file__).read_text(encoding="utf-8"))
+    known = {"self", "twin"}  # objects of this module
+    used = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    assert not [each for each in used if re.search(r"\._(?!_)", each) and each.split(".")[0] not in known]
+    imported = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    assert not [each.name for node in imported for each in node.names if each.name.startswith("_")]
+
+
+def test_a_lexer_that_cannot_be_made_leaves_the_code_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BefungeLexer, "tokens", {"root": [("(", Text)]})
+    assert Highlighter("befunge", PALETTE).line("a = 1") == [Span("a = 1", PALETTE["block"])]

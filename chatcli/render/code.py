@@ -50,7 +50,10 @@ def _lexing(language: str) -> Lexing | None:
         return None
     from chatcli.render.lexing import lexing
 
-    return lexing(language)
+    try:
+        return lexing(language)
+    except Exception:  # ... nor with a lexer that cannot be made
+        return None
 
 
 class Code:
