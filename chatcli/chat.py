@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -30,6 +31,9 @@ from chatcli.session.session import Session
 from chatcli.settings.strategies import AUTO
 from chatcli.store.listing import Entry
 from chatcli.turn import answered, ask, preview, stream
+
+# Seconds to wait for another thread to leave the reply that it reads.
+PATIENCE = 5.0
 
 
 class Reply(str):
@@ -225,6 +229,8 @@ class Chat:
         try:
             with closing(stream(session, question)) as events:
                 for event in events:
+                    if self._closed:
+                        return
                     if not isinstance(event, Tick):
                         yield event
         finally:
@@ -329,14 +335,17 @@ class Chat:
             write_private(path, exported(session, session.conversation.id, EXPORTS[path.suffix.lower()]))
 
     def close(self) -> None:
-        """End the connection and background work; safe to call twice. A reply that is still being read is stopped,
-        and what came is kept. `messages` can still be read.
+        """End the connection and background work; safe to call twice. A reply that is still being read, by any
+        thread, is stopped, and what came is kept. `messages` can still be read.
         """
-        running = self._running
-        if running is not None:
-            with suppress(ValueError):  # another thread is waiting for its next event
-                running.close()
         self._closed = True
+        end = time.monotonic() + PATIENCE
+        while (running := self._running) is not None and time.monotonic() < end:
+            try:
+                running.close()
+                break
+            except ValueError:  # another thread waits for its next event, and sees then that the chat is closed
+                time.sleep(0.02)
         close(self._opened)
 
     @contextmanager

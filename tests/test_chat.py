@@ -6,6 +6,7 @@ import copy
 import inspect
 import json
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -298,6 +299,47 @@ def test_closing_the_iterator_stops_the_reply_and_keeps_what_came(engine: Engine
         assert chat.messages[-1].text == reply
         assert chat.send("go on")
         assert engine.chats[-1]["messages"][1]["content"] == reply
+
+
+def test_ctrl_c_stops_the_reply_and_keeps_what_came(engine: Engine) -> None:
+    engine.script(Hang(after=3))
+    program = f"""
+from chatcli import Chat
+chat = Chat("demo", host="{engine.url}")
+try:
+    for piece in chat.stream("tell me of whales"):
+        print("began", flush=True)
+except KeyboardInterrupt:
+    print(chat.last_reply.ended, chat.messages[-1].text == chat.last_reply != "")
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "began\n"
+        running.send_signal(signal.SIGINT)
+        assert running.stdout.readlines()[-1] == "stopped True\n"
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["it waits for a piece", "it holds a piece"])
+def test_a_chat_closed_by_another_thread_stops_the_reply_that_is_read(engine: Engine, waits: bool) -> None:
+    engine.script(Hang(after=3))
+    chat = Chat("demo", host=engine.url)
+    begun, closed = threading.Event(), threading.Event()
+    read: list[str] = []
+
+    def reading() -> None:
+        for piece in chat.stream("tell me of whales"):
+            read.append(piece)
+            begun.set()
+            assert waits or closed.wait(30)
+
+    thread = threading.Thread(target=reading)
+    thread.start()
+    assert begun.wait(30)
+    chat.close()
+    closed.set()
+    thread.join()
+    assert chat.last_reply is not None
+    assert (chat.last_reply, chat.last_reply.ended) == ("".join(read), Ended.STOPPED)
 
 
 def test_closing_the_chat_stops_a_reply_that_is_being_read(engine: Engine) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chatcli import Chat, Reply
 from chatcli.commands import everything
 from chatcli.demo.replies import DemoReply
 from tests.faults import Cut, Engine
@@ -59,6 +60,13 @@ def test_the_python_examples_run_and_print_what_is_said(
         if example["printed"] is not None:
             assert printed == example["printed"], example["code"]
     assert examples
+
+
+@pytest.mark.parametrize("owner", [Chat, Reply], ids=lambda owner: owner.__name__)
+def test_the_guide_names_everything_that_a_program_may_use(owner: type) -> None:
+    text = LIBRARY.read_text(encoding="utf-8")
+    members = {name for name in vars(owner) if not name.startswith("_")}
+    assert {name for name in members if not re.search(rf"\b{name}\b", text)} == set()
 
 
 def test_the_two_commands_stand_on_top() -> None:
