@@ -339,7 +339,8 @@ def test_a_chat_closed_by_another_thread_stops_the_reply_that_is_read(engine: En
     closed.set()
     thread.join()
     assert chat.last_reply is not None
-    assert (chat.last_reply, chat.last_reply.ended) == ("".join(read), Ended.STOPPED)
+    assert chat.last_reply.startswith("".join(read))  # a piece may have come that was not handed out any more
+    assert chat.last_reply.ended is Ended.STOPPED
 
 
 def test_closing_the_chat_stops_a_reply_that_is_being_read(engine: Engine) -> None:
