@@ -25,7 +25,7 @@ from chatcli.conversation.usage import Count, Turn, Usage
 from chatcli.errors import Ambiguous, ChatcliError, NoText, NotFound, UserError
 from chatcli.paths import path_of, write_private
 from chatcli.repl.hints import in_python
-from chatcli.session.build import Wishes, build, close, new_conversation, open_conversation
+from chatcli.session.build import Wishes, build
 from chatcli.session.planning import counter_of
 from chatcli.session.session import Session
 from chatcli.settings.strategies import AUTO
@@ -289,7 +289,7 @@ class Chat:
     def clear(self) -> None:
         """Start a new conversation with the same settings."""
         with self._in_use() as session:
-            new_conversation(session)
+            session.begin()
             self._reply = None
 
     def open(self, name: str) -> None:
@@ -305,10 +305,10 @@ class Chat:
             if len(found) > 1:
                 titles = ", ".join(f'{entry.id} "{entry.title}"' for entry in found)
                 raise Ambiguous(f'Several conversations match "{name}": {titles}.', "Name one by its number.")
-            refused = open_conversation(session, found[0].id)
+            refused = session.open(found[0].id)
             self._reply = None
             if refused:
-                session.warnings.append(f"Settings not loaded: {', '.join(refused)}.")
+                session.warn(f"Settings not loaded: {', '.join(refused)}.")
         self._warn()
 
     def conversations(self) -> list[Entry]:
@@ -346,7 +346,7 @@ class Chat:
                 break
             except ValueError:  # another thread waits for its next event, and sees then that the chat is closed
                 time.sleep(0.02)
-        close(self._opened)
+        self._opened.close()
 
     @contextmanager
     def _in_use(self) -> Iterator[Session]:
@@ -371,8 +371,12 @@ class Chat:
         frame, level = sys._getframe(), 1
         while frame.f_back is not None and frame.f_globals.get("__name__") == __name__:
             frame, level = frame.f_back, level + 1
-        while self._opened.warnings:
-            warnings.warn(self._opened.warnings.pop(0), stacklevel=level)
+        told = list(self._opened.take_warnings())
+        try:
+            while told:
+                warnings.warn(told.pop(0), stacklevel=level)
+        finally:
+            self._opened.warn(*told)  # a warning may have been made an error
 
     def __enter__(self) -> Chat:
         return self

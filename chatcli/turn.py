@@ -22,7 +22,6 @@ from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import NOTHING, Turn
 from chatcli.errors import ContextTooLong, Damaged, Gone, NoRoom, NoText, ReadOnly, StoreError
 from chatcli.session.background import waiting
-from chatcli.session.build import count_again, forget_model
 from chatcli.session.fallback import go_on, still_there
 from chatcli.session.planning import plan_next, request_for, settled, with_costs
 from chatcli.session.session import Session
@@ -120,7 +119,7 @@ def stream(session: Session, question: Node, onward: Node | None = None) -> Gene
             _step_back(session, question, onward)
     if reply.done is not None and session.plan is not None:
         session.counter.learn(session.plan, reply.done.usage, reply.message if onward is None else None)
-        count_again(session)
+        session.count_again()
         try:
             _settle(session)
         except (Damaged, Gone) as error:
@@ -138,14 +137,14 @@ def _asking(session: Session, model: str) -> Iterator[None]:
         yield
         return
     settings.put_value(table.MODEL, model, Layer.SET)
-    forget_model(session)
+    session.forget_model()
     try:
         yield
     finally:
         settings.unset(table.MODEL.name)
         if origin in {Layer.SET, Layer.CONVERSATION}:
             settings.put_value(table.MODEL, before, origin)
-        forget_model(session)
+        session.forget_model()
         session.keep_settings()
 
 
@@ -159,16 +158,16 @@ def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Ev
     yield from _ready(session)
     _check_sight(session, question.message)
     yield from session.summarizer.before_request()
-    session.plan, state[0] = yield from session.embeddings.planned()
+    plan, state[0] = yield from session.embeddings.planned()
     session.store.back_up()  # while the model writes; who leaves does not wait for it
     try:
-        yield from _events(session, session.plan)
+        yield from _events(session, plan)
         return
     except ContextTooLong as error:
-        session.counter.too_long(error.needed, session.plan)
+        session.counter.too_long(error.needed, plan)
     try:
-        session.plan, state[0] = plan_next(session)
-        yield from _events(session, session.plan)
+        plan, state[0] = plan_next(session)
+        yield from _events(session, plan)
     except ContextTooLong:
         session.counter.relent()
         raise
@@ -192,14 +191,14 @@ def _settle(session: Session) -> None:
 
 
 def _events(session: Session, plan: Plan) -> Iterator[Event]:
+    session.sending(plan)
     with closing(session.client.get().chat(request_for(session, plan))) as events:
         yield from events
 
 
 def _keep_question(session: Session, message: Message) -> Node:
     """Store it as a child of the tip. An earlier question without a reply is left off the path, as its sibling."""
-    if not session.conversation.id:
-        session.conversation = session.store.create(demo=session.server.demo, settings=session.settings.kept())
+    session.ensure_stored()
     unanswered = session.conversation.unanswered
     if unanswered is not None:
         session.store.go_to(session.conversation, unanswered.parent)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from chatcli.session.build import Wishes, build, close
+from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from tests.faults import Engine
 
@@ -90,4 +90,4 @@ def session(engine: Engine) -> Iterator[Session]:
     """A session that talks to it; its client, store and counter are the program's own."""
     opened = build(Wishes({"host": engine.url, "model": "demo"}))
     yield opened
-    close(opened)
+    opened.close()

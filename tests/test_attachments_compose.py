@@ -89,7 +89,7 @@ def test_nothing_is_attached_when_one_of_several_fails(session: Session, tmp_pat
     assert isinstance(outcome, Watch)
     with pytest.raises(BadFile):
         followed(session, outcome)
-    assert session.pending == []
+    assert session.pending == ()
 
 
 def test_a_page_is_attached_by_command_stored_and_sent(session: Session, engine: Engine) -> None:

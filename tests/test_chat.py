@@ -470,10 +470,10 @@ def test_a_warning_names_the_line_of_the_program(home: Path, engine: Engine) -> 
         chat = Chat("demo", host=engine.url, save=True)
     assert {Path(each.filename) for each in warned} == {Path(__file__)}
     with chat:
-        chat._opened.warnings = ["The disk is full."]  # as the store says in the middle of a turn
+        chat._opened.warn("The disk is full.")  # as the store says in the middle of a turn
         with pytest.warns(UserWarning, match="full") as warned:
             chat.send("hi")
-        chat._opened.warnings = ["The disk is full."]
+        chat._opened.warn("The disk is full.")
         with pytest.warns(UserWarning, match="full") as streamed:
             list(chat.stream("hi"))
     assert {Path(each.filename) for each in (*warned, *streamed)} == {Path(__file__)}

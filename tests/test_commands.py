@@ -25,7 +25,7 @@ from chatcli.errors import (
     UserError,
 )
 from chatcli.render.views import History, WindowView
-from chatcli.session.build import Wishes, build, close
+from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.strategies import AUTO, STRATEGIES
@@ -211,7 +211,7 @@ def test_a_setting_may_be_made_for_always(session: Session) -> None:
     assert session.settings[table.TEMPERATURE] == 0.5
     later = build(Wishes({"host": session.settings[table.HOST]}))
     assert later.settings[table.TEMPERATURE] == 0.5
-    close(later)
+    later.close()
     do(session, "unset --always temperature")
     assert session.settings[table.TEMPERATURE] is None
     assert file.read_text(encoding="utf-8") == ""
@@ -304,12 +304,12 @@ def test_a_picture_goes_with_the_next_message(session: Session, engine: Engine, 
     picture.write_bytes(PNG)
     with pytest.raises(CannotSee, match="demo"):
         do(session, f"image '{picture}'")
-    assert session.pending == []
+    assert list(session.pending) == []
     do(session, "model demo-vision")
     assert "a dot.png" in shown(do(session, f"image '{picture}'"))
     assert [each.name for each in session.pending] == ["a dot.png"]
     do(session, "image none")
-    assert session.pending == []
+    assert list(session.pending) == []
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a picture"], ids=["missing", "empty", "text"])
@@ -319,7 +319,7 @@ def test_a_file_that_is_no_picture_is_refused(session: Session, tmp_path: Path, 
         file.write_bytes(content)
     with pytest.raises(BadFile, match=r"cat\.png"):
         do(session, f"image {file}")
-    assert session.pending == []
+    assert list(session.pending) == []
 
 
 # Conversations
@@ -429,7 +429,7 @@ def test_without_a_server_commands_that_need_none_still_work() -> None:
             assert "Nothing" in shown(do(session, "history"))
             assert "/set" in shown(do(session, "help"))
         finally:
-            close(session)
+            session.close()
 
 
 # Branches

@@ -16,7 +16,7 @@ from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.tree import Ended
 from chatcli.errors import BadArgument, CannotSee, Missing, NotFound, StreamBroken, UserError
 from chatcli.render.lines import cells
-from chatcli.session.build import Wishes, build, close
+from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.store.listing import Twig
@@ -50,7 +50,8 @@ def test_another_model_answers_once_and_the_setting_stays(session: Session, engi
 
 def test_a_model_that_cannot_answer_moves_nothing(session: Session) -> None:
     picture = Attachment("image", "dot.png", "image/png", b"\x89PNG")
-    session.conversation = session.store.create()
+    session.begin()
+    session.ensure_stored()
     session.store.append(session.conversation, Message.user("what is this", (picture,)))
     tip = session.store.append(session.conversation, Message.assistant("a dot")).id
     with pytest.raises(CannotSee):
@@ -77,11 +78,12 @@ def test_an_edited_question_stands_beside_the_old_one(session: Session, engine: 
 
 def test_editing_takes_the_attachments_along_and_a_slash_stays_text(session: Session) -> None:
     picture = Attachment("image", "dot.png", "image/png", b"\x89PNG")
-    session.conversation = session.store.create()
+    session.begin()
+    session.ensure_stored()
     session.store.append(session.conversation, Message.user("/etc what is it", (picture,)))
     session.store.append(session.conversation, Message.assistant("a dot"))
     assert do(session, "edit") == Prefill("//etc what is it")
-    assert session.pending == [picture]
+    assert session.pending == (picture,)
 
 
 def test_only_questions_can_be_edited(forked: Session) -> None:
@@ -266,11 +268,11 @@ def test_a_conversation_that_grows_elsewhere_says_so_once(forked: Session, engin
     assert "Said here." in grown_elsewhere(other)
     do(forked, told.rpartition("/")[2])
     assert said(forked) == said(other)
-    close(other)
+    other.close()
 
 
 def test_what_was_said_before_on_other_branches_is_not_growth(forked: Session, engine: Engine) -> None:
     do(forked, "goto 1")
     again = build(Wishes({"host": engine.url, "model": "demo"}, resume=True))
     assert grown_elsewhere(again) == ""
-    close(again)
+    again.close()

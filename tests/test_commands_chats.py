@@ -17,7 +17,6 @@ from chatcli.commands.outcomes import Choose, Confirm, Opened, Watch
 from chatcli.commands.share import take_in
 from chatcli.conversation.message import Message
 from chatcli.errors import BadArgument, BadFile, Missing, NotFound, UserError
-from chatcli.session.build import close
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.store.import_chat import chat_of
@@ -336,7 +335,7 @@ def shell(capfd: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str
 
 @pytest.fixture
 def closed(stored: Session) -> Session:
-    close(stored)
+    stored.close()
     return stored
 
 
@@ -381,7 +380,7 @@ def test_a_last_conversation_without_any_reply_is_exported_too(
     engine.script(Cut(after=0))
     with pytest.raises(Exception, match="broke off"):
         say(session, "is anybody there")
-    close(session)
+    session.close()
     code, out, _ = shell(capfd, "chats", "export", "--last", "--format", "json")
     assert code == 0
     plain = json.loads(out)

@@ -12,7 +12,7 @@ from chatcli.conversation.context_state import Summary
 from chatcli.conversation.plan import Fate, PartKind
 from chatcli.errors import BadFile, Missing, NotFound, UserError
 from chatcli.session.background_summary import Stage
-from chatcli.session.build import Wishes, build, close
+from chatcli.session.build import Wishes, build
 from chatcli.session.planning import plan_next
 from chatcli.session.session import Session
 from chatcli.settings.layers import Layer
@@ -27,7 +27,7 @@ from tests.faults import Cut, Engine, Fault, Status
 def session(engine: Engine) -> Iterator[Session]:
     opened = build(Wishes({"host": engine.url, "model": "demo", "num_ctx": "1k"}))
     yield opened
-    close(opened)
+    opened.close()
 
 
 def do(session: Session, line: str) -> Outcome:
@@ -269,7 +269,7 @@ def test_what_went_with_the_last_question_can_be_looked_at_afterwards(session: S
     engine.say("I will remember that.")
     say(session, "The password of the harbour master is turbot-seventeen.")
     talk(session, engine, 12)
-    session.plan = None
+    session.open(session.conversation.id)
     with pytest.raises(UserError, match="Nothing has been sent"):
         do(session, "context last")
     engine.say("It is turbot-seventeen.")
@@ -326,8 +326,8 @@ def test_a_text_file_goes_whole_while_it_fits_and_in_passages_when_it_does_not(
 
 
 def say_with_pending(session: Session, text: str) -> None:
-    question = ask(session, text, tuple(session.pending))
-    session.pending = []
+    question = ask(session, text, session.pending)
+    session.detach()
     answer(session, question, lambda event: None)
 
 

@@ -27,7 +27,7 @@ from chatcli.demo.replies import DemoReply
 from chatcli.errors import ChatcliError, NoText, NotFound
 from chatcli.repl.hints import in_python, in_the_shell
 from chatcli.repl.notes import after_reply
-from chatcli.session.build import Wishes, build, close
+from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from chatcli.settings.layers import Layer
 from chatcli.turn import answer, ask
@@ -59,7 +59,7 @@ def thinking_with(engine: Engine, resume: bool = False, **values: str) -> Iterat
     try:
         yield session
     finally:
-        close(session)
+        session.close()
 
 
 def said(session: Session, text: str, stopped: Callable[[], bool] = lambda: False) -> Node | None:

@@ -16,7 +16,7 @@ from chatcli.chat import Chat
 from chatcli.cli import main
 from chatcli.commands.outcomes import Show
 from chatcli.errors import Damaged
-from chatcli.session.build import Wishes, build, close
+from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from chatcli.store.store import Store
 from tests.commanding import do, said, say, shown
@@ -42,7 +42,7 @@ def opened(engine: Engine) -> Iterator[Callable[[], Session]]:
 
     yield open_
     for each in sessions:
-        close(each)
+        each.close()
 
 
 def pages_of(path: Path, *names: str) -> list[int]:
@@ -71,7 +71,7 @@ def test_a_turn_goes_on_whichever_pages_are_bad(path: Path, opened: Callable[[],
                 do(session, line)
             except Damaged:
                 assert not kept(path), f"{line} met damage in a store that was recovered"
-        close(session)
+        session.close()
         for file in kept(path):
             assert file.stat().st_size >= len(content)
             file.unlink()
@@ -149,7 +149,7 @@ def test_where_nothing_can_be_read_one_can_still_talk(path: Path, engine: Engine
     say(session, "hi")
     assert len(said(session)) == 2
     assert "in memory only" in session.warnings[0]
-    close(session)
+    session.close()
     assert path.read_bytes().startswith(b"no store at all")
 
 

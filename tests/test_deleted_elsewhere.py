@@ -75,4 +75,4 @@ def test_leaving_brings_nothing_back(session: Session, purge: Purge) -> None:
 def test_what_is_missing_for_another_reason_is_said_as_ever(session: Session, purge: Purge) -> None:
     with pytest.raises(Gone):
         still_there(session, lambda: session.store.rename(99, "x"))
-    assert session.warnings == []
+    assert session.warnings == ()

@@ -37,7 +37,7 @@ from chatcli.reading.json_toml import DEPTH, is_within, read_json, read_toml, te
 from chatcli.reading.notebook import text_of_notebook
 from chatcli.reading.raw import LARGEST, Raw
 from chatcli.render.terminal import Known
-from chatcli.session.build import Wishes, build, close
+from chatcli.session.build import Wishes, build
 from chatcli.session.planning import shape
 from chatcli.settings import file as settings_file
 from chatcli.settings import table
@@ -191,7 +191,7 @@ def test_a_server_that_answers_so_is_told_of(path: str, what: str, engine: Engin
     session = build(Wishes({"host": engine.url, "model": "demo"}))
     for command in ("models", "ps", "show", "doctor"):
         assert said(lambda command=command: everything().dispatch(session, command)).endswith(".")  # type: ignore[misc]
-    close(session)
+    session.close()
 
 
 @pytest.mark.parametrize("what", HOSTILE_JSON)

@@ -17,7 +17,7 @@ from chatcli.commands import everything
 from chatcli.commands.outcomes import Choose, Confirm, Outcome, Show, Watch
 from chatcli.errors import ChatcliError
 from chatcli.render.screen import Screen
-from chatcli.session.build import Wishes, build, close
+from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from tests.commanding import say
 from tests.faults import Engine
@@ -149,7 +149,7 @@ def talked(engine: Engine) -> Iterator[Session]:
     opened = build(Wishes({"host": engine.url, "model": "demo"}))
     say(opened, "hello")
     yield opened
-    close(opened)
+    opened.close()
 
 
 def follow(screen: Screen, outcome: Outcome, depth: int = 0) -> None:

@@ -20,7 +20,7 @@ from chatcli.commands import everything
 from chatcli.conversation.message import Message, Role, ToolUse
 from chatcli.errors import BadFile, UserError
 from chatcli.reading import zips
-from chatcli.session.build import Wishes, build, close
+from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.layers import NAMED_HERE, Layer, Settings
@@ -137,10 +137,10 @@ def test_a_file_that_an_import_names_does_not_go_to_the_server(engine: Engine, t
     outcome = everything().dispatch(session, f"import {file}")
     assert "the setting format" in str(outcome)
     say(session, "one")
-    close(session)
+    session.close()
     session = build(Wishes({"host": engine.url}, resume=True))
     say(session, "two")
-    close(session)
+    session.close()
     assert len(engine.chats) == 2
     assert "my secret" not in sent(engine)
 
@@ -151,7 +151,7 @@ def test_a_file_that_an_older_import_left_in_the_store_is_not_read(engine: Engin
     stored = chat_of([Message.user("hi"), Message.assistant("yes")], "Old").conversation
     stored.settings = {"format": str(secret), "model": "demo"}
     session.store.take_in(stored)
-    close(session)
+    session.close()
     for opened in (Wishes({"host": engine.url}, resume=True), Wishes({"host": engine.url})):
         session = build(opened)
         told = "".join(session.warnings)
@@ -160,7 +160,7 @@ def test_a_file_that_an_older_import_left_in_the_store_is_not_read(engine: Engin
         if not engine.chats:
             assert "format (it names a file" in told
         say(session, "and?")
-        close(session)
+        session.close()
     assert len(engine.chats) == 2
     assert "my secret" not in sent(engine)
 
@@ -171,11 +171,11 @@ def test_a_file_that_was_named_here_is_taken_up_again(engine: Engine, tmp_path: 
     everything().dispatch(session, f"set format {mine}")
     say(session, "one")
     text = export(session.store.whole(session.conversation.id), "json")
-    close(session)
+    session.close()
     session = build(Wishes({"host": engine.url}, resume=True))
-    assert session.warnings == []
+    assert session.warnings == ()
     say(session, "two")
-    close(session)
+    session.close()
     assert [chat["format"]["title"] for chat in engine.chats] == ["my secret"] * 2
     assert NAMED_HERE not in text
     assert "format" not in read_chat(text).conversation.settings

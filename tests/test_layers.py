@@ -42,6 +42,7 @@ FENCED: dict[str, set[str]] = {
     "mammoth": {"reading/docx.py"},
 }
 OF_STRATEGIES = re.compile("strateg", re.IGNORECASE)
+OWNER_OF_STATE = ROOT / "session/session.py"
 LONGEST_FUNCTION = 50  # lines
 POSIX_ONLY = {"termios", "tty", "pty", "fcntl", "resource", "pwd", "grp", "readline", "curses"}
 
@@ -136,3 +137,53 @@ def test_a_function_can_be_seen_at_a_glance(path: Path) -> None:
     functions = [each for each in ast.walk(_parsed(path)) if isinstance(each, ast.FunctionDef)]
     long = [each.name for each in functions if (each.end_lineno or 0) - each.lineno >= LONGEST_FUNCTION]
     assert not long, f"{path}: {', '.join(long)} has {LONGEST_FUNCTION} lines or more"
+
+
+def _sessions(tree: ast.Module) -> set[str]:
+    """The names that hold a session in that module: annotated as one, made by build(), or given one of these."""
+    names: set[str] = set()
+    for node in (*ast.walk(tree), *ast.walk(tree)):  # again, for what is given a name that is found later
+        match node:
+            case ast.arg(arg=name, annotation=ast.Name(id="Session")):
+                names.add(name)
+            case ast.Assign(targets=targets, value=ast.Call(func=ast.Name(id="build" | "Session"))):
+                names.update(map(_last_name, targets))
+            case ast.Assign(targets=[ast.Tuple(elts=targets)], value=ast.Tuple(elts=values)):
+                pairs = zip(targets, values, strict=False)
+                names.update(_last_name(target) for target, value in pairs if _last_name(value) in names)
+            case ast.Assign(targets=targets, value=value) if _last_name(value) in names:
+                names.update(map(_last_name, targets))
+    return names
+
+
+def _last_name(node: ast.expr) -> str:
+    """`self._session` -> `_session`; "" for what has no name."""
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _assigned(tree: ast.Module, owners: set[str]) -> list[str]:
+    """The attributes of one of the owners that are assigned, rebound or deleted there."""
+    return [
+        f"{ast.unparse(node)}, line {node.lineno}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store | ast.Del)
+        and _last_name(node.value) in owners
+    ]
+
+
+def test_nobody_but_the_session_assigns_its_attributes() -> None:
+    paths = [path for path in (*MODULES, *Path(__file__).parent.glob("*.py")) if path != OWNER_OF_STATE]
+    sessions = {path: _sessions(_parsed(path)) for path in paths}
+    assert set().union(*sessions.values()) >= {"session", "_session", "_opened"}
+    assert not [f"{path}: {each}" for path in paths for each in _assigned(_parsed(path), sessions[path])]
+
+
+def test_every_way_to_assign_to_a_session_is_found() -> None:
+    ways = ["{}.plan = 1", "{}.plan, x = 1, 2", "{}.pending += x", "del {}.plan", "{}.plan: int = 1",
+            "for {}.plan in x: pass", "with x as {}.plan: pass"]  # fmt: skip
+    setup = "def f(session: Session):\n    self._own = session\n    made = build(wishes)\n"
+    for name in ("session", "self._own", "made"):
+        for way in ways:
+            tree = ast.parse(f"{setup}    {way.format(name)}")
+            assert len(_assigned(tree, _sessions(tree))) == 1, way.format(name)

@@ -14,7 +14,7 @@ from chatcli.conversation.tree import Conversation, Node
 from chatcli.paths import find_paths
 from chatcli.render.views import WindowView
 from chatcli.repl.toolbar_data import meter
-from chatcli.session.build import Wishes, build, close
+from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from chatcli.store.nodes import BATCH_NODES
 from chatcli.store.store import Store
@@ -42,7 +42,7 @@ def long(engine: Engine, texts: list[str]) -> Iterator[Session]:
         store.take_in(conversation)
     session = build(Wishes({"host": engine.url, "model": "demo"}, resume=True))
     yield session
-    close(session)
+    session.close()
 
 
 def loaded(session: Session) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.cli import main
-from chatcli.session.build import Wishes, build, close
+from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from tests.commanding import do, said, say, shown
 from tests.faults import Engine
@@ -24,7 +24,7 @@ def path(home: Path, engine: Engine) -> Path:
     engine.say("Whales are mammals.")
     session = build(Wishes({"model": "demo", "host": engine.url}))
     say(session, "tell me of whales")
-    close(session)
+    session.close()
     with closing(sqlite3.connect(home / "chatcli.db")) as raw, raw:
         raw.execute("INSERT INTO migrations VALUES ('m999_from_tomorrow', '2030-01-01')")
     return home / "chatcli.db"
@@ -35,7 +35,7 @@ def newer(path: Path, engine: Engine) -> Iterator[Session]:
     assert path.exists()
     session = build(Wishes({"model": "demo", "host": engine.url}))
     yield session
-    close(session)
+    session.close()
 
 
 def rows(path: Path) -> list[tuple[str, ...]]:
@@ -73,7 +73,7 @@ def test_one_that_takes_no_messages_of_ours_is_left_aside(path: Path, engine: En
     assert said(session) == ["tell me of whales", "Whales are mammals."]
     say(session, "and on")
     assert len(said(session)) == 4
-    close(session)
+    session.close()
 
 
 def test_the_shell_reads_it_and_says_why_it_does_not_write(

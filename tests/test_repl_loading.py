@@ -65,7 +65,7 @@ def test_a_model_listed_under_the_name_of_its_twin_is_loaded(
     session: Session, asked: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kind = {"family": "llama", "parameter_size": "8.0B", "quantization_level": "Q4_K_M"}
-    session.model = Later(lambda: Model("demo", details=kind))
+    monkeypatch.setattr(session, "model", Later(lambda: Model("demo", details=kind)))
     session.model.get()
     rows = [Loaded("twin:latest", 1, 0, 4096, None, kind)]
     monkeypatch.setattr(type(session.client.get()), "loaded", lambda _: rows)

@@ -11,7 +11,7 @@ import pytest
 from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message
 from chatcli.session.background_summary import Stage
-from chatcli.session.build import Wishes, build, close
+from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from chatcli.settings.layers import Layer
 from tests.faults import Engine, Hang, Status
@@ -25,14 +25,15 @@ def session(engine: Engine) -> Iterator[Session]:
     opened = build(Wishes({"host": engine.url, "model": "demo", "num_ctx": "1k", "save": "off"}))
     begin(opened, engine)
     yield opened
-    close(opened)
+    opened.close()
 
 
 def begin(session: Session, engine: Engine) -> None:
     """A conversation in which a summary is due: its cut has moved, and nothing stands for what is before it."""
     session.summarizer.undo()
-    session.warnings.clear()
-    session.conversation = session.store.create()
+    session.take_warnings()
+    session.begin()
+    session.ensure_stored()
     for number in range(6):
         say(session, f"What of thing number {number}?", "A matter of taste, and of the weather. " * 5)
     cut = session.conversation.message(9)

@@ -14,7 +14,7 @@ from chatcli.conversation.retrieval import Embedder, Passage
 from chatcli.demo.protocol import Answer, HttpRequest, HttpResponse, whole
 from chatcli.errors import Missing, Refused
 from chatcli.session import embeddings
-from chatcli.session.build import Wishes, build, close
+from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from tests.commanding import do, say, shown
 from tests.faults import Cut, Engine, Hang
@@ -24,7 +24,7 @@ from tests.faults import Cut, Engine, Hang
 def session(engine: Engine) -> Iterator[Session]:
     opened = build(Wishes({"host": engine.url, "model": "demo", "num_ctx": "1k", "embedding_model": "demo-embed"}))
     yield opened
-    close(opened)
+    opened.close()
 
 
 def talk(session: Session, engine: Engine, exchanges: int, first: int = 0) -> None:
@@ -68,7 +68,7 @@ def test_without_a_model_nothing_is_sent(engine: Engine) -> None:
     opened = build(Wishes({"host": engine.url, "model": "demo", "num_ctx": "1k"}))
     talk(opened, engine, 12)
     say(opened, "What of thing number 1?")
-    close(opened)
+    opened.close()
     assert embedded(engine) == []
 
 
@@ -113,7 +113,7 @@ def test_a_server_that_is_slow_to_embed_keeps_no_question_waiting_for_long(
     say(session, "Where was thing number 1 a matter of taste?")
     assert session.plan is not None
     assert session.plan.of(PartKind.RECALLED).tokens  # by words alone
-    assert session.warnings == []
+    assert session.warnings == ()
 
 
 def refusing(words: str, _request: HttpRequest, _answer: Answer) -> HttpResponse:
@@ -141,7 +141,7 @@ def test_a_broken_connection_is_no_reason_to_give_up(session: Session, engine: E
     talk(session, engine, 1, 1)
     settle(session)
     assert missing(session) == []
-    assert session.warnings == []
+    assert session.warnings == ()
 
 
 def test_a_model_that_is_not_there_or_makes_no_vectors_is_not_taken(session: Session) -> None:
@@ -202,10 +202,10 @@ def test_what_was_made_is_kept_when_the_program_ends(engine: Engine, home: Path)
     opened = build(Wishes({"host": engine.url, "model": "demo", "embedding_model": "demo-embed"}))
     talk(opened, engine, 1)
     assert opened.background.wait("embedding", 10)
-    close(opened)
+    opened.close()
     again = build(Wishes({"host": engine.url, "model": "demo"}, resume=True))
     assert missing(again) == []
-    close(again)
+    again.close()
 
 
 def made(session: Session, engine: Engine) -> None:
@@ -252,7 +252,8 @@ AFTER: dict[str, list[tuple[bool, bool]]] = {
 def test_every_event_in_every_state(session: Session, engine: Engine, state: str) -> None:
     after: dict[str, tuple[bool, bool]] = {}
     for event, act in EVENTS.items():
-        session.conversation = session.store.create()
+        session.begin()
+        session.ensure_stored()
         session.store.append(session.conversation, Message.user(f"What happens when {event}?"))
         engine.requests.clear()
         STATES[state](session, engine)

@@ -16,7 +16,6 @@ import pytest
 from chatcli.conversation.message import Message
 from chatcli.conversation.tree import Node
 from chatcli.paths import backups_of
-from chatcli.session.build import close
 from chatcli.session.session import Session
 from chatcli.store import backups as module
 from chatcli.store.backups import DAY, HOUR, KEPT, back_up, backups, clear
@@ -296,5 +295,5 @@ def test_with_save_off_there_is_none(session: Session) -> None:
     session.store._now = lambda: datetime.now(UTC) + 2 * HOUR
     say(session, "hi")
     say(session, "hi again")
-    close(session)
+    session.close()
     assert backups(session.paths.store) == []

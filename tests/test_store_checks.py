@@ -15,7 +15,7 @@ from chatcli.conversation.message import Message, Role, ToolUse
 from chatcli.conversation.tree import Ended
 from chatcli.conversation.usage import Turn
 from chatcli.errors import Damaged, StoreError
-from chatcli.session.build import Wishes, build, close
+from chatcli.session.build import Wishes, build
 from chatcli.session.fallback import mending
 from chatcli.session.session import Session
 from chatcli.settings import table
@@ -36,7 +36,7 @@ def thoughtful(home: Path, engine: Engine) -> Iterator[Session]:
         store.begin_reply(conversation, question).save("", "hm, whales")
     session = build(Wishes({"host": engine.url, "model": "demo"}, resume=True))
     yield session
-    close(session)
+    session.close()
 
 
 def test_a_reply_that_is_all_thoughts_is_found_and_shown(thoughtful: Session, home: Path) -> None:

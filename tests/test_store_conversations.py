@@ -11,7 +11,7 @@ import pytest
 from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.message import Message
 from chatcli.conversation.tree import Conversation, Ended
-from chatcli.session.build import Wishes, build, close
+from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from chatcli.store.store import Store
 from tests.commanding import do, say
@@ -102,7 +102,7 @@ def test_names_and_pins_outlive_another_programs_turn(engine: Engine, session: S
     do(other, "undo")
     do(other, "back")
     say(other, "three")
-    close(other)
+    other.close()
     again = session.store.conversation(session.conversation.id)
     assert "fromA" in again.names
     assert len(again.state.pins) == 1

@@ -19,7 +19,7 @@ import resource
 
 from chatcli.conversation.message import Message
 from chatcli.errors import NoRoom
-from chatcli.session.build import Wishes, build, close
+from chatcli.session.build import Wishes, build
 from chatcli.store import database
 from chatcli.store.store import Store
 from tests.commanding import do, said, say, shown
@@ -95,7 +95,7 @@ def test_one_can_go_on_beside_a_full_disk(path: Path, engine: Engine) -> None:
     say(session, "how large?")
     assert said(session)[0] == "tell me of whales"
     assert "tell me of whales" in shown(do(session, "chats"))
-    close(session)
+    session.close()
 
 
 def test_the_shell_lists_what_is_on_a_full_disk(path: Path) -> None:
@@ -128,7 +128,7 @@ def test_the_doctor_takes_a_held_store_for_no_damage(
     with held(path, "EXCLUSIVE"):
         session = build(Wishes({"host": engine.url, "model": "demo"}, chats=False, tolerant=True))
         told = shown(do(session, "doctor"))
-        close(session)
+        session.close()
     assert "Another program is using" in told
     assert "Nothing is lost" in told
     assert "file named in it is kept" not in told

@@ -17,7 +17,7 @@ from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import Turn
 from chatcli.demo.models import BRIEF, DEMO, THINKING, VISION
 from chatcli.demo.protocol import Answer, HttpRequest, HttpResponse, whole
-from chatcli.session.build import Wishes, build, close
+from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from chatcli.store.transfer import export, read_chat
 from chatcli.turn import answer, ask
@@ -44,13 +44,13 @@ def process(engine: Engine, **values: str) -> Iterator[Session]:
     try:
         yield session
     finally:
-        close(session)
+        session.close()
 
 
 def first(engine: Engine, **values: str) -> None:
     session = build(Wishes({"host": engine.url, "num_ctx": "16k", **values}))
     say(session, engine, "What is a token?")
-    close(session)
+    session.close()
 
 
 def say(session: Session, engine: Engine, text: str) -> Turn:
@@ -124,7 +124,7 @@ def test_another_conversation_is_not_charged_for_the_odd_message(engine: Engine)
     for _ in range(2):
         session = build(Wishes({"host": engine.url, "num_ctx": "16k", "model": "demo"}))
         turn = say(session, engine, "Something else.")
-        close(session)
+        session.close()
         assert (off(turn), turn.planned.exact) == (0, True)
 
 
@@ -180,10 +180,10 @@ def test_an_imported_conversation_is_counted_from_what_was_measured_elsewhere(
     monkeypatch.setenv("CHATCLI_HOME", str(tmp_path / "elsewhere"))
     session = build(Wishes({"host": engine.url, "num_ctx": "16k", "model": "demo"}))
     try:
-        session.conversation = session.store.take_in(read_chat(exported).conversation)
+        session.open(session.store.take_in(read_chat(exported).conversation).id)
         turn = say(session, engine, "And then?")
     finally:
-        close(session)
+        session.close()
     assert (off(turn), turn.planned.exact) == (0, True)
 
 
@@ -250,7 +250,7 @@ def test_a_rendering_that_fails_in_passing_is_asked_for_again_and_that_is_said(e
         turn = say(session, engine, "And then?")
         assert (off(turn), turn.planned.exact) == (0, True)
     finally:
-        close(session)
+        session.close()
 
 
 def test_a_failure_that_stays_is_not_tried_for_ever(engine: Engine) -> None:
@@ -272,4 +272,4 @@ def test_a_failure_that_stays_is_not_tried_for_ever(engine: Engine) -> None:
         assert asked[0] <= 5
         assert "again" not in session.counter.why()
     finally:
-        close(session)
+        session.close()

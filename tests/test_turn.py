@@ -12,7 +12,7 @@ from chatcli.conversation.events import Event, Text, Tick
 from chatcli.conversation.message import Attachment, Role
 from chatcli.conversation.tree import Ended, Node
 from chatcli.errors import BadReply, CannotSee, ContextTooLong, Missing, StreamBroken, Unreachable
-from chatcli.session.build import Wishes, build, close, use_model
+from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from chatcli.turn import answer, ask
 from tests.faults import Cut, Engine, Hang, Line, nobody_there, too_long
@@ -26,7 +26,7 @@ def talking_to(url: str, resume: bool = False, **values: str) -> Iterator[Sessio
     try:
         yield session
     finally:
-        close(session)
+        session.close()
 
 
 def unheard(event: Event) -> None:
@@ -237,7 +237,7 @@ def test_conversations_of_the_demo_are_passed_over_by_continue(home: Path) -> No
 def test_pictures_of_earlier_messages_stay_out_for_a_model_that_cannot_see() -> None:
     with Engine() as engine, talking_to(engine.url, model="demo-vision") as session:
         answer(session, ask(session, "what is this?", (PICTURE,)), unheard)
-        use_model(session, "demo")
+        session.use_model("demo")
         say(session, "and now?")
         assert all("images" not in message for message in engine.chats[1]["messages"])
         session.store.go_to(session.conversation, session.conversation.path()[0].id)

@@ -19,7 +19,7 @@ from chatcli.render.screen import Screen
 from chatcli.repl.hints import in_the_shell
 from chatcli.repl.notes import about_counting, after_reply
 from chatcli.repl.signals import Interrupt
-from chatcli.session.build import Wishes, build, close, make_screen
+from chatcli.session.build import Wishes, build, make_screen
 from chatcli.session.fallback import mending
 from chatcli.session.session import Session
 from chatcli.settings import table
@@ -48,7 +48,7 @@ def run(
             mending(session, lambda: _open(session, wishes.named or ""))
         return mending(session, lambda: _ask(session, ask(session, text, composed.attachments), as_json))
     finally:
-        close(session)
+        session.close()
 
 
 def _composed(prompt: str, images: Sequence[str], files: Sequence[str], quiet: bool) -> Composed:
@@ -82,7 +82,7 @@ def _ask(session: Session, question: Node, as_json: bool) -> int:
                 with screen.answer(settings[table.MODEL], settings[table.THINKING]) as view:
                     reply = answer(session, question, view.feed, lambda: interrupt.asked)
     finally:
-        for warning in session.warnings:
+        for warning in session.take_warnings():
             screen.error(StoreError(in_the_shell(warning)))
         reply = reply or answered(session, question)
         if as_json and reply is not None:

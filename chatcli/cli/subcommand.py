@@ -14,7 +14,7 @@ from chatcli.prompt.reader import Reader, ReaderOptions
 from chatcli.prompt.toolbar import Toolbar
 from chatcli.render.screen import Screen
 from chatcli.render.views import Note, SourceText
-from chatcli.session.build import Wishes, build, close
+from chatcli.session.build import Wishes, build
 from chatcli.session.fallback import mending
 from chatcli.session.session import Session
 
@@ -42,13 +42,13 @@ def run_command(wishes: Wishes, command: Command, given: Mapping[str, Any]) -> i
         _say(screen, session)
         return _act(screen, outcome)
     finally:
-        close(session)
+        session.close()
 
 
 def _say(screen: Screen, session: Session) -> None:
     """Show the warnings about the store, once."""
-    while session.warnings:
-        screen.show(Note(session.warnings.pop(0), "warning"))
+    for warning in session.take_warnings():
+        screen.show(Note(warning, "warning"))
 
 
 def _act(screen: Screen, outcome: Outcome) -> int:

@@ -206,7 +206,8 @@ def _exchanges(count: int) -> str:
 def _ask_anew(session: Session, question: Node) -> Outcome:
     """Go to before that question, and put its text into the line and its files with the next message."""
     jump(session, question.parent)
-    session.pending = list(question.message.attachments)
+    session.detach()
+    session.attach(question.message.attachments)
     return Prefill(TypedLine(question.message.text, pasted=True).retyped)
 
 

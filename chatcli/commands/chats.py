@@ -28,8 +28,8 @@ from chatcli.conversation.usage import counted
 from chatcli.errors import BadArgument, ChatcliError, NotFound, UserError
 from chatcli.render.views import History, Listing, Note
 from chatcli.session.background import waiting
-from chatcli.session.build import model_names, new_conversation, open_conversation, use_model
 from chatcli.session.fallback import is_stored
+from chatcli.session.model_in_use import model_names
 from chatcli.session.planning import plan_next, request_for
 from chatcli.session.session import Session
 from chatcli.settings import table
@@ -58,7 +58,7 @@ def chat_words(session: Session, typed: str) -> Iterator[Word]:
 def clear(session: Session) -> Outcome:
     """Start a new conversation with the same settings. The old one stays stored."""
     title = session.conversation.title if is_stored(session) else ""
-    new_conversation(session)
+    session.begin()
     kept = f' "{title}" is kept: /load opens it again.' if title else ""
     return Show.of(Note(f"A new conversation.{kept}", "quiet"))
 
@@ -265,11 +265,11 @@ def _first_question(session: Session) -> Node | None:
 
 
 def _open(session: Session, entry: Entry) -> Outcome:
-    return opened(session, open_conversation(session, entry.id))
+    return opened(session, session.open(entry.id))
 
 
 def _switch(session: Session, name: str) -> Outcome:
-    use_model(session, name)
+    session.use_model(name)
     return Show.of(Note(f"Model: {name} (from the next message); the conversation stays.", "good"))
 
 
@@ -284,7 +284,7 @@ def _is_model(session: Session, name: str) -> bool:
 def _trash(session: Session, entry: Entry) -> Outcome:
     session.store.delete(entry.id)
     if entry.id == session.conversation.id:
-        new_conversation(session)
+        session.begin()
     return Show.of(Note(f"Moved to trash. Undo: chatcli chats restore {entry.id}", "good"))
 
 

@@ -83,7 +83,7 @@ def _store(session: Session) -> Iterator[Finding]:
     todo = (
         "This line says what was recovered; the damaged file named in it is kept." if was_damaged else _NOT_OPENED
     )
-    for warning in session.warnings:
+    for warning in session.take_warnings():
         yield Finding("store", warning, todo)
     path = session.paths.store
     if not session.settings[table.SAVE]:
@@ -93,11 +93,9 @@ def _store(session: Session) -> Iterator[Finding]:
         yield Finding("store", session.store.read_only.message, session.store.read_only.hint)
     damage = _damage(session)
     if damage is not None:
-        said = len(session.warnings)
         mend(session, damage)
-        for warning in session.warnings[said:]:
+        for warning in session.take_warnings():
             yield Finding("store", warning, "Nothing more: chatcli uses the new one.")
-        del session.warnings[said:]
     trash = len(session.store.trash())
     size = path.stat().st_size if path.exists() else 0
     in_trash = f", {trash} in the trash" if trash else ""

@@ -37,7 +37,7 @@ def image(session: Session, *paths: Annotated[str, Arg("image files", image_word
     A path in the message itself works, too. `/image none` removes all attachments.
     """
     if paths == ("none",):
-        session.pending.clear()
+        session.detach()
         return Show.of(Note("No picture is attached now.", "quiet"))
     if not paths:
         return Show.of(Note(_attached(session) or "No picture is attached. Attach one: /image PATH", "quiet"))
@@ -49,7 +49,7 @@ def image(session: Session, *paths: Annotated[str, Arg("image files", image_word
         check(Request(known.name, (Message.user("", tuple(pictures)),), {}), known)
     except Unreachable:
         pass  # sending the message will say so; the picture stays attached
-    session.pending.extend(pictures)
+    session.attach(pictures)
     return Show.of(Note(_attached(session), "good"), Pictures(tuple(pictures)))
 
 
@@ -65,7 +65,7 @@ def file_(
     from chatcli.client.fetch import fetch
 
     if paths == ("none",):
-        session.pending.clear()
+        session.detach()
         return Show.of(Note("Nothing is attached now.", "quiet"))
     if not paths:
         return Show.of(Note(_attached(session) or "Nothing is attached. Attach a file: /file PATH", "quiet"))
@@ -74,7 +74,7 @@ def file_(
     texts: list[Attachment] = []
 
     def done() -> Outcome:
-        session.pending.extend(texts)
+        session.attach(texts)
         return Show.of(Note(_attached(session), "good"))
 
     return Watch(attaching(paths, texts.append, fetch), done)

@@ -12,8 +12,8 @@ from chatcli.commands.outcomes import Choose, Outcome, Show, Watch
 from chatcli.commands.registry import command
 from chatcli.errors import BadArgument, ChatcliError
 from chatcli.render.views import Listing, Note, SourceText
-from chatcli.session.build import model_names, use_model
 from chatcli.session.context_window import gigabytes
+from chatcli.session.model_in_use import model_names
 from chatcli.session.session import Session
 from chatcli.settings import table
 
@@ -47,13 +47,13 @@ def model(session: Session, name: Annotated[str, Arg("the model to use", model_w
     server's models.
     """
     if name:
-        return Show.of(_switched(use_model(session, name)))
+        return Show.of(_switched(session.use_model(name)))
     names = model_names(session)
     current = session.settings[table.MODEL]
     if len(names) < 2:
         return Show.of(_about(session.model.get()))
     title = f"Model: {current}. Switch to which one?" if current else "Which model?"
-    return Choose(title, tuple(names), lambda index: Show.of(_switched(use_model(session, names[index]))))
+    return Choose(title, tuple(names), lambda index: Show.of(_switched(session.use_model(names[index]))))
 
 
 @command("models", "list", "ls", subcommand="models")

@@ -10,7 +10,6 @@ from chatcli.conversation.message import Role
 from chatcli.conversation.reply_endings import ending_of
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.errors import NotFound
-from chatcli.session.build import open_conversation
 from chatcli.session.session import Session
 from chatcli.store import locations
 
@@ -30,7 +29,7 @@ def visit(session: Session, node: int) -> Outcome:
         raise NotFound(f"There is no message @{node}.", "/search finds messages and shows how to go to each.")
     refused: list[str] = []
     if home != session.conversation.id:
-        refused = open_conversation(session, home)
+        refused = session.open(home)
     jump(session, node)
     return opened(session, refused)
 
@@ -38,7 +37,6 @@ def visit(session: Session, node: int) -> Outcome:
 def arrive(session: Session, node: int) -> Opened:
     """Go to that message of the open conversation."""
     jump(session, node)
-    session.plan = None
     return opened(session)
 
 
@@ -96,4 +94,4 @@ def jump(session: Session, node: int | None) -> None:
     conversation = session.conversation
     if conversation.tip is not None and conversation.tip != node:
         session.store.name(conversation, BEFORE, conversation.tip)
-    session.store.go_to(conversation, node)
+    session.go_to(node)

@@ -12,10 +12,8 @@ from chatcli.commands.registry import command
 from chatcli.commands.tree import cut
 from chatcli.errors import BadArgument
 from chatcli.render.views import Document, Listing, Note
-from chatcli.session.build import forget_model, reconnect, renew_counter
 from chatcli.session.context_window import as_allocated, price
 from chatcli.session.embeddings import embedder
-from chatcli.session.fallback import change_store
 from chatcli.session.planning import shape
 from chatcli.session.session import Session
 from chatcli.settings import table
@@ -34,16 +32,6 @@ OF_MODEL = 60
 NAMES_OF_MODELS = (table.MODEL, table.SUMMARY_MODEL, table.EMBEDDING_MODEL)
 
 
-# What else to do when one of these changes. The loop looks at those of screen and line.
-FOLLOWERS: dict[str, Callable[[Session], None]] = {
-    table.NUM_CTX.name: lambda session: session.window.forget(),
-    table.MODEL.name: forget_model,
-    table.THINK.name: lambda session: session.counting.forget(),
-    table.HOST.name: reconnect,
-    table.SAVE.name: change_store,
-    table.TOKENIZER.name: renew_counter,
-    table.EMBEDDING_MODEL.name: lambda session: session.embeddings.model_set(),
-}
 # What is asked and said when saving is switched on after something was said.
 STORE = "This also stores what was said before in this conversation (after /clear it would not). Store it?"
 STORED = "This conversation is stored from its beginning: /chats lists it."
@@ -196,7 +184,7 @@ def _in_force(session: Session, setting: Setting[Any], before: Any, tell: Callab
     settings, now, origin = session.settings, session.settings[setting], session.settings.origin(setting)
     if setting is not table.SAVE or not now or before or session.conversation.tip is None:
         if setting is not table.SAVE or now != before:
-            _after_change(session, setting)
+            session.setting_changed(setting)
         return tell()
     settings.put_value(table.SAVE, False, Layer.SET)
 
@@ -205,17 +193,10 @@ def _in_force(session: Session, setting: Setting[Any], before: Any, tell: Callab
             settings.put_value(table.SAVE, True, Layer.SET)
         else:
             settings.remove(table.SAVE, Layer.SET)
-        _after_change(session, setting)
+        session.setting_changed(setting)
         return Show((*tell().views, *([Note(STORED, "quiet")] if settings[table.SAVE] else [])))
 
     return Confirm(STORE, store)
-
-
-def _after_change(session: Session, setting: Setting[Any]) -> None:
-    follow = FOLLOWERS.get(setting.name)
-    if follow is not None:
-        follow(session)
-    session.keep_settings()
 
 
 def _unquoted(value: str) -> str:

@@ -18,7 +18,7 @@ from chatcli.errors import BadArgument, ChatcliError, UserError
 from chatcli.paths import is_there, path_of, write_private
 from chatcli.prompt.completer import paths
 from chatcli.render.views import Note
-from chatcli.session.build import model_names, open_conversation
+from chatcli.session.model_in_use import model_names
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.store.conversations import title_of
@@ -83,7 +83,7 @@ def import_(
     if len(taken) > 1:
         views = [Note(f"Imported {len(taken)} conversations. /chats lists them.", "good")]
         return Show((*views, Note(repairs, "warning")) if repairs else tuple(views))
-    refused = open_conversation(session, taken[0].id)
+    refused = session.open(taken[0].id)
     unknown = [f"Settings not loaded: {', '.join(refused)}."] if refused else []
     return Opened("\n".join(filter(None, [repairs, *unknown])))
 

@@ -35,8 +35,8 @@ from chatcli.repl.loading import Loading
 from chatcli.repl.notes import about_counting, after_reply
 from chatcli.repl.signals import Interrupt
 from chatcli.repl.streams import OutputFailed
-from chatcli.session.build import settle_model, use_model
 from chatcli.session.fallback import mend, still_there
+from chatcli.session.model_in_use import settle_model
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.turn import answer, answered, ask
@@ -93,9 +93,8 @@ class Loop:
 
     def _warn(self) -> None:
         """Show the warnings about the store, once."""
-        for warning in self._session.warnings:
+        for warning in self._session.take_warnings():
             self._screen.show(Note(warning, "warning"))
-        self._session.warnings.clear()
 
     def _settle_model(self) -> None:
         """Ask which model to use when none is set and there are several."""
@@ -105,7 +104,7 @@ class Loop:
                 self._act(Choose("Which model?", tuple(names), lambda index: self._chosen(names[index])))
 
     def _chosen(self, name: str) -> Outcome:
-        use_model(self._session, name)
+        self._session.use_model(name)
         return Show.of(Note(f"Model: {name}. /model switches.", "quiet"))
 
     def _take(self, typed: TypedLine) -> None:
@@ -169,7 +168,8 @@ class Loop:
         finally:
             self._line = TypedLine(text, pasted=True).retyped
             if question is not None and answered(session, question) is not None:
-                self._line, session.pending = "", []
+                self._line = ""
+                session.detach()
             self._warn()
 
     def _compose(self, text: str) -> Composed:

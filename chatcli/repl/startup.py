@@ -16,7 +16,7 @@ from chatcli.errors import ChatcliError
 from chatcli.prompt.typeahead import quiet_keyboard
 from chatcli.repl.furniture import Furniture
 from chatcli.repl.signals import orderly_end
-from chatcli.session.build import Wishes, build, close
+from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 
 if TYPE_CHECKING:
@@ -34,12 +34,11 @@ def run(wishes: Wishes) -> int:
     with orderly_end(), ExitStack() as stack:
         with quiet_keyboard():  # keys typed while the program starts wait for the first prompt
             session = build(wishes)
-            stack.callback(close, session)
+            stack.callback(session.close)
             opening = _opening(session, wishes.named)
             furniture = Furniture(session)
         if not furniture.screen.plain:  # keys typed between prompts are kept unchanged: Enter stays Enter
             stack.enter_context(quiet_keyboard())
-        stack.callback(session.summarizer.collect)
         stack.callback(furniture.close)
         furniture.reader.on_first_render(lambda: warm_up(session, furniture))
         has_news = opening is not None or session.conversation.tip is not None or session.warnings

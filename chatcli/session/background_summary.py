@@ -111,7 +111,7 @@ class Summarizer:
             return
         self._enter(Stage.OWED)
         if job.failure is not None:
-            self._session.warnings.append(
+            self._session.warn(
                 f"No summary could be made; recall still finds every message. {job.failure.message}"
             )
         if job.answer and not self._still_fits(job):
@@ -144,7 +144,7 @@ class Summarizer:
             for _ in self.asking(job):
                 yield Tick()
         except ChatcliError as error:
-            session.warnings.append(f"No summary could be made; the earlier one stays. {error.message}")
+            session.warn(f"No summary could be made; the earlier one stays. {error.message}")
         finally:
             self._enter(Stage.OWED)
         self._take(job)
@@ -226,9 +226,7 @@ class Summarizer:
             other = self._session.client.get().model(name)
             return own if other.digest and other.digest == own.digest else other
         except ChatcliError as error:
-            self._session.warnings.append(
-                f"{error.message} {own.name} writes the summary instead of summary_model."
-            )
+            self._session.warn(f"{error.message} {own.name} writes the summary instead of summary_model.")
             return own
 
     def _work(self, job: Job) -> None:

@@ -142,7 +142,7 @@ class Embeddings:
         if isinstance(why, Unreachable | StreamBroken | Busy) or model == self._given_up:
             return
         self._given_up = model
-        self._session.warnings.append(f"Recall matches words only: {why.message} {why.hint}".strip())
+        self._session.warn(f"Recall matches words only: {why.message} {why.hint}".strip())
 
     def _keep(self) -> None:
         """Store the vectors made so far. If they cannot be stored now, nothing is lost: they are made again."""

@@ -5,17 +5,19 @@ accepts it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from chatcli.conversation.tree import Conversation
 from chatcli.conversation.usage import counted
 from chatcli.errors import Damaged, Gone, NotFound, Replaced, StoreError
 from chatcli.paths import Paths
-from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.layers import Layer, Settings
 from chatcli.store.conversations import stands
 from chatcli.store.store import Store
+
+if TYPE_CHECKING:
+    from chatcli.session.session import Session
 
 T = TypeVar("T")
 
@@ -40,19 +42,6 @@ def open_store(settings: Settings, paths: Paths, warnings: list[str]) -> Store:
         return Store.open(None)
 
 
-def change_store(session: Session) -> None:
-    """Store messages from now on where the settings say: on disk, or (save off) in memory only. This
-    conversation's earlier messages are copied there too.
-    """
-    before, conversation = session.store, session.conversation
-    session.store = open_store(session.settings, session.paths, session.warnings)
-    session.conversation = Conversation(id=0, demo=session.server.demo)
-    if conversation.tip is not None:
-        session.conversation = session.store.take_in(before.whole(conversation.id))
-    before.close()
-    _forget_numbers(session)
-
-
 def go_on(session: Session, error: StoreError | Gone) -> None:
     """The store accepts no more: repair it if it is damaged, else continue in memory; if only the conversation is
     gone, continue with a copy. Warns.
@@ -63,27 +52,25 @@ def go_on(session: Session, error: StoreError | Gone) -> None:
     if isinstance(error, Damaged):
         mend(session, error)
         return
-    session.warnings.append(
-        f"{error.message} Messages are now kept in memory only; /set save on tries the disk again."
-    )
+    session.warn(f"{error.message} Messages are now kept in memory only; /set save on tries the disk again.")
     session.settings.put("save", "off", Layer.SET)
-    change_store(session)
+    session.change_store()
 
 
 def keep_in_memory(session: Session, why: StoreError) -> None:
     """For a store that can only be read: it can still be read and searched, and new messages are kept in memory
     only. Warns.
     """
-    session.warnings.append(f"{why.message} Messages are now kept in memory only. {why.hint}")
+    session.warn(f"{why.message} Messages are now kept in memory only. {why.hint}")
     session.settings.put("save", "off", Layer.SET)
-    before, conversation = session.store, session.conversation
-    session.store = before.in_memory()
-    if conversation.id:
+    store, number = session.store.in_memory(), session.conversation.id
+    conversation: Conversation | None = None
+    if number:
         try:
-            session.conversation = session.store.conversation(conversation.id)
+            conversation = store.conversation(number)
         except NotFound:
-            session.conversation = session.store.take_in(before.whole(conversation.id))
-    before.close()
+            conversation = store.take_in(session.store.whole(number))
+    session.continue_in(store, conversation)
 
 
 def mending(session: Session, step: Callable[[], T]) -> T:
@@ -116,13 +103,11 @@ def go_on_with_copy(session: Session) -> None:
     conversation.
     """
     conversation = session.conversation
-    session.conversation = Conversation(id=0, demo=session.server.demo)
-    if conversation.nodes:
-        session.conversation = session.store.take_in(_loaded(conversation))
-    session.warnings.append(
+    copy = session.store.take_in(_loaded(conversation)) if conversation.nodes else None
+    session.continue_in(session.store, copy)
+    session.warn(
         "Another chatcli has deleted this conversation permanently. What is loaded here continues as a new one."
     )
-    _forget_numbers(session)
 
 
 def mend(session: Session, error: Damaged) -> None:
@@ -134,30 +119,27 @@ def mend(session: Session, error: Damaged) -> None:
     copy = _copied(before, opened) if isinstance(error, Replaced) else None
     before.close()
     try:
-        session.store, now = _taken_over(session, error, copy) if copy is not None else _recovered_open(session)
+        store, now = _taken_over(session, error, copy) if copy is not None else _recovered_open(session)
     except StoreError as worse:
-        session.warnings.append(f"{worse.message} Messages are now kept in memory only. {worse.hint}")
+        session.warn(f"{worse.message} Messages are now kept in memory only. {worse.hint}")
         session.settings.put("save", "off", Layer.SET)
-        session.store, now = Store.open(None), None
+        store, now = Store.open(None), None
         if opened.nodes:
-            now = session.store.take_in(_loaded(opened)).id
-    session.conversation = Conversation(id=0, demo=session.server.demo)
-    if now is not None:
-        session.conversation = session.store.conversation(now)
-    _forget_numbers(session)
+            now = store.take_in(_loaded(opened)).id
+    session.continue_in(store, store.conversation(now) if now is not None else None)
 
 
 def _recovered_open(session: Session) -> tuple[Store, int | None]:
     """The new store, and the id of the open conversation in it."""
     told, now = _recovered(session.paths, session.conversation if session.conversation.id else None)
-    session.warnings.append(told)
+    session.warn(told)
     return Store.open(session.paths.store), now
 
 
 def _taken_over(session: Session, error: Damaged, copy: Conversation) -> tuple[Store, int | None]:
     """The store that another chatcli has put there, and the id of the copy in it."""
     store = Store.open(session.paths.store)
-    session.warnings.append(f"{error.message} This conversation continues there, as a copy.")
+    session.warn(f"{error.message} This conversation continues there, as a copy.")
     return store, store.take_in(copy).id if copy.nodes else None
 
 
@@ -173,13 +155,6 @@ def _loaded(conversation: Conversation) -> Conversation:
     from chatcli.store.import_chat import loaded_part
 
     return loaded_part(conversation)
-
-
-def _forget_numbers(session: Session) -> None:
-    """In another store messages have other ids: drop what was planned, or is being made, with the old ones."""
-    session.plan = None
-    session.summarizer.conversation_changed()
-    session.embeddings.numbers_changed()
 
 
 def _recovered(paths: Paths, opened: Conversation | None) -> tuple[str, int | None]:

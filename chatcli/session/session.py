@@ -1,58 +1,211 @@
-"""Session: the open conversation, the settings and the parts. Dataclasses with hardly any logic."""
+"""Session: the open conversation, the settings and the parts, with methods for all that changes them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any
 
+from chatcli.client import server as servers
+from chatcli.client.models import Model
+from chatcli.client.ollama import Client
 from chatcli.conversation.message import Attachment
 from chatcli.conversation.plan import Plan
 from chatcli.conversation.tree import Conversation
+from chatcli.errors import Gone, StoreError
 from chatcli.paths import Paths
 from chatcli.session.background import Background, Later
 from chatcli.session.background_summary import Summarizer
+from chatcli.session.context_window import find_window
 from chatcli.session.embeddings import Embeddings
-from chatcli.settings.layers import Settings
+from chatcli.session.fallback import open_store
+from chatcli.session.model_in_use import find_model, known_model, ready_counter
+from chatcli.settings import table
+from chatcli.settings.layers import Layer, Settings
+from chatcli.settings.table import Setting
+from chatcli.store.store import Store
+from chatcli.tokens.counter import Counter
 
-if TYPE_CHECKING:
-    from chatcli.client.models import Model
-    from chatcli.client.ollama import Client
-    from chatcli.client.server import Server
-    from chatcli.store.store import Store
-    from chatcli.tokens.counter import Counter
 
-
-@dataclass(slots=True)
 class Session:
-    """`conversation.id` is 0 until the first message is stored. `model` is what the server says about the model in
+    """Nobody else assigns its attributes: what follows from a change is done here, in the method for it.
+
+    `conversation.id` is 0 until the first message is stored. `model` is what the server says about the model in
     use, `window` its context window in tokens, `counting` the counter once it knows that model's vocabulary.
-    `pending` is sent with the next message; `plan` is that of the last request; `warnings` are still to be shown.
-    `summarizer` makes summaries (session/background_summary.py). `embeddings` makes vectors
-    (session/embeddings.py).
+    `pending` is sent with the next message; `plan` is that of the last request on this path, None when nothing was
+    sent on it; `warnings` are still to be shown.
     """
 
-    settings: Settings
-    paths: Paths
-    store: Store
-    server: Server
-    client: Later[Client]
-    model: Later[Model]
-    window: Later[int]
-    counting: Later[Counter]
-    counter: Counter
-    background: Background
-    conversation: Conversation
-    pending: list[Attachment] = field(default_factory=list)
-    plan: Plan | None = None
-    warnings: list[str] = field(default_factory=list)
-    summarizer: Summarizer = field(init=False)
-    embeddings: Embeddings = field(init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self, settings: Settings, paths: Paths, store: Store, server: servers.Server, warnings: Iterable[str] = ()
+    ) -> None:
+        self.settings = settings
+        self.paths = paths
+        self.store = store
+        self.server = server
+        self.client = Later(lambda: Client(self.server.url))
+        self.model: Later[Model] = Later(lambda: find_model(self))
+        self.window: Later[int] = Later(lambda: find_window(self))
+        self.counting: Later[Counter] = Later(lambda: ready_counter(self))
+        self.counter = self._new_counter()
+        self.background = Background()
+        self.conversation = self._new_conversation()
+        self.pending: tuple[Attachment, ...] = ()
+        self.plan: Plan | None = None
+        self.warnings = tuple(warnings)
         self.summarizer = Summarizer(self)
         self.embeddings = Embeddings(self)
+
+    def open(self, conversation_id: int) -> list[str]:
+        """Open that conversation with the settings it was left with; returns the settings that could not be
+        used. Raises NotFound.
+        """
+        self._turn_to(self.store.conversation(conversation_id))
+        refused = self.settings.take_up(self.conversation.settings)
+        self.forget_model()
+        return refused
+
+    def begin(self) -> None:
+        """Begin a new conversation with the same settings. The old one stays in the store."""
+        self._turn_to(self._new_conversation())
+
+    def ensure_stored(self) -> None:
+        """Give a conversation that is still empty its place in the store."""
+        if not self.conversation.id:
+            self.conversation = self.store.create(demo=self.server.demo, settings=self.settings.kept())
+
+    def go_to(self, node: int | None) -> None:
+        """Move the tip to that message (None: before the first). What was planned was planned for another path."""
+        self.store.go_to(self.conversation, node)
+        self.plan = None
+
+    def sending(self, plan: Plan) -> None:
+        """This plan is being sent."""
+        self.plan = plan
+
+    def attach(self, attachments: Iterable[Attachment]) -> None:
+        """Send these, too, with the next message."""
+        self.pending += tuple(attachments)
+
+    def detach(self) -> None:
+        """Nothing is attached any more: it was sent, or is not wanted."""
+        self.pending = ()
+
+    def warn(self, *warnings: str) -> None:
+        self.warnings += warnings
+
+    def take_warnings(self) -> tuple[str, ...]:
+        """The warnings, for whoever shows them now."""
+        taken, self.warnings = self.warnings, ()
+        return taken
+
+    def use_model(self, name: str) -> Model:
+        """Use that model from the next turn on. If the server does not know the name, this raises and the old one
+        stays.
+        """
+        model = known_model(self, name)
+        self.settings.put(table.MODEL.name, name, Layer.SET)
+        self.setting_changed(table.MODEL)
+        return model
+
+    def forget_model(self) -> None:
+        """Ask the server again about the model and its window before the next request."""
+        self.model.forget()
+        self.window.forget()
+        self.counting.forget()
+
+    def setting_changed(self, setting: Setting[Any]) -> None:
+        """Do what else a new value of that setting needs, and store it with the conversation. The loop looks at
+        the settings of screen and line itself.
+        """
+        needs: dict[str, Callable[[], None]] = {
+            table.NUM_CTX.name: self.window.forget,
+            table.MODEL.name: self.forget_model,
+            table.THINK.name: self.counting.forget,
+            table.HOST.name: self.reconnect,
+            table.SAVE.name: self.change_store,
+            table.TOKENIZER.name: self._renew_counter,
+            table.EMBEDDING_MODEL.name: self.embeddings.model_set,
+        }
+        if setting.name in needs:
+            needs[setting.name]()
+        self.keep_settings()
 
     def keep_settings(self) -> None:
         """Store with the conversation what was set in it."""
         if self.conversation.id:
             self.store.keep_settings(self.conversation, self.settings.kept())
+
+    def count_again(self) -> None:
+        """Ask the server again, in the background, for what exact counts need, if a temporary failure prevented
+        it.
+        """
+        if self.counting.ready is not None and self.counter.tries_again:
+            self.background.start("counting", self.counter.prepare)
+
+    def reconnect(self) -> None:
+        """Use the server that the settings name now. The conversation stays."""
+        url = servers.find(self.settings[table.HOST] or None)
+        self.summarizer.question_comes()
+        self.embeddings.question_comes()
+        self._disconnect()
+        self.server = servers.Server(url)
+        self.forget_model()
+        self.embeddings.model_set()
+
+    def change_store(self) -> None:
+        """Store messages from now on where the settings say: on disk, or (save off) in memory only. This
+        conversation's earlier messages are copied there too; if they cannot be, everything stays where it was.
+        """
+        wanted, warnings = self.settings[table.SAVE], list[str]()
+        store = open_store(self.settings, self.paths, warnings)
+        self.warn(*warnings)
+        try:
+            said = self.conversation.tip is not None
+            self.continue_in(store, store.take_in(self.store.whole(self.conversation.id)) if said else None)
+        except BaseException:
+            store.close()
+            self.settings.put_value(table.SAVE, not wanted, Layer.SET)
+            raise
+
+    def continue_in(self, store: Store, conversation: Conversation | None) -> None:
+        """Continue in this store with this conversation of it (None: a new one). Messages have other ids there:
+        what was planned, or is being made, with the old ones is dropped.
+        """
+        if store is not self.store:
+            self.store.close()
+        self.store = store
+        self.embeddings.numbers_changed()
+        self._turn_to(conversation if conversation is not None else self._new_conversation())
+
+    def close(self) -> None:
+        """Keep what was made in the background, and end what was started; safe to call twice."""
+        with suppress(StoreError, Gone):
+            self.summarizer.collect()
+        self._disconnect()
+        self.background.close()
+        self.embeddings.close()
+        self.store.close()
+
+    def _turn_to(self, conversation: Conversation) -> None:
+        self.conversation = conversation
+        self.plan = None
+        self.summarizer.conversation_changed()
+
+    def _new_conversation(self) -> Conversation:
+        return Conversation(id=0, demo=self.server.demo)
+
+    def _new_counter(self) -> Counter:
+        vocabularies = self.paths.vocabularies if self.settings[table.SAVE] else None
+        return Counter(vocabularies, self.settings[table.TOKENIZER])
+
+    def _renew_counter(self) -> None:
+        self.counter = self._new_counter()
+        self.forget_model()
+
+    def _disconnect(self) -> None:
+        client = self.client.ready
+        self.client.forget()
+        if client is not None:
+            client.close()
+        self.server.close()

@@ -1,0 +1,83 @@
+"""The model in use: named by the settings, or the server's only one; and the counter that counts as it does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from chatcli.client.models import Model
+from chatcli.client.request import Request, think_as
+from chatcli.conversation.message import Message
+from chatcli.errors import Missing, UserError
+from chatcli.settings import table
+from chatcli.settings.layers import Layer
+from chatcli.tokens.counter import Counter
+from chatcli.tokens.prepare import ModelSource
+
+if TYPE_CHECKING:
+    from chatcli.session.session import Session
+
+
+def model_names(session: Session) -> list[str]:
+    """The names of the server's models, as a person types them: without the ending that can be left out."""
+    return [model.name.removesuffix(":latest") for model in session.client.get().models()]
+
+
+def settle_model(session: Session) -> list[str]:
+    """Make sure that a model is named. If neither a setting nor an earlier conversation names one, use the
+    server's only model. Returns the names to choose from if there are several; [] when the model is settled.
+    """
+    if session.settings[table.MODEL]:
+        return []
+    names = model_names(session)
+    if not names:
+        raise Missing(
+            f"The server at {session.server.shown} has no model yet.",
+            "Get one: ollama pull llama3.2 (or any from ollama.com/library), or try chatcli --demo.",
+        )
+    if len(names) > 1 and not session.server.demo:
+        return names
+    session.settings.put("model", names[0], Layer.CONVERSATION)
+    return []
+
+
+def find_model(session: Session) -> Model:
+    """What the server says about the model in use. Raises UserError when none is named and there are several."""
+    names = settle_model(session)
+    if names:
+        raise UserError(
+            f"Which model? None is set, and the server has {len(names)}: {', '.join(names)}.",
+            'Name one: --model NAME, /model NAME, or model = "NAME" in the settings file.',
+        )
+    return known_model(session, session.settings[table.MODEL])
+
+
+def known_model(session: Session, name: str) -> Model:
+    """What the server says about that model. Raises Missing, with the names that there are."""
+    try:
+        return session.client.get().model(name)
+    except Missing as error:
+        names = model_names(session)
+        there = f"There are: {', '.join(names)}." if names else "It has no model yet."
+        hint = "/model switches to one of them." if session.server.demo else error.hint
+        raise Missing(f"{error.message} {there}", hint) from None
+
+
+def ready_counter(session: Session) -> Counter:
+    """The counter, made ready in the background, since that takes a while, to count exactly for the
+    model in use.
+    """
+    model, window = session.model.get(), session.window.get()
+    think = session.settings[table.THINK]
+
+    def render(messages: Sequence[Message]) -> str | None:
+        request = Request(
+            model.name, tuple(messages), {**session.settings.options(), "num_ctx": window}, think_as(think)
+        )
+        return session.client.get().render(request)
+
+    system = (Message.system(model.system),) if model.system else ()
+    source = ModelSource(lambda: session.client.get().vocabulary(model.name), render, variant=think or "")
+    session.counter.use(model.name, model.digest, (*system, *model.messages), source)
+    session.counter.prepare()
+    return session.counter
