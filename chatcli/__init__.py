@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from chatcli.conversation.message import Attachment, Message, Role, ToolUse
     from chatcli.conversation.plan import Fate, Part, PartKind, Plan
     from chatcli.conversation.tree import Ended
-    from chatcli.conversation.usage import Count, Usage
+    from chatcli.conversation.usage import Count, Turn, Usage
     from chatcli.errors import (
         Ambiguous,
         BadArgument,
@@ -97,6 +97,7 @@ __all__ = [
     "TooNew",
     "ToolCall",
     "ToolUse",
+    "Turn",
     "Unforeseen",
     "UnknownCommand",
     "UnknownSetting",

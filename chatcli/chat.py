@@ -86,17 +86,17 @@ class Reply(str):
     @property
     def model(self) -> str:
         """The model that wrote it."""
-        return self._turn.model
+        return self.turn.model
 
     @property
     def usage(self) -> Usage:
         """What the server measured. Empty for a reply that did not come to its end."""
-        return self._turn.usage
+        return self.turn.usage
 
     @property
     def planned(self) -> Count:
         """The tokens of the prompt as they were planned; the server measured `usage.prompt_tokens`."""
-        return self._turn.planned
+        return self.turn.planned
 
     @property
     def plan(self) -> Plan | None:
@@ -104,7 +104,10 @@ class Reply(str):
         return self._plan
 
     @property
-    def _turn(self) -> Turn:
+    def turn(self) -> Turn:
+        """Where it comes from: the model and its digest, the options as sent, the server's done_reason, the
+        seconds to the first token; and the counts again.
+        """
         return self._node.turn or Turn("")
 
 

@@ -170,6 +170,7 @@ def test_a_reply_is_its_text_and_knows_what_it_cost(engine: Engine) -> None:
     assert reply.planned.tokens == reply.usage.prompt_tokens
     assert (reply.usage.reply_tokens or 0) > 0
     assert (reply.usage.total_seconds or 0) > 0
+    assert (reply.turn.done_reason, reply.turn.options["num_ctx"]) == ("stop", 4096)
     assert reply.plan is not None
     assert reply.plan.planned == reply.planned
     assert chat.last_reply is reply
@@ -484,7 +485,8 @@ def test_every_public_name_is_there_and_has_a_docstring_and_no_error_is_missing(
         assert getattr(chatcli, name) is not None
     kinds = {name for name, each in vars(errors).items() if isinstance(each, type)}
     assert {name for name in kinds if issubclass(getattr(errors, name), ChatcliError)} <= set(chatcli.__all__)
-    for owner in (Chat, Reply, Plan):
+    for owner in (Chat, Reply, Plan, Part, PartKind, Fate):
+        assert inspect.getdoc(owner) != inspect.getdoc(owner.__base__)
         for name, each in vars(owner).items():
             assert name.startswith("_") or inspect.ismemberdescriptor(each) or inspect.getdoc(each), name
 

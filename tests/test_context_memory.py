@@ -112,7 +112,7 @@ def test_a_summary_stands_in_the_system_message(store: Store) -> None:
     assert summary is not None
     assert summary.text in plan.messages[0].text
     assert [message.role for message in plan.messages[:2]] == [Role.SYSTEM, Role.USER]
-    folded = [part for part in plan.parts if part.fate is Fate.SUMMARISED]
+    folded = [part for part in plan.parts if part.fate is Fate.SUMMARIZED]
     assert [(part.first, part.last) for part in folded] == [(1, summary.last)]
     assert plan.of(PartKind.SUMMARY).tokens > 0
 
@@ -297,7 +297,7 @@ def test_a_summary_replaces_a_gap(store: Store, ends: Strategy) -> None:
     made.strategy = replace(ends, summarizes=True)
     plan = made.ask("And now?", None)
     assert summary.text in plan.messages[0].text
-    assert fates(plan)[2][:3] == (3, summary.last, Fate.SUMMARISED)
+    assert fates(plan)[2][:3] == (3, summary.last, Fate.SUMMARIZED)
 
 
 def test_of_a_forgotten_message_the_files_are_not_quoted_either(store: Store) -> None:

@@ -24,7 +24,7 @@ from chatcli.settings import table
 
 _FATES = {
     Fate.SENT: "sent word for word",
-    Fate.SUMMARISED: "summarized",
+    Fate.SUMMARIZED: "summarized",
     Fate.RECALLED: "recalled",
     Fate.OUT: "not sent",
 }
@@ -108,7 +108,7 @@ def _why(session: Session, plan: Plan, number: int) -> Note:
             f"There is no message {number} in this conversation.", "/context lists them with their numbers."
         )
     begin = node.message.brief[:60]
-    reason = f": {part.why}" if part.why and part.fate is not Fate.SUMMARISED else ""
+    reason = f": {part.why}" if part.why and part.fate is not Fate.SUMMARIZED else ""
     cost = session.counter.count(node.message.without_thinking)
     said = f'Message {number} ({node.message.role}, {in_tokens(cost)}, "{begin}") is {_FATES[part.fate]}{reason}.'
     last = session.plan.parts if session.plan is not None else ()

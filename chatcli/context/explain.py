@@ -82,7 +82,7 @@ def _range(start: int, end: int, unsent: Unsent) -> Iterator[Part]:
     low, high = (summary.first or 1, summary.last or end) if summary else (end + 1, end)
     yield from _left_out(start, min(end, low - 1), unsent.left_out)
     if max(start, low) <= min(end, high):
-        yield Part(PartKind.VERBATIM, Fate.SUMMARISED, NOTHING, "in the summary", max(start, low), min(end, high))
+        yield Part(PartKind.VERBATIM, Fate.SUMMARIZED, NOTHING, "in the summary", max(start, low), min(end, high))
     yield from _left_out(max(start, low, high + 1), end, unsent.left_out)
 
 

@@ -13,6 +13,8 @@ from chatcli.conversation.usage import Count, total
 
 
 class PartKind(StrEnum):
+    """What a part of the plan is."""
+
     TEMPLATE = "template"  # what the request costs besides its messages
     SYSTEM = "system"
     SUMMARY = "summary"
@@ -28,8 +30,10 @@ LOOKED_UP = frozenset({PartKind.RECALLED, PartKind.PASSAGES})
 
 
 class Fate(StrEnum):
+    """What becomes of a message in this request."""
+
     SENT = "sent"
-    SUMMARISED = "summarized"
+    SUMMARIZED = "summarized"
     RECALLED = "recalled"
     OUT = "not sent"
 
@@ -53,6 +57,7 @@ class Part:
 
     @property
     def messages(self) -> int:
+        """How many messages the part is."""
         return self.last - self.first + 1 if self.first else 0
 
 
