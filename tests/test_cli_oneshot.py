@@ -7,7 +7,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ import pytest
 from chatcli.repl.hints import in_the_shell
 from chatcli.text import UNWANTED
 from tests.faults import Cut, Engine, Status, nobody_there
+from tests.starting import run
 
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360000002000100"
@@ -27,15 +27,7 @@ def chatcli(
 ) -> subprocess.CompletedProcess[str]:
     given = stdin.encode() if isinstance(stdin, str) else stdin
     environment = {**os.environ, "OLLAMA_HOST": url, "PYTHONPATH": str(Path(__file__).parent.parent)}
-    done = subprocess.run(
-        [sys.executable, "-m", "chatcli", *arguments],
-        input=given,
-        capture_output=True,
-        env=environment,
-        cwd=cwd,
-        timeout=60,
-        check=False,
-    )
+    done = run(arguments, environment, given, str(cwd or "."))
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
-import sys
 import zipfile
 
 import pytest
@@ -199,18 +197,14 @@ BROKEN = [
     "<main>x", "<table>", "<table>x", "<table><td>", "<table><tr><td>x", "<td>x", "<table><td>x</td>", "<h1>x",
     "<textarea>",
 ]  # fmt: skip
-_READ = """
-import sys
-from chatcli.reading.html import text_of_html
-page = sys.argv[1] * 40_000
-for html in (page, page + ">" + "</td></table></ul>" * 40_000):
-    assert len(text_of_html(html)) < 60 * len(html)
-"""
 
 
 @pytest.mark.parametrize("piece", BROKEN)
 def test_what_is_broken_forty_thousand_times_is_read_in_one_go_and_does_not_grow(piece: str) -> None:
-    subprocess.run([sys.executable, "-c", _READ, piece], check=True, timeout=100)
+    """Quadratic code needs minutes: it is ended as what hangs."""
+    page = piece * 40_000
+    for html in (page, page + ">" + "</td></table></ul>" * 40_000):
+        assert len(text_of_html(html)) < 60 * len(html)
 
 
 @given(

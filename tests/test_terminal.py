@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import cast
 
 import pytest
 
 if os.name != "posix":
     pytest.skip("a pty is POSIX's", allow_module_level=True)
 
-import pexpect
+import termios
+
 import pyte
 
 from tests.faults import Cut, Engine, Hang, Slow, nobody_there
 from tests.raw_server import Script, whole
+from tests.starting import start
 
 PATIENCE = 20.0
 
@@ -38,23 +39,26 @@ class Terminal:
             "TERM": "xterm-256color",
             **environment,
         }
-        self._child = pexpect.spawn(
-            sys.executable,
-            ["-m", "chatcli", *arguments],
-            env=variables,
-            dimensions=(rows, columns),
-            timeout=PATIENCE,
-        )
+        self._end, theirs = os.openpty()
+        self._set_size(columns, rows)
+        try:
+            self._program = start(arguments, variables, [theirs] * 3)
+        finally:
+            os.close(theirs)
 
     def press(self, keys: str) -> None:
-        self._child.send(keys)
+        self.send(keys.encode())
+
+    def send(self, left: bytes) -> None:
+        while left:
+            left = left[os.write(self._end, left) :]
 
     def enter(self, line: str) -> None:
         self.press(line + "\r")
 
     def resize(self, columns: int, rows: int) -> None:
         self._screen.resize(rows, columns)
-        self._child.setwinsize(rows, columns)
+        self._set_size(columns, rows)
 
     @property
     def rows(self) -> list[str]:
@@ -72,11 +76,13 @@ class Terminal:
     def see(self, *words: str, patience: float = PATIENCE) -> str:
         """Wait until all these words are there; the whole text."""
         end = time.monotonic() + patience
-        while not all(word in self.text for word in words):
+        text = self.text
+        while not all(word in text for word in words):
             if time.monotonic() > end:
-                raise AssertionError(f"not seen: {words}\n{self.text}")
-            self._read()
-        return self.text
+                raise AssertionError(f"not seen: {words}\n{text}")
+            if self._read():
+                text = self.text
+        return text
 
     def until(self, happened: Callable[[], bool]) -> None:
         """Wait until `happened()`."""
@@ -93,25 +99,44 @@ class Terminal:
 
     def ends(self) -> int:
         """Wait until the program has left; its exit code."""
-        while self._read(0.2) or self._child.isalive():
+        while self._read(0.2) or self._program.poll() is None:
             pass
-        self._child.close()
-        assert self._child.exitstatus is not None, f"killed by signal {self._child.signalstatus}"
-        return int(self._child.exitstatus)
+        code = self._program.wait()
+        assert code >= 0, f"killed by signal {-code}"
+        return code
+
+    def signal(self, number: int) -> None:
+        os.kill(self._program.pid, number)
 
     def kill(self) -> None:
         """As a power failure would: with no chance to do anything more."""
-        self._child.kill(signal.SIGKILL)
+        self.signal(signal.SIGKILL)
 
     def close(self) -> None:
-        self._child.close(force=True)
+        """The window goes; the program with it, if need be by force."""
+        if self._end >= 0:
+            os.close(self._end)
+            self._end = -1
+        with suppress(ProcessLookupError):
+            self.signal(signal.SIGCONT)
+            end = time.monotonic() + 1
+            while self._program.poll() is None:
+                if time.monotonic() > end:
+                    self.kill()
+                time.sleep(0.01)
+
+    def _set_size(self, columns: int, rows: int) -> None:
+        termios.tcsetwinsize(self._end, (rows, columns))
 
     def _read(self, patience: float = 0.1) -> bool:
-        try:
-            came = cast("bytes", self._child.read_nonblocking(65536, timeout=patience))
-        except (pexpect.TIMEOUT, pexpect.EOF):
+        """Whether something came in so many seconds."""
+        if self._end < 0 or not select.select([self._end], [], [], patience)[0]:
             return False
-        self.take(came)
+        try:
+            self.take(os.read(self._end, 65536))
+        except OSError:  # no program has this terminal any more
+            time.sleep(0.01)
+            return False
         return True
 
     def take(self, came: bytes) -> None:

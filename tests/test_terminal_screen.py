@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import signal
 import threading
@@ -48,7 +49,7 @@ class Answering(Terminal):
         """Whether the terminal echoes and waits for whole lines, and what it makes of Enter."""
         import termios
 
-        attributes = termios.tcgetattr(self._child.fileno())
+        attributes = termios.tcgetattr(self._end)
         return attributes[3] & (termios.ECHO | termios.ICANON), attributes[0] & termios.ICRNL
 
     def become(self, columns: int, rows: int, *, reflow: bool) -> None:
@@ -56,29 +57,25 @@ class Answering(Terminal):
         self.settle(0.15)
         self._screen = resized(self._screen, columns, rows, reflow=reflow)
         self._stream = pyte.ByteStream(self._screen)
-        self._child.setwinsize(rows, columns)
+        self._set_size(columns, rows)
         self.settle(0.25)
 
     def ends(self) -> int:
-        while self._read(0.2) or self._child.isalive():
+        while self._read(0.2) or self._program.poll() is None:
             pass
         self.left_with = self.manners
         return super().ends()
 
-    def signal(self, number: int) -> None:
-        self._child.kill(number)
-
     def hang_up(self) -> None:
         """The window goes; wait until the program has."""
-        pty = vars(self._child)["ptyproc"]
-        pty.fileobj.close()
-        self._child.wait()
-        pty.closed = self._child.closed = True
+        os.close(self._end)
+        self._end = -1
+        self._program.wait()
 
     def take(self, came: bytes) -> None:
         self.written += came
         for question in [each for each in self._answers if each in self.written]:
-            self._child.send(self._answers.pop(question))
+            self.send(self._answers.pop(question))
         super().take(came)
 
 

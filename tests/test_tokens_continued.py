@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,6 +20,7 @@ from chatcli.session.session import Session
 from chatcli.store.transfer import export, read_chat
 from chatcli.turn import answer, ask
 from tests.faults import Engine, Status
+from tests.starting import run as run_chatcli
 
 ODD = "\n\n\n\n"
 SAID = "It is a matter of taste, and of the weather. " * 3
@@ -212,8 +211,8 @@ def test_a_count_that_is_not_to_be_learnt_is_not_gone_on_from(engine: Engine, sh
 
 def test_two_commands_in_a_shell_count_alike(engine: Engine, home: Path) -> None:
     def run(*words: str) -> tuple[int, int, bool]:
-        command = [sys.executable, "-m", "chatcli", "--host", engine.url, "-m", "demo-vision", "--json", *words]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+        done = run_chatcli(["--host", engine.url, "-m", "demo-vision", "--json", *words], os.environ)
+        assert done.returncode == 0, done.stderr
         told = json.loads(done.stdout)
         return told["planned_tokens"], told["prompt_eval_count"], told["planned_exact"]
 

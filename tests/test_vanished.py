@@ -24,6 +24,7 @@ if os.name != "posix":
 from chatcli.chat import Chat
 from chatcli.errors import BadFile
 from tests.faults import Engine
+from tests.starting import run
 from tests.test_terminal import Terminal
 
 NEVER_SAID = (
@@ -198,31 +199,32 @@ def goes_on(happens: Callable[[World], None], begun: bool, world: World, engine:
         person.close()
 
 
-@pytest.mark.parametrize("way", [*WAYS, *LOCKED])
-@pytest.mark.usefixtures("as_anybody")
+@pytest.mark.parametrize("way", WAYS)
 def test_a_question_in_a_pipe_is_answered_all_the_same(way: str, world: World, engine: Engine) -> None:
-    chatcli = [sys.executable, "-m", "chatcli", "-m", "demo", "--host", engine.url]
+    is_answered(WAYS[way], way == "the settings file, a folder now", world, engine)
+
+
+@pytest.mark.parametrize("way", LOCKED)
+@pytest.mark.usefixtures("as_anybody")
+def test_a_question_in_a_pipe_is_answered_where_it_may_no_longer(way: str, world: World, engine: Engine) -> None:
+    is_answered(LOCKED[way], way == "the home of chatcli, which nobody may enter", world, engine)
+
+
+def is_answered(happens: Callable[[World], None], is_a_mistake: bool, world: World, engine: Engine) -> None:
     environment = {**os.environ, **world.environment, "PYTHONPATH": str(Path(__file__).parent.parent)}
 
-    def asked(*arguments: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [*chatcli, *arguments],
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            env=environment,
-            check=False,
-        )
-        assert not [each for each in NEVER_SAID if each in done.stderr], done.stderr
-        return done
+    def asked(*arguments: str) -> tuple[int, str, str]:
+        done = run(["-m", "demo", "--host", engine.url, *arguments], environment)
+        said = done.stderr.decode()
+        assert not [each for each in NEVER_SAID if each in said], said
+        return done.returncode, done.stdout.decode(), said
 
     asked("hello")
-    {**WAYS, **LOCKED}[way](world)
-    is_a_mistake = way in {"the settings file, a folder now", "the home of chatcli, which nobody may enter"}
+    happens(world)
     engine.say("It is answered.")
-    done = asked("a question with ./work and report.md in it")
-    assert (done.returncode, done.stdout) == ((2, "") if is_a_mistake else (0, "It is answered.\n")), done.stderr
-    assert asked("--file", "nosuch.md", "read it").returncode == 2
+    code, written, said = asked("a question with ./work and report.md in it")
+    assert (code, written) == ((2, "") if is_a_mistake else (0, "It is answered.\n")), said
+    assert asked("--file", "nosuch.md", "read it")[0] == 2
 
 
 @pytest.mark.parametrize("way", WAYS)
