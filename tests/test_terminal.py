@@ -24,7 +24,7 @@ from tests.faults import Cut, Engine, Hang, Slow, nobody_there
 from tests.raw_server import Script, whole
 from tests.starting import start
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Terminal:

@@ -22,7 +22,7 @@ from chatcli.prompt.reader import Reader
 from chatcli.prompt.terminal_io import Terminal
 from chatcli.prompt.toolbar import Toolbar
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 USUAL = ReaderOptions()
 NAMED = {
     "enter": "\r",
