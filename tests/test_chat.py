@@ -30,6 +30,7 @@ from chatcli import (
     Missing,
     NoText,
     NotFound,
+    Part,
     PartKind,
     Plan,
     Reply,
