@@ -22,7 +22,7 @@ from chatcli.render.extract import code_blocks
 from chatcli.render.screen import Screen
 from chatcli.render.theme import Palette
 from chatcli.render.views import Document, History, Listing, Note, SourceText, View, WindowView
-from chatcli.session.build import make_screen
+from chatcli.session.wishes import make_screen
 from chatcli.settings.layers import Layer, Settings
 from tests.screen import Seen
 

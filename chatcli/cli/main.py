@@ -17,7 +17,7 @@ from chatcli.errors import BadData, BadFile, ChatcliError, UserError
 from chatcli.paths import find_paths, path_of, readable, shown
 from chatcli.repl.crash_report import told
 from chatcli.repl.streams import OutputFailed, open_streams, silence
-from chatcli.session.build import Wishes
+from chatcli.session.wishes import Wishes
 from chatcli.settings import table
 from chatcli.settings.table import TABLE, Setting
 

@@ -19,9 +19,10 @@ from chatcli.render.screen import Screen
 from chatcli.repl.hints import in_the_shell
 from chatcli.repl.notes import about_counting, after_reply
 from chatcli.repl.signals import Interrupt
-from chatcli.session.build import Wishes, build, make_screen
+from chatcli.session.build import build
 from chatcli.session.fallback import mending
 from chatcli.session.session import Session
+from chatcli.session.wishes import Wishes, make_screen
 from chatcli.settings import table
 from chatcli.text import UNWANTED
 from chatcli.turn import answer, answered, ask

@@ -6,7 +6,7 @@ What acts on a line is imported once that prompt is on the screen.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chatcli.commands import everything
 from chatcli.errors import ChatcliError
@@ -14,15 +14,18 @@ from chatcli.prompt.completer import Suggestion
 from chatcli.prompt.history import LineHistory
 from chatcli.prompt.reader import Outcome, Reader, ReaderOptions
 from chatcli.prompt.toolbar import Toolbar
-from chatcli.render.screen import Screen
 from chatcli.render.terminal import Known
 from chatcli.repl.crash_report import keep, told
 from chatcli.repl.streams import OutputFailed
-from chatcli.repl.toolbar_data import meter
-from chatcli.session.build import make_screen
-from chatcli.session.session import Session
+from chatcli.session.background import Later
+from chatcli.session.wishes import make_screen
 from chatcli.settings import table
+from chatcli.settings.layers import Settings
 from chatcli.settings.table import Setting
+
+if TYPE_CHECKING:
+    from chatcli.paths import Paths
+    from chatcli.session.session import Session
 
 # Settings that screen and prompt are made from.
 FURNITURE: tuple[Setting[Any], ...] = (
@@ -36,16 +39,18 @@ FURNITURE: tuple[Setting[Any], ...] = (
 
 
 class Furniture:
-    """`screen` and `reader` are made anew when one of the settings has changed that they are made from."""
+    """`screen` and `reader` are made anew when one of the settings has changed that they are made from. Neither
+    waits for the session: without one, the toolbar shows what the settings say.
+    """
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, settings: Settings, paths: Paths, session: Later[Session]) -> None:
+        self._settings, self._paths, self._session = settings, paths, session
         self._known = Known()
         self._renew()
 
     def read(self, prefill: str = "") -> Outcome:
         """The next entry. A prompt that fails is shown again, once, with the text that was in its line."""
-        if self._wanted != [self._session.settings[each] for each in FURNITURE]:
+        if self._wanted != [self._settings[each] for each in FURNITURE]:
             self._renew()
         try:
             return self.reader.read(prefill)
@@ -53,49 +58,56 @@ class Furniture:
             raise
         except Exception as error:
             typed = self.reader.typed or prefill
-            self.screen.error(told(error, faults_of(self._session)))
+            self.screen.error(told(error, self.faults))
         return self.reader.read(typed)
+
+    def warn(self) -> None:
+        """Show the session's warnings, once."""
+        from chatcli.render.views import Note
+
+        for warning in self._session.get().take_warnings():
+            self.screen.show(Note(warning, "warning"))
+
+    @property
+    def faults(self) -> Path | None:
+        """The file for crash reports; None when nothing may be stored."""
+        return self._paths.faults if self._settings[table.SAVE] else None
 
     def close(self) -> None:
         self.reader.close()
 
     def _renew(self) -> None:
-        settings = self._session.settings
+        settings = self._settings
         self._wanted = [settings[each] for each in FURNITURE]
         self.screen = make_screen(settings, self._known)
-        self.reader = _make_reader(self._session, self.screen)
+        options = ReaderOptions(vi=settings[table.VI], plain=self.screen.plain)
+        remembered = settings[table.HISTORY] and settings[table.SAVE]
+        history = LineHistory(self._paths.line_history) if remembered else None
+        self.reader = Reader(history, self._suggest, self._toolbar, options)
+        self.reader.inquire(self.screen.questions(), self.screen.heed)
 
-
-def faults_of(session: Session) -> Path | None:
-    """The file for crash reports; None when nothing may be stored."""
-    return session.paths.faults if session.settings[table.SAVE] else None
-
-
-def _make_reader(session: Session, screen: Screen) -> Reader:
-    """The prompt, with completion from the registry and the toolbar from the session."""
-
-    def suggest(typed: str) -> list[Suggestion]:
+    def _suggest(self, typed: str) -> list[Suggestion]:
         if not typed.startswith("/"):
             return []
         try:
-            found = everything().suggest(session, typed)
+            found = everything().suggest(self._session.get(), typed)
         except ChatcliError:  # the command itself will show it
             return []
         except Exception as error:  # the prompt works without completions
-            keep(error, faults_of(session))
+            keep(error, self.faults)
             return []
         return [Suggestion(word.text, replaces, word.text, word.meaning) for word, replaces in found]
 
-    def toolbar() -> Toolbar:
-        try:
-            return meter(session, reader.typed)
-        except Exception as error:
-            keep(error, faults_of(session))
-            return Toolbar(session.settings[table.MODEL], "", 0, 0)
+    def _toolbar(self) -> Toolbar:
+        settings = self._settings
+        if self._session.ready is None:
+            return Toolbar(
+                settings[table.MODEL], "", settings[table.NUM_CTX] or 0, 0, settings[table.STRATEGY].name
+            )
+        from chatcli.repl.toolbar_data import meter
 
-    options = ReaderOptions(vi=session.settings[table.VI], plain=screen.plain)
-    remembered = session.settings[table.HISTORY] and session.settings[table.SAVE]
-    history = LineHistory(session.paths.line_history) if remembered else None
-    reader = Reader(history, suggest, toolbar, options)
-    reader.inquire(screen.questions(), screen.heed)
-    return reader
+        try:
+            return meter(self._session.ready, self.reader.typed)
+        except Exception as error:
+            keep(error, self.faults)
+            return Toolbar(settings[table.MODEL], "", 0, 0)

@@ -30,7 +30,7 @@ from chatcli.prompt.typeahead import quiet_keyboard
 from chatcli.render.screen import Screen
 from chatcli.render.views import History, Note, Pictures
 from chatcli.repl.crash_report import told
-from chatcli.repl.furniture import Furniture, faults_of
+from chatcli.repl.furniture import Furniture
 from chatcli.repl.loading import Loading
 from chatcli.repl.notes import about_counting, after_reply
 from chatcli.repl.signals import Interrupt
@@ -67,8 +67,7 @@ class Loop:
         """Run the loop. `opening`: what to do first; `entry`: what was entered at the first prompt, if it has been
         shown.
         """
-        if entry is None:
-            self._guarded(lambda: self._greet(opening))
+        self._guarded(self._furniture.warn if entry is not None else lambda: self._greet(opening))
         while not self._leaving:
             if entry is None:
                 line, self._line = self._line, ""
@@ -85,16 +84,11 @@ class Loop:
     def _greet(self, opening: Outcome | None) -> None:
         """Show where the conversation is. The first prompt waits for no server."""
         session = self._session
-        self._warn()
+        self._furniture.warn()
         if opening is not None:
             self._act(opening)
         elif session.conversation.tip is not None:
             self._act(opened(session))
-
-    def _warn(self) -> None:
-        """Show the warnings about the store, once."""
-        for warning in self._session.take_warnings():
-            self._screen.show(Note(warning, "warning"))
 
     def _settle_model(self) -> None:
         """Ask which model to use when none is set and there are several."""
@@ -124,7 +118,7 @@ class Loop:
     def _command(self, line: str) -> None:
         self._session.summarizer.collect()
         still_there(self._session, lambda: self._act(everything().dispatch(self._session, line)))
-        self._warn()
+        self._furniture.warn()
 
     def _guarded(self, step: Callable[[], None], typed: str = "") -> None:
         """Run `step`; an error is shown and the loop continues. After an unexpected one, `typed` is back in the
@@ -140,7 +134,7 @@ class Loop:
             raise
         except Exception as error:  # the last resort
             self._line = self._line or typed
-            self._screen.error(told(error, faults_of(self._session)))
+            self._screen.error(told(error, self._furniture.faults))
 
     def _mended(self, step: Callable[[], None]) -> None:
         try:
@@ -148,7 +142,7 @@ class Loop:
         except Damaged as error:
             self._screen.error(Damaged(error.message, "Saving what can be read..."))
             mend(self._session, error)
-            self._warn()
+            self._furniture.warn()
 
     def _send(self, text: str) -> None:
         """Send a message and show the reply. Without a reply, the text is back in the line, pictures attached."""
@@ -170,7 +164,7 @@ class Loop:
             if question is not None and answered(session, question) is not None:
                 self._line = ""
                 session.detach()
-            self._warn()
+            self._furniture.warn()
 
     def _compose(self, text: str) -> Composed:
         """The message with its files and pages read; progress is shown when that takes time."""

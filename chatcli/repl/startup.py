@@ -1,7 +1,7 @@
-"""Starts the interactive program: the first prompt comes first, and everything else while a person reads or types.
+"""Starts the interactive program: the prompt comes first, and everything else while a person reads or types.
 
-Once the prompt is drawn, the background imports what acts on a line, and prepares model, window and vocabulary. If
-something is wrong with the server or the model, it says so above the prompt.
+Once the prompt is drawn, the background builds the session, imports what acts on a line, and prepares model,
+window and vocabulary. If something is wrong with the store, the server or the model, it says so above the prompt.
 """
 
 from __future__ import annotations
@@ -11,17 +11,22 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
+from chatcli.client.server import find
 from chatcli.commands import everything
 from chatcli.errors import ChatcliError
+from chatcli.paths import find_paths
 from chatcli.prompt.typeahead import quiet_keyboard
 from chatcli.repl.furniture import Furniture
 from chatcli.repl.signals import orderly_end
-from chatcli.session.build import Wishes, build
-from chatcli.session.session import Session
+from chatcli.session.background import Background, Later
+from chatcli.session.wishes import Wishes, read_settings
+from chatcli.settings import table
+from chatcli.settings.layers import Settings
 
 if TYPE_CHECKING:
     from chatcli.commands.outcomes import Outcome
     from chatcli.repl.loop import Loop
+    from chatcli.session.session import Session
 
 # Keys that were typed while the program started are drawn before the background takes its share of the time (s).
 FIRST_KEYS = 0.05
@@ -32,43 +37,66 @@ QUIET = 0.6
 def run(wishes: Wishes) -> int:
     """Chat until the person leaves; returns the exit code."""
     with orderly_end(), ExitStack() as stack:
+        background = Background()
+        stack.callback(background.close)
         with quiet_keyboard():  # keys typed while the program starts wait for the first prompt
-            session = build(wishes)
-            stack.callback(session.close)
-            opening = _opening(session, wishes.named)
-            furniture = Furniture(session)
+            paths = find_paths()
+            settings = read_settings(paths, wishes)
+            if not wishes.demo:
+                find(settings[table.HOST] or None)  # raises BadValue before there is a prompt
+            session = Later(lambda: _build(wishes, settings))
+            stack.callback(_close, session)
+            furniture = Furniture(settings, paths, session)
+            stack.callback(furniture.close)
+            # Nothing can be shown above the line of a simple terminal, so all is said before it.
+            comes_first = furniture.screen.plain or wishes.resume or wishes.named is not None
+            opening = _opening(session.get(), wishes.named) if comes_first else None
         if not furniture.screen.plain:  # keys typed between prompts are kept unchanged: Enter stays Enter
             stack.enter_context(quiet_keyboard())
-        stack.callback(furniture.close)
-        furniture.reader.on_first_render(lambda: warm_up(session, furniture))
-        has_news = opening is not None or session.conversation.tip is not None or session.warnings
-        entry = None if has_news else furniture.read()
-        _loop()(session, furniture).run(opening, entry)
+
+        def begin() -> None:
+            background.start("warm-up", partial(warm_up, session, furniture))
+
+        furniture.reader.on_first_render(begin)
+        entry = None if comes_first else furniture.read()
+        _loop()(session.get(), furniture).run(opening, entry)
     return 0
 
 
-def warm_up(session: Session, furniture: Furniture) -> None:
-    """Start preparing in the background. The server is first asked here, so that no prompt waits for it."""
+def warm_up(session: Later[Session], furniture: Furniture) -> None:
+    """Prepares everything, in the background. The server is first asked here, so that no prompt waits for it."""
     screen, reader = furniture.screen, furniture.reader
+    time.sleep(FIRST_KEYS)
+    try:
+        opened = session.get()
+        reader.refresh()
+        _loop()
+        if opened.warnings:
+            reader.show_above(furniture.warn)
+        everything()
+        screen.warm_up()
+        opened.model.get()
+        reader.refresh()
+        opened.window.get()
+        while reader.idle() < QUIET:
+            time.sleep(QUIET / 4)
+        opened.counting.get()
+    except ChatcliError as error:  # the first message raises it again
+        reader.show_above(partial(screen.error, error))
+    finally:
+        reader.refresh()
 
-    def prepare() -> None:
-        try:
-            time.sleep(FIRST_KEYS)
-            _loop()
-            everything()
-            screen.warm_up()
-            session.model.get()
-            reader.refresh()
-            session.window.get()
-            while reader.idle() < QUIET:
-                time.sleep(QUIET / 4)
-            session.counting.get()
-        except ChatcliError as error:  # the first message raises it again
-            reader.show_above(partial(screen.error, error))
-        finally:
-            reader.refresh()
 
-    session.background.start("warm-up", prepare)
+def _build(wishes: Wishes, settings: Settings) -> Session:
+    from chatcli.session.build import build
+
+    return build(wishes, settings)
+
+
+def _close(session: Later[Session]) -> None:
+    opened = session.settled()
+    if opened is not None:
+        opened.close()
 
 
 def _loop() -> type[Loop]:

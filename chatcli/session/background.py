@@ -35,6 +35,11 @@ class Later(Generic[T]):
                 self._value.append(self._make())
             return self._value[0]
 
+    def settled(self) -> T | None:
+        """The value when it is there; waits only while it is being made."""
+        with self._lock:
+            return self.ready
+
     def forget(self) -> None:
         """Make it again at the next get()."""
         with self._lock:

@@ -2,47 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
-from typing import Any
-
 from chatcli.client import server as servers
-from chatcli.errors import ConfigError, NotFound
-from chatcli.paths import Paths, find_paths
-from chatcli.render.screen import Screen
-from chatcli.render.terminal import Known
+from chatcli.errors import NotFound
+from chatcli.paths import find_paths
 from chatcli.session.fallback import keep_in_memory, mending, open_store
 from chatcli.session.session import Session
+from chatcli.session.wishes import Wishes, read_settings
 from chatcli.settings import table
-from chatcli.settings.file import read_environment, read_file
 from chatcli.settings.layers import Layer, Settings
 from chatcli.store.conversations import settings_of
 
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What the command line (or the library) asked for. `values`: settings by name, as typed or as Python has
-    them; `named`: the conversation that the caller is to open ("": ask which). `chats` is False for a subcommand:
-    a store that can only be read is then left open. `tolerant` ignores a settings file that cannot be read.
-    """
-
-    values: Mapping[str, Any] = field(default_factory=dict)
-    demo: bool = False
-    resume: bool = False
-    named: str | None = None
-    chats: bool = True
-    tolerant: bool = False
+__all__ = ["Wishes", "build"]
 
 
-def build(wishes: Wishes) -> Session:
+def build(wishes: Wishes, settings: Settings | None = None) -> Session:
     """A session in which nothing has been started but the demo engine's process, and nothing has been sent.
+    `settings`: those that `read_settings` made of these wishes, if that was done before.
 
     If conversations cannot be stored, or only be read, chatting still works: the session is then in memory, and
     `warnings` says so.
     """
     paths = find_paths()
-    settings = read_settings(paths, wishes.values, tolerant=wishes.tolerant)
+    settings = settings or read_settings(paths, wishes)
     warnings: list[str] = []
     store = open_store(settings, paths, warnings)
     try:
@@ -63,29 +44,6 @@ def build(wishes: Wishes) -> Session:
         session.close()
         raise
     return session
-
-
-def read_settings(paths: Paths, values: Mapping[str, Any], *, tolerant: bool = False) -> Settings:
-    settings = Settings()
-    with suppress(ConfigError) if tolerant else nullcontext():
-        read_file(settings, paths.settings_file)
-    read_environment(settings)
-    for name, value in values.items():
-        settings.put(name, value, Layer.FLAG)
-    return settings
-
-
-def make_screen(settings: Settings, known: Known | None = None) -> Screen:
-    """The screen as the settings ask for it; where they leave it open, the environment decides whether it is
-    plain. `known`: what the terminal told an earlier screen.
-    """
-    chosen = settings.origin(table.PLAIN) is not Layer.DEFAULT
-    return Screen(
-        plain=settings[table.PLAIN] if chosen else None,
-        theme=settings[table.THEME],
-        code_theme=settings[table.CODE_THEME],
-        known=known,
-    )
 
 
 def _resume(session: Session) -> None:

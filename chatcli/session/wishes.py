@@ -1,0 +1,57 @@
+"""What the command line or the library asks for, and the settings and the screen that come of it: all that a
+prompt needs before there is a session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from chatcli.errors import ConfigError
+from chatcli.paths import Paths
+from chatcli.render.screen import Screen
+from chatcli.render.terminal import Known
+from chatcli.settings import table
+from chatcli.settings.file import read_environment, read_file
+from chatcli.settings.layers import Layer, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the command line (or the library) asked for. `values`: settings by name, as typed or as Python has
+    them; `named`: the conversation that the caller is to open ("": ask which). `chats` is False for a subcommand:
+    a store that can only be read is then left open. `tolerant` ignores a settings file that cannot be read.
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    demo: bool = False
+    resume: bool = False
+    named: str | None = None
+    chats: bool = True
+    tolerant: bool = False
+
+
+def read_settings(paths: Paths, wishes: Wishes) -> Settings:
+    """What is wished for, over what the environment and the settings file say. Raises ConfigError and BadValue."""
+    settings = Settings()
+    with suppress(ConfigError) if wishes.tolerant else nullcontext():
+        read_file(settings, paths.settings_file)
+    read_environment(settings)
+    for name, value in wishes.values.items():
+        settings.put(name, value, Layer.FLAG)
+    return settings
+
+
+def make_screen(settings: Settings, known: Known | None = None) -> Screen:
+    """The screen as the settings ask for it; where they leave it open, the environment decides whether it is
+    plain. `known`: what the terminal told an earlier screen.
+    """
+    chosen = settings.origin(table.PLAIN) is not Layer.DEFAULT
+    return Screen(
+        plain=settings[table.PLAIN] if chosen else None,
+        theme=settings[table.THEME],
+        code_theme=settings[table.CODE_THEME],
+        known=known,
+    )
