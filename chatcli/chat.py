@@ -277,7 +277,9 @@ class Chat:
 
     @property
     def last_plan(self) -> Plan | None:
-        """The plan of the last request, as it was sent; None before the first one of a conversation."""
+        """The plan of the last request, as it was sent; None before the first one of a conversation. What it does
+        not send is counted by `plan` only.
+        """
         return self._opened.plan
 
     @property

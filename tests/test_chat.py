@@ -45,7 +45,10 @@ from chatcli import (
 from chatcli.client.models import Model
 from chatcli.demo.replies import DemoReply
 from chatcli.session.context_window import memory_of_window, next_window
+from chatcli.session.session import Session
 from chatcli.settings.table import STRATEGY
+from chatcli.turn import ask
+from tests.commanding import say
 from tests.faults import Cut, Engine, Hang, nobody_there
 
 
@@ -462,6 +465,24 @@ def test_stored_conversations_are_opened_by_name(engine: Engine) -> None:
         with pytest.raises(NotFound, match="squid"):
             chat.open("squid")
         assert len(chat.messages) == 4
+
+
+def test_a_question_without_a_reply_gives_its_place_to_the_next_in_plan_and_send(
+    engine: Engine, session: Session
+) -> None:
+    say(session, "whales are large")
+    ask(session, "never answered")
+    with Chat("demo", host=engine.url, save=True) as chat:
+        chat.open("whales")
+        assert chat.messages[-1].text == "never answered"
+        plan = chat.plan("how large?")
+        reply = chat.send("how large?")
+        assert reply.plan is not None
+        assert plan.messages == reply.plan.messages
+        assert "never answered" not in {message.text for message in (*plan.messages, *chat.messages)}
+        question = plan.part_of(3)
+        assert question is not None
+        assert question.kind is PartKind.QUESTION
 
 
 def test_a_warning_names_the_line_of_the_program(home: Path, engine: Engine) -> None:
