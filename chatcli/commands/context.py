@@ -53,9 +53,7 @@ def context(
         wrong = "The number of a message is missing." if which == "why" else f'Unknown argument "{unknown}".'
         raise BadArgument(wrong, "Usage: /context, /context last, or /context why NUMBER")
     if which == "last" and session.plan is None:
-        raise UserError(
-            "Nothing has been sent yet since this conversation was opened.", "/context shows what will be sent."
-        )
+        raise UserError("Nothing has been sent from here yet.", "/context shows what will be sent.")
     plan = session.plan if which == "last" and session.plan else _plan_with_the_next_message(session)
     if which == "why":
         return Show.of(_why(session, plan, number))

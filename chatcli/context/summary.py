@@ -191,9 +191,11 @@ class _Asking:
     def continuing(self, plan: Plan, older: Sequence[Node], recent: Sequence[Node]) -> tuple[Message, ...] | None:
         """The last request, what came after it, and the instruction. If that is too long: the last request up to
         its question, with the instruction in place of question and reply, because the server has that in its cache
-        too. None when neither contains the messages to summarize.
+        too. None when neither contains the messages to summarize, or its question is no longer on the path.
         """
         question = [part for part in plan.parts if part.kind is PartKind.QUESTION]
+        if not {part.node for part in question} <= {node.id for node in recent}:
+            return None
         asked = max((part.last for part in question), default=0)
         since = [node for node in recent if node.number > asked]
         sent = {part.node for part in plan.parts if part.fate is Fate.SENT}
