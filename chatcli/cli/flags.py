@@ -1,0 +1,211 @@
+"""The flags and the subcommands of the shell: flags from the settings table, subcommands from the registry. Typer
+parses them.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+import typer
+from typer.core import TyperCommand
+
+import chatcli
+from chatcli.commands import everything
+from chatcli.errors import BadData, BadFile, UserError
+from chatcli.paths import path_of, readable, shown
+from chatcli.session.wishes import Wishes
+from chatcli.settings import table
+from chatcli.settings.table import TABLE, Setting
+
+if TYPE_CHECKING:
+    from chatcli.commands.arguments import Parameter
+    from chatcli.commands.registry import Command
+
+# What to do once the command line is parsed; it returns the exit code.
+Work = Callable[[], int]
+SHORT = {"model": "-m", "system": "-s"}
+
+
+class Chat(Protocol):
+    """Asks once, or starts the loop; returns the exit code."""
+
+    def __call__(
+        self, wishes: Wishes, prompt: Sequence[str], images: Sequence[str], files: Sequence[str], as_json: bool
+    ) -> int: ...
+
+
+def parsed(arguments: Sequence[str], chat: Chat) -> Work:
+    """What the command line asks for. `chat` asks once or starts the loop. Raises UserError."""
+    # No subcommand begins with a dash: the commands need not be imported to know that.
+    chosen = everything().subcommand(arguments) if arguments and arguments[0][:1] != "-" else None
+    shell = typer.Typer(
+        add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=_HELP
+    )
+    if chosen is not None:
+        described = f"{chosen.summary}\n\n{chosen.details}"
+        shell.command(name=chosen.subcommand, cls=_Described, help=described)(_subcommand(chosen))
+        arguments = arguments[len(chosen.subcommand.split()) :]
+    else:
+        shell.command(name="chatcli", cls=_AsTyped)(_chat_command(chat))
+    name = f"chatcli {chosen.subcommand}" if chosen is not None else "chatcli"
+    try:
+        work = typer.main.get_command(shell).main(arguments, prog_name=name, standalone_mode=False)
+    except typer.TyperException as error:
+        raise UserError(error.format_message(), f"See {name} --help.") from None
+    # It is done outside of Typer, which handles Ctrl-C and closed pipes in its own way.
+    return work if callable(work) else lambda: 0
+
+
+class _Described(TyperCommand):
+    """Its help ends with the subcommands that there are, or those that begin like this one."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        first = () if self.name == "chatcli" else tuple((self.name or "").split())
+        longer = [" ".join(words) for words in everything().subcommands if words[: len(first)] == first != words]
+        self.epilog = f"Subcommands: {', '.join(longer)}. Each has its --help." if longer else None
+        super().format_help(ctx, formatter)
+
+
+class _AsTyped(_Described):
+    """Its values stay as they were typed, since the settings read them. (Typer imports pydantic to make text of
+    text, and that takes longer than everything else before the prompt.)
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        given, _, _ = self.make_parser(ctx).parse_args(args=list(args))
+        if "help" in given:
+            return super().parse_args(ctx, args)
+        ctx.params.update((each.name, given.get(each.name, each.default)) for each in self.params)
+        return []
+
+
+_HELP = {"help_option_names": ["-h", "--help"]}
+
+
+def _chat_command(chat: Chat) -> Callable[..., Work]:
+    """The function behind a plain `chatcli`; its signature has the fixed flags and one flag for each setting."""
+
+    def command(**given: Any) -> Work:
+        if given.pop("version"):
+            return _print_version
+        prompt, as_json = given.pop("prompt") or [], given.pop("json")
+        images, files = given.pop("image") or [], given.pop("file") or []
+        named = None
+        if given.pop("resume"):
+            named, prompt = " ".join(prompt), []
+        wishes = Wishes(demo=given.pop("demo"), resume=given.pop("continue_"), named=named)
+        return lambda: chat(replace(wishes, values=_values(given)), prompt, images, files, as_json)
+
+    command.__doc__ = "Chat with an Ollama model: in the terminal, with one prompt, or in a pipe."
+    fixed = [
+        _parameter(
+            "prompt", list[str] | None, typer.Argument(help="The question. Without it, a conversation starts.")
+        ),
+        _parameter(
+            "continue_", bool, typer.Option("--continue", "-c", help="Continue the last conversation."), False
+        ),
+        _parameter(
+            "resume",
+            bool,
+            typer.Option(
+                "--resume", "-r", help="Open the conversation of that name or number; without one, choose."
+            ),
+            False,
+        ),
+        _parameter("demo", bool, typer.Option("--demo", help="Use the demo engine: no Ollama needed."), False),
+        _parameter(
+            "image", list[str] | None, typer.Option("--image", "-i", help="A picture to send with the prompt.")
+        ),
+        _parameter(
+            "file",
+            list[str] | None,
+            typer.Option("--file", "-f", help="A file to send with it: a path or address."),
+        ),
+        _parameter("json", bool, typer.Option("--json", help="Print one JSON object instead of text."), False),
+        _parameter("version", bool, typer.Option("--version", "-V", help="Print the version."), False),
+    ]
+    return _signed(command, fixed + [_flag(setting) for setting in TABLE])
+
+
+def _subcommand(chosen: Command) -> Callable[..., Work]:
+    """The function behind a subcommand: the command's own parameters, and flags for server and model."""
+
+    def command(**given: Any) -> Work:
+        from chatcli.cli.subcommand import run_command
+
+        own = {name: given.pop(name) for name in mine}
+        wishes = Wishes(demo=given.pop("demo"), values=_values(given), chats=False, tolerant=chosen.tolerant)
+        return lambda: run_command(wishes, chosen, own)
+
+    mine = {each.name: _own_parameter(each) for each in chosen.parameters}
+    about = [_flag(setting) for setting in (table.HOST, table.MODEL) if setting.name not in mine]
+    return _signed(command, [*mine.values(), _demo_flag(), *about])
+
+
+def _own_parameter(each: Parameter) -> inspect.Parameter:
+    if each.flag and each.kind is bool:
+        return _parameter(each.name, bool, typer.Option(f"--{each.name}", help=each.meaning), False)
+    option = typer.Option(f"--{each.name}", help=each.meaning) if each.flag else typer.Argument(help=each.meaning)
+    kind: Any = list[each.kind] if each.many else each.kind  # type: ignore[name-defined]
+    return _parameter(each.name, kind if each.required else kind | None, option, ... if each.required else None)
+
+
+def _demo_flag() -> inspect.Parameter:
+    option = typer.Option("--demo", help="Use the demo engine: no Ollama needed.")
+    return _parameter("demo", bool, option, False)
+
+
+def _flag(setting: Setting[Any]) -> inspect.Parameter:
+    names = [setting.flag, *(f"--{alias}" for alias in setting.aliases)]
+    if setting.kind.words == ("on", "off"):
+        switch = typer.Option(f"{setting.flag}/--no-{setting.flag[2:]}", help=setting.help)
+        return _parameter(setting.name, bool | None, switch)
+    short = [SHORT[setting.name]] if setting.name in SHORT else []
+    shown = "|".join(setting.kind.words) if 0 < len(setting.kind.words) < 7 else "VALUE"
+    return _parameter(setting.name, str | None, typer.Option(*names, *short, metavar=shown, help=setting.help))
+
+
+def _parameter(name: str, kind: Any, option: Any, default: Any = None) -> inspect.Parameter:
+    given = inspect.Parameter.empty if default is ... else default
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, keyword, default=given, annotation=Annotated[kind, option])
+
+
+def _signed(command: Callable[..., Work], parameters: list[inspect.Parameter]) -> Callable[..., Work]:
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return command
+
+
+def _values(given: dict[str, Any]) -> dict[str, str]:
+    """The settings given, by name and as text; `--system @FILE` is replaced by the text of the file."""
+    values = {name: _as_text(value) for name, value in given.items() if value is not None}
+    system = values.get("system", "")
+    if system.startswith("@"):
+        values["system"] = _written_in(system[1:])
+    return values
+
+
+def _written_in(named: str) -> str:
+    from chatcli.reading.files import read_bytes
+    from chatcli.reading.json_toml import text_of
+
+    with readable(named, "Name a text file."):
+        data = read_bytes(path_of(named))
+    try:
+        return text_of(data).strip()
+    except BadData as error:
+        raise BadFile(f"{shown(named)} cannot be read: {error.why}.", "Name a text file.") from None
+
+
+def _as_text(value: Any) -> str:
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
+
+
+def _print_version() -> int:
+    sys.stdout.write(f"chatcli {chatcli.__version__}\n")
+    return 0
