@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from typing import Any
 
 from chatcli.attachments.compose import each_once
 from chatcli.client.request import Request, check
@@ -22,6 +23,7 @@ from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import NOTHING, Turn
 from chatcli.errors import ContextTooLong, Damaged, Gone, NoRoom, NoText, ReadOnly, StoreError
 from chatcli.session.background import waiting
+from chatcli.session.context_window import cutting
 from chatcli.session.fallback import go_on, still_there
 from chatcli.session.planning import plan_next, request_for, settled, with_costs
 from chatcli.session.session import Session
@@ -151,7 +153,8 @@ def _asking(session: Session, model: str) -> Iterator[None]:
 def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Event]:
     """Plan the request, send it and yield the reply's events; `state[0]` gets the state to store with the reply.
 
-    When the server refuses the request as too long, learn the true count and plan again, once.
+    When the server refuses the request as too long, learn the true count and plan again, once; but not where
+    the server decides what it reads.
     """
     session.summarizer.question_comes()
     session.embeddings.question_comes()
@@ -164,6 +167,8 @@ def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Ev
         yield from _events(session, plan)
         return
     except ContextTooLong as error:
+        if plan.server_cuts:
+            raise  # the same messages would be sent again
         session.counter.too_long(error.needed, plan)
     try:
         plan, state[0] = plan_next(session)
@@ -245,11 +250,13 @@ def _check_sight(session: Session, message: Message) -> None:
 
 def _provenance(session: Session, reply: GrowingReply) -> Turn:
     plan, model, done = session.plan, session.model.ready, reply.done or Done("")
-    window = {"num_ctx": plan.window} if plan is not None else {}  # as sent: no larger than the model's
+    sent: dict[str, Any] = {"num_ctx": plan.window} if plan is not None else {}  # no larger than the model's
+    if plan is not None and plan.server_cuts:
+        sent |= cutting(session)
     return Turn(
         model=session.settings[table.MODEL],
         digest=model.digest if model is not None else "",
-        options={**session.settings.options(), **window},
+        options={**session.settings.options(), **sent},
         planned=plan.planned if plan is not None else NOTHING,
         usage=done.usage,
         done_reason=done.reason,

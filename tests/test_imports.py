@@ -53,6 +53,8 @@ FROM_OUTSIDE: dict[str, tuple[str, tuple[str, ...]]] = {
     "document_share": ("30%", ()),
     "embedding_model": ("", ("nomic-embed-text",)),
     "reserve": ("512", ()),
+    "truncate": ("off", ()),
+    "shift": ("off", ()),
     "tokenizer": ("", ("model",)),
     "thinking": ("", ("show",)),
     "verbose": ("", ("on",)),

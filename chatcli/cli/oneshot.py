@@ -118,6 +118,7 @@ def account(session: Session, reply: Node) -> dict[str, Any]:
         "prompt_eval_duration": usage.prompt_seconds,
         "eval_duration": usage.reply_seconds,
         "left_out": turn.left_out,
+        "not_read": turn.unread,
         "conversation": session.conversation.id,
     }
 

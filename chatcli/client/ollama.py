@@ -100,12 +100,18 @@ class Client:
         """The models in the server's memory, with their windows as allocated."""
         return [models.read_loaded(row) for row in self._rows("/api/ps")]
 
-    def load(self, name: str, options: Mapping[str, Any], keep_alive: str | None = None) -> None:
-        """Load a model without generating anything. A later request with the same options does not load
-        it again.
+    def load(
+        self,
+        name: str,
+        options: Mapping[str, Any],
+        keep_alive: str | None = None,
+        cutting: Mapping[str, bool] = NEVER_CUT,
+    ) -> None:
+        """Load a model without generating anything. A later request with the same options and the same `cutting`
+        does not load it again.
         """
         kept = {} if keep_alive is None else {"keep_alive": duration(keep_alive)}
-        self._settle({"model": name, "messages": [], "options": dict(options), **NEVER_CUT, **kept}, name)
+        self._settle({"model": name, "messages": [], "options": dict(options), **cutting, **kept}, name)
 
     def unload(self, name: str) -> None:
         self._settle({"model": name, "messages": [], "keep_alive": 0}, name)

@@ -15,14 +15,17 @@ from chatcli.client.models import Model
 from chatcli.conversation.message import Message, Role
 from chatcli.errors import CannotSee, CannotThink
 
-# The server neither cuts the prompt behind our back nor drops older context while it generates. `shift` is part of
-# a runner's identity from v0.30 on, so everything that may load a model sends the same value.
-NEVER_CUT: Mapping[str, Any] = {"truncate": False, "shift": False}
+# The server neither cuts the prompt behind our back nor drops older context while it generates: so it is in every
+# strategy but those that leave that to the server. `shift` is part of a runner's identity from v0.30 on, so
+# everything that may load a model sends the same value.
+NEVER_CUT: Mapping[str, bool] = {"truncate": False, "shift": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`think`: None leaves it to the model; a str is a level ("low", ...). `keep_alive`: "5m", "-1", ..."""
+    """`think`: None leaves it to the model; a str is a level ("low", ...). `keep_alive`: "5m", "-1", ...
+    `cutting`: whether the server may cut the prompt (`truncate`) and what came before the reply (`shift`).
+    """
 
     model: str
     messages: tuple[Message, ...]
@@ -30,6 +33,7 @@ class Request:
     think: bool | str | None = None
     format: str | Mapping[str, Any] | None = None
     keep_alive: str | None = None
+    cutting: Mapping[str, bool] = field(default_factory=lambda: NEVER_CUT)
 
     def body(self) -> dict[str, Any]:
         """The JSON object for POST /api/chat."""
@@ -38,7 +42,7 @@ class Request:
             "messages": [_message(message) for message in self.messages],
             "options": dict(self.options),
             "stream": True,
-            **NEVER_CUT,
+            **self.cutting,
         }
         if self.think is not None:
             body["think"] = self.think

@@ -13,7 +13,7 @@ from chatcli.commands.outcomes import Outcome, Show
 from chatcli.commands.registry import command
 from chatcli.commands.statistics import counted_by
 from chatcli.conversation.message import Message, Role
-from chatcli.conversation.plan import LOOKED_UP, Fate, Plan
+from chatcli.conversation.plan import LOOKED_UP, MAY_BE_DROPPED, Fate, Plan
 from chatcli.conversation.usage import in_tokens
 from chatcli.errors import BadArgument, NotFound, ServerError, UserError
 from chatcli.render.views import Note, WindowView
@@ -70,6 +70,7 @@ def context(
             trained=model.trained,
             measured=turn.usage.prompt_tokens if turn is not None else None,
             planned=str(turn.planned) if turn is not None else "",
+            dropped=turn.unread or 0 if turn is not None else 0,
             lines=(
                 counted_by(session),
                 *filter(None, [session.counter.why()]),
@@ -106,7 +107,8 @@ def _why(session: Session, plan: Plan, number: int) -> Note:
             f"There is no message {number} in this conversation.", "/context lists them with their numbers."
         )
     begin = node.message.brief[:60]
-    reason = f": {part.why}" if part.why and part.fate is not Fate.SUMMARIZED else ""
+    why = part.why or (MAY_BE_DROPPED if plan.may_be_dropped(part) else "")
+    reason = f": {why}" if why and part.fate is not Fate.SUMMARIZED else ""
     cost = session.counter.count(node.message.without_thinking)
     said = f'Message {number} ({node.message.role}, {in_tokens(cost)}, "{begin}") is {_FATES[part.fate]}{reason}.'
     last = session.plan.parts if session.plan is not None else ()

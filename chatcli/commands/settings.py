@@ -19,6 +19,7 @@ from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.file import write_setting
 from chatcli.settings.layers import Layer, find_setting
+from chatcli.settings.strategies import STRATEGIES
 from chatcli.settings.table import TABLE, Setting
 
 # The shorthands of `ollama run`, and the settings that they change here.
@@ -213,7 +214,16 @@ def _row_note(session: Session, setting: Setting[Any]) -> Note:
     shown = of_model or f"{value or 'unset'}  ({session.settings.origin(setting)})"
     meaning = setting.kind.meanings.get(value)
     means = f"\n{value}: {meaning}." if meaning else ""
-    return Note(f"{setting.name} = {shown}\n{setting.help}{means}")
+    return Note(f"{setting.name} = {shown}\n{setting.help}{means}{_without_effect(session, setting)}")
+
+
+def _without_effect(session: Session, setting: Setting[Any]) -> str:
+    """A line for a setting that the strategy in use does not read."""
+    reading = [each.name for each in STRATEGIES if setting.name in each.settings]
+    now = session.settings[table.STRATEGY].name
+    if not reading or now in reading:
+        return ""
+    return f"\nIt has an effect in strategy {' and '.join(reading)} only; the strategy is {now}."
 
 
 def _of_model(session: Session) -> str:

@@ -37,7 +37,7 @@ def assemble(back: Iterable[Node], basis: Basis) -> tuple[Plan, State]:
     nodes = iter(back)
     question = from_last_question(nodes)
     basis = basis.at(question[0].parent)
-    budget, copies, memory, state = basis.budget, basis.copies, basis.memory, basis.state
+    budget, copies, memory, state = basis.limits, basis.copies, basis.memory, basis.state
     asked = _asked(question, basis.front().tokens, budget, copies)
     pinned, summary = basis.standing(question[0].parent)
     most = basis.front(pinned, summary)
@@ -73,9 +73,15 @@ def assemble(back: Iterable[Node], basis: Basis) -> tuple[Plan, State]:
     parts = account(begin, Unsent(marked, choice.left_out, summary), spoken, looked_up)
     messages = _in_order(begin, choice, looked_up, question[1:], copies, asked)
     template = Part(PartKind.TEMPLATE, Fate.SENT, budget.fixed)
-    return Plan(messages, (template, *parts), budget.window, budget.reserve, budget.margin), replace(
-        choice.state, summary=kept
+    plan = Plan(
+        messages,
+        (template, *parts),
+        basis.budget.window,
+        budget.reserve,
+        budget.margin,
+        basis.strategy.server_cuts,
     )
+    return plan, replace(choice.state, summary=kept)
 
 
 def _chosen(strategy: Strategy, need: Need) -> tuple[Choice, Set[int]]:

@@ -17,6 +17,8 @@ from chatcli.conversation.retrieval import Retrieved
 from chatcli.conversation.tree import Node
 from chatcli.settings.strategies import AUTO, Strategy
 
+ENDLESS = 1 << 40  # tokens: more than any conversation has
+
 Spans = Sequence[tuple[datetime, datetime]]
 Search = Callable[[Sequence[str], int | None, Spans, str], Retrieved]
 LookUp = Callable[[Iterable[int], int], Sequence[Node]]
@@ -67,9 +69,14 @@ class Basis:
     memory: Memory = Memory()
 
     @property
+    def limits(self) -> Budget:
+        """The budget that the plan keeps to: without an end where the server cuts."""
+        return replace(self.budget, window=ENDLESS, history=None) if self.strategy.server_cuts else self.budget
+
+    @property
     def copies(self) -> Copies:
         """The share of documents is taken of an amount that does not change from request to request."""
-        whole = max(0, self.budget.window - self.budget.reserve)
+        whole = max(0, self.limits.window - self.limits.reserve)
         return Copies(self.count, self.sees, int(whole * self.memory.document_share))
 
     def front(self, pinned: Sequence[Node] = (), summary: Summary | None = None) -> Front:
@@ -94,7 +101,7 @@ class Basis:
         """The pinned messages on the path to `parent`, and the summary; each only if it takes no more than half of
         the room.
         """
-        budget = self.budget
+        budget = self.limits
         room = max(0, budget.room if budget.history is None else min(budget.room, budget.history)) // 2
         bare = self.front().tokens
         summary = self.state.summary if self.strategy.summarizes else None
@@ -111,4 +118,4 @@ class Basis:
     def rooms(self, most: Front) -> Rooms:
         """`most`: the front with all pinned messages and the summary."""
         bare = self.front().tokens
-        return rooms(self.budget, bare, most.tokens - bare, self.memory.recall_share if self.recalls else 0.0)
+        return rooms(self.limits, bare, most.tokens - bare, self.memory.recall_share if self.recalls else 0.0)

@@ -57,7 +57,7 @@ def due(back: Iterable[Node], basis: Basis, plan: Plan | None = None, now: bool 
     tip = next(nodes, None)
     if tip is None or not (basis.strategy.summarizes or now):
         return None
-    basis = replace(basis.at(tip.id), strategy=replace(basis.strategy, summarizes=True))
+    basis = replace(basis.at(tip.id), strategy=replace(basis.strategy, summarizes=True, server_cuts=False))
     pinned, old = basis.standing(tip.id)
     begin = basis.front(pinned, old)
     room = basis.rooms(begin)

@@ -29,6 +29,10 @@ class PartKind(StrEnum):
 LOOKED_UP = frozenset({PartKind.RECALLED, PartKind.PASSAGES})
 
 
+# Why a message may not reach the model although it is sent (Plan.may_be_dropped).
+MAY_BE_DROPPED = "the server may drop it"
+
+
 class Fate(StrEnum):
     """What becomes of a message in this request."""
 
@@ -63,13 +67,16 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The request's messages and the account of them. `window`, `reserve` and `margin` are in tokens."""
+    """The request's messages and the account of them. `window`, `reserve` and `margin` are in tokens.
+    `server_cuts`: the window does not limit the messages, and the server may drop some of them.
+    """
 
     messages: tuple[Message, ...]
     parts: tuple[Part, ...]
     window: int
     reserve: int
     margin: int = 0
+    server_cuts: bool = False
 
     @property
     def planned(self) -> Count:
@@ -89,6 +96,16 @@ class Plan:
     def part_of(self, number: int) -> Part | None:
         """The part that says what becomes of message `number`; None when the plan has no such message."""
         return next((part for part in self.parts if part.first <= number <= part.last), None)
+
+    @property
+    def excess(self) -> int:
+        """Tokens that the window has no room for: the server drops at least as many."""
+        return max(0, self.planned.tokens - self.window) if self.server_cuts else 0
+
+    def may_be_dropped(self, part: Part) -> bool:
+        """Whether the server may drop it. Ollama keeps system messages and the last message."""
+        sent = part.fate is Fate.SENT and part.kind in {PartKind.VERBATIM, PartKind.DOCUMENTS}
+        return sent and self.excess > 0
 
     def of(self, kind: PartKind) -> Count:
         """The tokens of that kind that are sent."""

@@ -77,7 +77,8 @@ def limit_of(turn: Turn) -> Limit:
     if predict is not None and predict >= 0 and (said or 0) >= predict:
         return Limit.NUM_PREDICT
     # An old server counts only the part of the prompt that it had not cached: then the plan's count is better.
-    read = max(_whole(turn.usage.prompt_tokens) or 0, _whole(turn.planned.tokens) or 0)
+    planned = 0 if turn.overfull else _whole(turn.planned.tokens) or 0
+    read = max(_whole(turn.usage.prompt_tokens) or 0, planned)
     if said is None or not window or read + said >= window - _NEAR:
         return Limit.WINDOW
     return Limit.OTHER

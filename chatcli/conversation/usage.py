@@ -55,6 +55,7 @@ class Usage:
 class Turn:
     """The provenance of one reply. Stored with the reply's node; a Message knows nothing of it.
 
+    `options`: those of the request; `truncate` and `shift` among them where the server was allowed to cut.
     `sent`: the fingerprint of the prompt whose size `usage` has (tokens/measured.py); "" where that size is not
     reliable.
     """
@@ -68,3 +69,17 @@ class Turn:
     left_out: int = 0
     first_token_seconds: float | None = None
     sent: str = ""
+
+    @property
+    def overfull(self) -> bool:
+        """Whether the server was allowed to cut the prompt and had to: the window has no room for all of it."""
+        window = self.options.get("num_ctx")
+        return self.options.get("truncate") is True and isinstance(window, int) and self.planned.tokens >= window
+
+    @property
+    def unread(self) -> int | None:
+        """The tokens of the prompt that the server dropped; None where that cannot be known."""
+        read = self.usage.prompt_tokens
+        if not self.overfull:
+            return 0
+        return max(0, self.planned.tokens - read) if self.planned.exact and read is not None else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chatcli.conversation.plan import Fate, Part, PartKind
+from chatcli.conversation.plan import MAY_BE_DROPPED, Fate, Part, PartKind, Plan
 from chatcli.conversation.usage import Count, in_tokens
 from chatcli.render.columns import Align, Row, fit
 from chatcli.render.lines import BLANK, Line, Span, to_line, wrap
@@ -40,13 +40,20 @@ def draw_window(view: WindowView, palette: Palette, width: int | None) -> Iterat
         width,
     )
     over = plan.planned.tokens + plan.reserve + plan.margin - plan.window
-    if plan.window and over > 0:
+    if plan.excess:
+        yield from _wrapped(
+            f"The request is {in_tokens(plan.excess)} too long for the window. All of it is sent, and the server "
+            "chooses what it drops.",
+            palette["warning"],
+            width,
+        )
+    elif plan.window and over > 0:
         yield from _wrapped(
             f"{in_tokens(over)} of the reply's reserve {'is' if over == 1 else 'are'} taken.",
             palette["warning"],
             width,
         )
-    rows = [_row(part) for part in plan.parts if part.first or part.fate is not Fate.SENT or part.why]
+    rows = [_row(plan, part) for part in plan.parts if part.first or part.fate is not Fate.SENT or part.why]
     if rows:
         yield BLANK
         head = [[Span(name, palette["quiet"])] for name in ("messages", "tokens", "status", "why")]
@@ -104,21 +111,23 @@ def _amounts(count: Count, window: int) -> list[list[Span]]:
     return [[Span(str(count))], [Span(share)]]
 
 
-def _row(part: Part) -> list[list[Span]]:
+def _row(plan: Plan, part: Part) -> list[list[Span]]:
     if not part.first:
         which = _NAMES[part.kind]
     elif part.first == part.last:
         which = str(part.first)
     else:
         which = f"{part.first}–{part.last}"
-    return [[Span(which)], [Span(str(part.count))], [Span(part.fate.value)], [Span(one_line(part.why))]]
+    why = part.why or (MAY_BE_DROPPED if plan.may_be_dropped(part) else "")
+    return [[Span(which)], [Span(str(part.count))], [Span(part.fate.value)], [Span(one_line(why))]]
 
 
 def _measured(view: WindowView) -> str:
     if view.measured is None:
         return ""
     planned = f", planned {one_line(view.planned)}" if view.planned else ""
-    return f"Last turn: {view.measured} prompt tokens by the server's count{planned}."
+    dropped = f"; it dropped {view.dropped}" if view.dropped else ""
+    return f"Last turn: {view.measured} prompt tokens by the server's count{planned}{dropped}."
 
 
 def _table(rows: list[list[list[Span]]], aligns: list[Align], width: int | None) -> Iterator[Line]:

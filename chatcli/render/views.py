@@ -62,7 +62,8 @@ class WindowView:
     """The window as a picture: the plan by parts, then its messages, and what is known of the window's size.
 
     `allocated` and `trained` are tokens (None: unknown); `measured` is the server's count for the last turn and
-    `planned` what chatcli had planned for it (str of a Count); `lines` are short remarks below.
+    `planned` what chatcli had planned for it (str of a Count), `dropped` how much of that the server did not
+    read because it cut the prompt; `lines` are short remarks below.
     """
 
     plan: Plan
@@ -72,6 +73,7 @@ class WindowView:
     measured: int | None = None
     planned: str = ""
     lines: tuple[str, ...] = ()
+    dropped: int = 0
 
 
 View = Note | Listing | Document | SourceText | History | Pictures | WindowView

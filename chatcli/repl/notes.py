@@ -13,7 +13,9 @@ def after_reply(node: Node, verbose: bool) -> list[Note]:
     ended = ending_of(node)
     if ended is not None:
         notes.append(Note(str(ended), "quiet" if ended.calm else "warning"))
-    if node.turn is not None and _saw_less(node.turn):
+    if node.turn is not None and node.turn.overfull:
+        notes.append(Note(what_it_dropped(node.turn), "quiet"))
+    elif node.turn is not None and _saw_less(node.turn):
         notes.append(Note(what_it_saw(node.turn), "warning"))
     if verbose and node.turn is not None:
         notes.append(Note(figures(node.turn), "quiet"))
@@ -31,6 +33,15 @@ def what_it_saw(turn: Turn) -> str:
         f"The server read only {turn.usage.prompt_tokens} of about {in_tokens(turn.planned.tokens)} sent: it has "
         "cut the prompt although chatcli forbids it (an old Ollama, or something between it and chatcli)."
     )
+
+
+def what_it_dropped(turn: Turn) -> str:
+    """The note on a prompt that the window had no room for, where the server may cut it."""
+    read, sent = turn.usage.prompt_tokens, in_tokens(turn.planned.tokens)
+    if turn.unread is None:
+        known = f"The server read {read} of about {sent}" if read is not None else f"About {sent} were sent"
+        return f"{known}: more than the window may have room for, and what it drops, the server chooses."
+    return f"The server read {read} of {sent} and dropped {turn.unread}: which, it does not say."
 
 
 def _saw_less(turn: Turn) -> bool:

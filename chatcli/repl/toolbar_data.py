@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from chatcli.attachments.files import sizes
 from chatcli.conversation.message import Attachment, Message
-from chatcli.conversation.usage import Count, counted, total
+from chatcli.conversation.usage import Count, counted, in_tokens, total
 from chatcli.prompt.toolbar import Toolbar
 from chatcli.session.session import Session
 from chatcli.settings import table
@@ -32,14 +32,15 @@ def meter(session: Session, typed: str = "") -> Toolbar:
 
 
 def spoken(session: Session) -> Count:
-    """Used tokens of the window: the last measured prompt and reply, and the messages after them."""
+    """Used tokens of the window: the last measured prompt and reply, and the messages after them. Where the server
+    has cut the prompt: what it was sent.
+    """
     since: list[Count] = []
     for node in session.conversation.back():
         if node.turn is not None and node.turn.usage.prompt_tokens is not None:
             usage = node.turn.usage
-            return total(
-                (Count(usage.prompt_tokens or 0, exact=True), Count(usage.reply_tokens or 0, exact=True), *since)
-            )
+            prompt = node.turn.planned if node.turn.overfull else Count(usage.prompt_tokens or 0, exact=True)
+            return total((prompt, Count(usage.reply_tokens or 0, exact=True), *since))
         since.append(session.counter.count(node.message.without_thinking))
         if len(since) > LOOKED_AT:
             break
@@ -71,12 +72,15 @@ def _file(counter: Counter, file: Attachment) -> Count:
 
 def _notes(session: Session) -> tuple[str, ...]:
     last = session.conversation.last
-    out = last.turn.left_out if last is not None and last.turn is not None else 0
+    turn = last.turn if last is not None else None
+    out = turn.left_out if turn is not None else 0
+    unread = turn.unread if turn is not None else 0
     kinds = [each.kind for each in session.pending]
     numbers = {"picture": kinds.count("image"), "file": kinds.count("text")}
     attached = [counted(number, what) for what, number in numbers.items() if number]
     notes = (
         f"{out} left out" if out else "",
+        f"{in_tokens(unread)} not read" if unread else "",
         f"{' and '.join(attached)} attached" if kinds else "",
         "demo" if session.server.demo else "",
         "" if session.settings[table.SAVE] else "not saved",

@@ -5,9 +5,11 @@ Changing num_ctx reloads the model, and without it the server decides by its own
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from chatcli.client.models import Loaded, Model
+from chatcli.client.request import NEVER_CUT
 from chatcli.settings import table
 
 if TYPE_CHECKING:
@@ -26,6 +28,14 @@ def find_window(session: Session) -> int:
     model = session.model.get()
     asked = session.settings[table.NUM_CTX]
     return as_allocated(asked or model.num_ctx or _allocated(session, model) or USUAL_WINDOW, model)
+
+
+def cutting(session: Session) -> Mapping[str, bool]:
+    """Whether the server may cut what it is sent: as the settings say, where the strategy lets it; else not."""
+    settings = session.settings
+    if not settings[table.STRATEGY].server_cuts:
+        return NEVER_CUT
+    return {each.name: settings[each] for each in (table.TRUNCATE, table.SHIFT)}
 
 
 def as_allocated(num_ctx: int, model: Model) -> int:
@@ -93,7 +103,7 @@ def loaded(session: Session, model: Model) -> Loaded | None:
 def _allocated(session: Session, model: Model) -> int | None:
     row = loaded(session, model)
     if row is None:
-        session.client.get().load(model.name, session.settings.options())
+        session.client.get().load(model.name, session.settings.options(), cutting=cutting(session))
         row = loaded(session, model) or _sharing(session)
     return row.context_length if row is not None else None
 

@@ -133,9 +133,12 @@ class Embeddings:
         return plan
 
     def _model(self) -> str:
-        """The embedding model to use; "" where none is set, or where it was given up."""
-        name = self._session.settings[table.EMBEDDING_MODEL]
-        return "" if name == self._given_up else name
+        """The embedding model to use; "" where none is set, where it was given up, and in a strategy that does not
+        recall.
+        """
+        settings = self._session.settings
+        name = settings[table.EMBEDDING_MODEL]
+        return name if settings[table.STRATEGY].recalls and name != self._given_up else ""
 
     def _give_up(self, model: str, why: ChatcliError) -> None:
         """Warn once. A failed connection or a busy server is tried again with the next message."""

@@ -72,7 +72,11 @@ def ready_counter(session: Session) -> Counter:
 
     def render(messages: Sequence[Message]) -> str | None:
         request = Request(
-            model.name, tuple(messages), {**session.settings.options(), "num_ctx": window}, think_as(think)
+            model.name,
+            tuple(messages),
+            {**session.settings.options(), "num_ctx": window},
+            think_as(think),
+            cutting=cutting(session),
         )
         return session.client.get().render(request)
 

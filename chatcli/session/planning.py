@@ -23,7 +23,7 @@ from chatcli.errors import BadData, BadFile, ContextTooLong, ServerError
 from chatcli.paths import path_of, readable, shown
 from chatcli.reading.files import read_bytes
 from chatcli.reading.json_toml import read_json, text_of
-from chatcli.session.context_window import offer
+from chatcli.session.context_window import cutting, offer
 from chatcli.settings import table
 from chatcli.settings.layers import Layer
 from chatcli.store import locations
@@ -158,6 +158,7 @@ def request_for(session: Session, plan: Plan) -> Request:
         think=think_as(settings[table.THINK]),
         format=shape(settings[table.FORMAT]),
         keep_alive=settings[table.KEEP_ALIVE],
+        cutting=cutting(session),
     )
 
 
@@ -215,6 +216,7 @@ def request_of(session: Session, model: Model, window: int, messages: tuple[Mess
         options={**options, "num_ctx": window, "num_predict": limit},
         think=False if "thinking" in model.capabilities else None,
         keep_alive=session.settings[table.KEEP_ALIVE],
+        cutting={**cutting(session), "truncate": False},
     )
 
 

@@ -253,6 +253,25 @@ RESERVE = _row(
     kept=True,
     from_outside=anything,
 )
+TRUNCATE = _row(
+    "memory",
+    "truncate",
+    values.boolean(),
+    True,
+    "Whether Ollama drops messages from a request that the window has no room for; off: it refuses.",
+    kept=True,
+    from_outside=anything,
+)
+SHIFT = _row(
+    "memory",
+    "shift",
+    values.boolean(),
+    True,
+    "Whether Ollama drops older tokens when a reply fills the window; off: the reply ends. Changing it may reload "
+    "the model.",
+    kept=True,
+    from_outside=anything,
+)
 TOKENIZER = _row(
     "memory",
     "tokenizer",
@@ -363,7 +382,7 @@ FREQUENCY_PENALTY = _option(
 )
 STOP = _option("stop", values.texts(), "Texts that end the reply.", anything)
 NUM_KEEP = _option(
-    "num_keep", values.whole(-1), "Tokens to keep if the server shifts the window (chatcli forbids it).", anything
+    "num_keep", values.whole(-1), "Tokens at the front that Ollama keeps when it drops others.", anything
 )
 NUM_BATCH = _option(
     "num_batch",

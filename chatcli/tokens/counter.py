@@ -185,10 +185,12 @@ class Counter:
 
     def fits(self, plan: Plan, usage: Usage) -> bool:
         """Whether the prompt's size is worth learning. Not where the server gave none, where it is below half of
-        the estimate (an old server that leaves out its cache), or where it fills the window (a server that cut the
-        prompt).
+        the estimate (an old server that leaves out its cache), where it fills the window (a server that cut the
+        prompt), or where the server may have cut it.
         """
         measured = usage.prompt_tokens
+        if plan.server_cuts and plan.planned.tokens + plan.margin > plan.window:
+            return False
         if measured is None or (plan.window and measured >= plan.window * 0.97):
             return False
         return measured >= self._least(plan.messages)
