@@ -16,7 +16,7 @@ from chatcli.conversation.retrieval import Meaning
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.conversation.usage import Count
 from chatcli.session.planning import skilled
-from chatcli.settings.strategies import AUTO, FULL, Strategy
+from chatcli.settings.strategies import AUTO, FULL, STRATEGIES, Strategy
 from chatcli.store.store import Store
 
 
@@ -109,6 +109,8 @@ class Chat:
 
 # The strategies that raise ContextTooLong where the history does not fit.
 REFUSE = frozenset({FULL})
+# Those that make every request fit, however long the conversation is.
+ALWAYS_FIT = [each for each in STRATEGIES if not each.server_cuts and each not in REFUSE]
 
 
 def assert_accounted_for(plan: Plan, messages: int, strategy: Strategy) -> None:

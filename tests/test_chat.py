@@ -46,10 +46,11 @@ from chatcli.client.models import Model
 from chatcli.demo.replies import DemoReply
 from chatcli.session.context_window import memory_of_window, next_window
 from chatcli.session.session import Session
-from chatcli.settings.table import STRATEGY
+from chatcli.settings.strategies import Strategy
 from chatcli.turn import ask
 from tests.commanding import say
 from tests.faults import Cut, Engine, Hang, nobody_there
+from tests.remembering import ALWAYS_FIT
 
 
 @pytest.fixture
@@ -221,9 +222,9 @@ def test_a_plan_is_what_is_then_sent(engine: Engine, chat: Chat) -> None:
     assert reply.usage.prompt_tokens == plan.planned.tokens
 
 
-@pytest.mark.parametrize("strategy", sorted(set(STRATEGY.kind.words) - {"full"}))
-def test_a_plan_says_of_every_message_what_becomes_of_it(engine: Engine, strategy: str) -> None:
-    with Chat("demo", host=engine.url, num_ctx=1024, strategy=strategy, window_messages=4) as chat:
+@pytest.mark.parametrize("strategy", ALWAYS_FIT, ids=str)
+def test_a_plan_says_of_every_message_what_becomes_of_it(engine: Engine, strategy: Strategy) -> None:
+    with Chat("demo", host=engine.url, num_ctx=1024, strategy=strategy.name, window_messages=4) as chat:
         for number in range(8):
             engine.say(f"The answer is {number}: " + "so it is. " * 60)
             chat.send(f"Question {number}?")

@@ -15,6 +15,7 @@ from chatcli.errors import BadValue, ConfigError, UnknownSetting
 from chatcli.settings import table, values
 from chatcli.settings.file import read_environment, read_file, write_setting
 from chatcli.settings.layers import Layer, Settings, find_setting
+from chatcli.settings.strategies import STRATEGIES, Strategy
 
 
 class Text(str):
@@ -65,6 +66,11 @@ def test_every_setting_is_read_somewhere(setting: table.Setting[object]) -> None
     if not setting.option:  # those go to Ollama all together
         read = re.compile(rf"\btable\.{setting.name.upper()}\b")
         assert any(map(read.search, SOURCES.values())), f"{setting.name} has a row, but nothing reads it"
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
+def test_a_strategy_names_settings_that_there_are(strategy: Strategy) -> None:
+    assert all(find_setting(name).name == name for name in strategy.settings)
 
 
 @pytest.mark.parametrize("setting", table.TABLE, ids=lambda setting: setting.name)

@@ -39,7 +39,7 @@ def test_no_prompt_outgrows_its_window_and_every_exact_one_is_exact(strategy: St
         counting, true = kept(*pair), measured(*pair, plan.messages)
         sent = [part.count for part in plan.parts if part.fate is Fate.SENT and part.kind is not PartKind.TEMPLATE]
         whole = total([counting.fixed(plan.messages), *sent])
-        assert true <= plan.window
+        assert true <= plan.window or strategy.server_cuts
         assert whole == Count(true, True)
         planned += 1
     assert planned > 50

@@ -14,8 +14,10 @@ from chatcli.conversation.tree import Ended, Node
 from chatcli.errors import BadReply, CannotSee, ContextTooLong, Missing, StreamBroken, Unreachable
 from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
+from chatcli.settings.strategies import Strategy
 from chatcli.turn import answer, ask
 from tests.faults import Cut, Engine, Hang, Line, nobody_there, too_long
+from tests.remembering import ALWAYS_FIT
 
 PICTURE = Attachment("image", "dot.png", "image/png", b"\x89PNG\r\n\x1a\n" + bytes(50))
 
@@ -209,9 +211,9 @@ def test_a_400_too_long_is_learnt_from_and_planned_again_once() -> None:
             say(session, "and more")
 
 
-@pytest.mark.parametrize("strategy", ["auto", "trim", "window"])
-def test_a_long_conversation_never_overflows_its_window(strategy: str) -> None:
-    with Engine() as engine, talking_to(engine.url, num_ctx="2k", strategy=strategy) as session:
+@pytest.mark.parametrize("strategy", ALWAYS_FIT, ids=str)
+def test_a_long_conversation_never_overflows_its_window(strategy: Strategy) -> None:
+    with Engine() as engine, talking_to(engine.url, num_ctx="2k", strategy=strategy.name) as session:
         reply = None
         for number in range(200):
             reply = say(session, f"Question {number}: what do you say to {'this, ' * (number % 23)}then?")

@@ -46,22 +46,13 @@ def assemble(back: Iterable[Node], basis: Basis) -> tuple[Plan, State]:
     space = max(0, min(budget.room - most.tokens - said, room.history))
     need = Need(question[0], nodes, space, room.share, copies.tokens, state, basis.window_messages)
     choice, passed = _chosen(basis.strategy, need)
-    sent = {node.id for node in choice.sent}
     first = _after(choice.left_out, [*choice.sent, question[0]])
     summary = summary if summary and _stands(summary, first, choice, memory) else None
-    elsewhere = sent | state.forgotten
+    elsewhere = state.forgotten.union(node.id for node in choice.sent)
     begin = basis.front([node for node in pinned if node.id not in elsewhere], summary)
     verbatim = sum(copies.cost(node.message).tokens for node in choice.sent)
     looked_up = look_up(
-        Sought(
-            question[0],
-            asked,
-            first.parent,
-            sent,
-            [node for node in choice.sent if not copies.sends_whole(node.message)],
-            memory if basis.recalls else replace(memory, recall="off"),
-            state,
-        ),
+        Sought(question[0], asked, first.parent, choice.sent, basis),
         budget.room - begin.tokens - verbatim - said,
         min(room.history - verbatim, int(room.history * MOST)),
     )

@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from chatcli.context import documents, recall
-from chatcli.context.inputs import Memory
+from chatcli.context.inputs import Basis
 from chatcli.context.outgoing import Copies, less, text_files
 from chatcli.context.query import Terms, dates, terms
-from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Fate, Part, PartKind
 from chatcli.conversation.retrieval import Candidate
@@ -33,38 +32,41 @@ class LookedUp:
 @dataclass(frozen=True, slots=True)
 class Sought:
     """What to look up, for a question that is copied as `copies` say. `upto`: the newest message that is left out,
-    None where none is. `sent`: the nodes sent word for word; `beside`: those of them without the text of their
-    files, which are too long.
+    None where none is. `sent`: the nodes sent word for word.
     """
 
     question: Node
     copies: Copies
     upto: int | None
-    sent: Set[int]
-    beside: Sequence[Node]
-    memory: Memory
-    state: State
+    sent: Sequence[Node]
+    basis: Basis
+
+    @property
+    def kept_out(self) -> Set[int]:
+        """The nodes of which nothing is looked up: those that are sent, and those that were forgotten."""
+        return self.basis.state.forgotten.union(node.id for node in self.sent)
 
 
 def look_up(sought: Sought, room: int, history: int) -> LookedUp:
     """`room`: all tokens that are free; `history`: how many of them recall may take."""
-    memory = sought.memory
+    memory = sought.basis.memory
     found = LookedUp(sought.copies.of(sought.question.message))
     words = terms(sought.question.message.text)
     if room > 0:
         found = _with_documents(found, sought, words, room)
         room -= sum(part.count.tokens for part in found.parts)
-    if min(room, history) > 0 and memory.recalls and (sought.upto is not None or memory.recall == "always"):
+    if min(room, history) > 0 and sought.basis.recalls and (sought.upto is not None or memory.recall == "always"):
         found = _with_recall(found, sought, words, min(room, history))
     return found
 
 
 def _with_documents(found: LookedUp, sought: Sought, words: Terms, room: int) -> LookedUp:
-    question, copies, memory = sought.question, sought.copies, sought.memory
+    question, copies, memory = sought.question, sought.copies, sought.basis.memory
     own = () if copies.sends_whole(question.message) else text_files(question.message)
     out = memory.files(sought.upto) if memory.files is not None and sought.upto is not None else ()
-    kept_out = sought.sent | sought.state.forgotten
-    nodes = [*(node for node in out if node.id not in kept_out), *sought.beside]
+    kept_out, sends_whole = sought.kept_out, sought.basis.copies.sends_whole
+    nodes = [node for node in out if node.id not in kept_out]
+    nodes += [node for node in sought.sent if not sends_whole(node.message)]
     files = [file for node in sorted(nodes, key=lambda node: node.number) for file in text_files(node.message)]
     chosen = documents.choose(files, own, words, min(room, copies.largest), _measure(copies))
     block = documents.quote(chosen)
@@ -77,7 +79,7 @@ def _with_documents(found: LookedUp, sought: Sought, words: Terms, room: int) ->
 
 
 def _with_recall(found: LookedUp, sought: Sought, words: Terms, room: int) -> LookedUp:
-    question, copies, memory = sought.question, sought.copies, sought.memory
+    question, copies, memory = sought.question, sought.copies, sought.basis.memory
     if not words or memory.search is None:
         return found
     named = dates(question.message.text)
@@ -85,7 +87,7 @@ def _with_recall(found: LookedUp, sought: Sought, words: Terms, room: int) -> Lo
     results = memory.search(words.sought, sought.upto, spans, question.message.text)
     if not recall.fires(results, words, always=memory.recall == "always" or bool(named and words.asks)):
         return found
-    kept_out = sought.sent | sought.state.forgotten | sought.state.pins
+    kept_out = sought.kept_out | sought.basis.state.pins
 
     def may_be_quoted(candidate: Candidate) -> bool:
         return candidate.node not in kept_out

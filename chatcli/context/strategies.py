@@ -156,6 +156,12 @@ def full(need: Need) -> Choice:
 
 
 @chooser
+def server(need: Need) -> Choice:
+    """Everything, whether it fits or not."""
+    return Choice(need.whole(), (), need.state)
+
+
+@chooser
 def window(need: Need) -> Choice:
     """The last N messages before the question (fewer when they do not fit)."""
     sent: list[Node] = []

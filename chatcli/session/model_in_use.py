@@ -9,6 +9,7 @@ from chatcli.client.models import Model
 from chatcli.client.request import Request, think_as
 from chatcli.conversation.message import Message
 from chatcli.errors import Missing, UserError
+from chatcli.session.context_window import cutting
 from chatcli.settings import table
 from chatcli.settings.layers import Layer
 from chatcli.tokens.counter import Counter

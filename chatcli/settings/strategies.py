@@ -60,3 +60,11 @@ WINDOW = _row(
     Strategy("window", "the last messages, as many as window_messages says", settings=("window_messages",))
 )
 FULL = _row(Strategy("full", "everything; when it no longer fits you are told, with the choices"))
+SERVER = _row(
+    Strategy(
+        "server",
+        "everything; Ollama drops what the window has no room for, and you are told how much it read",
+        server_cuts=True,
+        settings=("truncate", "shift", "num_keep"),
+    )
+)
