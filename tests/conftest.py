@@ -39,6 +39,12 @@ def _heed_signals() -> None:
 _heed_signals()
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Three workers for two cores: a test waits for screens and servers half of its time."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + (cores + 1) // 2
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """CHATCLI_HOME for this test, empty; everything else that could steer chatcli is unset. A test that needed the

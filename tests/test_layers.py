@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -49,6 +50,19 @@ POSIX_ONLY = {"termios", "tty", "pty", "fcntl", "resource", "pwd", "grp", "readl
 MODULES = sorted(ROOT.rglob("*.py"))
 
 
+def of_every_module(check: Callable[[Path], None]) -> Callable[[str], None]:
+    """One test for each room: a test for each module would cost more than what it checks."""
+    rooms = sorted({path.relative_to(ROOT).parts[0] for path in MODULES})
+
+    @pytest.mark.parametrize("room", rooms)
+    def test(room: str) -> None:
+        for path in MODULES:
+            if path.relative_to(ROOT).parts[0] == room:
+                check(path)
+
+    return test
+
+
 def _room(name: str) -> str:
     """`chatcli.render.screen` -> `render`; `chatcli` itself -> ""."""
     return name.partition(".")[2].partition(".")[0]
@@ -80,7 +94,7 @@ def _layer(room: str) -> int:
     return next(index for index, layer in enumerate(LAYERS) if room in layer)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+@of_every_module
 def test_a_module_imports_only_from_earlier_layers_or_its_own_room(path: Path) -> None:
     here = path.relative_to(ROOT).parts[0].removesuffix(".py")
     for name, _ in _imports(path):
@@ -99,7 +113,7 @@ def test_a_module_imports_only_from_earlier_layers_or_its_own_room(path: Path) -
             assert _layer(room) < _layer(here), f"{path} imports {name}"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+@of_every_module
 def test_third_parties_stay_behind_their_fence(path: Path) -> None:
     inside = path.relative_to(ROOT)
     for name, _ in _imports(path):
@@ -108,12 +122,13 @@ def test_third_parties_stay_behind_their_fence(path: Path) -> None:
             assert {inside.parts[0], inside.as_posix()} & allowed, f"{path} imports {name}"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+@of_every_module
 def test_nothing_that_only_posix_has_is_imported_at_module_level(path: Path) -> None:
-    assert not [name for name, at_top in _imports(path) if at_top and name.split(".")[0] in POSIX_ONLY]
+    early = [name for name, at_top in _imports(path) if at_top]
+    assert not [name for name in early if name.split(".")[0] in POSIX_ONLY], path
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+@of_every_module
 def test_nothing_compares_the_name_of_a_strategy(path: Path) -> None:
     names = {strategy.name for strategy in STRATEGIES}
     for node in ast.walk(_parsed(path)):
@@ -127,12 +142,12 @@ def test_no_room_is_called_utils() -> None:
     assert not [path for path in MODULES if path.stem in forbidden]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+@of_every_module
 def test_every_module_says_what_it_owns(path: Path) -> None:
     assert ast.get_docstring(_parsed(path)), f"{path} has no docstring"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+@of_every_module
 def test_a_function_can_be_seen_at_a_glance(path: Path) -> None:
     functions = [each for each in ast.walk(_parsed(path)) if isinstance(each, ast.FunctionDef)]
     long = [each.name for each in functions if (each.end_lineno or 0) - each.lineno >= LONGEST_FUNCTION]
