@@ -2,10 +2,10 @@
 
 Unwanted characters control a terminal, or they hide or reorder the text beside them.
 
-Widths are in cells, as in wcwidth. Terminals differ in joined emoji (families, flags, skin tones, hearts made
-red): one that has mode 2027 shows each in two cells; others show the parts side by side, as wide as wcwidth says,
-or join them in a way of their own. If the terminal is not known, the largest possible width is counted, so that no
-line is ever wrapped by the terminal.
+Visible characters and their widths in cells are those of wcwidth, everywhere. Terminals differ in joined emoji
+(families, flags, skin tones, hearts made red): one that has mode 2027 shows each in two cells; others show the
+parts side by side, or join them in a way of their own. If the terminal is not known, the largest possible width is
+counted, so that no line is ever wrapped by the terminal.
 """
 
 from __future__ import annotations
@@ -24,10 +24,7 @@ UNSPACED = (
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
     "\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
 )
-_VARIANT, _JOINER = "\ufe0f", "\u200d"
-_FLAG_LETTERS, _SKIN_TONES = range(0x1F1E6, 0x1F200), range(0x1F3FB, 0x1F400)
-_FIRST_SYMBOL = 0x2190  # letters below it are not joined to one cell, whatever precedes them
-_LONGEST_RUN = 64  # most flag letters to look back over
+_VARIANT = "\ufe0f"
 _MAY_JOIN = re.compile("[\u200d\ufe0f\u20e3\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff]")
 
 # Controls but tab and newline, bidi marks and overrides, interlinear marks, lone surrogates, tag characters.
@@ -67,15 +64,12 @@ _terminal = _Terminal()
 def join_emoji(joined: bool) -> None:
     """From now on count as a terminal that shows joined emoji in two cells."""
     _terminal.joins_emoji = joined
+    cluster_cells.cache_clear()
 
 
 def cells(text: str) -> int:
     """The number of cells that `text` takes."""
-    if text.isascii():
-        return len(text)
-    if _terminal.joins_emoji and _MAY_JOIN.search(text):
-        return sum(map(_joined_cells, clusters(text)))
-    return sum(map(char_cells, text)) + text.count(_VARIANT)
+    return len(text) if text.isascii() else sum(map(cluster_cells, clusters(text)))
 
 
 def is_sure(text: str) -> bool:
@@ -84,39 +78,31 @@ def is_sure(text: str) -> bool:
 
 
 def clusters(text: str) -> Iterator[str]:
-    """The visible characters, roughly as Unicode defines them: a base and what joins it."""
-    start = 0
-    for at in range(1, len(text)):
-        if not joins(text, at):
-            yield text[start:at]
-            start = at
-    if text:
-        yield text[start:]
+    """The visible characters as Unicode defines them: a base and what joins it."""
+    from wcwidth import iter_graphemes  # loads its tables, which ASCII does not need
+
+    return iter_graphemes(text)
 
 
-def joins(text: str, at: int) -> bool:
-    """Whether text[at] belongs to the character before it."""
-    char, before = text[at], text[at - 1]
-    if char.isascii():
-        return False
-    if ord(char) in _FLAG_LETTERS:
-        letters = 0
-        while letters < min(at, _LONGEST_RUN) and ord(text[at - 1 - letters]) in _FLAG_LETTERS:
-            letters += 1
-        return letters % 2 == 1
-    if ord(char) in _SKIN_TONES:
-        return not before.isspace()
-    return (before == _JOINER and ord(char) >= _FIRST_SYMBOL) or not char_cells(char)
+def shortened(text: str, columns: int) -> str:
+    """`text` in at most `columns` cells, with an ellipsis where something is left out."""
+    if cells(text) <= columns:
+        return text
+    kept, free = "", columns - 1
+    for cluster in clusters(text):
+        free -= cluster_cells(cluster)
+        if free < 0:
+            break
+        kept += cluster
+    return kept.rstrip() + "…"
 
 
 @lru_cache(maxsize=8192)
-def char_cells(char: str) -> int:
-    from wcwidth import wcwidth
+def cluster_cells(cluster: str) -> int:
+    """The number of cells that one visible character takes."""
+    from wcwidth import wcwidth, width
 
-    if ord(char) in _FLAG_LETTERS or ord(char) in _SKIN_TONES:
-        return 2
-    return max(0, wcwidth(char))
-
-
-def _joined_cells(cluster: str) -> int:
-    return 2 if _VARIANT in cluster else max(map(char_cells, cluster))
+    joined = width(cluster, control_codes="ignore")
+    if _terminal.joins_emoji:
+        return joined
+    return max(joined, sum(max(0, wcwidth(char)) for char in cluster) + cluster.count(_VARIANT))

@@ -132,9 +132,10 @@ def test_a_mode_that_is_off_or_not_there_changes_nothing(state: int) -> None:
     assert not text.is_sure("👨‍👩‍👧")
 
 
-def test_letters_are_not_joined_by_a_joiner() -> None:
+def test_letters_that_a_joiner_makes_one_keep_their_cells() -> None:
     text.join_emoji(True)
-    assert list(text.clusters("क्‍ष")) == ["क्‍", "ष"]
+    assert list(text.clusters("क्‍ष")) == ["क्‍ष"]
+    assert text.cells("क्‍ष") == 2
 
 
 @pytest.mark.parametrize("joined", [True, False])

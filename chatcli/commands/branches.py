@@ -18,7 +18,7 @@ from chatcli.commands.models import model_words
 from chatcli.commands.navigation import address, arrive, jump, visit, waiting_question
 from chatcli.commands.outcomes import AskAgain, Choose, Outcome, Prefill, Show
 from chatcli.commands.registry import command
-from chatcli.commands.tree import BEFORE, Tip, cut, room, standing, tips_of
+from chatcli.commands.tree import BEFORE, Tip, room, standing, tips_of
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import counted
@@ -26,6 +26,7 @@ from chatcli.errors import BadArgument, NotFound, UserError
 from chatcli.prompt.line import TypedLine
 from chatcli.render.views import Document, Listing, Note
 from chatcli.session.session import Session
+from chatcli.text import shortened
 
 # A terminal with fewer columns gets a shorter list of branches.
 NARROW = 60
@@ -242,7 +243,7 @@ def _mark(tip: Tip) -> str:
 
 def _described(tip: Tip, columns: int) -> str:
     names = "".join(f"[{name}] " for name in tip.names)
-    return cut(f"{names}{standing(tip.twig)}", columns)
+    return shortened(f"{names}{standing(tip.twig)}", columns)
 
 
 def _places(session: Session) -> Listing | Note:

@@ -19,7 +19,7 @@ from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.navigation import address, opened, visit
 from chatcli.commands.outcomes import Choose, Confirm, Outcome, Show, Watch
 from chatcli.commands.registry import command
-from chatcli.commands.tree import cut, room, standing, terminal_size
+from chatcli.commands.tree import room, standing, terminal_size
 from chatcli.conversation.clock import local_time
 from chatcli.conversation.events import Progress, Text
 from chatcli.conversation.message import Message, Role
@@ -37,6 +37,7 @@ from chatcli.store import locations
 from chatcli.store.conversations import title_of
 from chatcli.store.listing import Entry
 from chatcli.store.search import terms_of
+from chatcli.text import shortened
 
 # How many messages are searched for the conversations that contain some words.
 FOUND = 50
@@ -201,7 +202,7 @@ def preview(session: Session, entry: Entry) -> list[str]:
         ending = ending[-1:]
     if columns < SMALL_COLUMNS:
         return [entry.title, about, *ending]
-    return [f"{cut(entry.title, columns - len(about) - 10)}  ({about})", *ending]
+    return [f"{shortened(entry.title, columns - len(about) - 10)}  ({about})", *ending]
 
 
 def find_chats(session: Session, name: str) -> list[Entry]:
@@ -233,7 +234,7 @@ def _cells(session: Session, entry: Entry, columns: int) -> tuple[str, ...]:
     return (
         "*" if entry.id == session.conversation.id else "",
         str(entry.id),
-        cut(entry.title, max(10, columns)),
+        shortened(entry.title, max(10, columns)),
         str(entry.messages),
         when(entry.updated),
         entry.model,

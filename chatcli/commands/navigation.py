@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chatcli.commands.outcomes import Opened, Outcome
-from chatcli.commands.tree import BEFORE, cut, standing
+from chatcli.commands.tree import BEFORE, standing
 from chatcli.conversation.message import Role
 from chatcli.conversation.reply_endings import ending_of
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.errors import NotFound
 from chatcli.session.session import Session
 from chatcli.store import locations
+from chatcli.text import shortened
 
 # Columns of a quoted message.
 SHOWN = 50
@@ -84,7 +85,7 @@ def grown_elsewhere(session: Session) -> str:
     if newest is None or newest.id <= conversation.latest:
         return ""
     conversation.latest = newest.id
-    said = cut(standing(newest), SHOWN)
+    said = shortened(standing(newest), SHOWN)
     where = f'message {newest.number} there is "{said}"'
     return f"Another chatcli has added to this conversation: {where}. To go there: /goto @{newest.id}"
 

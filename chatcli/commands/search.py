@@ -10,7 +10,7 @@ from chatcli.commands.arguments import Arg
 from chatcli.commands.chats import when
 from chatcli.commands.outcomes import Outcome, Show
 from chatcli.commands.registry import command
-from chatcli.commands.tree import cut, room, standing
+from chatcli.commands.tree import room, standing
 from chatcli.conversation.message import ROLE_NAMES
 from chatcli.conversation.retrieval import Hit
 from chatcli.errors import BadArgument, UserError
@@ -18,6 +18,7 @@ from chatcli.render.views import Listing, Note
 from chatcli.session.session import Session
 from chatcli.store.listing import Twig
 from chatcli.store.locations import Place, places
+from chatcli.text import shortened
 
 # How many hits are shown, and how many characters of a hit and of the messages around it.
 HITS = 10
@@ -87,7 +88,7 @@ def _where(session: Session, place: Place, title: str) -> str:
 def _beside(twig: Twig | None) -> tuple[str, ...]:
     if twig is None:
         return ()
-    return ("", str(twig.number), cut(standing(twig), min(BESIDE, room() - 6 - len(str(twig.number)))))
+    return ("", str(twig.number), shortened(standing(twig), min(BESIDE, room() - 6 - len(str(twig.number)))))
 
 
 def _hit_row(hit: Hit) -> tuple[str, ...]:

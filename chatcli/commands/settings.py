@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.outcomes import Confirm, Outcome, Prefill, Show
 from chatcli.commands.registry import command
-from chatcli.commands.tree import cut
 from chatcli.errors import BadArgument
 from chatcli.render.views import Document, Listing, Note
 from chatcli.session.context_window import as_allocated, price
@@ -21,6 +20,7 @@ from chatcli.settings.file import write_setting
 from chatcli.settings.layers import Layer, find_setting
 from chatcli.settings.strategies import STRATEGIES
 from chatcli.settings.table import TABLE, Setting
+from chatcli.text import shortened
 
 # The shorthands of `ollama run`, and the settings that they change here.
 SHORTHANDS = {
@@ -229,7 +229,9 @@ def _without_effect(session: Session, setting: Setting[Any]) -> str:
 def _of_model(session: Session) -> str:
     """The system prompt that the model itself brings, once the model is known; "" where it has none."""
     known = session.model.ready
-    return f'from the model: "{cut(" ".join(known.system.split()), OF_MODEL)}"' if known and known.system else ""
+    if not known or not known.system:
+        return ""
+    return f'from the model: "{shortened(" ".join(known.system.split()), OF_MODEL)}"'
 
 
 def _listing(session: Session) -> Listing:

@@ -16,6 +16,7 @@ from chatcli.errors import UserError
 from chatcli.render.views import SourceText
 from chatcli.session.session import Session
 from chatcli.store.listing import Twig
+from chatcli.text import cells, shortened
 
 # The name under which a conversation keeps the message that /back returns to.
 BEFORE = "-"
@@ -119,8 +120,6 @@ def _draw_row(
     row: Sequence[Twig], indent: str, marks: Mapping[int, list[str]], set_in: bool, width: int
 ) -> Iterator[str]:
     """The lines of messages without a branch between them; of many only the first, the last and marked ones."""
-    from chatcli.render.lines import cells  # imports Rich, which the first prompt does not need
-
     left_out = 0
     for place, twig in enumerate(row):
         if len(row) > ROW and 0 < place < len(row) - 1 and twig.id not in marks:
@@ -132,7 +131,7 @@ def _draw_row(
         mark = " ".join(marks.get(twig.id, []))
         head = f"{indent[:-3]}├─ " if place == 0 and set_in else indent
         free = width - cells(mark) - 1 if mark else width
-        line = cut(f"{head}{twig.number:>2} {standing(twig)}", max(20, free))
+        line = shortened(f"{head}{twig.number:>2} {standing(twig)}", max(20, free))
         yield f"{line} {mark}" if mark else line
 
 
@@ -157,14 +156,3 @@ def _path(twigs: Iterable[Twig], tip: int | None) -> Iterator[int]:
     while at is not None:
         yield at
         at = parents.get(at)
-
-
-def cut(text: str, width: int) -> str:
-    """The text in at most `width` columns, with an ellipsis where it is cut."""
-    from chatcli.render.lines import cells
-
-    if cells(text) <= width:
-        return text
-    while cells(text) > width - 1:
-        text = text[:-1]
-    return text.rstrip() + "…"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from chatcli.text import as_name, cells, char_cells
+from chatcli.text import as_name, shortened
 
 # The indent of the choices, which holds their numbers.
 _MARGIN = 5
@@ -91,16 +91,4 @@ def _show(
 def _lines(number: int, lines: Sequence[str], columns: int) -> Iterator[str]:
     for place, line in enumerate(lines):
         head = f"{number:>{_MARGIN - 2}}  " if place == 0 else " " * _MARGIN
-        yield head + _cut(as_name(line), columns - len(head))
-
-
-def _cut(text: str, columns: int) -> str:
-    if cells(text) <= columns:
-        return text
-    kept, width = "", 0
-    for letter in text:
-        width += char_cells(letter)
-        if width > columns - 1:
-            break
-        kept += letter
-    return kept.rstrip() + "…"
+        yield head + shortened(as_name(line), columns - len(head))

@@ -1,12 +1,18 @@
-"""Spans of styled text, and how they wrap into lines of a width. Widths are in cells, as terminals count them."""
+"""Spans of styled text, and how they wrap into lines of a width. Widths are in cells, as terminals count them.
+
+wcwidth finds the visible characters and their widths. Its wrap() is not used: it takes and returns strings, so it
+knows no spans, it counts joined emoji as one terminal shows them, and it takes 24 times as long for plain English.
+"""
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
-from chatcli.text import cells, char_cells, clusters, joins
+from chatcli.text import cells, cluster_cells, clusters
 
 __all__ = ["BLANK", "ESCAPE", "Line", "Span", "both", "cells", "chop", "jump", "plain", "to_line", "wrap"]
 
@@ -80,13 +86,16 @@ def chop(line: Line, width: int) -> list[Line]:
 
 
 def _parts(text: str, width: int) -> Iterator[str]:
-    """Returns whole escapes, and each visible character on its own if it fits `width` cells."""
+    """Returns whole escapes, and each visible character on its own."""
     for part in _PARTS.findall(text):
-        if part.startswith("\x1b"):
-            yield part
-        else:
-            for cluster in clusters(part):
-                yield from [cluster] if cells(cluster) <= width else cluster
+        yield from [part] if part.startswith("\x1b") else _pieces(part, width)
+
+
+def _pieces(text: str, width: int) -> Iterator[str]:
+    """Returns the visible characters; one that does not fit a line of `width` cells is taken apart."""
+    for cluster in clusters(text):
+        fits = cluster_cells(cluster) <= width and len(cluster) <= width * _DENSEST
+        yield from [cluster] if fits else cluster
 
 
 def wrap(spans: Sequence[Span], width: int) -> list[list[Span]]:
@@ -95,14 +104,9 @@ def wrap(spans: Sequence[Span], width: int) -> list[list[Span]]:
     A word longer than a line is cut. Returns at least one line, an empty one for no text.
     """
     text = "".join(span.text for span in spans)
-    if "\n" not in text and (len(text) if text.isascii() else _cells_in_line(text, width)) <= width:
+    if "\n" not in text and len(text) <= width * _DENSEST and cells(text) <= width:
         return [list(spans)]
     return list(_slices(spans, _breaks(text, max(1, width))))
-
-
-def _cells_in_line(text: str, width: int) -> int:
-    """Same as cells(), but more than `width` when the text is too dense for one line."""
-    return cells(text) if len(text) <= width * _DENSEST else width + 1
 
 
 def _breaks(text: str, width: int) -> Iterator[tuple[int, int]]:
@@ -114,57 +118,40 @@ def _breaks(text: str, width: int) -> Iterator[tuple[int, int]]:
 
 
 def _breaks_in_line(text: str, width: int) -> Iterator[tuple[int, int]]:
-    start, size = 0, len(text)
-    ascii_only = text.isascii()
+    pieces, ends, used = _measured(text, width)
+    at, last = 0, len(pieces)
     while True:
-        end = start + width if ascii_only else _reach(text, start, width)
-        if end >= size:
-            yield start, size
+        dense = bisect_right(ends, ends[at] + width * _DENSEST) - 1
+        end = max(at + 1, min(dense, bisect_right(used, used[at] + width) - 1))
+        if end >= last:
+            yield ends[at], len(text)
             return
-        stop = end if text[end] == " " else text.rfind(" ", start, end)
-        if not ascii_only and text[end] != " ":
-            stop = max(stop, _wide_break(text, start, end))
-        stop = stop if stop > start and text[start:stop].strip() else end
-        yield start, start + len(text[start:stop].rstrip(" "))
-        start = stop
-        while start < size and text[start] == " ":
-            start += 1
-        if start >= size:
+        stop = _stop(pieces, used, at, end)
+        yield ends[at], ends[at] + len(text[ends[at] : ends[stop]].rstrip(" "))
+        at = stop
+        while at < last and pieces[at] == " ":
+            at += 1
+        if at == last:
             return
 
 
-def _reach(text: str, start: int, width: int) -> int:
-    """Returns the first index that does not fit; a visible character stays whole if it fits at all."""
-    at, used = start, 0
-    most = min(len(text), start + width * _DENSEST)
-    while at < most:
-        end = at + 1
-        while end < most and joins(text, end):
-            end += 1
-        used += cells(text[at:end])
-        if used > width:
-            break
-        at = end
-    return at if at > start else _reach_in_one(text, start, width)
+def _measured(text: str, width: int) -> tuple[Sequence[str], Sequence[int], Sequence[int]]:
+    """Returns the visible characters, and for each number of them the characters and the cells that they take."""
+    if text.isascii():
+        return text, range(len(text) + 1), range(len(text) + 1)
+    pieces = list(_pieces(text, width))
+    return pieces, [0, *accumulate(map(len, pieces))], [0, *accumulate(map(cluster_cells, pieces))]
 
 
-def _reach_in_one(text: str, start: int, width: int) -> int:
-    """Same inside a character too wide for a whole line; a base and its marks still stay together."""
-    at, used = start, 0
-    while at < min(len(text), start + width * _DENSEST) and (used := used + cells(text[at])) <= width:
-        at += 1
-    while at < len(text) and at > start + 1 and not char_cells(text[at]):
-        at -= 1
-    return max(at, start + 1)
-
-
-def _wide_break(text: str, start: int, end: int) -> int:
-    for at in range(end, start, -1):
-        if (char_cells(text[at - 1]) == 2 or char_cells(text[at]) == 2) and not joins(text, at):
-            return at
-        if text[at - 1] == " ":
-            break
-    return -1
+def _stop(pieces: Sequence[str], used: Sequence[int], start: int, end: int) -> int:
+    """Returns the last index up to `end` at a space or beside a wide character; `end` if there is none."""
+    stop = end
+    if isinstance(pieces, str):  # ASCII
+        stop = pieces.rfind(" ", start + 1, end + 1)
+    else:
+        while stop > start and pieces[stop] != " " and used[stop + 1] - used[stop - 1] < 3:
+            stop -= 1
+    return stop if "".join(pieces[start : max(start, stop)]).strip() else end
 
 
 def _slices(spans: Sequence[Span], ranges: Iterable[tuple[int, int]]) -> Iterator[list[Span]]:

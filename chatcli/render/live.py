@@ -15,7 +15,7 @@ from chatcli.render.markdown import Blocks
 from chatcli.render.paint import Painter, uninterrupted
 from chatcli.render.sanitize import Cleaner, one_line
 from chatcli.render.theme import Palette
-from chatcli.text import cells, char_cells
+from chatcli.text import cells
 
 _DELAY = 0.06  # minimum seconds between two refreshes
 _SHARE = 5  # ... and at least this many times the last one's duration: drawing takes a bounded share of the time
@@ -260,7 +260,7 @@ def _cut(line: Line, count: int) -> Line:
     seen = plain(line)
     places = [at for at, char in enumerate(seen) if not _NOT_INK.match(char)]
     start = places[count]
-    while start and not seen[start - 1].isspace() and char_cells(seen[start - 1]) + char_cells(seen[start]) < 3:
+    while start and not seen[start - 1].isspace() and cells(seen[start - 1]) + cells(seen[start]) < 3:
         start -= 1
     looks: list[str] = []
     at = passed = 0

@@ -10,7 +10,7 @@ from chatcli.render.lines import Line, Span, to_line
 from chatcli.render.paint import Painter
 from chatcli.render.sanitize import one_line
 from chatcli.render.theme import Palette
-from chatcli.text import cells
+from chatcli.text import shortened
 
 if TYPE_CHECKING:
     from chatcli.conversation.events import Progress
@@ -56,20 +56,14 @@ def _row(step: Progress, width: int, palette: Palette) -> Line:
     status = one_line(step.status)
     if not step.total:
         amount = f"  {_size(step.done, step.unit)} {step.unit}".rstrip() if step.done else ""
-        return to_line([Span(_short(status, max(8, width - len(amount) - 1))), Span(amount)])
+        return to_line([Span(shortened(status, max(8, width - len(amount) - 1))), Span(amount)])
     share = min(1.0, (step.done or 0) / step.total)
     full = round(share * _BAR)
     sizes = _size(step.done or 0, step.unit), _size(step.total, step.unit)
     amount = f" {share:4.0%}  {sizes[0]} of {sizes[1]} {step.unit}".rstrip()
-    status = _short(status, max(8, width - _BAR - len(amount) - 3))
+    status = shortened(status, max(8, width - _BAR - len(amount) - 3))
     bar = [Span("━" * full, palette["good"]), Span("━" * (_BAR - full), palette["quiet"])]
     return to_line([Span(status + "  "), *bar, Span(amount)])
-
-
-def _short(text: str, width: int) -> str:
-    while cells(text) > width and text:
-        text = text[:-2] + "…"
-    return text
 
 
 def _size(amount: int, unit: str) -> str:
