@@ -63,7 +63,7 @@ FULL = _row(Strategy("full", "everything; when it no longer fits you are told, w
 SERVER = _row(
     Strategy(
         "server",
-        "everything; Ollama drops what the window has no room for, and you are told how much it read",
+        "everything; Ollama drops what does not fit, and you are told how much it read",
         server_cuts=True,
         settings=("truncate", "shift", "num_keep"),
     )
