@@ -9,6 +9,8 @@ import pytest
 
 from chatcli.conversation.message import Message
 from chatcli.conversation.tree import Ended
+from chatcli.errors import Damaged
+from chatcli.store.recovery import recover
 from chatcli.store.store import Store
 from tests.bench.faults import kill_at_random_moments, two_writers
 
@@ -66,9 +68,9 @@ def test_a_draft_survives_without_its_writer(tmp_path: Path) -> None:
         assert [hit.text for hit in again.search(["reply"])] == ["half a reply"]
 
 
-@pytest.mark.parametrize(("bad", "is_said"), [(None, False), (0.5, True), (20, True), (-2000, False)])
-def test_a_log_that_is_bad_in_the_middle_is_kept_and_said(
-    tmp_path: Path, bad: float | None, is_said: bool
+@pytest.mark.parametrize(("bad", "is_damage"), [(None, False), (0.5, True), (20, True), (-2000, False)])
+def test_a_log_that_is_bad_in_the_middle_is_damage_and_its_rest_is_recovered(
+    tmp_path: Path, bad: float | None, is_damage: bool
 ) -> None:
     """SQLite passes over all that is behind a bad frame; the last frame may be what a kill left unfinished."""
     path, copy = tmp_path / "chatcli.db", tmp_path / "copy" / "chatcli.db"
@@ -82,10 +84,30 @@ def test_a_log_that_is_bad_in_the_middle_is_kept_and_said(
     if bad is not None:
         log[int(len(log) * bad) if isinstance(bad, float) else int(bad)] ^= 0xFF
     copy.with_name("chatcli.db-wal").write_bytes(log)
+    if is_damage:
+        with pytest.raises(Damaged, match="log of the store"):
+            Store.open(copy)
+        kept = recover(copy).kept
+        assert kept.with_name(f"{kept.name}-wal").read_bytes() == log
     with Store.open(copy) as store:
-        kept = list(copy.parent.glob("*.damaged-*-wal"))
-        assert [file.read_bytes() == log for file in kept] == [True] * is_said
-        assert ("log of the store was damaged" in store.warning) == is_said
-        assert [entry.messages == 40 for entry in store.entries()] in ([bad is None], []) or bad == -2000
+        assert store.check() == []
+        (entry,) = store.entries()
+        assert entry.messages >= (40 if bad is None else 39)
+
+
+def test_a_log_begun_anew_is_no_damage(tmp_path: Path) -> None:
+    """What is behind its frames is of the log before. A program killed at that moment has written none yet."""
+    path, copy = tmp_path / "chatcli.db", tmp_path / "copy" / "chatcli.db"
+    with Store.open(path) as store:
+        conversation = store.create()
+        for number in range(40):
+            store.append(conversation, Message.user(f"message {number}"))
+        store._database._connection.execute("PRAGMA wal_checkpoint(RESTART)")
+        with Store.open(path) as other:
+            assert len(other.conversation(conversation.id).path()) == 40
+        store.append(conversation, Message.user("and on"))
+        copy.parent.mkdir()
+        for file in (path, path.with_name("chatcli.db-wal")):
+            copy.with_name(file.name).write_bytes(file.read_bytes())
     with Store.open(copy) as store:
-        assert store.warning == ""
+        assert len(store.conversation(conversation.id).path()) == 41

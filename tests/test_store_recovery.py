@@ -6,6 +6,7 @@ import random
 import sqlite3
 import tempfile
 from contextlib import closing, suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,14 @@ from hypothesis import strategies as st
 
 from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Attachment, Message
-from chatcli.conversation.tree import Conversation, Ended
+from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.conversation.usage import Turn
 from chatcli.errors import Damaged, StoreError
 from chatcli.store import locations
+from chatcli.store.backups import Backup, back_up, backups
 from chatcli.store.recovery import recover
-from chatcli.store.salvage import carve
-from chatcli.store.store import Store
+from chatcli.store.salvage import salvage
+from chatcli.store.store import Store, utc_now
 
 PAGE = 4096
 
@@ -250,7 +252,9 @@ def test_pages_that_only_look_like_rows_are_passed_over(path: Path) -> None:
     pages = [bytes([noise.choice([2, 10, 13])]) + noise.randbytes(PAGE - 1) for _ in range(400)]
     path.parent.mkdir()
     path.write_bytes(b"".join(pages))
-    assert list(carve(path)) == []
+    sound = path.with_name("sound.db")
+    Store.open(sound).close()
+    assert not any(salvage(path, sound).tables.values())
 
 
 def test_a_message_that_is_missing_in_the_middle_is_damage(path: Path) -> None:
@@ -290,7 +294,7 @@ def test_a_store_cut_to_nothing_is_recovered_from_its_log(path: Path, tmp_path: 
         assert store.check() == []
 
 
-def test_a_log_whose_end_is_bad_gives_what_is_before(path: Path) -> None:
+def test_a_log_with_a_bad_frame_gives_what_is_before_and_behind(path: Path) -> None:
     path.parent.mkdir(mode=0o700)
     with Store.open(path) as store:
         conversation = store.create()
@@ -303,8 +307,8 @@ def test_a_log_whose_end_is_bad_gives_what_is_before(path: Path) -> None:
     recover(path)
     with Store.open(path) as store:
         said = [node.message.text for node in store.conversation(store.entries()[0].id).path()]
-        assert said == [f"message {number}" for number in range(len(said))]
-        assert 5 < len(said) < 20
+        assert len(said) >= 19
+        assert said == sorted(said, key=lambda text: int(text.split()[-1]))
 
 
 def test_what_the_log_before_has_left_is_recovered_too(path: Path) -> None:
@@ -325,3 +329,131 @@ def test_what_the_log_before_has_left_is_recovered_too(path: Path) -> None:
         (entry,) = store.entries()
         assert entry.title == "whales"
         assert store.check() == []
+
+
+def everything(path: Path) -> dict[int, tuple[int, Node]]:
+    """All messages on all branches, with their conversation, by id."""
+    with Store.open(path) as store:
+        assert store.check() == []
+        chats = [store.whole(entry.id) for entry in (*store.entries(), *store.trash())]
+        return {node.id: (chat.id, node) for chat in chats for node in chat.nodes.values()}
+
+
+@pytest.fixture
+def backed(path: Path) -> dict[int, tuple[int, Node]]:
+    """A store with a backup, and in two of its conversations something newer; returns all messages."""
+    fill(path, 5)
+    assert back_up(path, utc_now())
+    with Store.open(path) as store:
+        for number in (2, 4):
+            store.append(store.conversation(number), Message.user(f"newer {number}"))
+    return everything(path)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_bad_pages_had_comes_from_the_backup(
+    path: Path, backed: dict[int, tuple[int, Node]], seed: int
+) -> None:
+    """Under the ids that it had, in its branch, and once."""
+    pages = path.stat().st_size // PAGE
+    damage(path, *random.Random(seed).sample(range(1, pages), pages // 8))
+    done = recover(path)
+    now = everything(path)
+    newer = {node for node in backed if backed[node][1].message.text.startswith("newer")}
+    assert now.items() <= backed.items()
+    assert backed.keys() - now.keys() <= newer
+    assert done.lost == len(backed) - len(now)
+    assert done.from_backup <= len(now)
+
+
+def test_a_conversation_of_the_backup_goes_on_at_its_newest_message(
+    path: Path, backed: dict[int, tuple[int, Node]]
+) -> None:
+    """Its row is lost: title, state and names come from the backup, and what was said since is the end."""
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute("DELETE FROM conversations WHERE id > 1")
+    done = recover(path)
+    assert (done.messages, done.lost, done.from_backup) == (len(backed), 0, 0)
+    assert everything(path) == backed
+    with Store.open(path) as store:
+        newer, same = store.conversation(2), store.conversation(3)
+        assert newer.last is not None
+        assert newer.last.message.text == "newer 2"
+        assert (newer.title, newer.state.cut) == ("conversation 1", newer.names["here"])
+        assert same.tip == same.names["here"]
+
+
+def test_only_what_is_missing_is_taken(path: Path, backed: dict[int, tuple[int, Node]]) -> None:
+    with Store.open(path) as store:
+        store.rename(3, "another name")
+        store.delete(5)
+    assert recover(path).from_backup == 0
+    assert everything(path) == backed
+    with Store.open(path) as store:
+        assert store.conversation(3).title == "another name"
+        assert [entry.id for entry in store.trash()] == [5]
+
+
+def test_where_the_newest_backup_is_damaged_itself_an_earlier_one_helps(
+    path: Path, backed: dict[int, tuple[int, Node]]
+) -> None:
+    back_up(path, utc_now() + timedelta(days=1))
+    damage(backups(path)[0].path, *range(30, 60))
+    damage(path, *range(40, path.stat().st_size // PAGE))
+    assert len(recover(path).kept.read_bytes()) > 0
+    assert len(everything(path)) >= len(backed) - 2
+
+
+def test_a_file_that_is_lost_altogether_is_the_backup(path: Path, backed: dict[int, tuple[int, Node]]) -> None:
+    path.write_bytes(bytes(10 * PAGE))
+    done = recover(path)
+    assert done.from_backup == done.messages == len(everything(path)) == len(backed) - 2
+
+
+def test_an_id_that_was_lost_is_not_used_again(path: Path, backed: dict[int, tuple[int, Node]]) -> None:
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute("UPDATE nodes SET role = 'nobody' WHERE id = ?", (max(backed),))
+    recover(path)
+    with Store.open(path) as store:
+        assert store.append(store.conversation(1), Message.user("the next")).id > max(backed)
+
+
+@pytest.fixture
+def another(path: Path, backed: dict[int, tuple[int, Node]]) -> Backup:
+    """The backup of an earlier store, which somebody has deleted; in the new one the ids begin at 1 again."""
+    assert backed
+    path.unlink()
+    with Store.open(path) as store:
+        talk(store, store.create(title="begun anew"))
+    return backups(path)[0]
+
+
+def test_another_stores_backup_is_not_mixed_in(path: Path, another: Backup) -> None:
+    assert another.messages() == 150
+    before = everything(path)
+    damage(path, path.stat().st_size // PAGE - 1)
+    done = recover(path)
+    assert done.from_backup == 0
+    assert everything(path).items() <= before.items()
+
+
+def test_another_stores_backup_is_restored_beside_what_there_is(path: Path, another: Backup) -> None:
+    before = path.read_bytes()
+    for from_backup in (150, 0):  # the second time all of it is there
+        done = recover(path, backup=another)
+        assert (done.messages, done.from_backup) == (180, from_backup)
+        assert "replaced" in done.kept.name
+        with Store.open(path) as store:
+            titles = sorted(entry.title for entry in store.entries())
+            assert titles == ["begun anew", *(f"conversation {number}" for number in range(5))]
+            assert store.check() == []
+        assert before in {file.read_bytes() for file in path.parent.glob("*.replaced-*.db")}
+
+
+def test_a_restored_backup_takes_nothing_away(path: Path, backed: dict[int, tuple[int, Node]]) -> None:
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute("PRAGMA foreign_keys=ON")
+        raw.execute("DELETE FROM conversations WHERE id = 3")
+    done = recover(path, backup=backups(path)[0])
+    assert (done.messages, done.from_backup) == (len(backed), 30)
+    assert everything(path) == backed

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from chatcli.conversation.clock import local_time
 from chatcli.conversation.tree import Conversation
 from chatcli.conversation.usage import counted
 from chatcli.errors import Damaged, Gone, NotFound, Replaced, StoreError
@@ -30,12 +31,10 @@ def open_store(settings: Settings, paths: Paths, warnings: list[str]) -> Store:
         return Store.open(None)
     try:
         try:
-            store = Store.open(paths.store)
+            return Store.open(paths.store)
         except Damaged:
             warnings.append(_recovered(paths, None)[0])
-            store = Store.open(paths.store)
-        warnings.extend(filter(None, [store.warning]))
-        return store
+            return Store.open(paths.store)
     except StoreError as error:
         warnings.append(f"{error.message} Messages are now kept in memory only. {error.hint}")
         settings.put("save", "off", Layer.SET)
@@ -166,6 +165,8 @@ def _recovered(paths: Paths, opened: Conversation | None) -> tuple[str, int | No
     done = recover(paths.store, opened)
     lost = f"; {done.lost} {'is' if done.lost == 1 else 'are'} lost" if done.lost else ""
     said, where = counted(done.messages, "message"), counted(done.conversations, "conversation")
+    if done.backup is not None:
+        lost = f"; {done.from_backup} of them from the backup of {local_time(done.backup):%Y-%m-%d %H:%M}{lost}"
     return (
         f"The store was damaged. What could be read of it, {said} in {where}, is in a new "
         f"one{lost}. The damaged file is kept as {done.kept}: delete it when you miss "

@@ -44,7 +44,7 @@ def doubted(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _impossible(connection: sqlite3.Connection) -> Iterator[str]:
-    for table, conditions in _NEVER.items():
+    for table, conditions in NEVER.items():
         query = f"SELECT 1 FROM {table} WHERE {' OR '.join(conditions)} LIMIT 1"  # noqa: S608 - names of this module
         if connection.execute(query).fetchone():
             yield f"a row of {table} has a value that is never stored"
@@ -80,7 +80,7 @@ def _is_no(kinds: str, *columns: str) -> list[str]:
 _TIME = "NOT BETWEEN -62135596800000000 AND 253402300799999999"
 _TEXT, _PLAIN, _NUMBER = "'text', 'blob'", "'text'", "'integer'"
 
-_NEVER = {
+NEVER = {
     "conversations": [
         *_is_no(_TEXT, "title"),
         *_is_no(_PLAIN, "model", "settings", "state", "names"),

@@ -102,11 +102,18 @@ def clean_title(text: str) -> str:
 
 
 def create(
-    connection: sqlite3.Connection, *, title: str, demo: bool, settings: Mapping[str, str], created: int
+    connection: sqlite3.Connection,
+    *,
+    title: str,
+    demo: bool,
+    settings: Mapping[str, str],
+    created: int,
+    id: int | None = None,  # noqa: A002
 ) -> int:
+    """Returns its id: the next one, or `id`, when it had that before."""
     conversation = connection.execute(
-        "INSERT INTO conversations (created, updated, demo, title, settings) VALUES (?, ?, ?, ?, ?)",
-        (created, created, demo, pack(title), pack_json(settings)),
+        "INSERT INTO conversations (id, created, updated, demo, title, settings) VALUES (?, ?, ?, ?, ?, ?)",
+        (id, created, created, demo, pack(title), pack_json(settings)),
     ).lastrowid
     assert conversation is not None
     return conversation

@@ -13,13 +13,11 @@ BEGIN IMMEDIATE, and each waits for at most WAIT seconds.
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from chatcli.conversation.message import Message
@@ -31,7 +29,7 @@ from chatcli.store.checks import doubted, problems
 from chatcli.store.failures import SAVE_THE_REST, refused, translated
 from chatcli.store.migrations import from_newer, migrate, too_new
 from chatcli.store.passages import spaced
-from chatcli.store.write_ahead_log import Looks, drops_some, is_orphaned, looks
+from chatcli.store.write_ahead_log import is_orphaned, look, passes_over
 
 # A transaction takes milliseconds; the limit is for many of them at once, or for a disk that has to spin up.
 WAIT = 3.0
@@ -43,7 +41,6 @@ class Database:
     def __init__(self, connection: sqlite3.Connection, path: Path | None, read_only: StoreError | None) -> None:
         self.path = path
         self.read_only = read_only
-        self.warning = ""
         self._connection = connection
         self._lock = threading.RLock()
         self._file = _identity(path)
@@ -119,6 +116,8 @@ def open_database(path: Path | None) -> Database:
         with translated(path):
             if is_orphaned(path):
                 raise Damaged(f"The store {path} is empty, and its log is not: it was cut off.", SAVE_THE_REST)
+            if _has_bad_log(path):
+                raise Damaged(f"The log of the store {path} is damaged.", SAVE_THE_REST)
             return _bring_up_to_date(connect(str(path)), path)
     except (NoRoom, Locked) as reason:
         if not size_of(path):
@@ -145,12 +144,10 @@ def _make_private(path: Path) -> None:
 
 
 def _bring_up_to_date(connection: sqlite3.Connection, path: Path | None) -> Database:
-    before = looks(_log_of(path)) if path is not None else Looks()
     try:
         if from_newer(connection):
             connection.execute("PRAGMA query_only=ON")
             return Database(connection, path, too_new(path))
-        warning = _kept_log(path, before) if path is not None and before.last else ""
         if path is None or not path.stat().st_size:
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # for a new file; see trash.py
         _use_wal(connection)
@@ -159,22 +156,19 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path | None) -> Data
     except BaseException:
         connection.close()
         raise
-    database = Database(connection, path, None)
-    database.warning = warning
-    return database
+    return Database(connection, path, None)
 
 
-def _kept_log(path: Path, before: Looks) -> str:
-    """Copies a log that is bad in the middle before it is written to again. Returns the warning to show, or ""."""
+def _has_bad_log(path: Path) -> bool:
+    """Looks at it through a reader: a writer that closes the file puts into it what is before the bad frame, and
+    deletes the log.
+    """
     log = _log_of(path)
-    if not drops_some(log, before):
-        return ""
-    kept = path.with_name(f"{path.stem}.damaged-{datetime.now(UTC):%Y%m%d-%H%M%S}{path.suffix}-wal")
-    with suppress(OSError):
-        os.close(os.open(kept, os.O_WRONLY | os.O_CREAT, 0o600))
-        shutil.copyfile(log, kept)
-        return f"The log of the store was damaged: what was said last may be missing. It is kept as {kept}."
-    return "The log of the store was damaged: what was said last may be missing."
+    before = look(log)
+    if not before.ends:
+        return False
+    with closing(connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        return not from_newer(connection) and passes_over(log, before)
 
 
 def _log_of(path: Path) -> Path:

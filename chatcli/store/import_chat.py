@@ -140,22 +140,33 @@ def _not_planted(seed: Seed, by_name: dict[Hashable, Seed], ids: Container[Hasha
 PORTION = 200
 
 
-def copy_into(database: Database, source: Conversation, target: int) -> None:
-    """Copies all loaded nodes of `source` into the empty conversation `target`, which is listed when complete."""
+def copy_into(database: Database, source: Conversation, target: int, *, same_ids: bool = False) -> None:
+    """Copies all loaded nodes of `source` into the empty conversation `target`, which is listed when complete.
+    `same_ids`: they are of this store, and get back the ids that they had in it.
+    """
     ids: dict[int, int] = {}
     everything = sorted(source.nodes.values(), key=lambda node: node.id)
     for portion in _portions(everything):
         with database.writing() as connection:
             for node in portion:
                 parent = ids[node.parent] if node.parent is not None else None
-                ids[node.id] = nodes.insert_copy(connection, target, parent, node).id
+                own = node.id if same_ids else None
+                ids[node.id] = nodes.insert_copy(connection, target, parent, node, own).id
     if everything:
         with database.writing() as connection:
-            _show(connection, source, target, ids)
+            _show(connection, source, target, ids, everything[-1].id if same_ids else None)
 
 
-def _show(connection: sqlite3.Connection, source: Conversation, target: int, ids: Mapping[int, int]) -> None:
-    """Copies tip and state. Lists the conversation by its own time, so that an old one does not appear as new."""
+def _show(
+    connection: sqlite3.Connection,
+    source: Conversation,
+    target: int,
+    ids: Mapping[int, int],
+    latest: int | None,
+) -> None:
+    """Copies tip and state. Without `latest`, the id of its newest node, the conversation is listed by its own
+    time, so that an old one does not appear as new.
+    """
     everything = source.nodes.values()
     newest = max(everything, key=lambda node: node.id)
     models = [node.turn.model for node in everything if node.turn is not None]
@@ -163,14 +174,16 @@ def _show(connection: sqlite3.Connection, source: Conversation, target: int, ids
     updated = pack_time(max(node.created for node in everything))
     connection.execute(
         """UPDATE conversations SET tip = ?, updated = ?, model = ?, state = ?, names = ?, title = ?,
-               latest = (SELECT max(1, max(latest)) FROM conversations WHERE updated <= ? OR id = ?)
+               latest = coalesce(
+                   ?, (SELECT max(1, max(latest)) FROM conversations WHERE updated <= ? OR id = ?)
+               )
            WHERE id = ?""",
         (
             *(ids[source.tip] if source.tip is not None else None, updated, models[-1] if models else ""),
             pack_json(state_to_plain(renumbered(source.state, ids))),
             pack_json({name: ids[node] for name, node in source.names.items() if node in ids}),
             pack(source.title or title_of(first)),
-            *(updated, target, target),
+            *(latest, updated, target, target),
         ),
     )
 

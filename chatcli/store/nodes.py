@@ -48,14 +48,18 @@ def insert(
     created: int,
     ended: Ended,
     turn: Turn | None = None,
+    id: int | None = None,  # noqa: A002
 ) -> Node:
-    """Inserts `message` below `parent` (None: as a new root) as its newest child, no earlier than its parent."""
+    """Inserts `message` below `parent` (None: as a new root) as its newest child, no earlier than its parent, with
+    the next id, or with `id` when it had that before.
+    """
     branch, number, created = _place(connection, conversation, parent, created)
     node_id = connection.execute(
-        """INSERT INTO nodes (branch, number, parent, created, size, role, ended, text, thinking, tool_uses, turn)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        """INSERT INTO nodes
+               (id, branch, number, parent, created, size, role, ended, text, thinking, tool_uses, turn)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         (
-            *(branch, number, parent, created, size_of(message), message.role.value, ended.value),
+            *(id, branch, number, parent, created, size_of(message), message.role.value, ended.value),
             *(pack(message.text), pack(message.thinking), pack_tool_uses(message.tool_uses), _pack_turn(turn)),
         ),
     ).lastrowid
@@ -65,11 +69,17 @@ def insert(
     return Node(node_id, parent, number, message, unpack_time(created), ended, turn)
 
 
-def insert_copy(connection: sqlite3.Connection, conversation: int, parent: int | None, node: Node) -> Node:
-    """Inserts a copy of `node` below `parent`: its message, turn and time."""
-    created = pack_time(node.created)
+def insert_copy(
+    connection: sqlite3.Connection,
+    conversation: int,
+    parent: int | None,
+    node: Node,
+    id: int | None = None,  # noqa: A002
+) -> Node:
+    """Inserts a copy of `node` below `parent`: its message, turn and time. `id` is that of insert()."""
+    created, ended = pack_time(node.created), node.ended
     return insert(
-        connection, conversation, parent, node.message, created=created, ended=node.ended, turn=node.turn
+        connection, conversation, parent, node.message, created=created, ended=ended, turn=node.turn, id=id
     )
 
 

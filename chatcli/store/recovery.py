@@ -1,4 +1,8 @@
-"""Recovers a damaged store: puts all that can be read into a new one, and keeps the damaged file beside it."""
+"""Recovers a damaged store: puts all that can be read of it and of its newest backup into a new one, and keeps the
+damaged file.
+
+Messages and conversations keep their ids. So what a backup has of them is recognized, and nothing is doubled.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +10,35 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from chatcli.conversation.message import Attachment, Message, Role
-from chatcli.conversation.tree import Conversation, Ended
+from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.errors import Damaged
 from chatcli.reading.json_toml import read_json
-from chatcli.store.codec import renumbered, unpack_state, unpack_time, unpack_tool_uses, unpack_turn
+from chatcli.store import conversations
+from chatcli.store.backups import Backup, backups
+from chatcli.store.codec import pack_time, renumbered, unpack_state, unpack_time, unpack_tool_uses, unpack_turn
+from chatcli.store.database import Database, open_database
 from chatcli.store.failures import refused
-from chatcli.store.import_chat import Seed, plant, seeds_of
-from chatcli.store.salvage import Row, Salvaged, salvage
+from chatcli.store.import_chat import Seed, copy_into, seeds_of
+from chatcli.store.salvage import Row, Salvaged, read, salvage
 from chatcli.store.store import Store, utc_now
 from chatcli.store.write_ahead_log import is_orphaned, put_pages
+
+Tables = Mapping[str, list[Row]]
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
     """`kept`: where the damaged file is now. `lost`: how many messages the store knows of that cannot be read.
-    `open`: the conversation that was open, as the new store has it.
+    `open`: the conversation that was open, as the new store has it. `from_backup`: how many messages only the
+    backup made at `backup` had.
     """
 
     kept: Path
@@ -35,11 +46,15 @@ class Recovered:
     messages: int
     lost: int
     open: int | None = None
+    from_backup: int = 0
+    backup: datetime | None = None
 
 
-def recover(path: Path, open: Conversation | None = None) -> Recovered:  # noqa: A002
-    """Replaces the damaged store at `path` by a new one with all that can be read of it, and with what is in
-    memory of the conversation that is `open`.
+def recover(path: Path, open: Conversation | None = None, backup: Backup | None = None) -> Recovered:  # noqa: A002
+    """Replaces the damaged store at `path` by a new one with all that can be read of it, with what is in memory of
+    the conversation that is `open`, and with what only the newest backup has.
+
+    With `backup`, that one is restored: the store need not be damaged, and what it has besides comes along.
 
     No other program should have it open: what it writes from now on goes to the file that is kept. Raises
     StoreError when nothing can be read or there is no room for a second file; then everything is as it was.
@@ -48,56 +63,209 @@ def recover(path: Path, open: Conversation | None = None) -> Recovered:  # noqa:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix="recovering-") as name:
             place = Path(name)
             new, damaged = place / "new.db", place / "damaged.db"
-            shutil.copyfile(path, damaged)
-            if is_orphaned(path):
-                put_pages(_beside(path, "-wal"), damaged)
-            else:
-                with suppress(FileNotFoundError):
-                    shutil.copyfile(_beside(path, "-wal"), _beside(damaged, "-wal"))
             Store.open(new).close()
-            rebuilt = _rebuild(salvage(damaged, new), new, open)
+            there = [backup] if backup is not None else backups(path)
+            sound = there[0].path if there else new
+            shutil.copyfile(sound if is_orphaned(path) else path, damaged)
+            with suppress(FileNotFoundError):
+                put_pages(_beside(path, "-wal"), damaged, path.stat().st_size)
+            salvaged = salvage(damaged, sound)
+            rebuilt = _rebuild(salvaged, there, new, open, backup is not None)
             if not rebuilt.messages:
                 raise Damaged(f"Nothing can be read of {path}.", "Move it away to start a new one.")
-            return replace(rebuilt, kept=_exchange(path, new))
+            return replace(rebuilt, kept=_exchange(path, new, "replaced" if backup is not None else "damaged"))
     except OSError as error:
         worse = refused(error, path)
         raise type(worse)(f"{path} cannot be recovered. {worse.message}", worse.hint) from error
 
 
-def _rebuild(salvaged: Salvaged, new: Path, opened: Conversation | None) -> Recovered:
-    tables = salvaged.tables
-    heads = {row["id"]: _head(row) for row in tables["conversations"]}
-    known = salvaged.known | {head.tip for head in heads.values() if head.tip}
-    chats: dict[int, list[Seed]] = {}
-    for conversation, seed in _seeds(tables):
-        if opened is None or seed.name not in opened.nodes:
-            chats.setdefault(conversation, []).append(seed)
-    if opened is not None and opened.nodes:
-        heads[opened.id] = opened
-        own = [*chats.get(opened.id, []), *seeds_of(opened)]
-        chats[opened.id] = sorted(own, key=lambda seed: int(str(seed.name)))
+def _rebuild(
+    salvaged: Salvaged, there: list[Backup], new: Path, opened: Conversation | None, restoring: bool
+) -> Recovered:
+    """Fills the new store. Where the backup of another store is restored (it has other messages under the same
+    ids), the conversations of this store come along as new ones.
+    """
+    sources = _sources(salvaged, there, restoring)
+    found = Collected()
+    for _, tables in sources:
+        found.add(tables)
+    is_another = restoring and any(_are_of_another(tables, salvaged.tables) for _, tables in sources)
+    own = Collected() if is_another else found
+    here = own.add(salvaged.tables)
+    if opened is not None:
+        here |= own.add_loaded(opened)
+    with closing(open_database(new)) as database:
+        chats = now = _put_back(database, found, same_ids=True)
+        if is_another:
+            now = _put_back(database, own, same_ids=False)
+        else:
+            _use_no_id_again(database, max(salvaged.known, default=0))
+    earlier = found.seeds.keys() if is_another else found.seeds.keys() - here
+    return Recovered(
+        kept=new,
+        conversations=len(chats) + is_another * len(now),
+        messages=len(found.seeds) + is_another * len(own.seeds),
+        lost=len((salvaged.known | own.tips) - own.seeds.keys()),
+        open=now.get(opened.id) if opened is not None else None,
+        from_backup=len(earlier),
+        backup=sources[-1][0].made if earlier else None,
+    )
+
+
+def _sources(salvaged: Salvaged, there: list[Backup], restoring: bool) -> list[tuple[Backup, Tables]]:
+    """Returns the backups to use, earliest first: the newest, and others only where that one has damage itself.
+    Another store's backup is only restored when asked for.
+    """
+    found: list[tuple[Backup, Tables]] = []
+    for backup in there:
+        earlier = read(backup.path, "mode=ro")
+        if earlier is None or (not restoring and _are_of_another(earlier.tables, salvaged.tables)):
+            continue
+        found.insert(0, (backup, earlier.tables))
+        if earlier.whole:
+            break
+    return found
+
+
+def _are_of_another(earlier: Tables, later: Tables) -> bool:
+    """Whether most of the messages with the same id were created at different times. Ids are never used again."""
+    times = {row["id"]: row["created"] for row in earlier["nodes"]}
+    same: list[bool] = [times[row["id"]] == row["created"] for row in later["nodes"] if row["id"] in times]
+    return sum(same) * 2 < len(same)
+
+
+def _put_back(database: Database, found: Collected, *, same_ids: bool) -> dict[int, int]:
+    """Stores the conversations; returns their new ids by those they had."""
+    chats: dict[int, list[int]] = {}
+    for node in sorted(found.seeds):
+        chats.setdefault(found.homes[node], []).append(node)
     now = {}
-    with Store.open(new) as store:
-        for number in sorted(chats):
-            head = heads.get(number, Conversation(id=number, tip=_UNKNOWN))
-            now[number] = _rebuild_one(store, head, chats[number])
-        for number, row in ((row["id"], row) for row in tables["conversations"]):
-            if row.get("trashed") is not None and number in now:
-                store.delete(now[number])
-    read = {seed.name for seeds in chats.values() for seed in seeds}
-    return Recovered(new, len(chats), len(read), len(known - read), now.get(opened.id) if opened else None)
+    for number in sorted(chats, key=lambda each: (each < 0, each)):  # those without an id take what is left
+        conversation = found.conversation(number, chats[number])
+        own = number if same_ids and number > 0 else None
+        first = pack_time(min(node.created for node in conversation.nodes.values()))
+        with database.writing() as connection:
+            now[number] = conversations.create(
+                connection,
+                title=conversation.title,
+                demo=conversation.demo,
+                settings=conversation.settings,
+                created=first,
+                id=own,
+            )
+        copy_into(database, conversation, now[number], same_ids=same_ids)
+        if number in found.trashed:
+            with database.writing() as connection:
+                conversations.change(connection, now[number], "trashed", pack_time(utc_now()))
+    return now
 
 
-def _rebuild_one(store: Store, head: Conversation, seeds: list[Seed]) -> int:
-    """Stores these messages with the tip and state of `head`, which has the old ids. Returns the new id."""
-    conversation = Conversation(id=0, title=head.title, demo=head.demo, settings=head.settings)
-    ids = plant(seeds, conversation, [])
-    numbers = {name: new for name, new in ids.items() if isinstance(name, int)}
-    if head.tip is None or head.tip in numbers:
-        conversation.tip = numbers[head.tip] if head.tip is not None else None
-    conversation.state = renumbered(head.state, numbers)
-    conversation.names = {name: numbers[node] for name, node in head.names.items() if node in numbers}
-    return store.take_in(conversation).id
+def _use_no_id_again(database: Database, highest: int) -> None:
+    """Ids of lost messages may be remembered elsewhere."""
+    with database.writing() as connection:
+        connection.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'nodes'", (highest,))
+
+
+class Collected:
+    """What is known of all conversations, by their ids and those of their messages, from one file or several, the
+    earliest first: the last one to know something decides.
+    """
+
+    def __init__(self) -> None:
+        self.heads: dict[int, Conversation] = {}
+        self.trashed: set[int] = set()
+        self.seeds: dict[int, Seed] = {}
+        self.homes: dict[int, int] = {}
+        # Conversations whose row is older than their newest message.
+        self._outdated: set[int] = set()
+        self._branches: dict[int, int] = {}
+        self._newest: dict[int, int] = {}
+
+    @property
+    def tips(self) -> set[int]:
+        return {head.tip for head in self.heads.values() if head.tip is not None and head.tip != _UNKNOWN}
+
+    def add(self, tables: Tables) -> set[int]:
+        """Adds what these rows say; returns the ids of their messages."""
+        branches = {row["id"]: row["conversation"] for row in tables["branches"]}
+        if any(self._branches.get(each, chat) != chat for each, chat in branches.items()):
+            self._newest.clear()  # a recovery in between has numbered the branches anew
+        self._branches |= branches
+        read = set()
+        for node, seed in self._seeds(tables, branches):
+            if node not in self.seeds:
+                self._outdated.add(self.homes[node])
+            self.seeds[node] = _fuller(seed, self.seeds.get(node, seed))
+            read.add(node)
+        for row in tables["conversations"]:
+            self.heads[row["id"]] = _head(row)
+            self._outdated.discard(row["id"])
+            (self.trashed.add if row.get("trashed") is not None else self.trashed.discard)(row["id"])
+        return read
+
+    def add_loaded(self, opened: Conversation) -> set[int]:
+        """Adds what is in memory of a conversation."""
+        if opened.nodes:
+            self.heads[opened.id] = opened
+            self._outdated.discard(opened.id)
+            self.seeds |= dict(zip(sorted(opened.nodes), seeds_of(opened), strict=True))
+            self.homes |= dict.fromkeys(opened.nodes, opened.id)
+        return set(opened.nodes)
+
+    def conversation(self, number: int, ids: Sequence[int]) -> Conversation:
+        """Returns the conversation that has messages with these ids, in ascending order."""
+        head = self.heads.get(number, Conversation(id=number, tip=_UNKNOWN))
+        made = Conversation(id=number, title=head.title, demo=head.demo, settings=head.settings)
+        for node in ids:
+            seed = self.seeds[node]
+            parent = seed.parent if seed.parent in made.nodes else None
+            depth = made.nodes[parent].number + 1 if parent is not None else 1
+            created = seed.created or utc_now()
+            made.add(Node(node, parent, depth, seed.message, created, seed.ended, seed.turn))
+        if head.tip is None or (head.tip in made.nodes and number not in self._outdated):
+            made.tip = head.tip
+        made.state = renumbered(head.state, dict(zip(ids, ids, strict=True)))
+        made.names = {name: node for name, node in head.names.items() if node in made.nodes}
+        return made
+
+    def _seeds(self, tables: Tables, branches: Mapping[int, int]) -> Iterator[tuple[int, Seed]]:
+        """Yields every message that can be read, in the order of ids, and notes its conversation.
+
+        A message whose parent is lost follows the nearest message above it on its branch. A message whose branch
+        is lost goes to its parent's conversation; if the parent is lost, too, the branch becomes a conversation of
+        its own.
+        """
+        attachments, pieces = _attachments(tables), _pieces(tables["pieces"])
+        for row in tables["nodes"]:
+            with suppress(
+                ValueError, TypeError, KeyError, AttributeError, OverflowError
+            ):  # a row with nonsense values is skipped
+                node, branch, parent = row["id"], row["branch"], row["parent"]
+                seed = _seed(row, attachments.get(node, ()), *pieces.get(node, ("", "")))
+                above = parent if parent is None or parent in self.homes else self._newest.get(branch)
+                known = self.homes.get(node) or (self.homes.get(above) if above is not None else None)
+                self.homes[node] = branches.get(branch) or known or -branch
+                self._newest[branch] = max(node, self._newest.get(branch, 0))
+                yield node, replace(seed, parent=above)
+
+
+def _fuller(seed: Seed, earlier: Seed) -> Seed:
+    """Returns `seed`, with the earlier attachments if some of them were lost since."""
+    attachments = max(seed.message.attachments, earlier.message.attachments, key=len)
+    return replace(seed, message=replace(seed.message, attachments=attachments))
+
+
+def _seed(row: Row, attachments: tuple[Attachment, ...], text: str, thinking: str) -> Seed:
+    """`text` and `thinking`: what a reply in progress has gained since its row was written."""
+    message = Message(
+        Role(row["role"].decode()),
+        _text(row["text"]) + text,
+        _text(row["thinking"]) + thinking,
+        attachments,
+        unpack_tool_uses(row["tool_uses"]),
+    )
+    ended, created = Ended(row["ended"].decode()), unpack_time(row["created"])
+    return Seed(row["id"], row["parent"], message, created, ended, unpack_turn(row["turn"]))
 
 
 # The tip of a conversation that has only its messages left: the newest one.
@@ -113,39 +281,6 @@ def _head(row: Row) -> Conversation:
         head.state = unpack_state(row["state"])
         head.names = dict(read_json(row["names"]))
     return head
-
-
-def _seeds(tables: Mapping[str, list[Row]]) -> Iterator[tuple[int, Seed]]:
-    """Returns (conversation, message) for every message that can be read, in the order they were created.
-
-    A message whose parent is lost follows the nearest message above it on its branch. A message whose branch is
-    lost goes to its parent's conversation; if the parent is lost, too, the branch becomes a conversation of its
-    own.
-    """
-    homes = {row["id"]: row["conversation"] for row in tables["branches"]}
-    attachments, pieces = _attachments(tables), _pieces(tables["pieces"])
-    conversation_of: dict[int, int] = {}
-    newest: dict[int, int] = {}
-    for row in tables["nodes"]:
-        with suppress(
-            ValueError, TypeError, KeyError, AttributeError, OverflowError
-        ):  # a row with nonsense values is skipped
-            node, branch, parent = row["id"], row["branch"], row["parent"]
-            text, thinking = pieces.get(node, ("", ""))
-            message = Message(
-                Role(row["role"].decode()),
-                _text(row["text"]) + text,
-                _text(row["thinking"]) + thinking,
-                attachments.get(node, ()),
-                unpack_tool_uses(row["tool_uses"]),
-            )
-            turn = unpack_turn(row["turn"])
-            ended, created = Ended(row["ended"].decode()), unpack_time(row["created"])
-            if parent is not None and parent not in conversation_of:
-                parent = newest.get(branch)
-            conversation_of[node] = homes.get(branch) or conversation_of.get(parent, -branch)
-            newest[branch] = node
-            yield conversation_of[node], Seed(node, parent, message, created, ended, turn)
 
 
 def _attachments(tables: Mapping[str, list[Row]]) -> dict[int, tuple[Attachment, ...]]:
@@ -182,10 +317,10 @@ def _text(column: Any) -> str:
         return column.decode(errors="replace")
 
 
-def _exchange(path: Path, new: Path) -> Path:
-    """Moves the new file to the damaged one's path, and returns where that is now. The path always has a file."""
+def _exchange(path: Path, new: Path, why: str) -> Path:
+    """Moves the new file to the path of the old one, and returns where that is now. The path always has a file."""
     stamp = f"{utc_now():%Y%m%d-%H%M%S}"
-    kept = path.with_name(f"{path.stem}.damaged-{stamp}{path.suffix}")
+    kept = path.with_name(f"{path.stem}.{why}-{stamp}{path.suffix}")
     try:
         os.link(path, kept)
     except OSError:  # a file system without hard links

@@ -1,8 +1,8 @@
-"""Reads the tables of a damaged store: by queries where SQLite can, row by row where it must, and by carving
-pages.
+"""Reads the tables of a damaged store: by queries where SQLite can, row by row where it must, and page by page.
 
 SQLite gives up a whole query at the first bad page. So tables are read in ranges of ids, and a range that cannot
-be read is halved until only the bad rows are left out. Rows that no tree points to any more are then carved.
+be read is halved until only the bad rows are left out. Rows on pages that no tree leads to any more are then read
+page by page.
 """
 
 from __future__ import annotations
@@ -11,193 +11,107 @@ import os
 import sqlite3
 import struct
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from chatcli.store.checks import NEVER
 
 Row = dict[str, Any]
 
+# The size of a page, and what it begins with where it holds rows of a table, or of one WITHOUT ROWID.
 _PAGE = 4096
-# Kinds of pages that hold records (inner index pages do, too), and where their cell list begins.
-_TABLE_LEAF, _INDEX_LEAF, _INDEX_INNER = 13, 10, 2
-_CELLS = {_TABLE_LEAF: 8, _INDEX_LEAF: 8, _INDEX_INNER: 12}
+_TABLE_LEAF, _LEAVES = 13, {"attachments": 10}
+_INNER = 5
 
-# For each table its columns, and what each may hold: integer, text, blob, or none. An id is the rowid.
+# The columns of each table.
 TABLES = {
-    "conversations": (
-        "id created updated trashed demo tip latest model title settings state names",
-        "n i i in i in i t tb t t t",
-    ),
-    "branches": ("id conversation origin fork", "n i in i"),
-    "nodes": (
-        "id branch number parent created size role ended text thinking tool_uses turn",
-        "n i i in i i t t tb tb tn tn",
-    ),
-    "pieces": ("id node text thinking", "n i tb tb"),
-    "blobs": ("id digest data", "n t b"),
-    "attachments": ("node place blob kind name media_type", "i i i t tb tb"),
+    table: names.split()
+    for table, names in {
+        "conversations": "id created updated trashed demo tip latest model title settings state names",
+        "branches": "id conversation origin fork",
+        "nodes": "id branch number parent created size role ended text thinking tool_uses turn",
+        "pieces": "id node text thinking",
+        "blobs": "id digest data",
+        "attachments": "node place blob kind name media_type",
+    }.items()
 }
-_SHAPES = [(table, names.split(), kinds.split()) for table, (names, kinds) in TABLES.items()]
-
-
-def carve(path: Path) -> Iterator[tuple[str, Row]]:
-    """Returns (table, row) for all that looks like a row of ours, text as bytes; recently deleted rows, too."""
-    with path.open("rb") as file:
-        count = path.stat().st_size // _PAGE
-
-        def page(number: int) -> bytes:
-            if not 0 < number <= count:
-                return b""
-            file.seek((number - 1) * _PAGE)
-            return file.read(_PAGE)
-
-        for number in range(2, count + 1):  # page 1 has the schema
-            content = page(number)
-            if content[0] in _CELLS:
-                yield from _rows(content, page)
-
-
-def _rows(content: bytes, page: Callable[[int], bytes]) -> Iterator[tuple[str, Row]]:
-    (cells,) = struct.unpack_from(">H", content, 3)
-    for place in range(min(cells, _PAGE // 4)):
-        try:
-            (start,) = struct.unpack_from(">H", content, _CELLS[content[0]] + 2 * place)
-            length, at = _varint(content, start + (4 if content[0] == _INDEX_INNER else 0))
-            row_id = 0
-            if content[0] == _TABLE_LEAF:
-                row_id, at = _varint(content, at)
-            values = list(_values(_payload(content, at, length, page)))
-        except (IndexError, struct.error, ValueError):
-            continue
-        for table, names, kinds in _SHAPES:
-            # A row from before the last column came (m003) ends without it.
-            missing = table == "conversations" and len(values) == len(kinds) - 1
-            if (len(values) == len(kinds) or missing) and all(map(_is_of_kind, values, kinds)):
-                row = dict(zip(names, (value for _, value in values), strict=not missing))
-                yield table, {**row, "id": row_id} if "id" in row else row
-
-
-def _is_of_kind(value: tuple[str, Any], kinds: str) -> bool:
-    return value[0] in kinds
-
-
-def _payload(content: bytes, at: int, length: int, page: Callable[[int], bytes]) -> bytes:
-    """Returns the record of `length` bytes that begins at `at`, including its overflow pages."""
-    most = _PAGE - 35 if content[0] == _TABLE_LEAF else (_PAGE - 12) * 64 // 255 - 23
-    here = length
-    if length > most:
-        least = (_PAGE - 12) * 32 // 255 - 23
-        here = least + (length - least) % (_PAGE - 4)
-        here = here if here <= most else least
-    parts = [content[at : at + here]]
-    missing = length - len(parts[0])
-    if missing and length == here:
-        raise ValueError("the record ends behind the page")
-    follow = content[at + here : at + here + 4]
-    while missing > 0:
-        more = page(int.from_bytes(follow, "big"))
-        if not more:
-            raise ValueError("an overflow page is missing")
-        parts.append(more[4 : 4 + missing])
-        missing -= len(parts[-1])
-        follow = more[:4]
-    return b"".join(parts)
-
-
-def _values(record: bytes) -> Iterator[tuple[str, Any]]:
-    """Returns (kind, value) of each column: the header has a number for the kind and size of each."""
-    end, at = _varint(record, 0)
-    body = end
-    while at < end:
-        serial, at = _varint(record, at)
-        size = (serial - 12) // 2 if serial >= 12 else _SIZES[serial]
-        value = record[body : body + size]
-        body += size
-        if serial >= 12:
-            yield "bt"[serial % 2], value
-        elif serial == 0:
-            yield "n", None
-        elif serial in {8, 9}:
-            yield "i", serial - 8
-        else:
-            yield ("f" if serial == 7 else "i"), int.from_bytes(value, "big", signed=True)
-    if body != len(record):
-        raise ValueError("the columns are not as long as the record")
-
-
-# Bytes of a column by its serial type: null, integers, a float, 0 and 1; 10 and 11 are never in a file.
-_SIZES = (0, 1, 2, 3, 4, 6, 8, 8, 0, 0)
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """Returns a number of one to nine bytes, and where it ends."""
-    number = 0
-    for place in range(8):
-        byte = data[at + place]
-        number = number << 7 | byte & 0x7F
-        if byte < 0x80:
-            return number, at + place + 1
-    return number << 8 | data[at + 8], at + 9
-
 
 _RANGE = 1000
 _HUGE = 1 << 32  # no store has such an id
-_PATIENCE = 3000  # failed queries; carving finds what is left out
+_PATIENCE = 3000  # failed queries; what is left out is found page by page
 
 
 @dataclass(frozen=True, slots=True)
 class Salvaged:
-    """The rows of each table ordered by id, text as bytes. `known`: ids of all nodes, read or not."""
+    """The rows of each table ordered by id, text as bytes. `known`: ids of all nodes, read or not. `whole`: no
+    query failed.
+    """
 
     tables: dict[str, list[Row]]
     known: set[int]
+    whole: bool
 
 
 def salvage(copy: Path, sound: Path) -> Salvaged:
-    """Returns all that can be read of `copy`, and modifies `copy`; a lost first page is taken from `sound`."""
-    tables: dict[str, list[Row]] = {}
-    known: set[int] = set()
-    unsure = set(TABLES)
-    connection = _open(copy)
-    if connection is None:
-        _transplant_first_page(sound, copy)
-        connection = _open(copy)
-    if connection is not None:
-        with closing(connection):
-            known = _known_ids(connection)
-            for table in TABLES:
-                tables[table], whole = _read(connection, table)
-                unsure -= {table} if whole else set()
-    if unsure:
-        _add_carved(tables, copy, unsure)
-    return Salvaged(tables, known)
+    """Returns all that can be read of `copy`, and modifies `copy`; a lost schema is taken from `sound`."""
+    salvaged = read(copy)
+    if salvaged is None:
+        _transplant_schema(sound, copy)
+        salvaged = read(copy)
+    if salvaged is None:
+        salvaged = Salvaged({table: [] for table in TABLES}, set(), whole=False)
+    if not salvaged.whole:
+        _add_unreachable(salvaged.tables, copy)
+    return salvaged
 
 
-def _open(copy: Path) -> sqlite3.Connection | None:
-    connection = sqlite3.connect(copy, isolation_level=None)
+def read(path: Path, how: str = "mode=rw") -> Salvaged | None:
+    """Returns all that can be read of that file; None when it cannot be opened."""
+    with closing(_opened(path, how)) as connection:
+        try:
+            connection.execute("SELECT 1 FROM nodes LIMIT 0")
+        except sqlite3.Error:
+            return None
+        known = _known_ids(connection)
+        found = {table: _read(connection, table) for table in TABLES}
+    whole = all(is_whole for _, is_whole in found.values())
+    return Salvaged({table: rows for table, (rows, _) in found.items()}, known, whole)
+
+
+def _opened(path: Path, how: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None)
     connection.text_factory = bytes
-    try:
+    with suppress(sqlite3.Error):
         connection.execute("PRAGMA writable_schema=ON")  # lets SQLite open a file that ends too early
-        connection.execute("SELECT 1 FROM nodes LIMIT 0")
-    except sqlite3.Error:
-        connection.close()
-        return None
     return connection
 
 
-def _transplant_first_page(sound: Path, copy: Path) -> None:
-    """Page 1 says where the tables are. A store made by the same steps has them at the same pages."""
-    with sound.open("rb") as file:
-        size = int.from_bytes(file.read(18)[16:18], "big")
-        file.seek(0)
-        page = bytearray(file.read(size))
-    with copy.open("r+b") as file:
-        pages = max(1, os.fstat(file.fileno()).st_size // size)
-        page[28:32] = pages.to_bytes(4, "big")  # how long the file is
-        page[32:40] = bytes(8)  # and that no page in it is free
-        file.write(page)
+def _transplant_schema(sound: Path, copy: Path) -> None:
+    """The schema says where the tables are. A store made by the same steps has them at the same pages."""
+    with sound.open("rb") as source, copy.open("r+b") as target:
+        first = bytearray(_page(source, 1))
+        first[18:20] = b"\x02\x02"  # it has a log; a backup has none
+        first[28:32] = max(1, os.fstat(target.fileno()).st_size // _PAGE).to_bytes(
+            4, "big"
+        )  # how long the file is
+        first[32:40] = bytes(8)  # and that no page in it is free
+        target.write(first)
+        for number in _below(bytes(first)):
+            page = _page(source, number)
+            target.seek((number - 1) * _PAGE)
+            target.write(page)
+
+
+def _below(first: bytes) -> Iterator[int]:
+    """Yields the numbers of the pages below the first one, of the same tree; none if it is all of the tree."""
+    kind, _, cells, _, _, last = struct.unpack_from(">BHHHBI", first, 100)
+    if kind == _INNER:
+        for (cell,) in struct.iter_unpack(">H", first[112 : 112 + 2 * cells]):
+            yield int.from_bytes(first[cell : cell + 4], "big")
+        yield last
 
 
 def _read(connection: sqlite3.Connection, table: str) -> tuple[list[Row], bool]:
@@ -206,7 +120,7 @@ def _read(connection: sqlite3.Connection, table: str) -> tuple[list[Row], bool]:
     The large ranges come first: if very much is bad, the limit on failures is used up on the smallest ranges.
     """
     key = "node" if table == "attachments" else "id"
-    names = TABLES[table][0].split()
+    names = TABLES[table]
     query = f"SELECT {', '.join(names)} FROM {table} WHERE {key} BETWEEN ? AND ?"  # noqa: S608
     highest = _highest(connection, table, key)
     ranges = deque((low, low + _RANGE - 1) for low in range(0, highest + 1, _RANGE))
@@ -247,14 +161,52 @@ def _known_ids(connection: sqlite3.Connection) -> set[int]:
     return ids
 
 
-def _add_carved(tables: dict[str, list[Row]], copy: Path, unsure: set[str]) -> None:
-    """Adds carved rows. A row that SQLite could read is newer than its carved form and is kept."""
-    found = {table: {_identity(table, row): row for row in tables.get(table, [])} for table in unsure}
-    for table, row in carve(copy):
-        if table in unsure:
-            found[table].setdefault(_identity(table, row), row)
+def _add_unreachable(tables: dict[str, list[Row]], copy: Path) -> None:
+    """Adds rows on pages that no tree leads to any more. A row that was found in its tree is newer, and stays."""
+    found = {table: {_identity(table, row): row for row in rows} for table, rows in tables.items()}
+    for table, row in _page_by_page(copy):
+        found[table].setdefault(_identity(table, row), row)
     for table, rows in found.items():
         tables[table] = [rows[identity] for identity in sorted(rows)]
+
+
+def _page_by_page(copy: Path) -> Iterator[tuple[str, Row]]:
+    """Yields (table, row) from each page that has rows, modifying `copy`: the page is written over the first page
+    of a table, and SQLite reads that table. A row of another table is told by a value that this one never has.
+    """
+    with copy.open("r+b", buffering=0) as file:
+        roots = _roots(copy)
+        firsts = {number: _page(file, number) for number in roots.values()}
+        for number in range(2, os.fstat(file.fileno()).st_size // _PAGE + 1):
+            page = firsts.get(number) or _page(file, number)
+            tables = [table for table in roots if page[0] == _LEAVES.get(table, _TABLE_LEAF)]
+            for table in tables:
+                file.seek((roots[table] - 1) * _PAGE)
+                file.write(page)
+            if tables:
+                with closing(_opened(copy, "immutable=1")) as connection:
+                    yield from ((table, row) for table in tables for row in _rows(connection, table))
+
+
+def _roots(copy: Path) -> dict[str, int]:
+    """Returns the number of each table's first page, from 1; nothing when the first page of the file is lost."""
+    with closing(_opened(copy, "immutable=1")) as connection, suppress(sqlite3.Error):
+        roots = connection.execute("SELECT CAST(name AS BLOB), rootpage FROM sqlite_master").fetchall()
+        return {name.decode(): root for name, root in roots if name.decode() in NEVER}
+    return {}
+
+
+def _page(file: IO[bytes], number: int) -> bytes:
+    file.seek((number - 1) * _PAGE)
+    return file.read(_PAGE)
+
+
+def _rows(connection: sqlite3.Connection, table: str) -> Iterator[Row]:
+    names = TABLES[table]
+    query = f"SELECT {', '.join(names)} FROM {table} NOT INDEXED WHERE ({' OR '.join(NEVER[table])}) IS NOT TRUE"  # noqa: S608
+    with suppress(sqlite3.Error, OverflowError, MemoryError):
+        for row in connection.execute(query):
+            yield dict(zip(names, row, strict=True))
 
 
 def _identity(table: str, row: Row) -> tuple[int, ...]:

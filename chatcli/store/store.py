@@ -48,7 +48,6 @@ class Store:
     def __init__(self, database: Database, now: Callable[[], datetime] = utc_now) -> None:
         self._database = database
         self._now = now
-        self.warning = database.warning  # a warning about the state of the file when it was opened, or ""
         self._created: list[int] = []
         self._backups: Backups | None = None
         self.vectors = Vectors(database)
