@@ -203,7 +203,9 @@ def _page(file: IO[bytes], number: int) -> bytes:
 
 def _rows(connection: sqlite3.Connection, table: str) -> Iterator[Row]:
     names = TABLES[table]
-    query = f"SELECT {', '.join(names)} FROM {table} NOT INDEXED WHERE ({' OR '.join(NEVER[table])}) IS NOT TRUE"  # noqa: S608
+    # The shorter rows of other tables are completed by defaults, and look like conversations without messages.
+    never = [*NEVER[table], *(["latest = 0"] if table == "conversations" else [])]
+    query = f"SELECT {', '.join(names)} FROM {table} NOT INDEXED WHERE ({' OR '.join(never)}) IS NOT TRUE"  # noqa: S608
     with suppress(sqlite3.Error, OverflowError, MemoryError):
         for row in connection.execute(query):
             yield dict(zip(names, row, strict=True))
