@@ -46,7 +46,7 @@ from chatcli.settings.layers import Layer, Settings
 from chatcli.settings.table import TABLE
 from chatcli.store.codec import unpack_state, unpack_tool_uses, unpack_turn
 from chatcli.store.transfer import read_chats
-from chatcli.tokens.ledger import Ledger
+from chatcli.tokens.learned_costs import LearnedCosts
 from chatcli.tokens.vocabulary_file import Unusable, convert
 from tests.faults import Engine, Line
 from tests.papers import docx, paragraph
@@ -160,7 +160,7 @@ READERS: dict[str, Callable[[str, Path], object]] = {
         failures.Refusal(400, json.dumps({"error": text}), "here")
     ),
     "a vocabulary": lambda text, _: _as_vocabulary(text),
-    "rates that were kept": lambda text, _: Ledger().restore(text.encode("utf-8", "replace")),
+    "rates that were kept": lambda text, _: LearnedCosts().restore(text.encode("utf-8", "replace")),
 }
 
 

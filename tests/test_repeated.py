@@ -24,7 +24,7 @@ from chatcli.prompt.completer import in_mention, mentions
 from chatcli.prompt.multiline import is_open
 from chatcli.render.sanitize import clean, one_line
 from chatcli.store.conversations import title_of
-from chatcli.tokens.ledger import split
+from chatcli.tokens.learned_costs import split
 
 
 def as_files_are_kept(line: str, _here: Path) -> None:

@@ -110,19 +110,19 @@ def test_an_uncertain_prompt_that_was_longer_is_not_counted_too_low_again() -> N
 
 
 @pytest.mark.parametrize("model", ["demo", "demo-vision", "demo-thinking", "demo-brief"])
-@pytest.mark.parametrize("way", ["template", "vocabulary only", "ledger"])
+@pytest.mark.parametrize("way", ["template", "vocabulary only", "learned costs"])
 def test_the_server_never_counts_more_than_was_planned(client: Client, model: str, way: str) -> None:
     def request(messages: Sequence[Message]) -> Request:
         return Request(model, tuple(messages), {"num_ctx": 16384, "num_predict": 1})
 
     counter, known, chance = Counter(None), client.model(model), random.Random(model + way)
     render = (lambda messages: client.render(request(messages))) if way == "template" else (lambda _: None)
-    source = None if way == "ledger" else ModelSource(lambda: client.vocabulary(model), render)
+    source = None if way == "learned costs" else ModelSource(lambda: client.vocabulary(model), render)
     preset = [*([Message.system(known.system)] if known.system else []), *known.messages]
     counter.use(model, known.digest, preset, source)
     counter.prepare()
     counter.warm_up()
-    safety = margin_for(2048, exact=False) if way == "ledger" else 0
+    safety = margin_for(2048, exact=False) if way == "learned costs" else 0
     for turn in range(16):
         messages = regular(turn) if turn < 5 else history(chance, TEXTS[:2])
         if way != "template" and turn >= 5:  # that this template writes it twice is learnt for one text only

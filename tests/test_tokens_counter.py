@@ -1,4 +1,4 @@
-"""Counts before anything is known, and what the ledger learns from the server's figures."""
+"""Counts before anything is known, and what is learnt of costs from the server's figures."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Counter: what a message costs, counted by the best method ready now. Vocabulary, template, ledger and disk are
-behind it.
+"""Counter: what a message costs, counted by the best method ready now. Vocabulary, template, learned costs and
+disk are behind it.
 
 A count is exact (`=`), made with the model's own vocabulary and template, or an estimate (`~`) from a bundled
-encoding and the ledger. An estimate is on the safe side and already includes what the ledger has learnt and its
-safety band: the planner adds the `count` of each message and the `fixed` of all of them, keeps its own margin, and
+encoding and the learned costs. An estimate is on the safe side and already includes what was learnt and a safety
+band: the planner adds the `count` of each message and the `fixed` of all of them, keeps its own margin, and
 needs nothing else. Importing this module, and counting before `warm_up` and `prepare`, does not import tiktoken.
 """
 
@@ -21,7 +21,7 @@ from chatcli.errors import ChatcliError
 from chatcli.tokens import cache
 from chatcli.tokens.cache import Memo
 from chatcli.tokens.encoding import load, tokens_of
-from chatcli.tokens.ledger import Ledger, Size, split
+from chatcli.tokens.learned_costs import LearnedCosts, Size, split
 from chatcli.tokens.measured import Measured
 from chatcli.tokens.prepare import ModelSource
 
@@ -47,7 +47,7 @@ class Counter:
         self._encoding: Encoding | None = None
         self._exact: Exact | None = None
         self._source: ModelSource | None = None
-        self._ledgers: dict[str, Ledger] = {}
+        self._learned_of: dict[str, LearnedCosts] = {}
         self._prompts: dict[str, Measured] = {}
         self._sizes: Memo[Size] = Memo()
         self._preset: tuple[Message, ...] = ()
@@ -70,9 +70,9 @@ class Counter:
         if (key, now) != (self._key, before):
             self._exact, self._trouble, self._failures = None, "", 0
         self._key, self._digest, self._source, self._preset = key, digest, source, tuple(preset)
-        if key not in self._ledgers:
-            self._ledgers[key] = self._restore()
-        self._ledger = self._ledgers[key]
+        if key not in self._learned_of:
+            self._learned_of[key] = self._restore()
+        self._learned = self._learned_of[key]
         kind = f"{key}\n{now}"
         self._measured = self._prompts.setdefault(kind, Measured(kind))
 
@@ -138,11 +138,11 @@ class Counter:
         if self._exact:
             return self._exact.cost(message)
         key = _key(message)
-        return Count(self._ledger.cost(key, self._size(key, message)))
+        return Count(self._learned.cost(key, self._size(key, message)))
 
     def text(self, text: str) -> Count:
         """What the text alone costs, without a template: for the line being typed, files and stdin."""
-        return self._exact.text(text) if self._exact else Count(self._ledger.text(self._measure(text)))
+        return self._exact.text(text) if self._exact else Count(self._learned.text(self._measure(text)))
 
     def fixed(self, messages: Sequence[Message] = ()) -> Count:
         """What a request of `messages` (or of one question) costs besides their `count`: beginning, end, the
@@ -154,7 +154,7 @@ class Counter:
             return self._exact.fixed(messages)
         replaced = bool(messages) and messages[0].role is Role.SYSTEM
         preset = [m for m in self._preset if not (replaced and m.role is Role.SYSTEM)]
-        return Count(self._ledger.fixed + sum(self.count(message).tokens for message in preset))
+        return Count(self._learned.fixed + sum(self.count(message).tokens for message in preset))
 
     def prompt(self, messages: Sequence[Message]) -> Count:
         """What the server will count for a request of `messages`: `fixed` of them and every `count`."""
@@ -178,7 +178,7 @@ class Counter:
         self._measured.note(self._measured.fingerprint(plan.messages), measured)
         if any(message.thinking for message in plan.messages):
             return  # whether the template shows that thinking is not known here
-        self._ledger.settle(self._sized(plan.messages), measured - self._preset_of(plan.messages))
+        self._learned.settle(self._sized(plan.messages), measured - self._preset_of(plan.messages))
         if reply is not None:
             self._charge(reply, usage)
         self._keep()
@@ -213,10 +213,10 @@ class Counter:
         before = messages[: begun.messages]
         if begun.tokens < self._least(before) or any(message.thinking for message in before):
             return False
-        changed = self._ledger.take_up(self._sized(before), begun.tokens - self._preset_of(before))
+        changed = self._learned.take_up(self._sized(before), begun.tokens - self._preset_of(before))
         here = {_key(message) for message in messages}
         for reply, turn in turns:
-            if _key(reply) in here and not self._ledger.knows(_key(reply)):
+            if _key(reply) in here and not self._learned.knows(_key(reply)):
                 self._charge(reply, turn.usage)
                 changed = True
         return changed
@@ -224,7 +224,7 @@ class Counter:
     def _charge(self, reply: Message, usage: Usage) -> None:
         """A reply without thinking costs, in later prompts, the tokens it was generated with."""
         if usage.reply_tokens and not reply.thinking and not reply.tool_uses:
-            self._ledger.charge(_key(reply), usage.reply_tokens + self._ledger.estimate(Size()))
+            self._learned.charge(_key(reply), usage.reply_tokens + self._learned.estimate(Size()))
 
     def _least(self, messages: Sequence[Message]) -> int:
         """Half of what the texts alone cost: no true count is below it."""
@@ -241,13 +241,13 @@ class Counter:
             self._exact.raise_to(plan.messages, tokens)
             return
         sized = self._sized(plan.messages)
-        self._ledger.raise_to(sized, tokens - self._preset_of(plan.messages))
+        self._learned.raise_to(sized, tokens - self._preset_of(plan.messages))
 
     def relent(self) -> None:
         """The server refused the smaller prompt too: the counts were not the reason."""
         if self._exact:
             self._exact.relent()
-        self._ledger.relent()
+        self._learned.relent()
 
     def describe(self) -> str:
         """How counts are made now, in a few words: "o200k_base, estimated"."""
@@ -280,7 +280,7 @@ class Counter:
         return [(key, self._size(key, message)) for key, message in zip(keys, messages, strict=True)]
 
     def _preset_of(self, messages: Sequence[Message]) -> int:
-        return self.fixed(messages).tokens - self._ledger.fixed
+        return self.fixed(messages).tokens - self._learned.fixed
 
     def _measure(self, text: str) -> Size:
         if self._encoding is None:
@@ -288,15 +288,15 @@ class Counter:
         encoding = self._encoding
         return Size(tuple(tokens_of(encoding, part) if part else 0 for part in split(text)))
 
-    def _restore(self) -> Ledger:
-        ledger = Ledger()
+    def _restore(self) -> LearnedCosts:
+        learned = LearnedCosts()
         if self._cache is not None and self._key:
-            ledger.restore(cache.read(self._file(self._cache)) or b"")
-        return ledger
+            learned.restore(cache.read(self._file(self._cache)) or b"")
+        return learned
 
     def _keep(self) -> None:
         if self._cache is not None and self._key:
-            cache.write(self._file(self._cache), self._ledger.dump())
+            cache.write(self._file(self._cache), self._learned.dump())
 
     def _keep_exact(self) -> None:
         from chatcli.tokens.prepare import keep

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.usage import Count
-from chatcli.tokens.ledger import IMAGE
+from chatcli.tokens.learned_costs import IMAGE
 from chatcli.tokens.measured import Measured, name_of
 from chatcli.tokens.template import STRIPS, SYSTEM, THINKING, Piece, Template, leading
 from chatcli.tokens.vocabulary import Vocabulary

@@ -2,7 +2,7 @@
 
 Every measured request is an anchor: what it cost beyond its known messages is charged to the new ones, and stays
 their cost. Messages not measured yet are estimated by rates learnt from the same differences. counter.py sizes the
-messages, and knows which model's ledger this is.
+messages, and knows which model they are of.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Rate:
             self.true, self.estimated = true, estimated
 
 
-class Ledger:
+class LearnedCosts:
     """Costs for one model. `cost`: what a message adds to a prompt; `fixed`: what a request costs besides."""
 
     def __init__(self) -> None:
