@@ -22,12 +22,12 @@ from chatcli.conversation.plan import Plan
 from chatcli.conversation.reply_endings import ending_of
 from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import Count, Turn, Usage
-from chatcli.errors import Ambiguous, ChatcliError, NoText, NotFound, UserError
+from chatcli.errors import Ambiguous, NoText, NotFound, UserError
 from chatcli.paths import path_of, write_private
-from chatcli.repl.hints import in_python
 from chatcli.session.build import Wishes, build
 from chatcli.session.planning import counter_of
 from chatcli.session.session import Session
+from chatcli.settings.layers import not_loaded
 from chatcli.settings.strategies import AUTO
 from chatcli.store.listing import Entry
 from chatcli.turn import answered, ask, preview, stream
@@ -150,8 +150,7 @@ class Chat:
             **settings,
         }
         unset = [name for name, value in given.items() if value is None or (isinstance(value, str) and not value)]
-        with _worded_for_python():
-            self._opened = build(Wishes({name: value for name, value in given.items() if name not in unset}))
+        self._opened = build(Wishes({name: value for name, value in given.items() if name not in unset}))
         self._closed = False
         self._busy = threading.Lock()
         self._running: Generator[object] | None = None
@@ -301,19 +300,18 @@ class Chat:
         """Continue a stored conversation, with the settings it was left with: named by its title, the beginning or
         a part of it, or its number. Raises NotFound and Ambiguous. Without save=True none is stored.
         """
-        from chatcli.commands.chats import find_chats
+        from chatcli.commands.chats import LISTED, find_chats
 
         with self._in_use() as session:
             found = find_chats(session, name)
             if not found:
-                raise NotFound(f'There is no conversation called "{name}".', "Chat.conversations() lists them.")
+                raise NotFound(f'There is no conversation called "{name}".', LISTED)
             if len(found) > 1:
                 titles = ", ".join(f'{entry.id} "{entry.title}"' for entry in found)
                 raise Ambiguous(f'Several conversations match "{name}": {titles}.', "Name one by its number.")
             refused = session.open(found[0].id)
             self._reply = None
-            if refused:
-                session.warn(f"Settings not loaded: {', '.join(refused)}.")
+            session.warn(*filter(None, [not_loaded(refused)]))
         self._warn()
 
     def conversations(self) -> list[Entry]:
@@ -355,7 +353,7 @@ class Chat:
 
     @contextmanager
     def _in_use(self) -> Iterator[Session]:
-        """The session, for this caller alone. Errors are worded for Python."""
+        """The session, for this caller alone."""
         if self._closed:
             raise UserError("This chat is closed.", "Make another Chat; with save=True conversations are stored.")
         if not self._busy.acquire(blocking=False):
@@ -364,8 +362,7 @@ class Chat:
                 "Read that to its end or close its iterator; for a second thread, make a second Chat.",
             )
         try:
-            with _worded_for_python():
-                yield self._opened
+            yield self._opened
         finally:
             self._busy.release()
 
@@ -379,7 +376,7 @@ class Chat:
         told = list(self._opened.take_warnings())
         try:
             while told:
-                warnings.warn(told.pop(0), stacklevel=level)
+                warnings.warn(str(told.pop(0)), stacklevel=level)
         finally:
             self._opened.warn(*told)  # a warning may have been made an error
 
@@ -396,15 +393,6 @@ def _composed(text: str, images: Sequence[str | Path], files: Sequence[str | Pat
     from chatcli.client.fetch import fetch
 
     return compose(text, fetch, map(str, images), map(str, files), mentions=mentions)
-
-
-@contextmanager
-def _worded_for_python() -> Iterator[None]:
-    try:
-        yield
-    except ChatcliError as error:
-        error.hint = in_python(error.hint)
-        raise
 
 
 def _no_text(reply: Node) -> NoText:

@@ -40,19 +40,26 @@ They are caught in two places only: the loop (shows them and goes on) and the sh
 from __future__ import annotations
 
 from chatcli.addresses import cleaned
+from chatcli.hints import Hint, Words
 
 
 class ChatcliError(Exception):
-    """An error to show without a traceback: `message` says what happened, `hint` what to do. Passwords are removed
-    from addresses in both, also in quoted words of servers and libraries.
+    """An error to show without a traceback: `message` says what happened, `advice` what to do about it, to be
+    spelled by the surface that shows it. Passwords are removed from addresses in both, also in quoted words of
+    servers and libraries.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: Words = "") -> None:
         self.message = cleaned(message)
-        self.hint = cleaned(hint)
+        self.advice = (hint if isinstance(hint, Hint) else Hint(hint)).changed(cleaned)
         super().__init__(self.message)
+
+    @property
+    def hint(self) -> str:
+        """What to do, in the words of a Python program."""
+        return str(self.advice)
 
 
 class UserError(ChatcliError):
@@ -121,7 +128,7 @@ class NoText(BadReply):
     "other" for a limit that is no setting, "" where the model ended it by itself.
     """
 
-    def __init__(self, message: str, hint: str = "", *, thinking: str = "", limit: str = "") -> None:
+    def __init__(self, message: str, hint: Words = "", *, thinking: str = "", limit: str = "") -> None:
         super().__init__(message, hint)
         self.thinking = thinking
         self.limit = limit
@@ -163,7 +170,7 @@ class ContextTooLong(ChatcliError):
     def __init__(
         self,
         message: str,
-        hint: str = "",
+        hint: Words = "",
         *,
         needed: int | None = None,
         available: int | None = None,
@@ -210,7 +217,7 @@ class Unforeseen(ChatcliError):
 class ConfigError(ChatcliError):
     exit_code = 2
 
-    def __init__(self, message: str, hint: str = "", *, file: str = "", line: int | None = None) -> None:
+    def __init__(self, message: str, hint: Words = "", *, file: str = "", line: int | None = None) -> None:
         super().__init__(message, hint)
         self.file = file
         self.line = line

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chatcli.errors import BadFile
+from chatcli.hints import Words
 
 # Of a longer name only the beginning and the end are shown.
 LONGEST_SHOWN = 160
@@ -54,7 +55,7 @@ def size_of(path: Path) -> int:
 
 
 @contextmanager
-def readable(named: object, hint: str) -> Iterator[None]:
+def readable(named: object, hint: Words) -> Iterator[None]:
     """Raise whatever keeps the file of that name from being read, in this block, as a BadFile."""
     try:
         yield
@@ -65,7 +66,7 @@ def readable(named: object, hint: str) -> Iterator[None]:
 
 
 @contextmanager
-def writable(named: object, hint: str) -> Iterator[None]:
+def writable(named: object, hint: Words) -> Iterator[None]:
     """The same for a file that is written."""
     try:
         yield

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from chatcli.commands import everything
 from chatcli.commands.outcomes import AskAgain, Outcome, Show, Watch
+from chatcli.commands.spelling import at_prompt
+from chatcli.errors import ChatcliError
+from chatcli.hints import spelled
 from chatcli.render.views import Document, Listing, Note, SourceText
 from chatcli.session.session import Session
 from chatcli.turn import answer, ask
@@ -31,13 +34,18 @@ def shown(outcome: Outcome) -> str:
     for view in outcome.views:
         match view:
             case Note(text) | Document(text) | SourceText(text):
-                texts.append(text)
+                texts.append(spelled(text, at_prompt))
             case Listing(_, rows, title):
-                texts += [title] if title else []
-                texts += [" ".join(row) for row in rows]
+                texts += [spelled(title, at_prompt)] if title else []
+                texts += [" ".join(spelled(cell, at_prompt) for cell in row) for row in rows]
             case _:
                 texts.append(repr(view))
     return "\n".join(texts)
+
+
+def advised(error: ChatcliError) -> str:
+    """The error's hint as the prompt spells it."""
+    return spelled(error.advice, at_prompt)
 
 
 def say(session: Session, text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import re
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.repl.hints import in_the_shell
 from chatcli.text import UNWANTED
 from tests.faults import Cut, Engine, Status, nobody_there
 from tests.starting import run
@@ -139,23 +137,6 @@ def test_hints_name_flags_in_the_shell_and_slash_commands_at_the_prompt() -> Non
     assert "chatcli --continue goes on from there" in ended.stderr
     for text in (long.stderr, ended.stderr):
         assert not re.search(r"(?:^|\s)/[a-z]", text), text
-
-
-@pytest.mark.parametrize(
-    "module", ["client/failures.py", "client/request.py", "client/stream.py", "repl/notes.py"]
-)
-def test_every_hint_of_a_turn_can_be_said_in_the_shell(module: str) -> None:
-    """Read off the sources: what is added to them later has to be sayable, too."""
-    source = (Path(__file__).parent.parent / "chatcli" / module).read_text(encoding="utf-8")
-    texts = [node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)]
-    documented = {
-        ast.get_docstring(node, clean=False)
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef)
-    }
-    hints = [text for text in texts if isinstance(text, str) and text not in documented]
-    left = [text for text in map(in_the_shell, hints) if re.search(r"(?:^|\s)/(?!api)[a-z]{2}", text)]
-    assert left == []
 
 
 def test_no_error_shows_a_traceback() -> None:

@@ -22,6 +22,7 @@ from chatcli.errors import (
     Refused,
     Unreachable,
 )
+from tests.commanding import advised
 
 WHERE = "http://box:11434"
 
@@ -106,7 +107,7 @@ def test_each_refusal_is_the_error_it_means(status: int, error: str, kind: type[
 @pytest.mark.parametrize(
     ("status", "error", "remedy"),
     [
-        (404, "model 'tiny' not found", "`ollama pull tiny` or /pull tiny"),
+        (404, "model 'tiny' not found", "Get it with /pull tiny."),
         (400, '"tiny" does not support thinking', "/set think off"),
         (400, "the input length exceeds the context length", "num_ctx"),
         (500, 'option "num_ctx" must be of type integer', "/unset"),
@@ -121,7 +122,7 @@ def test_each_refusal_is_the_error_it_means(status: int, error: str, kind: type[
     ],
 )
 def test_where_there_is_a_remedy_it_is_named(status: int, error: str, remedy: str) -> None:
-    assert remedy in refusal(status, error).hint
+    assert remedy in advised(refusal(status, error))
 
 
 def test_a_missing_model_has_the_name_that_was_asked_for_or_else_the_servers() -> None:
@@ -200,8 +201,8 @@ def test_deeply_nested_json_is_no_danger() -> None:
 def test_nobody_there_says_how_to_start_get_name_or_do_without_a_server(url: str) -> None:
     failure = failures.unreachable(url, "nothing is listening there")
     assert url in failure.message
-    for way in ("ollama serve", "ollama.com/download", "--host", "OLLAMA_HOST", "chatcli --demo"):
-        assert way in failure.hint
+    for way in ("ollama serve", "ollama.com/download", "/set host", "OLLAMA_HOST", "chatcli --demo"):
+        assert way in advised(failure)
     assert failure.exit_code == 5
 
 

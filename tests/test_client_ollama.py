@@ -17,6 +17,7 @@ from chatcli.client.request import Request
 from chatcli.conversation.events import Done, Event, Progress, Text, Thinking
 from chatcli.conversation.message import Message
 from chatcli.errors import BadReply, ContextTooLong, Missing, Refused, StreamBroken
+from tests.commanding import advised
 from tests.faults import Cut, Drip, Engine, Line, Lines, NoDone, Status, error_line, too_long
 
 HELLO = Request("demo", (Message.user("Hello"),), {"num_ctx": 2048})
@@ -151,7 +152,7 @@ def test_a_missing_model_is_missing_for_every_question(client: Client) -> None:
     ):
         with pytest.raises(Missing, match="nope") as caught:
             ask()
-        assert "/pull nope" in caught.value.hint
+        assert "/pull nope" in advised(caught.value)
 
 
 def test_what_a_model_is_comes_with_the_digest_of_its_row(client: Client) -> None:
@@ -225,7 +226,7 @@ def test_a_download_that_breaks_off_says_that_it_can_go_on(engine: Engine, clien
     engine.script(Lines([{"status": "pulling manifest"}]), path="/api/pull")
     with pytest.raises(StreamBroken) as caught:
         list(client.pull("tiny"))
-    assert "/pull tiny" in caught.value.hint
+    assert "/pull tiny" in advised(caught.value)
 
 
 def test_a_download_of_what_does_not_exist_says_where_to_look(engine: Engine, client: Client) -> None:

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from chatcli.commands import everything
 from chatcli.commands.navigation import grown_elsewhere
 from chatcli.commands.outcomes import AskAgain, Choose, Opened, Prefill
+from chatcli.commands.spelling import at_prompt
 from chatcli.commands.tree import WIDTH, draw, tips_of
 from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.tree import Ended
 from chatcli.errors import BadArgument, CannotSee, Missing, NotFound, StreamBroken, UserError
+from chatcli.hints import spelled
 from chatcli.render.lines import cells
 from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
@@ -172,7 +174,7 @@ def test_branches_lists_every_end_and_goto_offers_them(forked: Session) -> None:
 def test_a_question_one_goes_to_says_that_it_waits(forked: Session) -> None:
     outcome = do(forked, "goto 3")
     assert isinstance(outcome, Opened)
-    assert "/retry" in outcome.note
+    assert "/retry" in spelled(outcome.note, at_prompt)
     again = do(forked, "retry")
     assert isinstance(again, AskAgain)
     assert again.question.message.text == "why"
@@ -259,13 +261,13 @@ def test_a_conversation_that_grows_elsewhere_says_so_once(forked: Session, engin
     engine.say("Said there.", "Said here.")
     say(other, "from there")
     assert grown_elsewhere(other) == ""
-    told = grown_elsewhere(forked)
+    told = spelled(grown_elsewhere(forked), at_prompt)
     assert 'message 6 there is "demo: Said there."' in told
     assert grown_elsewhere(forked) == ""
     say(forked, "from here")
     assert said(forked)[-2:] == ["from here", "Said here."]
     assert said(forked)[:4] == said(other)[:4]
-    assert "Said here." in grown_elsewhere(other)
+    assert "Said here." in str(grown_elsewhere(other))
     do(forked, told.rpartition("/")[2])
     assert said(forked) == said(other)
     other.close()

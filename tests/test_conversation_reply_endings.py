@@ -17,6 +17,7 @@ import pytest
 from chatcli import Chat
 from chatcli.commands.navigation import opened
 from chatcli.commands.outcomes import Copy, Opened, Prefill
+from chatcli.commands.spelling import at_prompt, in_shell
 from chatcli.conversation.events import Event, Text, Thinking
 from chatcli.conversation.message import Role
 from chatcli.conversation.reply_endings import Limit, ending_of
@@ -25,7 +26,7 @@ from chatcli.conversation.usage import Count, Turn, Usage
 from chatcli.demo.models import THINKING
 from chatcli.demo.replies import DemoReply
 from chatcli.errors import ChatcliError, NoText, NotFound
-from chatcli.repl.hints import in_python, in_the_shell
+from chatcli.hints import in_python, spelled
 from chatcli.repl.notes import after_reply
 from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
@@ -116,7 +117,11 @@ def test_what_ended_it_and_the_remedy_are_said_as_each_surface_spells_them(way: 
     with thinking_with(engine, **settings) as session:
         node = cut_in_thought(session, engine, reply)
     (note,) = after_reply(node, verbose=False)
-    here, shell, python = note.text, in_the_shell(note.text), in_python(note.text)
+    here, shell, python = (
+        spelled(note.text, at_prompt),
+        spelled(note.text, in_shell),
+        spelled(note.text, in_python),
+    )
     words = {
         Limit.NUM_PREDICT: ("/set num_predict -1", "--num-predict -1", 'num_predict="-1"'),
         Limit.WINDOW: ("/set num_ctx", "--num-ctx", "num_ctx"),
@@ -268,7 +273,7 @@ def test_the_commands_show_what_there_is(engine: Engine, tmp_path: Path) -> None
         assert "(only thinking) They ask" in shown(do(session, "pin"))
         at = opened(session)
         assert isinstance(at, Opened)
-        assert "num_predict (30 tokens)" in at.note
+        assert "num_predict (30 tokens)" in str(at.note)
         engine.say(DemoReply("Two.", "Or rather this. " + THOUGHT))
         followed(session, do(session, "retry"))
         assert "Or rather this" in shown(do(session, "diff"))
@@ -382,7 +387,7 @@ def test_a_turn_from_a_file_that_makes_no_sense_breaks_nothing(tmp_path: Path, e
     (tmp_path / "odd.json").write_text(json.dumps({"chatcli": 1, "messages": messages}), encoding="utf-8")
     with thinking_with(engine) as session:
         do(session, f"import {tmp_path / 'odd.json'}")
-        assert "still thinking" in opened(session).note
+        assert "still thinking" in str(opened(session).note)
 
 
 def test_in_the_loop_the_thinking_is_kept_and_the_line_is_free_for_the_next_question() -> None:

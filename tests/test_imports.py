@@ -156,7 +156,7 @@ def test_a_file_that_an_older_import_left_in_the_store_is_not_read(engine: Engin
     session.close()
     for opened in (Wishes({"host": engine.url}, resume=True), Wishes({"host": engine.url})):
         session = build(opened)
-        told = "".join(session.warnings)
+        told = "".join(map(str, session.warnings))
         if not opened.resume:
             told = str(everything().dispatch(session, "load Old"))
         if not engine.chats:

@@ -15,7 +15,7 @@ from chatcli.settings.strategies import STRATEGIES
 ROOT = Path(__file__).parent.parent / "chatcli"
 
 LAYERS: list[set[str]] = [
-    {"addresses"},
+    {"addresses", "hints"},
     {"errors"},
     {"paths", "text", "suspension"},
     {"reading"},

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from rich.color import ColorSystem
 
+from chatcli.commands.spelling import at_prompt
 from chatcli.conversation.events import Progress
 from chatcli.conversation.message import Attachment, Message
 from chatcli.conversation.plan import Fate, Part, PartKind, Plan
@@ -298,7 +299,7 @@ def test_plain_off_overrides_the_environment(
     settings = Settings()
     if plain is not None:
         settings.put("plain", plain, Layer.FILE)
-    assert make_screen(settings).plain is expected
+    assert make_screen(settings, at_prompt).plain is expected
 
 
 def test_no_color_on_a_screen_that_is_not_plain_drops_the_colours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -169,7 +169,7 @@ def test_a_server_with_room_for_one_model_only_is_left_alone(session: Session, e
     talk(session, engine, 1)
     assert session.background.wait("embedding", 10)
     session.embeddings.question_comes()
-    assert "no room" in " ".join(session.warnings)
+    assert "no room" in " ".join(map(str, session.warnings))
     sent = len(embedded(engine))
     talk(session, engine, 2, 1)
     assert len(embedded(engine)) == sent

@@ -16,6 +16,7 @@ from typer.core import TyperCommand
 import chatcli
 from chatcli.commands import everything
 from chatcli.errors import BadData, BadFile, UserError
+from chatcli.hints import Do, Hint
 from chatcli.paths import path_of, readable, shown
 from chatcli.session.wishes import Wishes
 from chatcli.settings import table
@@ -40,6 +41,17 @@ class Chat(Protocol):
 
 def parsed(arguments: Sequence[str], chat: Chat) -> Work:
     """What the command line asks for. `chat` asks once or starts the loop. Raises UserError."""
+    command, name, rest = parser(arguments, chat)
+    try:
+        work = command.main(rest, prog_name=f"chatcli {name}".rstrip(), standalone_mode=False)
+    except typer.TyperException as error:
+        raise UserError(error.format_message(), Hint("See ", Do(name or "chatcli", help=True), ".")) from None
+    # It is done outside of Typer, which handles Ctrl-C and closed pipes in its own way.
+    return work if callable(work) else lambda: 0
+
+
+def parser(arguments: Sequence[str], chat: Chat) -> tuple[TyperCommand, str, list[str]]:
+    """What parses the command line, the words of its subcommand ("": none), and what is left to parse."""
     # No subcommand begins with a dash: the commands need not be imported to know that.
     chosen = everything().subcommand(arguments) if arguments and arguments[0][:1] != "-" else None
     shell = typer.Typer(
@@ -48,16 +60,12 @@ def parsed(arguments: Sequence[str], chat: Chat) -> Work:
     if chosen is not None:
         described = f"{chosen.summary}\n\n{chosen.details}"
         shell.command(name=chosen.subcommand, cls=_Described, help=described)(_subcommand(chosen))
-        arguments = arguments[len(chosen.subcommand.split()) :]
     else:
         shell.command(name="chatcli", cls=_AsTyped)(_chat_command(chat))
-    name = f"chatcli {chosen.subcommand}" if chosen is not None else "chatcli"
-    try:
-        work = typer.main.get_command(shell).main(arguments, prog_name=name, standalone_mode=False)
-    except typer.TyperException as error:
-        raise UserError(error.format_message(), f"See {name} --help.") from None
-    # It is done outside of Typer, which handles Ctrl-C and closed pipes in its own way.
-    return work if callable(work) else lambda: 0
+    name = chosen.subcommand if chosen is not None else ""
+    command = typer.main.get_command(shell)
+    assert isinstance(command, TyperCommand)
+    return command, name, list(arguments[len(name.split()) :])
 
 
 class _Described(TyperCommand):

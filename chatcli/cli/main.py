@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from chatcli.errors import ChatcliError, UserError
+from chatcli.hints import Do, Hint
 from chatcli.paths import find_paths
 from chatcli.repl.crash_report import told
 from chatcli.repl.streams import OutputFailed, open_streams, silence
@@ -52,10 +53,12 @@ def _worked(arguments: list[str]) -> int:
 
 
 def _say(error: ChatcliError) -> int:
+    from chatcli.commands.spelling import in_shell
     from chatcli.render.screen import Screen
-    from chatcli.repl.hints import error_in_the_shell
 
-    Screen().error(error_in_the_shell(error))
+    screen = Screen()
+    screen.speller = in_shell
+    screen.error(error)
     return error.exit_code
 
 
@@ -87,7 +90,8 @@ def chat(
         return oneshot.run(wishes, " ".join(prompt), images, files, as_json)
     if as_json or not sys.stdout.isatty():
         raise UserError(
-            "The output is not a terminal, so a prompt is needed.", "chatcli [--json] PROMPT, or pipe it in."
+            "The output is not a terminal, so a prompt is needed.",
+            Hint("Give it after the flags: ", Do("chatcli", "PROMPT"), ", or pipe it in."),
         )
     from chatcli.repl import startup
 

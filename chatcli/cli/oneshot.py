@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from chatcli.attachments.compose import Composed, compose, composing
 from chatcli.commands.chats import open_named
 from chatcli.commands.outcomes import Choose
+from chatcli.commands.spelling import in_shell
 from chatcli.conversation.events import Event
 from chatcli.conversation.tree import Node
 from chatcli.errors import Ambiguous, StoreError, UserError
+from chatcli.hints import Do, Hint, spelled
 from chatcli.prompt.piped import read_stdin
 from chatcli.render.screen import Screen
-from chatcli.repl.hints import in_the_shell
 from chatcli.repl.notes import about_counting, after_reply
 from chatcli.repl.signals import Interrupt
 from chatcli.session.build import build
@@ -41,7 +41,8 @@ def run(
     text = "\n\n".join(part for part in (piped.strip("\n"), composed.text) if part.strip())
     if not text and not composed.attachments:
         raise UserError(
-            "There is nothing to send: no prompt, and nothing on standard input.", "See chatcli --help."
+            "There is nothing to send: no prompt, and nothing on standard input.",
+            Hint("See ", Do("chatcli", help=True), "."),
         )
     session = build(wishes)
     try:
@@ -65,15 +66,18 @@ def _composed(prompt: str, images: Sequence[str], files: Sequence[str], quiet: b
 def _open(session: Session, name: str) -> None:
     """Open the conversation of that name; raises Ambiguous when several match, since nobody can be asked."""
     if not name:
-        raise UserError("Which conversation?", "chatcli --resume NAME, or --continue.")
+        raise UserError(
+            "Which conversation?",
+            Hint("Name one: ", Do("load", "NAME"), ", or take the last: ", Do("continue"), "."),
+        )
     match open_named(session, name):
         case Choose() as several:
-            raise Ambiguous(several.brief, "chatcli chats lists them with their numbers.")
+            raise Ambiguous(several.brief, Hint(Do("chats"), " lists them with their numbers."))
 
 
 def _ask(session: Session, question: Node, as_json: bool) -> int:
     settings = session.settings
-    screen = make_screen(settings)
+    screen = make_screen(settings, in_shell)
     reply: Node | None = None
     try:
         with Interrupt() as interrupt:
@@ -84,7 +88,7 @@ def _ask(session: Session, question: Node, as_json: bool) -> int:
                     reply = answer(session, question, view.feed, lambda: interrupt.asked)
     finally:
         for warning in session.take_warnings():
-            screen.error(StoreError(in_the_shell(warning)))
+            screen.error(StoreError(spelled(warning, in_shell)))
         reply = reply or answered(session, question)
         if as_json and reply is not None:
             sys.stdout.write(_printable(json.dumps(account(session, reply), ensure_ascii=False)) + "\n")
@@ -92,7 +96,7 @@ def _ask(session: Session, question: Node, as_json: bool) -> int:
         return INTERRUPTED
     assert reply is not None, "what nothing comes of is an error"
     for note in (*after_reply(reply, settings[table.VERBOSE]), *about_counting(session.counter.notice())):
-        screen.show(replace(note, text=in_the_shell(note.text)))
+        screen.show(note)
     return 0 if reply.message.has_text else NO_TEXT
 
 

@@ -9,7 +9,9 @@ from typing import Any
 
 from chatcli.commands.outcomes import Choose, Confirm, Outcome, Print, Show, Watch
 from chatcli.commands.registry import Command
+from chatcli.commands.spelling import in_shell
 from chatcli.errors import Ambiguous, UserError
+from chatcli.hints import Do, Hint, spelled
 from chatcli.prompt.reader import Reader, ReaderOptions
 from chatcli.prompt.toolbar import Toolbar
 from chatcli.render.screen import Screen
@@ -25,6 +27,7 @@ def run_command(wishes: Wishes, command: Command, given: Mapping[str, Any]) -> i
     """Run the command and return the exit code. Arguments not given take the command's defaults."""
     session = build(wishes)
     screen = Screen()
+    screen.speller = in_shell
     try:
         if not command.tolerant:  # a tolerant command checks the store itself
             _say(screen, session)
@@ -69,15 +72,15 @@ def _act(screen: Screen, outcome: Outcome) -> int:
             return _act(screen, then())
         case Confirm(question, then):
             if not _in_terminal(screen):
-                raise UserError(question, "Needs confirmation: add --yes.")
-            return _act(screen, then()) if _reader().ask(question) else DECLINED
+                raise UserError(spelled(question, in_shell), "Needs confirmation: add --yes.")
+            return _act(screen, then()) if _reader().ask(spelled(question, in_shell)) else DECLINED
         case Choose(question, choices, then_with, detail, find):
             if not _in_terminal(screen):
-                raise Ambiguous(outcome.brief, "Give a number: chatcli chats lists them.")
+                raise Ambiguous(outcome.brief, Hint("Give a number: ", Do("chats"), " lists them."))
             index = _reader().choose(question, choices, detail, find)
             return _act(screen, then_with(index)) if index is not None else DECLINED
         case _:
-            raise UserError("That works only inside chatcli.", "Start it: chatcli")
+            raise UserError("That works only inside chatcli.", Hint("Start it: ", Do("chatcli")))
 
 
 def _in_terminal(screen: Screen) -> bool:

@@ -26,7 +26,20 @@ from chatcli.errors import (
     StreamBroken,
     Unreachable,
 )
+from chatcli.hints import Do, Either, Hint, Words
 from chatcli.reading.json_toml import read_json
+
+WITHOUT_THINKING = Hint(
+    "Turn it off with ", Do("set", "think", "off"), ", or choose another model with ", Do("model"), "."
+)
+A_VISION_MODEL = Hint("Choose a vision model with ", Do("model"), ", or send the text alone.")
+_ANOTHER_VALUE = Either(
+    Hint("Change that option with ", Do("set"), ", or reset it with ", Do("unset", "NAME"), "."),
+    "Change that option, or leave it out.",
+)
+_HOST = Hint(Do("set", "host"), " or OLLAMA_HOST")
+_DEMO = Hint(Do("chatcli", demo=True), " works without a server.")
+_RETRY = Hint(" with ", Do("retry"))
 
 LONGEST = 300  # characters of the server's words that are shown
 
@@ -60,15 +73,19 @@ def translated(refusal: Refusal) -> ChatcliError:
 def unreachable(url: str, cause: str) -> Unreachable:
     """`cause` is a clause: "nothing is listening there"."""
     if address.is_loopback(url):
-        hint = (
-            "Start Ollama with `ollama serve`; get it at https://ollama.com/download. "
-            "Name another host with --host or OLLAMA_HOST. `chatcli --demo` works without a server."
+        hint = Hint(
+            "Start Ollama with `ollama serve`; get it at https://ollama.com/download. Name another host with ",
+            _HOST,
+            ". ",
+            _DEMO,
         )
     else:
-        hint = (
+        hint = Hint(
             "Check the name, and that Ollama on that machine listens to others (OLLAMA_HOST=0.0.0.0 there). "
-            "Name another host with --host or OLLAMA_HOST, or use Ollama on this machine: `ollama serve`, "
-            "from https://ollama.com/download. `chatcli --demo` works without a server."
+            "Name another host with ",
+            _HOST,
+            ", or use Ollama on this machine: `ollama serve`, from https://ollama.com/download. ",
+            _DEMO,
         )
     return Unreachable(f"No Ollama server at {address.shown(url)}: {cause}.", hint)
 
@@ -76,7 +93,7 @@ def unreachable(url: str, cause: str) -> Unreachable:
 def broken(cause: str) -> StreamBroken:
     return StreamBroken(
         f"The reply broke off: {cause}.",
-        "The server may have stopped; its log says more. Ask again with /retry when it is back.",
+        Hint("The server may have stopped; its log says more. Ask again", _RETRY, " when it is back."),
     )
 
 
@@ -84,7 +101,7 @@ def not_ollama(url: str, what: str) -> BadReply:
     """`what` says what came instead."""
     return BadReply(
         f"The server at {address.shown(url)} does not answer as Ollama does: {what}.",
-        "Is something else listening there? Name the right host with --host or OLLAMA_HOST.",
+        Hint("Is something else listening there? Name the right host with ", _HOST, "."),
     )
 
 
@@ -127,7 +144,7 @@ def _too_long(refusal: Refusal) -> ContextTooLong:
     sizes += [f"the window has {available}"] if available else []
     return ContextTooLong(
         f"The request does not fit the context window{': ' if sizes else ''}{', '.join(sizes)}.",
-        "Send less at once, or make the window larger with /set num_ctx.",
+        Hint("Send less at once, or make the window larger with ", Do("set", "num_ctx"), "."),
         needed=needed,
         available=available,
     )
@@ -143,7 +160,7 @@ def _missing(refusal: Refusal) -> Missing:
     name = refusal.model or (named[1] if named else "")
     return Missing(
         f"The server at {refusal.where} has no model named {name}.",
-        f"Get it with `ollama pull {name}` or /pull {name}.",
+        Hint("Get it with ", Do("pull", name), "."),
     )
 
 
@@ -157,25 +174,27 @@ def _not_published(refusal: Refusal) -> Missing:
 def _cannot_think(refusal: Refusal) -> CannotThink:
     return CannotThink(
         f"{_model(refusal)} does not support thinking.",
-        "Turn it off with /set think off, or choose another model with /model.",
+        WITHOUT_THINKING,
     )
 
 
 def _cannot_think_so_hard(refusal: Refusal) -> CannotThink:
     return CannotThink(
         f"{_model(refusal)} does not know that level of thinking: {refusal.words}.",
-        "Use /set think on or /set think off.",
+        Hint("Use ", Do("set", "think", "on"), " or ", Do("set", "think", "off"), "."),
     )
 
 
 def _cannot_use_tools(refusal: Refusal) -> CannotUseTools:
-    return CannotUseTools(f"{_model(refusal)} does not support tools.", "Choose another model with /model.")
+    return CannotUseTools(
+        f"{_model(refusal)} does not support tools.", Hint("Choose another model with ", Do("model"), ".")
+    )
 
 
 def _cannot_see(refusal: Refusal) -> CannotSee:
     return CannotSee(
         f"{_model(refusal)} cannot see pictures.",
-        "Choose a vision model with /model, or send the text alone.",
+        A_VISION_MODEL,
     )
 
 
@@ -187,7 +206,7 @@ def _refused(refusal: Refusal) -> Refused:
     return _said_no("")(refusal)
 
 
-def _said_no(hint: str) -> Callable[[Refusal], Refused]:
+def _said_no(hint: Words) -> Callable[[Refusal], Refused]:
     """The server's own words, with a hint where there is one."""
 
     def build(refusal: Refusal) -> Refused:
@@ -199,7 +218,7 @@ def _said_no(hint: str) -> Callable[[Refusal], Refused]:
 
 def _busy(refusal: Refusal) -> Busy:
     said = _refused(refusal)
-    return Busy(said.message, "Wait a moment, then ask again with /retry.")
+    return Busy(said.message, Hint("Wait a moment, then ask again", _RETRY, "."))
 
 
 def _sign_in(refusal: Refusal) -> Refused:
@@ -213,8 +232,7 @@ def _sign_in(refusal: Refusal) -> Refused:
 def _behind_a_proxy(refusal: Refusal) -> Unreachable:
     return Unreachable(
         f"What answers at {refusal.where} could not reach Ollama ({refusal.status}): {refusal.words}",
-        "Is Ollama running behind it? Another host can be named with --host or OLLAMA_HOST; "
-        "`chatcli --demo` works without a server.",
+        Hint("Is Ollama running behind it? Another host can be named with ", _HOST, "; ", _DEMO),
     )
 
 
@@ -226,11 +244,13 @@ def _elsewhere(refusal: Refusal) -> BadReply:
     target = one_line(addresses.shown(refusal.location)) or "another place"
     return BadReply(
         f"The server at {refusal.where} redirects to {target}.",
-        "Name that address with --host or OLLAMA_HOST.",
+        Hint("Name that address with ", _HOST, "."),
     )
 
 
-_MEMORY = "Free some memory, choose a smaller model, or make the window smaller with /set num_ctx."
+_MEMORY = Hint(
+    "Free some memory, choose a smaller model, or make the window smaller with ", Do("set", "num_ctx"), "."
+)
 
 # First match wins. The words are Ollama's and llama-server's own (see the recordings and tests).
 _BY_WORDS: tuple[tuple[str, Callable[[Refusal], ChatcliError]], ...] = (
@@ -249,17 +269,23 @@ _BY_WORDS: tuple[tuple[str, Callable[[Refusal], ChatcliError]], ...] = (
     ),
     (
         r"does not support (chat|generate|completion)",
-        _said_no("It is not a chat model. Choose another with /model."),
+        _said_no(Hint("It is not a chat model. Choose another with ", Do("model"), ".")),
     ),
-    (r"does not support embed", _said_no("It is not an embedding model. Get one with /pull nomic-embed-text.")),
+    (
+        r"does not support embed",
+        _said_no(Hint("It is not an embedding model. Get one with ", Do("pull", "nomic-embed-text"), ".")),
+    ),
     (r"more system memory|out of memory|cudamalloc failed|unable to allocate", _said_no(_MEMORY)),
     (
         r"runner (process )?(has )?(terminated|stopped|no longer)|runner process|unable to load model",
-        _said_no("The server's log says why. Often it is memory: " + _MEMORY),
+        _said_no(Hint("The server's log says why. Often it is memory: ", _MEMORY)),
     ),
-    (r"error was encountered while running", _said_no("The server's log says more. Ask again with /retry.")),
-    (r"option .* must be of type", _said_no("Change that option with /set, or reset it with /unset.")),
-    (r"invalid duration|unit in duration", _said_no("Give keep_alive as a duration: /set keep_alive 5m.")),
+    (r"error was encountered while running", _said_no(Hint("The server's log says more. Ask again", _RETRY, "."))),
+    (r"option .* must be of type", _said_no(_ANOTHER_VALUE)),
+    (
+        r"invalid duration|unit in duration",
+        _said_no(Hint("Give keep_alive as a duration: ", Do("set", "keep_alive", "5m"), ".")),
+    ),
     (r"http request to an https server", _said_no("Write https:// before the host.")),
     (r"server busy|pending requests", _busy),
 )

@@ -22,6 +22,7 @@ from chatcli.client.hosts import is_private, is_this_machine, look_up, number
 from chatcli.client.reader_thread import Cut, relay
 from chatcli.conversation.events import Progress
 from chatcli.errors import BadFile
+from chatcli.hints import Do, Hint
 from chatcli.reading.raw import LARGEST, Raw, too_large
 from chatcli.reading.signatures import HEAD, hopeless
 
@@ -209,7 +210,8 @@ class _Exchange:
             raise BadFile(f"{self._name}: {said}.", "Check the address." if status in {404, 410} else _SAVE)
         media_type = _media_type(response)
         if media_type.partition("/")[0] in _NO_TEXT and not media_type.endswith("+xml"):
-            instead = "Save it, and attach it with /image." if media_type.startswith("image/") else ""
+            save = Hint("Save it, and attach it with ", Do("image"), ".")
+            instead = save if media_type.startswith("image/") else Hint()
             raise BadFile(f"{self._name} is no text but {media_type}.", instead)
         if (_length(response) or 0) > self._limits.size:
             raise too_large(self._name, self._limits.size)

@@ -21,6 +21,7 @@ import ollama
 from chatcli.client import address, decompress, failures
 from chatcli.client.reader_thread import Cut
 from chatcli.errors import BadData, BadValue, ChatcliError
+from chatcli.hints import Do, Hint
 from chatcli.reading.json_toml import read_json
 
 CONNECT = 5.0  # seconds to reach a server
@@ -100,7 +101,9 @@ class Wire(ollama.Client):
         try:
             super().__init__(host=url, headers=given, follow_redirects=False, **connection(url))
         except (httpx.InvalidURL, UnicodeError) as error:
-            raise BadValue(f"{address.shown(url)} does not name a server: {error}.", "Check --host.") from error
+            raise BadValue(
+                f"{address.shown(url)} does not name a server: {error}.", Hint("Check ", Do("set", "host"), ".")
+            ) from error
         except OSError as error:
             raise failures.unreachable(
                 url, f"the certificates of SSL_CERT_FILE cannot be read ({error})"

@@ -20,6 +20,7 @@ from chatcli.client.request import NEVER_CUT, Request, duration
 from chatcli.conversation.events import Event, Progress
 from chatcli.conversation.message import Message
 from chatcli.errors import BadReply, BadValue, Busy, Refused, StreamBroken, Unreachable
+from chatcli.hints import Do, Hint
 
 if TYPE_CHECKING:
     from chatcli.client.http import Wire
@@ -121,7 +122,7 @@ class Client:
 
     def pull(self, name: str) -> Generator[Progress, None, None]:
         """Download a model. Closing the generator stops it; the next pull continues where it stopped."""
-        broken = StreamBroken(f"The download of {name} broke off.", f"/pull {name} goes on from there.")
+        broken = StreamBroken(f"The download of {name} broke off.", Hint(Do("pull", name), " goes on from there."))
         yield from self._progress("/api/pull", {"model": name, "stream": True}, name, broken)
 
     def create(

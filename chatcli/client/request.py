@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from chatcli.client.failures import A_VISION_MODEL, WITHOUT_THINKING
 from chatcli.client.models import Model
 from chatcli.conversation.message import Message, Role
 from chatcli.errors import CannotSee, CannotThink
+from chatcli.hints import Do, Hint
 
 # The server neither cuts the prompt behind our back nor drops older context while it generates: so it is in every
 # strategy but those that leave that to the server. `shift` is part of a runner's identity from v0.30 on, so
@@ -72,7 +74,7 @@ def check(request: Request, model: Model, alternatives: Sequence[str] = ()) -> N
     if request.think and "thinking" not in model.capabilities:
         raise CannotThink(
             f"{request.model} does not support thinking.",
-            "Turn it off with /set think off, or choose another model with /model.",
+            WITHOUT_THINKING,
         )
 
 
@@ -103,7 +105,7 @@ def _asks_with_pictures(request: Request) -> bool:
     return question is not None and bool(question.images)
 
 
-def _who_can_see(alternatives: Sequence[str]) -> str:
+def _who_can_see(alternatives: Sequence[str]) -> Hint:
     if alternatives:
-        return f"Choose one that can with /model: {', '.join(alternatives)}."
-    return "Choose a vision model with /model, or send the text alone."
+        return Hint("Choose one that can with ", Do("model"), f": {', '.join(alternatives)}.")
+    return A_VISION_MODEL

@@ -19,9 +19,9 @@ GRACE = 2.0  # seconds to end by itself, before a signal is sent
 
 
 def find(host: str | None) -> str:
-    """The server's URL: `host` (from --host), else OLLAMA_HOST, else this machine. Raises BadValue."""
+    """The server's URL: `host` (the setting), else OLLAMA_HOST, else this machine. Raises BadValue."""
     if host and host.strip():
-        return address.read(host, "--host")
+        return address.read(host, "host")
     named = os.environ.get("OLLAMA_HOST", "")
     return address.read(named, "OLLAMA_HOST", forgive_ports=True) if named.strip() else address.DEFAULT
 

@@ -14,6 +14,7 @@ from chatcli.conversation.events import Done, Event, Text, Thinking, Tick, ToolC
 from chatcli.conversation.message import ToolUse
 from chatcli.conversation.usage import Usage
 from chatcli.errors import BadReply, ServerError, StreamBroken
+from chatcli.hints import Do, Hint
 
 Chunk = Mapping[str, Any]
 
@@ -48,7 +49,10 @@ def _events(chunks: Generator[Chunk | None, None, None]) -> Generator[Event, Non
                 chunks.close()
                 yield Done(_text(chunk, "done_reason"), _usage(chunk))
                 return
-    raise StreamBroken("The reply broke off before its end.", "/continue goes on from there, /retry asks again.")
+    raise StreamBroken(
+        "The reply broke off before its end.",
+        Hint(Do("continue"), " goes on from there", Hint(", ", Do("retry"), " asks again"), "."),
+    )
 
 
 def _size(event: Event) -> int:

@@ -59,11 +59,15 @@ class Parameter:
     whole: bool = False
 
     @property
+    def word(self) -> str:
+        """The word that stands for its value: NAME."""
+        return self.name.upper().rstrip("_")
+
+    @property
     def usage(self) -> str:
-        word = self.name.upper().rstrip("_")
         if self.flag:
             return f"[--{self.name}]" if self.kind is bool else f"[--{self.name} VALUE]"
-        shown = f"{word}..." if self.many and not self.whole else word
+        shown = f"{self.word}..." if self.many and not self.whole else self.word
         return shown if self.required else f"[{shown}]"
 
 

@@ -23,6 +23,7 @@ from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import counted
 from chatcli.errors import BadArgument, NotFound, UserError
+from chatcli.hints import Do, Hint, Usage
 from chatcli.prompt.line import TypedLine
 from chatcli.render.views import Document, Listing, Note
 from chatcli.session.session import Session
@@ -57,12 +58,12 @@ def retry(
     return AskAgain(question, home=before, model=model or "")
 
 
-@command("continue", "go")
+@command("continue", "go", in_shell="chatcli --continue")
 def continue_(session: Session) -> Outcome:
     """Continue a reply that was stopped, broke off, or reached a limit (the shorter reply is kept)."""
     last = session.conversation.last
     if last is None or last.message.role is not Role.ASSISTANT or last.parent is None:
-        raise UserError("There is no reply to continue.", "/retry asks the last question again.")
+        raise UserError("There is no reply to continue.", Hint(Do("retry"), " asks the last question again."))
     return AskAgain(session.conversation.node(last.parent), onward=last)
 
 
@@ -105,7 +106,7 @@ def branch(
         return Show.of(_places(session))
     if remove:
         if wanted not in conversation.names:
-            raise NotFound(f'There is no name "{wanted}".', "/branch lists the names.")
+            raise NotFound(f'There is no name "{wanted}".', Hint(Do("branch"), " lists the names."))
         session.store.name(conversation, wanted, None)
         return Show.of(Note(f'Removed the name "{wanted}"; the messages stay.', "good"))
     last = conversation.last
@@ -115,14 +116,16 @@ def branch(
         raise BadArgument(f'"{wanted}" cannot be a name: numbers are for messages.', "Use a word.")
     moved = wanted in conversation.names
     session.store.name(conversation, wanted, last.id)
-    return Show.of(Note(f'Message {last.number} is {"now " if moved else ""}"{wanted}": /goto {wanted}', "good"))
+    named = f'Message {last.number} is {"now " if moved else ""}"{wanted}": '
+    return Show.of(Note(Hint(named, Do("goto", wanted)), "good"))
 
 
 @command("branches")
 def branches(session: Session) -> Outcome:
     """List the ends of all branches, with their names and last words; `*` marks where you are."""
     tips = _tips(session)
-    note = "/goto lets you choose one; /branch NAME names this point; /tree draws them all."
+    names = Hint("; ", Do("branch", "NAME"), " names this point; ", Do("tree"), " draws them all.")
+    note = Hint(Do("goto"), " lets you choose one", names)
     if room() < NARROW:
         brief = tuple((_mark(tip), str(tip.twig.number), _described(tip, room() - 14)) for tip in tips)
         return Show.of(Listing(("", "messages", "last words"), brief, right=frozenset({"messages"}), note=note))
@@ -155,7 +158,10 @@ def goto(
         return arrive(session, session.conversation.names[wanted])
     if wanted.lstrip("#").isdecimal():
         return arrive(session, _message(session, whole_number(wanted.lstrip("#"), "a message's number")).id)
-    raise NotFound(f'There is no name "{wanted}".', "/branch lists the names, /tree draws every branch.")
+    raise NotFound(
+        f'There is no name "{wanted}".',
+        Hint(Do("branch"), " lists the names, ", Do("tree"), " draws every branch."),
+    )
 
 
 @command("back")
@@ -163,7 +169,10 @@ def back(session: Session) -> Outcome:
     """Return to where you were before the last /goto, /undo, /edit, /retry or /drop; /back again undoes that."""
     before = session.conversation.names.get(BEFORE)
     if before is None or before == session.conversation.tip:
-        raise UserError("There is nowhere to go back to.", "/branches lists the branches, /goto goes to one.")
+        raise UserError(
+            "There is nowhere to go back to.",
+            Hint(Do("branches"), " lists the branches, ", Do("goto"), " goes to one."),
+        )
     return arrive(session, before)
 
 
@@ -178,10 +187,14 @@ def diff(
     children = session.store.children(session.conversation, question.id)
     replies = [node for node in children if node.message.role is Role.ASSISTANT]
     if len(replies) < 2:
-        raise UserError("The last question has fewer than two replies to compare.", "/retry asks it again.")
+        raise UserError(
+            "The last question has fewer than two replies to compare.", Hint(Do("retry"), " asks it again.")
+        )
     one, other = first or len(replies) - 1, second or len(replies)
     if not (1 <= one <= len(replies) and 1 <= other <= len(replies)) or one == other:
-        raise BadArgument(f"There are replies 1 to {len(replies)}: name two of them.", f"Usage: {diff.usage}")
+        raise BadArgument(
+            f"There are replies 1 to {len(replies)}: name two of them.", Hint("Usage: ", Usage("diff"))
+        )
     return Show.of(_difference(replies[one - 1], one, replies[other - 1], other))
 
 
@@ -217,7 +230,9 @@ def _message(session: Session, number: int) -> Node:
     if node is None:
         last = session.conversation.last
         there = f"Here are messages 1 to {last.number}." if last is not None else "Nothing has been said yet."
-        raise NotFound(f"There is no message {number} here.", f"{there} /tree draws the other branches too.")
+        raise NotFound(
+            f"There is no message {number} here.", Hint(f"{there} ", Do("tree"), " draws the other branches too.")
+        )
     return node
 
 
@@ -225,7 +240,7 @@ def _question(session: Session, number: int) -> Node:
     node = _message(session, number)
     if node.message.role is not Role.USER:
         raise BadArgument(
-            f"Message {number} is not a question of yours.", "/history shows them with their numbers."
+            f"Message {number} is not a question of yours.", Hint(Do("history"), " shows them with their numbers.")
         )
     return node
 
@@ -250,9 +265,14 @@ def _places(session: Session) -> Listing | Note:
     conversation = session.conversation
     places = {name: conversation.node(node) for name, node in conversation.names.items() if name != BEFORE}
     if not places:
-        return Note("There are no names yet. Name this point: /branch NAME", "quiet")
+        return Note(Hint("There are no names yet. Name this point: ", Do("branch", "NAME")), "quiet")
     rows = tuple((name, str(node.number), when(node.created)) for name, node in places.items())
-    return Listing(("name", "message", "said"), rows, right=frozenset({"message"}), note="/goto NAME goes there.")
+    return Listing(
+        ("name", "message", "said"),
+        rows,
+        right=frozenset({"message"}),
+        note=Hint(Do("goto", "NAME"), " goes there."),
+    )
 
 
 def _difference(one: Node, number: int, other: Node, other_number: int) -> Document | Note:

@@ -26,6 +26,7 @@ from chatcli.conversation.message import Message, Role
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import counted
 from chatcli.errors import BadArgument, ChatcliError, NotFound, UserError
+from chatcli.hints import Do, Hint, Usage
 from chatcli.render.views import History, Listing, Note
 from chatcli.session.background import waiting
 from chatcli.session.fallback import is_stored
@@ -39,6 +40,8 @@ from chatcli.store.listing import Entry
 from chatcli.store.search import terms_of
 from chatcli.text import shortened
 
+LISTED = Hint(Do("chats"), " lists them.")
+RENAMED = Hint(Do("rename", "NAME"), " sets one.")
 # How many messages are searched for the conversations that contain some words.
 FOUND = 50
 # A terminal with less than this gets shorter previews.
@@ -60,8 +63,8 @@ def clear(session: Session) -> Outcome:
     """Start a new conversation with the same settings. The old one stays stored."""
     title = session.conversation.title if is_stored(session) else ""
     session.begin()
-    kept = f' "{title}" is kept: /load opens it again.' if title else ""
-    return Show.of(Note(f"A new conversation.{kept}", "quiet"))
+    kept = Hint(f' "{title}" is kept', Hint(": ", Do("load"), " opens it again"), ".") if title else ""
+    return Show.of(Note(Hint("A new conversation.", kept), "quiet"))
 
 
 @command("history")
@@ -79,7 +82,7 @@ def chats(session: Session, count: Annotated[int, Arg("how many, newest first")]
     return listing(session, session.store.entries(demo=session.server.demo), count)
 
 
-@command("load")
+@command("load", in_shell="chatcli --resume")
 def load(
     session: Session, *, name: Annotated[str, Arg("a conversation, or a model", chat_words, whole=True)] = ""
 ) -> Outcome:
@@ -100,7 +103,7 @@ def load(
     if is_model:
         return _switch(session, name)
     if not found:
-        raise NotFound(f'There is no conversation and no model called "{name}".', "/chats lists them.")
+        raise NotFound(f'There is no conversation and no model called "{name}".', LISTED)
     return one_of(session, name, lambda entry: _open(session, entry))
 
 
@@ -108,7 +111,7 @@ def load(
 def rename(session: Session, *, name: Annotated[str, Arg("the new name")]) -> Outcome:
     """Give this conversation another name."""
     if not name.strip():
-        raise BadArgument("A name is missing.", f"Usage: {rename.usage}")
+        raise BadArgument("A name is missing.", Hint("Usage: ", Usage("rename")))
     return give_name(session, _something_said(session), name)
 
 
@@ -123,7 +126,7 @@ def title(session: Session, *, ask: Annotated[bool, Arg("ask the model for a tit
         question = _first_question(session)
         words = title_of(question.message) if question is not None else ""
         if not words:
-            raise UserError("There are no words to make a title from.", "/rename NAME sets one.")
+            raise UserError("There are no words to make a title from.", RENAMED)
         return give_name(session, conversation, words)
 
     if session.conversation.tip is None:
@@ -162,7 +165,7 @@ def open_named(session: Session, name: str) -> Outcome:
         return one_of(session, name, lambda entry: _open(session, entry))
     found = session.store.entries(demo=session.server.demo)
     if not found:
-        raise NotFound("There is no conversation to resume yet.", "Start one: chatcli")
+        raise NotFound("There is no conversation to resume yet.", Hint("Start one: ", Do("chatcli")))
     return choose(session, "Which conversation?", found, lambda entry: _open(session, entry))
 
 
@@ -170,7 +173,7 @@ def one_of(session: Session, name: str, then: Callable[[Entry], Outcome]) -> Out
     """Call `then` with the conversation of that name; ask which when several match. Raises NotFound."""
     found = find_chats(session, name)
     if not found:
-        raise NotFound(f'There is no conversation called "{name}".', "/chats or chatcli chats lists them.")
+        raise NotFound(f'There is no conversation called "{name}".', LISTED)
     if len(found) == 1:
         return then(found[0])
     return choose(session, f'Several conversations match "{name}". Which?', found, then)
@@ -211,12 +214,13 @@ def find_chats(session: Session, name: str) -> list[Entry]:
     return [entry for entry in found if entry.demo == session.server.demo] or found
 
 
-def listing(session: Session, entries: list[Entry], count: int, more: str = "/chats") -> Outcome:
-    """A table of the first `count` conversations. `more`: the command that lists more of them."""
+def listing(session: Session, entries: list[Entry], count: int) -> Outcome:
+    """A table of the first `count` conversations."""
     if not entries:
         return Show.of(Note("There is no conversation yet.", "quiet"))
     shown = entries[: max(1, count)]
-    left = f"{len(entries) - len(shown)} more: {more} {len(entries)}" if len(entries) > len(shown) else ""
+    more = Hint(f"{len(entries) - len(shown)} more: ", Do("chats", str(len(entries))))
+    left = more if len(entries) > len(shown) else ""
     columns = ("", "number", "title", "messages", "last used", "model")
     space = room() if sys.stdout.isatty() else sys.maxsize  # a pipe gets whole titles
     titles = space - OTHER_COLUMNS - max(len(entry.model) for entry in shown)
@@ -286,13 +290,15 @@ def _trash(session: Session, entry: Entry) -> Outcome:
     session.store.delete(entry.id)
     if entry.id == session.conversation.id:
         session.begin()
-    return Show.of(Note(f"Moved to trash. Undo: chatcli chats restore {entry.id}", "good"))
+    return Show.of(Note(Hint("Moved to trash. Undo: ", Do("chats restore", str(entry.id))), "good"))
 
 
 def _something_said(session: Session) -> int:
     """The number of the open conversation. Raises UserError when nothing has been said."""
     if not session.conversation.id:
-        raise UserError("No conversation is open yet.", "Say something first, or name one of /chats.")
+        raise UserError(
+            "No conversation is open yet.", Hint("Say something first, or name one of ", Do("chats"), ".")
+        )
     return session.conversation.id
 
 
@@ -321,7 +327,8 @@ def proposals(session: Session, found: list[str]) -> Iterator[Progress]:
     title = title_in("".join(texts))
     if not title:
         raise UserError(
-            "The model gave no title.", "/rename NAME sets one, /title makes one from the first words."
+            "The model gave no title.",
+            Hint(Do("rename", "NAME"), " sets one, ", Do("title"), " makes one from the first words."),
         )
     found.append(title)
 

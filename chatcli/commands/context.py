@@ -16,12 +16,14 @@ from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import LOOKED_UP, MAY_BE_DROPPED, Fate, Plan
 from chatcli.conversation.usage import in_tokens
 from chatcli.errors import BadArgument, NotFound, ServerError, UserError
+from chatcli.hints import Do, Hint, Words
 from chatcli.render.views import Note, WindowView
 from chatcli.session.context_window import loaded
 from chatcli.session.planning import plan_next, with_costs
 from chatcli.session.session import Session
 from chatcli.settings import table
 
+USAGE = Hint("Usage: ", Do("context"), ", ", Do("context", "last"), ", or ", Do("context", "why", "NUMBER"))
 _FATES = {
     Fate.SENT: "sent word for word",
     Fate.SUMMARIZED: "summarized",
@@ -51,9 +53,9 @@ def context(
     if which not in {"", "why", "last"} or (which == "why") != bool(number):
         unknown = str(number) if which == "last" else which
         wrong = "The number of a message is missing." if which == "why" else f'Unknown argument "{unknown}".'
-        raise BadArgument(wrong, "Usage: /context, /context last, or /context why NUMBER")
+        raise BadArgument(wrong, USAGE)
     if which == "last" and session.plan is None:
-        raise UserError("Nothing has been sent from here yet.", "/context shows what will be sent.")
+        raise UserError("Nothing has been sent from here yet.", Hint(Do("context"), " shows what will be sent."))
     plan = session.plan if which == "last" and session.plan else _plan_with_the_next_message(session)
     if which == "why":
         return Show.of(_why(session, plan, number))
@@ -92,11 +94,12 @@ def _from_the_modelfile(model: Model) -> tuple[str, ...]:
     )
 
 
-def _looked_up(session: Session) -> tuple[str, ...]:
+def _looked_up(session: Session) -> tuple[Words, ...]:
     """What was sent with the last question only, and is therefore not in the next request."""
     parts = session.plan.parts if session.plan is not None else ()
     told = [part.why for part in parts if part.kind in LOOKED_UP]
-    return (f"The last question was sent with {'; '.join(told)}: /context last.",) if told else ()
+    said = Hint(f"The last question was sent with {'; '.join(told)}: ", Do("context", "last"), ".")
+    return (said,) if told else ()
 
 
 def _why(session: Session, plan: Plan, number: int) -> Note:
@@ -104,7 +107,8 @@ def _why(session: Session, plan: Plan, number: int) -> Note:
     part = plan.part_of(number)
     if node is None or part is None:
         raise NotFound(
-            f"There is no message {number} in this conversation.", "/context lists them with their numbers."
+            f"There is no message {number} in this conversation.",
+            Hint(Do("context"), " lists them with their numbers."),
         )
     begin = node.message.brief[:60]
     why = part.why or (MAY_BE_DROPPED if plan.may_be_dropped(part) else "")

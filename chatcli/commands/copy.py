@@ -10,6 +10,7 @@ from chatcli.commands.registry import command
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Node
 from chatcli.errors import NotFound, UserError
+from chatcli.hints import Do, Hint
 from chatcli.render.extract import code_blocks
 from chatcli.render.views import SourceText
 from chatcli.session.session import Session
@@ -31,11 +32,13 @@ def copy(
         message = _reply(session, number).message
         of = "the thinking in " if message.source != message.text else ""
         if not message.source:
-            raise NotFound("There is no text in it to copy.", "/copy NUMBER copies another message.")
+            raise NotFound(
+                "There is no text in it to copy.", Hint(Do("copy", "NUMBER"), " copies another message.")
+            )
         return Copy(message.source, of + (f"message {number}" if number else "the last reply"))
     blocks = code_blocks(_reply(session, 0).message.source)
     if not blocks:
-        raise NotFound("There is no code block in the last reply.", "/copy copies all of it.")
+        raise NotFound("There is no code block in the last reply.", Hint(Do("copy"), " copies all of it."))
     if not 0 <= number <= len(blocks):
         raise NotFound(f"The last reply has {len(blocks)} code block{'s' if len(blocks) > 1 else ''}.")
     return Copy(blocks[number - 1], f"code block {number or len(blocks)}")
@@ -52,7 +55,10 @@ def _reply(session: Session, number: int) -> Node:
     if number:
         node = session.conversation.message(number)
         if node is None:
-            raise NotFound(f"There is no message {number} in this conversation.", "/context lists them by number.")
+            raise NotFound(
+                f"There is no message {number} in this conversation.",
+                Hint(Do("context"), " lists them by number."),
+            )
         return node
     for node in session.conversation.back():
         if node.message.role is Role.ASSISTANT:

@@ -15,6 +15,7 @@ from chatcli.commands.registry import command
 from chatcli.commands.statistics import counted_by
 from chatcli.conversation.usage import counted
 from chatcli.errors import ChatcliError, Damaged
+from chatcli.hints import Do, Hint, Words, lines
 from chatcli.paths import why
 from chatcli.render.views import Listing
 from chatcli.session.context_window import as_allocated, gigabytes, loaded
@@ -35,8 +36,8 @@ class Finding:
     """One row of the report. `todo`: what to do about a problem; "" when all is well."""
 
     what: str
-    found: str
-    todo: str = ""
+    found: Words
+    todo: Words = ""
 
 
 @command("doctor", subcommand="doctor", tolerant=True)
@@ -57,7 +58,7 @@ def _checked(session: Session, name: str, check: Callable[[Session], Iterator[Fi
     try:
         yield from check(session)
     except ChatcliError as error:
-        yield Finding(name, error.message, error.hint or "See README.md.")
+        yield Finding(name, error.message, error.advice or "See README.md.")
     except OSError as error:  # of a file that is looked at
         yield Finding(name, f"It cannot be read: {why(error)}.", "Check what is there, and its permissions.")
 
@@ -90,7 +91,7 @@ def _store(session: Session) -> Iterator[Finding]:
         yield Finding("store", "conversations are kept in memory only (save off)")
         return
     if session.store.read_only is not None:
-        yield Finding("store", session.store.read_only.message, session.store.read_only.hint)
+        yield Finding("store", session.store.read_only.message, session.store.read_only.advice)
     damage = _damage(session)
     if damage is not None:
         mend(session, damage)
@@ -133,7 +134,7 @@ def _server(session: Session) -> Iterator[Finding]:
     yield Finding("server", f"{what} at {session.server.shown}")
     names = [row.name.removesuffix(":latest") for row in session.client.get().models()]
     shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-    yield Finding("models", shown or "none", "" if names else "Get one: chatcli pull llama3.2")
+    yield Finding("models", shown or "none", "" if names else Hint("Get one: ", Do("pull", "llama3.2")))
 
 
 def _window(session: Session) -> Iterator[Finding]:
@@ -219,5 +220,5 @@ def _mark(finding: Finding) -> str:
     return "to do" if finding.todo else "ok"
 
 
-def _text(finding: Finding) -> str:
-    return f"{finding.found}\n{finding.todo}" if finding.todo else finding.found
+def _text(finding: Finding) -> Words:
+    return lines([finding.found, finding.todo]) if finding.todo else finding.found

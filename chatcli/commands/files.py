@@ -13,6 +13,7 @@ from chatcli.commands.outcomes import Outcome, Show, Watch
 from chatcli.commands.registry import command
 from chatcli.conversation.message import Attachment, Message
 from chatcli.errors import Unreachable
+from chatcli.hints import Do, Hint
 from chatcli.paths import is_file, path_of
 from chatcli.render.views import Note, Pictures
 from chatcli.session.session import Session
@@ -30,7 +31,7 @@ def file_words(session: Session, typed: str) -> Iterator[Word]:
     return (Word(path.text, path.meaning) for path in found(typed, None))
 
 
-@command("image", "img")
+@command("image", "img", in_shell="--image")
 def image(session: Session, *paths: Annotated[str, Arg("image files", image_words)]) -> Outcome:
     """Attach pictures to the next message; without a path, list what is attached.
 
@@ -40,7 +41,9 @@ def image(session: Session, *paths: Annotated[str, Arg("image files", image_word
         session.detach()
         return Show.of(Note("No picture is attached now.", "quiet"))
     if not paths:
-        return Show.of(Note(_attached(session) or "No picture is attached. Attach one: /image PATH", "quiet"))
+        return Show.of(
+            Note(_attached(session) or Hint("No picture is attached. Attach one: ", Do("image", "PATH")), "quiet")
+        )
     if len(paths) > 1 and is_file(path_of(" ".join(paths))):
         paths = (" ".join(paths),)  # a name with blanks, not quoted
     pictures = [read_image(path) for path in paths]
@@ -53,7 +56,7 @@ def image(session: Session, *paths: Annotated[str, Arg("image files", image_word
     return Show.of(Note(_attached(session), "good"), Pictures(tuple(pictures)))
 
 
-@command("file")
+@command("file", in_shell="--file")
 def file_(
     session: Session, *paths: Annotated[str, Arg("files, patterns such as src/*.py, or addresses", file_words)]
 ) -> Outcome:
@@ -68,7 +71,9 @@ def file_(
         session.detach()
         return Show.of(Note("Nothing is attached now.", "quiet"))
     if not paths:
-        return Show.of(Note(_attached(session) or "Nothing is attached. Attach a file: /file PATH", "quiet"))
+        return Show.of(
+            Note(_attached(session) or Hint("Nothing is attached. Attach a file: ", Do("file", "PATH")), "quiet")
+        )
     if len(paths) > 1 and is_file(path_of(" ".join(paths))):
         paths = (" ".join(paths),)  # a name with blanks, not quoted
     texts: list[Attachment] = []

@@ -8,6 +8,7 @@ from typing import Annotated
 from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.outcomes import Outcome, Quit, Show
 from chatcli.commands.registry import Command, Registry, command
+from chatcli.hints import Do, Hint
 from chatcli.render.views import Document, Listing
 from chatcli.session.session import Session
 from chatcli.settings.layers import find_setting
@@ -23,7 +24,7 @@ def topic_words(session: Session, typed: str) -> Iterator[Word]:
     yield Word("shortcuts", "the keys")
 
 
-@command("help", "?")
+@command("help", "?", in_shell="chatcli --help")
 def help_(
     session: Session, topic: Annotated[str, Arg("a command, a setting, or shortcuts", topic_words)] = ""
 ) -> Outcome:
@@ -54,7 +55,12 @@ def _overview(registry: Registry) -> Listing:
     return Listing(
         ("command", "what it does"),
         rows,
-        note='/help NAME explains one; /? shortcuts lists the keys. A line of """ starts a text of several lines.',
+        note=Hint(
+            Do("help", "NAME"),
+            " explains one; ",
+            Do("help", "shortcuts"),
+            ' lists the keys. A line of """ starts a text of several lines.',
+        ),
     )
 
 

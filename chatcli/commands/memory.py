@@ -19,6 +19,7 @@ from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.events import Progress
 from chatcli.conversation.tree import Node
 from chatcli.errors import NotFound, UserError
+from chatcli.hints import Do, Hint, Usage, Words
 from chatcli.render.views import Document, Listing, Note
 from chatcli.session.background_summary import Job, Stage
 from chatcli.session.planning import basis_of
@@ -27,6 +28,12 @@ from chatcli.store.search import terms_of
 
 # How many hits /recall shows.
 SHOWN = 12
+
+UNDONE = Hint("The summary. ", Do("uncompact"), " undoes it.")
+PINNED = Hint(Do("pin", "N"), " sends message N with every request.")
+MADE_WITH_IT = Hint(
+    "The summary was made with it: ", Do("summary", "edit"), " changes it, ", Do("uncompact"), " undoes it."
+)
 
 
 @command("compact")
@@ -40,7 +47,7 @@ def compact(
     """
     job = session.summarizer.compact(dry)
     if job is None:
-        raise UserError("There is nothing to summarize yet.", "/context shows what is sent.")
+        raise UserError("There is nothing to summarize yet.", Hint(Do("context"), " shows what is sent."))
     if job.answer:
         return _compacted(session, job, dry)
     return Watch(_compacting(session, job), lambda: _compacted(session, job, dry))
@@ -57,7 +64,7 @@ def _compacted(session: Session, job: Job, dry: bool) -> Outcome:
     used = session.summarizer.compacted(job, dry)
     if used is None or used.summary is None:
         raise UserError("The model's summary is not used: it is empty, or no shorter than what it replaces.")
-    note = "This summary is not used yet. /compact uses it" if dry else "The summary. /uncompact undoes it"
+    note = Hint("This summary is not used yet. ", Do("compact"), " uses it.") if dry else UNDONE
     return Show.of(_told(used.summary, note), Document(used.summary.text))
 
 
@@ -69,14 +76,14 @@ def summary(session: Session, *, text: Annotated[str, Arg("edit, or a new text f
         writing = session.summarizer.stage is Stage.ASKED
         raise UserError(
             "There is no summary yet: the model is writing it." if writing else "There is no summary.",
-            "/compact makes one now; strategy auto makes one when the window is full.",
+            Hint(Do("compact"), " makes one now; strategy auto makes one when the window is full."),
         )
     if text == "edit":
-        return Prefill(f"/summary {current.text}")
+        return Prefill(f"/{summary.name} {current.text}")
     if text:
         _keep(session, rewritten(session.conversation.state, current, text))
-        return Show.of(Note("The summary is replaced; /uncompact restores the old one.", "good"))
-    return Show.of(_told(current, "The summary. /uncompact undoes it"), Document(current.text))
+        return Show.of(Note(Hint("The summary is replaced; ", Do("uncompact"), " restores the old one."), "good"))
+    return Show.of(_told(current, UNDONE), Document(current.text))
 
 
 @command("uncompact")
@@ -104,14 +111,15 @@ def recall(
 ) -> Outcome:
     """Search the messages of this conversation, or with --all of every conversation."""
     if not words:
-        raise UserError("Words to search for are missing.", "Usage: /recall WORDS [--all]")
+        raise UserError("Words to search for are missing.", Hint("Usage: ", Usage("recall")))
     where = None if all else session.conversation.id
     hits = session.store.search(terms_of(" ".join(words)), conversation=where, limit=SHOWN, per_message=True)
     if not hits:
         raise NotFound(
-            f'"{" ".join(words)}" was not found.', "" if all else "/recall --all searches every conversation."
+            f'"{" ".join(words)}" was not found.',
+            Hint() if all else Hint(Do("recall", "WORDS", all=True), " searches every conversation."),
         )
-    return Show((*in_their_place(session, hits), Note("/pin N sends message N with every request.", "quiet")))
+    return Show((*in_their_place(session, hits), Note(PINNED, "quiet")))
 
 
 @command("pin")
@@ -133,7 +141,7 @@ def forget(session: Session, *numbers: Annotated[int, Arg("numbers of messages")
 def drop(session: Session, *numbers: Annotated[int, Arg("numbers of messages")]) -> Outcome:
     """Continue on a branch without these messages. Nothing is deleted; /back undoes it."""
     if not numbers:
-        raise UserError("The numbers of messages are missing.", "/context lists them.")
+        raise UserError("The numbers of messages are missing.", Hint(Do("context"), " lists them."))
     doomed = [_message(session, number) for number in numbers]
     first = min(doomed, key=lambda node: node.number)
     onward = list(takewhile(lambda node: node.number > first.number, session.conversation.back()))[::-1]
@@ -142,7 +150,8 @@ def drop(session: Session, *numbers: Annotated[int, Arg("numbers of messages")])
     state = session.conversation.state
     pins, forgotten = (ids | {new[each] for each in ids if each in new} for ids in (state.pins, state.forgotten))
     _keep(session, replace(state, pins=pins, forgotten=forgotten))
-    return Show.of(Note(f"The conversation continues without {_listed(numbers)}; /back undoes that.", "good"))
+    without = Hint(f"The conversation continues without {_listed(numbers)}; ", Do("back"), " undoes that.")
+    return Show.of(Note(without, "good"))
 
 
 def _mark(session: Session, numbers: tuple[int, ...], which: str, word: str, other: str) -> Outcome:
@@ -157,11 +166,14 @@ def _mark(session: Session, numbers: tuple[int, ...], which: str, word: str, oth
     _keep(session, replace(state, **{which: changed, other: getattr(state, other) - ids}))
     on = [node.number for node in nodes if node.id in changed]
     off = [node.number for node in nodes if node.id not in changed]
-    said = [f"{_listed(on)}: {word}." if on else "", f"{_listed(off)}: no longer {word}." if off else ""]
+    said: list[Words] = [
+        f"{_listed(on)}: {word}." if on else "",
+        f"{_listed(off)}: no longer {word}." if off else "",
+    ]
     summary = _standing(session)
     if which == "forgotten" and summary and any(summary.first <= number <= summary.last for number in on):
-        said.append("The summary was made with it: /summary edit changes it, /uncompact undoes it.")
-    notes = [Note(" ".join(part for part in said if part), "good")]
+        said.append(MADE_WITH_IT)
+    notes = [Note(Hint(*(f"{part} " if isinstance(part, str) else part for part in said if part)), "good")]
     if which == "pins" and (large := _too_large(session, on)):
         notes.append(Note(f"{_listed(large)} will not be sent: {PINS_ROOM}.".capitalize(), "warning"))
     return Show(tuple(notes))
@@ -190,7 +202,9 @@ def _standing(session: Session) -> Summary | None:
 def _message(session: Session, number: int) -> Node:
     node = session.conversation.message(number)
     if node is None:
-        raise NotFound(f"There is no message {number} in this conversation.", "/context lists them by number.")
+        raise NotFound(
+            f"There is no message {number} in this conversation.", Hint(Do("context"), " lists them by number.")
+        )
     return node
 
 
@@ -198,9 +212,9 @@ def _listed(numbers: tuple[int, ...] | list[int]) -> str:
     return f"message{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
 
 
-def _told(made: Summary, note: str) -> Note:
+def _told(made: Summary, note: Hint) -> Note:
     of = f" It replaces messages {made.first} to {made.last}." if made.first else ""
-    return Note(f"{note}.{of}", "quiet")
+    return Note(Hint(note, of), "quiet")
 
 
 def _keep(session: Session, state: State) -> None:

@@ -11,6 +11,7 @@ from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.outcomes import Choose, Outcome, Show, Watch
 from chatcli.commands.registry import command
 from chatcli.errors import BadArgument, ChatcliError
+from chatcli.hints import Do, Hint
 from chatcli.render.views import Listing, Note, SourceText
 from chatcli.session.context_window import gigabytes
 from chatcli.session.model_in_use import model_names
@@ -39,7 +40,7 @@ def model_words(session: Session, typed: str) -> Iterator[Word]:
     yield from (Word(name) for name in names if name.startswith(typed))
 
 
-@command("model", "m")
+@command("model", "m", in_shell="--model")
 def model(session: Session, name: Annotated[str, Arg("the model to use", model_words)] = "") -> Outcome:
     """Show or switch the model.
 
@@ -61,7 +62,7 @@ def models(session: Session) -> Outcome:
     """List the server's models."""
     listed = session.client.get().models()
     if not listed:
-        return Show.of(Note("The server has no model yet. Get one: /pull llama3.2", "warning"))
+        return Show.of(Note(Hint("The server has no model yet. Get one: ", Do("pull", "llama3.2")), "warning"))
     rows = tuple(_row(row, session.settings[table.MODEL]) for row in listed)
     return Show.of(Listing(("", "name", "size", "parameters", "changed"), rows, right=frozenset({"size"})))
 
@@ -95,9 +96,11 @@ def show(
 
 @command("pull", subcommand="pull")
 def pull(session: Session, name: Annotated[str, Arg("a model from ollama.com/library")]) -> Outcome:
-    """Download a model. Ctrl-C stops it; the next /pull of the model continues the download."""
+    """Download a model. Ctrl-C stops it; the next one of the model continues the download."""
     progress = session.client.get().pull(name)
-    return Watch(progress, lambda: Show.of(Note(f"{name} is downloaded. Use it: /model {name}", "good")))
+    return Watch(
+        progress, lambda: Show.of(Note(Hint(f"{name} is downloaded. Use it: ", Do("model", name)), "good"))
+    )
 
 
 @command("ps", subcommand="ps")

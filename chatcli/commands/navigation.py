@@ -10,7 +10,9 @@ from chatcli.conversation.message import Role
 from chatcli.conversation.reply_endings import ending_of
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.errors import NotFound
+from chatcli.hints import Do, Hint, Words, lines
 from chatcli.session.session import Session
+from chatcli.settings.layers import not_loaded
 from chatcli.store import locations
 from chatcli.text import shortened
 
@@ -27,8 +29,10 @@ def visit(session: Session, node: int) -> Outcome:
     """Go to that message and open its conversation. Raises NotFound."""
     home = session.store.read(locations.home, node)
     if home is None:
-        raise NotFound(f"There is no message @{node}.", "/search finds messages and shows how to go to each.")
-    refused: list[str] = []
+        raise NotFound(
+            f"There is no message @{node}.", Hint(Do("search"), " finds messages and shows how to go to each.")
+        )
+    refused: list[Words] = []
     if home != session.conversation.id:
         refused = session.open(home)
     jump(session, node)
@@ -41,18 +45,24 @@ def arrive(session: Session, node: int) -> Opened:
     return opened(session)
 
 
-def opened(session: Session, refused: Sequence[str] = ()) -> Opened:
+def opened(session: Session, refused: Sequence[Words] = ()) -> Opened:
     """Notes on the current message (unanswered, unfinished), and on settings that could not be loaded."""
-    last, notes = session.conversation.last, []
+    last = session.conversation.last
+    notes: list[Words] = []
     if session.conversation.unanswered is not None:
-        notes.append("This question has no reply yet: /retry asks it. Your next message replaces it.")
+        notes.append(
+            Hint(
+                "This question has no reply yet",
+                Hint(": ", Do("retry"), " asks it"),
+                ". Your next message replaces it.",
+            )
+        )
     if last is not None and last.message.role is Role.ASSISTANT and not last.message.has_text:
         notes.append(_without_text(last))
     elif last is not None and last.ended in _UNFINISHED:
-        notes.append(f"This reply {_UNFINISHED[last.ended]}: /continue goes on from there, /retry asks again.")
-    if refused:
-        notes.append(f"Settings not loaded: {', '.join(refused)}.")
-    return Opened("\n".join(notes))
+        notes.append(_unfinished(last, ""))
+    notes.extend(filter(None, [not_loaded(refused)]))
+    return Opened(lines(notes))
 
 
 _UNFINISHED = {
@@ -62,12 +72,19 @@ _UNFINISHED = {
 }
 
 
-def _without_text(reply: Node) -> str:
+def _without_text(reply: Node) -> Words:
     """For a reply without an answer: what ended it, and what to do."""
     if reply.ended in _UNFINISHED:
-        ended = _UNFINISHED[reply.ended]
-        return f"This reply {ended} before its answer: /continue goes on from there, /retry asks again."
-    return str(ending_of(reply) or "")
+        return _unfinished(reply, " before its answer")
+    ended = ending_of(reply)
+    return ended.words if ended is not None else ""
+
+
+def _unfinished(reply: Node, where: str) -> Hint:
+    what = f"This reply {_UNFINISHED[reply.ended]}{where}"
+    return Hint(
+        what, Hint(": ", Do("continue"), " goes on from there"), Hint(", ", Do("retry"), " asks again"), "."
+    )
 
 
 def waiting_question(session: Session, conversation: Conversation) -> Node | None:
@@ -78,7 +95,7 @@ def waiting_question(session: Session, conversation: Conversation) -> Node | Non
     return None
 
 
-def grown_elsewhere(session: Session) -> str:
+def grown_elsewhere(session: Session) -> Words:
     """A note, given once, when another program has added to this conversation; "" when none has."""
     conversation = session.conversation
     newest = session.store.read(locations.newest, conversation.id) if conversation.id else None
@@ -87,7 +104,8 @@ def grown_elsewhere(session: Session) -> str:
     conversation.latest = newest.id
     said = shortened(standing(newest), SHOWN)
     where = f'message {newest.number} there is "{said}"'
-    return f"Another chatcli has added to this conversation: {where}. To go there: /goto @{newest.id}"
+    go = Hint(" To go there: ", Do("goto", f"@{newest.id}"))
+    return Hint(f"Another chatcli has added to this conversation: {where}.", go)
 
 
 def jump(session: Session, node: int | None) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from chatcli.conversation.events import Progress
 from chatcli.conversation.tree import Node
+from chatcli.hints import Hint, Words
 from chatcli.render.views import View
 
 # How many choices an error names when nobody can be asked.
@@ -36,7 +37,7 @@ class Print:
 class Confirm:
     """Ask yes or no; after yes call `then`."""
 
-    question: str
+    question: Words
     then: Callable[[], Outcome]
 
 
@@ -107,7 +108,7 @@ class AskAgain:
 class Opened:
     """Another conversation, or another message of it, is now open: show its last messages."""
 
-    note: str = ""
+    note: Hint = Hint()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,14 +14,18 @@ from types import ModuleType
 from chatcli.commands.arguments import Parameter, Word, leading_flags, parameters_of, read_arguments, split_words
 from chatcli.commands.outcomes import Outcome
 from chatcli.errors import BadArgument, UnknownCommand
+from chatcli.hints import Do, Hint, Usage
 from chatcli.session.session import Session
+
+_LISTED = Hint(Do("help"), " lists the commands.")
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
     """One command. `subcommand`: its name in the shell, one word or two ("": none); without a `name` it is a
-    subcommand only. `family`: the module it comes from. `tolerant`: it runs even if the settings file cannot be
-    read.
+    subcommand only. `in_shell`: what a shell has in its place when it is no subcommand: a flag to ask again
+    with, or `chatcli` with what follows. `family`: the module it comes from. `tolerant`: it runs even if the
+    settings file cannot be read.
     """
 
     name: str
@@ -31,17 +35,27 @@ class Command:
     parameters: tuple[Parameter, ...]
     run: Callable[..., Outcome]
     subcommand: str = ""
+    in_shell: str = ""
     family: str = ""
     tolerant: bool = False
 
     @property
     def usage(self) -> str:
-        name = f"/{self.name}" if self.name else f"chatcli {self.subcommand}"
+        return self.usage_after(f"/{self.name}" if self.name else f"chatcli {self.subcommand}")
+
+    def usage_after(self, name: str) -> str:
         return " ".join([name, *(parameter.usage for parameter in self.parameters)])
+
+    def parameter_at(self, position: int) -> Parameter | None:
+        """The parameter that takes the argument at that position, counted from 0; flags are not counted."""
+        positional = [parameter for parameter in self.parameters if not parameter.flag]
+        if position < len(positional):
+            return positional[position]
+        return positional[-1] if positional and (positional[-1].many or positional[-1].raw) else None
 
 
 def command(
-    name: str, *aliases: str, subcommand: str = "", tolerant: bool = False
+    name: str, *aliases: str, subcommand: str = "", in_shell: str = "", tolerant: bool = False
 ) -> Callable[[Callable[..., Outcome]], Command]:
     """Make a function a Command: the first line of its docstring is the summary, the rest the details."""
 
@@ -58,6 +72,7 @@ def command(
             parameters_of(function),
             function,
             subcommand,
+            in_shell,
             family,
             tolerant,
         )
@@ -87,11 +102,11 @@ class Registry:
         if name in self._by_name:
             return self._by_name[name]
         if not name:
-            raise UnknownCommand("/help lists the commands.")
+            raise UnknownCommand("A command has a name after its slash.", _LISTED)
         near = difflib.get_close_matches(name, self._by_name, n=1, cutoff=0.5)
-        hint = f"Did you mean /{near[0]}?" if near else "/help lists the commands."
+        meant = Hint("Did you mean ", Do(near[0]), "?") if near else _LISTED
         raise UnknownCommand(
-            f"There is no command /{name}.", f"{hint} To send a line that begins with /, type //."
+            f"There is no command /{name}.", Hint(meant, " To send a line that begins with /, type //.")
         )
 
     def dispatch(self, session: Session, line: str) -> Outcome:
@@ -99,11 +114,13 @@ class Registry:
         name, rest = _split_name(line)
         found = self.find(name)
         if rest and not found.parameters:
-            raise BadArgument(f"/{found.name} takes no arguments.", f"Usage: {found.usage}")
+            raise BadArgument(f"/{found.name} takes no arguments.", Hint("Usage: ", Usage(found.name)))
         try:
             positional, keywords = read_arguments(found.parameters, rest)
         except BadArgument as error:
-            raise BadArgument(f"/{found.name}: {error.message}", error.hint or f"Usage: {found.usage}") from None
+            raise BadArgument(
+                f"/{found.name}: {error.message}", error.advice or Hint("Usage: ", Usage(found.name))
+            ) from None
         return found.run(session, *positional, **keywords)
 
     def suggest(self, session: Session, line: str) -> list[tuple[Word, int]]:
@@ -119,7 +136,7 @@ class Registry:
         if any(parameter.raw for parameter in found.parameters):
             _, rest = leading_flags(found.parameters, rest)
         before, current = _at_end(rest)
-        parameter = _parameter_at(found, len(before))
+        parameter = found.parameter_at(len(before))
         if parameter is None or parameter.suggest is None:
             return []
         found_words = parameter.suggest(session, rest if parameter.raw or parameter.whole else current)
@@ -158,10 +175,3 @@ def _at_end(rest: str) -> tuple[list[str], str]:
         elif letter.isspace() and rest[index - 1 : index] != "\\":
             begin = index + 1
     return split_words(rest[:begin]), rest[begin:]
-
-
-def _parameter_at(command: Command, position: int) -> Parameter | None:
-    positional = [parameter for parameter in command.parameters if not parameter.flag]
-    if position < len(positional):
-        return positional[position]
-    return positional[-1] if positional and (positional[-1].many or positional[-1].raw) else None

@@ -14,6 +14,7 @@ from chatcli.commands.tree import room, standing
 from chatcli.conversation.message import ROLE_NAMES
 from chatcli.conversation.retrieval import Hit
 from chatcli.errors import BadArgument, UserError
+from chatcli.hints import Do, Hint, Usage
 from chatcli.render.views import Listing, Note
 from chatcli.session.session import Session
 from chatcli.store.listing import Twig
@@ -26,7 +27,7 @@ SNIPPET = 160
 BESIDE = 90
 
 
-@command("search", "find")
+@command("search", "find", in_shell="chatcli chats search")
 def search(
     session: Session,
     *words: Annotated[str, Arg('words, "phrases", or prefixes*')],
@@ -38,15 +39,20 @@ def search(
     for one on another branch or in another conversation.
     """
     if here and not session.conversation.id:
-        raise UserError("Nothing has been said here yet.", "Without --here all conversations are searched.")
+        raise UserError(
+            "Nothing has been said here yet.", Hint(Do("search", "WORDS"), " searches all conversations.")
+        )
     return shown(session, words, session.conversation.id if here else None)
 
 
-def shown(session: Session, words: Sequence[str], conversation: int | None, go: str = "/goto") -> Outcome:
-    """Search one conversation, or all (None). `go`: the command that goes to an address."""
+def shown(
+    session: Session, words: Sequence[str], conversation: int | None, go: str = "goto", used: str = "search"
+) -> Outcome:
+    """Search one conversation, or all (None). `go`: the command that goes to an
+    address; `used`: the one that searches.
+    """
     if not words:
-        usage = search.usage if go == "/goto" else "chatcli chats search WORDS..."
-        raise BadArgument("There is nothing to search for.", f"Usage: {usage}")
+        raise BadArgument("There is nothing to search for.", Hint("Usage: ", Usage(used)))
     found = session.store.search(words, conversation=conversation, limit=HITS + 1)
     if not found:
         where = "in this conversation" if conversation is not None else "in any conversation"
@@ -61,16 +67,15 @@ def _prefix(words: Sequence[str]) -> str:
     return f" Try a prefix: {found[0][:4]}*" if found else ""
 
 
-def in_their_place(session: Session, hits: Sequence[Hit], go: str = "/goto") -> Iterator[Listing]:
+def in_their_place(session: Session, hits: Sequence[Hit], go: str = "goto") -> Iterator[Listing]:
     """Each hit with the messages around it, under a line that says where it is and what to type to go there."""
     around = session.store.read(places, [hit.node for hit in hits])
     for hit in hits:
         place = around.get(hit.node)
         if place is not None:
             rows = [_beside(place.before), _hit_row(hit), _beside(place.after)]
-            title = (
-                f"{go} {_address(session, hit, place)} · {_where(session, place, hit.title)}{when(hit.created)}"
-            )
+            where = f" · {_where(session, place, hit.title)}{when(hit.created)}"
+            title = Hint(Do(go, _address(session, hit, place)), where)
             yield Listing(("", "", ""), tuple(filter(None, rows)), title=title)
 
 

@@ -10,6 +10,7 @@ from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.outcomes import Confirm, Outcome, Prefill, Show
 from chatcli.commands.registry import command
 from chatcli.errors import BadArgument
+from chatcli.hints import Do, Hint
 from chatcli.render.views import Document, Listing, Note
 from chatcli.session.context_window import as_allocated, price
 from chatcli.session.embeddings import embedder
@@ -34,8 +35,12 @@ NAMES_OF_MODELS = (table.MODEL, table.SUMMARY_MODEL, table.EMBEDDING_MODEL)
 
 
 # What is asked and said when saving is switched on after something was said.
-STORE = "This also stores what was said before in this conversation (after /clear it would not). Store it?"
-STORED = "This conversation is stored from its beginning: /chats lists it."
+STORE = Hint(
+    "This also stores what was said before in this conversation",
+    Hint(" (after ", Do("clear"), " it would not)"),
+    ". Store it?",
+)
+STORED = Hint("This conversation is stored from its beginning: ", Do("chats"), " lists it.")
 # A change of one of these makes Ollama reload the model.
 RELOADING = (table.NUM_CTX, table.NUM_BATCH, table.NUM_GPU, table.MAIN_GPU, table.USE_MMAP, table.NUM_THREAD)
 
@@ -114,7 +119,7 @@ def unset(
     return _in_force(session, setting, before, lambda: Show.of(_row_note(session, setting)))
 
 
-@command("system")
+@command("system", in_shell="--system")
 def system(session: Session, *, text: Annotated[str, Arg("the new system prompt")] = "") -> Outcome:
     """Show the system prompt, or replace it.
 
@@ -123,20 +128,20 @@ def system(session: Session, *, text: Annotated[str, Arg("the new system prompt"
     """
     current = session.settings[table.SYSTEM]
     if text == "edit":
-        return Prefill(f"/system {current}")
+        return Prefill(f"/{system.name} {current}")
     if text:
         return _change(session, table.SYSTEM, _unquoted(text))
     if current:
         return Show.of(Document(current))
     of_model = _of_model(session)
     if of_model:
-        return Show.of(Note(f"System prompt {of_model}. Replace it: /system TEXT"))
-    return Show.of(Note("No system prompt. Set one: /system TEXT", "quiet"))
+        return Show.of(Note(Hint(f"System prompt {of_model}. Replace it: ", Do("system", "TEXT"))))
+    return Show.of(Note(Hint("No system prompt. Set one: ", Do("system", "TEXT")), "quiet"))
 
 
 def _change(session: Session, setting: Setting[Any], value: str) -> Outcome:
     if setting is table.SYSTEM and not value:
-        raise BadArgument("The system prompt is empty.", "/unset system removes it.")
+        raise BadArgument("The system prompt is empty.", Hint(Do("unset", "system"), " removes it."))
     if setting is table.FORMAT:
         shape(value)
     if setting is table.EMBEDDING_MODEL:
@@ -164,7 +169,9 @@ def _lasting(session: Session, setting: Setting[Any], changed: Outcome) -> Outco
     path = session.paths.settings_file
     write_setting(path, setting, session.settings.written(setting))
     session.settings.put_value(setting, session.settings[setting], Layer.FILE)
-    kept = Note(f"Written to {path}; /unset --always {setting.name} removes it.", "quiet")
+    kept = Note(
+        Hint(f"Written to {path}", Hint("; ", Do("unset", setting.name, always=True), " removes it"), "."), "quiet"
+    )
     return Show((*changed.views, kept)) if isinstance(changed, Show) else changed
 
 
@@ -247,7 +254,7 @@ def _listing(session: Session) -> Listing:
     return Listing(
         ("setting", "value", "from", "meaning"),
         rows,
-        note="/set NAME VALUE changes one, /unset NAME resets it.",
+        note=Hint(Do("set", "NAME", "VALUE"), " changes one, ", Do("unset", "NAME"), " resets it."),
     )
 
 

@@ -15,12 +15,14 @@ from chatcli.commands.registry import command
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.tree import Conversation
 from chatcli.errors import BadArgument, ChatcliError, UserError
+from chatcli.hints import Do, Hint, Usage, lines
 from chatcli.paths import is_there, path_of, write_private
 from chatcli.prompt.completer import paths
 from chatcli.render.views import Note
 from chatcli.session.model_in_use import model_names
 from chatcli.session.session import Session
 from chatcli.settings import table
+from chatcli.settings.layers import not_loaded
 from chatcli.store.conversations import title_of
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ def save(
     if model is not None:
         return _save_as_model(session, model)
     if not name:
-        raise BadArgument("A name or a file is missing.", f"Usage: {save.usage}")
+        raise BadArgument("A name or a file is missing.", Hint("Usage: ", Usage("save")))
     file = path_of(" ".join(name))
     if file.suffix.lower() not in EXPORTS:
         return give_name(session, session.conversation.id, " ".join(name))
@@ -63,7 +65,7 @@ def save(
     return _export(session, file)
 
 
-@command("import")
+@command("import", in_shell="chatcli chats import")
 def import_(
     session: Session,
     *file: Annotated[str, Arg("a file with a conversation", import_words, whole=True)],
@@ -76,16 +78,18 @@ def import_(
     conversation from a model that `ollama run` has saved.
     """
     if bool(file) == (model is not None):
-        raise BadArgument("A file or a model is missing.", "Usage: /import FILE, or /import --model NAME")
+        raise BadArgument(
+            "A file or a model is missing.",
+            Hint("Usage: ", Do("import", "FILE"), ", or ", Do("import", model="NAME")),
+        )
     read = [saved_in(session, model)] if model else read_in(path_of(" ".join(file)))
     taken = [take_in(session, each) for each in read]
     repairs = told([each for chat in read for each in chat.repairs])
     if len(taken) > 1:
-        views = [Note(f"Imported {len(taken)} conversations. /chats lists them.", "good")]
+        views = [Note(Hint(f"Imported {len(taken)} conversations. ", Do("chats"), " lists them."), "good")]
         return Show((*views, Note(repairs, "warning")) if repairs else tuple(views))
     refused = session.open(taken[0].id)
-    unknown = [f"Settings not loaded: {', '.join(refused)}."] if refused else []
-    return Opened("\n".join(filter(None, [repairs, *unknown])))
+    return Opened(lines(filter(None, [repairs, not_loaded(refused)])))
 
 
 def read_in(file: Path) -> list[ImportedChat]:
@@ -186,5 +190,5 @@ def _create(session: Session, name: str) -> Outcome:
     model, settings = session.model.get(), session.settings
     said = (*model.messages, *(node.message for node in session.conversation.path()))
     progress = session.client.get().create(name, model.name, settings[table.SYSTEM], settings.options(), said)
-    note = f"The model {name} begins with this conversation. Use it: /model {name}"
+    note = Hint(f"The model {name} begins with this conversation. Use it: ", Do("model", name))
     return Watch(progress, lambda: Show.of(Note(note, "good")))

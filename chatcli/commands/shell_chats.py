@@ -16,6 +16,7 @@ from chatcli.commands.search import shown
 from chatcli.commands.share import EXPORTS, exported, read_in, saved_in, take_in, told
 from chatcli.conversation.usage import counted
 from chatcli.errors import BadArgument, NotFound
+from chatcli.hints import Do, Hint, Usage, Words
 from chatcli.paths import path_of
 from chatcli.render.views import History, Note
 from chatcli.session.session import Session
@@ -28,7 +29,7 @@ def list_(session: Session, *count: Annotated[str, Arg("how many, newest first",
     if count and not (len(count) == 1 and count[0].isdecimal()):
         raise BadArgument(f'Unknown argument "{" ".join(count)}".', _known(count[0]))
     most = whole_number(count[0], "how many are listed") if count else 20
-    return listing(session, session.store.entries(demo=session.server.demo or None), most, "chatcli chats")
+    return listing(session, session.store.entries(demo=session.server.demo or None), most)
 
 
 # The same under its full name.
@@ -56,7 +57,7 @@ def search(
     session: Session, *words: Annotated[str, Arg('words, "phrases" (quoted twice), or prefixes*')]
 ) -> Outcome:
     """Search all conversations; the best hits first, each with the messages around it and how to go there."""
-    return shown(session, words, None, "chatcli --resume")
+    return shown(session, words, None, "load", "chats search")
 
 
 @command("", subcommand="chats rename")
@@ -67,7 +68,7 @@ def rename(
 ) -> Outcome:
     """Rename a conversation."""
     if not title:
-        raise BadArgument("The new name is missing.", f"Usage: {rename.usage}")
+        raise BadArgument("The new name is missing.", Hint("Usage: ", Usage("chats rename")))
     return one_of(session, name, lambda entry: give_name(session, entry.id, " ".join(title)))
 
 
@@ -100,14 +101,14 @@ def import_(
     come in, or unpacked) and Open WebUI.
     """
     if not files and model is None:
-        raise BadArgument("A file or a model is missing.", f"Usage: {import_.usage}")
+        raise BadArgument("A file or a model is missing.", Hint("Usage: ", Usage("chats import")))
     chats = [each for file in files for each in read_in(path_of(file))]
     if model is not None:
         chats.append(saved_in(session, model))
     notes = []
     for chat in chats:
         taken = take_in(session, chat)
-        notes.append(Note(f'Imported "{taken.title}". Open it: chatcli --resume {taken.id}', "good"))
+        notes.append(Note(Hint(f'Imported "{taken.title}". Open it: ', Do("load", str(taken.id))), "good"))
         if chat.repairs:
             notes.append(Note(told(chat.repairs), "warning"))
     return Show(tuple(notes))
@@ -125,7 +126,7 @@ def restore(
     if len(found) != 1:
         several = f'Several deleted conversations match "{" ".join(name)}".'
         none = f'There is no conversation "{" ".join(name)}" in the trash.'
-        raise NotFound(several if found else none, "chatcli chats restore lists them with their numbers.")
+        raise NotFound(several if found else none, Hint(Do("chats restore"), " lists them with their numbers."))
     session.store.restore(found[0].id)
     return Show.of(Note(f'Restored "{found[0].title}".', "good"))
 
@@ -146,23 +147,25 @@ def purge(session: Session, *, yes: Annotated[bool, Arg("do not ask")] = False) 
     )
 
 
-def _known(word: str) -> str:
+def _known(word: str) -> Words:
     """A hint: the words that may follow `chatcli chats`, or the one that looks like `word`."""
     from chatcli.commands import everything
 
     words = [name[1] for name in everything().subcommands if name[0] == "chats" and len(name) > 1]
     near = difflib.get_close_matches(word, words, n=1)
     if near:
-        return f"Did you mean: chatcli chats {near[0]}?"
+        return Hint("Did you mean: ", Do(f"chats {near[0]}"), "?")
     return f"Give a number, to list as many, or one of: {', '.join(words)}."
 
 
 def _one(session: Session, name: tuple[str, ...], last: bool, then: Callable[[int], Outcome]) -> Outcome:
     if bool(name) == last:
-        raise BadArgument("Which conversation? Give its name or number, or --last.", "chatcli chats lists them.")
+        raise BadArgument(
+            "Which conversation? Give its name or number, or --last.", Hint(Do("chats"), " lists them.")
+        )
     if name:
         return one_of(session, " ".join(name), lambda entry: then(entry.id))
     entries = session.store.entries(1, demo=session.server.demo or None)
     if not entries:
-        raise NotFound("There is no conversation yet.", "Start one: chatcli")
+        raise NotFound("There is no conversation yet.", Hint("Start one: ", Do("chatcli")))
     return then(entries[0].id)

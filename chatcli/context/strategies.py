@@ -13,6 +13,7 @@ from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import in_tokens
 from chatcli.errors import ContextTooLong
+from chatcli.hints import Do, Either, Hint
 from chatcli.settings.strategies import AUTO
 
 # Once history has outgrown its room, cut it to this share of the room. With a summary and 0.6, the server reads
@@ -147,8 +148,13 @@ def full(need: Need) -> Choice:
         raise ContextTooLong(
             f"The whole conversation no longer fits: history has {in_tokens(needed)}, the window has room for "
             f"{max(0, need.room)}.",
-            f"/set strategy {AUTO} goes on without the oldest messages, /set num_ctx takes a larger window, "
-            "/clear starts a new conversation.",
+            Hint(
+                Do("set", "strategy", AUTO.name),
+                " goes on without the oldest messages, ",
+                Do("set", "num_ctx"),
+                " takes a larger window, ",
+                Either(Hint(Do("clear"), " starts a new conversation."), "a new conversation has room, too."),
+            ),
             needed=needed,
             available=max(0, need.room),
         )

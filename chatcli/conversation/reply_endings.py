@@ -1,8 +1,7 @@
 """How a reply ended, where the user needs to know: what happened, and what to do about it.
 
-The wording is for chatcli's prompt; repl/hints.py has the wording for the shell and for Python. A reply is
-whatever the model has sent: text, thinking alone, or tool calls. One without text is stored like any other; the
-ending says that it has no answer, and why.
+A reply is whatever the model has sent: text, thinking alone, or tool calls. One without text is stored like any
+other; the ending says that it has no answer, and why.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from enum import StrEnum
 from chatcli.conversation.message import Message
 from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import Turn, in_tokens
+from chatcli.hints import Do, Hint
 
 # A phrase for each way in which a reply does not end by itself.
 CUT_SHORT = {
@@ -40,12 +40,13 @@ class Ending:
     """
 
     what: str
-    remedy: str
+    remedy: Hint
     limit: Limit | None = None
     calm: bool = False
 
-    def __str__(self) -> str:
-        return f"{self.what} {self.remedy}".strip()
+    @property
+    def words(self) -> Hint:
+        return Hint(self.what, " ", self.remedy)
 
 
 def ending_of(node: Node) -> Ending | None:
@@ -63,9 +64,9 @@ def ending(message: Message, ended: Ended, turn: Turn | None, onward: bool = Fal
             return _by_itself(message, onward)
         case Ended.STOPPED:
             where = "" if message.has_text else " before its answer"
-            return Ending(f"Stopped{where}.", "/continue goes on from there.", calm=True)
+            return Ending(f"Stopped{where}.", ON, calm=True)
         case Ended.BROKEN:
-            return Ending("What came is kept.", "/continue goes on from there.", calm=True)
+            return Ending("What came is kept.", ON, calm=True)
         case Ended.INTERRUPTED:
             return None
 
@@ -92,38 +93,42 @@ def _whole(value: object) -> int | None:
 def _cut(what: str, turn: Turn, limit: Limit) -> Ending:
     """A reply ended by a limit. `what` it consists of: "text", "thinking", or "nothing"."""
     options, said = turn.options, turn.usage.reply_tokens
-    on = "; /continue goes on from there." if what != "nothing" else "."
+    on = Hint("; ", Do("continue"), " goes on from there") if what != "nothing" else Hint()
+    none = Do("set", "num_predict", "-1")
     if limit is Limit.NUM_PREDICT:
         tokens = in_tokens(options["num_predict"])
         if what == "text":
-            return Ending(
-                f"The reply was ended by num_predict ({tokens}).", "/continue goes on from there.", limit
-            )
+            return Ending(f"The reply was ended by num_predict ({tokens}).", ON, limit)
         happened = f"num_predict ({tokens}) ended the reply {_WHEN[what]}."
-        return Ending(
-            happened, f"Take a larger one with /set num_predict, or none with /set num_predict -1{on}", limit
-        )
+        larger = Do("set", "num_predict")
+        return Ending(happened, Hint("Take a larger one with ", larger, ", or none with ", none, on, "."), limit)
     if limit is Limit.WINDOW:
         window = f"the context window ({options.get('num_ctx', '?')} tokens)"
         if what == "text":
             happened = f"The reply filled {window} and ended there."
-            return Ending(
-                happened, "/continue goes on from there; /set reserve keeps more room for replies.", limit
-            )
+            first = Hint(Do("continue"), " goes on from there; ")
+            more = Hint(first, Do("set", "reserve"), " keeps more room for replies.")
+            return Ending(happened, more, limit)
         happened = f"The reply filled {window} {_WHEN[what]}."
-        return Ending(happened, f"Take a larger window with /set num_ctx, or a shorter prompt{on}", limit)
+        return Ending(
+            happened,
+            Hint("Take a larger window with ", Do("set", "num_ctx"), ", or a shorter prompt", on, "."),
+            limit,
+        )
     after = f" after {in_tokens(said)}" if said is not None else ""
+    own = Hint(none, " takes away the one in its Modelfile, where it is that", on, ".")
     if what == "text":
-        return Ending(f"The reply was ended{after} by a limit of the model or the server.", f"{_OWN}{on}", limit)
+        return Ending(f"The reply was ended{after} by a limit of the model or the server.", own, limit)
     happened = f"A limit of the model or the server ended the reply{after} {_WHEN[what]}."
-    return Ending(happened, f"{_OWN}{on}", limit)
+    return Ending(happened, own, limit)
 
 
 _WHEN = {
     "thinking": "while the model was still thinking: there is no answer yet, the thinking is kept",
     "nothing": "before its first word",
 }
-_OWN = "/set num_predict -1 takes away the one in its Modelfile, where it is that"
+ON = Hint(Do("continue"), " goes on from there.")
+_AGAIN = Hint(" with ", Do("retry"))
 
 
 def _by_itself(message: Message, onward: bool) -> Ending | None:
@@ -133,18 +138,18 @@ def _by_itself(message: Message, onward: bool) -> Ending | None:
         names = ", ".join(use.name for use in message.tool_uses)
         return Ending(
             f"The reply has no text: it calls {names}, and chatcli has no such tool to run.",
-            "Ask for an answer in words, or ask again with /retry.",
+            Hint("Ask for an answer in words, or ask again", _AGAIN, "."),
         )
     if message.thinking.strip():
         return Ending(
             "The model ended its reply in its thinking: there is no answer, the thinking is kept.",
-            "Ask again with /retry, or turn thinking off with /set think off.",
+            Hint("Ask again", _AGAIN, ", or turn thinking off with ", Do("set", "think", "off"), "."),
         )
     if onward:
         return Ending(
-            "The model has nothing to add to its reply.", "Say what is missing, or ask again with /retry."
+            "The model has nothing to add to its reply.", Hint("Say what is missing, or ask again", _AGAIN, ".")
         )
-    return Ending("The model ended its reply before its first word.", "Ask again, or try another model.")
+    return Ending("The model ended its reply before its first word.", Hint("Ask again, or try another model."))
 
 
 def _what(message: Message) -> str:

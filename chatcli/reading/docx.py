@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from zipfile import ZipInfo
 
 from chatcli.errors import BadFile
+from chatcli.hints import Do, Hint
 from chatcli.reading.html import text_of_html
 from chatcli.reading.raw import Raw, Reading, too_deep
 from chatcli.reading.zips import Broken, Zip, opened
@@ -55,7 +56,7 @@ def read_docx(raw: Raw) -> Reading:
     except Exception as error:  # whatever a broken document can be made to raise
         raise _damaged(raw) from error
     if not text.strip():
-        raise BadFile(f"{raw.name} has no text.", "Pictures in it can be attached with /image.")
+        raise BadFile(f"{raw.name} has no text.", Hint("Pictures in it can be attached with ", Do("image"), "."))
     return text + "\n"
 
 

@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from chatcli.errors import BadFile
+from chatcli.hints import Do, Hint
 from chatcli.reading.raw import LARGEST_TEXT, Raw, Reading, too_much_text
 
 if TYPE_CHECKING:
@@ -44,7 +45,11 @@ def read_pdf(raw: Raw) -> Reading:
     if not any(pages):
         raise BadFile(
             f"{raw.name} has no text: its pages are pictures, as a scanner makes them.",
-            "Have its text recognized first (ocrmypdf does that), or attach pictures of its pages with /image.",
+            Hint(
+                "Have its text recognized first (ocrmypdf does that), or attach pictures of its pages with ",
+                Do("image"),
+                ".",
+            ),
         )
     return "\n\n".join(f"# Page {number}\n\n{text}" for number, text in enumerate(pages, 1)) + "\n"
 

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from chatcli.errors import BadFile
+from chatcli.hints import Do, Hint, Words
 from chatcli.reading.encoding import is_binary
 
 _PICTURE_MARKS = (
@@ -59,16 +60,16 @@ class Signature(NamedTuple):
 
     kind: FileKind
     what: str = ""
-    instead: str = ""
+    instead: Words = ""
 
 
-_AS_PICTURE = "Attach it with /image."
+_AS_PICTURE = Hint("Attach it with ", Do("image"), ".")
 _AS_PDF = "Save it as PDF, DOCX or plain text, and attach that."
 _UNPACK = "Unpack it, and attach the files in it."
 
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")  # how a DOCX with a password is wrapped
-_MARKS: tuple[tuple[int, bytes, str, str], ...] = (
+_MARKS: tuple[tuple[int, bytes, str, Words], ...] = (
     (0, b"\x89PNG", "a picture", _AS_PICTURE),
     (0, b"\xff\xd8\xff", "a picture", _AS_PICTURE),
     (0, b"GIF8", "a picture", _AS_PICTURE),
@@ -103,7 +104,8 @@ def kind_of(data: bytes) -> Signature:
         if data.startswith(mark, at):
             return Signature(FileKind.OTHER, what, instead)
     if is_binary(data):
-        return Signature(FileKind.OTHER, "no text", "Attach its text, or a picture with /image.")
+        instead = Hint("Attach its text, or a picture with ", Do("image"), ".")
+        return Signature(FileKind.OTHER, "no text", instead)
     return Signature(FileKind.TEXT)
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 
 from chatcli.errors import ChatcliError
+from chatcli.hints import Do, Hint
 from chatcli.render.sanitize import clean
 
 _MOST = 100_000  # bytes, as base64: terminals drop what is longer
@@ -28,7 +29,7 @@ def copy(text: str, write: Callable[[str], object] | None) -> str:
     if len(encoded) > _MOST:
         raise ChatcliError(
             "This is too long to be copied through the terminal.",
-            "Copy a part of it, or /save FILE for all of it.",
+            Hint("Copy a part of it, or ", Do("save", "FILE.md"), " for all of it."),
         )
     write(_for_tmux(f"\x1b]52;c;{encoded}\x07"))
     return "the terminal"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from chatcli.conversation.plan import MAY_BE_DROPPED, Fate, Part, PartKind, Plan
 from chatcli.conversation.usage import Count, in_tokens
+from chatcli.hints import Speller, spelled
 from chatcli.render.columns import Align, Row, fit
 from chatcli.render.lines import BLANK, Line, Span, to_line, wrap
 from chatcli.render.sanitize import clean, one_line
@@ -29,7 +30,7 @@ _BAR = 60  # cells at the most
 Piece = tuple[str, str, str, Count]  # style, name, letter, tokens
 
 
-def draw_window(view: WindowView, palette: Palette, width: int | None) -> Iterator[Line]:
+def draw_window(view: WindowView, palette: Palette, width: int | None, speller: Speller) -> Iterator[Line]:
     plan = view.plan
     yield from _wrapped(_size(view), palette["title"], width)
     pieces = _pieces(view)
@@ -58,7 +59,7 @@ def draw_window(view: WindowView, palette: Palette, width: int | None) -> Iterat
         yield BLANK
         head = [[Span(name, palette["quiet"])] for name in ("messages", "tokens", "status", "why")]
         yield from _table([head, *rows], ["left", "right", "left", "left"], width)
-    remarks = [_measured(view), *view.lines]
+    remarks = [_measured(view), *(spelled(line, speller) for line in view.lines)]
     if any(remarks):
         yield BLANK
     for remark in filter(None, remarks):

@@ -8,6 +8,7 @@ from chatcli.conversation.message import ROLE_NAMES, THOUGHT, Attachment, Messag
 from chatcli.conversation.reply_endings import CUT_SHORT
 from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError
+from chatcli.hints import Speller, in_python, spelled
 from chatcli.render.columns import Align, Row, fit
 from chatcli.render.context_view import draw_window
 from chatcli.render.lines import BLANK, Line, Span, to_line, wrap
@@ -20,16 +21,22 @@ Preview = Callable[[bytes], Line | None]
 
 
 def draw(
-    view: View, palette: Palette, width: int | None, rendered: bool, preview: Preview = lambda _: None
+    view: View,
+    palette: Palette,
+    width: int | None,
+    rendered: bool,
+    preview: Preview = lambda _: None,
+    speller: Speller = in_python,
 ) -> Iterator[Line]:
     """Returns the lines of `view`. `width` None: nothing is wrapped. Markdown is drawn if `rendered`, else shown
     as source. `preview` turns the bytes of a picture into a line that shows it, or returns None.
+    `speller` spells the commands in hints.
     """
     match view:
         case Note(text, tone):
-            yield from _text(text, palette[tone] if tone != "plain" else "", width)
+            yield from _text(spelled(text, speller), palette[tone] if tone != "plain" else "", width)
         case Listing():
-            yield from _listing(view, palette, width)
+            yield from _listing(view, palette, width, speller)
         case Document(markdown):
             yield from _markdown(markdown, palette, width if rendered else None)
         case SourceText(text):
@@ -39,13 +46,15 @@ def draw(
         case Pictures(attachments):
             yield from _pictures(attachments, preview)
         case WindowView():
-            yield from draw_window(view, palette, width)
+            yield from draw_window(view, palette, width, speller)
 
 
-def draw_error(error: ChatcliError, palette: Palette, width: int | None) -> Iterator[Line]:
+def draw_error(
+    error: ChatcliError, palette: Palette, width: int | None, speller: Speller = in_python
+) -> Iterator[Line]:
     yield from _text(error.message, palette["error"], width)
-    if error.hint:
-        yield from _text(error.hint, palette["hint"], width)
+    if hint := spelled(error.advice, speller):
+        yield from _text(hint, palette["hint"], width)
 
 
 def _text(text: str, sgr: str, width: int | None) -> Iterator[Line]:
@@ -68,18 +77,18 @@ def _markdown(markdown: str, palette: Palette, width: int | None) -> Iterator[Li
         yield from render(clean(markdown), palette, width)
 
 
-def _listing(view: Listing, palette: Palette, width: int | None) -> Iterator[Line]:
+def _listing(view: Listing, palette: Palette, width: int | None, speller: Speller) -> Iterator[Line]:
     if view.title:
-        yield from _text(view.title, palette["title"], width)
+        yield from _text(spelled(view.title, speller), palette["title"], width)
     if view.rows:
         aligns: list[Align] = ["right" if name in view.right else "left" for name in view.columns]
         head = Row([[Span(one_line(name), palette["quiet"])] for name in view.columns], aligns)
-        rows = [Row([[Span(one_line(cell))] for cell in row], aligns) for row in view.rows]
+        rows = [Row([[Span(one_line(spelled(cell, speller)))] for cell in row], aligns) for row in view.rows]
         widths = fit([head, *rows], width or 10_000)
         for row in [head, *rows] if any(view.columns) else rows:
             yield from row.draw(widths)
     if view.note:
-        yield from _text(view.note, palette["quiet"], width)
+        yield from _text(spelled(view.note, speller), palette["quiet"], width)
 
 
 def _history(

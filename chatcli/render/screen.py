@@ -14,6 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, TextIO
 
 from chatcli.errors import ChatcliError
+from chatcli.hints import Speller, in_python
 from chatcli.render.terminal import Known
 from chatcli.render.views import Note, View
 
@@ -33,6 +34,7 @@ class Screen:
 
     `plain`: text is only ever added, without escapes; None lets TERM=dumb, NO_COLOR and ACCESSIBLE decide. If
     `file` is not a terminal, output is always plain. `known`: what the terminal has told about itself so far.
+    The surface that shows things here sets `speller`, which spells the commands in them.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Screen:
         self._theme, self._code_theme = theme, code_theme
         self._width, self._height = width, height
         self._known = known or Known()
+        self.speller: Speller = in_python
         self.is_terminal = self._file.isatty()
         self._wants_plain = _plain_by_environment() if plain is None else plain
         self.plain = self._wants_plain or not self.is_terminal
@@ -60,16 +63,18 @@ class Screen:
         from chatcli.render.notices import draw
 
         if isinstance(view, Note) and not self.is_terminal:
-            self._put(self._errors, draw(view, self._error_palette, self._room(self._errors), rendered=False))
+            room = self._room(self._errors)
+            lines = draw(view, self._error_palette, room, rendered=False, speller=self.speller)
+            self._put(self._errors, lines)
         else:
-            lines = draw(view, self._palette, self._room(self._file), not self.plain, self._preview)
+            lines = draw(view, self._palette, self._room(self._file), not self.plain, self._preview, self.speller)
             self._put(self._file, lines)
 
     def error(self, error: ChatcliError) -> None:
         """Draws what happened, then what to do, on stderr."""
         from chatcli.render.notices import draw_error
 
-        self._put(self._errors, draw_error(error, self._error_palette, self._room(self._errors)))
+        self._put(self._errors, draw_error(error, self._error_palette, self._room(self._errors), self.speller))
 
     def answer(
         self,

@@ -8,13 +8,14 @@ from typing import Literal
 from chatcli.conversation.message import Attachment
 from chatcli.conversation.plan import Plan
 from chatcli.conversation.tree import Node
+from chatcli.hints import Words
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
     """One or a few lines of chatcli's own. `tone` decides the color; never Markdown or markup."""
 
-    text: str
+    text: Words
     tone: Literal["plain", "good", "quiet", "warning"] = "plain"
 
 
@@ -23,10 +24,10 @@ class Listing:
     """A table. Cells are plain text; numbers come formatted, `right` names the right-aligned columns."""
 
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    title: str = ""
+    rows: tuple[tuple[Words, ...], ...]
+    title: Words = ""
     right: frozenset[str] = frozenset()
-    note: str = ""
+    note: Words = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class WindowView:
     trained: int | None = None
     measured: int | None = None
     planned: str = ""
-    lines: tuple[str, ...] = ()
+    lines: tuple[Words, ...] = ()
     dropped: int = 0
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chatcli.commands import everything
+from chatcli.commands.spelling import at_prompt
 from chatcli.errors import ChatcliError
 from chatcli.prompt.completer import Suggestion
 from chatcli.prompt.history import LineHistory
@@ -79,7 +80,7 @@ class Furniture:
     def _renew(self) -> None:
         settings = self._settings
         self._wanted = [settings[each] for each in FURNITURE]
-        self.screen = make_screen(settings, self._known)
+        self.screen = make_screen(settings, at_prompt, self._known)
         options = ReaderOptions(vi=settings[table.VI], plain=self.screen.plain)
         remembered = settings[table.HISTORY] and settings[table.SAVE]
         history = LineHistory(self._paths.line_history) if remembered else None

@@ -22,8 +22,10 @@ from chatcli.commands.outcomes import (
     Show,
     Watch,
 )
+from chatcli.commands.spelling import at_prompt
 from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError, Damaged
+from chatcli.hints import Do, Hint, Words, spelled
 from chatcli.prompt.reader import Closed, Interrupted, Reader, TypedLine
 from chatcli.prompt.reader import Outcome as Entry
 from chatcli.prompt.typeahead import quiet_keyboard
@@ -76,7 +78,7 @@ class Loop:
                 case Closed():
                     return
                 case Interrupted():
-                    self._screen.show(Note("To leave, press Ctrl-D or type /bye.", "quiet"))
+                    self._screen.show(Note(Hint("To leave, press Ctrl-D or type ", Do("bye"), "."), "quiet"))
                 case TypedLine() as typed:
                     self._take(typed)
             entry = None
@@ -99,7 +101,7 @@ class Loop:
 
     def _chosen(self, name: str) -> Outcome:
         self._session.use_model(name)
-        return Show.of(Note(f"Model: {name}. /model switches.", "quiet"))
+        return Show.of(Note(Hint(f"Model: {name}. ", Do("model"), " switches."), "quiet"))
 
     def _take(self, typed: TypedLine) -> None:
         text = typed.text.strip("\n")
@@ -196,7 +198,7 @@ class Loop:
                 for view in views:
                     self._screen.show(view)
             case Confirm(asked, then):
-                if self._reader.ask(asked, False):
+                if self._reader.ask(spelled(asked, at_prompt), False):
                     self._act(then())
             case Choose(asked, choices, then_with, detail, find):
                 index = self._reader.choose(asked, choices, detail, find)
@@ -230,7 +232,7 @@ class Loop:
         if told := grown_elsewhere(self._session):
             self._screen.show(Note(told, "quiet"))
 
-    def _show_where_it_stands(self, note: str) -> None:
+    def _show_where_it_stands(self, note: Words) -> None:
         conversation = self._session.conversation
         newest = [node for node, _ in zip(conversation.back(), range(SHOWN_ON_RESUME), strict=False)][::-1]
         if newest:

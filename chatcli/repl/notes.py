@@ -12,7 +12,7 @@ def after_reply(node: Node, verbose: bool) -> list[Note]:
     notes = []
     ended = ending_of(node)
     if ended is not None:
-        notes.append(Note(str(ended), "quiet" if ended.calm else "warning"))
+        notes.append(Note(ended.words, "quiet" if ended.calm else "warning"))
     if node.turn is not None and node.turn.overfull:
         notes.append(Note(what_it_dropped(node.turn), "quiet"))
     elif node.turn is not None and _saw_less(node.turn):

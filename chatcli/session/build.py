@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from chatcli.client import server as servers
 from chatcli.errors import NotFound
+from chatcli.hints import Do, Hint, Words
 from chatcli.paths import find_paths
 from chatcli.session.fallback import keep_in_memory, mending, open_store
 from chatcli.session.session import Session
 from chatcli.session.wishes import Wishes, read_settings
 from chatcli.settings import table
-from chatcli.settings.layers import Layer, Settings
+from chatcli.settings.layers import Layer, Settings, not_loaded
 from chatcli.store.conversations import settings_of
 
 __all__ = ["Wishes", "build"]
@@ -24,7 +25,7 @@ def build(wishes: Wishes, settings: Settings | None = None) -> Session:
     """
     paths = find_paths()
     settings = settings or read_settings(paths, wishes)
-    warnings: list[str] = []
+    warnings: list[Words] = []
     store = open_store(settings, paths, warnings)
     try:
         server = (
@@ -50,10 +51,8 @@ def _resume(session: Session) -> None:
     """Open the conversation used last. Raises NotFound when there is none yet."""
     last = session.store.last(demo=session.server.demo)
     if last is None:
-        raise NotFound("There is no conversation to continue yet.", "Start one: chatcli")
-    refused = session.open(last)
-    if refused:
-        session.warn(f"Settings not loaded: {', '.join(refused)}.")
+        raise NotFound("There is no conversation to continue yet.", Hint("Start one: ", Do("chatcli")))
+    session.warn(*filter(None, [not_loaded(session.open(last))]))
 
 
 def _take_last_model(session: Session) -> None:

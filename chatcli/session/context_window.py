@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from chatcli.client.models import Loaded, Model
 from chatcli.client.request import NEVER_CUT
+from chatcli.hints import Do, Hint
 from chatcli.settings import table
 
 if TYPE_CHECKING:
@@ -75,12 +76,13 @@ def next_window(needed: int, model: Model) -> int | None:
     return size if model.trained is None or size <= model.trained else None
 
 
-def offer(model: Model, needed: int) -> str:
+def offer(model: Model, needed: int) -> Hint:
     """A sentence on the next window that would hold `needed` tokens, and what it costs."""
     size = next_window(needed, model)
     if size is None:
-        return f"{model.name} was trained for no more than {model.trained} tokens."
-    return f"/set num_ctx {size} would hold it{price(model, size)}; Ollama then reloads the model."
+        return Hint(f"{model.name} was trained for no more than {model.trained} tokens.")
+    larger = Do("set", "num_ctx", str(size))
+    return Hint(larger, f" would hold it{price(model, size)}; Ollama then reloads the model.")
 
 
 def price(model: Model, num_ctx: int) -> str:

@@ -19,6 +19,7 @@ from chatcli.conversation.plan import Plan
 from chatcli.conversation.retrieval import Embedder, Meaning, Passage
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.errors import Busy, ChatcliError, Refused, StoreError, StreamBroken, Unreachable
+from chatcli.hints import Do, Hint
 from chatcli.session.background import Later, waiting
 from chatcli.session.planning import plan_next
 from chatcli.settings import table
@@ -145,7 +146,7 @@ class Embeddings:
         if isinstance(why, Unreachable | StreamBroken | Busy) or model == self._given_up:
             return
         self._given_up = model
-        self._session.warn(f"Recall matches words only: {why.message} {why.hint}".strip())
+        self._session.warn(Hint("Recall matches words only: ", why.message, " ", why.advice))
 
     def _keep(self) -> None:
         """Store the vectors made so far. If they cannot be stored now, nothing is lost: they are made again."""
@@ -217,7 +218,8 @@ def embedder(session: Session, name: str) -> Embedder:
     return Embedder(name, model.digest)
 
 
-_INSTEAD = "Get one with /pull nomic-embed-text, then /set embedding_model nomic-embed-text."
+_GOOD = "nomic-embed-text"
+_INSTEAD = Hint("Get one with ", Do("pull", _GOOD), ", then ", Do("set", "embedding_model", _GOOD), ".")
 
 
 def _is_loaded(session: Session, model: Model) -> bool:

@@ -11,6 +11,7 @@ from chatcli.conversation.clock import local_time
 from chatcli.conversation.tree import Conversation
 from chatcli.conversation.usage import counted
 from chatcli.errors import Damaged, Gone, NotFound, Replaced, StoreError
+from chatcli.hints import Do, Hint, Words
 from chatcli.paths import Paths
 from chatcli.settings import table
 from chatcli.settings.layers import Layer, Settings
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+IN_MEMORY = " Messages are now kept in memory only"
 
-def open_store(settings: Settings, paths: Paths, warnings: list[str]) -> Store:
+
+def open_store(settings: Settings, paths: Paths, warnings: list[Words]) -> Store:
     """The store on disk, recovered if it is damaged; one in memory if the settings ask for it or nothing else
     works.
     """
@@ -36,7 +39,7 @@ def open_store(settings: Settings, paths: Paths, warnings: list[str]) -> Store:
             warnings.append(_recovered(paths, None)[0])
             return Store.open(paths.store)
     except StoreError as error:
-        warnings.append(f"{error.message} Messages are now kept in memory only. {error.hint}")
+        warnings.append(Hint(error.message, IN_MEMORY, ". ", error.advice))
         settings.put("save", "off", Layer.SET)
         return Store.open(None)
 
@@ -51,7 +54,8 @@ def go_on(session: Session, error: StoreError | Gone) -> None:
     if isinstance(error, Damaged):
         mend(session, error)
         return
-    session.warn(f"{error.message} Messages are now kept in memory only; /set save on tries the disk again.")
+    again = Hint("; ", Do("set", "save", "on"), " tries the disk again")
+    session.warn(Hint(error.message, IN_MEMORY, again, "."))
     session.settings.put("save", "off", Layer.SET)
     session.change_store()
 
@@ -60,7 +64,7 @@ def keep_in_memory(session: Session, why: StoreError) -> None:
     """For a store that can only be read: it can still be read and searched, and new messages are kept in memory
     only. Warns.
     """
-    session.warn(f"{why.message} Messages are now kept in memory only. {why.hint}")
+    session.warn(Hint(why.message, IN_MEMORY, ". ", why.advice))
     session.settings.put("save", "off", Layer.SET)
     store, number = session.store.in_memory(), session.conversation.id
     conversation: Conversation | None = None
@@ -120,7 +124,7 @@ def mend(session: Session, error: Damaged) -> None:
     try:
         store, now = _taken_over(session, error, copy) if copy is not None else _recovered_open(session)
     except StoreError as worse:
-        session.warn(f"{worse.message} Messages are now kept in memory only. {worse.hint}")
+        session.warn(Hint(worse.message, IN_MEMORY, ". ", worse.advice))
         session.settings.put("save", "off", Layer.SET)
         store, now = Store.open(None), None
         if opened.nodes:

@@ -9,6 +9,7 @@ from chatcli.client.models import Model
 from chatcli.client.request import Request, think_as
 from chatcli.conversation.message import Message
 from chatcli.errors import Missing, UserError
+from chatcli.hints import Do, Hint
 from chatcli.session.context_window import cutting
 from chatcli.settings import table
 from chatcli.settings.layers import Layer
@@ -34,7 +35,13 @@ def settle_model(session: Session) -> list[str]:
     if not names:
         raise Missing(
             f"The server at {session.server.shown} has no model yet.",
-            "Get one: ollama pull llama3.2 (or any from ollama.com/library), or try chatcli --demo.",
+            Hint(
+                "Get one: ",
+                Do("pull", "llama3.2"),
+                " (or any from ollama.com/library), or try ",
+                Do("chatcli", demo=True),
+                ".",
+            ),
         )
     if len(names) > 1 and not session.server.demo:
         return names
@@ -48,7 +55,7 @@ def find_model(session: Session) -> Model:
     if names:
         raise UserError(
             f"Which model? None is set, and the server has {len(names)}: {', '.join(names)}.",
-            'Name one: --model NAME, /model NAME, or model = "NAME" in the settings file.',
+            Hint("Name one: ", Do("model", "NAME"), ', or model = "NAME" in the settings file.'),
         )
     return known_model(session, session.settings[table.MODEL])
 
@@ -60,7 +67,7 @@ def known_model(session: Session, name: str) -> Model:
     except Missing as error:
         names = model_names(session)
         there = f"There are: {', '.join(names)}." if names else "It has no model yet."
-        hint = "/model switches to one of them." if session.server.demo else error.hint
+        hint = Hint(Do("model"), " switches to one of them.") if session.server.demo else error.advice
         raise Missing(f"{error.message} {there}", hint) from None
 
 

@@ -20,6 +20,7 @@ from chatcli.conversation.retrieval import Meaning, Retrieved
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.conversation.usage import NOTHING, Count, Turn, total
 from chatcli.errors import BadData, BadFile, ContextTooLong, ServerError
+from chatcli.hints import Do, Hint
 from chatcli.paths import path_of, readable, shown
 from chatcli.reading.files import read_bytes
 from chatcli.reading.json_toml import read_json, text_of
@@ -144,7 +145,8 @@ def _assemble(session: Session, coming: Node | None, budget: Budget) -> tuple[Pl
         return assemble(session.conversation.back(coming), basis_of(session, budget))
     except ContextTooLong as error:
         besides = budget.window - max(0, error.available or 0)
-        error.hint = f"{error.hint} {offer(session.model.get(), (error.needed or 0) + besides)}".strip()
+        more = offer(session.model.get(), (error.needed or 0) + besides)
+        error.advice = Hint(error.advice, " ", more)
         raise
 
 
@@ -240,4 +242,6 @@ def shape(asked: str) -> str | dict[str, Any] | None:
     return schema
 
 
-_INSTEAD = "Name a file with a JSON Schema, or json; /unset format replies freely again."
+_INSTEAD = Hint(
+    "Name a file with a JSON Schema, or json", Hint("; ", Do("unset", "format"), " replies freely again"), "."
+)

@@ -13,6 +13,7 @@ from chatcli.conversation.message import Attachment
 from chatcli.conversation.plan import Plan
 from chatcli.conversation.tree import Conversation
 from chatcli.errors import Gone, StoreError
+from chatcli.hints import Words
 from chatcli.paths import Paths
 from chatcli.session.background import Background, Later
 from chatcli.session.background_summary import Summarizer
@@ -37,7 +38,12 @@ class Session:
     """
 
     def __init__(
-        self, settings: Settings, paths: Paths, store: Store, server: servers.Server, warnings: Iterable[str] = ()
+        self,
+        settings: Settings,
+        paths: Paths,
+        store: Store,
+        server: servers.Server,
+        warnings: Iterable[Words] = (),
     ) -> None:
         self.settings = settings
         self.paths = paths
@@ -56,7 +62,7 @@ class Session:
         self.summarizer = Summarizer(self)
         self.embeddings = Embeddings(self)
 
-    def open(self, conversation_id: int) -> list[str]:
+    def open(self, conversation_id: int) -> list[Words]:
         """Open that conversation with the settings it was left with; returns the settings that could not be
         used. Raises NotFound.
         """
@@ -91,10 +97,10 @@ class Session:
         """Nothing is attached any more: it was sent, or is not wanted."""
         self.pending = ()
 
-    def warn(self, *warnings: str) -> None:
+    def warn(self, *warnings: Words) -> None:
         self.warnings += warnings
 
-    def take_warnings(self) -> tuple[str, ...]:
+    def take_warnings(self) -> tuple[Words, ...]:
         """The warnings, for whoever shows them now."""
         taken, self.warnings = self.warnings, ()
         return taken
@@ -157,7 +163,7 @@ class Session:
         """Store messages from now on where the settings say: on disk, or (save off) in memory only. This
         conversation's earlier messages are copied there too; if they cannot be, everything stays where it was.
         """
-        wanted, warnings = self.settings[table.SAVE], list[str]()
+        wanted, warnings = self.settings[table.SAVE], list[Words]()
         store = open_store(self.settings, self.paths, warnings)
         self.warn(*warnings)
         try:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chatcli.errors import ConfigError
+from chatcli.hints import Speller
 from chatcli.paths import Paths
 from chatcli.render.screen import Screen
 from chatcli.render.terminal import Known
@@ -44,14 +45,16 @@ def read_settings(paths: Paths, wishes: Wishes) -> Settings:
     return settings
 
 
-def make_screen(settings: Settings, known: Known | None = None) -> Screen:
+def make_screen(settings: Settings, speller: Speller, known: Known | None = None) -> Screen:
     """The screen as the settings ask for it; where they leave it open, the environment decides whether it is
     plain. `known`: what the terminal told an earlier screen.
     """
     chosen = settings.origin(table.PLAIN) is not Layer.DEFAULT
-    return Screen(
+    screen = Screen(
         plain=settings[table.PLAIN] if chosen else None,
         theme=settings[table.THEME],
         code_theme=settings[table.CODE_THEME],
         known=known,
     )
+    screen.speller = speller
+    return screen

@@ -28,7 +28,9 @@ def read_file(settings: Settings, path: Path) -> None:
         except UserError as error:
             line = _line_of(name, text)
             where = f"{path}, line {line}" if line else str(path)
-            raise ConfigError(f"{where}: {name}: {error.message}", error.hint, file=str(path), line=line) from None
+            raise ConfigError(
+                f"{where}: {name}: {error.message}", error.advice, file=str(path), line=line
+            ) from None
 
 
 def read_environment(settings: Settings, environment: Mapping[str, str] = os.environ) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Any, TypeVar
 
 from chatcli.errors import BadValue, UnknownSetting
+from chatcli.hints import Do, Either, Hint, Words
 from chatcli.paths import shown
 from chatcli.settings import table
 from chatcli.settings.table import TABLE, Refusal, Setting
@@ -35,7 +36,7 @@ class Layer(IntEnum):
             Layer.ENVIRONMENT: "environment",
             Layer.CONVERSATION: "conversation",
             Layer.FLAG: "flag",
-            Layer.SET: "/set",
+            Layer.SET: "set here",
         }[self]
 
 
@@ -46,8 +47,15 @@ def find_setting(name: str) -> Setting[Any]:
     if wanted in known:
         return known[wanted]
     near = difflib.get_close_matches(wanted, known, n=1)
-    hint = f"Did you mean {known[near[0]].name}?" if near else "/set lists every setting."
+    lists = Hint(Either(Do("set"), Do("chatcli", help=True)), " lists every setting.")
+    hint = f"Did you mean {known[near[0]].name}?" if near else lists
     raise UnknownSetting(f'There is no setting "{name}".', hint)
+
+
+def not_loaded(refused: Sequence[Words]) -> Hint:
+    """A note on the settings that `Settings.take_up` has refused; false when there are none."""
+    names = [part for name in refused for part in (", ", name)]
+    return Hint("Settings not loaded: ", *names[1:], ".") if names else Hint()
 
 
 class Settings:
@@ -64,7 +72,7 @@ class Settings:
         return next((layer for layer in reversed(Layer) if setting.name in self._layers[layer]), Layer.DEFAULT)
 
     def written(self, setting: Setting[T]) -> str:
-        """The value as it would be typed after /set; "" where nothing is set."""
+        """The value as it would be typed; "" where nothing is set."""
         return setting.kind.write(self[setting])
 
     def shown(self, setting: Setting[T]) -> str:
@@ -112,7 +120,7 @@ class Settings:
         names_file = any(_names_file(find_setting(name), self[find_setting(name)]) for name in kept)
         return kept | {NAMED_HERE: "yes"} if names_file else kept
 
-    def take_up(self, kept: Mapping[str, str]) -> list[str]:
+    def take_up(self, kept: Mapping[str, str]) -> list[Words]:
         """Use the settings stored with a conversation; returns the names of those refused.
 
         Refused are settings that this version does not know or cannot read, and those that no conversation may
@@ -122,21 +130,22 @@ class Settings:
         for setting in TABLE:
             if setting.kept:
                 self._layers[Layer.SET].pop(setting.name, None)
-        refused = []
+        refused: list[Words] = []
         for name, text in kept.items():
             left_out = self._taken_up(name, text, NAMED_HERE in kept) if name != NAMED_HERE else ""
             if left_out:
                 refused.append(left_out)
         return refused
 
-    def _taken_up(self, name: str, text: str, named_here: bool) -> str:
+    def _taken_up(self, name: str, text: str, named_here: bool) -> Words:
         """Put it into the CONVERSATION layer and return ""; else return its name, with a reason if needed."""
         try:
             setting = find_setting(name)
             if not setting.kept:
                 return name
             if _names_file(setting, setting.kind.read(text)) and not named_here:
-                return f"{setting.name} ({Refusal.FILE}; to use that file: /set {setting.name} {shown(text)})"
+                use = Do("set", setting.name, shown(text))
+                return Hint(f"{setting.name} ({Refusal.FILE}", Hint("; to use that file: ", use), ")")
             self.put(name, text, Layer.CONVERSATION)
         except (UnknownSetting, BadValue):
             return name

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Ended
 from chatcli.errors import StoreError
+from chatcli.hints import Do, Hint
 from chatcli.store.failures import Nonsense
 
 
@@ -39,7 +40,7 @@ def doubted(connection: sqlite3.Connection) -> Iterator[None]:
         raise StoreError(
             f"chatcli cannot read something that it has stored ({error.__cause__!r}). The store is sound and is "
             "left as it is: this is a fault of chatcli.",
-            "Please report this line. /clear, or another conversation, goes on.",
+            Hint("Please report this line. Another conversation goes on", Hint(": ", Do("clear")), "."),
         ) from error
 
 

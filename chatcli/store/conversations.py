@@ -11,6 +11,7 @@ from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message
 from chatcli.conversation.tree import Conversation
 from chatcli.errors import Gone
+from chatcli.hints import Do, Hint
 from chatcli.reading.json_toml import read_json
 from chatcli.store import nodes
 from chatcli.store.codec import Column, pack, pack_json, state_to_plain, unpack, unpack_state
@@ -175,4 +176,4 @@ def stands(connection: sqlite3.Connection, conversation: int, tip: int | None) -
 
 
 def missing(conversation: int) -> Gone:
-    return Gone(f"There is no conversation {conversation}.", "/chats lists them.")
+    return Gone(f"There is no conversation {conversation}.", Hint(Do("chats"), " lists them."))

@@ -54,7 +54,7 @@ class Database:
     def writing(self, *, lasting: bool = False) -> Iterator[sqlite3.Connection]:
         """One transaction: all of it is stored, or nothing. With `lasting` it waits until the disk has it."""
         if self.read_only is not None:
-            raise type(self.read_only)(self.read_only.message, self.read_only.hint)
+            raise type(self.read_only)(self.read_only.message, self.read_only.advice)
         with self._lock, translated(self.path), doubted(self._connection):
             self._check_place()
             connection = self._connection

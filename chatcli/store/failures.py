@@ -9,13 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from chatcli.errors import Damaged, Locked, NoRoom, ReadOnly, StoreError
+from chatcli.hints import Do, Hint
 from chatcli.paths import why
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
-ELSEWHERE = "Set CHATCLI_HOME to a directory of your own, or start with --no-save to keep nothing."
+ELSEWHERE = Hint(
+    "Set CHATCLI_HOME to a directory of your own, or keep nothing with ", Do("set", "save", "off"), "."
+)
 
-SAVE_THE_REST = "chatcli doctor saves what can be read and keeps this file."
+SAVE_THE_REST = Hint(Do("doctor"), " saves what can be read and keeps this file.")
 
 
 @contextmanager
@@ -69,7 +72,7 @@ def store_error(error: sqlite3.Error, path: Path | None) -> StoreError:
         return Damaged(f"The store {where} is damaged: {error}.", SAVE_THE_REST)
     if code == sqlite3.SQLITE_TOOBIG or isinstance(error, sqlite3.DataError):
         return StoreError(f"The message is too large to be stored: {error}.", "Send a smaller message or file.")
-    return StoreError(f"The store {where} failed: {error}.", "chatcli doctor checks it.")
+    return StoreError(f"The store {where} failed: {error}.", Hint(Do("doctor"), " checks it."))
 
 
 def refused(error: OSError, path: Path | None) -> StoreError:

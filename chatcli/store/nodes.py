@@ -11,6 +11,7 @@ from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import Turn
 from chatcli.errors import Damaged, Gone
+from chatcli.hints import Do, Hint
 from chatcli.store import passages
 from chatcli.store.codec import (
     pack,
@@ -259,7 +260,11 @@ def move_tip(connection: sqlite3.Connection, conversation: int, node: Node) -> N
 def gone() -> Gone:
     return Gone(
         "That message or conversation is no longer in the store.",
-        "Another chatcli may have deleted it; /save FILE keeps what you see here.",
+        Hint(
+            "Another chatcli may have deleted it",
+            Hint("; ", Do("save", "FILE.md"), " keeps what you see here"),
+            ".",
+        ),
     )
 
 

@@ -76,7 +76,7 @@ def recover(path: Path, open: Conversation | None = None, backup: Backup | None 
             return replace(rebuilt, kept=_exchange(path, new, "replaced" if backup is not None else "damaged"))
     except OSError as error:
         worse = refused(error, path)
-        raise type(worse)(f"{path} cannot be recovered. {worse.message}", worse.hint) from error
+        raise type(worse)(f"{path} cannot be recovered. {worse.message}", worse.advice) from error
 
 
 def _rebuild(

@@ -18,6 +18,7 @@ from chatcli.conversation.message import Message, Role
 from chatcli.conversation.retrieval import Hit, Meaning, Retrieved
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.errors import NotFound, StoreError
+from chatcli.hints import Do, Hint
 from chatcli.store import conversations, listing, nodes
 from chatcli.store.candidates import Wish, candidates
 from chatcli.store.codec import pack, pack_time
@@ -292,7 +293,7 @@ class Store:
             return conversation.node(node_id)
         except (KeyError, NotFound):
             raise NotFound(
-                f"There is no message {node_id} in this conversation.", "/tree shows them all."
+                f"There is no message {node_id} in this conversation.", Hint(Do("tree"), " shows them all.")
             ) from None
 
     def _fetching(self, conversation: int) -> tuple[nodes.Load, nodes.Find]:
