@@ -20,7 +20,6 @@ from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.errors import NotFound, StoreError
 from chatcli.hints import Do, Hint
 from chatcli.store import conversations, listing, nodes
-from chatcli.store.candidates import Wish, candidates
 from chatcli.store.codec import pack, pack_time
 from chatcli.store.conversations import clean_title, title_of
 from chatcli.store.database import Database, copied_to_memory, open_database
@@ -28,6 +27,7 @@ from chatcli.store.draft import Draft, fold_cut_off
 from chatcli.store.import_chat import copy_into
 from chatcli.store.listing import Entry, Twig
 from chatcli.store.locations import at_number
+from chatcli.store.recall_search import Wish, candidates
 from chatcli.store.search import search
 from chatcli.store.trash import purge
 from chatcli.store.vectors import Vectors

@@ -10,7 +10,7 @@ import pytest
 from chatcli.conversation.message import Attachment, Message
 from chatcli.conversation.retrieval import Retrieved
 from chatcli.conversation.tree import Conversation
-from chatcli.store import candidates as module
+from chatcli.store import recall_search as module
 from chatcli.store.store import Store
 
 CLOCK = [datetime(2026, 1, 1, tzinfo=UTC)]
