@@ -12,7 +12,7 @@ from chatcli import text
 from chatcli.render.screen import Screen
 from chatcli.render.terminal import Known, Protocol
 from chatcli.render.theme import Palette
-from chatcli.render.views import Document
+from chatcli.render.views import Document, Listing, View
 from tests.screen import Seen
 
 WHITE, BLACK = "\x1b]11;rgb:ffff/ffff/ffff\x1b\\", "\x1b]11;rgb:1c/1c/1e\x07"
@@ -138,12 +138,16 @@ def test_letters_that_a_joiner_makes_one_keep_their_cells() -> None:
     assert text.cells("क्‍ष") == 2
 
 
+MARKDOWN = Document("| flag | other |\n|---|---|\n" + "\n".join(f"| {emoji} | x |" for emoji in JOINED))
+LISTING = Listing(("flag", "other"), (("", ""), *((emoji, "x") for emoji in JOINED)))
+
+
 @pytest.mark.parametrize("joined", [True, False])
-def test_columns_stand_under_each_other_whatever_an_emoji_takes(joined: bool) -> None:
+@pytest.mark.parametrize("table", [MARKDOWN, LISTING], ids=["reply", "listing"])
+def test_columns_stand_under_each_other_whatever_an_emoji_takes(table: View, joined: bool) -> None:
     """pyte takes six cells for a family; a terminal that joins takes two, and the column is where it should be."""
     terminal = Seen()
-    rows = "\n".join(f"| {emoji} | x |" for emoji in JOINED)
-    Screen(terminal, terminal, width=80, height=24).show(Document(f"| flag | other |\n|---|---|\n{rows}"))
+    Screen(terminal, terminal, width=80, height=24).show(table)
     if joined:
         again = Seen()
         text = "".join(terminal.written)

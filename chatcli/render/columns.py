@@ -1,4 +1,9 @@
-"""Lays out cells in columns that fit a width, for Markdown tables and for chatcli's own."""
+"""Lays out cells in columns that fit a width, for Markdown tables and for chatcli's own.
+
+rich.table is not used. A table in a reply needs rows that are drawn once, and columns that align however wide the
+terminal draws an emoji, so these rows would stay; for listings alone, rich.table takes 13 times as long (17 ms for
+40 rows), adds 30 ms of imports, and counts 1,058 characters otherwise than wcwidth, which the toolbar goes by.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Shows the progress of a long job: as a moving bar, or as lines where nothing may move."""
+"""Shows the progress of a long job: as a moving bar, or as lines where nothing may move.
+
+rich.progress is not used: one drawing takes 1.6 ms instead of 0.02 and writes five times as much, and it leaves
+the cursor hidden while the program is stopped.
+"""
 
 from __future__ import annotations
 
