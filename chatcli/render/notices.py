@@ -83,8 +83,9 @@ def _listing(view: Listing, palette: Palette, width: int | None, speller: Spelle
     if view.rows:
         aligns: list[Align] = ["right" if name in view.right else "left" for name in view.columns]
         head = Row([[Span(one_line(name), palette["quiet"])] for name in view.columns], aligns)
+        texts = [[one_line(spelled(cell, speller)) for cell in row] for row in view.rows]
         jumps = palette.has_links  # as in the tables of a reply
-        rows = [Row([[Span(one_line(spelled(cell, speller)))] for cell in row], aligns, jumps) for row in view.rows]
+        rows = [Row([[Span(text)] for text in row], aligns, jumps) for row in texts]
         widths = fit([head, *rows], width or 10_000)
         for row in [head, *rows] if any(view.columns) else rows:
             yield from row.draw(widths)
