@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from chatcli.context.assemble import assemble, settle_cut
 from chatcli.context.budget import Budget
-from chatcli.context.inputs import Basis, Memory
+from chatcli.context.plan_inputs import Basis, Memory
 from chatcli.context.summary import Due, accepted, due
 from chatcli.conversation.message import Attachment, Message
 from chatcli.conversation.plan import Fate, Plan

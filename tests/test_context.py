@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chatcli.context.assemble import assemble
 from chatcli.context.budget import Budget, margin_for, reserve_for
-from chatcli.context.inputs import Basis
+from chatcli.context.plan_inputs import Basis
 from chatcli.context.strategies import CHOOSERS
 from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message, Role

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chatcli.context.budget import Budget, reserve_like
-from chatcli.context.inputs import Memory
+from chatcli.context.plan_inputs import Memory
 from chatcli.context.strategies import CHOOSERS, Choice, Need
 from chatcli.context.summary import undone
 from chatcli.conversation.message import Attachment, Message, Role

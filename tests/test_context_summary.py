@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from chatcli.context.budget import Budget
-from chatcli.context.inputs import Memory
+from chatcli.context.plan_inputs import Memory
 from chatcli.context.summary import Due, accepted, instruction, undone
 from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.message import Message, Role

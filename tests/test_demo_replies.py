@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chatcli.context.inputs import Memory
+from chatcli.context.plan_inputs import Memory
 from chatcli.context.summary import instruction
 from chatcli.conversation.message import Attachment
 from chatcli.conversation.message import Message as Said

@@ -10,7 +10,7 @@ import pytest
 
 from chatcli.context.assemble import assemble
 from chatcli.context.budget import Budget, margin_for, reserve_for
-from chatcli.context.inputs import Basis
+from chatcli.context.plan_inputs import Basis
 from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, PartKind, Plan

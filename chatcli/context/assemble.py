@@ -1,7 +1,8 @@
 """Makes the Plan of a request: a pure function of path, system prompt, budget, counts and state.
 
-The parts come in the order of the prompt, those that change least first: the front (prefix.py), the messages sent
-word for word from the cut on, and the question. Only the question's copy carries what was looked up for it.
+The parts come in the order of the prompt, those that change least first: the system message (system_message.py),
+the messages sent word for word from the cut on, and the question. Only the question's copy carries what was looked
+up for it.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 from itertools import chain, pairwise
 
-from chatcli.context.augment import MOST, LookedUp, Sought, look_up
 from chatcli.context.budget import Budget, reserve_like
 from chatcli.context.explain import FORGOTTEN, PINS_ROOM, Unsent, account, word_for_word
-from chatcli.context.inputs import Basis, Memory
 from chatcli.context.outgoing import Copies
-from chatcli.context.prefix import Front
+from chatcli.context.plan_inputs import Basis, Memory
+from chatcli.context.retrieved_passages import MOST, LookedUp, Sought, look_up
 from chatcli.context.strategies import CHOOSERS, LOW_WATER, Choice, LeftOut, Need, since_cut, stable_cut
+from chatcli.context.system_message import Front
 from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Part, PartKind, Plan

@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from chatcli.context.augment import LookedUp
 from chatcli.context.outgoing import Copies, less, text_files
-from chatcli.context.prefix import Front
+from chatcli.context.retrieved_passages import LookedUp
 from chatcli.context.strategies import LeftOut
+from chatcli.context.system_message import Front
 from chatcli.conversation.context_state import Summary
 from chatcli.conversation.plan import Fate, Part, PartKind
 from chatcli.conversation.tree import Node

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from chatcli.context.inputs import Basis
 from chatcli.context.outgoing import Copies, Counting
-from chatcli.context.prefix import Front
+from chatcli.context.plan_inputs import Basis
 from chatcli.context.strategies import Stretch, since_cut
+from chatcli.context.system_message import Front
 from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Fate, PartKind, Plan

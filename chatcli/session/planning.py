@@ -12,7 +12,7 @@ from chatcli.client.models import Model
 from chatcli.client.request import Request, think_as
 from chatcli.context.assemble import assemble, settle_cut
 from chatcli.context.budget import Budget, margin_for, reserve_for
-from chatcli.context.inputs import Basis, Memory, Spans
+from chatcli.context.plan_inputs import Basis, Memory, Spans
 from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Fate, Part, Plan, with_template

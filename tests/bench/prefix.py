@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from chatcli.context.inputs import Memory
+from chatcli.context.plan_inputs import Memory
 from chatcli.conversation.message import Message
 from chatcli.settings.strategies import AUTO, SUMMARY, TRIM
 from tests.bench.replay import Configuration, Replayed, count, history_tokens, opened, replay, verbatim_tokens

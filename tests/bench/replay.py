@@ -16,7 +16,7 @@ from typing import Any
 
 from chatcli.context.assemble import assemble, settle_cut
 from chatcli.context.budget import Budget
-from chatcli.context.inputs import Basis, Memory
+from chatcli.context.plan_inputs import Basis, Memory
 from chatcli.context.summary import accepted, due
 from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message, Role

@@ -11,7 +11,7 @@ from typing import Literal
 
 from chatcli.context.budget import Budget, Rooms, rooms
 from chatcli.context.outgoing import Copies, Counting
-from chatcli.context.prefix import Front, front
+from chatcli.context.system_message import Front, front
 from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.retrieval import Retrieved
 from chatcli.conversation.tree import Node

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from chatcli.context import documents, recall
-from chatcli.context.inputs import Basis
 from chatcli.context.outgoing import Copies, less, text_files
+from chatcli.context.plan_inputs import Basis
 from chatcli.context.query import Terms, dates, terms
 from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Fate, Part, PartKind
