@@ -121,7 +121,7 @@ def test_full_says_when_it_no_longer_fits() -> None:
     assert len(conversation.plan(Budget(1000, 50), FULL).messages) == 41
     with pytest.raises(ContextTooLong) as caught:
         conversation.plan(Budget(300, 50), FULL)
-    assert f"strategy {AUTO}" in caught.value.hint
+    assert f'strategy="{AUTO}"' in caught.value.hint
 
 
 def test_a_history_budget_limits_what_precedes_the_question() -> None:
