@@ -8,17 +8,15 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 _STOP, _GO_ON = getattr(signal, "SIGTSTP", None), getattr(signal, "SIGCONT", None)
 
 Step = Callable[[], object]
 
 
-@dataclass(frozen=True, slots=True)
-class _Loan:
+class _Loan(NamedTuple):
     give_back: Step
     take_again: Step
     later: Callable[[Step], object] | None

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from chatcli.attachments.mentions import IMAGE_ENDINGS
 from chatcli.paths import path_of
 from chatcli.text import as_name
 
@@ -22,8 +20,7 @@ _PATH = re.compile(r"""(?<!\S)((?:~|\.{1,2})?/(?:[^\s\\]|\\.)*+|["'](?:~|\.{1,2}
 _SEPARATORS = "/\\" if os.name == "nt" else "/"
 
 
-@dataclass(frozen=True, slots=True)
-class Suggestion:
+class Suggestion(NamedTuple):
     """`text` replaces `replaces` characters before the cursor; the menu shows `shown` with its `meaning`."""
 
     text: str
@@ -50,6 +47,8 @@ def paths(prefix: str, endings: frozenset[str] | None = None) -> list[Suggestion
 
 def mentions(typed: str) -> list[Suggestion]:
     """Returns what a mention at the end of `typed` may become: a file after an @; for pictures, a path alone."""
+    from chatcli.attachments.mentions import IMAGE_ENDINGS
+
     file, picture = _at_end(_MENTION, typed), _at_end(_PATH, typed)
     if file is not None:
         return paths(file[1])

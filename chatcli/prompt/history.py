@@ -14,7 +14,6 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from chatcli.attachments.files import as_kept
 from chatcli.paths import private_directory
 
 LIMIT = 10_000
@@ -44,6 +43,8 @@ class LineHistory:
 
     def add(self, line: str) -> None:
         """Stores `line`, unless it is blank, equal to the last one, or remembering is off."""
+        from chatcli.attachments.files import as_kept
+
         line = as_kept(line)
         with self._lock:
             lines = self._load()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class TypedLine:
+class TypedLine(NamedTuple):
     """One entry, whole, lines separated by "\\n".
 
     `pasted`: it began with a paste or a block, so a leading "/" is text and not a command.
@@ -34,8 +34,7 @@ class Closed:
 Outcome = TypedLine | Interrupted | Closed
 
 
-@dataclass(frozen=True, slots=True)
-class ReaderOptions:
+class ReaderOptions(NamedTuple):
     """How the line looks and behaves.
 
     `plain`: nothing is ever drawn twice, so no toolbar and no menu (for simple terminals and screen readers).

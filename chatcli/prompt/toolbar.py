@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from chatcli.text import as_name, cells
 
@@ -23,8 +23,7 @@ _BETWEEN_ASCII = " - "
 _SHORTEST_MODEL = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Toolbar:
+class Toolbar(NamedTuple):
     """`used` as shown ("~1912"), `tokens` the same as a number; `window` in tokens, 0 when unknown.
 
     `notes` are ordered by importance.
@@ -49,16 +48,16 @@ def draw(toolbar: Toolbar, width: int, *, ascii_only: bool = False) -> Fragments
         excess = _width(line) - (width - 1)
         if excess <= 0:
             return line
-    return _line(replace(shorter, model=_shortened(toolbar.model, excess, ascii_only)), False, ascii_only)
+    return _line(shorter._replace(model=_shortened(toolbar.model, excess, ascii_only)), False, ascii_only)
 
 
 def _ever_shorter(toolbar: Toolbar) -> Iterator[tuple[Toolbar, bool]]:
     """Returns the toolbar with less and less in it, and whether it still has a meter."""
     yield toolbar, True
-    bare = replace(toolbar, strategy="")
+    bare = toolbar._replace(strategy="")
     yield bare, True
     for kept in range(len(toolbar.notes), -1, -1):
-        yield replace(bare, notes=toolbar.notes[:kept]), False
+        yield bare._replace(notes=toolbar.notes[:kept]), False
 
 
 def _line(toolbar: Toolbar, has_meter: bool, ascii_only: bool) -> Fragments:

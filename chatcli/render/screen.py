@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, TextIO
 from chatcli.errors import ChatcliError
 from chatcli.hints import Speller, in_python
 from chatcli.render.terminal import Known
-from chatcli.render.views import Note, View
 
 if TYPE_CHECKING:
     from chatcli.conversation.events import Progress
     from chatcli.render.lines import Line
     from chatcli.render.reply import Answer
     from chatcli.render.theme import Palette
+    from chatcli.render.views import View
 
 
 # Markdown that uses everything that is created at its first use.
@@ -61,6 +61,7 @@ class Screen:
     def show(self, view: View) -> None:
         """Draws `view` on stdout; a Note goes to stderr when stdout is not a terminal."""
         from chatcli.render.notices import draw
+        from chatcli.render.views import Note
 
         if isinstance(view, Note) and not self.is_terminal:
             room = self._room(self._errors)

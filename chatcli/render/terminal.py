@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 from dataclasses import dataclass
-from typing import Literal, TextIO
+from typing import Literal, NamedTuple, TextIO
 
 from chatcli import text
 
@@ -18,11 +18,11 @@ Protocol = Literal["kitty", "iterm", "sixel", ""]
 
 _BACKGROUND, _PROGRAM, _CELL, _KIND = "\x1b]11;?\x1b\\", "\x1b[>q", "\x1b[16t", "\x1b[c"
 _JOINED_EMOJI = "\x1b[?2027$p"
-_COLOUR = re.compile(r"\x1b\]11;rgba?:([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})")
-_VERSION = re.compile(r"\x1bP>\|([^\x1b]*)\x1b\\")
-_SIZE = re.compile(r"\x1b\[6;(\d{1,6});(\d{1,6})t")
-_ATTRIBUTES = re.compile(r"\x1b\[\?([\d;]*)c")
-_MODE = re.compile(r"\x1b\[\?2027;([1-4])\$y")
+_COLOUR = r"\x1b\]11;rgba?:([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})"
+_VERSION = r"\x1bP>\|([^\x1b]*)\x1b\\"
+_SIZE = r"\x1b\[6;(\d{1,6});(\d{1,6})t"
+_ATTRIBUTES = r"\x1b\[\?([\d;]*)c"
+_MODE = r"\x1b\[\?2027;([1-4])\$y"
 _KITTY, _ITERM = ("kitty", "ghostty"), ("iterm", "wezterm")
 _MAY_JOIN = (*_KITTY, *_ITERM, "foot", "contour")
 _REFLOW = (*_KITTY, *_ITERM, "tmux", "foot", "vte", "konsole", "alacritty", "xterm.js", "vscode", "apple_terminal")
@@ -55,17 +55,17 @@ class Known:
         Only terminals that may have a mode are asked for it: others, old Konsoles among them, print a part of that
         question.
         """
-        if found := _COLOUR.match(answer):
+        if found := re.match(_COLOUR, answer):
             self.background = _brightness(*found.groups())
-        elif found := _VERSION.match(answer):
+        elif found := re.match(_VERSION, answer):
             self.program = found[1].lower()
             return _JOINED_EMOJI + _KIND if self.program.startswith(_MAY_JOIN) else ""
-        elif found := _SIZE.match(answer):
+        elif found := re.match(_SIZE, answer):
             height, width = int(found[1]), int(found[2])
             self.cell = (width, height) if 1 < width < 200 and 1 < height < 400 else None
-        elif found := _ATTRIBUTES.match(answer):
+        elif found := re.match(_ATTRIBUTES, answer):
             self.sixel = self.sixel or "4" in found[1].split(";")[1:]
-        elif found := _MODE.match(answer):
+        elif found := re.match(_MODE, answer):
             text.join_emoji(found[1] in "13")
         return ""
 
@@ -108,8 +108,7 @@ def _brightness(*channels: str) -> Background:
     return "light" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "dark"
 
 
-@dataclass(frozen=True, slots=True)
-class Abilities:
+class Abilities(NamedTuple):
     """`colours`: none, standard, 256, truecolor. `encoding`: the locale's, before chatcli switches to UTF-8."""
 
     is_terminal: bool

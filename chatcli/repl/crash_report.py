@@ -6,7 +6,6 @@ The file contains no messages: of an error only its type is written, since its t
 from __future__ import annotations
 
 import os
-import platform
 import traceback
 from contextlib import suppress
 from pathlib import Path
@@ -46,6 +45,8 @@ def keep(error: Exception, log: Path | None) -> bool:
 
 
 def _header() -> str:
+    import platform
+
     return f"chatcli {chatcli.__version__}, Python {platform.python_version()}, {platform.system()}"
 
 

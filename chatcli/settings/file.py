@@ -10,8 +10,6 @@ from typing import Any
 
 from chatcli.errors import BadData, ConfigError, UserError
 from chatcli.paths import private_directory, replace_private, why
-from chatcli.reading.files import in_words, read_bytes
-from chatcli.reading.json_toml import read_toml, text_of
 from chatcli.settings.layers import Layer, Settings, find_setting
 from chatcli.settings.table import TABLE, Setting
 
@@ -20,6 +18,8 @@ LARGEST = 250_000  # bytes; the time of TOML's parser grows with the square of s
 
 def read_file(settings: Settings, path: Path) -> None:
     """Read the file into the FILE layer; a missing file sets nothing. Raises ConfigError."""
+    if _is_missing(path):  # as for most people: then no reader is imported
+        return
     text = _text_of(path)
     for name, value in _parsed(text, path).items():
         try:
@@ -47,6 +47,8 @@ def write_setting(path: Path, setting: Setting[Any], text: str | None) -> None:
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
+    from chatcli.reading.files import in_words
+
     text_now = _text_of(path)
     _parsed(text_now, path)
     try:
@@ -72,6 +74,9 @@ def write_setting(path: Path, setting: Setting[Any], text: str | None) -> None:
 
 def _text_of(path: Path) -> str:
     """The text of the file; "" when there is no file. Raises ConfigError."""
+    from chatcli.reading.files import read_bytes
+    from chatcli.reading.json_toml import text_of
+
     try:
         return text_of(read_bytes(path, LARGEST))
     except (FileNotFoundError, NotADirectoryError):
@@ -85,7 +90,19 @@ def _text_of(path: Path) -> str:
         raise ConfigError(f"Cannot read the settings file {path}: {why(error)}.", _MEND, file=str(path)) from None
 
 
+def _is_missing(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):  # it may be there
+        return False
+    return False
+
+
 def _parsed(text: str, path: Path) -> dict[str, Any]:
+    from chatcli.reading.json_toml import read_toml
+
     try:
         return read_toml(text)
     except BadData as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Any, TypeVar
@@ -46,6 +45,8 @@ def find_setting(name: str) -> Setting[Any]:
     known = {word: setting for setting in TABLE for word in (setting.name, *setting.aliases)}
     if wanted in known:
         return known[wanted]
+    import difflib
+
     near = difflib.get_close_matches(wanted, known, n=1)
     lists = Hint(Either(Do("set"), Do("chatcli", help=True)), " lists every setting.")
     hint = f"Did you mean {known[near[0]].name}?" if near else lists

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -60,6 +59,8 @@ def form() -> ValueKind[str]:
         if isinstance(value, PathLike):
             path = value.__fspath__()
             return path if isinstance(path, str) else None
+        import json
+
         try:
             return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else None
         except (TypeError, ValueError, RecursionError):
