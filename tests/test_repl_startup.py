@@ -1,11 +1,16 @@
-"""The first prompt waits for no server; what is wrong with server or model is said above it, once it is known."""
+"""The first prompt imports only what it needs, and waits for no server; what is wrong with server or model is said
+above it, once it is known.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,10 +18,74 @@ import pytest
 if os.name != "posix":
     pytest.skip("a pty is POSIX's", allow_module_level=True)
 
+import pexpect
+
 from tests.faults import Engine, Status, nobody_there
 from tests.test_terminal import Terminal, terminal
 
 NOBODY = "ollama serve"  # in the hint of the error
+
+# The modules of chatcli that are imported before the first prompt, by their rooms, and what it needs them for.
+BEFORE_THE_PROMPT = {
+    "": "addresses errors hints paths suspension text",
+    "cli": "main",
+    "client": "address hosts server",  # an address that names no server is refused at once
+    "commands": "spelling",  # how the prompt spells a command; the commands themselves come later
+    "prompt": "bracketed_paste completer editing handover history keys line menu multiline paste reader "
+    "terminal_answers terminal_io toolbar typeahead",
+    "render": "screen terminal",  # what to ask the terminal; drawing comes later
+    "repl": "crash_report furniture signals startup streams",
+    "session": "background wishes",  # the session itself is built later
+    "settings": "file layers strategies table values",
+}
+LIBRARIES = {"prompt_toolkit", "wcwidth"}
+# What a start with flags imports besides.
+FLAGS = "chatcli.cli.flags"
+LIBRARIES_OF_FLAGS = {"annotated_doc", "shellingham", "typer"}
+# Notes what the main thread imports, until the background begins with what comes later.
+NOTING = """
+import sys, threading
+first, noted = threading.current_thread(), open(sys.argv.pop(1), "w", buffering=1)
+noting = True
+def note(event, given):
+    global noting
+    if event == "import" and noting:
+        noting = threading.current_thread().name != "chatcli-warm-up"
+        if noting and threading.current_thread() is first:
+            print(given[0], file=noted)
+sys.addaudithook(note)
+from chatcli.cli.main import main
+main()
+"""
+
+
+@pytest.mark.parametrize("arguments", [(), ("-m", "demo")], ids=["plain", "flags"])
+def test_the_first_prompt_imports_only_what_it_needs(
+    arguments: tuple[str, ...], tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", engine.url)
+    noted = tmp_path / "imported"
+    child = pexpect.spawn(sys.executable, ["-c", NOTING, str(noted), *arguments], dimensions=(24, 80), timeout=60)
+    try:
+        child.expect_exact(">>>")
+        found = set(noted.read_text().split())
+    finally:
+        child.close(force=True)
+    ours = {name for name in found if name.split(".")[0] == "chatcli"}
+    new, gone = ours - listed(*arguments), listed(*arguments) - ours
+    assert not new, "import them where they are needed, or list them with what the prompt needs them for"
+    assert not gone, "they are no longer imported before the prompt: take them off the list"
+    libraries = {name.split(".")[0] for name in found - ours} - sys.stdlib_module_names
+    new = (
+        {name for name in libraries if find_spec(name)} - LIBRARIES - (LIBRARIES_OF_FLAGS if arguments else set())
+    )
+    assert not new, "import them where they are needed"
+
+
+def listed(*arguments: str) -> set[str]:
+    rooms = {f"chatcli.{room}".removesuffix("."): names.split() for room, names in BEFORE_THE_PROMPT.items()}
+    modules = {f"{room}.{name}" for room, names in rooms.items() for name in names}
+    return {*rooms, *modules, *([FLAGS] if arguments else [])}
 
 
 def line(person: Terminal) -> str:

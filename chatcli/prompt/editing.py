@@ -30,7 +30,7 @@ from prompt_toolkit.styles import Style
 from prompt_toolkit.validation import ValidationError
 
 from chatcli.errors import ChatcliError
-from chatcli.prompt import editor, keys, multiline, toolbar
+from chatcli.prompt import keys, multiline, toolbar
 from chatcli.prompt.bracketed_paste import mind_marks
 from chatcli.prompt.completer import Suggestion, as_completer, in_mention
 from chatcli.prompt.handover import at_rest, erased, prompting
@@ -184,6 +184,7 @@ class EditedLine:
 
     def compose(self) -> None:
         """Opens the line in the user's editor. The result is put into the line, not sent."""
+        from chatcli.prompt import editor
 
         async def edit() -> None:
             self.is_composing = True

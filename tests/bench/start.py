@@ -54,8 +54,10 @@ def main() -> None:
 
 def measure(home: Path, rounds: int) -> dict[str, Any]:
     # Modules are compiled once, as when they were installed, whatever the environment wants of Python.
-    there = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "CHATCLI_"))}
-    there |= {"PYTHONPYCACHEPREFIX": str(home / "compiled"), "CHATCLI_HOME": str(home)}
+    there = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "CHATCLI_", "XDG_"))
+    }
+    there |= {"PYTHONPYCACHEPREFIX": str(home / "compiled"), "HOME": str(home)}
     there |= {"TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1"}
     with Engine() as engine, nobody_there() as nobody:
         there["OLLAMA_HOST"] = engine.url
