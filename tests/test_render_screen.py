@@ -310,3 +310,10 @@ def test_no_color_on_a_screen_that_is_not_plain_drops_the_colours(monkeypatch: p
         screen.show(view)
     assert {cell[1] for row in terminal.cells for cell in row} == {"default"}
     assert terminal.text == ["careful", "T", "", "x", "", "import a"]
+
+
+def test_a_narrow_listing_keeps_names_whole_where_its_rows_have_room() -> None:
+    names = ("demo-vision", "demo-thinking", "a")
+    rows = tuple((name, "2 MB", "525K", "28 days ago") for name in names)
+    shown = seen(Listing(("name", "size", "parameters", "changed"), rows), columns=42).text
+    assert [line.split()[0] for line in shown[1:]] == list(names)

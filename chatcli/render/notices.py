@@ -88,7 +88,7 @@ def _listing(view: Listing, palette: Palette, width: int | None, speller: Spelle
         rows = [Row([[Span(text)] for text in row], aligns, jumps) for row in texts]
         widths = fit([head, *rows], width or 10_000)
         for row in [head, *rows] if any(view.columns) else rows:
-            yield from row.draw(widths)
+            yield from row.draw(widths, width or 0)
     if view.note:
         yield from _text(spelled(view.note, speller), palette["quiet"], width)
 
