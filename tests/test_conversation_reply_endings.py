@@ -19,8 +19,8 @@ from chatcli.commands.navigation import opened
 from chatcli.commands.outcomes import Copy, Opened, Prefill
 from chatcli.commands.spelling import at_prompt, in_shell
 from chatcli.conversation.events import Event, Text, Thinking
-from chatcli.conversation.message import Role
-from chatcli.conversation.reply_endings import Limit, ending_of
+from chatcli.conversation.message import Message, Role
+from chatcli.conversation.reply_endings import CUT_SHORT, Limit, ending_of
 from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import Count, Turn, Usage
 from chatcli.demo.models import THINKING
@@ -204,6 +204,20 @@ def test_what_was_thought_when_it_was_stopped_or_broke_off_is_kept(model: str, e
             assert last is not None
             assert last.ended is Ended.BROKEN
             assert last.message.thinking.startswith("They ask")
+
+
+@pytest.mark.parametrize("ended", sorted(CUT_SHORT.keys() - {Ended.LENGTH}))
+@pytest.mark.parametrize(
+    "message", [Message.assistant("Two"), Message.assistant("", "They ask")], ids=["text", "thinking"]
+)
+def test_an_unfinished_reply_that_is_gone_to_is_said_to_be_that(
+    session: Session, ended: Ended, message: Message
+) -> None:
+    question = ask(session, "a prime?")
+    session.store.begin_reply(session.conversation, question).finish(message, ended, Turn("demo"))
+    note = spelled(opened(session).note, at_prompt)
+    what = "is unfinished" if message.has_text else "has no answer yet"
+    assert note == f"This reply {what} ({CUT_SHORT[ended]}): /continue goes on from there, /retry asks again."
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from chatcli.commands.outcomes import Opened, Outcome
 from chatcli.commands.tree import BEFORE, standing
 from chatcli.conversation.message import Role
-from chatcli.conversation.reply_endings import ending_of
+from chatcli.conversation.reply_endings import CUT_SHORT, ending_of
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.errors import NotFound
 from chatcli.hints import Do, Hint, Words, lines
@@ -57,33 +57,21 @@ def opened(session: Session, refused: Sequence[Words] = ()) -> Opened:
                 ". Your next message replaces it.",
             )
         )
-    if last is not None and last.message.role is Role.ASSISTANT and not last.message.has_text:
-        notes.append(_without_text(last))
-    elif last is not None and last.ended in _UNFINISHED:
-        notes.append(_unfinished(last, ""))
+    if last is not None and last.message.role is Role.ASSISTANT:
+        notes.extend(filter(None, [_unfinished(last)]))
     notes.extend(filter(None, [not_loaded(refused)]))
     return Opened(lines(notes))
 
 
-_UNFINISHED = {
-    Ended.STOPPED: "was stopped",
-    Ended.BROKEN: "broke off",
-    Ended.INTERRUPTED: "was interrupted when chatcli ended",
-}
-
-
-def _without_text(reply: Node) -> Words:
-    """For a reply without an answer: what ended it, and what to do."""
-    if reply.ended in _UNFINISHED:
-        return _unfinished(reply, " before its answer")
-    ended = ending_of(reply)
-    return ended.words if ended is not None else ""
-
-
-def _unfinished(reply: Node, where: str) -> Hint:
-    what = f"This reply {_UNFINISHED[reply.ended]}{where}"
+def _unfinished(reply: Node) -> Words:
+    """What ended a reply that is not whole, and what to do. "" for one that is, or whose text a limit ended."""
+    if reply.ended in {Ended.COMPLETE, Ended.LENGTH}:
+        ended = None if reply.message.has_text else ending_of(reply)
+        return ended.words if ended is not None else ""
+    what = "is unfinished" if reply.message.has_text else "has no answer yet"
+    said = f"This reply {what} ({CUT_SHORT[reply.ended]})"
     return Hint(
-        what, Hint(": ", Do("continue"), " goes on from there"), Hint(", ", Do("retry"), " asks again"), "."
+        said, Hint(": ", Do("continue"), " goes on from there"), Hint(", ", Do("retry"), " asks again"), "."
     )
 
 
