@@ -4,6 +4,7 @@ import io
 import os
 import re
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -212,8 +213,11 @@ class TestAtATerminal:
         with self.terminal(tmp_path, "dumb") as child:
             child.expect_exact(">>> ")
             child.delaybeforesend = None
-            child.send("\r".join(lines) + "\r")
+            # Beside the reading: a program that nobody reads from stops reading, too, and the sending never ends.
+            sending = threading.Thread(target=child.send, args=["\r".join(lines) + "\r"], daemon=True)
+            sending.start()
             child.expect_exact(f"GOT {TypedLine(chr(10).join(lines), pasted=True)!r}")
+            sending.join()
             child.expect_exact(">>> ")
             child.send("\x04")
 

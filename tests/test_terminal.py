@@ -40,6 +40,7 @@ class Terminal:
             **environment,
         }
         self._end, theirs = os.openpty()
+        os.set_blocking(self._end, False)
         self._set_size(columns, rows)
         try:
             self._program = start(arguments, variables, [theirs] * 3)
@@ -50,8 +51,12 @@ class Terminal:
         self.send(keys.encode())
 
     def send(self, left: bytes) -> None:
+        """Read where nothing more can be written: a program that nobody reads from stops reading, too."""
         while left:
-            left = left[os.write(self._end, left) :]
+            try:
+                left = left[os.write(self._end, left) :]
+            except BlockingIOError:
+                self._read(0.02)
 
     def enter(self, line: str) -> None:
         self.press(line + "\r")
