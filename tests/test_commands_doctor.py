@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from chatcli.cli import main
 from chatcli.commands.outcomes import Show
+from chatcli.errors import NotFound, StoreError
 from chatcli.session.session import Session
-from tests.commanding import do, say, shown
+from chatcli.store.backups import back_up, backups
+from tests.commanding import do, said, say, shown
 from tests.faults import Engine, nobody_there
+
+
+@contextmanager
+def as_if_full() -> Iterator[None]:
+    """No file may become larger than a small store."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def line(outcome: Show, what: str) -> str:
@@ -75,3 +92,74 @@ def test_a_store_that_others_can_read_is_a_finding(session: Session) -> None:
 def test_a_store_kept_in_memory_is_named(session: Session) -> None:
     do(session, "set save off")
     assert "memory only" in line(examined(session), "store")
+
+
+@pytest.fixture
+def backed(session: Session) -> Session:
+    """One turn is in the backup, and another is newer."""
+    say(session, "hi")
+    assert back_up(session.paths.store, datetime.now(UTC))
+    say(session, "and on")
+    return session
+
+
+def test_backups_are_listed_with_their_messages(session: Session) -> None:
+    assert "none yet" in line(examined(session), "backups")
+    say(session, "hi")
+    back_up(session.paths.store, datetime.now(UTC))
+    found = line(examined(session), "backup")
+    assert "1, of " in found
+    assert "2 messages" in found
+    assert "--restore 1" in found
+
+
+def test_a_backup_that_cannot_be_read_is_to_do(backed: Session) -> None:
+    backups(backed.paths.store)[0].path.write_bytes(b"nothing")
+    assert line(examined(backed), "backup").startswith("to do")
+
+
+def test_a_restored_backup_brings_back_what_is_missing(backed: Session) -> None:
+    before = said(backed)
+    do(backed, "clear")
+    with backed.store._database.writing() as connection:
+        connection.execute("UPDATE nodes SET parent = NULL WHERE id = 3")
+        connection.execute("DELETE FROM nodes WHERE id IN (1, 2)")
+    told = shown(do(backed, "doctor --restore 1"))
+    assert "4 messages in 1 conversation, 2 of them from the backup only" in told
+    do(backed, "load 1")
+    assert said(backed)[-2:] == before[-2:]
+    assert [hit.text for hit in backed.store.search(["hi"])] == ["hi"]
+    assert "kept when it was recovered" in shown(examined(backed))
+    say(backed, "and the turn after that")
+    assert said(backed)[-2] == "and the turn after that"
+
+
+def test_the_open_conversation_goes_on_after_a_restore(backed: Session) -> None:
+    before = said(backed)
+    do(backed, "doctor --restore 1")
+    assert said(backed) == before
+    say(backed, "and the turn after that")
+    assert said(backed)[:5] == [*before, "and the turn after that"]
+
+
+def test_the_shell_restores_one(backed: Session, engine: Engine, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["doctor", "--restore", "1", "--host", engine.url]) == 0
+    told = " ".join(capfd.readouterr().err.split())
+    assert "4 messages in 1 conversation, 0 of them from the backup only" in told
+
+
+@pytest.mark.parametrize("number", ["0", "2"])
+def test_only_a_backup_that_is_there_is_restored(backed: Session, number: str) -> None:
+    with pytest.raises(NotFound, match="there is 1"):
+        do(backed, f"doctor --restore {number}")
+
+
+def test_a_restore_that_fails_leaves_everything(backed: Session) -> None:
+    before = said(backed)
+    (backup,) = backups(backed.paths.store)
+    with as_if_full(), pytest.raises(StoreError):
+        do(backed, "doctor --restore 1")
+    assert said(backed) == before
+    assert backups(backed.paths.store) == [backup]
+    say(backed, "still there?")
+    assert said(backed)[:4] == before

@@ -8,6 +8,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from chatcli.commands.outcomes import Show
 from chatcli.errors import Damaged
 from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
+from chatcli.store.backups import back_up
 from chatcli.store.store import Store
 from tests.commanding import do, said, say, shown
 from tests.faults import Engine
@@ -161,3 +163,14 @@ def test_a_program_of_python_goes_on_too(path: Path, engine: Engine) -> None:
             assert chat.send("Still there?") == "Yes."
     with Store.open(path) as store:
         assert [hit.text for hit in store.search(["still"])] == ["Still there?"]
+
+
+def test_what_only_the_backup_has_is_said(path: Path, opened: Callable[[], Session]) -> None:
+    back_up(path, datetime.now(UTC))
+    damage(path, *range(40, path.stat().st_size // PAGE))
+    session = opened()
+    assert "of them from the backup of" in session.warnings[0]
+    assert "are lost" not in session.warnings[0]
+    with Store.open(path) as store:
+        assert len(store.entries()) == 20
+        assert sum(len(store.whole(entry.id).nodes) for entry in store.entries()) == 600

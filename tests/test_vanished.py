@@ -106,6 +106,8 @@ WAYS: dict[str, Callable[[World], None]] = {
     "the store, empty now": lambda world: a_file_in_its_place(world.home / "chatcli.db"),
     "the line history, a folder now": lambda world: a_folder_in_its_place(world.home / "lines.db"),
     "the settings file, a folder now": lambda world: a_folder_in_its_place(world.home / "config.toml"),
+    "the backups": lambda world: gone(world.home / "backups"),
+    "the backups, a file now": lambda world: a_file_in_its_place(world.home / "backups"),
     "the cache": lambda world: gone(world.home / "cache"),
     "the cache, a file now": lambda world: a_file_in_its_place(world.home / "cache"),
     "the temporary directory": lambda world: gone(world.temporary),
@@ -124,7 +126,7 @@ LOCKED: dict[str, Callable[[World], None]] = {
 @pytest.fixture
 def world(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     made = World(tmp_path / "above" / "work", home, tmp_path / "temporary", tmp_path / "person")
-    for each in (made.work, made.temporary, made.person):
+    for each in (made.work, made.temporary, made.person, home / "backups"):
         each.mkdir(parents=True)
     (made.work / "nosuch-after-all.txt").write_text("x")
     monkeypatch.chdir(made.work)

@@ -8,19 +8,23 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import chatcli
+from chatcli.commands.arguments import Arg
 from chatcli.commands.outcomes import Outcome, Show
 from chatcli.commands.registry import command
 from chatcli.commands.statistics import counted_by
+from chatcli.conversation.clock import local_time
 from chatcli.conversation.usage import counted
-from chatcli.errors import ChatcliError, Damaged
+from chatcli.errors import ChatcliError, Damaged, NotFound, StoreError, UserError
 from chatcli.hints import Do, Hint, Words, lines
 from chatcli.paths import why
-from chatcli.render.views import Listing
+from chatcli.render.views import Listing, Note
 from chatcli.session.context_window import as_allocated, gigabytes, loaded
 from chatcli.session.embeddings import embedder
 from chatcli.session.fallback import mend
+from chatcli.session.fallback import restore as restore_backup
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.file import read_file
@@ -41,16 +45,36 @@ class Finding:
 
 
 @command("doctor", subcommand="doctor", tolerant=True)
-def doctor(session: Session) -> Outcome:
-    """Check the settings file, the store, the server, the model's window, the terminal and the cache.
+def doctor(
+    session: Session, *, restore: Annotated[int | None, Arg("a backup to restore; 1 is the newest")] = None
+) -> Outcome:
+    """Check settings file, store, backups, server, the model's window, terminal and cache; restore a backup.
 
-    Each problem comes with what to do about it; in the shell the exit code is then 1.
+    Each problem comes with what to do about it; in the shell the exit code is then 1. `--restore 1` restores the
+    newest backup: what the store has besides stays, and the store as it was is kept in a file of its own.
     """
+    if restore is not None:
+        return _restored(session, restore)
     findings = [finding for name, check in CHECKS for finding in _checked(session, name, check)]
     rows = tuple((_mark(each), each.what, _text(each)) for each in findings)
     wrong = sum(bool(each.todo) for each in findings)
     note = f"{counted(wrong, 'problem')}." if wrong else "All is well."
     return Show((Listing(("", "what", "found"), rows, note=note),), exit_code=1 if wrong else 0)
+
+
+def _restored(session: Session, number: int) -> Outcome:
+    from chatcli.store.backups import backups
+
+    if not session.settings[table.SAVE]:
+        raise UserError("Conversations are kept in memory only (save off).", "Set save on, and try again.")
+    there = backups(session.paths.store)
+    if not 0 < number <= len(there):
+        raise NotFound(f"There is no backup {number}: there {_there_are(len(there))}.", "/doctor lists them.")
+    return Show.of(Note(restore_backup(session, there[number - 1]), "good"))
+
+
+def _there_are(count: int) -> str:
+    return "is none" if not count else f"{'is' if count == 1 else 'are'} {count}"
 
 
 def _checked(session: Session, name: str, check: Callable[[Session], Iterator[Finding]]) -> Iterator[Finding]:
@@ -86,6 +110,8 @@ def _store(session: Session) -> Iterator[Finding]:
     )
     for warning in session.take_warnings():
         yield Finding("store", warning, todo)
+    from chatcli.store.recovery import set_aside
+
     path = session.paths.store
     if not session.settings[table.SAVE]:
         yield Finding("store", "conversations are kept in memory only (save off)")
@@ -103,9 +129,30 @@ def _store(session: Session) -> Iterator[Finding]:
     yield Finding(
         "store", f"{path}: {counted(len(session.store.entries()), 'conversation')}{in_trash}, {gigabytes(size)}"
     )
-    for kept in sorted(path.parent.glob(f"{path.stem}.damaged-*{path.suffix}")):
-        yield Finding("store", f"{kept}: a damaged store, kept; delete it when you miss nothing")
+    for kept in set_aside(path):
+        yield Finding(
+            "store", f"{kept}: an earlier store, kept when it was recovered; delete it when you miss nothing"
+        )
     yield from _privacy(path)
+
+
+def _backups(session: Session) -> Iterator[Finding]:
+    from chatcli.store.backups import backups
+
+    if not session.settings[table.SAVE]:
+        return
+    there = backups(session.paths.store)
+    if not there:
+        yield Finding("backups", "none yet: one is made a day, while a reply is written")
+    for number, each in enumerate(there, start=1):
+        name = f"{number}, of {local_time(each.made):%Y-%m-%d %H:%M}"
+        try:
+            found = f"{name}: {counted(each.messages(), 'message')}, {gigabytes(each.size)}"
+            yield Finding("backup", f"{found}; --restore {number} restores it")
+        except StoreError as error:
+            yield Finding(
+                "backup", f"{name}: {error.message}", "Delete this file; the others are good for themselves."
+            )
 
 
 _NOT_OPENED = "Nothing is lost by this. Once it is fixed, chatcli opens the store again."
@@ -207,6 +254,7 @@ CHECKS: tuple[tuple[str, Callable[[Session], Iterator[Finding]]], ...] = (
     ("chatcli", _program),
     ("settings file", _settings),
     ("store", _store),
+    ("backups", _backups),
     ("server", _server),
     ("window", _window),
     ("counts", _counting),

@@ -134,11 +134,17 @@ def restore(
 @command("", subcommand="chats purge")
 def purge(session: Session, *, yes: Annotated[bool, Arg("do not ask")] = False) -> Outcome:
     """Empty the trash permanently, and remove the backups, which have its text, too. Asks first."""
+    from chatcli.store.recovery import set_aside
+
     trash = session.store.trash()
 
     def empty() -> Outcome:
         gone = session.store.purge()
-        return Show.of(Note(f"{counted(gone, 'conversation')} removed permanently, and all backups.", "good"))
+        told = [Note(f"{counted(gone, 'conversation')} removed permanently, and all backups.", "good")]
+        if gone and (kept := set_aside(session.paths.store)):
+            files = ", ".join(map(str, kept))
+            told.append(Note(f"Stores kept when they were recovered may still have the text: {files}.", "warning"))
+        return Show(tuple(told))
 
     if not trash or yes:
         return empty()

@@ -19,7 +19,10 @@ from chatcli.store.conversations import stands
 from chatcli.store.store import Store
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from chatcli.session.session import Session
+    from chatcli.store.backups import Backup
 
 T = TypeVar("T")
 
@@ -132,6 +135,32 @@ def mend(session: Session, error: Damaged) -> None:
     session.continue_in(store, store.conversation(now) if now is not None else None)
 
 
+def restore(session: Session, backup: Backup) -> str:
+    """Restore that backup, together with all that the store has besides; returns what was done. Raises StoreError;
+    then everything is as it was.
+    """
+    from chatcli.store.recovery import recover
+
+    opened, path = session.conversation, session.paths.store
+    now = opened.id if opened.nodes else None
+    session.store.close()
+    try:
+        done = recover(path, opened if now is not None else None, backup)
+        now = done.open
+    finally:
+        store = Store.open(path)
+        session.continue_in(store, store.conversation(now) if now is not None else None)
+    return (
+        f"The backup of {_day(backup.made)} is restored: {counted(done.messages, 'message')} in "
+        f"{counted(done.conversations, 'conversation')}, {done.from_backup} of them from the backup only. The "
+        f"store as it was is kept as {done.kept}: delete it when you miss nothing."
+    )
+
+
+def _day(moment: datetime) -> str:
+    return f"{local_time(moment):%Y-%m-%d %H:%M}"
+
+
 def _recovered_open(session: Session) -> tuple[Store, int | None]:
     """The new store, and the id of the open conversation in it."""
     told, now = _recovered(session.paths, session.conversation if session.conversation.id else None)
@@ -170,7 +199,7 @@ def _recovered(paths: Paths, opened: Conversation | None) -> tuple[str, int | No
     lost = f"; {done.lost} {'is' if done.lost == 1 else 'are'} lost" if done.lost else ""
     said, where = counted(done.messages, "message"), counted(done.conversations, "conversation")
     if done.backup is not None:
-        lost = f"; {done.from_backup} of them from the backup of {local_time(done.backup):%Y-%m-%d %H:%M}{lost}"
+        lost = f"; {done.from_backup} of them from the backup of {_day(done.backup)}{lost}"
     return (
         f"The store was damaged. What could be read of it, {said} in {where}, is in a new "
         f"one{lost}. The damaged file is kept as {done.kept}: delete it when you miss "

@@ -27,7 +27,7 @@ from chatcli.store.codec import pack_time, renumbered, unpack_state, unpack_time
 from chatcli.store.database import Database, open_database
 from chatcli.store.failures import refused
 from chatcli.store.import_chat import Seed, copy_into, seeds_of
-from chatcli.store.salvage import Row, Salvaged, read, salvage
+from chatcli.store.salvage import TABLES, Row, Salvaged, read, salvage
 from chatcli.store.store import Store, utc_now
 from chatcli.store.write_ahead_log import is_orphaned, put_pages
 
@@ -66,10 +66,11 @@ def recover(path: Path, open: Conversation | None = None, backup: Backup | None 
             Store.open(new).close()
             there = [backup] if backup is not None else backups(path)
             sound = there[0].path if there else new
-            shutil.copyfile(sound if is_orphaned(path) else path, damaged)
+            orphaned = is_orphaned(path)  # then pages that are not in the log come from the sound file
+            shutil.copyfile(sound if orphaned else path, damaged)
             with suppress(FileNotFoundError):
                 put_pages(_beside(path, "-wal"), damaged, path.stat().st_size)
-            salvaged = salvage(damaged, sound)
+            salvaged = salvage(damaged, sound, TABLES if orphaned else ())
             rebuilt = _rebuild(salvaged, there, new, open, backup is not None)
             if not rebuilt.messages:
                 raise Damaged(f"Nothing can be read of {path}.", "Move it away to start a new one.")
@@ -122,7 +123,7 @@ def _sources(salvaged: Salvaged, there: list[Backup], restoring: bool) -> list[t
         if earlier is None or (not restoring and _are_of_another(earlier.tables, salvaged.tables)):
             continue
         found.insert(0, (backup, earlier.tables))
-        if earlier.whole:
+        if not earlier.unsure:
             break
     return found
 
@@ -320,7 +321,7 @@ def _text(column: Any) -> str:
 def _exchange(path: Path, new: Path, why: str) -> Path:
     """Moves the new file to the path of the old one, and returns where that is now. The path always has a file."""
     stamp = f"{utc_now():%Y%m%d-%H%M%S}"
-    kept = path.with_name(f"{path.stem}.{why}-{stamp}{path.suffix}")
+    kept = path.with_name(_kept(path, why, stamp))
     try:
         os.link(path, kept)
     except OSError:  # a file system without hard links
@@ -331,6 +332,15 @@ def _exchange(path: Path, new: Path, why: str) -> Path:
             _beside(path, end).replace(_beside(kept, end))
     new.replace(path)
     return kept
+
+
+def set_aside(store: Path) -> list[Path]:
+    """Returns the files that recoveries of that store have kept, oldest first of each kind."""
+    return [file for why in ("damaged", "replaced") for file in sorted(store.parent.glob(_kept(store, why, "*")))]
+
+
+def _kept(store: Path, why: str, stamp: str) -> str:
+    return f"{store.stem}.{why}-{stamp}{store.suffix}"
 
 
 def _beside(path: Path, end: str) -> Path:

@@ -11,7 +11,7 @@ import os
 import sqlite3
 import struct
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,25 +46,28 @@ _PATIENCE = 3000  # failed queries; what is left out is found page by page
 
 @dataclass(frozen=True, slots=True)
 class Salvaged:
-    """The rows of each table ordered by id, text as bytes. `known`: ids of all nodes, read or not. `whole`: no
-    query failed.
+    """The rows of each table ordered by id, text as bytes. `known`: ids of all nodes, read or not. `unsure`: the
+    tables in which more rows may have been.
     """
 
     tables: dict[str, list[Row]]
     known: set[int]
-    whole: bool
+    unsure: set[str]
 
 
-def salvage(copy: Path, sound: Path) -> Salvaged:
-    """Returns all that can be read of `copy`, and modifies `copy`; a lost schema is taken from `sound`."""
+def salvage(copy: Path, sound: Path, unsure: Collection[str] = ()) -> Salvaged:
+    """Returns all that can be read of `copy`, and modifies `copy`; a lost schema is taken from `sound`. `unsure`:
+    tables that may have more rows than they seem to have.
+    """
     salvaged = read(copy)
     if salvaged is None:
         _transplant_schema(sound, copy)
         salvaged = read(copy)
     if salvaged is None:
-        salvaged = Salvaged({table: [] for table in TABLES}, set(), whole=False)
-    if not salvaged.whole:
-        _add_unreachable(salvaged.tables, copy)
+        salvaged = Salvaged({table: [] for table in TABLES}, set(), set(TABLES))
+    salvaged.unsure.update(unsure)
+    if salvaged.unsure:
+        _add_unreachable(salvaged, copy)
     return salvaged
 
 
@@ -75,10 +78,11 @@ def read(path: Path, how: str = "mode=rw") -> Salvaged | None:
             connection.execute("SELECT 1 FROM nodes LIMIT 0")
         except sqlite3.Error:
             return None
-        known = _known_ids(connection)
-        found = {table: _read(connection, table) for table in TABLES}
-    whole = all(is_whole for _, is_whole in found.values())
-    return Salvaged({table: rows for table, (rows, _) in found.items()}, known, whole)
+        salvaged = Salvaged({}, _known_ids(connection), set())
+        for table in TABLES:
+            salvaged.tables[table], whole = _read(connection, table)
+            salvaged.unsure.update(() if whole else {table})
+        return salvaged
 
 
 def _opened(path: Path, how: str) -> sqlite3.Connection:
@@ -161,21 +165,22 @@ def _known_ids(connection: sqlite3.Connection) -> set[int]:
     return ids
 
 
-def _add_unreachable(tables: dict[str, list[Row]], copy: Path) -> None:
+def _add_unreachable(salvaged: Salvaged, copy: Path) -> None:
     """Adds rows on pages that no tree leads to any more. A row that was found in its tree is newer, and stays."""
-    found = {table: {_identity(table, row): row for row in rows} for table, rows in tables.items()}
-    for table, row in _page_by_page(copy):
+    tables = salvaged.unsure & NEVER.keys()
+    found = {table: {_identity(table, row): row for row in salvaged.tables[table]} for table in tables}
+    for table, row in _page_by_page(copy, tables):
         found[table].setdefault(_identity(table, row), row)
     for table, rows in found.items():
-        tables[table] = [rows[identity] for identity in sorted(rows)]
+        salvaged.tables[table] = [rows[identity] for identity in sorted(rows)]
 
 
-def _page_by_page(copy: Path) -> Iterator[tuple[str, Row]]:
+def _page_by_page(copy: Path, wanted: set[str]) -> Iterator[tuple[str, Row]]:
     """Yields (table, row) from each page that has rows, modifying `copy`: the page is written over the first page
     of a table, and SQLite reads that table. A row of another table is told by a value that this one never has.
     """
     with copy.open("r+b", buffering=0) as file:
-        roots = _roots(copy)
+        roots = {table: root for table, root in _roots(copy).items() if table in wanted}
         firsts = {number: _page(file, number) for number in roots.values()}
         for number in range(2, os.fstat(file.fileno()).st_size // _PAGE + 1):
             page = firsts.get(number) or _page(file, number)
@@ -189,10 +194,10 @@ def _page_by_page(copy: Path) -> Iterator[tuple[str, Row]]:
 
 
 def _roots(copy: Path) -> dict[str, int]:
-    """Returns the number of each table's first page, from 1; nothing when the first page of the file is lost."""
+    """Returns the number of each table's first page, from 1; nothing when the schema is lost."""
     with closing(_opened(copy, "immutable=1")) as connection, suppress(sqlite3.Error):
         roots = connection.execute("SELECT CAST(name AS BLOB), rootpage FROM sqlite_master").fetchall()
-        return {name.decode(): root for name, root in roots if name.decode() in NEVER}
+        return {name.decode(errors="replace"): root for name, root in roots}
     return {}
 
 
