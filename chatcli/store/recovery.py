@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal
 
@@ -321,7 +322,8 @@ def _text(column: Any) -> str:
 def _exchange(path: Path, new: Path, why: str) -> Path:
     """Moves the new file to the path of the old one, and returns where that is now. The path always has a file."""
     stamp = f"{utc_now():%Y%m%d-%H%M%S}"
-    kept = path.with_name(_kept(path, why, stamp))
+    names = chain([stamp], (f"{stamp}-{number}" for number in count(2)))
+    kept = next(file for each in names if not (file := path.with_name(_kept(path, why, each))).exists())
     try:
         os.link(path, kept)
     except OSError:  # a file system without hard links
