@@ -110,7 +110,7 @@ def test_backups_are_listed_with_their_messages(session: Session) -> None:
     found = line(examined(session), "backup")
     assert "1, of " in found
     assert "2 messages" in found
-    assert "--restore 1" in found
+    assert "doctor --restore 1 restores it" in found
 
 
 def test_a_backup_that_cannot_be_read_is_to_do(backed: Session) -> None:

@@ -66,10 +66,14 @@ def _restored(session: Session, number: int) -> Outcome:
     from chatcli.store.backups import backups
 
     if not session.settings[table.SAVE]:
-        raise UserError("Conversations are kept in memory only (save off).", "Set save on, and try again.")
+        raise UserError(
+            "Conversations are kept in memory only (save off).", Hint(Do("set", "save", "on"), " stores them.")
+        )
     there = backups(session.paths.store)
     if not 0 < number <= len(there):
-        raise NotFound(f"There is no backup {number}: there {_there_are(len(there))}.", "/doctor lists them.")
+        raise NotFound(
+            f"There is no backup {number}: there {_there_are(len(there))}.", Hint(Do("doctor"), " lists them.")
+        )
     return Show.of(Note(restore_backup(session, there[number - 1]), "good"))
 
 
@@ -147,8 +151,8 @@ def _backups(session: Session) -> Iterator[Finding]:
     for number, each in enumerate(there, start=1):
         name = f"{number}, of {local_time(each.made):%Y-%m-%d %H:%M}"
         try:
-            found = f"{name}: {counted(each.messages(), 'message')}, {gigabytes(each.size)}"
-            yield Finding("backup", f"{found}; --restore {number} restores it")
+            found = f"{name}: {counted(each.messages(), 'message')}, {gigabytes(each.size)}; "
+            yield Finding("backup", Hint(found, Do("doctor", restore=str(number)), " restores it"))
         except StoreError as error:
             yield Finding(
                 "backup", f"{name}: {error.message}", "Delete this file; the others are good for themselves."
