@@ -58,7 +58,7 @@ class Written:
     def filled(self) -> Do:
         """The same with something to type in place of placeholders and of what is computed."""
         words = [self._typed(position, word) for position, word in enumerate(self.words)]
-        flags = {name: True if value is True else "x" for name, value in self.flags}
+        flags = {name: True if value is True else "1" for name, value in self.flags}
         return Do(self.command, *words, **flags)
 
     def _typed(self, position: int, word: str | None) -> str:
