@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
@@ -28,7 +28,6 @@ from chatcli.session.fallback import go_on, still_there
 from chatcli.session.planning import plan_next, request_for, settled, with_costs
 from chatcli.session.session import Session
 from chatcli.settings import table
-from chatcli.settings.layers import Layer
 from chatcli.store.draft import Draft
 
 # Seconds to wait for a vocabulary from a slow server; until it is there, counts are estimates.
@@ -87,7 +86,7 @@ def answer(
 
     `stopped` is called between events, at least ten times a second. `model`: the model to ask this time.
     """
-    with _asking(session, model), closing(stream(session, question, onward)) as events:
+    with session.asking(model), closing(stream(session, question, onward)) as events:
         for event in events:
             feed(event)
             if stopped():
@@ -128,26 +127,6 @@ def stream(session: Session, question: Node, onward: Node | None = None) -> Gene
             go_on(session, error)
     if reply.done is not None and reply.new.is_empty:
         raise _no_text(session, reply, onward)
-
-
-@contextmanager
-def _asking(session: Session, model: str) -> Iterator[None]:
-    """Use that model inside the block ("" changes nothing)."""
-    settings = session.settings
-    origin, before = settings.origin(table.MODEL), settings[table.MODEL]
-    if not model or model == before:
-        yield
-        return
-    settings.put_value(table.MODEL, model, Layer.SET)
-    session.forget_model()
-    try:
-        yield
-    finally:
-        settings.unset(table.MODEL.name)
-        if origin in {Layer.SET, Layer.CONVERSATION}:
-            settings.put_value(table.MODEL, before, origin)
-        session.forget_model()
-        session.keep_settings()
 
 
 def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Event]:

@@ -246,9 +246,7 @@ def _cells(session: Session, entry: Entry, columns: int) -> tuple[str, ...]:
 
 
 def give_name(session: Session, conversation: int, name: str) -> Outcome:
-    given = session.store.rename(conversation, name)
-    if session.conversation.id == conversation:
-        session.conversation.title = given
+    given = session.rename(conversation, name)
     return Show.of(Note(f'Named "{given}".', "good"))
 
 

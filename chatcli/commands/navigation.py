@@ -87,9 +87,8 @@ def grown_elsewhere(session: Session) -> Words:
     """A note, given once, when another program has added to this conversation; "" when none has."""
     conversation = session.conversation
     newest = session.store.read(locations.newest, conversation.id) if conversation.id else None
-    if newest is None or newest.id <= conversation.latest:
+    if newest is None or not conversation.grew(newest.id):
         return ""
-    conversation.latest = newest.id
     said = shortened(standing(newest), SHOWN)
     where = f'message {newest.number} there is "{said}"'
     go = Hint(" To go there: ", Do("goto", f"@{newest.id}"))

@@ -112,7 +112,12 @@ class Conversation:
         """Add `node` to the tree and move the tip to it."""
         self.nodes[node.id] = node
         self.tip = node.id
-        self.latest = max(self.latest, node.id)
+        self.grew(node.id)
+
+    def grew(self, newest: int) -> bool:
+        """Whether that node of the conversation is newer than all that were known; it is known from now on."""
+        known, self.latest = self.latest, max(self.latest, newest)
+        return self.latest > known
 
     def go_to(self, node_id: int | None) -> None:
         """Move the tip: the next message becomes a child of that node (None: a new root)."""

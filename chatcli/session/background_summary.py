@@ -58,18 +58,18 @@ class Summarizer:
         shown  /compact --dry has shown a summary; /compact uses it while nothing has changed
         owed   a summary was stopped, or does not fit any more: the next reply checks whether one is due
 
-                            reply_ended, before_request: one is due
-               idle, owed, shown ───────────────────────────────────► asked
-               idle, owed, shown ◄─── compact, when it was dry ─────► shown
+               idle, owed, shown ─── reply_ended, before_request: one is due ───► asked
+               asked ─────────────── collect: taken, not usable, or failed ─────► idle
+               asked ─────────────── collect: it does not fit any more ─────────► owed
+               asked ─────────────── question_comes: it is not ready ───────────► owed
+               idle, owed, shown ─── compact: it is only shown ─────────────────► shown
+               idle, owed, shown ─── compact: it is used ───────────────────────► idle
+               owed, shown ───────── reply_ended: none is due ──────────────────► idle
+               asked, shown ──────── conversation_changed ──────────────────────► owed
+               owed, shown ───────── undo ──────────────────────────────────────► idle
 
-               asked ─── collect: taken, not usable, failed ────────► idle
-               asked ─── collect: it does not fit any more ─────────► owed
-               asked ─── question_comes: it is not ready ───────────► owed
-               asked, shown ─── conversation_changed ───────────────► owed
-               owed, shown ──── reply_ended: none is due ───────────► idle
-               any ──── compact, when its summary is used; undo ────► idle
-
-    A summary that failed or was not usable is not owed: it is made when the cut has moved again.
+    compact and undo begin with question_comes. A summary that failed or was not usable is not owed: it is made
+    when the cut has moved again.
     """
 
     def __init__(self, session: Session) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from chatcli.client import server as servers
@@ -85,6 +85,13 @@ class Session:
         self.store.go_to(self.conversation, node)
         self.plan = None
 
+    def rename(self, conversation_id: int, title: str) -> str:
+        """Give that conversation, open or not, another title; returns it as it was stored."""
+        given = self.store.rename(conversation_id, title)
+        if self.conversation.id == conversation_id:
+            self.conversation.title = given
+        return given
+
     def sending(self, plan: Plan) -> None:
         """This plan is being sent."""
         self.plan = plan
@@ -113,6 +120,24 @@ class Session:
         self.settings.put(table.MODEL.name, name, Layer.SET)
         self.setting_changed(table.MODEL)
         return model
+
+    @contextmanager
+    def asking(self, name: str) -> Iterator[None]:
+        """Use that model inside the block ("" changes nothing)."""
+        settings = self.settings
+        origin, before = settings.origin(table.MODEL), settings[table.MODEL]
+        if name in {"", before}:
+            yield
+            return
+        settings.put_value(table.MODEL, name, Layer.SET)
+        self.forget_model()
+        try:
+            yield
+        finally:
+            settings.unset(table.MODEL.name)
+            if origin in {Layer.SET, Layer.CONVERSATION}:
+                settings.put_value(table.MODEL, before, origin)
+            self.setting_changed(table.MODEL)
 
     def forget_model(self) -> None:
         """Ask the server again about the model and its window before the next request."""
