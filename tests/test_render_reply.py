@@ -158,6 +158,26 @@ def test_ctrl_c_in_the_middle_of_drawing_waits_until_it_is_drawn() -> None:
     assert not seen.cursor_is_hidden
 
 
+@pytest.mark.parametrize("in_between", [False, True])
+def test_signals_come_at_once_between_two_drawings_and_have_their_handlers_again(in_between: bool) -> None:
+    """Also one that somebody sets meanwhile is kept."""
+    came: list[str] = []
+    old, new = (lambda *_: came.append("old")), (lambda *_: came.append("new"))
+    before = signal.signal(signal.SIGINT, old)
+    try:
+        seen, clock = Seen(), Clock()
+        with Screen(seen, seen, width=80, height=24).answer("m", clock=clock) as answer:
+            feed(answer, clock, Text("one "))
+            os.kill(os.getpid(), signal.SIGINT)
+            assert came == ["old"]
+            if in_between:
+                signal.signal(signal.SIGINT, new)
+            feed(answer, clock, Text("two"))
+        assert signal.getsignal(signal.SIGINT) is (new if in_between else old)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 SUSPENDED = """
 import io, os, signal
 from chatcli.conversation.events import Text

@@ -12,7 +12,7 @@ from time import monotonic
 
 from chatcli.render.lines import BLANK, ESCAPE, Line, Span, plain, to_line, wrap
 from chatcli.render.markdown import Blocks
-from chatcli.render.paint import Painter, uninterrupted
+from chatcli.render.paint import Painter, signals
 from chatcli.render.sanitize import Cleaner, one_line
 from chatcli.render.theme import Palette
 from chatcli.text import cells
@@ -58,7 +58,7 @@ class LivePage:
         self._refresh_when_due()
 
     def thought(self, summary: str) -> None:
-        with uninterrupted():
+        with signals.hold():
             self._take_pending()
             if self._mode == "show" and self._thoughts:
                 self._final += self._thoughts.finish()
@@ -100,7 +100,7 @@ class LivePage:
 
     def _refresh(self) -> None:
         start = self._clock()
-        with uninterrupted():
+        with signals.hold():
             self._heed_size()
             self._take_pending()
             self._paint(self._open_lines())
@@ -147,7 +147,7 @@ class LivePage:
 
     def _break_off(self) -> None:
         """Ends the text so far, because something else follows; the spinner turns again."""
-        with uninterrupted():
+        with signals.hold():
             if self._blocks:
                 self._end_text()
                 self._final.append(BLANK)

@@ -20,34 +20,68 @@ _WAITING = [
 ]
 
 
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Delivers SIGINT, SIGTSTP and SIGCONT at the end of this block; a second SIGINT at once: it may never end."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    found = {number: signal.getsignal(number) for number in _WAITING}
-    before = {number: handler for number, handler in found.items() if callable(handler)}
-    came: list[tuple[int, FrameType | None]] = []
+class Signals:
+    """Takes SIGINT, SIGTSTP and SIGCONT from open() to close() and passes them on to their handlers: at once, or
+    at the end of a hold() that they come in. A second SIGINT comes at once even there: the block may never end.
 
-    def note(number: int, frame: FrameType | None) -> None:
-        is_again = any(number == earlier for earlier, _ in came)
-        if is_again and number == signal.SIGINT:
-            came[:] = [each for each in came if each[0] != number]
-            before[number](number, frame)
-        elif not is_again:
-            came.append((number, frame))
+    Handlers are not set for each hold(), because that would take a third of the time of drawing.
+    """
 
-    for number in before:
-        signal.signal(number, note)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            if signal.getsignal(number) is note:  # otherwise somebody else has replaced it meanwhile
+    def __init__(self) -> None:
+        self._before: dict[int, Callable[[int, FrameType | None], object]] = {}
+        self._came: list[tuple[int, FrameType | None]] = []
+        self._taken = self._note  # one object, to be recognized
+        self._is_open = self._holds = False
+
+    def open(self) -> None:
+        if self._is_open or threading.current_thread() is not threading.main_thread():
+            return
+        self._is_open = True
+        found = {number: signal.getsignal(number) for number in _WAITING}
+        for number, handler in found.items():
+            if callable(handler) and handler is not self._taken:
+                self._before[number] = handler
+                signal.signal(number, self._taken)
+
+    def close(self) -> None:
+        """Gives the signals back to their handlers; inside a hold(), at its end."""
+        self._is_open = False
+        if not self._holds:
+            self._give_back()
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        if self._holds or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        was_open = self._is_open
+        self.open()
+        self._holds = True
+        try:
+            yield
+        finally:
+            self._holds = False
+            if not was_open or not self._is_open:
+                self.close()
+            came, self._came = self._came, []
+            for number, frame in came:
+                self._before[number](number, frame)
+
+    def _give_back(self) -> None:
+        for number, handler in self._before.items():
+            if signal.getsignal(number) is self._taken:  # otherwise somebody else has replaced it meanwhile
                 signal.signal(number, handler)
-        for number, frame in came:
-            before[number](number, frame)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        is_again = any(number == earlier for earlier, _ in self._came)
+        if not self._holds or (is_again and number == signal.SIGINT):
+            self._came = [each for each in self._came if each[0] != number]
+            self._before[number](number, frame)
+        elif not is_again:
+            self._came.append((number, frame))
+
+
+signals = Signals()
 
 
 _HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
@@ -89,8 +123,10 @@ class Painter:
 
     def open(self) -> None:
         self._cursor.hide()
+        signals.open()
 
     def close(self) -> None:
+        signals.close()
         self._cursor.show()
 
     def paint(self, final: Sequence[Line], live: Sequence[Line], size: tuple[int, int]) -> None:

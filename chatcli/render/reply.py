@@ -15,7 +15,7 @@ from typing import Protocol
 from chatcli.conversation.events import Done, Event, Text, Thinking, Tick, ToolCall
 from chatcli.conversation.message import ToolUse
 from chatcli.conversation.usage import in_tokens
-from chatcli.render.paint import uninterrupted
+from chatcli.render.paint import signals
 from chatcli.render.sanitize import Cleaner, one_line
 
 
@@ -44,7 +44,7 @@ class Answer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with uninterrupted():
+        with signals.hold():
             try:
                 self._end_thinking()
             finally:
