@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -204,6 +205,20 @@ def test_where_there_can_be_no_directory_there_is_no_backup(path: Path, what: st
     assert clear(path) == []
 
 
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere what is in use cannot be removed")
+@pytest.mark.parametrize("instead", [False, True])
+def test_a_directory_that_vanishes_meanwhile_ends_the_backup(path: Path, instead: bool) -> None:
+    def vanishes() -> bool:
+        if backups_of(path).is_dir():
+            shutil.rmtree(backups_of(path))
+            if instead:
+                backups_of(path).touch()
+        return False
+
+    assert not back_up(path, BEGAN, vanishes)
+    assert backups(path) == []
+
+
 def test_a_store_that_is_gone_gets_no_backup(tmp_path: Path) -> None:
     assert not back_up(tmp_path / "nowhere" / "chatcli.db", BEGAN)
     assert not (tmp_path / "nowhere").exists()
@@ -275,6 +290,7 @@ def test_who_leaves_does_not_wait_for_it(path: Path, monkeypatch: pytest.MonkeyP
         store._backups._stopped = patient = Patient()
         store.back_up()
         assert patient.asked.wait(10)
+    store._backups.wait()
     assert files(path) == ["lock"]
 
 

@@ -32,6 +32,8 @@ HOUR = timedelta(hours=1)
 STEP = 256
 # Instructions of SQLite for each step of the check.
 CHECK_STEP = 100_000
+# Seconds that who leaves waits for a step to end.
+LEAVING = 0.2
 # Bytes that a backup leaves free on the disk, besides room for one more copy.
 SPARE = 100_000_000
 
@@ -116,14 +118,16 @@ class Backups:
                 self._thread.start()
 
     def stop(self) -> None:
-        """Gives up a backup that is being made, within milliseconds."""
+        """Gives up a backup that is being made, which takes milliseconds. Only the wait for the disk cannot be
+        given up; it ends by itself, or with the program.
+        """
         self._stopped.set()
-        self.wait()
+        self.wait(LEAVING)
 
-    def wait(self) -> None:
-        """Waits for the backup that is being made."""
+    def wait(self, most: float | None = None) -> None:
+        """Waits for the backup that is being made, for at most that many seconds."""
         if self._thread is not None and self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(most)
 
     def _born(self) -> datetime | None:
         with self._database.reading() as connection:
