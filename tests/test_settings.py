@@ -68,6 +68,11 @@ def test_every_setting_is_read_somewhere(setting: table.Setting[object]) -> None
         assert any(map(read.search, SOURCES.values())), f"{setting.name} has a row, but nothing reads it"
 
 
+def test_no_setting_is_read_that_has_no_row() -> None:
+    read = {name for text in SOURCES.values() for name in re.findall(r"\btable\.([A-Z][A-Z_]+)\b", text)}
+    assert {name for name in read if not hasattr(table, name)} == set(), "no row in settings/table.py for these"
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
 def test_a_strategy_names_settings_that_there_are(strategy: Strategy) -> None:
     assert all(find_setting(name).name == name for name in strategy.settings)
