@@ -22,12 +22,14 @@ from chatcli.conversation.reply_endings import ending
 from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import NOTHING, Turn
 from chatcli.errors import ContextTooLong, Damaged, Gone, NoRoom, NoText, ReadOnly, StoreError
+from chatcli.hints import Do, Hint
 from chatcli.session.background import waiting
 from chatcli.session.context_window import cutting
 from chatcli.session.fallback import go_on, still_there
 from chatcli.session.planning import plan_next, request_for, settled, with_costs
 from chatcli.session.session import Session
 from chatcli.settings import table
+from chatcli.settings.strategies import AUTO
 from chatcli.store.draft import Draft
 
 # Seconds to wait for a vocabulary from a slow server; until it is there, counts are estimates.
@@ -146,8 +148,9 @@ def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Ev
         yield from _events(session, plan)
         return
     except ContextTooLong as error:
-        if plan.server_cuts:
-            raise  # the same messages would be sent again
+        if plan.server_cuts:  # the same messages would be sent again
+            error.advice = Hint(error.advice, " ", Do("set", "strategy", AUTO.name), " sends what fits.")
+            raise
         session.counter.too_long(error.needed, plan)
     try:
         plan, state[0] = plan_next(session)

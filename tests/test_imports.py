@@ -33,8 +33,8 @@ from tests.commanding import say
 from tests.faults import Engine
 
 PNG = b"\x89PNG\r\n\x1a\n and so on"
-# Of a setting: a value that a conversation from outside may bring ("": none), and ones that it may not. One that is
-# not here may not be set at all.
+# Of a setting: a value that a conversation from outside may bring ("": none), and ones that it may not. One that
+# is not here may not be set at all.
 FROM_OUTSIDE: dict[str, tuple[str, tuple[str, ...]]] = {
     "model": (
         "llama3.2",

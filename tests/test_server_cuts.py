@@ -119,8 +119,9 @@ def test_with_truncate_off_the_servers_refusal_is_shown_and_nothing_sent_again(
 ) -> None:
     do(session, "set truncate off")
     say(session, engine, "Question?")
-    with pytest.raises(ContextTooLong, match="does not fit the context window"):
+    with pytest.raises(ContextTooLong, match="does not fit the context window") as caught:
         talk(session, engine)
+    assert f"{AUTO}" in caught.value.hint
     assert len({str(each["messages"]) for each in engine.chats}) == len(engine.chats)
     assert engine.chats[-1]["truncate"] is False
 
