@@ -39,7 +39,7 @@ def test_what_is_typed_next_goes_on_with_a_copy(session: Session, engine: Engine
     engine.say("30 metres.")
     say(session, "how large?")
     assert said(session) == ["tell me of whales", "They sing.", "how large?", "30 metres."]
-    assert "deleted this conversation permanently" in session.warnings[0]
+    assert "deleted this conversation permanently" in str(session.warnings[0])
     assert len(session.conversation.state.pins) == 1
     (entry,) = session.store.entries()
     assert (entry.title, entry.messages) == ("tell me of whales", 4)

@@ -90,8 +90,8 @@ def test_one_can_go_on_beside_a_full_disk(path: Path, engine: Engine) -> None:
     assert path.exists()
     with no_room():
         session = build(Wishes({"host": engine.url, "model": "demo"}, resume=True))
-    assert "no room left" in session.warnings[0]
-    assert "in memory only" in session.warnings[0]
+    assert "no room left" in str(session.warnings[0])
+    assert "in memory only" in str(session.warnings[0])
     say(session, "how large?")
     assert said(session)[0] == "tell me of whales"
     assert "tell me of whales" in shown(do(session, "chats"))

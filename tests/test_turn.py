@@ -290,4 +290,4 @@ def test_a_disk_that_fills_up_does_not_end_the_conversation() -> None:
             assert say(session, text + " " + "word " * 2000) is not None
         assert [text[:6] for _, text in spoken(session)][2::2] == ["second", "third "]
         assert len(session.warnings) == 1
-        assert "memory" in session.warnings[0]
+        assert "memory" in str(session.warnings[0])
