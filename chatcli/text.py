@@ -25,7 +25,6 @@ UNSPACED = (
     "\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
 )
 _VARIANT = "\ufe0f"
-_MAY_JOIN = re.compile("[\u200d\ufe0f\u20e3\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff]")
 
 # Controls but tab and newline, bidi marks and overrides, interlinear marks, lone surrogates, tag characters.
 UNWANTED = re.compile(
@@ -74,7 +73,9 @@ def cells(text: str) -> int:
 
 def is_sure(text: str) -> bool:
     """Whether every terminal uses the same number of cells for it, or this terminal has told its own."""
-    return text.isascii() or _terminal.joins_emoji or not _MAY_JOIN.search(text)
+    if text.isascii() or _terminal.joins_emoji:
+        return True
+    return all(_joined(cluster) == _apart(cluster) for cluster in clusters(text))
 
 
 def clusters(text: str) -> Iterator[str]:
@@ -100,9 +101,17 @@ def shortened(text: str, columns: int) -> str:
 @lru_cache(maxsize=8192)
 def cluster_cells(cluster: str) -> int:
     """The number of cells that one visible character takes."""
-    from wcwidth import wcwidth, width
+    joined = _joined(cluster)
+    return joined if _terminal.joins_emoji else max(joined, _apart(cluster) + cluster.count(_VARIANT))
 
-    joined = width(cluster, control_codes="ignore")
-    if _terminal.joins_emoji:
-        return joined
-    return max(joined, sum(max(0, wcwidth(char)) for char in cluster) + cluster.count(_VARIANT))
+
+def _joined(cluster: str) -> int:
+    from wcwidth import width
+
+    return width(cluster, control_codes="ignore")
+
+
+def _apart(cluster: str) -> int:
+    from wcwidth import wcwidth
+
+    return sum(max(0, wcwidth(char)) for char in cluster)

@@ -132,6 +132,14 @@ def test_a_mode_that_is_off_or_not_there_changes_nothing(state: int) -> None:
     assert not text.is_sure("👨‍👩‍👧")
 
 
+@pytest.mark.parametrize(
+    ("said", "sure"),
+    [("abc", True), ("日本 é e\u0301", True), ("நி", False), *((emoji, False) for emoji in JOINED)],
+)
+def test_what_terminals_draw_in_different_widths_is_known(said: str, sure: bool) -> None:
+    assert text.is_sure(f"a {said}") == sure
+
+
 def test_letters_that_a_joiner_makes_one_keep_their_cells() -> None:
     text.join_emoji(True)
     assert list(text.clusters("क्‍ष")) == ["क्‍ष"]
