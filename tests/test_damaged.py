@@ -139,7 +139,7 @@ def test_another_chatcli_goes_on_in_the_new_store_too(
     engine.say("You too.")
     say(other, "and I?")
     assert said(other)[:-2] == before
-    assert "in the place of" in other.warnings[0]
+    assert "in the place of" in str(other.warnings[0])
     with Store.open(path) as store:
         assert [hit.text for hit in store.search(["and I"])] == ["and I?"]
         assert store.check() == []

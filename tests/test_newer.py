@@ -44,9 +44,9 @@ def rows(path: Path) -> list[tuple[str, ...]]:
 
 
 def test_it_can_be_read_and_searched(newer: Session) -> None:
-    assert "newer chatcli" in newer.warnings[0]
-    assert "in memory only" in newer.warnings[0]
-    assert "Update chatcli" in newer.warnings[0]
+    assert "newer chatcli" in str(newer.warnings[0])
+    assert "in memory only" in str(newer.warnings[0])
+    assert "Update chatcli" in str(newer.warnings[0])
     assert "tell me of whales" in shown(do(newer, "chats"))
     assert "mammals" in shown(do(newer, "search mammals"))
     do(newer, "load tell me of whales")
