@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from chatcli.commands import everything
-from chatcli.commands.outcomes import AskAgain, Outcome, Show, Watch
+from chatcli.commands.outcomes import Choose, Outcome, Show, Watch
+from chatcli.commands.perform import perform
 from chatcli.commands.spelling import at_prompt
+from chatcli.conversation.events import Progress
+from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError
-from chatcli.hints import spelled
-from chatcli.render.views import Document, Listing, Note, SourceText
+from chatcli.hints import Words, spelled
+from chatcli.render.views import Document, Listing, Note, SourceText, View
 from chatcli.session.session import Session
 from chatcli.turn import answer, ask
 
@@ -16,15 +21,50 @@ def do(session: Session, line: str) -> Outcome:
     return everything().dispatch(session, line)
 
 
-def followed(session: Session, outcome: Outcome) -> Outcome:
-    """What the loop would do with a Watch or a Reply."""
-    if isinstance(outcome, Watch):
-        for _ in outcome.progress:
+class Person:
+    """A Surface for tests: it keeps what is shown, says yes, takes the first choice, and has replies made."""
+
+    def __init__(self, session: Session) -> None:
+        self.views: list[View] = []
+        self._session = session
+
+    def show(self, view: View) -> None:
+        self.views.append(view)
+
+    def print(self, text: str) -> None:
+        self.views.append(SourceText(text))
+
+    def watch(self, progress: Iterator[Progress]) -> None:
+        for _ in progress:
             pass
-        return followed(session, outcome.then())
-    if isinstance(outcome, AskAgain):
-        answer(session, outcome.question, lambda event: None, onward=outcome.onward, model=outcome.model)
-    return outcome
+
+    def confirm(self, question: Words) -> bool:
+        return True
+
+    def choose(self, question: Choose) -> int | None:
+        return 0 if question.choices else None
+
+    def copy(self, text: str) -> None:
+        pass
+
+    def prefill(self, text: str) -> None:
+        pass
+
+    def send(self, text: str) -> None:
+        say(self._session, text)
+
+    def reply(self, question: Node, onward: Node | None, model: str) -> None:
+        answer(self._session, question, lambda event: None, onward=onward, model=model)
+
+    def leave(self) -> None:
+        pass
+
+
+def followed(session: Session, outcome: Outcome) -> Outcome:
+    """Do what the outcome asks for; returns the outcome, or what was shown after a job was watched."""
+    person = Person(session)
+    perform(session, outcome, person)
+    return Show(tuple(person.views)) if isinstance(outcome, Watch) else outcome
 
 
 def shown(outcome: Outcome) -> str:

@@ -14,14 +14,19 @@ import pytest
 
 from chatcli.cli.main import run
 from chatcli.commands import everything
-from chatcli.commands.outcomes import Choose, Confirm, Outcome, Show, Watch
+from chatcli.commands.outcomes import Choose, Outcome
+from chatcli.commands.perform import perform
+from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError
+from chatcli.hints import Words
 from chatcli.render.screen import Screen
+from chatcli.render.views import View
 from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
-from tests.commanding import say
+from tests.commanding import Person, say
 from tests.faults import Engine
 from tests.screen import Seen
+from tests.typable import slash_commands
 
 Make = Callable[[Path], str]
 EXIT_CODES = range(6)
@@ -152,32 +157,40 @@ def talked(engine: Engine) -> Iterator[Session]:
     opened.close()
 
 
-def follow(screen: Screen, outcome: Outcome, depth: int = 0) -> None:
-    """What the loop does with it, short of asking the model. Questions are answered by yes, or by the first."""
-    match outcome:
-        case Show(views):
-            for view in views:
-                screen.show(view)
-        case Watch(progress, then):
-            for _ in progress:
-                pass
-            follow(screen, then(), depth + 1)
-        case Confirm(_, then) if depth < DEEPEST:
-            follow(screen, then(), depth + 1)
-        case Choose(_, choices, then_with, detail, find) if choices and depth < DEEPEST:
-            if detail is not None:
-                detail(0)
-            if find is not None:
-                find("x")
-            follow(screen, then_with(0), depth + 1)
+class Hasty(Person):
+    """Shows on a real screen, looks at the first choice, and leaves after a few questions."""
+
+    def __init__(self, session: Session, screen: Screen) -> None:
+        super().__init__(session)
+        self._screen, self._asked = screen, 0
+
+    def show(self, view: View) -> None:
+        self._screen.show(view)
+
+    def confirm(self, question: Words) -> bool:
+        self._asked += 1
+        return self._asked <= DEEPEST
+
+    def choose(self, question: Choose) -> int | None:
+        if question.choices and question.detail is not None:
+            question.detail(0)
+        if question.find is not None:
+            question.find("x")
+        return super().choose(question) if self.confirm(question.question) else None
+
+    def send(self, text: str) -> None:
+        """The model is not asked."""
+
+    def reply(self, question: Node, onward: Node | None, model: str) -> None:
+        """The model is not asked."""
 
 
-def attempt(what: str, step: Callable[[], Outcome]) -> str:
+def attempt(session: Session, what: str, step: Callable[[], Outcome]) -> str:
     """What is said of it: a ChatcliError is shown, anything else is a bug."""
     seen = Seen()
     screen = Screen(seen, seen)
     try:
-        follow(screen, step())
+        perform(session, step(), Hasty(session, screen))
     except ChatcliError as error:
         screen.error(error)
     except Exception as error:
@@ -190,7 +203,7 @@ def test_a_command_of_the_loop_says_in_a_sentence_what_is_wrong(name: str, talke
     for what, make in HOSTILE.items():
         for first in ("", *FIRST.get(name, ())):
             line = f"{name} {first} {make(place)}"
-            attempt(f"/{name} {first} {what}", lambda line=line: everything().dispatch(talked, line))  # type: ignore[misc]
+            attempt(talked, f"/{name} {first} {what}", lambda line=line: everything().dispatch(talked, line))  # type: ignore[misc]
 
 
 SUBCOMMANDS = sorted(everything().subcommands)
@@ -217,6 +230,7 @@ def test_a_subcommand_says_in_a_sentence_what_is_wrong(
         given = [word for word in make(place).split(" ") if word]
         code, written = shell(*words, "--host", engine.url, *given, capsys=capsys)
         assert code in EXIT_CODES, f"{what}: {written}"
+        assert not slash_commands(written), f"{what}: {written}"
         assert not any(each in written for each in NEVER_SAID), f"{what}: {written}"
 
 
@@ -229,6 +243,7 @@ def test_a_flag_of_the_shell_or_a_prompt_says_in_a_sentence_what_is_wrong(
         host = () if flag == "--host" else ("--host", engine.url)
         code, written = shell(*host, *given, "hi", capsys=capsys)
         assert code in EXIT_CODES, f"{what}: {written}"
+        assert not slash_commands(written), f"{what}: {written}"
         assert not any(each in written for each in NEVER_SAID), f"{what}: {written}"
 
 
@@ -241,6 +256,7 @@ def test_a_message_that_mentions_it_is_sent_or_refused_in_a_sentence(
     for what, make in HOSTILE.items():
         code, written = shell("--host", engine.url, "-m", "demo", form.replace("{}", make(place)), capsys=capsys)
         assert code in EXIT_CODES, f"{what}: {written}"
+        assert not slash_commands(written), f"{what}: {written}"
         assert not any(each in written for each in NEVER_SAID), f"{what}: {written}"
         assert code or engine.chats[-1]["messages"][-1]["role"] == "user"
 

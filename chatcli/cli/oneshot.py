@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from chatcli.attachments.compose import Composed, compose, composing
+from chatcli.cli.subcommand import Shell
 from chatcli.commands.chats import open_named
 from chatcli.commands.outcomes import Choose
+from chatcli.commands.perform import perform
 from chatcli.commands.spelling import in_shell
 from chatcli.conversation.events import Event
 from chatcli.conversation.tree import Node
@@ -17,6 +19,7 @@ from chatcli.errors import Ambiguous, StoreError, UserError
 from chatcli.hints import Do, Hint, spelled
 from chatcli.prompt.piped import read_stdin
 from chatcli.render.screen import Screen
+from chatcli.render.views import View
 from chatcli.repl.notes import about_counting, after_reply
 from chatcli.repl.signals import Interrupt
 from chatcli.session.build import build
@@ -63,16 +66,24 @@ def _composed(prompt: str, images: Sequence[str], files: Sequence[str], quiet: b
     return composed[0]
 
 
+class Opening(Shell):
+    """The shell while a conversation is opened for one question: nothing is shown of it, and nobody is asked."""
+
+    def show(self, view: View) -> None:
+        pass
+
+    def choose(self, question: Choose) -> int | None:
+        raise Ambiguous(question.brief, Hint(Do("chats"), " lists them with their numbers."))
+
+
 def _open(session: Session, name: str) -> None:
-    """Open the conversation of that name; raises Ambiguous when several match, since nobody can be asked."""
+    """Open the conversation of that name. Raises Ambiguous when several match."""
     if not name:
         raise UserError(
             "Which conversation?",
             Hint("Name one: ", Do("load", "NAME"), ", or take the last: ", Do("continue"), "."),
         )
-    match open_named(session, name):
-        case Choose() as several:
-            raise Ambiguous(several.brief, Hint(Do("chats"), " lists them with their numbers."))
+    perform(session, open_named(session, name), Opening(Screen()))
 
 
 def _ask(session: Session, question: Node, as_json: bool) -> int:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from chatcli.commands.outcomes import Choose, Confirm, Outcome, Print, Show, Watch
+from chatcli.commands.outcomes import Choose
+from chatcli.commands.perform import perform
 from chatcli.commands.registry import Command
 from chatcli.commands.spelling import in_shell
+from chatcli.conversation.events import Progress
+from chatcli.conversation.tree import Node
 from chatcli.errors import Ambiguous, UserError
-from chatcli.hints import Do, Hint, spelled
+from chatcli.hints import Do, Hint, Words, spelled
 from chatcli.prompt.reader import Reader, ReaderOptions
 from chatcli.prompt.toolbar import Toolbar
 from chatcli.render.screen import Screen
-from chatcli.render.views import Note, SourceText
+from chatcli.render.views import Note, SourceText, View
 from chatcli.session.build import Wishes, build
 from chatcli.session.fallback import mending
 from chatcli.session.session import Session
-
-DECLINED = 1
 
 
 def run_command(wishes: Wishes, command: Command, given: Mapping[str, Any]) -> int:
@@ -43,7 +43,7 @@ def run_command(wishes: Wishes, command: Command, given: Mapping[str, Any]) -> i
                 positional.extend(value if each.many else [value])
         outcome = mending(session, lambda: command.run(session, *positional, **keywords))
         _say(screen, session)
-        return _act(screen, outcome)
+        return perform(session, outcome, Shell(screen))
     finally:
         session.close()
 
@@ -54,37 +54,56 @@ def _say(screen: Screen, session: Session) -> None:
         screen.show(Note(warning, "warning"))
 
 
-def _act(screen: Screen, outcome: Outcome) -> int:
-    match outcome:
-        case Show(views, exit_code):
-            for view in views:
-                screen.show(view)
-            return exit_code
-        case Print(text):
-            if screen.is_terminal:
-                screen.show(SourceText(text))
-            else:
-                sys.stdout.write(text)
-            return 0
-        case Watch(progress, then):
-            with closing(progress):  # type: ignore[type-var]
-                screen.progress(progress)
-            return _act(screen, then())
-        case Confirm(question, then):
-            if not _in_terminal(screen):
-                raise UserError(spelled(question, in_shell), "Needs confirmation: add --yes.")
-            return _act(screen, then()) if _reader().ask(spelled(question, in_shell)) else DECLINED
-        case Choose(question, choices, then_with, detail, find):
-            if not _in_terminal(screen):
-                raise Ambiguous(outcome.brief, Hint("Give a number: ", Do("chats"), " lists them."))
-            index = _reader().choose(question, choices, detail, find)
-            return _act(screen, then_with(index)) if index is not None else DECLINED
-        case _:
-            raise UserError("That works only inside chatcli.", Hint("Start it: ", Do("chatcli")))
+class Shell:
+    """The shell as a Surface: it shows and asks, but it has no conversation to go on with."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+
+    def show(self, view: View) -> None:
+        self._screen.show(view)
+
+    def print(self, text: str) -> None:
+        if self._screen.is_terminal:
+            self._screen.show(SourceText(text))
+        else:
+            sys.stdout.write(text)
+
+    def watch(self, progress: Iterator[Progress]) -> None:
+        self._screen.progress(progress)
+
+    def confirm(self, question: Words) -> bool:
+        if not self._can_ask:
+            raise UserError(spelled(question, in_shell), "Needs confirmation: add --yes.")
+        return _reader().ask(spelled(question, in_shell))
+
+    def choose(self, question: Choose) -> int | None:
+        if not self._can_ask:
+            raise Ambiguous(question.brief, Hint("Give a number: ", Do("chats"), " lists them."))
+        return _reader().choose(question.question, question.choices, question.detail, question.find)
+
+    def copy(self, _text: str) -> None:
+        raise _only_inside()
+
+    def prefill(self, _text: str) -> None:
+        raise _only_inside()
+
+    def send(self, _text: str) -> None:
+        raise _only_inside()
+
+    def reply(self, _question: Node, _onward: Node | None, _model: str) -> None:
+        raise _only_inside()
+
+    def leave(self) -> None:
+        raise _only_inside()
+
+    @property
+    def _can_ask(self) -> bool:
+        return self._screen.is_terminal and sys.stdin.isatty()
 
 
-def _in_terminal(screen: Screen) -> bool:
-    return screen.is_terminal and sys.stdin.isatty()
+def _only_inside() -> UserError:
+    return UserError("That works only inside chatcli.", Hint("Start it: ", Do("chatcli")))
 
 
 def _reader() -> Reader:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
@@ -132,7 +132,7 @@ def title(session: Session, *, ask: Annotated[bool, Arg("ask the model for a tit
     if session.conversation.tip is None:
         raise UserError("Nothing has been said yet, so there is nothing to name.")
     found: list[str] = []
-    progress: Iterator[Progress] = proposals(session, found)
+    progress = proposals(session, found)
     return Watch(progress, lambda: give_name(session, conversation, found[0]))
 
 
@@ -307,7 +307,7 @@ ENOUGH = 200
 _AROUND = " \t#*_`\"'«»“”„:.-"
 
 
-def proposals(session: Session, found: list[str]) -> Iterator[Progress]:
+def proposals(session: Session, found: list[str]) -> Generator[Progress, None, None]:
     """Ask the model, and put the title into `found`. Raises UserError when the answer has none.
 
     The question follows the conversation as the next message would, so that the server's prompt cache is used.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
 from itertools import takewhile
@@ -53,7 +53,7 @@ def compact(
     return Watch(_compacting(session, job), lambda: _compacted(session, job, dry))
 
 
-def _compacting(session: Session, job: Job) -> Iterator[Progress]:
+def _compacting(session: Session, job: Job) -> Generator[Progress, None, None]:
     yield Progress("summarizing")
     with closing(session.summarizer.asking(job)) as events:
         for _ in events:

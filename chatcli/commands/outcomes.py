@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 from chatcli.conversation.events import Progress
@@ -64,7 +64,7 @@ class Choose:
 class Watch:
     """Draw the progress until it ends, then call `then`. Ctrl-C closes the iterator, which ends the work."""
 
-    progress: Iterator[Progress]
+    progress: Generator[Progress, None, None]
     then: Callable[[], Outcome]
 
 

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
 
 from chatcli.attachments.compose import Composed, composing
 from chatcli.attachments.files import is_path
 from chatcli.commands import everything
-from chatcli.commands.navigation import grown_elsewhere, opened
-from chatcli.commands.outcomes import (
-    AskAgain,
-    Choose,
-    Confirm,
-    Copy,
-    Opened,
-    Outcome,
-    Prefill,
-    Quit,
-    Send,
-    Show,
-    Watch,
-)
+from chatcli.commands.navigation import opened
+from chatcli.commands.outcomes import Choose, Outcome, Show
+from chatcli.commands.perform import perform, said_elsewhere
 from chatcli.commands.spelling import at_prompt
+from chatcli.conversation.events import Progress
 from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError, Damaged
 from chatcli.hints import Do, Hint, Words, spelled
@@ -30,7 +19,7 @@ from chatcli.prompt.reader import Closed, Interrupted, Reader, TypedLine
 from chatcli.prompt.reader import Outcome as Entry
 from chatcli.prompt.typeahead import quiet_keyboard
 from chatcli.render.screen import Screen
-from chatcli.render.views import History, Note, Pictures
+from chatcli.render.views import Note, Pictures, SourceText, View
 from chatcli.repl.crash_report import told
 from chatcli.repl.furniture import Furniture
 from chatcli.repl.loading import Loading
@@ -44,8 +33,6 @@ from chatcli.settings import table
 from chatcli.turn import answer, answered, ask
 
 LEAVING = frozenset({"quit", "exit"})
-# How many messages are shown of a conversation that is opened.
-SHOWN_ON_RESUME = 2
 
 
 class Loop:
@@ -109,11 +96,11 @@ class Loop:
             if text.strip() in LEAVING and not typed.pasted:
                 self._leaving = True
             elif text.strip():
-                self._guarded(lambda: self._send(text))
+                self._guarded(lambda: self.send(text))
         elif text.startswith("//"):
-            self._guarded(lambda: self._send(text[1:]))
+            self._guarded(lambda: self.send(text[1:]))
         elif is_path(text):
-            self._guarded(lambda: self._send(text))
+            self._guarded(lambda: self.send(text))
         else:
             self._guarded(lambda: self._command(text.lstrip()[1:]), typed.retyped)
 
@@ -146,28 +133,6 @@ class Loop:
             mend(self._session, error)
             self._furniture.warn()
 
-    def _send(self, text: str) -> None:
-        """Send a message and show the reply. Without a reply, the text is back in the line, pictures attached."""
-        session = self._session
-        question: Node | None = None
-        try:
-            self._settle_model()
-            self._look_elsewhere()
-            composed = self._compose(text)
-            found = composed.attachments
-            question = ask(session, composed.text, (*session.pending, *found))
-            if found:
-                self._screen.show(Note(f"Attached: {', '.join(each.name for each in found)}", "quiet"))
-                self._screen.show(Pictures(found))
-            if self._listen(question) is None:
-                self._screen.show(Note("No reply came. The message is back in the line.", "quiet"))
-        finally:
-            self._line = TypedLine(text, pasted=True).retyped
-            if question is not None and answered(session, question) is not None:
-                self._line = ""
-                session.detach()
-            self._furniture.warn()
-
     def _compose(self, text: str) -> Composed:
         """The message with its files and pages read; progress is shown when that takes time."""
         from chatcli.client.fetch import fetch
@@ -192,53 +157,56 @@ class Loop:
         return reply
 
     def _act(self, outcome: Outcome) -> None:
-        """Do what a command asks for."""
-        match outcome:
-            case Show(views):
-                for view in views:
-                    self._screen.show(view)
-            case Confirm(asked, then):
-                if self._reader.ask(spelled(asked, at_prompt), False):
-                    self._act(then())
-            case Choose(asked, choices, then_with, detail, find):
-                index = self._reader.choose(asked, choices, detail, find)
-                if index is not None:
-                    self._act(then_with(index))
-            case Watch(progress, then):
-                with closing(progress):  # type: ignore[type-var]
-                    self._screen.progress(progress)
-                self._act(then())
-            case Copy(text, what):
-                self._screen.copy(text)
-                self._screen.show(Note(f"Copied {what} to the clipboard.", "quiet"))
-            case Prefill(text):
-                self._line = text
-            case Send(text):
-                self._send(text)
-            case AskAgain(question, onward, home, model):
-                try:
-                    self._look_elsewhere()
-                    self._listen(question, onward, model)
-                finally:
-                    if home is not None and answered(self._session, question) is None:
-                        self._session.store.go_to(self._session.conversation, home)
-            case Opened(note):
-                self._show_where_it_stands(note)
-            case Quit():
-                self._leaving = True
+        perform(self._session, outcome, self)
 
-    def _look_elsewhere(self) -> None:
-        """Say so when another program has added to this conversation."""
-        if told := grown_elsewhere(self._session):
-            self._screen.show(Note(told, "quiet"))
+    # What the loop is to `perform`: a Surface.
 
-    def _show_where_it_stands(self, note: Words) -> None:
-        conversation = self._session.conversation
-        newest = [node for node, _ in zip(conversation.back(), range(SHOWN_ON_RESUME), strict=False)][::-1]
-        if newest:
-            earlier = newest[0].number - 1
-            title = f'"{conversation.title}"' + (f", {earlier} earlier messages" if earlier else "")
-            self._screen.show(Note(title, "quiet"))
-            self._screen.show(History(tuple(newest)))
-        if note:
-            self._screen.show(Note(note, "warning"))
+    def show(self, view: View) -> None:
+        self._screen.show(view)
+
+    def print(self, text: str) -> None:
+        self._screen.show(SourceText(text))
+
+    def watch(self, progress: Iterator[Progress]) -> None:
+        self._screen.progress(progress)
+
+    def confirm(self, question: Words) -> bool:
+        return self._reader.ask(spelled(question, at_prompt), False)
+
+    def choose(self, question: Choose) -> int | None:
+        return self._reader.choose(question.question, question.choices, question.detail, question.find)
+
+    def copy(self, text: str) -> None:
+        self._screen.copy(text)
+
+    def prefill(self, text: str) -> None:
+        self._line = text
+
+    def send(self, text: str) -> None:
+        """Send a message and show the reply. Without a reply, the text is back in the line, pictures attached."""
+        session = self._session
+        question: Node | None = None
+        try:
+            self._settle_model()
+            for note in said_elsewhere(session):
+                self.show(note)
+            composed = self._compose(text)
+            found = composed.attachments
+            question = ask(session, composed.text, (*session.pending, *found))
+            if found:
+                self._screen.show(Note(f"Attached: {', '.join(each.name for each in found)}", "quiet"))
+                self._screen.show(Pictures(found))
+            if self._listen(question) is None:
+                self._screen.show(Note("No reply came. The message is back in the line.", "quiet"))
+        finally:
+            self._line = TypedLine(text, pasted=True).retyped
+            if question is not None and answered(session, question) is not None:
+                self._line = ""
+                session.detach()
+            self._furniture.warn()
+
+    def reply(self, question: Node, onward: Node | None, model: str) -> None:
+        self._listen(question, onward, model)
+
+    def leave(self) -> None:
+        self._leaving = True

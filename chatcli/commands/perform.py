@@ -1,0 +1,132 @@
+"""Does what an outcome asks for, on a surface: the prompt, the shell or a test. Only this interprets outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
+from typing import Protocol, assert_never
+
+from chatcli.commands.navigation import grown_elsewhere
+from chatcli.commands.outcomes import (
+    AskAgain,
+    Choose,
+    Confirm,
+    Copy,
+    Opened,
+    Outcome,
+    Prefill,
+    Print,
+    Quit,
+    Send,
+    Show,
+    Watch,
+)
+from chatcli.conversation.events import Progress
+from chatcli.conversation.tree import Node
+from chatcli.hints import Words
+from chatcli.render.views import History, Note, View
+from chatcli.session.session import Session
+from chatcli.turn import answered
+
+# The exit code when a question was answered by no.
+DECLINED = 1
+# How many messages are shown of a conversation that is opened.
+SHOWN_ON_RESUME = 2
+
+
+class Surface(Protocol):
+    """Where a person meets chatcli. What a surface cannot do, it refuses with a UserError."""
+
+    def show(self, view: View) -> None: ...
+
+    def print(self, text: str) -> None:
+        """Write `text` unchanged."""
+
+    def watch(self, progress: Iterator[Progress]) -> None:
+        """Show the progress until it ends."""
+
+    def confirm(self, question: Words) -> bool: ...
+
+    def choose(self, question: Choose) -> int | None:
+        """The index of the choice; None for none of them."""
+
+    def copy(self, text: str, /) -> None:
+        """Put `text` on the clipboard."""
+
+    def prefill(self, text: str, /) -> None:
+        """Put `text` into the next line."""
+
+    def send(self, text: str, /) -> None:
+        """Send `text` as if it had been typed."""
+
+    def reply(self, question: Node, onward: Node | None, model: str, /) -> None:
+        """Get a reply to the question and show it: see AskAgain."""
+
+    def leave(self) -> None:
+        """End the program after this."""
+
+
+def perform(session: Session, outcome: Outcome, surface: Surface) -> int:
+    """Do it, and what follows from it; returns the exit code that a shell gets."""
+    match outcome:
+        case Show(views, exit_code):
+            for view in views:
+                surface.show(view)
+            return exit_code
+        case Print(text):
+            surface.print(text)
+        case Confirm(question, then):
+            return perform(session, then(), surface) if surface.confirm(question) else DECLINED
+        case Choose(then=then_with):
+            index = surface.choose(outcome)
+            return perform(session, then_with(index), surface) if index is not None else DECLINED
+        case Watch(progress, then):
+            with closing(progress):
+                surface.watch(progress)
+            return perform(session, then(), surface)
+        case Copy(text, what):
+            surface.copy(text)
+            surface.show(Note(f"Copied {what} to the clipboard.", "quiet"))
+        case Prefill(text):
+            surface.prefill(text)
+        case Send(text):
+            surface.send(text)
+        case AskAgain():
+            _ask_again(session, outcome, surface)
+        case Opened(note):
+            for view in where_it_stands(session, note):
+                surface.show(view)
+        case Quit():
+            surface.leave()
+        case _:
+            assert_never(outcome)
+    return 0
+
+
+def _ask_again(session: Session, again: AskAgain, surface: Surface) -> None:
+    try:
+        for note in said_elsewhere(session):
+            surface.show(note)
+        surface.reply(again.question, again.onward, again.model)
+    finally:
+        if again.home is not None and answered(session, again.question) is None:
+            session.store.go_to(session.conversation, again.home)
+
+
+def said_elsewhere(session: Session) -> Iterator[Note]:
+    """A note when another program has added to this conversation."""
+    if told := grown_elsewhere(session):
+        yield Note(told, "quiet")
+
+
+def where_it_stands(session: Session, note: Words) -> Iterator[View]:
+    """The title and the newest messages of the open conversation, and then the note."""
+    conversation = session.conversation
+    newest = tuple(islice(conversation.back(), SHOWN_ON_RESUME))[::-1]
+    if newest:
+        earlier = newest[0].number - 1
+        yield Note(f'"{conversation.title}"' + (f", {earlier} earlier messages" if earlier else ""), "quiet")
+        yield History(newest)
+    if note:
+        yield Note(note, "warning")
