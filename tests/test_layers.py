@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Callable
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,7 @@ LONGEST_FUNCTION = 50  # lines
 POSIX_ONLY = {"termios", "tty", "pty", "fcntl", "resource", "pwd", "grp", "readline", "curses"}
 
 MODULES = sorted(ROOT.rglob("*.py"))
+NAMES = {".".join(("chatcli", *path.relative_to(ROOT).with_suffix("").parts)): path for path in MODULES}
 
 
 def of_every_module(check: Callable[[Path], None]) -> Callable[[str], None]:
@@ -86,7 +88,8 @@ def _imports(path: Path) -> list[tuple[str, bool]]:
             if node.module == "chatcli":
                 found += [(f"chatcli.{alias.name}", id(node) in top) for alias in node.names]
             else:
-                found.append((node.module, id(node) in top))
+                names = (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+                found += [(name, id(node) in top) for name in names if name == node.module or name in NAMES]
     return found
 
 
@@ -135,6 +138,14 @@ def test_nothing_compares_the_name_of_a_strategy(path: Path) -> None:
         if isinstance(node, ast.Compare) and OF_STRATEGIES.search(ast.unparse(node)):
             texts = {each.value for each in ast.walk(node) if isinstance(each, ast.Constant)}
             assert not texts & names, f"{path}, line {node.lineno}: give the row a flag for it"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """The background imports beside the prompt: in a circle, one of them could get a module that is half made."""
+    graph = {
+        name: {each for each, at_top in _imports(path) if at_top and each in NAMES} for name, path in NAMES.items()
+    }
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
 def test_no_room_is_called_utils() -> None:

@@ -65,26 +65,25 @@ def run(wishes: Wishes) -> int:
 
 def warm_up(session: Later[Session], furniture: Furniture) -> None:
     """Prepares everything, in the background. The server is first asked here, so that no prompt waits for it."""
-    screen, reader = furniture.screen, furniture.reader
     time.sleep(FIRST_KEYS)
     try:
         opened = session.get()
-        reader.refresh()
+        furniture.reader.refresh()
         _loop()
         if opened.warnings:
-            reader.show_above(furniture.warn)
+            furniture.reader.show_above(furniture.warn)
         everything()
-        screen.warm_up()
+        furniture.screen.warm_up()
         opened.model.get()
-        reader.refresh()
+        furniture.reader.refresh()
         opened.window.get()
-        while reader.idle() < QUIET:
+        while furniture.reader.idle() < QUIET:
             time.sleep(QUIET / 4)
         opened.counting.get()
     except ChatcliError as error:  # the first message raises it again
-        reader.show_above(partial(screen.error, error))
+        furniture.reader.show_above(partial(furniture.screen.error, error))
     finally:
-        reader.refresh()
+        furniture.reader.refresh()
 
 
 def _build(wishes: Wishes, settings: Settings) -> Session:
