@@ -41,7 +41,7 @@ FURNITURE: tuple[Setting[Any], ...] = (
 
 class Furniture:
     """`screen` and `reader` are made anew when one of the settings has changed that they are made from. Neither
-    waits for the session: without one, the toolbar shows what the settings say.
+    waits for the session: without one, the toolbar shows the model that is set.
     """
 
     def __init__(self, settings: Settings, paths: Paths, session: Later[Session]) -> None:
@@ -100,15 +100,13 @@ class Furniture:
         return [Suggestion(word.text, replaces, word.text, word.meaning) for word, replaces in found]
 
     def _toolbar(self) -> Toolbar:
-        settings = self._settings
+        brief = Toolbar(self._settings[table.MODEL], "", 0, 0)
         if self._session.ready is None:
-            return Toolbar(
-                settings[table.MODEL], "", settings[table.NUM_CTX] or 0, 0, settings[table.STRATEGY].name
-            )
+            return brief
         from chatcli.repl.toolbar_data import meter
 
         try:
             return meter(self._session.ready, self.reader.typed)
         except Exception as error:
             keep(error, self.faults)
-            return Toolbar(settings[table.MODEL], "", 0, 0)
+            return brief
