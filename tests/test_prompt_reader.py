@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,30 @@ def test_an_empty_line_says_what_to_do_and_leaves_no_trace() -> None:
         reader_at(board).read()
         assert seen[0] == ">>> Send a message (/? for help)"
         assert board.screen() == [">>>"]
+
+
+def test_what_is_shown_above_the_line_changes_neither_the_line_nor_the_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with keyboard() as board:
+        reader = reader_at(board)
+
+        def show() -> None:
+            board.output.write("a note\r\n")
+            board.output.flush()
+
+        # In the terminal's usual mode, an Enter pressed meanwhile would be another key, and keys would be echoed.
+        changes: list[str] = []
+        monkeypatch.setattr(type(board.input), "cooked_mode", lambda _: nullcontext(changes.append("cooked")))
+        board.type("half a")
+        reader.on_first_render(lambda: reader.show_above(show))
+        seen = board.when("a note", then=" line<enter>")
+        assert reader.read() == TypedLine("half a line")
+        assert seen[0] == "a note"
+        assert not changes
+        assert board.screen()[:2] == ["a note", ">>> half a line"]
+        reader.show_above(show)
+        assert board.screen()[:2] == ["a note", ">>> half a line"]
 
 
 def test_what_is_typed_too_early_is_the_next_line() -> None:

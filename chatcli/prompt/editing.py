@@ -33,7 +33,7 @@ from chatcli.errors import ChatcliError
 from chatcli.prompt import keys, multiline, toolbar
 from chatcli.prompt.bracketed_paste import mind_marks
 from chatcli.prompt.completer import Suggestion, as_completer, in_mention
-from chatcli.prompt.handover import at_rest, erased, prompting
+from chatcli.prompt.handover import at_rest, prompting, show_above
 from chatcli.prompt.history import LineHistory
 from chatcli.prompt.line import Interrupted, Outcome, ReaderOptions, TypedLine
 from chatcli.prompt.paste import Pastes
@@ -134,7 +134,7 @@ class EditedLine:
             self.app.invalidate()
 
     def show_above(self, show: Callable[[], None]) -> None:
-        erased(self.app, show)
+        show_above(self.app, show)
 
     @property
     def marks_pastes(self) -> bool:

@@ -22,7 +22,15 @@ def prompting(app: Application[Any], input_: Input) -> Iterator[None]:
     """Run `app` inside. It never stops in the middle of a drawing, only in a turn of its loop."""
 
     def later(stop: Step) -> None:
-        if not erased(app, stop):
+        def in_turn() -> None:
+            if app.is_running:
+                run_in_terminal(resting)
+
+        def resting() -> None:
+            with at_rest():
+                stop()
+
+        if not _in_loop(app, in_turn):
             stop()
 
     def draw_again() -> None:
@@ -42,20 +50,23 @@ def prompting(app: Application[Any], input_: Input) -> Iterator[None]:
         take_again()  # the end of a prompt undid the terminal settings that are needed between two
 
 
-def erased(app: Application[Any], step: Step) -> bool:
-    """Calls `step` in a turn of the app's loop, with the prompt erased, and draws the prompt again. Returns
-    whether there is a loop. May be called from any thread.
+def show_above(app: Application[Any], show: Step) -> None:
+    """Calls `show`, which prints, in a turn of the app's loop, and draws the prompt again below it. Does nothing
+    while no prompt is there. May be called from any thread.
+
+    The terminal stays as the prompt has set it: with other settings, an Enter pressed meanwhile is another key.
     """
 
-    def resting() -> None:
-        with at_rest():
-            step()
-
     def in_turn() -> None:
-        if app.is_running:
-            run_in_terminal(resting)
+        if app.is_running and not app.is_done and not _at_rest:
+            app.renderer.erase()
+            try:
+                show()
+            finally:
+                app.renderer.request_absolute_cursor_position()
+                app.invalidate()
 
-    return _in_loop(app, in_turn)
+    _in_loop(app, in_turn)
 
 
 @contextmanager
