@@ -69,8 +69,13 @@ def test_what_is_shown_above_the_line_changes_neither_the_line_nor_the_terminal(
             board.output.flush()
 
         # In the terminal's usual mode, an Enter pressed meanwhile would be another key, and keys would be echoed.
-        changes: list[str] = []
-        monkeypatch.setattr(type(board.input), "cooked_mode", lambda _: nullcontext(changes.append("cooked")))
+        changes: list[object] = []
+
+        def cooked_mode(changed: object) -> nullcontext[None]:
+            changes.append(changed)
+            return nullcontext()
+
+        monkeypatch.setattr(type(board.input), "cooked_mode", cooked_mode)
         board.type("half a")
         reader.on_first_render(lambda: reader.show_above(show))
         seen = board.when("a note", then=" line<enter>")
