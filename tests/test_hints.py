@@ -261,6 +261,30 @@ def test_passwords_are_removed_from_the_arguments_of_a_hint_too() -> None:
     assert "127.0.0.1:1/x" in error.hint
 
 
+def test_only_python_programs_read_a_hint_as_text() -> None:
+    """Whoever shows or passes on an error uses its `advice`. The line editor's own errors name no command."""
+    apart = {SOURCES / "prompt" / "editing.py"}
+    readers = [
+        (str(path), node.lineno)
+        for path in set(SOURCES.rglob("*.py")) - apart
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr == "hint"
+    ]
+    assert not readers
+
+
+def test_what_a_program_is_told_of_its_settings_names_no_slash_command() -> None:
+    told = []
+    for name in [*ROWS, "nosuch", "modle"]:
+        for value in ("no such value", "-1", "/nope", "http://[::1/x"):
+            try:
+                Chat(**{name: value}).close()  # type: ignore[arg-type]
+            except ChatcliError as error:
+                told.append(f"{error} {error.hint}")
+    assert len(told) > len(ROWS)
+    assert not [each for each in told if slash_commands(each)]
+
+
 def _strings(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """The texts of a module that are neither docstrings nor the help of a parameter."""
     apart = set()
