@@ -64,6 +64,7 @@ def test_json_prints_one_object() -> None:
             "prompt_eval_duration",
             "eval_duration",
             "left_out",
+            "not_read",
             "conversation",
         ]
         assert account["content"] == "Seven."
