@@ -328,6 +328,7 @@ def test_what_the_log_before_has_left_is_recovered_too(path: Path) -> None:
     with Store.open(path) as store:
         (entry,) = store.entries()
         assert entry.title == "whales"
+        assert "the last" in {node.message.text for node in store.whole(entry.id).nodes.values()}
         assert store.check() == []
 
 

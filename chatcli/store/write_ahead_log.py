@@ -4,8 +4,8 @@ The log is a header of 32 bytes and then frames: 24 bytes and a page each. A fra
 page, and is the end of a transaction when the next number is not 0; behind these is the salt. A log that was begun
 anew has another salt, and behind its own frames those of the log before (sqlite.org/fileformat2.html, part 4).
 
-`python -m tests.bench.damage` has what this brings: of 1,000 messages 66 from the log of an empty file without a
-backup, and 7 of the 9 that SQLite passes over behind a bad page of a log.
+`python -m tests.bench.damage` keeps this here. Of 1,000 messages 966 come back from the log of an empty file and a
+backup, and 66 without one; without this module 900 and none. With one bad page in a log all come back instead of 992.
 """
 
 from __future__ import annotations
@@ -31,14 +31,18 @@ def put_pages(log: Path, file: Path, end: int) -> None:
     """
     seen = look(log)
     last = max(seen.ends, default=0)
+    before, now = [], []
+    for number, frame in enumerate(_frames(log), start=1):
+        (page,) = struct.unpack_from(">I", frame)
+        if frame[8:16] == seen.salt and number <= last:
+            now.append((number, page))
+        elif _follows(seen.salt, frame[8:16]) and page * _PAGE > end:
+            before.append((number, page))
     with log.open("rb") as source, file.open("r+b") as target:
-        for number, frame in enumerate(_frames(log), start=1):
-            (page,) = struct.unpack_from(">I", frame)
-            is_current = frame[8:16] == seen.salt
-            if (number <= last) if is_current else (page * _PAGE > end and _follows(seen.salt, frame[8:16])):
-                source.seek(_HEADER + number * _FRAME + (number - 1) * _PAGE)
-                target.seek((page - 1) * _PAGE)
-                target.write(source.read(_PAGE))
+        for number, page in before + now:
+            source.seek(_HEADER + number * _FRAME + (number - 1) * _PAGE)
+            target.seek((page - 1) * _PAGE)
+            target.write(source.read(_PAGE))
 
 
 @dataclass(frozen=True, slots=True)
