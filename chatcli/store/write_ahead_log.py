@@ -4,8 +4,8 @@ The log is a header of 32 bytes and then frames: 24 bytes and a page each. A fra
 page, and is the end of a transaction when the next number is not 0; behind these is the salt. A log that was begun
 anew has another salt, and behind its own frames those of the log before (sqlite.org/fileformat2.html, part 4).
 
-`python -m tests.bench.damage` keeps this here. Of 1,000 messages 966 come back from the log of an empty file and a
-backup, and 66 without one; without this module 900 and none. With one bad page in a log all come back instead of 992.
+`python -m tests.bench.damage` keeps this here. Of 1,000 messages 966 come back from the log of an empty file and
+a backup, and 66 without one; without this module 900 and none. With one bad page in a log all come back, not 992.
 """
 
 from __future__ import annotations
