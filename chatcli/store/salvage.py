@@ -2,8 +2,8 @@
 
 SQLite gives up a whole query at the first bad page. So tables are read in ranges of ids, and a range that cannot
 be read is halved until only the bad rows are left out. Rows on pages that no tree leads to any more are then read
-page by page, by SQLite as well. `python -m tests.bench.damage` keeps that here: with twenty bad pages of 260, of
-1,000 messages 991 come back with a backup instead of 986 (at worst 967 instead of 900), and 923 without one instead
+page by page, by SQLite as well. `python -m tests.bench.damage` keeps that here: with twenty bad pages of 260, 991
+of 1,000 messages come back with a backup instead of 986 (at worst 967 instead of 900), and 923 without one instead
 of 873.
 """
 
