@@ -2,6 +2,10 @@
 
 wcwidth finds the visible characters and their widths. Its wrap() is not used: it takes and returns strings, so it
 knows no spans, it counts joined emoji as one terminal shows them, and it takes 24 times as long for plain English.
+
+A Line is text with its escapes, not Rich's segments: it is compared, measured and written as it is; Rich decides
+what the escapes are (theme.py). To print finished lines through its Console would add 2 % to streaming, and the
+live ones would need their text all the same.
 """
 
 from __future__ import annotations
