@@ -24,6 +24,7 @@ from chatcli.render.views import Document, Listing, Note
 from chatcli.session.background_summary import Job, Stage
 from chatcli.session.planning import basis_of
 from chatcli.session.session import Session
+from chatcli.settings.strategies import AUTO
 from chatcli.store.search import terms_of
 
 # How many hits /recall shows.
@@ -76,7 +77,7 @@ def summary(session: Session, *, text: Annotated[str, Arg("edit, or a new text f
         writing = session.summarizer.stage is Stage.ASKED
         raise UserError(
             "There is no summary yet: the model is writing it." if writing else "There is no summary.",
-            Hint(Do("compact"), " makes one now; strategy auto makes one when the window is full."),
+            Hint(Do("compact"), f" makes one now; strategy {AUTO} makes one when the window is full."),
         )
     if text == "edit":
         return Prefill(f"/{summary.name} {current.text}")
