@@ -227,6 +227,7 @@ class Chat:
         mentions: bool,
     ) -> Generator[Thinking | Text | ToolCall | Done]:
         composed = _composed(text, images, files, mentions)
+        session.warn(*(note for each in composed.attachments for note in each.notes))
         question = ask(session, composed.text, composed.attachments)
         try:
             with closing(stream(session, question)) as events:

@@ -26,22 +26,28 @@ _OF_DOCUMENT = "".join(
 )
 
 
-def pdf(pages: Sequence[str], trailer: str = "") -> bytes:
-    """A PDF whose pages have these lines of text; "" is a page without any."""
+def pdf(
+    pages: Sequence[str], trailer: str = "", font: str = "", over: Sequence[str] = (), more: Sequence[str] = ()
+) -> bytes:
+    """A PDF whose pages have these lines of text; "" is a page without any. `font`: more entries of its font, and
+    `over`: the annotations of its first page, as PDF writes them; `more`: objects after those of the pages.
+    """
     count = len(pages)
     objects = [
         "<< /Type /Catalog /Pages 2 0 R >>",
         f"<< /Type /Pages /Count {count} /Kids [{' '.join(f'{4 + 2 * n} 0 R' for n in range(count))}] >>",
-        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        f"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica {font} >>",
     ]
     for number, text in enumerate(pages):
         shown = "".join(f"({line}) Tj 0 -14 Td " for line in text.split("\n") if line)
         drawn = f"BT /F1 12 Tf 72 720 Td {shown}ET" if text else ""
         objects += [
             "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] "
+            f"/Annots [{' '.join(over) if not number else ''}] "
             f"/Resources << /Font << /F1 3 0 R >> >> /Contents {5 + 2 * number} 0 R >>",
             f"<< /Length {len(drawn)} >>\nstream\n{drawn}\nendstream",
         ]
+    objects += more
     body, places = b"%PDF-1.4\n", []
     for number, each in enumerate(objects, 1):
         places.append(len(body))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Generator
 
 import pytest
 from hypothesis import given
@@ -14,18 +15,23 @@ from chatcli.errors import BadFile
 from chatcli.reading.document import read
 from chatcli.reading.encoding import decoded, is_binary
 from chatcli.reading.html import text_of_html
-from chatcli.reading.raw import Raw
+from chatcli.reading.raw import Extracted, Raw
 from chatcli.reading.signatures import FileKind, hopeless, kind_of
 from chatcli.reading.tags import Attributes, read_tags
 
 
+def extracted(data: bytes, media_type: str = "", charset: str = "") -> Extracted:
+    def run() -> Generator[tuple[int, int], None, None]:
+        taken.append((yield from read(Raw("it", data, media_type, charset))))
+
+    taken: list[Extracted] = []
+    for _ in run():
+        pass
+    return taken[0]
+
+
 def told(data: bytes, media_type: str = "", charset: str = "") -> str:
-    steps = read(Raw("it", data, media_type, charset))
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return str(end.value)
+    return extracted(data, media_type, charset).text
 
 
 def zipped(*names: str) -> bytes:

@@ -10,14 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from chatcli import Chat
 from chatcli.context import documents
 from chatcli.context.query import terms
 from chatcli.conversation.message import Attachment
 from chatcli.errors import BadFile
 from chatcli.reading import docx as docx_module
 from chatcli.reading import pdf as pdf_module
+from tests.faults import Engine
 from tests.papers import docx, locked_pdf, paragraph, pdf, table
-from tests.test_reading import told
+from tests.test_cli_oneshot import chatcli
+from tests.test_reading import extracted, told
 
 NUMBERED = '<w:numPr><w:ilvl w:val="0"/><w:numId w:val="1"/></w:numPr>'
 
@@ -67,6 +70,88 @@ def test_a_page_that_is_broken_does_not_cost_the_others(capsys: pytest.CaptureFi
     assert "first page" in text
     assert "# Page 2" in text
     assert capsys.readouterr() == ("", "")  # what the library remarks stays out of the screen
+
+
+def test_signs_that_no_font_explains_are_never_sent_and_are_counted() -> None:
+    found = extracted(pdf(["a\\001b\\177c", "\\002"]))
+    assert found.text == "# Page 1\n\na\ufffdb\ufffdc\n\n# Page 2\n\n\ufffd\n"
+    assert found.notes == ("Left out of it: 3 signs that no font explains (sent as \ufffd).",)
+    assert extracted(pdf(["plain"])).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "sign"),
+    [
+        ("summationdisplay", "∑"),
+        ("integraltext", "∫"),
+        ("radicalbigg", "√"),
+        ("parenleftBig", "("),
+        ("lessequal", "≤"),
+        ("parenlefttp", "("),
+        ("fi", "fi"),
+    ],
+)
+def test_signs_of_mathematics_are_known_by_the_names_that_fonts_give_them(name: str, sign: str) -> None:
+    data = pdf(["Z = 1"], font=f"/Encoding << /Type /Encoding /Differences [90 /{name}] >>")
+    assert told(data) == f"# Page 1\n\n{sign} = 1\n"
+
+
+def test_signs_that_only_an_embedded_font_names_are_read_from_it() -> None:
+    pytest.importorskip("fontTools", reason="the extra [documents] has it")
+    from fontTools.fontBuilder import FontBuilder
+    from fontTools.pens.t2CharStringPen import T2CharStringPen
+
+    names, made = [".notdef", "summationdisplay", "alpha"], FontBuilder(1000, isTTF=False)
+    made.setupGlyphOrder(names)
+    made.setupCFF("Signs", {}, {name: T2CharStringPen(500, None).getCharString() for name in names}, {})
+    table = made.font["CFF "]
+    table.cff.topDictIndex[0].Encoding = [".notdef"] * 88 + ["summationdisplay", "alpha"] + [".notdef"] * 166
+    program = table.compile(made.font).hex()
+    embedded = (
+        f"<< /Subtype /Type1C /Filter /ASCIIHexDecode /Length {len(program) + 1} >>\nstream\n{program}>\nendstream"
+    )
+    data = pdf(["XY"], font="/FontDescriptor << /Type /FontDescriptor /FontFile3 6 0 R >>", more=[embedded])
+    assert told(data) == "# Page 1\n\n∑α\n"
+
+
+def test_a_form_is_read_with_the_values_of_its_fields() -> None:
+    person = "<< /T (person) /FT /Tx /V (Ada) >>"
+    over = [
+        f"<< /Subtype /Widget /Parent {person} /T (first) /TU (First name) >>",
+        "<< /Subtype /Widget /FT /Tx /T (empty) >>",
+        "<< /Subtype /Widget /FT /Tx /T (pin) /Ff 8192 /V (1234) >>",
+        "<< /Subtype /Widget /FT /Ch /T (langs) /V [(Latin) (Greek)] >>",
+        "<< /Subtype /Widget /FT /Btn /T (member) /AS /Yes >>",
+        "<< /Subtype /Widget /FT /Btn /T (guest) /AS /Off >>",
+        "<< /Subtype /Widget /FT /Btn /Ff 32768 /T (color) /AS /red >>",
+        "<< /Subtype /Widget /FT /Btn /Ff 32768 /T (color) /AS /Off >>",
+        "<< /Subtype /Widget /FT /Btn /Ff 65536 /T (send) >>",
+        "<< /Subtype /FreeText /Contents (Printed on it) >>",
+        "<< /Subtype /Link /A << /S /URI /URI (https://whales.example/) >> >>",
+        "<< /Subtype /Highlight /Contents (Really?) >>",
+    ]
+    found = extracted(pdf(["The form"], over=over))
+    assert found.text == (
+        "# Page 1\n\nThe form\n\nFirst name: Ada\nlangs: Latin, Greek\n[x] member\n[ ] guest\ncolor: red\n"
+        "Printed on it\nLinks: https://whales.example/\n"
+    )
+    assert found.notes == ("Left out of it: 1 comment.",)
+
+
+def test_what_is_lost_is_named_once_and_nothing_else_is_said(engine: Engine, tmp_path: Path) -> None:
+    """The library warns about the font's encoding, on standard error unless somebody stops it."""
+    (tmp_path / "paper.pdf").write_bytes(pdf(["one \\001"], font="/Encoding /Nonsense"))
+    note = "Left out of paper.pdf: 1 sign that no font explains (sent as \ufffd)."
+    for flags in ([], ["--json"]):
+        done = chatcli("-m", "demo", *flags, "--file", str(tmp_path / "paper.pdf"), "What is it?", url=engine.url)
+        assert done.returncode == 0
+        said = " ".join(done.stderr.split()).replace(f"{tmp_path}/", "")
+        assert said.removeprefix("Reading paper.pdf ") == note
+        assert "Left out" not in done.stdout
+    with Chat("demo", host=engine.url) as chat:
+        with pytest.warns(UserWarning, match="1 sign that no font"):
+            chat.send("What is it?", files=[tmp_path / "paper.pdf"])
+        chat.send("And now?")  # a second warning would be an error
 
 
 def test_a_pdf_has_bounds(monkeypatch: pytest.MonkeyPatch) -> None:

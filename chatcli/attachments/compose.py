@@ -16,7 +16,7 @@ from chatcli.attachments.images import find_in, read_image
 from chatcli.conversation.events import Progress
 from chatcli.conversation.message import Attachment
 from chatcli.paths import path_of, working_directory
-from chatcli.reading.raw import Raw
+from chatcli.reading.raw import Extracted, Raw
 
 Fetch = Callable[
     [str], Generator[Progress, None, Raw]
@@ -109,5 +109,6 @@ def _read(raw: Raw) -> Generator[Progress, None, Attachment]:
         try:
             done, total = next(steps)
         except StopIteration as end:
-            return Attachment("text", raw.name, "text/plain", end.value.encode("utf-8", "replace"))
+            text: Extracted = end.value
+            return Attachment("text", raw.name, "text/plain", text.text.encode("utf-8", "replace"), text.notes)
         yield Progress(status, done or None, total or None, unit="pages")

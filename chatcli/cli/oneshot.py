@@ -20,7 +20,7 @@ from chatcli.hints import Do, Hint, spelled
 from chatcli.prompt.piped import read_stdin
 from chatcli.render.screen import Screen
 from chatcli.render.views import View
-from chatcli.repl.notes import about_counting, after_reply
+from chatcli.repl.notes import about_attached, about_counting, after_reply
 from chatcli.repl.signals import Interrupt
 from chatcli.session.build import build
 from chatcli.session.fallback import mending
@@ -49,6 +49,9 @@ def run(
         )
     session = build(wishes)
     try:
+        screen = make_screen(session.settings, in_shell)
+        for note in about_attached(composed.attachments):
+            screen.show(note)
         if wishes.named is not None:
             mending(session, lambda: _open(session, wishes.named or ""))
         return mending(session, lambda: _ask(session, ask(session, text, composed.attachments), as_json))

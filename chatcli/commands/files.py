@@ -80,7 +80,9 @@ def file_(
 
     def done() -> Outcome:
         session.attach(texts)
-        return Show.of(Note(_attached(session), "good"))
+        return Show.of(
+            Note(_attached(session), "good"), *(Note(note, "warning") for each in texts for note in each.notes)
+        )
 
     return Watch(attaching(paths, texts.append, fetch), done)
 

@@ -11,6 +11,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal
 
+from chatcli.hints import Words
+
 # Put before the thinking of a reply that has no text.
 THOUGHT = "only thinking"
 
@@ -29,13 +31,15 @@ ROLE_NAMES = {Role.USER: "you", Role.ASSISTANT: "reply", Role.SYSTEM: "system", 
 @dataclass(frozen=True, slots=False)
 class Attachment:
     """A file that goes with a message: an image, byte for byte as it was on disk, or the text of a file or page in
-    UTF-8. `name`: the file's name, or the address.
+    UTF-8. `name`: the file's name, or the address. `notes`: what a person should know about how it was read; shown
+    when it is attached, never stored.
     """
 
     kind: Literal["image", "text"]
     name: str
     media_type: str
     data: bytes = field(repr=False)
+    notes: tuple[Words, ...] = field(default=(), repr=False, compare=False)
 
     @cached_property
     def digest(self) -> str:

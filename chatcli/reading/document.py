@@ -10,7 +10,7 @@ from chatcli.reading.encoding import decoded
 from chatcli.reading.html import text_of_html
 from chatcli.reading.notebook import is_notebook, text_of_notebook
 from chatcli.reading.pdf import read_pdf
-from chatcli.reading.raw import LARGEST, LARGEST_TEXT, Raw, Reading, too_large, too_much_text
+from chatcli.reading.raw import LARGEST, LARGEST_TEXT, Extracted, Raw, Reading, too_large, too_much_text
 from chatcli.reading.signatures import FileKind, kind_of
 
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
@@ -21,7 +21,7 @@ _DECLARED_WITHIN = 4096  # bytes; browsers look at 1024
 
 
 def read(raw: Raw) -> Reading:
-    """Its text; yields progress where it takes long. Raises BadFile for what cannot be read.
+    """Its text and notes on it; yields progress where it takes long. Raises BadFile for what cannot be read.
 
     HTML from the web becomes readable text; an HTML file is attached as it is written, like other files.
     """
@@ -33,14 +33,14 @@ def read(raw: Raw) -> Reading:
     if found.kind is FileKind.OTHER:
         raise BadFile(f"{raw.name} is {found.what}.", found.instead)
     if found.kind is FileKind.PDF:
-        text = yield from read_pdf(raw)
+        extracted = yield from read_pdf(raw)
     elif found.kind is FileKind.DOCX:
-        text = yield from read_docx(raw)
+        extracted = yield from read_docx(raw)
     else:
-        text = _plain(raw)
-    if len(text) > LARGEST_TEXT:
+        extracted = Extracted(_plain(raw))
+    if len(extracted.text) > LARGEST_TEXT:
         raise too_much_text(raw.name)
-    return text
+    return extracted
 
 
 def _plain(raw: Raw) -> str:

@@ -15,7 +15,7 @@ from zipfile import ZipInfo
 from chatcli.errors import BadFile
 from chatcli.hints import Do, Hint
 from chatcli.reading.html import text_of_html
-from chatcli.reading.raw import Raw, Reading, too_deep
+from chatcli.reading.raw import Extracted, Raw, Reading, too_deep
 from chatcli.reading.zips import Broken, Zip, opened
 
 # The tree takes about half a kilobyte for every element and attribute: these stay under some 600 MB.
@@ -57,7 +57,7 @@ def read_docx(raw: Raw) -> Reading:
         raise _damaged(raw) from error
     if not text.strip():
         raise BadFile(f"{raw.name} has no text.", Hint("Pictures in it can be attached with ", Do("image"), "."))
-    return text + "\n"
+    return Extracted(text + "\n")
 
 
 def _check_size(raw: Raw) -> None:

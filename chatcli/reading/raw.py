@@ -1,17 +1,27 @@
-"""Raw: the bytes of a file or a page with its name, and the size limits."""
+"""Raw: the bytes of a file or a page with its name; Extracted: its text, and what is lost; and the size limits."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 
 from chatcli.errors import BadFile
+from chatcli.hints import Words
 
 LARGEST = 50_000_000  # bytes of a file or page as it comes
 LARGEST_TEXT = 20_000_000  # bytes of its text
 
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """The text of a file or a page. `notes`: what a person should know about how it was read, as what is lost."""
+
+    text: str
+    notes: tuple[Words, ...] = ()
+
+
 # How far it is: (pages read, pages in all), (0, 0) where that is not known. It returns the text.
-Reading = Generator[tuple[int, int], None, str]
+Reading = Generator[tuple[int, int], None, Extracted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +32,14 @@ class Raw:
     data: bytes = field(repr=False)
     media_type: str = ""
     charset: str = ""
+
+
+def left_out(name: str, lost: Mapping[str, int]) -> tuple[Words, ...]:
+    """One note on all that is lost: the kinds, each with a "|" where more than one take an "s", and how many of
+    each.
+    """
+    kinds = [f"{number} {what.replace('|', 's' * (number != 1))}" for what, number in lost.items() if number]
+    return (f"Left out of {name}: {', '.join(kinds)}.",) if kinds else ()
 
 
 def too_large(name: str, most: int = LARGEST) -> BadFile:

@@ -23,7 +23,7 @@ from chatcli.render.views import Note, Pictures, SourceText, View
 from chatcli.repl.crash_report import told
 from chatcli.repl.furniture import Furniture
 from chatcli.repl.loading import Loading
-from chatcli.repl.notes import about_counting, after_reply
+from chatcli.repl.notes import about_attached, about_counting, after_reply
 from chatcli.repl.signals import Interrupt
 from chatcli.repl.streams import OutputFailed
 from chatcli.session.fallback import mend, still_there
@@ -196,6 +196,8 @@ class Loop:
             if found:
                 self._screen.show(Note(f"Attached: {', '.join(each.name for each in found)}", "quiet"))
                 self._screen.show(Pictures(found))
+                for note in about_attached(found):
+                    self._screen.show(note)
             if self._listen(question) is None:
                 self._screen.show(Note("No reply came. The message is back in the line.", "quiet"))
         finally:

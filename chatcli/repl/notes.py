@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from chatcli.conversation.message import Attachment
 from chatcli.conversation.reply_endings import ending_of
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import Turn, Usage, in_tokens
@@ -20,6 +23,11 @@ def after_reply(node: Node, verbose: bool) -> list[Note]:
     if verbose and node.turn is not None:
         notes.append(Note(figures(node.turn), "quiet"))
     return notes
+
+
+def about_attached(attachments: Iterable[Attachment]) -> list[Note]:
+    """What a person should know about how files and pages were read."""
+    return [Note(note, "warning") for each in attachments for note in each.notes]
 
 
 def about_counting(notice: str) -> list[Note]:
