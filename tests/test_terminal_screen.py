@@ -29,6 +29,24 @@ KITTY = {PROGRAM: b"\x1bP>|kitty(0.35.2)\x1b\\", CELL: b"\x1b[6;20;10t", KIND: b
 SILENT: dict[bytes, bytes] = {}
 
 
+def manners(terminal: int) -> tuple[int, int]:
+    """Whether it echoes and waits for whole lines, and what it makes of Enter."""
+    import termios
+
+    attributes = termios.tcgetattr(terminal)
+    return attributes[3] & (termios.ECHO | termios.ICANON), attributes[0] & termios.ICRNL
+
+
+def manners_of_a_new_terminal() -> tuple[int, int]:
+    """Those that the program found: it may have changed them by the time that a test looks."""
+    ends = os.openpty()
+    try:
+        return manners(ends[0])
+    finally:
+        for end in ends:
+            os.close(end)
+
+
 class Answering(Terminal):
     """A terminal that knows the answers to some questions."""
 
@@ -44,14 +62,6 @@ class Answering(Terminal):
         self._answers = dict(answers)
         self.written = b""
 
-    @property
-    def manners(self) -> tuple[int, int]:
-        """Whether the terminal echoes and waits for whole lines, and what it makes of Enter."""
-        import termios
-
-        attributes = termios.tcgetattr(self._end)
-        return attributes[3] & (termios.ECHO | termios.ICANON), attributes[0] & termios.ICRNL
-
     def become(self, columns: int, rows: int, *, reflow: bool) -> None:
         """The window is resized, at a moment in which nothing is being written."""
         self.settle(0.15)
@@ -63,7 +73,7 @@ class Answering(Terminal):
     def ends(self) -> int:
         while self._read(0.2) or self._program.poll() is None:
             pass
-        self.left_with = self.manners
+        self.left_with = manners(self._end)
         return super().ends()
 
     def hang_up(self) -> None:
@@ -205,7 +215,6 @@ def test_a_signal_in_mid_reply_leaves_terminal_and_reply_in_order(number: signal
         engine.say("one two three four five six seven")
         engine.script(Hang(after=4))
         with answering("-m", "demo", answers={}, OLLAMA_HOST=engine.url) as person:
-            before = person.manners
             person.see("Send a message")
             person.enter("count")
             person.see("one two")
@@ -213,7 +222,7 @@ def test_a_signal_in_mid_reply_leaves_terminal_and_reply_in_order(number: signal
             person.signal(number)
             assert person.ends() == 128 + number
             assert person.written.rindex(b"\x1b[?25h") > person.written.rindex(b"\x1b[?25l")
-            assert person.left_with == before
+            assert person.left_with == manners_of_a_new_terminal()
             assert person.written.count(b"Traceback") == 0
         text = conversation(engine.url)
         assert "(stopped)" in text
@@ -223,13 +232,12 @@ def test_a_signal_in_mid_reply_leaves_terminal_and_reply_in_order(number: signal
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_at_the_prompt_leaves_the_terminal_in_order(number: signal.Signals) -> None:
     with Engine() as engine, answering("-m", "demo", answers={}, OLLAMA_HOST=engine.url) as person:
-        before = person.manners
         person.see("Send a message")
         person.press("half a line")
         person.see("half a line")
         person.signal(number)
         assert person.ends() == 128 + number
-        assert person.left_with == before
+        assert person.left_with == manners_of_a_new_terminal()
         assert person.written.rindex(b"\x1b[?2004l") > person.written.rindex(b"\x1b[?2004h")
         assert person.written.count(b"Traceback") == 0
 
