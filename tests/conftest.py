@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from chatcli.client.connection import AUTHORITIES
 from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from tests.faults import Engine
@@ -51,12 +52,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     last resort has found a bug, however well the program went on.
     """
     for name in list(os.environ):
-        if name.startswith(("CHATCLI_", "OLLAMA_")) or name in {
-            "NO_COLOR",
-            "FORCE_COLOR",
-            "COLUMNS",
-            "LINES",
-        }:
+        steers = name.startswith(("CHATCLI_", "OLLAMA_")) or name.upper().endswith("_PROXY")
+        if steers or name in {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", *AUTHORITIES}:
             monkeypatch.delenv(name)
     place = tmp_path / "home"
     monkeypatch.setenv("CHATCLI_HOME", str(place))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -14,11 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from chatcli.client.connection import AUTHORITIES
+from chatcli.client.fetch import fetch
 from chatcli.client.ollama import Client
 from chatcli.client.request import Request
 from chatcli.conversation.events import Text, Tick
 from chatcli.conversation.message import Message
-from chatcli.errors import BadValue, Unreachable
+from chatcli.errors import BadFile, BadValue, Unreachable
 from tests.faults import Engine
 from tests.raw_server import FIRST, STREAM, Script, whole
 
@@ -157,3 +160,53 @@ def test_https_to_a_server_of_plain_http_is_told_as_such() -> None:
     told = pytest.raises(Unreachable, match="is it http://")
     with Script(whole(b"{}")) as script, Client(script.url.replace("http:", "https:")) as client, told:
         client.version()
+
+
+@pytest.mark.parametrize("variable", AUTHORITIES)
+@pytest.mark.parametrize("place", ["gone", "empty", "pipe"])
+def test_certificates_that_cannot_be_read_are_named_alike_and_only_where_tls_needs_them(
+    variable: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = tmp_path / place
+    if place == "empty":
+        named.touch()
+    elif place == "pipe":
+        os.mkfifo(named)
+    monkeypatch.setenv(variable, str(named))
+    said = rf"certificates in {named}, which {variable} names, cannot be read \("
+    with Client("https://box.example") as client, pytest.raises(Unreachable, match=said) as failed:
+        client.version()
+    assert variable in failed.value.hint
+    with pytest.raises(BadFile, match=said) as refused:
+        list(fetch("https://box.example"))
+    assert refused.value.hint == failed.value.hint
+    monkeypatch.setenv("HTTP_PROXY", "https://127.0.0.1:1")
+    with pytest.raises(BadFile, match=said):
+        list(fetch("http://box.example"))
+    with Script(VERSION) as script:
+        assert authorization(script.url, script) is None
+
+
+@pytest.mark.parametrize("variable", AUTHORITIES)
+def test_an_authority_may_be_named_by_any_of_the_variables(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with certificate(tmp_path) as (context, cert), Script(VERSION, context) as script:
+        monkeypatch.setenv(variable, str(cert))
+        with Client(script.url) as client:
+            assert client.version() == "1.2.3"
+
+
+def test_directories_of_certificates_are_read_and_one_without_any_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with certificate(tmp_path) as (context, cert), Script(VERSION, context) as script:
+        folder = tmp_path / "trusted"
+        folder.mkdir()
+        monkeypatch.setenv("SSL_CERT_DIR", os.pathsep.join(["/nowhere", str(folder)]))
+        with Client(script.url) as client, pytest.raises(Unreachable, match="SSL_CERT_DIR names the authorities"):
+            client.version()
+        shutil.copy(cert, folder)
+        subprocess.run(["openssl", "rehash", str(folder)], check=True, capture_output=True)
+        with Client(script.url) as client:
+            assert client.version() == "1.2.3"

@@ -119,7 +119,7 @@ def test_a_line_without_end_is_given_up(ask: Callable[[Client], object], packed:
 def test_a_line_in_very_many_pieces_is_put_together_in_one_go() -> None:
     line = b'{"message":{"content":"' + b"x" * 2_000_000 + b'"}}\n'
     pieces = [line[at : at + 5] for at in range(0, len(line), 5)]
-    assert list(http._split(iter(pieces), "http://x")) == [(line[:-1], True)]
+    assert list(http._split(iter(pieces), BadReply)) == [(line[:-1], True)]
 
 
 @pytest.mark.parametrize(

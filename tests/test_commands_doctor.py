@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 from chatcli.cli import main
 from chatcli.commands.outcomes import Show
 from chatcli.errors import NotFound, StoreError
+from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from chatcli.store.backups import back_up, backups
 from tests.commanding import do, said, say, shown
@@ -163,3 +164,48 @@ def test_a_restore_that_fails_leaves_everything(backed: Session) -> None:
     assert backups(backed.paths.store) == [backup]
     say(backed, "still there?")
     assert said(backed)[:4] == before
+
+
+def test_it_tells_which_requests_go_through_which_proxy(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "proxy" not in shown(examined(session))
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:secret@proxy.example:3128")
+    told = shown(examined(session))
+    assert "secret" not in told
+    assert "https:// pages: through the proxy http://proxy.example:3128, set by HTTPS_PROXY" in told
+    monkeypatch.setenv("all_proxy", "http://other.example:80")
+    outcome = examined(session)
+    assert outcome.exit_code == 0
+    assert "http:// pages: through the proxy http://other.example:80, set by all_proxy" in shown(outcome)
+    assert "the server: through none, because it is this machine" in shown(outcome)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("NO_PROXY", "10.*, fd00::/8", "is ignored: 10.*."),
+        ("HTTPS_PROXY", "nonsense://x:1", "set by HTTPS_PROXY"),
+        ("SSL_CERT_FILE", "/nowhere", "which SSL_CERT_FILE names, cannot be read"),
+        ("REQUESTS_CA_BUNDLE", "/nowhere", "which REQUESTS_CA_BUNDLE names, cannot be read"),
+    ],
+)
+def test_what_prevents_requests_by_the_environment_is_to_do(
+    name: str, value: str, told: str, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv(name, value)
+    outcome = examined(session)
+    assert outcome.exit_code == 1
+    assert [row for row in shown(outcome).splitlines() if row.startswith("to do") and told in row]
+
+
+def test_what_cannot_be_read_in_no_proxy_is_told_once_where_the_server_is_behind_a_proxy(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", engine.url)
+    monkeypatch.setenv("NO_PROXY", "192.0.2.*")
+    with closing(build(Wishes({"host": "http://192.0.2.2:11434"}))) as session:
+        for _ in range(2):
+            session.client.get()
+        assert [said for said in session.take_warnings() if "192.0.2.*" in str(said)]
+        session.client.get()
+        assert not session.take_warnings()

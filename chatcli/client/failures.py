@@ -11,6 +11,7 @@ from typing import Any
 
 from chatcli import addresses
 from chatcli.client import address
+from chatcli.client.proxies import Proxy
 from chatcli.conversation.usage import in_tokens
 from chatcli.errors import (
     BadData,
@@ -46,13 +47,16 @@ LONGEST = 300  # characters of the server's words that are shown
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A refusal by the server. `status` is 0 for an error line in a stream; `model` is "" where none was named."""
+    """A refusal by the server. `status` is 0 for an error line in a stream; `model` is "" where none was named;
+    `proxy`: the one that the request went through.
+    """
 
     status: int
     body: str
     where: str
     model: str = ""
     location: str = ""
+    proxy: Proxy | None = None
 
     @property
     def words(self) -> str:
@@ -65,13 +69,17 @@ def translated(refusal: Refusal) -> ChatcliError:
     for pattern, build in _BY_WORDS:
         if re.search(pattern, words, re.IGNORECASE):
             return build(refusal)
-    if 300 <= refusal.status < 400:
-        return _elsewhere(refusal)
-    return _BY_STATUS.get(refusal.status, _refused)(refusal)
+    build = _elsewhere if 300 <= refusal.status < 400 else _BY_STATUS.get(refusal.status, _refused)
+    error = build(refusal)
+    if refusal.proxy is None or isinstance(_json(refusal.body), dict):  # Ollama's own; a proxy answers with a page
+        return error
+    return type(error)(error.message, Hint(error.advice, _came_through(refusal.proxy)))
 
 
-def unreachable(url: str, cause: str) -> Unreachable:
-    """`cause` is a clause: "nothing is listening there"."""
+def unreachable(url: str, cause: str, proxy: Proxy | None = None) -> Unreachable:
+    """`cause` is a clause: "nothing is listening there". `proxy`: the one that the request went to."""
+    if proxy is not None:
+        return Unreachable(f"{address.shown(url)} cannot be reached through {proxy}: {cause}.", proxy.remedy(url))
     if address.is_loopback(url):
         hint = Hint(
             "Start Ollama with `ollama serve`; get it at https://ollama.com/download. Name another host with ",
@@ -90,19 +98,28 @@ def unreachable(url: str, cause: str) -> Unreachable:
     return Unreachable(f"No Ollama server at {address.shown(url)}: {cause}.", hint)
 
 
-def broken(cause: str) -> StreamBroken:
+def no_way(url: str, cause: str, hint: str) -> Unreachable:
+    """Something in the environment prevents every connection to that server."""
+    return Unreachable(f"{address.shown(url)} cannot be reached: {cause}.", hint)
+
+
+def broken(cause: str, proxy: Proxy | None = None) -> StreamBroken:
     return StreamBroken(
-        f"The reply broke off: {cause}.",
+        f"The reply broke off: {cause}{f' (it came through {proxy})' if proxy else ''}.",
         Hint("The server may have stopped; its log says more. Ask again", _RETRY, " when it is back."),
     )
 
 
-def not_ollama(url: str, what: str) -> BadReply:
+def not_ollama(url: str, what: str, proxy: Proxy | None = None) -> BadReply:
     """`what` says what came instead."""
     return BadReply(
         f"The server at {address.shown(url)} does not answer as Ollama does: {what}.",
-        Hint("Is something else listening there? Name the right host with ", _HOST, "."),
+        Hint("Is something else listening there? Name the right host with ", _HOST, ".", _came_through(proxy)),
     )
+
+
+def _came_through(proxy: Proxy | None) -> str:
+    return f" The answer came through {proxy}, and may be its own." if proxy is not None else ""
 
 
 def one_line(text: str) -> str:
@@ -229,6 +246,11 @@ def _sign_in(refusal: Refusal) -> Refused:
     )
 
 
+def _proxy_login(refusal: Refusal) -> Refused:
+    variable = refusal.proxy.source if refusal.proxy else "HTTPS_PROXY or HTTP_PROXY"
+    return _said_no(f"The proxy wants a user name and password: write them into {variable}.")(refusal)
+
+
 def _behind_a_proxy(refusal: Refusal) -> Unreachable:
     return Unreachable(
         f"What answers at {refusal.where} could not reach Ollama ({refusal.status}): {refusal.words}",
@@ -286,6 +308,10 @@ _BY_WORDS: tuple[tuple[str, Callable[[Refusal], ChatcliError]], ...] = (
         r"invalid duration|unit in duration",
         _said_no(Hint("Give keep_alive as a duration: ", Do("set", "keep_alive", "5m"), ".")),
     ),
+    (
+        r"proxyconnect|socks connect",
+        _said_no("That is the server's own proxy: HTTPS_PROXY where `ollama serve` runs."),
+    ),
     (r"http request to an https server", _said_no("Write https:// before the host.")),
     (r"server busy|pending requests", _busy),
 )
@@ -295,7 +321,7 @@ _BY_STATUS: dict[int, Callable[[Refusal], ChatcliError]] = {
     403: _sign_in,
     404: _unknown_path,
     405: _unknown_path,
-    407: _said_no("The proxy wants a user name and password: write them into HTTPS_PROXY or HTTP_PROXY."),
+    407: _proxy_login,
     413: _said_no("A proxy before Ollama refuses requests that large. Send fewer or smaller files."),
     429: _busy,
     502: _behind_a_proxy,

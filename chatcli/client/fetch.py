@@ -19,6 +19,7 @@ from chatcli.addresses import Address, parse
 from chatcli.client import decompress
 from chatcli.client.guard import Guard
 from chatcli.client.hosts import is_private, is_this_machine, look_up, number
+from chatcli.client.proxies import route
 from chatcli.client.reader_thread import Cut, relay
 from chatcli.conversation.events import Progress
 from chatcli.errors import BadFile
@@ -112,10 +113,10 @@ class _Exchange:
         """
         import httpx
 
-        from chatcli.client.http import cause
+        from chatcli.client.connection import NoWay, cause
 
+        url = httpx.URL(address)
         try:
-            url = httpx.URL(address)
             headers = {**_HEADERS, "authorization": authorization} if authorization else _HEADERS
             for _ in range(self._limits.redirects + 1):
                 target = yield from self._one(url, headers)
@@ -127,7 +128,9 @@ class _Exchange:
         except (httpx.InvalidURL, httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
             if isinstance(error, httpx.InvalidURL) or "location header" in str(error):
                 raise BadFile(f"{self._name} sends us on to what is no address.", _SAVE) from None
-            raise BadFile(f"{self._name} cannot be fetched: {cause(error)}.", "Check the address.") from error
+            raise self._not_fetched(url, cause(error)) from error
+        except NoWay as error:
+            raise BadFile(f"{self._name} cannot be fetched: {error.cause}.", error.hint) from error
         except decompress.BadPacking as error:
             raise BadFile(f"{self._name} {error}.", "Try again later. " + _SAVE) from None
         raise BadFile(f"{self._name} sends us on too often.", _SAVE)
@@ -151,16 +154,16 @@ class _Exchange:
         """A new client for each address on the way, so that no cookie is passed from one to the next."""
         import httpx
 
-        from chatcli.client.http import CONNECT, connection
+        from chatcli.client.connection import CONNECT, transport
 
         timeout = httpx.Timeout(self._limits.silence, connect=CONNECT)
-        try:
-            return httpx.Client(timeout=timeout, follow_redirects=False, **connection(str(url)))
-        except (ImportError, ValueError) as error:
-            why = f"the proxy set in the environment cannot be used ({error})"
-            raise BadFile(
-                f"{self._name} cannot be fetched: {why}.", "Check HTTPS_PROXY and HTTP_PROXY."
-            ) from error
+        way = transport(str(url), route(str(url)).proxy)
+        return httpx.Client(timeout=timeout, follow_redirects=False, transport=way)
+
+    def _not_fetched(self, url: httpx.URL, cause: str) -> BadFile:
+        if proxy := route(str(url)).proxy:
+            return BadFile(f"{self._name} cannot be fetched through {proxy}: {cause}.", proxy.remedy(str(url)))
+        return BadFile(f"{self._name} cannot be fetched: {cause}.", "Check the address.")
 
     def _watching(self, url: httpx.URL) -> Callable[[str, Mapping[str, Any]], None]:
         """A trace function that has every connection judged before anything is sent on it."""
@@ -207,7 +210,9 @@ class _Exchange:
         status = response.status_code
         if not response.is_success:
             said = _STATUS.get(status, f"the server refuses it ({status})")
-            raise BadFile(f"{self._name}: {said}.", "Check the address." if status in {404, 410} else _SAVE)
+            proxy = route(str(response.request.url)).proxy if status in _PERHAPS_THE_PROXYS else None
+            told = f"{said}; it was asked for through {proxy}" if proxy else said
+            raise BadFile(f"{self._name}: {told}.", "Check the address." if status in {404, 410} else _SAVE)
         media_type = _media_type(response)
         if media_type.partition("/")[0] in _NO_TEXT and not media_type.endswith("+xml"):
             save = Hint("Save it, and attach it with ", Do("image"), ".")
@@ -235,6 +240,7 @@ class _Exchange:
         yield Raw(self._name, bytes(data), _media_type(response, data), charset[1] if charset else "")
 
 
+_PERHAPS_THE_PROXYS = {403, 407, 502, 503, 504}
 _STATUS = {
     401: "the server wants a login (401)",
     402: "the server wants to be paid (402)",

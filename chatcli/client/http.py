@@ -9,9 +9,7 @@ inside a reply, loses why a connection failed, and fails on an error body that i
 from __future__ import annotations
 
 import json
-import socket
-import ssl
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -19,69 +17,16 @@ import httpx
 import ollama
 
 from chatcli.client import address, decompress, failures
+from chatcli.client.connection import CONNECT, NoWay, cause, is_close, transport
+from chatcli.client.proxies import route
 from chatcli.client.reader_thread import Cut
 from chatcli.errors import BadData, BadValue, ChatcliError
 from chatcli.hints import Do, Hint
 from chatcli.reading.json_toml import read_json
 
-CONNECT = 5.0  # seconds to reach a server
-_CLOSED = "it closed the connection without an answer"
-
-
 # Sent with every request. Without it httpcore treats a finished connection as idle until it is closed. Another
 # thread may then use it for its own request, which is cut together with the earlier exchange.
 ALONE = {"connection": "close"}
-
-
-def connection(url: str) -> dict[str, Any]:
-    """How to connect, as arguments of httpx.Client. Never kept alive: every exchange has its own socket, so
-    cutting one affects no other.
-
-    This machine is never reached through a proxy, whatever the environment says; plain HTTP needs no certificates,
-    which are slow to load.
-    """
-    limits = httpx.Limits(max_keepalive_connections=0)
-    verify = url.startswith("https:")
-    if address.is_loopback(url):
-        return {"transport": httpx.HTTPTransport(verify=verify, limits=limits)}
-    return {"verify": verify, "limits": limits}
-
-
-def is_close(error: Exception) -> bool:
-    """Whether the other side closed the connection."""
-    words = str(error)
-    return isinstance(error, httpx.ReadError | httpx.WriteError) or (
-        isinstance(error, httpx.RemoteProtocolError)
-        and ("disconnected" in words or "closed connection" in words or "incomplete" in words)
-    )
-
-
-def cause(error: BaseException) -> str:
-    """Why the network failed, as a clause. The system's own error is at the root of the chain of causes."""
-    root = error
-    while root.__cause__ is not None or root.__context__ is not None:
-        root = root.__cause__ or root.__context__ or root
-    for kind, clause in _CAUSES:
-        if isinstance(error, kind) or isinstance(root, kind):
-            return clause
-    if isinstance(root, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({root.verify_message}; SSL_CERT_FILE can name an authority)"
-    said = failures.one_line(str(root)) or type(root).__name__
-    if isinstance(root, ssl.SSLError):
-        return f"no secure connection came about ({said}); is it http:// instead of https://?"
-    return f"the proxy on the way refused ({said})" if isinstance(error, httpx.ProxyError) else said
-
-
-_CAUSES: tuple[tuple[type[BaseException], str], ...] = (
-    (httpx.ConnectTimeout, f"it did not answer within {CONNECT:.0f} seconds"),
-    (httpx.TimeoutException, "it was silent for too long"),
-    (socket.gaierror, "there is no host of that name"),
-    (UnicodeError, "there is no host of that name"),
-    (ConnectionRefusedError, "nothing is listening there"),
-    (ConnectionResetError, _CLOSED),
-    (httpx.RemoteProtocolError, _CLOSED),
-)
-
 
 ANSWER = 30.0  # seconds of silence allowed where no model has to be loaded
 MOST_OF_AN_ERROR = 64 * 1024  # bytes
@@ -96,22 +41,18 @@ class Wire(ollama.Client):
 
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
         self.url = url
+        self._proxy = route(url).proxy
         # Without an Authorization the library would send OLLAMA_API_KEY to any host.
         given = {"authorization": "none", "accept-encoding": decompress.ASKED, **headers, **ALONE}
         try:
-            super().__init__(host=url, headers=given, follow_redirects=False, **connection(url))
+            way = transport(url, self._proxy)
+            super().__init__(host=url, headers=given, follow_redirects=False, transport=way)
         except (httpx.InvalidURL, UnicodeError) as error:
             raise BadValue(
                 f"{address.shown(url)} does not name a server: {error}.", Hint("Check ", Do("set", "host"), ".")
             ) from error
-        except OSError as error:
-            raise failures.unreachable(
-                url, f"the certificates of SSL_CERT_FILE cannot be read ({error})"
-            ) from error
-        except (ImportError, ValueError) as error:
-            raise failures.unreachable(
-                url, f"the proxy set in the environment cannot be used ({error})"
-            ) from error
+        except NoWay as error:
+            raise failures.no_way(url, error.cause, error.hint) from error
         if "authorization" not in headers:
             del self._client.headers["authorization"]
 
@@ -122,7 +63,7 @@ class Wire(ollama.Client):
         between them.
         """
         with self._exchange("POST", path, body, cut, model, patience=None) as response:
-            for line, whole in _split(decompress.pieces(response), self.url):
+            for line, whole in _split(decompress.pieces(response), self._odd):
                 yield self._object(line, whole, model)
 
     def answer(
@@ -156,7 +97,7 @@ class Wire(ollama.Client):
             for piece in decompress.pieces(response):
                 came += piece
                 if max(len(came), response.num_bytes_downloaded) > most:
-                    raise failures.not_ollama(self.url, f"it answers {path} with more than {most / 1e6:.0f} MB")
+                    raise self._odd(f"it answers {path} with more than {most / 1e6:.0f} MB")
             return bytes(came)
 
     def shut(self) -> None:
@@ -181,7 +122,7 @@ class Wire(ollama.Client):
                 begun = True
                 yield response
         except decompress.BadPacking as error:
-            raise failures.not_ollama(self.url, f"its compression is wrong, what it sends {error}") from None
+            raise self._odd(f"its compression is wrong, what it sends {error}") from None
         except MemoryError:
             raise self._no_memory() from None
         except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
@@ -194,16 +135,19 @@ class Wire(ollama.Client):
             if not whole:
                 raise failures.broken("the connection was closed in the middle of a line") from None
             what = "not JSON" if error.line else f"no answer of Ollama's: {error.why}"
-            raise failures.not_ollama(self.url, f"it sent {_start(line)}, which is {what}") from None
+            raise self._odd(f"it sent {_start(line)}, which is {what}") from None
         if not isinstance(found, dict):
-            raise failures.not_ollama(self.url, f"it sent {_start(line)}, which is not a JSON object")
+            raise self._odd(f"it sent {_start(line)}, which is not a JSON object")
         if found.get("error"):
             refusal = failures.Refusal(0, line.decode("utf-8", "replace"), address.shown(self.url), model)
             raise failures.translated(refusal)
         return found
 
     def _no_memory(self) -> ChatcliError:
-        return failures.not_ollama(self.url, "it sent more than there is memory for")
+        return self._odd("it sent more than there is memory for")
+
+    def _odd(self, what: str) -> ChatcliError:
+        return failures.not_ollama(self.url, what, self._proxy)
 
     def _refusal(self, response: httpx.Response, model: str) -> failures.Refusal:
         body = b""
@@ -214,17 +158,18 @@ class Wire(ollama.Client):
                     break
         text = body[:MOST_OF_AN_ERROR].decode("utf-8", "replace")
         location = response.headers.get("location", "")
-        return failures.Refusal(response.status_code, text, address.shown(self.url), model, location)
+        return failures.Refusal(response.status_code, text, address.shown(self.url), model, location, self._proxy)
 
     def _network_failure(self, error: Exception, begun: bool) -> ChatcliError:
         if begun:
-            return failures.broken("the server closed the connection" if is_close(error) else cause(error))
+            said = "the server closed the connection" if is_close(error) else cause(error)
+            return failures.broken(said, self._proxy)
         if isinstance(error, httpx.RemoteProtocolError) and not is_close(error):
-            return failures.not_ollama(self.url, f"it does not speak HTTP ({failures.one_line(str(error))})")
-        return failures.unreachable(self.url, cause(error))
+            return self._odd(f"it does not speak HTTP ({failures.one_line(str(error))})")
+        return failures.unreachable(self.url, cause(error), self._proxy)
 
 
-def _split(pieces: Iterable[bytes], url: str) -> Iterator[tuple[bytes, bool]]:
+def _split(pieces: Iterable[bytes], odd: Callable[[str], ChatcliError]) -> Iterator[tuple[bytes, bool]]:
     """The lines without blank ones, and whether each was complete: the last may lack its end."""
     rest = bytearray()
     for piece in pieces:
@@ -235,7 +180,7 @@ def _split(pieces: Iterable[bytes], url: str) -> Iterator[tuple[bytes, bool]]:
                 yield whole, True
         rest += last
         if len(rest) > LONGEST_LINE:
-            raise failures.not_ollama(url, "it sent a line without end")
+            raise odd("it sent a line without end")
     if rest.strip():
         yield bytes(rest), False
 

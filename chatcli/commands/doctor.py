@@ -188,6 +188,37 @@ def _server(session: Session) -> Iterator[Finding]:
     yield Finding("models", shown or "none", "" if names else Hint("Get one: ", Do("pull", "llama3.2")))
 
 
+def _proxies(session: Session) -> Iterator[Finding]:
+    """Which requests go through which proxy, and the variables that no request could be sent with."""
+    from chatcli.client.connection import NoWay, authorities, set_authorities, transport
+    from chatcli.client.proxies import route
+
+    asked = {
+        "the server": session.server.url,
+        "http:// pages": "http://any.page",
+        "https:// pages": "https://any.page",
+    }
+    routes = {what: route(url) for what, url in asked.items()}
+    for proxy in dict.fromkeys(each.proxy for each in routes.values() if each.proxy is not None):
+        through = [what for what, each in routes.items() if each.proxy == proxy]
+        todo: Words = ""
+        try:
+            transport(asked[through[0]], proxy)
+        except NoWay as error:
+            todo = error.hint
+        yield Finding("proxy", f"{' and '.join(through)}: through {proxy}", todo)
+    for unread in {each.proxy.not_read for each in routes.values() if each.proxy} - {""}:
+        yield Finding("proxy", unread, "Write host, .domain, host:port, 10.0.0.0/8 or *, with commas between.")
+    for what, each in routes.items():
+        if each.why:
+            yield Finding("proxy", f"{what}: through none, because {each.why}")
+    for variable in set_authorities():
+        try:
+            authorities(variable)
+        except NoWay as error:
+            yield Finding("certificates", f"{error.cause[0].upper()}{error.cause[1:]}.", error.hint)
+
+
 def _window(session: Session) -> Iterator[Finding]:
     """The window asked for, and the one that the server allocated for the loaded model."""
     name = session.settings[table.MODEL]
@@ -259,6 +290,7 @@ CHECKS: tuple[tuple[str, Callable[[Session], Iterator[Finding]]], ...] = (
     ("settings file", _settings),
     ("store", _store),
     ("backups", _backups),
+    ("proxy", _proxies),
     ("server", _server),
     ("window", _window),
     ("counts", _counting),

@@ -49,7 +49,7 @@ class Session:
         self.paths = paths
         self.store = store
         self.server = server
-        self.client = Later(lambda: Client(self.server.url))
+        self.client = Later(self._connected)
         self.model: Later[Model] = Later(lambda: find_model(self))
         self.window: Later[int] = Later(lambda: find_window(self))
         self.counting: Later[Counter] = Later(lambda: ready_counter(self))
@@ -233,6 +233,15 @@ class Session:
     def _renew_counter(self) -> None:
         self.counter = self._new_counter()
         self.forget_model()
+
+    def _connected(self) -> Client:
+        """A client of the server. What stands in NO_PROXY and cannot be read may have been meant for it."""
+        from chatcli.client.proxies import route
+
+        proxy = route(self.server.url).proxy
+        if proxy is not None and proxy.not_read:
+            self.warn(f"{proxy.not_read} The server is reached through {proxy}.")
+        return Client(self.server.url)
 
     def _disconnect(self) -> None:
         client = self.client.ready
