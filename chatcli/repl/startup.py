@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from chatcli.client.server import find
@@ -89,6 +90,8 @@ def warm_up(session: Later[Session], furniture: Furniture) -> None:
 def _build(wishes: Wishes, settings: Settings) -> Session:
     from chatcli.session.build import build
 
+    # The toolbar draws with it as soon as there is a session, and is not to wait for what is imported meanwhile.
+    import_module("chatcli.repl.toolbar_data")
     return build(wishes, settings)
 
 
