@@ -133,7 +133,7 @@ def test_a_page_becomes_readable_text() -> None:
         [
             "# Whales & co",
             "# About whales",
-            "Large mammals of the sea.\nThey sing.",
+            "Large mammals of the [sea](x).\nThey sing.",
             "- blue\n- fin\n  - young",
             "1. one\n2. two",
             "```\ndef f():\n        return 1\n```",
@@ -201,7 +201,10 @@ BROKEN = [
     "<![if", "<!DOCTYPE ", "<?", "&", "&a", "&#9", "<script>", "<style>x", "<title>", "<p>", "<p> ", "<p>x",
     "<div>", "<nav>x", "<li>", "<ul><li>x", "<ol><li>x", "<blockquote>x", "<pre>x", "<code>", "<span>x", "<svg>",
     "<main>x", "<table>", "<table>x", "<table><td>", "<table><tr><td>x", "<td>x", "<table><td>x</td>", "<h1>x",
-    "<textarea>",
+    "<textarea>", "<p hidden>x", "<div hidden>", "<i style='display:none'>", "<li hidden><ul>", "<sup>x", "<del>x",
+    "<del><p>x", "<a href=y>x", "<a href=y><p>", "<sup><a href=y>x</sup>", "<span style='vertical-align:sub'>x",
+    "<table><tr><td rowspan=99 colspan=99>x", "<tr><td rowspan=9999>x", "<td colspan=99>x", "<tbody><tr>",
+    "<ol type=i start=3999><li>x", "<rt>x",
 ]  # fmt: skip
 
 
@@ -234,6 +237,84 @@ def test_attributes_of_a_tag_are_read() -> None:
         ("a", [("href", "x&y>"), ("title", "a 'b'"), ("hidden", None), ("rows", "2")]),
         ("td", [("colspan", "3/")]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("10<sup>6</sup> x<sup>n+1</sup> 2<sup>2<sup>n</sup></sup> 10<sup>-3</sup>", "10^6 x^(n+1) 2^(2^n) 10^-3"),
+        ("H<sub>2</sub>O log<sub>2</sub>8 a<sub>i</sub>b", "H_2O log_(2)8 a_(i)b"),
+        (
+            "the 1<sup>st</sup>, see<sup><a href='#n'>[1]</a></sup> of Wales<sup>™</sup>",
+            "the 1st, see[1] of Wales™",
+        ),
+        ("<del>100</del> <ins>200</ins>, <s>a</s> <strike>b</strike>", "~~100~~ 200, ~~a~~ ~~b~~"),
+        ("<del><p>one<p>two</del><p>three", "~~one~~\n\n~~two~~\n\nthree"),
+        (
+            "<span style='text-decoration: line-through'>a <span>b</span> c</span>"
+            " 2<span style='vertical-align:super'>3</span>",
+            "~~a b c~~ 2^3",
+        ),
+        ("<p style='text-decoration:line-through'>old<p>new", "~~old~~\n\nnew"),
+        ("<ruby>漢<rp>(</rp><rt>kan</rt><rp>)</rp></ruby>, a <q>word</q>", '漢(kan), a "word"'),
+        (
+            "<a href='https://x.org/a b'>the <b>page</b></a> <a href='#top'>up</a>",
+            "[the page](https://x.org/a%20b) up",
+        ),
+        ("<a href='https://x.org/'>x.org</a> <a href='mailto:a@x.org'>a@x.org</a>", "x.org a@x.org"),
+        ("<a href='/card'><h2>Title</h2><p>text</a><p>after", "## [Title](/card)\n\ntext\n\nafter"),
+        ("<img alt='a cat' src=x><img alt=''> <img alt=😀>", "[picture: a cat] 😀"),
+        ("<input type=checkbox checked> yes <input value=Ada> <input type=hidden value=x>", "[x] yes Ada"),
+        ("<ol start=5><li>e<li value=9>n<li>t</ol>", "5. e\n9. n\n10. t"),
+        ("<ol type=a><li>x<li>y</ol><ol type=I start=4><li>p</ol>", "a. x\nb. y\n\nIV. p"),
+    ],
+)
+def test_what_markup_says_of_words_is_kept(html: str, text: str) -> None:
+    assert text_of_html(html) == text
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<p hidden>x<p>seen", "seen"),
+        ("<div style='display: none'>x<div>x</div>x</div>seen", "seen"),
+        ("<span STYLE='color:red; VISIBILITY:hidden!important'>x</span>seen", "seen"),
+        ("<p style='display:none; display:block'>seen", "seen"),
+        ("<ul><li hidden>x<ul><li>x</ul><li>seen</ul>seen too", "- seen\n\nseen too"),
+        ("<table><tr hidden><td>x<tr><td>seen<td hidden>x<td>too</table>", "seen | too"),
+        ("<dl><dt hidden>x<dd>seen</dl>", "seen"),
+        ("<div><p hidden>x</div>seen", "seen"),
+        ("<i aria-hidden=true>*</i>seen<img aria-hidden=true alt='a cat'>", "seen[picture: a cat]"),
+        ("<div aria-hidden=true>seen</div><img hidden alt=x><br hidden>", "seen"),
+        ("<body style='visibility:hidden'><p>seen", "seen"),
+        ("<div hidden>all there is</div>", "all there is"),
+    ],
+)
+def test_what_markup_hides_is_left_out_and_nothing_else(html: str, text: str) -> None:
+    assert text_of_html(html) == text
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        (
+            "<tr><td rowspan=2>North<td>Tea<td>10<tr><td>Coffee<td>20<tr><td colspan=2>Sum<td>30",
+            "North | Tea | 10\nNorth | Coffee | 20\nSum |  | 30",
+        ),
+        (
+            "<tr><th rowspan=2>R<th colspan=2>24<th colspan=2>25<tr><th>a<th>b<th>c<th>d",
+            "R | 24 |  | 25\nR | a | b | c | d",
+        ),
+        ("<tr><td>a<td rowspan=3>b<td>c<tr><td>d<td>e<tr></tr><tr><td>f<td>g", "a | b | c\nd | b | e\nf | g"),
+        ("<tr><td rowspan=2 colspan=2>a<td>b<tr><td>c", "a |  | b\na |  | c"),
+        ("<tbody><tr><td rowspan=9>a<tbody><tr><td>b", "a\nb"),
+        (f"<tr><td rowspan=2>{'long ' * 20}<td>b<tr><td>c", f"{'long ' * 20}| b\n | c"),
+        ("<tr><td><p>a<p>b<td>c<tr><td>d<td>e", "a / b | c\nd | e"),
+        ("<tr><td rowspan=x>a<td colspan=-1>b<td rowspan=0>c<tr><td>d", "a | b | c\nd"),
+    ],
+)
+def test_each_cell_of_a_table_is_in_its_column(html: str, text: str) -> None:
+    assert text_of_html(f"<table>{html}</table>") == text
 
 
 def test_html_is_made_readable_when_it_comes_from_the_web_and_stays_source_in_a_file() -> None:

@@ -1,35 +1,40 @@
 """HTML as readable text: headings, paragraphs, lists, tables, quotations and code, marked up as in Markdown.
 
 Built on tags.py. Of the libraries that do this, the small ones need a tree builder (BeautifulSoup or lxml), and
-html2text is under the GPL; and little is needed here: the words of a page in their order, for a model, with links
-as their text only. Scripts, styles, forms and navigation are left out; if a page marks its main part, only that is
-read. However a page is nested, the work grows only with its length.
+html2text is under the GPL; and little is needed here: the words of a page in their order, for a model. Scripts,
+styles, navigation and what markup hides are left out; if a page marks its main part, only that is read. However a
+page is nested, the work grows only with its length.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from chatcli.reading.html_tables import Block, Table
+from chatcli.reading.html_words import LINK, VOID, Skipped, Words, is_hidden, mark_of, shown_by
 from chatcli.reading.tags import Attributes, read_tags
 
 _UNREAD = frozenset({"script", "style", "noscript", "template", "svg", "iframe", "object", "select", "textarea"})
-_FURNITURE = frozenset({"nav", "button", "dialog"})
+_FURNITURE = frozenset({"nav", "button", "dialog", "rp"})
 _HEADINGS = {f"h{level}": "#" * level + " " for level in range(1, 7)}
 _INLINE = frozenset(
     "a abbr b base bdi bdo cite code data del dfn em font i img input ins kbd label link mark meta q rp rt ruby s "  # noqa: SIM905
-    "samp small source span strong sub sup time track tt u var wbr".split()
+    "samp small source span strike strong sub sup time track tt u var wbr".split()
 )
 _DEEPEST = 20  # lists in lists are indented, tables in tables are told apart, down to here
 _INVISIBLE = str.maketrans("", "", "\u00ad\u200b\u2060\ufeff")
+_NUMBER = re.compile(r"\s*([+-]?[0-9]{1,9})\s*")
+_ROMAN = {1000: "m", 900: "cm", 500: "d", 400: "cd", 100: "c", 90: "xc", 50: "l", 40: "xl", 10: "x", 9: "ix"}
+_ROMAN |= {5: "v", 4: "iv", 1: "i"}
 
 
 def text_of_html(html: str) -> str:
     """The words of the page; "" where it has none. The title comes first, unless the page begins with the same
     words.
     """
-    for unread in (_UNREAD | _FURNITURE, _UNREAD):  # a page whose navigation is never closed is read once more
-        reader = _Reader(unread)
+    for unread in (_UNREAD | _FURNITURE, _UNREAD):  # a page without text is read once more, with what it hides
+        reader = _Reader(unread, len(html))
         read_tags(html, reader)
         blocks = reader.blocks()
         if blocks:
@@ -40,43 +45,40 @@ def text_of_html(html: str) -> str:
     return _joined(blocks)
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """`group`: blocks of the same list or table, with no empty line between them; 0 for a block of its own."""
-
-    text: str
-    group: int = 0
-
-
 @dataclass(slots=True)
-class _Table:
-    """The table being read; `cell` is open until the next one begins."""
+class _List:
+    """`number`: the next item's; None where items have none. `style`: 1, a, A, i or I."""
 
-    group: int
-    row: list[list[Block]] = field(default_factory=list)
-    cell: bool = False
+    number: int | None
+    style: str = "1"
+
+    def label(self, given: int | None) -> str:
+        if self.number is None:
+            return "-"
+        number = self.number if given is None else given
+        self.number = number + 1
+        return f"{numeral(number, self.style)}."
 
 
 class _Reader:
-    """Text collects in `_text` until a block ends; blocks collect in the innermost of `_pages`: the page, its main
-    part, or a table cell.
+    """Words collect until a block ends; blocks collect in the innermost of `_pages`: the page, its main part, or a
+    table cell.
     """
 
-    def __init__(self, unread: frozenset[str]) -> None:
+    def __init__(self, unread: frozenset[str], length: int) -> None:
         self.title: list[str] = []
         self._unread = unread
-        self._skipped = ""
-        self._depth = 0
-        self._text: list[str] = []
-        self._worded = False  # there is more than blanks in it
+        self._skipped: Skipped | None = None
+        self._words = Words()
         self._prefix = ""
         self._group = 0
         self._groups = 0  # so many lists and tables so far
         self._pre = 0
         self._quoted = 0
         self._in_title = False
-        self._lists: list[int | None] = []  # the next number, or None where items have none
-        self._tables: list[_Table] = []
+        self._lists: list[_List] = []
+        self._tables: list[Table] = []
+        self._padding = [4 * length]  # characters that tables may add for cells that cover others
         self._deeper = 0  # so many tables in the innermost of them, of which only the words are taken
         self._pages: list[list[Block]] = [[]]
         self._main: list[Block] = []
@@ -89,31 +91,50 @@ class _Reader:
             self._end_main()
         return list(self._main or self._pages[0])
 
-    def take_start(self, tag: str, _: Attributes) -> None:
-        if self._skipped:
-            self._depth += tag == self._skipped
-        elif tag in self._unread:
-            self._skipped, self._depth = tag, 1
+    def take_start(self, tag: str, attributes: Attributes) -> None:
+        if self._skipped and self._skipped.holds_start(tag):
+            return
+        self._skipped = None
+        given = dict(attributes)
+        hidden = self._unread >= _FURNITURE and is_hidden(tag, given, tag in _INLINE)
+        if tag in VOID:
+            if not hidden:
+                self._take_void(tag, given)
+        elif hidden or tag in self._unread:
+            self._skipped = Skipped(tag)
         elif tag == "title" and not self.title:
             self._in_title = True
-        elif tag == "br":
-            self._text.append("\n")
         elif tag == "code" and not self._pre:
-            self._say("`")
-        elif tag not in _INLINE:
-            self._begin(tag)
+            self._words.say("`")
+        else:
+            if tag not in _INLINE:
+                self._begin(tag, given)
+            mark = mark_of(tag, given)
+            self._words.open(tag, mark if mark != LINK or not self._pre else "", given.get("href") or "")
 
     def take_end(self, tag: str) -> None:
         if self._skipped:
-            self._depth -= tag == self._skipped
-            if not self._depth:
-                self._skipped = ""
-        elif tag == "title":
+            held = self._skipped.holds_end(tag)
+            if not self._skipped.depth:
+                self._skipped = None
+            if held:
+                return
+        if tag == "title":
             self._in_title = False
         elif tag == "code" and not self._pre:
-            self._say("`")
-        elif tag not in _INLINE:
-            self._end(tag)
+            self._words.say("`")
+        elif tag not in VOID:
+            if tag not in _INLINE:
+                self._end(tag)
+            self._words.close(tag)
+
+    def _take_void(self, tag: str, given: dict[str, str | None]) -> None:
+        if tag == "br":
+            self._words.pieces.append("\n")
+        elif tag == "hr":
+            self._end_block()
+        elif shown := shown_by(tag, given):
+            self._words.say(shown)
 
     def take_words(self, words: str) -> None:
         if self._skipped:
@@ -123,25 +144,22 @@ class _Reader:
         if self._in_title:
             self.title.append(words)
         else:
-            self._say(words)
+            self._words.say(words)
 
-    def _say(self, words: str) -> None:
-        self._text.append(words)
-        self._worded = self._worded or not words.isspace()
-
-    def _begin(self, tag: str) -> None:
+    def _begin(self, tag: str, given: dict[str, str | None]) -> None:
         if tag in {"td", "th", "tr"} and self._tables and not self._deeper:
-            self._begin_cell(tag)
+            self._begin_cell(tag, given)
             return
-        if tag != "p" or self._worded:  # a paragraph that begins a list item stays in its line
+        if tag != "p" or self._words.worded:  # a paragraph that begins a list item stays in its line
             self._end_block()
         if tag in _HEADINGS:
             self._prefix = _HEADINGS[tag]
         elif tag in {"ul", "ol"}:
             self._groups += not self._lists
-            self._lists.append(1 if tag == "ol" else None)
+            start = 1 if tag == "ol" else None
+            self._lists.append(_List(start and _number(given.get("start"), start), given.get("type") or "1"))
         elif tag == "li":
-            self._prefix, self._group = self._item(), self._groups
+            self._prefix, self._group = self._item(_number(given.get("value"))), self._groups
         elif tag == "pre":
             self._pre += 1
         elif tag == "blockquote":
@@ -152,7 +170,10 @@ class _Reader:
             if self._tables and not self._tables[-1].cell:
                 self._end_row()
             self._groups += 1
-            self._tables.append(_Table(self._groups))
+            self._tables.append(Table(self._groups, self._padding))
+        elif tag in {"thead", "tbody", "tfoot"} and self._tables and not self._deeper:
+            self._end_row()
+            self._tables[-1].covered.clear()
         elif tag == "main" and len(self._pages) == 1:
             self._pages.append([])
 
@@ -176,19 +197,13 @@ class _Reader:
         elif tag == "main" and len(self._pages) == 2 and not self._tables:
             self._end_main()
 
-    def _item(self) -> str:
+    def _item(self, given: int | None) -> str:
         if not self._lists:
             return "- "
-        number, indent = self._lists[-1], "  " * min(len(self._lists) - 1, _DEEPEST)
-        if number is None:
-            return f"{indent}- "
-        self._lists[-1] = number + 1
-        return f"{indent}{number}. "
+        return f"{'  ' * min(len(self._lists) - 1, _DEEPEST)}{self._lists[-1].label(given)} "
 
     def _end_block(self) -> None:
-        text = "".join(self._text).translate(_INVISIBLE)
-        self._text.clear()
-        self._worded = False
+        text = self._words.take().translate(_INVISIBLE)
         if not text.strip():
             return  # the mark of a list item waits for its words
         if self._pre:
@@ -204,11 +219,11 @@ class _Reader:
         if self._quoted and not self._tables:
             text = "\n".join(f"> {line}" for line in text.split("\n"))
         if self._tables and not self._tables[-1].cell:  # a caption, or words between cells: in their order
-            self._tables[-1].row.append([Block(text)])
+            self._tables[-1].add([Block(text)])
         else:
             self._pages[-1].append(Block(text, group))
 
-    def _begin_cell(self, tag: str) -> None:
+    def _begin_cell(self, tag: str, given: dict[str, str | None]) -> None:
         table = self._tables[-1]
         self._end_cell()
         if tag == "tr":
@@ -217,26 +232,22 @@ class _Reader:
             self._end_block()
             self._pages.append([])
             table.cell = True
+            table.spans = _number(given.get("colspan"), 1), _number(given.get("rowspan"), 1)
+        table.begun = True
 
     def _end_cell(self) -> None:
         self._end_block()
         if self._tables[-1].cell:
             self._tables[-1].cell = False
-            self._tables[-1].row.append(self._pages.pop())
+            self._tables[-1].add(self._pages.pop())
 
     def _end_row(self) -> None:
-        """Cells of one line each are put side by side; a table used only for layout is read cell by cell."""
         self._end_cell()
-        row, self._tables[-1].row = self._tables[-1].row, []
-        if any(len(cell) > 1 for cell in row):
-            self._pages[-1].extend(block for cell in row for block in cell)
-        elif any(row):
-            cells = [cell[0].text.replace("\n", " ") if cell else "" for cell in row]
-            self._pages[-1].append(Block(" | ".join(cells), self._tables[-1].group))
+        self._tables[-1].end_row()
 
     def _end_table(self) -> None:
         self._end_row()
-        self._tables.pop()
+        self._pages[-1].extend(self._tables.pop().blocks())
 
     def _end_main(self) -> None:
         main = self._pages.pop()
@@ -251,3 +262,22 @@ def _joined(blocks: list[Block]) -> str:
             pieces.append("\n" if before.group and before.group == block.group else "\n\n")
         pieces.append(block.text)
     return "".join(pieces)
+
+
+def numeral(number: int, style: str) -> str:
+    """The number as a list of this style writes it: 3, c, C, iii or III."""
+    if style not in {"a", "A", "i", "I"} or not 0 < number < 4000:
+        return str(number)
+    letters = ""
+    while number and style in {"a", "A"}:
+        number, letter = divmod(number - 1, 26)
+        letters = chr(ord("a") + letter) + letters
+    for value, sign in _ROMAN.items():
+        letters += sign * (number // value)
+        number %= value
+    return letters.upper() if style.isupper() else letters
+
+
+def _number(given: str | None, otherwise: int | None = None) -> int | None:
+    found = _NUMBER.fullmatch(given or "")
+    return int(found[1]) if found else otherwise
