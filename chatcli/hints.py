@@ -153,12 +153,14 @@ def in_python(do: Do) -> str | None:
     return form.format(words) if words or "{}" not in form else form.partition("=")[0].replace("{}", "...")
 
 
-def shell_words(do: Do) -> str:
-    """The flags and arguments as a shell reads them; a `--` keeps an argument from being taken for a flag."""
+def shell_words(do: Do, guarded: bool = False) -> str:
+    """The flags and arguments as a shell reads them; a `--` keeps an argument from being taken for a flag, or
+    (`guarded`) for a subcommand.
+    """
     said: list[str] = []
     for name, value in do.flags.items():
         said += [f"--{name.replace('_', '-')}", *([value] if isinstance(value, str) else [])]
-    if any(word.startswith("-") for word in do.words):
+    if guarded or any(word.startswith("-") for word in do.words):
         said.append("--")
     return shlex.join([*said, *do.words])
 

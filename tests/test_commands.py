@@ -175,6 +175,16 @@ def test_the_forms_of_ollama_run_work(session: Session) -> None:
     assert session.settings[table.VERBOSE] is False
 
 
+@pytest.mark.parametrize("setting", [row for row in table.TABLE if row.kind.bare], ids=lambda row: row.name)
+def test_the_name_of_a_setting_that_can_be_on_switches_it_on(
+    setting: table.Setting[object], session: Session
+) -> None:
+    do(session, f"set {setting.name} off")
+    assert session.settings[setting] == setting.kind.read("off")
+    do(session, f"set {setting.name}")
+    assert session.settings[setting] == setting.kind.read("on")
+
+
 def test_bad_settings_and_values_are_refused_with_a_word(session: Session) -> None:
     with pytest.raises(UnknownSetting):
         do(session, "set nonsense 1")

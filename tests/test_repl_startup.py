@@ -40,7 +40,7 @@ BEFORE_THE_PROMPT = {
 }
 LIBRARIES = {"prompt_toolkit", "wcwidth"}
 # What a start with flags imports besides.
-FLAGS = "chatcli.cli.flags"
+FLAGS = {"chatcli.cli.command_line", "chatcli.cli.flags"}
 LIBRARIES_OF_FLAGS = {"annotated_doc", "shellingham", "typer"}
 # Notes what the main thread imports, until the background begins with what comes later.
 NOTING = """
@@ -85,7 +85,7 @@ def test_the_first_prompt_imports_only_what_it_needs(
 def listed(*arguments: str) -> set[str]:
     rooms = {f"chatcli.{room}".removesuffix("."): names.split() for room, names in BEFORE_THE_PROMPT.items()}
     modules = {f"{room}.{name}" for room, names in rooms.items() for name in names}
-    return {*rooms, *modules, *([FLAGS] if arguments else [])}
+    return {*rooms, *modules, *(FLAGS if arguments else [])}
 
 
 def line(person: Terminal) -> str:

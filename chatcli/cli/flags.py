@@ -8,14 +8,16 @@ import inspect
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, get_args
 
 import typer
 from typer.core import TyperCommand
+from typer.models import OptionInfo
 
 import chatcli
+from chatcli.cli.command_line import CommandLine, read_line
 from chatcli.commands import everything
-from chatcli.errors import BadData, BadFile, UserError
+from chatcli.errors import BadArgument, BadData, BadFile, UnknownCommand
 from chatcli.hints import Do, Hint
 from chatcli.paths import path_of, readable, shown
 from chatcli.session.wishes import Wishes
@@ -45,15 +47,18 @@ def parsed(arguments: Sequence[str], chat: Chat) -> Work:
     try:
         work = command.main(rest, prog_name=f"chatcli {name}".rstrip(), standalone_mode=False)
     except typer.TyperException as error:
-        raise UserError(error.format_message(), Hint("See ", Do(name or "chatcli", help=True), ".")) from None
+        raise BadArgument(error.format_message(), _usage(name, arguments)) from None
     # It is done outside of Typer, which handles Ctrl-C and closed pipes in its own way.
     return work if callable(work) else lambda: 0
 
 
 def parser(arguments: Sequence[str], chat: Chat) -> tuple[TyperCommand, str, list[str]]:
-    """What parses the command line, the words of its subcommand ("": none), and what is left to parse."""
-    # No subcommand begins with a dash: the commands need not be imported to know that.
-    chosen = everything().subcommand(arguments) if arguments and arguments[0][:1] != "-" else None
+    """What parses the command line, the words of its subcommand ("": none), and what is left to parse.
+
+    Raises UnknownCommand where the words look like a mistyped subcommand.
+    """
+    line = line_of(arguments)
+    chosen = _chosen(line)
     shell = typer.Typer(
         add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=_HELP
     )
@@ -65,7 +70,43 @@ def parser(arguments: Sequence[str], chat: Chat) -> tuple[TyperCommand, str, lis
     name = chosen.subcommand if chosen is not None else ""
     command = typer.main.get_command(shell)
     assert isinstance(command, TyperCommand)
-    return command, name, list(arguments[len(name.split()) :])
+    return command, name, line.without(len(name.split()))
+
+
+def line_of(arguments: Sequence[str]) -> CommandLine:
+    """The command line, read with the flags of a plain `chatcli`: those before a subcommand's name are among them.
+    Raises BadValue.
+    """
+    valued: set[str] = set()
+    for each in [*_fixed(), *map(_flag, TABLE)]:
+        kind, option = get_args(each.annotation)
+        if bool not in {kind, *get_args(kind)} and isinstance(option, OptionInfo):
+            names = (option.default, *(option.param_decls or ()))  # Typer takes the first name for a default
+            valued.update(map(str, names))
+    return read_line(arguments, valued, {setting.flag: setting for setting in TABLE if setting.kind.bare})
+
+
+def _chosen(line: CommandLine) -> Command | None:
+    """The subcommand that the words of the line begin with. After --resume they are a name."""
+    words = line.words
+    if not words or line.flags & {"--resume", "-r"}:  # no command is imported where no word can be one
+        return None
+    chosen = everything().subcommand(words)
+    meant = everything().meant(words) if chosen is None and not line.forced else None
+    if meant is not None:
+        raise UnknownCommand(
+            f'"{" ".join(words)}" is not a subcommand of chatcli.',
+            Hint("Did you mean ", meant, "? To send it as a prompt: ", Do("chatcli", *words), "."),
+        )
+    return chosen
+
+
+def _usage(name: str, arguments: Sequence[str]) -> Hint:
+    """What helps after a usage error: the help, and how to send a prompt that looks like a subcommand or flag."""
+    quoted = [word for word in arguments if word[:1] == "-" and len(word.split()) > 1]
+    prompt = line_of(arguments).words if name else quoted[:1]
+    asked = Hint(" To send it as a prompt: ", Do("chatcli", *prompt), ".") if prompt else ""
+    return Hint("See ", Do(name or "chatcli", help=True), ".", asked)
 
 
 class _Described(TyperCommand):
@@ -109,7 +150,12 @@ def _chat_command(chat: Chat) -> Callable[..., Work]:
         return lambda: chat(replace(wishes, values=_values(given)), prompt, images, files, as_json)
 
     command.__doc__ = "Chat with an Ollama model: in the terminal, with one prompt, or in a pipe."
-    fixed = [
+    return _signed(command, _fixed() + [_flag(setting) for setting in TABLE])
+
+
+def _fixed() -> list[inspect.Parameter]:
+    """The prompt, and the flags that are no settings."""
+    return [
         _parameter(
             "prompt", list[str] | None, typer.Argument(help="The question. Without it, a conversation starts.")
         ),
@@ -136,7 +182,6 @@ def _chat_command(chat: Chat) -> Callable[..., Work]:
         _parameter("json", bool, typer.Option("--json", help="Print one JSON object instead of text."), False),
         _parameter("version", bool, typer.Option("--version", "-V", help="Print the version."), False),
     ]
-    return _signed(command, fixed + [_flag(setting) for setting in TABLE])
 
 
 def _subcommand(chosen: Command) -> Callable[..., Work]:
@@ -169,12 +214,14 @@ def _demo_flag() -> inspect.Parameter:
 
 def _flag(setting: Setting[Any]) -> inspect.Parameter:
     names = [setting.flag, *(f"--{alias}" for alias in setting.aliases)]
-    if setting.kind.words == ("on", "off"):
-        switch = typer.Option(f"{setting.flag}/--no-{setting.flag[2:]}", help=setting.help)
+    if setting.is_switch:
+        switch = typer.Option(f"{setting.flag}/{setting.negation}", help=setting.help)
         return _parameter(setting.name, bool | None, switch)
     short = [SHORT[setting.name]] if setting.name in SHORT else []
     shown = "|".join(setting.kind.words) if 0 < len(setting.kind.words) < 7 else "VALUE"
-    return _parameter(setting.name, str | None, typer.Option(*names, *short, metavar=shown, help=setting.help))
+    metavar = f"[{shown}]" if setting.kind.bare else shown
+    kind: Any = list[str] if setting.kind.many else str
+    return _parameter(setting.name, kind | None, typer.Option(*names, *short, metavar=metavar, help=setting.help))
 
 
 def _parameter(name: str, kind: Any, option: Any, default: Any = None) -> inspect.Parameter:
@@ -189,9 +236,9 @@ def _signed(command: Callable[..., Work], parameters: list[inspect.Parameter]) -
     return command
 
 
-def _values(given: dict[str, Any]) -> dict[str, str]:
-    """The settings given, by name and as text; `--system @FILE` is replaced by the text of the file."""
-    values = {name: _as_text(value) for name, value in given.items() if value is not None}
+def _values(given: dict[str, Any]) -> dict[str, Any]:
+    """The settings given, by name; `--system @FILE` is replaced by the text of the file."""
+    values = {name: value for name, value in given.items() if value is not None}
     system = values.get("system", "")
     if system.startswith("@"):
         values["system"] = _written_in(system[1:])
@@ -208,10 +255,6 @@ def _written_in(named: str) -> str:
         return text_of(data).strip()
     except BadData as error:
         raise BadFile(f"{shown(named)} cannot be read: {error.why}.", "Name a text file.") from None
-
-
-def _as_text(value: Any) -> str:
-    return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
 def _print_version() -> int:

@@ -17,6 +17,10 @@ from chatcli.errors import BadArgument, UnknownCommand
 from chatcli.hints import Do, Hint, Usage
 from chatcli.session.session import Session
 
+# How alike a mistyped subcommand is to its name, and the most bare words that may be one.
+CLOSE = 0.8
+MOST_BARE = 3
+
 _LISTED = Hint(Do("help"), " lists the commands.")
 
 
@@ -146,6 +150,24 @@ class Registry:
         """The subcommand that these words begin with, the longest name first; each word must match exactly."""
         found = (self.subcommands.get(tuple(words[:count])) for count in (2, 1) if len(words) >= count)
         return next((each for each in found if each is not None), None)
+
+    def meant(self, words: Sequence[str]) -> Do | None:
+        """The subcommand that a few bare words are close to; None for a text: more words, or a blank in one."""
+        if not 0 < len(words) <= MOST_BARE or any(len(word.split()) != 1 for word in words):
+            return None
+        names = {" ".join(name): name for name in self.subcommands}
+        for count in range(min(len(words), 2), max(len(words) - 2, 0), -1):
+            begin, rest = " ".join(words[:count]).lower(), words[count:]
+            for near in difflib.get_close_matches(begin, names, cutoff=CLOSE):
+                if not rest or self._takes_words(names[near]):
+                    return Do(near, *rest)
+        alone = [near for near, name in names.items() if name[1:] == tuple(words)]  # `list` for `chats list`
+        return Do(alone[0]) if alone else None
+
+    def _takes_words(self, name: tuple[str, ...]) -> bool:
+        """Whether arguments may follow this name, and no name is longer."""
+        longer = any(each[: len(name)] == name != each for each in self.subcommands)
+        return not longer and any(not parameter.flag for parameter in self.subcommands[name].parameters)
 
     def _register(self, command: Command) -> None:
         if command.subcommand:

@@ -76,8 +76,9 @@ def set_(
 ) -> Outcome:
     """Change a setting, show it, or list them all.
 
-    `/set` lists every setting with its value and where the value came from; `/set NAME` shows one; `/set NAME
-    VALUE` sets it for this conversation, `/set --always NAME VALUE` also for later ones. The forms of `ollama run`
+    `/set` lists every setting with its value and where the value came from; `/set NAME` shows one, or
+    switches it on where it can be on; `/set NAME VALUE` sets it for this conversation, `/set --always NAME VALUE`
+    also for later ones. The forms of `ollama run`
     work, too: `/set parameter num_ctx 8192`, `/set verbose`, `/set nothink`.
     """
     if name == "parameter":
@@ -89,16 +90,15 @@ def set_(
     if name == "noformat":
         return unset.run(session, "format")
     setting = find_setting(name)
-    if not value and setting.kind.words == ("on", "off"):
-        value = "on"
-    if not value.strip():
+    value = value.strip() or setting.kind.bare
+    if not value:
         return Show.of(_row_note(session, setting))
     if setting is table.MODEL:
         from chatcli.commands.models import model
 
-        changed = model.run(session, value.strip())
+        changed = model.run(session, value)
     else:
-        changed = _change(session, setting, _unquoted(value.strip()))
+        changed = _change(session, setting, _unquoted(value))
     return _lasting(session, setting, changed) if always else changed
 
 

@@ -50,7 +50,8 @@ def in_shell(do: Do) -> str | None:
     if do.command == "set":
         return _as_flag(*do.words) if do.words and do.words[0] in _SETTINGS and not do.flags else None
     if do.command == "chatcli":
-        return f"chatcli {shell_words(do)}".rstrip()
+        like_one = everything().subcommand(do.words) or everything().meant(do.words)
+        return f"chatcli {shell_words(do, guarded=bool(like_one))}".rstrip()
     command = everything().subcommands.get(tuple(do.command.split()))
     if command is not None:
         begin = f"chatcli {command.subcommand}"
@@ -65,6 +66,8 @@ def in_shell(do: Do) -> str | None:
 
 def _as_flag(name: str, value: str = "VALUE") -> str:
     setting = _SETTINGS[name]
-    if setting.kind.words == ("on", "off"):
-        return f"--no-{setting.flag[2:]}" if value == "off" else setting.flag
-    return f"{setting.flag} {shlex.quote(value)}"
+    if setting.is_switch:
+        return setting.negation if value == "off" else setting.flag
+    # Where the value may be left out, only a word that the setting knows is taken after a blank.
+    between = "=" if setting.kind.bare and value not in setting.kind.words else " "
+    return f"{setting.flag}{between}{shlex.quote(value)}"

@@ -92,6 +92,16 @@ class Setting(Generic[T]):
         return "--" + self.name.replace("_", "-")
 
     @property
+    def negation(self) -> str:
+        """The flag that sets it off."""
+        return "--no-" + self.flag[2:]
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether it can only be on or off."""
+        return self.kind.words == ("on", "off")
+
+    @property
     def variable(self) -> str:
         return "CHATCLI_" + self.name.upper()
 

@@ -24,7 +24,8 @@ LONGEST_SHOWN = 60
 class ValueKind(Generic[T]):
     """One kind of value. `read` raises BadValue; completion offers `words`; `expects` completes "Expects ...".
     `spell` returns how a value that is not text would be typed, or None when it is not of this kind. `show`
-    returns what may be shown of the text from `write`. `meanings` says of a word what it stands for.
+    returns what may be shown of the text from `write`. `meanings` says of a word what it stands for. `many`: it is
+    several texts, each a word to `/set` and a flag of its own in the shell.
     """
 
     expects: str
@@ -34,6 +35,12 @@ class ValueKind(Generic[T]):
     spell: Callable[[Any], str | None] = lambda _: None
     show: Callable[[str], str] = str
     meanings: Mapping[str, str] = field(default_factory=dict)
+    many: bool = False
+
+    @property
+    def bare(self) -> str:
+        """The value when only the name is given: "on" where that is a value, else ""."""
+        return "on" if "on" in self.words else ""
 
     def take(self, value: Any) -> T:
         """Read a value of Python or TOML: text as it would be typed, or the kind's own type. Raises BadValue."""
@@ -75,7 +82,7 @@ def optional(kind: ValueKind[T]) -> ValueKind[T | None]:
     def write(value: T | None) -> str:
         return "" if value is None else kind.write(value)
 
-    return ValueKind(kind.expects, kind.read, write, kind.words, kind.spell, kind.show)
+    return ValueKind(kind.expects, kind.read, write, kind.words, kind.spell, kind.show, kind.meanings, kind.many)
 
 
 # The largest integer that Ollama accepts.

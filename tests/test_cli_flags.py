@@ -1,0 +1,168 @@
+"""The command line: words mean what they look like, wherever the flags are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from chatcli.cli.flags import parsed, parser
+from chatcli.commands import everything
+from chatcli.commands.spelling import in_shell
+from chatcli.errors import BadArgument, BadValue, ChatcliError, UnknownCommand
+from chatcli.hints import spelled
+from chatcli.session.wishes import Wishes
+from chatcli.settings.layers import Layer, Settings
+from chatcli.settings.table import TABLE, Setting
+
+SUBCOMMANDS = sorted(everything().subcommands)
+BARE = [setting for setting in TABLE if setting.kind.bare]
+
+
+@dataclass
+class Asked:
+    """What was asked of a plain `chatcli`."""
+
+    values: dict[str, object] = field(default_factory=dict)
+    prompt: list[str] = field(default_factory=list)
+    named: str | None = None
+    as_json: bool = False
+
+    def __call__(
+        self, wishes: Wishes, prompt: Sequence[str], images: Sequence[str], files: Sequence[str], as_json: bool
+    ) -> int:
+        self.values, self.prompt = dict(wishes.values), list(prompt)
+        self.named, self.as_json = wishes.named, as_json
+        return 0
+
+
+def asked(*arguments: str) -> Asked:
+    chat = Asked()
+    assert parsed(arguments, chat)() == 0
+    return chat
+
+
+def chosen(*arguments: str) -> tuple[str, list[str]]:
+    """The subcommand ("" for none), and what is left to parse."""
+    _, name, rest = parser(arguments, Asked())
+    return name, rest
+
+
+def advised(error: ChatcliError) -> str:
+    return spelled(error.advice, in_shell)
+
+
+@pytest.mark.parametrize("words", SUBCOMMANDS, ids=" ".join)
+@pytest.mark.parametrize(
+    "flags",
+    [["--demo"], ["--host", "models"], ["-m", "chats"], ["--host=gpu"], ["-mps"], ["--model", "--"]],
+    ids=" ".join,
+)
+def test_a_subcommand_after_flags_is_the_subcommand(words: tuple[str, ...], flags: list[str]) -> None:
+    assert chosen(*flags, *words, "x") == (" ".join(words), [*flags, "x"])
+    assert chosen(words[0], *flags, *words[1:], "x") == (" ".join(words), [*flags, "x"])
+    assert chosen(*words, *flags, "x") == (" ".join(words), [*flags, "x"])
+
+
+@pytest.mark.parametrize("words", SUBCOMMANDS, ids=" ".join)
+def test_after_two_dashes_it_is_a_prompt(words: tuple[str, ...]) -> None:
+    assert asked("--", *words).prompt == list(words)
+    assert asked("-m", "demo", "--", *words).prompt == list(words)
+    assert asked(" ".join([*words, "of", "the", "world"])).prompt == [" ".join([*words, "of", "the", "world"])]
+    assert asked("--resume", *words).named == " ".join(words)
+    assert asked("-cr", *words).named == " ".join(words)
+
+
+@pytest.mark.parametrize("setting", [row for row in TABLE if not row.kind.bare], ids=lambda row: row.name)
+def test_the_value_of_a_flag_is_no_subcommand(setting: Setting[object]) -> None:
+    chat = asked(setting.flag, "models", "hi")
+    assert chat.prompt == ["hi"]
+    assert chat.values[setting.name] in ("models", ["models"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--temperature", "0", "models"],
+        ["--json", "chats", "list"],
+        ["--file", "a.csv", "tokens"],
+        ["models", "of", "cars"],
+    ],
+    ids=" ".join,
+)
+def test_a_subcommand_refuses_what_is_not_its_own_and_says_how_a_prompt_is_sent(arguments: list[str]) -> None:
+    with pytest.raises(BadArgument) as caught:
+        parsed(arguments, Asked())
+    assert "chatcli -- " in advised(caught.value)
+
+
+def test_a_prompt_that_begins_with_a_dash_is_refused_with_the_way_to_send_it() -> None:
+    with pytest.raises(BadArgument) as caught:
+        parsed(["-5 degrees in F?"], Asked())
+    assert "chatcli -- '-5 degrees in F?'" in advised(caught.value)
+    assert asked("--", "-5 degrees in F?").prompt == ["-5 degrees in F?"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("chast list", "chatcli chats list"),
+        ("chats-list", "chatcli chats list"),
+        ("list", "chatcli chats list"),
+        ("modles", "chatcli models"),
+        ("Models", "chatcli models"),
+        ("model", "chatcli models"),
+        ("pul llama3", "chatcli pull llama3"),
+        ("docter", "chatcli doctor"),
+        ("chast delete 3", "chatcli chats delete 3"),
+    ],
+)
+def test_bare_words_close_to_a_subcommand_are_refused_with_a_proposal(typed: str, meant: str) -> None:
+    with pytest.raises(UnknownCommand) as caught:
+        parsed(["--demo", *typed.split()], Asked())
+    assert f"Did you mean {meant}?" in advised(caught.value)
+    assert f"chatcli -- {typed}" in advised(caught.value)
+    assert asked("--demo", "--", *typed.split()).prompt == typed.split()
+    if " " in typed:
+        assert asked("--demo", typed).prompt == [typed]
+
+
+@pytest.mark.parametrize("name", SUBCOMMANDS, ids=" ".join)
+def test_every_subcommand_is_proposed_for_its_name_with_a_letter_too_many(name: tuple[str, ...]) -> None:
+    with pytest.raises(UnknownCommand) as caught:
+        parsed([f"{name[0]}x", *name[1:]], Asked())
+    assert f"chatcli {' '.join(name)}?" in advised(caught.value)
+
+
+@pytest.mark.parametrize(
+    "typed", ["hello", "hi there", "explain this", "summarize", "what are modles", "help", "show me", "cats rule"]
+)
+def test_other_words_are_a_prompt(typed: str) -> None:
+    assert asked(*typed.split()).prompt == typed.split()
+
+
+@pytest.mark.parametrize("setting", BARE, ids=lambda setting: setting.name)
+def test_a_flag_without_its_value_means_on_and_leaves_the_prompt(setting: Setting[object]) -> None:
+    def value(*arguments: str, prompt: Sequence[str] = ("what is rain",)) -> object:
+        chat = asked(*arguments)
+        assert chat.prompt == list(prompt)
+        return setting.kind.take(chat.values[setting.name])
+
+    on, off = setting.kind.read("on"), setting.kind.read("off")
+    for question in ("what is rain", "on and off", ""):
+        assert value(setting.flag, question, prompt=[question]) == on
+    assert value("what is rain", setting.flag) == on
+    assert value(setting.flag, "--json", "what is rain") == on
+    assert value(setting.flag, "--", "off", prompt=["off"]) == on
+    assert value(setting.negation, "what is rain") == off
+    for word in setting.kind.words:
+        assert value(f"{setting.flag}={word}", "what is rain") == setting.kind.read(word)
+        assert value(setting.flag, word, "what is rain") == setting.kind.read(word)
+    with pytest.raises(BadValue, match=f"^{setting.name}: "):
+        Settings().put(setting.name, asked(f"{setting.flag}=nonsense", "x").values[setting.name], Layer.FLAG)
+
+
+def test_flags_that_may_be_left_bare_are_those_that_can_be_on() -> None:
+    assert {"think", "recall", "verbose", "plain"} <= {setting.name for setting in BARE}
+    assert {setting.name for setting in TABLE if setting.is_switch} <= {setting.name for setting in BARE}
