@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Sequence
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+M = 'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"'
 OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _TYPES = (
@@ -69,20 +70,22 @@ def locked_pdf(text: str, password: str) -> bytes:
 
 
 def docx(body: str, extra: dict[str, bytes] | None = None) -> bytes:
-    """A DOCX with this inside its <w:body>."""
-    made = io.BytesIO()
+    """A DOCX with this inside its <w:body>, and these parts; one may take the place of a part that is there."""
     target = f'<Relationship Id="d" Type="{OFFICE}/officeDocument" Target="word/document.xml"/>'
+    parts: dict[str, bytes | str] = {
+        "[Content_Types].xml": _TYPES,
+        "_rels/.rels": f'<Relationships xmlns="{PACKAGE}/relationships">{target}</Relationships>',
+        "word/_rels/document.xml.rels": (
+            f'<Relationships xmlns="{PACKAGE}/relationships">{_OF_DOCUMENT}</Relationships>'
+        ),
+        "word/styles.xml": _STYLES,
+        "word/numbering.xml": _NUMBERING,
+        "word/document.xml": f"<w:document {W} {M}><w:body>{body}</w:body></w:document>",
+        **(extra or {}),
+    }
+    made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("[Content_Types].xml", _TYPES)
-        archive.writestr("_rels/.rels", f'<Relationships xmlns="{PACKAGE}/relationships">{target}</Relationships>')
-        archive.writestr(
-            "word/_rels/document.xml.rels",
-            f'<Relationships xmlns="{PACKAGE}/relationships">{_OF_DOCUMENT}</Relationships>',
-        )
-        archive.writestr("word/styles.xml", _STYLES)
-        archive.writestr("word/numbering.xml", _NUMBERING)
-        archive.writestr("word/document.xml", f"<w:document {W}><w:body>{body}</w:body></w:document>")
-        for name, data in (extra or {}).items():
+        for name, data in parts.items():
             archive.writestr(name, data)
     return made.getvalue()
 
@@ -94,3 +97,11 @@ def paragraph(text: str, properties: str = "") -> str:
 def table(rows: Sequence[Sequence[str]]) -> str:
     cells = ("".join(f"<w:tc>{paragraph(cell)}</w:tc>" for cell in row) for row in rows)
     return f"<w:tbl>{''.join(f'<w:tr>{row}</w:tr>' for row in cells)}</w:tbl>"
+
+
+def run(text: str, properties: str = "") -> str:
+    return f'<w:r><w:rPr>{properties}</w:rPr><w:t xml:space="preserve">{text}</w:t></w:r>'
+
+
+def cell(text: str, properties: str = "") -> str:
+    return f"<w:tc><w:tcPr>{properties}</w:tcPr>{paragraph(text)}</w:tc>"

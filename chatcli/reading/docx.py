@@ -3,19 +3,22 @@
 mammoth converts a document to clean HTML and html.py converts that to text, so a heading, a list or a table looks
 the same wherever it comes from. It was chosen over python-docx, which silently skips text inserted with tracked
 changes, content controls and footnotes, does not number lists, and brings lxml (12 MB) with it; mammoth brings
-only cobble (4 kB). It reads a document into a tree, so the size of that tree is limited first.
+only cobble (4 kB). It reads a document into a tree, so the size of that tree is limited first; and it leaves out
+formulas, fields and the numbers of lists in silence, so word_xml.py makes words of them before.
 """
 
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from zipfile import ZipInfo
 
 from chatcli.errors import BadFile
 from chatcli.hints import Do, Hint
 from chatcli.reading.html import text_of_html
-from chatcli.reading.raw import Extracted, Raw, Reading, too_deep
+from chatcli.reading.raw import Extracted, Raw, Reading, left_out, too_deep
+from chatcli.reading.word_xml import prepared
 from chatcli.reading.zips import Broken, Zip, opened
 
 # The tree takes about half a kilobyte for every element and attribute: these stay under some 600 MB.
@@ -23,6 +26,7 @@ _LARGEST_XML = 40_000_000  # bytes, unpacked
 _MOST_PARTS = 1_000_000  # elements and attributes; a page of a report has about 400
 _LARGEST_UNPACKED = 500_000_000  # bytes as the zip says, pictures too
 _PIECE = 1 << 16
+_BACK = re.compile(r' ?<a href="#(?:foot|end)note-ref-[^"]*">↑</a>')  # from a note to where it is named
 _TITLES = "p[style-name='Title'] => h1:fresh\np[style-name='Subtitle'] => h2:fresh"
 
 
@@ -32,6 +36,7 @@ def read_docx(raw: Raw) -> Reading:
     """
     try:
         import mammoth
+        from mammoth.docx.dingbats import dingbats
     except ImportError:
         raise BadFile(
             f"{raw.name} is a Word document, and the library that reads those is not installed.",
@@ -39,14 +44,14 @@ def read_docx(raw: Raw) -> Reading:
         ) from None
     yield 0, 0
     try:
-        _check_size(raw)
+        document = prepared(_parts(raw), dingbats)
         html: str = mammoth.convert_to_html(
-            io.BytesIO(raw.data),
+            io.BytesIO(document.data),
             style_map=_TITLES,
             include_embedded_style_map=False,
             convert_image=lambda _: [],
         ).value
-        text = text_of_html(html)
+        text = "\n\n".join(filter(None, (text_of_html(_BACK.sub("", html)), "\n".join(document.margins))))
     except Broken as error:
         raise _damaged(raw) from error
     except BadFile:
@@ -57,22 +62,28 @@ def read_docx(raw: Raw) -> Reading:
         raise _damaged(raw) from error
     if not text.strip():
         raise BadFile(f"{raw.name} has no text.", Hint("Pictures in it can be attached with ", Do("image"), "."))
-    return Extracted(text + "\n")
+    return Extracted(text + "\n", left_out(raw.name, document.lost))
 
 
-def _check_size(raw: Raw) -> None:
-    """The sizes that a zip states may be wrong: the parts are unpacked piece by piece, and counted."""
+def _parts(raw: Raw) -> dict[str, bytes]:
+    """The XML in the document. The sizes that a zip states may be wrong: it is unpacked in pieces, and counted."""
     size = parts = 0
+    found: dict[str, bytes] = {}
     with opened(raw.data, raw.name) as archive:
         members = archive.members()
         if sum(member.file_size for member in members) > _LARGEST_UNPACKED:
             raise _too_large(raw)
         for member in members:
+            pieces = []
             for piece in _xml(archive, member):
+                pieces.append(piece)
                 size += len(piece)
                 parts += piece.count(b"<") + piece.count(b"=")
                 if size > _LARGEST_XML or parts > _MOST_PARTS:
                     raise _too_large(raw)
+            if pieces:
+                found[member.filename] = b"".join(pieces)
+    return found
 
 
 def _xml(archive: Zip, member: ZipInfo) -> Iterator[bytes]:

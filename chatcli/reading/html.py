@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from chatcli.reading.formulas import PageFormula
 from chatcli.reading.html_tables import Block, Table
 from chatcli.reading.html_words import LINK, VOID, Skipped, Words, is_hidden, mark_of, shown_by
 from chatcli.reading.tags import Attributes, read_tags
@@ -70,6 +71,7 @@ class _Reader:
         self._unread = unread
         self._skipped: Skipped | None = None
         self._words = Words()
+        self._formula: PageFormula | None = None
         self._prefix = ""
         self._group = 0
         self._groups = 0  # so many lists and tables so far
@@ -84,6 +86,7 @@ class _Reader:
         self._main: list[Block] = []
 
     def blocks(self) -> list[Block]:
+        self._end_formula()
         while self._tables:
             self._end_table()
         self._end_block()
@@ -95,6 +98,9 @@ class _Reader:
         if self._skipped and self._skipped.holds_start(tag):
             return
         self._skipped = None
+        if self._formula and self._formula.start(tag, attributes):
+            return
+        self._end_formula()
         given = dict(attributes)
         hidden = self._unread >= _FURNITURE and is_hidden(tag, given, tag in _INLINE)
         if tag in VOID:
@@ -102,6 +108,8 @@ class _Reader:
                 self._take_void(tag, given)
         elif hidden or tag in self._unread:
             self._skipped = Skipped(tag)
+        elif tag == "math":
+            self._formula = PageFormula(attributes)
         elif tag == "title" and not self.title:
             self._in_title = True
         elif tag == "code" and not self._pre:
@@ -119,7 +127,11 @@ class _Reader:
                 self._skipped = None
             if held:
                 return
-        if tag == "title":
+        if self._formula and tag != "math":
+            self._formula.end(tag)
+        elif tag == "math":
+            self._end_formula()
+        elif tag == "title":
             self._in_title = False
         elif tag == "code" and not self._pre:
             self._words.say("`")
@@ -127,6 +139,11 @@ class _Reader:
             if tag not in _INLINE:
                 self._end(tag)
             self._words.close(tag)
+
+    def _end_formula(self) -> None:
+        formula, self._formula = self._formula, None
+        if formula:
+            self._words.say(formula.text())
 
     def _take_void(self, tag: str, given: dict[str, str | None]) -> None:
         if tag == "br":
@@ -141,7 +158,9 @@ class _Reader:
             return
         if not self._pre:
             words = re.sub(r"\s+", " ", words)
-        if self._in_title:
+        if self._formula:
+            self._formula.say(words)
+        elif self._in_title:
             self.title.append(words)
         else:
             self._words.say(words)

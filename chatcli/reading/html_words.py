@@ -28,7 +28,7 @@ _BLOCKS = frozenset(
     "h2 h3 h4 h5 h6 header hr html li main menu nav ol p pre section table tbody td tfoot th thead tr ul".split()
 )
 _GROUPS = frozenset({"tbody", "thead", "tfoot"})
-# Elements whose end tag may be missing: what begins next to them and so ends them, and what may hold others of them.
+# Elements whose end tag may be missing: what begins next to them and ends them, and what may hold others of them.
 _ENDED_BY: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "p": (_BLOCKS, _BLOCKS),
     "li": (frozenset({"li"}), frozenset({"ul", "ol", "menu"})),
