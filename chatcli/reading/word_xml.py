@@ -36,9 +36,8 @@ class Prepared:
 
 
 def prepared(parts: dict[str, bytes], signs: Container[tuple[str, int]]) -> Prepared:
-    """`parts`: the XML in the document, by its name there; `signs`: those of fonts of symbols, each with its font, that
-    mammoth knows. Raises ParseError, and RecursionError when it is nested
-    too deep.
+    """`parts`: the XML in the document, by its name there; `signs`: those that mammoth knows, as fonts and
+    numbers in them. Raises ParseError, and RecursionError when it is nested too deep.
     """
     styles = Styles(parts.get("word/styles.xml"))
     numbering = Numbering(parts.get("word/numbering.xml"), styles)
