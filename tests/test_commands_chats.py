@@ -222,6 +222,7 @@ def test_what_was_exported_comes_back_with_all_its_branches(stored: Session, tmp
     do(stored, f"save {file}")
     before = stored.store.outline(stored.conversation.id)
     number = stored.conversation.id
+    stored.store.delete(number)
     assert do(stored, f"import {file}") == Opened()
     after = stored.store.outline(stored.conversation.id)
     assert stored.conversation.id != number
@@ -370,8 +371,11 @@ def test_the_last_conversation_is_exported_as_it_is_and_imported_again(
     assert [each["content"] for each in plain["messages"]] == ["tell me of snails", "Snails are slow."]
     file = tmp_path / "x.json"
     file.write_text(out)
+    assert "is here already" in shell(capfd, "chats", "import", str(file))[2]
+    assert shell(capfd, "chats", "delete", "2", "--yes")[0] == 0
+    assert "tell me of snails" not in shell(capfd, "chats")[1]
     assert "Imported" in shell(capfd, "chats", "import", str(file))[2]
-    assert shell(capfd, "chats")[1].count("tell me of snails") == 2
+    assert shell(capfd, "chats")[1].count("tell me of snails") == 1
 
 
 def test_a_last_conversation_without_any_reply_is_exported_too(

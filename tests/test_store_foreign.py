@@ -158,7 +158,10 @@ def test_of_chatgpts_tools_the_code_and_what_came_of_it_is_kept() -> None:
         ("And so", "length"),
         ("What else?", "complete"),
     }
-    assert chat.repairs == ["message 10: the file 'list.pdf' is not read"]
+    assert chat.repairs == [
+        "message 10: the file 'list.pdf' is not read",
+        "searches and tool calls are left out: browser",
+    ]
 
 
 def test_times_are_kept_and_what_has_none_was_said_when_its_parent_was() -> None:

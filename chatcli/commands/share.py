@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +14,7 @@ from chatcli.commands.outcomes import Confirm, Opened, Outcome, Show, Watch
 from chatcli.commands.registry import command
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.tree import Conversation
+from chatcli.conversation.usage import counted
 from chatcli.errors import BadArgument, ChatcliError, UserError
 from chatcli.hints import Do, Hint, Usage, lines
 from chatcli.paths import is_there, path_of, write_private
@@ -27,6 +28,8 @@ from chatcli.store.conversations import title_of
 
 if TYPE_CHECKING:
     from chatcli.store.import_chat import ImportedChat
+    from chatcli.store.import_forms import Found
+    from chatcli.store.reimport import Taken
 
 EXPORTS = {".md": "md", ".json": "json", ".jsonl": "jsonl", ".html": "html"}
 # The title of a conversation that has neither words nor files.
@@ -73,29 +76,41 @@ def import_(
 ) -> Outcome:
     """Import a conversation from a file and open it: chatcli's own JSON or JSONL, or another program's.
 
-    Lists of role and content, requests of Ollama and OpenAI, and the exports of ChatGPT (as the ZIP they come in,
-    or unpacked) and Open WebUI can be read; what had to be guessed is listed. `/import --model NAME` imports the
-    conversation from a model that `ollama run` has saved.
+    Lists of role and content, requests of Ollama and OpenAI, and the exports of ChatGPT and Claude (as the ZIP
+    they come in, or unpacked), Open WebUI, LibreChat, ShareGPT, DeepSeek, Grok and llm can be read. What had to be
+    guessed or left out is listed. Of a conversation that was imported before, only what is new is added. `/import
+    --model NAME` imports the conversation from a model that `ollama run` has saved.
     """
     if bool(file) == (model is not None):
         raise BadArgument(
             "A file or a model is missing.",
             Hint("Usage: ", Do("import", "FILE"), ", or ", Do("import", model="NAME")),
         )
-    read = [saved_in(session, model)] if model else read_in(path_of(" ".join(file)))
-    taken = [take_in(session, each) for each in read]
-    repairs = told([each for chat in read for each in chat.repairs])
+    found = read_in(session, model, *([path_of(" ".join(file))] if file else []))
+    taken = take_all(session, found.chats)
     if len(taken) > 1:
-        views = [Note(Hint(f"Imported {len(taken)} conversations. ", Do("chats"), " lists them."), "good")]
-        return Show((*views, Note(repairs, "warning")) if repairs else tuple(views))
-    refused = session.open(taken[0].id)
-    return Opened(lines(filter(None, [repairs, not_loaded(refused)])))
+        return Show((Note(Hint(f"{imported(taken)} ", Do("chats"), " lists them."), "good"), *losses(found)))
+    refused = session.open(taken[0].conversation.id)
+    here = imported(taken) if taken[0].was_here else ""
+    return Opened(lines(filter(None, [here, told(found), not_loaded(refused)])))
 
 
-def read_in(file: Path) -> list[ImportedChat]:
+def read_in(session: Session, model: str | None, *files: Path) -> Found:
+    """The conversations in these files, and in a saved model. Raises when one has none; then none is taken in."""
     from chatcli.store import transfer
+    from chatcli.store.import_forms import Found
 
-    return transfer.read_chats(file)
+    found = Found([saved_in(session, model)] if model is not None else [])
+    for file in files:
+        try:
+            each = transfer.find_chats(file)
+        except UserError as error:
+            if len(files) == 1:
+                raise
+            raise UserError(f"{file}: {error.message} Nothing was imported.", error.advice) from error
+        found.chats += each.chats
+        found.unread += [f"{file.name}: {part}" if len(files) > 1 else part for part in each.unread]
+    return found
 
 
 def saved_in(session: Session, model: str) -> ImportedChat:
@@ -131,8 +146,22 @@ def _brought_by(session: Session, base: str, messages: tuple[Message, ...]) -> i
     return len(own) if messages[: len(own)] == own and len(own) < len(messages) else 0
 
 
+def take_all(session: Session, chats: Iterable[ImportedChat]) -> list[Taken]:
+    """Store each; of one that is here already only what is new in it. Without a title it is named after its first
+    words; without a model it gets the one in use.
+    """
+    from chatcli.store.reimport import Importer
+
+    importer = Importer(session.store)
+    return [importer.take(_made_ready(session, chat)) for chat in chats]
+
+
 def take_in(session: Session, chat: ImportedChat) -> Conversation:
-    """Store it. Without a title it is named after its first words; without a model it gets the one in use."""
+    """Store one; see take_all."""
+    return take_all(session, [chat])[0].conversation
+
+
+def _made_ready(session: Session, chat: ImportedChat) -> ImportedChat:
     conversation = chat.conversation
     if not any(node.message for node in conversation.nodes.values()):
         raise UserError("There are no messages in the file.", "Check the file.")
@@ -144,12 +173,47 @@ def take_in(session: Session, chat: ImportedChat) -> Conversation:
     conversation.demo = conversation.demo or session.server.demo
     if session.settings[table.MODEL]:
         conversation.settings.setdefault(table.MODEL.name, session.settings[table.MODEL])
-    return session.store.take_in(conversation)
+    return chat
 
 
-def told(repairs: list[str]) -> str:
-    """What was repaired or guessed, in a few lines; "" when nothing was."""
-    lines = [f"Repaired: {each}." for each in repairs[:TOLD]]
+def imported(taken: Sequence[Taken]) -> str:
+    """How many are new, grew, or were here already, in a sentence for each; one conversation by its title."""
+    new = [each for each in taken if not each.was_here]
+    grown = [each for each in taken if each.was_here and each.added]
+    here = [each for each in taken if each.was_here and not each.added]
+    said = []
+    if new:
+        said.append(f"Imported {_all_of(new)}.")
+    if grown:
+        more = counted(sum(each.added for each in grown), "message")
+        said.append(f"Added {more} to {_all_of(grown)}, which began here already.")
+    if here:
+        said.append(f"{_all_of(here)} {'is' if len(here) == 1 else 'are'} here already.")
+    return " ".join(said)
+
+
+def _all_of(taken: Sequence[Taken]) -> str:
+    return f'"{taken[0].conversation.title}"' if len(taken) == 1 else f"{len(taken)} conversations"
+
+
+def losses(found: Found) -> list[Note]:
+    """What was repaired, guessed or left out, as a warning; nothing when nothing was."""
+    return [Note(said, "warning")] if (said := told(found)) else []
+
+
+def told(found: Found) -> str:
+    """The same in a few lines. Of several conversations each is named."""
+    repairs = [
+        (f'"{chat.title}": ' if len(found.chats) > 1 else "") + repair
+        for chat in found.chats
+        for repair in chat.repairs
+    ]
+    lines = [
+        *(f"Not read: {each}." for each in found.unread[:TOLD]),
+        *(f"Repaired: {each}." for each in repairs[:TOLD]),
+    ]
+    if len(found.unread) > TOLD:
+        lines.append(f"And {len(found.unread) - TOLD} more parts that were not read.")
     if len(repairs) > TOLD:
         lines.append(f"And {len(repairs) - TOLD} more repairs.")
     return "\n".join(lines)

@@ -13,7 +13,7 @@ from chatcli.commands.navigation import waiting_question
 from chatcli.commands.outcomes import Confirm, Outcome, Print, Show
 from chatcli.commands.registry import command
 from chatcli.commands.search import shown
-from chatcli.commands.share import EXPORTS, exported, read_in, saved_in, take_in, told
+from chatcli.commands.share import EXPORTS, exported, imported, losses, read_in, take_all
 from chatcli.conversation.usage import counted
 from chatcli.errors import BadArgument, NotFound
 from chatcli.hints import Do, Hint, Usage, Words
@@ -97,21 +97,18 @@ def import_(
 ) -> Outcome:
     """Import conversations from files, or from a saved model.
 
-    It reads chatcli's own JSON and JSONL, lists of role and content, and the exports of ChatGPT (as the ZIP they
-    come in, or unpacked) and Open WebUI.
+    It reads chatcli's own JSON and JSONL, lists of role and content, and the exports of ChatGPT and Claude (as
+    the ZIP they come in, or unpacked), Open WebUI, LibreChat, ShareGPT, DeepSeek, Grok and llm. What cannot be
+    read is named, and the rest is imported; importing a file twice adds nothing.
     """
     if not files and model is None:
         raise BadArgument("A file or a model is missing.", Hint("Usage: ", Usage("chats import")))
-    chats = [each for file in files for each in read_in(path_of(file))]
-    if model is not None:
-        chats.append(saved_in(session, model))
+    found = read_in(session, model, *map(path_of, files))
     notes = []
-    for chat in chats:
-        taken = take_in(session, chat)
-        notes.append(Note(Hint(f'Imported "{taken.title}". Open it: ', Do("load", str(taken.id))), "good"))
-        if chat.repairs:
-            notes.append(Note(told(chat.repairs), "warning"))
-    return Show(tuple(notes))
+    for taken in take_all(session, found.chats):
+        opening = Do("load", str(taken.conversation.id))
+        notes.append(Note(Hint(f"{imported([taken])} Open it: ", opening), "good"))
+    return Show((*notes, *losses(found)))
 
 
 @command("", subcommand="chats restore")

@@ -1,7 +1,8 @@
 """Reads ChatGPT's export: conversations.json (one file, several, or the ZIP around them), with all branches.
 
-What ChatGPT does not show as a message is left out: settings, hidden messages, searches, tool calls. The code it
-ran and its output are kept. Pictures are beside the file, or in the ZIP.
+What ChatGPT does not show as a message is left out: settings, hidden messages, searches, tool calls; the last two
+are named. The code it ran and its output are kept. Pictures are beside the file, or in the ZIP. DeepSeek's export
+has the same tree, with other messages in it.
 """
 
 from __future__ import annotations
@@ -19,11 +20,15 @@ from chatcli.reading.json_toml import read_json
 from chatcli.reading.signatures import what_else
 from chatcli.store.import_chat import ImportedChat, Seed, grown, turn_of
 from chatcli.store.import_message import listed, mapped, picture, read_message, read_time
+from chatcli.text import as_name
 
 # Returns the bytes of the file whose name begins so (None: no such file). Raises BadFile when it is unreadable.
 Files = Callable[[str], bytes | None]
 
-_TEXTS = {"text", "multimodal_text"}
+# Newer exports leave out the content type of a text.
+_TEXTS = {"text", "multimodal_text", None}
+# What belongs to another message, or to the settings.
+_ASIDE = {"thoughts", "reasoning_recap", "user_editable_context", "model_editable_context"}
 _CODE, _OUTPUT = "code", "execution_output"
 # The recipient of an assistant message: everybody, or a tool. Only Python code and documents are kept of tools.
 _EVERYBODY, _PYTHON, _DOCUMENT = {"all", "", None}, "python", "canmore.create_textdoc"
@@ -43,10 +48,14 @@ def read_chatgpt(value: Mapping[str, Any], files: Files) -> ImportedChat:
     repairs: list[str] = []
     mapping = {name: mapped(node) for name, node in mapped(value.get("mapping")).items()}
     spoken: dict[str, Message] = {}
+    left_out: list[str] = []
     for place, (name, node) in enumerate(mapping.items(), start=1):
-        message = _message(mapped(node.get("message")), f"message {place}", files, repairs)
+        about = node["message"] = _in_one_form(mapped(node.get("message")))
+        message = _message(about, f"message {place}", files, repairs, left_out)
         if message is not None:
             spoken[name] = message
+    if left_out:
+        repairs.append(f"searches and tool calls are left out: {', '.join(dict.fromkeys(left_out))}")
     seeds = [_seed(name, message, mapping, spoken) for name, message in spoken.items()]
     tip = value.get("current_node")
     if isinstance(tip, str) and tip not in spoken:
@@ -57,6 +66,7 @@ def read_chatgpt(value: Mapping[str, Any], files: Files) -> ImportedChat:
 def _seed(name: str, message: Message, mapping: Mapping[str, dict[str, Any]], spoken: Container[str]) -> Seed:
     about = mapped(mapping[name].get("message"))
     parent, thoughts = _above(name, mapping, spoken)
+    thoughts += _thoughts(about)
     if message.role is Role.ASSISTANT:
         message = replace(message, thinking="\n\n".join(thoughts))
     meta = mapped(about.get("metadata"))
@@ -65,14 +75,37 @@ def _seed(name: str, message: Message, mapping: Mapping[str, dict[str, Any]], sp
     return Seed(name, parent, message, created, ended, turn_of(message, meta.get("model_slug")))
 
 
-def _message(about: Mapping[str, Any], where: str, files: Files, repairs: list[str]) -> Message | None:
-    """Returns None for an item that ChatGPT does not show."""
-    content, meta = mapped(about.get("content")), mapped(about.get("metadata"))
+def _in_one_form(about: dict[str, Any]) -> dict[str, Any]:
+    """Returns DeepSeek's message as ChatGPT's: it has {"fragments": [{"type": "REQUEST", "content"}, ...]}."""
+    fragments = [mapped(each) for each in listed(about.get("fragments"))]
+    if not fragments:
+        return about
+    said = [each.get("content") for each in fragments if each.get("type") in {"REQUEST", "RESPONSE"}]
+    thoughts = [each for each in fragments if each.get("type") == "THINK"]
+    role = "user" if any(each.get("type") == "REQUEST" for each in fragments) else "assistant"
+    return {
+        "author": {"role": role},
+        "content": {"parts": said, "thoughts": thoughts},
+        "create_time": about.get("inserted_at"),
+        "metadata": {"model_slug": about.get("model")},
+    }
+
+
+def _message(
+    about: Mapping[str, Any], where: str, files: Files, repairs: list[str], left_out: list[str]
+) -> Message | None:
+    """Returns None for an item that ChatGPT does not show; names in `left_out` the tool of a call."""
+    content, meta = about.get("content"), mapped(about.get("metadata"))
+    content = {"text": content} if isinstance(content, str) else mapped(content)
     role, kind = mapped(about.get("author")).get("role"), content.get("content_type")
-    if meta.get("is_visually_hidden_from_conversation") or about.get("channel") in {"analysis", "commentary"}:
+    if meta.get("is_visually_hidden_from_conversation") or str(about.get("channel")) in {"analysis", "commentary"}:
         return None
-    text = _tool_text(str(about.get("recipient")), str(kind), content)
-    if text is None and (about.get("recipient") not in _EVERYBODY or kind not in {*_TEXTS, _OUTPUT, _CODE}):
+    recipient = about.get("recipient") if isinstance(about.get("recipient"), str) else None
+    role, kind = (each if isinstance(each, str) else None for each in (role, kind))
+    text = _tool_text(str(recipient), str(kind), content)
+    if text is None and (recipient not in _EVERYBODY or kind not in {*_TEXTS, _OUTPUT, _CODE}):
+        if kind not in _ASIDE and role not in {"tool", "system"}:
+            left_out.append(as_name((kind if recipient in _EVERYBODY else recipient) or "")[:40])
         return None
     if text is None and role == "tool" and kind not in {"multimodal_text", _OUTPUT}:
         return None  # a search result, or a note to the model
@@ -146,7 +179,11 @@ def _above(name: str, mapping: Mapping[str, Any], spoken: Container[str]) -> tup
     at = mapped(mapping.get(name)).get("parent")
     while isinstance(at, str) and at in mapping and at not in spoken and at not in seen:
         seen.add(at)
-        content = mapped(mapped(mapping[at].get("message")).get("content"))
-        thoughts[:0] = [str(mapped(each).get("content") or "") for each in listed(content.get("thoughts"))]
+        thoughts[:0] = _thoughts(mapped(mapping[at].get("message")))
         at = mapping[at].get("parent")
-    return at if isinstance(at, str) and at in spoken else None, list(filter(None, thoughts))
+    return at if isinstance(at, str) and at in spoken else None, thoughts
+
+
+def _thoughts(about: Mapping[str, Any]) -> list[str]:
+    thoughts = listed(mapped(about.get("content")).get("thoughts"))
+    return [said for each in thoughts if isinstance(said := mapped(each).get("content"), str) and said]

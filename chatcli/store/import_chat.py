@@ -20,10 +20,13 @@ from chatcli.store.database import Database
 
 @dataclass(slots=True)
 class ImportedChat:
-    """`conversation` has all its nodes (ids from 1, in the file's order); `repairs` lists what was guessed."""
+    """`conversation` has all its nodes (ids from 1, in the file's order); `repairs` lists what was guessed.
+    `dated`: the times are the file's own, and the same whenever it is read.
+    """
 
     conversation: Conversation
     repairs: list[str] = field(default_factory=list)
+    dated: bool = False
 
     @property
     def title(self) -> str:
@@ -82,13 +85,14 @@ def grown(title: Any, seeds: Sequence[Seed], tip: Any, began: datetime | None, r
     without a parent either, it gets `began`.
     """
     conversation = Conversation(id=0, title=clean_title(str(title or "")))
-    ids = plant(sorted(_timed(seeds, began), key=_when), conversation, repairs)
+    ids = plant(sorted(with_times(seeds, began), key=_when), conversation, repairs)
     if isinstance(tip, str) and tip in ids:
         conversation.tip = ids[tip]
-    return ImportedChat(conversation, repairs)
+    return ImportedChat(conversation, repairs, began is not None or any(seed.created for seed in seeds))
 
 
-def _timed(seeds: Sequence[Seed], began: datetime | None) -> Iterator[Seed]:
+def with_times(seeds: Sequence[Seed], began: datetime | None) -> Iterator[Seed]:
+    """Yields each with a time: its own, else its parent's, else `began`, else the earliest that is known."""
     by_name = {seed.name: seed for seed in seeds}
     known = [seed.created for seed in seeds if seed.created is not None]
     first = began or min(known, default=datetime.now(UTC))
@@ -136,6 +140,8 @@ def _not_planted(seed: Seed, by_name: dict[Hashable, Seed], ids: Container[Hasha
     return list(chain.values())
 
 
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+
 # A portion is one transaction, short enough that another chatcli hardly waits.
 PORTION = 200
 
@@ -155,6 +161,34 @@ def copy_into(database: Database, source: Conversation, target: int, *, same_ids
     if everything:
         with database.writing() as connection:
             _show(connection, source, target, ids, everything[-1].id if same_ids else None)
+
+
+def add_into(
+    connection: sqlite3.Connection,
+    source: Conversation,
+    target: Conversation,
+    same: Mapping[int, int],
+    *,
+    keep_times: bool,
+) -> None:
+    """Adds the messages that are not in `same` to the stored conversation; see Store.add_imported."""
+    ids = dict(same)
+    for node in sorted(source.nodes.values(), key=lambda each: each.id):
+        if node.id in ids:
+            continue
+        parent = ids[node.parent] if node.parent is not None else None
+        if parent is not None and not keep_times:
+            node = replace(node, created=_EARLIEST)  # noqa: PLW2901  no message is stored before its parent
+        ids[node.id] = nodes.insert_copy(connection, target.id, parent, node).id
+    was_continued = target.tip is not None and target.tip not in same.values()
+    tip = ids[source.tip] if source.tip is not None and not was_continued else target.tip
+    updated = pack_time(max(node.created for node in source.nodes.values()))
+    connection.execute(
+        """UPDATE conversations SET tip = ?, updated = max(updated, ?), latest = max(
+               latest, (SELECT max(latest) FROM conversations WHERE updated <= ? OR id = ?)
+           ) WHERE id = ?""",
+        (tip, updated if keep_times else 0, updated if keep_times else 0, target.id, target.id),
+    )
 
 
 def _show(

@@ -1,4 +1,6 @@
-"""Reads one message from anybody's JSON (Ollama's, OpenAI's, our own): forgiving, and it reports every guess."""
+"""Reads one message from anybody's JSON (Ollama's, OpenAI's, Claude's, ShareGPT's, our own): forgiving, and it
+reports every guess. The names that programs give to the same thing are the tables at the top.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,9 @@ import base64
 import binascii
 import json
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,7 +29,20 @@ _ROLES = {
     "bot": Role.ASSISTANT,
     "model": Role.ASSISTANT,
     "function": Role.TOOL,
+    "gpt": Role.ASSISTANT,
+    "chatgpt": Role.ASSISTANT,
+    "claude": Role.ASSISTANT,
+    "function_call": Role.ASSISTANT,
+    "observation": Role.TOOL,
 }
+_ROLE_NAMES = ("role", "author", "from", "sender", "type")
+_TEXT_NAMES = ("content", "value", "text", "parts", "message", "data")
+_THINKING_NAMES = ("thinking", "reasoning_content", "reasoning")
+_TIME_NAMES = ("created", "created_at", "createdAt", "create_time", "timestamp", "date", "datetime_utc")
+_ID_NAMES = ("id", "uuid", "messageId")
+# "parent" is our own: it is always right. The others may name a root that is in no list.
+_PARENT_NAMES = ("parentId", "parentMessageId", "parent_message_uuid")
+_NO_PARENT = re.compile("0{8}-0{4}-[04]0{3}-[08]0{3}-0{12}|client-created-root|")
 
 # Seconds since 1970: the year 5138.
 _LATEST = 1e11
@@ -38,22 +55,93 @@ _DEPTH = 100
 
 def read_message(item: Any, where: str, files: Mapping[str, Any], repairs: list[str]) -> Message | None:
     """`where` names the item in repairs; `files` are base64 by SHA-256. Returns None if it holds no message."""
+    item = unwrapped(item)
     if isinstance(item, str):
         repairs.append(f"{where} is bare text; taken as the user's")
         return Message.user(item)
     if not isinstance(item, dict):
         repairs.append(f"{where} is no message; left out")
         return None
-    text, attachments = _read_content(item, where, repairs)
-    attachments += _read_attachments(item, where, files, repairs)
-    thinking = item.get("thinking") or item.get("reasoning_content") or ""
+    said = _read_content(item, where, repairs)
+    said.attachments += _read_attachments(item, where, files, repairs)
+    thinking = _named(item, _THINKING_NAMES)
     return Message(
-        role=_read_role(item, where, repairs),
-        text=text,
-        thinking=thinking if isinstance(thinking, str) else "",
-        attachments=tuple(attachments),
-        tool_uses=tuple(_read_tool_uses(item, where, repairs)),
+        role=Role.TOOL if said.is_result else _read_role(item, where, repairs),
+        text="\n".join(said.texts),
+        thinking=thinking if thinking and isinstance(thinking, str) else "\n".join(said.thoughts),
+        attachments=tuple(said.attachments),
+        tool_uses=(*said.tool_uses, *_read_tool_uses(item, where, repairs)),
     )
+
+
+def are_messages(items: Iterable[Any]) -> bool:
+    """Whether these are messages of a conversation: one at least says who speaks, and one what was said."""
+    inner = [unwrapped(item) for item in items if isinstance(item, dict)]
+    return any(role_of(item) is not None for item in inner) and any(_has_content(item) for item in inner)
+
+
+def unwrapped(item: Any) -> Any:
+    """The message itself, where it is inside another object: {"response": {...}}, {"message": {...}}."""
+    if isinstance(item, dict) and role_of(item) is None:
+        return next((item[name] for name in ("message", "response") if isinstance(item.get(name), dict)), item)
+    return item
+
+
+def role_of(item: Mapping[str, Any]) -> Role | None:
+    """Who speaks, in a message of any program. None where it is not said, or in an unknown word."""
+    if isinstance(item.get("isCreatedByUser"), bool):
+        return Role.USER if item["isCreatedByUser"] else Role.ASSISTANT
+    for name in _ROLE_NAMES:
+        given = mapped(item.get(name)).get("role", item.get(name))
+        role = _ROLES.get(given.strip().lower()) if isinstance(given, str) else None
+        if role is not None:
+            return role
+    return None
+
+
+def time_of(item: Mapping[str, Any]) -> Any:
+    """The time that a message or a conversation gives, as it is written; None where it gives none."""
+    return _named(item, _TIME_NAMES)
+
+
+def name_of(item: Mapping[str, Any]) -> int | str | None:
+    name = _named(item, _ID_NAMES)
+    return name if isinstance(name, int | str) else None
+
+
+def parent_of(item: Mapping[str, Any], before: Hashable | None) -> Hashable | None:
+    """The name of the message that this one follows; `before` where it does not say."""
+    own = item.get("parent", [])
+    if isinstance(own, int | str | None):
+        return own
+    parent = _named(item, _PARENT_NAMES)
+    if isinstance(parent, str):
+        return None if _NO_PARENT.fullmatch(parent) else parent
+    return None if any(name in item for name in _PARENT_NAMES) else before
+
+
+def _named(item: Mapping[str, Any], names: Iterable[str]) -> Any:
+    return next((item[name] for name in names if item.get(name) is not None), None)
+
+
+def _has_content(item: Mapping[str, Any]) -> bool:
+    more = ("tool_calls", "images", "attachments", *_THINKING_NAMES)
+    return _content(item) is not None or any(item.get(name) for name in more)
+
+
+def _content(item: Mapping[str, Any]) -> Any:
+    """What was said: text, parts, or something else. None where there is nothing; the first that is not empty."""
+    there = [_inner(item[name]) for name in _TEXT_NAMES if item.get(name) is not None]
+    return next((each for each in there if each not in ("", [])), there[0] if there else None)
+
+
+def _inner(content: Any) -> Any:
+    """The text or the parts in {"parts": [...]}, {"value": "..."}, {"content": "..."}."""
+    for _ in range(3):
+        if not isinstance(content, dict):
+            break
+        content = next((content[name] for name in _TEXT_NAMES if content.get(name) is not None), content)
+    return content
 
 
 def read_time(value: Any) -> datetime | None:
@@ -68,6 +156,10 @@ def read_time(value: Any) -> datetime | None:
 
 
 def _moment(value: Any) -> datetime | None:
+    for inner in ("$date", "$numberLong"):  # a database's form
+        value = mapped(value).get(inner, value)
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value[:_DEPTH])
     if isinstance(value, str):
         moment = datetime.fromisoformat(value)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
@@ -87,57 +179,116 @@ def listed(value: Any) -> list[Any]:
 
 
 def _read_role(item: Mapping[str, Any], where: str, repairs: list[str]) -> Role:
-    given = item.get("role")
+    role = role_of(item)
+    if role is not None:
+        return role
+    given = _named(item, _ROLE_NAMES)
     if given is None:
         repairs.append(f"{where} has no role; taken as the user's")
-        return Role.USER
-    role = _ROLES.get(str(given).strip().lower())
-    if role is None:
+    else:
         repairs.append(f"{where} has the role {str(given)[:40]!r}, which means nothing here; taken as the user's")
-        return Role.USER
-    return role
+    return Role.USER
 
 
-def _read_content(item: Mapping[str, Any], where: str, repairs: list[str]) -> tuple[str, list[Attachment]]:
-    """Reads text, or OpenAI's parts: {"type": "text", "text"} and {"type": "image_url", "image_url": {"url"}}."""
-    content = item.get("content")
+@dataclass(slots=True)
+class _Said:
+    """The parts of a message. `is_result`: they are what a tool answered, and nothing else."""
+
+    texts: list[str] = field(default_factory=list)
+    thoughts: list[str] = field(default_factory=list)
+    attachments: list[Attachment] = field(default_factory=list)
+    tool_uses: list[ToolUse] = field(default_factory=list)
+    is_result: bool = False
+
+
+def _read_content(item: Mapping[str, Any], where: str, repairs: list[str]) -> _Said:
+    content = _content(item)
     if isinstance(content, str):
-        return content, []
+        return _Said([content])
     if isinstance(content, list):
         return _read_parts(content, where, repairs)
     if content is None:
-        if not item.get("tool_calls"):
+        if not _has_content(item):
             repairs.append(f"{where} has no content; taken as empty")
-        return "", []
+        return _Said()
     repairs.append(f"{where} has content that is no text; taken as it is written")
-    return json.dumps(content, ensure_ascii=False), []
+    return _Said([json.dumps(content, ensure_ascii=False)])
 
 
-def _read_parts(parts: Sequence[Any], where: str, repairs: list[str]) -> tuple[str, list[Attachment]]:
-    texts: list[str] = []
-    pictures: list[Attachment] = []
+def _read_parts(parts: Sequence[Any], where: str, repairs: list[str]) -> _Said:
+    """Reads the parts of OpenAI {"type": "text", "text"}, {"type": "image_url", "image_url": {"url"}}, of Claude
+    ("thinking", "tool_use", "tool_result", "image" with a "source"), of LibreChat ("think", "tool_call"), and of
+    Gemini ("inlineData").
+    """
+    said = _Said()
+    results = [each for each in map(mapped, parts) if each.get("type") == "tool_result"]
+    said.is_result = bool(results) and len(results) == len(parts)
     for part in parts:
         about = mapped(part)
-        link = about.get("image_url")
-        url = mapped(link).get("url", link)
+        kind = about.get("type")
         if isinstance(part, str):
-            texts.append(part)
-        elif isinstance(about.get("text"), str):
-            texts.append(about["text"])
-        elif isinstance(url, str) and url.startswith("data:"):
-            pictures += _taken(_from_data_url(url), len(pictures) + 1, where, repairs)
+            said.texts.append(part)
+        elif kind == "tool_result" and said.is_result:
+            result = _content(about)
+            inner = result if isinstance(result, list) else [result or ""]
+            said.texts += _read_parts(inner, where, repairs).texts
+        elif kind == "tool_result":
+            _once(f"{where}: what its tools answered is left out", repairs)
+        elif kind in {"thinking", "think", "reasoning"}:
+            thought = _inner(about.get("thinking") or about.get("think") or about.get("text"))
+            said.thoughts += [thought] if isinstance(thought, str) else []
+        elif kind in {"tool_use", "tool_call"}:
+            said.tool_uses += _called(about, where, repairs)
+        elif isinstance(text := _inner(about.get("text")), str):
+            said.texts.append(text)
+        elif (data := _bytes_in(about)) is not _NO_PICTURE:
+            said.attachments += _taken(data, len(said.attachments) + 1, where, repairs)
         else:
             repairs.append(f"{where} has a part that is neither text nor a picture; left out")
-    return "\n".join(texts), pictures
+    return said
+
+
+def _once(repair: str, repairs: list[str]) -> None:
+    if repair not in repairs:
+        repairs.append(repair)
+
+
+# No part with a picture; None is a picture that cannot be read.
+_NO_PICTURE = b""
+
+
+def _bytes_in(part: Mapping[str, Any]) -> bytes | None:
+    link = part.get("image_url")
+    url = mapped(link).get("url", link)
+    if isinstance(url, str):
+        return _from_data_url(url) if url.startswith("data:") else _NO_PICTURE
+    data = mapped(part.get("source")).get("data", mapped(part.get("inlineData")).get("data"))
+    return _decoded(data) if isinstance(data, str) else _NO_PICTURE
+
+
+def _called(part: Mapping[str, Any], where: str, repairs: list[str]) -> list[ToolUse]:
+    """Claude's {"name", "input"}, and LibreChat's {"tool_call": {"name", "args", "output"}}."""
+    call = mapped(part.get("tool_call")) or part
+    arguments = _arguments(call.get("input", call.get("args")))
+    if call.get("output"):
+        _once(f"{where}: what its tools answered is left out", repairs)
+    if isinstance(call.get("name"), str) and isinstance(arguments, dict):
+        return [ToolUse(call["name"], arguments)]
+    repairs.append(f"{where} has a tool call that cannot be read; left out")
+    return []
 
 
 def _read_attachments(
     item: Mapping[str, Any], where: str, files: Mapping[str, Any], repairs: list[str]
 ) -> list[Attachment]:
-    """Reads our own `attachments`, and Ollama's `images`, which are plain base64."""
+    """Reads our own `attachments`, Claude's with their text, and Ollama's `images`, which are plain base64."""
     found: list[Attachment] = []
     for about in listed(item.get("attachments")):
-        name = str(mapped(about).get("name") or "file")
+        name = str(mapped(about).get("name") or mapped(about).get("file_name") or "file")
+        text = mapped(about).get("extracted_content")
+        if isinstance(text, str):
+            found.append(Attachment("text", name, "text/plain", text.encode("utf-8", "replace")))
+            continue
         data = _decoded(files.get(str(mapped(about).get("sha256")), mapped(about).get("data")))
         if data is None:
             repairs.append(f"{where}: the file {shown(name)!r} is missing, or too large")
@@ -147,6 +298,13 @@ def _read_attachments(
             found.append(Attachment("image", name, media_type, data))
         else:
             repairs.append(f"{where}: the file {shown(name)!r} is {what_else(data)}; left out")
+    known = {each.name for each in found}
+    for about in listed(item.get("files")):
+        name = str(
+            mapped(about).get("file_name") or mapped(about).get("filename") or mapped(about).get("name") or "file"
+        )
+        if name not in known:
+            repairs.append(f"{where}: the file {shown(name)!r} is not read")
     for place, image in enumerate(listed(item.get("images")), start=1):
         found += _taken(_decoded(image), place, where, repairs)
     return found

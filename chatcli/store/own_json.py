@@ -22,8 +22,8 @@ from chatcli.settings.from_imports import imported_settings
 from chatcli.settings.layers import NAMED_HERE
 from chatcli.store.codec import renumbered, state_from_plain, state_to_plain, turn_from_plain, turn_to_plain
 from chatcli.store.conversations import clean_title
-from chatcli.store.import_chat import ImportedChat, Seed, plant
-from chatcli.store.import_message import listed, mapped, read_message, read_time
+from chatcli.store.import_chat import ImportedChat, Seed, plant, turn_of, with_times
+from chatcli.store.import_message import listed, mapped, name_of, parent_of, read_message, read_time, time_of
 
 FORM = 1
 
@@ -64,7 +64,10 @@ def from_plain(plain: Mapping[str, Any]) -> ImportedChat:
         demo=plain.get("demo") is True,
         settings=imported_settings(mapped(plain.get("settings")), repairs),
     )
-    ids = plant(seeds_from(items, mapped(plain.get("files")), repairs), conversation, repairs)
+    seeds = seeds_from(items, mapped(plain.get("files")), plain.get("model"), repairs)
+    began = read_time(plain.get("created"))
+    dated = began is not None or any(seed.created for seed in seeds)
+    ids = plant(list(with_times(seeds, began)), conversation, repairs)
     tip = plain.get("tip")
     if isinstance(tip, Hashable) and tip in ids:
         conversation.tip = ids[tip]
@@ -81,28 +84,33 @@ def from_plain(plain: Mapping[str, Any]) -> ImportedChat:
         conversation.state = renumbered(_checked_state(state_from_plain(mapped(plain.get("state")))), numbers)
     except (KeyError, TypeError, AttributeError):
         repairs.append("the state of the context could not be read; it starts empty")
-    return ImportedChat(conversation, repairs)
+    return ImportedChat(conversation, repairs, dated)
 
 
-def seeds_from(items: Iterable[Any], files: Mapping[str, Any], repairs: list[str]) -> list[Seed]:
-    """Returns a list of messages as seeds: each follows the one before it, unless it names another parent."""
+def seeds_from(items: Iterable[Any], files: Mapping[str, Any], model: Any, repairs: list[str]) -> list[Seed]:
+    """Returns a list of messages as seeds: each follows the one before it, unless it names another parent. `model`
+    is that of the replies that do not name theirs.
+    """
     seeds: list[Seed] = []
     names: set[Hashable] = set()
+    undated: list[int] = []
     for place, item in enumerate(items, start=1):
         message = read_message(item, f"message {place}", files, repairs)
         if message is None:
             continue
         about = mapped(item)
-        name: Hashable = about.get("id")
-        if not isinstance(name, int | str) or name in names:
+        name: Hashable = name_of(about)
+        if name is None or name in names:
             name = ("place", place)
         names.add(name)
         before = seeds[-1].name if seeds else None
-        parent = about["parent"] if isinstance(about.get("parent", []), int | str | None) else before
-        created = read_time(about.get("created"))
-        if created is None and about.get("created") is not None:
-            repairs.append(f"message {place}: its date cannot be read; taken as today's")
-        seeds.append(Seed(name, parent, message, created, _read_ended(about), _read_turn(about, place, repairs)))
+        created = read_time(time_of(about))
+        if created is None and time_of(about) is not None:
+            undated.append(place)
+        turn = _read_turn(about, place, repairs) or turn_of(message, about.get("model") or model)
+        seeds.append(Seed(name, parent_of(about, before), message, created, _read_ended(about), turn))
+    instead = "the one before its" if any(seed.created for seed in seeds) else "today's"
+    repairs += [f"message {place}: its date cannot be read; taken as {instead}" for place in undated]
     return seeds
 
 

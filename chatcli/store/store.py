@@ -24,7 +24,7 @@ from chatcli.store.codec import pack, pack_time
 from chatcli.store.conversations import clean_title, title_of
 from chatcli.store.database import Database, copied_to_memory, open_database
 from chatcli.store.draft import Draft, fold_cut_off
-from chatcli.store.import_chat import copy_into
+from chatcli.store.import_chat import add_into, copy_into
 from chatcli.store.listing import Entry, Twig
 from chatcli.store.locations import at_number
 from chatcli.store.recall_search import Wish, candidates
@@ -114,6 +114,16 @@ class Store:
         copy = self.create(title=conversation.title, demo=conversation.demo, settings=conversation.settings)
         copy_into(self._database, conversation, copy.id)
         return self.conversation(copy.id)
+
+    def add_imported(
+        self, conversation: Conversation, source: Conversation, same: dict[int, int], *, keep_times: bool
+    ) -> Conversation:
+        """Adds the messages of `source` that are not in `same`, which has the ids here of the others. The tip
+        moves along unless the conversation was continued here. Without `keep_times` they get their parents' times.
+        """
+        with self._database.writing() as connection:
+            add_into(connection, source, conversation, same, keep_times=keep_times)
+        return self.conversation(conversation.id)
 
     def append(self, conversation: Conversation, message: Message, *, ended: Ended = Ended.COMPLETE) -> Node:
         """Store `message` as a child of the tip, and move the tip there. The first question gives the title."""

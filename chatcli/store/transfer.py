@@ -8,6 +8,7 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +19,19 @@ from chatcli.reading.files import read_bytes
 from chatcli.reading.json_toml import json_text, read_json
 from chatcli.reading.raw import LARGEST
 from chatcli.reading.zips import Zip, is_zip, opened
-from chatcli.store.chatgpt import Files, is_chatgpt, read_chatgpt
+from chatcli.store.chatgpt import Files
 from chatcli.store.export import html_page, markdown_page
 from chatcli.store.import_chat import ImportedChat
-from chatcli.store.open_webui import is_open_webui, read_open_webui
-from chatcli.store.own_json import FORM, from_plain, to_plain
+from chatcli.store.import_forms import FORMS, Found
+from chatcli.store.own_json import to_plain
 from chatcli.text import LONE_SURROGATES
 
 LARGEST_CONVERSATIONS = 256_000_000  # bytes of one unpacked file: parsed, it takes five times as much
 LARGEST_FILES = 1_000_000_000  # bytes of all pictures of one import: in memory until they are stored
 
-# The conversations, file by file; and a function that reads the file whose name begins so (None: no such file).
-Unpacked = tuple[Iterable[bytes], Callable[[str], bytes | None]]
+# The files with conversations, by name, to read one after the other; and a function that reads the file whose name
+# begins so (None: no such file).
+Unpacked = tuple[Iterable[tuple[str, Callable[[], bytes]]], Callable[[str], bytes | None]]
 
 _CONVERSATIONS = re.compile(r"(.*/)?conversations(-\d+)?\.json")
 # The folders beside the conversations that hold files in an unpacked export.
@@ -47,9 +49,9 @@ def unpacked(path: Path) -> Iterator[Unpacked]:
         if archive is not None:
             yield _conversations(archive), _Files(_in_archive(archive)).read
         elif is_regular:
-            yield [data], _Files(_in_directory(path.parent)).read
+            yield [("", lambda: data)], _Files(_in_directory(path.parent)).read
         else:
-            yield [data], lambda _: None
+            yield [("", lambda: data)], lambda _: None
 
 
 class _Files:
@@ -69,19 +71,19 @@ class _Files:
         return self._known[begin]
 
 
-def _conversations(archive: Zip) -> Iterator[bytes]:
-    members = archive.members()
-    found = sorted((each for each in members if _CONVERSATIONS.fullmatch(each.filename)), key=lambda m: m.filename)
+def _conversations(archive: Zip) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Yields ChatGPT's and Claude's conversations.json (or -001.json ...); without one, all JSON that is in it."""
+    members = sorted(archive.members(), key=lambda member: member.filename)
+    found = [each for each in members if _CONVERSATIONS.fullmatch(each.filename)]
+    found = found or [each for each in members if each.filename.lower().endswith((".json", ".jsonl"))]
     if not found:
         nested = any(each.filename.lower().endswith(".zip") for each in members)
         raise BadFile(
-            f"There is no conversations.json in {archive.what}.",
-            "There is a ZIP in it: unpack it, and name that."
-            if nested
-            else "Name a ZIP that ChatGPT has exported.",
+            f"There is no conversations.json in {archive.what}, and no other JSON.",
+            "There is a ZIP in it: unpack it, and name that." if nested else FORMS,
         )
     for member in found:
-        yield archive.read(member, LARGEST_CONVERSATIONS)
+        yield member.filename, partial(archive.read, member, LARGEST_CONVERSATIONS)
 
 
 def _in_archive(archive: Zip) -> Callable[[str], bytes | None]:
@@ -150,66 +152,72 @@ def export(
 
 def read_chat(source: str | Path) -> ImportedChat:
     """Returns the one conversation in `source` (text, or a file). Raises BadFile and UserError; see read_chats."""
-    chats = read_chats(source)
-    if len(chats) > 1:
+    found = find_chats(source)
+    if len(found.chats) > 1:
         raise UserError(
-            f"There are {len(chats)} conversations in it, not one.", "chatcli chats import takes them all."
+            f"There are {len(found.chats)} conversations in it, not one.", "chatcli chats import takes them all."
         )
-    return chats[0]
+    found.chats[0].repairs[:0] = found.unread
+    return found.chats[0]
 
 
 def read_chats(source: str | Path) -> list[ImportedChat]:
-    """Returns every conversation in `source`, at least one. It reads chatcli's own exports, lists of role and
-    content, requests of Ollama and OpenAI, and the exports of ChatGPT (also in their ZIP) and of Open WebUI.
+    """Returns every conversation in `source` that can be read, at least one; see find_chats."""
+    return find_chats(source).chats
+
+
+def find_chats(source: str | Path) -> Found:
+    """Returns the conversations in `source`, at least one, and what could not be read. FORMS says what is read.
+    Raises BadFile and UserError when nothing can be read.
     """
+    found = Found()
     if isinstance(source, str):
-        return _read_all(_values(source), lambda _: None)
-    with unpacked(source) as (contents, files):
-        return [chat for data in contents for chat in _read_all(_values(data), files)]
+        _add(found, source, lambda _: None, "")
+    else:
+        with unpacked(source) as (contents, files):
+            problems: list[UserError] = []
+            for name, data in contents:
+                try:
+                    _add(found, data(), files, name)
+                except UserError as error:
+                    problems.append(error)
+                    found.unread.append(f"{name}: {error.message.rstrip('.')}")
+            if len(problems) == len(found.unread) == 1 and not found.chats:
+                raise problems[0]
+    if not found.chats:
+        raise UserError(f"No conversation in it can be read: {found.unread[0]}.", FORMS)
+    return found
 
 
-def _read_all(value: Any, files: Files) -> list[ImportedChat]:
-    if isinstance(value, list) and value and all(isinstance(each, dict) and _is_chat(each) for each in value):
-        return [_read_one(each, files) for each in value]
-    return [_read_one(value, files)]
-
-
-def _is_chat(value: dict[str, Any]) -> bool:
-    return is_chatgpt(value) or is_open_webui(value) or isinstance(value.get("messages"), list)
-
-
-def _read_one(value: Any, files: Files) -> ImportedChat:
-    if isinstance(value, dict) and is_chatgpt(value):
-        return read_chatgpt(value, files)
-    if isinstance(value, dict) and is_open_webui(value):
-        return read_open_webui(value)
-    if isinstance(value, list):
-        return from_plain({"messages": value})
-    if isinstance(value, dict) and isinstance(value.get("messages", [] if "chatcli" in value else None), list):
-        if isinstance(value.get("chatcli"), int) and value["chatcli"] > FORM:
-            raise UserError("That file was written by a newer chatcli.", "Update chatcli to read it.")
-        return from_plain(value)
-    raise UserError("That is no list of messages.", 'A list of {"role": ..., "content": ...} can be read.')
-
-
-def _values(given: bytes | str) -> Any:
-    """Returns the JSON value; for JSON lines, one value made of all lines."""
+def _add(found: Found, given: bytes | str, files: Files, name: str) -> None:
+    """Reads JSON, or JSON lines: of the conversations in them each is read, of one conversation all is."""
     text = given if isinstance(given, str) else json_text(given)
     try:
-        return read_json(text)
+        value = read_json(text)
     except BadData as error:
-        problem = error
+        value = _lines(text, error, found.unread, f"{name}: " if name else "")
+    found.add(value, files)
+
+
+def _lines(text: str, problem: BadData, unread: list[str], name: str) -> Any:
+    """Returns one value made of all lines that can be read; the others are named."""
     if problem.line is None:
         raise UserError(f"That is no list of messages: {problem.why}.", "Check the file.")
-    lines = [line for line in text.split("\n") if line.strip()]
-    try:
-        values = [read_json(line) for line in lines]
-    except BadData:
-        raise UserError(f"That is neither JSON nor JSON lines: {problem.why}.", "Check the file.") from None
-    if not values:
+    lines = [(place, line) for place, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    if not lines:
         raise UserError("There is nothing in it.", "Check the file.")
+    values: list[Any] = []
+    bad: list[str] = []
+    for place, line in lines:
+        try:
+            values.append(read_json(line))
+        except BadData as error:
+            bad.append(f"{name}line {place} is left out: {error.why}")
+    if len(bad) > len(values) or not all(isinstance(value, dict | list) for value in values):
+        raise UserError(f"That is neither JSON nor JSON lines: {problem.why}.", FORMS)
+    unread += bad
     head = values[0]
-    if isinstance(head, dict) and "chatcli" in head and "role" not in head:
+    if isinstance(head, dict) and "chatcli" in head and "role" not in head and "messages" not in head:
         return {**head, "messages": values[1:]}
     return values
 
