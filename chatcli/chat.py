@@ -226,7 +226,7 @@ class Chat:
         files: Sequence[str | Path],
         mentions: bool,
     ) -> Generator[Thinking | Text | ToolCall | Done]:
-        composed = _composed(text, images, files, mentions)
+        composed = _composed(session, text, images, files, mentions)
         session.warn(*(note for each in composed.attachments for note in each.notes))
         question = ask(session, composed.text, composed.attachments)
         try:
@@ -258,7 +258,7 @@ class Chat:
         A summary that is not made yet is not in it. Raises ContextTooLong, CannotSee, and BadFile.
         """
         with self._in_use() as session:
-            composed = _composed(text, images, files, mentions)
+            composed = _composed(session, text, images, files, mentions)
             return preview(session, composed.text, composed.attachments)
 
     def count(self, text: str) -> Count:
@@ -390,10 +390,14 @@ class Chat:
         self.close()
 
 
-def _composed(text: str, images: Sequence[str | Path], files: Sequence[str | Path], mentions: bool) -> Composed:
+def _composed(
+    session: Session, text: str, images: Sequence[str | Path], files: Sequence[str | Path], mentions: bool
+) -> Composed:
     from chatcli.client.fetch import fetch
+    from chatcli.settings.table import ENCODING
 
-    return compose(text, fetch, map(str, images), map(str, files), mentions=mentions)
+    encoding = session.settings[ENCODING]
+    return compose(text, fetch, map(str, images), map(str, files), mentions=mentions, encoding=encoding)
 
 
 def _no_text(reply: Node) -> NoText:

@@ -8,7 +8,7 @@ pipe and the library all compose messages here.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chatcli.attachments.files import is_address, mentioned, read_files, without_passwords
@@ -41,28 +41,40 @@ def composing(
     files: Iterable[str] = (),
     *,
     mentions: bool = True,
+    encoding: str = "",
 ) -> Generator[Progress, None, None]:
     """Compose a message from `text`, these images and these files, and pass it to `take`. Yields progress where it
-    takes time. Raises BadFile. With `mentions` False, nothing that `text` names is read.
+    takes time. Raises BadFile. With `mentions` False, nothing that `text` names is read. `encoding`: that of
+    the files, as a person says ("": as their bytes tell).
     """
     said, found = find_in(text, working_directory()) if mentions else (text, ())
     given = [*(read_image(image) for image in images), *found]
-    yield from attaching((*files, *(mentioned(said) if mentions else ())), given.append, fetch)
+    yield from attaching((*files, *(mentioned(said) if mentions else ())), given.append, fetch, encoding=encoding)
     take(Composed(without_passwords(said), tuple(given)))
 
 
 def compose(
-    text: str, fetch: Fetch, images: Iterable[str] = (), files: Iterable[str] = (), *, mentions: bool = True
+    text: str,
+    fetch: Fetch,
+    images: Iterable[str] = (),
+    files: Iterable[str] = (),
+    *,
+    mentions: bool = True,
+    encoding: str = "",
 ) -> Composed:
     """The same all at once, without progress."""
     composed: list[Composed] = []
-    for _ in composing(text, composed.append, fetch, images, files, mentions=mentions):
+    for _ in composing(text, composed.append, fetch, images, files, mentions=mentions, encoding=encoding):
         pass
     return composed[0]
 
 
 def attaching(
-    named: Iterable[str], take: Callable[[Attachment], object], fetch: Fetch, cwd: Path | None = None
+    named: Iterable[str],
+    take: Callable[[Attachment], object],
+    fetch: Fetch,
+    cwd: Path | None = None,
+    encoding: str = "",
 ) -> Generator[Progress, None, None]:
     """Pass the text of each named file or address to `take`. Yields progress where it takes time. Raises
     BadFile.
@@ -73,7 +85,7 @@ def attaching(
             take((yield from _read(page)))
         else:
             for file in read_files(name, cwd):
-                take((yield from _read(file)))
+                take((yield from _read(replace(file, encoding=encoding))))
 
 
 def attached(named: Iterable[str], fetch: Fetch, cwd: Path | None = None) -> tuple[Attachment, ...]:

@@ -241,20 +241,24 @@ def _values(given: dict[str, Any]) -> dict[str, Any]:
     values = {name: value for name, value in given.items() if value is not None}
     system = values.get("system", "")
     if system.startswith("@"):
-        values["system"] = _written_in(system[1:])
+        values["system"] = _written_in(system[1:], values.get("encoding", ""))
     return values
 
 
-def _written_in(named: str) -> str:
+def _written_in(named: str, encoding: str) -> str:
+    from chatcli.reading.encoding import decode_as, python_name
     from chatcli.reading.files import read_bytes
     from chatcli.reading.json_toml import text_of
 
     with readable(named, "Name a text file."):
         data = read_bytes(path_of(named))
     try:
-        return text_of(data).strip()
+        return (decode_as(data, encoding).text if python_name(encoding) else text_of(data)).strip()
     except BadData as error:
-        raise BadFile(f"{shown(named)} cannot be read: {error.why}.", "Name a text file.") from None
+        advice = Hint("Name a text file, or its encoding: ", Do("set", "encoding", "NAME"), ".")
+        raise BadFile(f"{shown(named)} cannot be read: {error.why}.", advice) from None
+    except UnicodeDecodeError:
+        raise BadFile(f"{shown(named)} is not text in {encoding}.", "Name another encoding.") from None
 
 
 def _print_version() -> int:

@@ -17,6 +17,7 @@ from chatcli.conversation.events import Event
 from chatcli.conversation.tree import Node
 from chatcli.errors import Ambiguous, StoreError, UserError
 from chatcli.hints import Do, Hint, spelled
+from chatcli.paths import find_paths
 from chatcli.prompt.piped import read_stdin
 from chatcli.render.screen import Screen
 from chatcli.render.views import View
@@ -25,7 +26,7 @@ from chatcli.repl.signals import Interrupt
 from chatcli.session.build import build
 from chatcli.session.fallback import mending
 from chatcli.session.session import Session
-from chatcli.session.wishes import Wishes, make_screen
+from chatcli.session.wishes import Wishes, make_screen, read_settings
 from chatcli.settings import table
 from chatcli.text import UNWANTED
 from chatcli.turn import answer, answered, ask
@@ -40,7 +41,7 @@ def run(
 ) -> int:
     """Ask once and return the exit code. Errors are raised, and cli/main.py shows them."""
     piped = read_stdin()
-    composed = _composed(prompt, images, files, quiet=as_json)
+    composed = _composed(wishes, prompt, images, files, quiet=as_json)
     text = "\n\n".join(part for part in (piped.strip("\n"), composed.text) if part.strip())
     if not text and not composed.attachments:
         raise UserError(
@@ -59,13 +60,14 @@ def run(
         session.close()
 
 
-def _composed(prompt: str, images: Sequence[str], files: Sequence[str], quiet: bool) -> Composed:
+def _composed(wishes: Wishes, prompt: str, images: Sequence[str], files: Sequence[str], quiet: bool) -> Composed:
     from chatcli.client.fetch import fetch
 
+    encoding = read_settings(find_paths(), wishes)[table.ENCODING]
     if quiet:
-        return compose(prompt, fetch, images, files)
+        return compose(prompt, fetch, images, files, encoding=encoding)
     composed: list[Composed] = []
-    Screen().progress(composing(prompt, composed.append, fetch, images, files))
+    Screen().progress(composing(prompt, composed.append, fetch, images, files, encoding=encoding))
     return composed[0]
 
 

@@ -17,6 +17,7 @@ from chatcli.hints import Do, Hint
 from chatcli.paths import is_file, path_of
 from chatcli.render.views import Note, Pictures
 from chatcli.session.session import Session
+from chatcli.settings import table
 
 
 def image_words(session: Session, typed: str) -> Iterator[Word]:
@@ -84,7 +85,7 @@ def file_(
             Note(_attached(session), "good"), *(Note(note, "warning") for each in texts for note in each.notes)
         )
 
-    return Watch(attaching(paths, texts.append, fetch), done)
+    return Watch(attaching(paths, texts.append, fetch, encoding=session.settings[table.ENCODING]), done)
 
 
 def _attached(session: Session) -> str:

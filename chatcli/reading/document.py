@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 
 from chatcli.errors import BadFile
+from chatcli.hints import Do, Hint, Words
 from chatcli.reading.docx import read_docx
-from chatcli.reading.encoding import decoded
+from chatcli.reading.encoding import Decoded, decode, decode_as
 from chatcli.reading.html import text_of_html
 from chatcli.reading.notebook import is_notebook, text_of_notebook
 from chatcli.reading.pdf import read_pdf
 from chatcli.reading.raw import LARGEST, LARGEST_TEXT, Extracted, Raw, Reading, too_large, too_much_text
-from chatcli.reading.signatures import FileKind, kind_of
+from chatcli.reading.signatures import NO_TEXT, FileKind, kind_of
 
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _DECLARED = re.compile(
@@ -30,30 +31,57 @@ def read(raw: Raw) -> Reading:
     if not raw.data.strip():
         raise BadFile(f"{raw.name} is empty.")
     found = kind_of(raw.data)
-    if found.kind is FileKind.OTHER:
+    if found.kind is FileKind.OTHER and not (raw.encoding and found == NO_TEXT):
         raise BadFile(f"{raw.name} is {found.what}.", found.instead)
     if found.kind is FileKind.PDF:
         extracted = yield from read_pdf(raw)
     elif found.kind is FileKind.DOCX:
         extracted = yield from read_docx(raw)
     else:
-        extracted = Extracted(_plain(raw))
+        extracted = _plain(raw)
     if len(extracted.text) > LARGEST_TEXT:
         raise too_much_text(raw.name)
     return extracted
 
 
-def _plain(raw: Raw) -> str:
+def _plain(raw: Raw) -> Extracted:
     html = raw.media_type in _HTML
-    text = decoded(raw.data, raw.charset or (_declared(raw.data) if html or raw.data.startswith(b"<?xml") else ""))
+    found = _decoded(raw, html)
+    notes = (_is_guess(raw.name, found.encoding),) if found.guessed else ()
+    return Extracted(_text(raw.name, found.text, html), notes)
+
+
+def _decoded(raw: Raw, html: bool) -> Decoded:
+    if not raw.encoding:
+        is_marked_up = html or raw.data.startswith(b"<?xml")
+        return decode(raw.data, raw.charset or (_declared(raw.data) if is_marked_up else ""))
+    try:
+        return decode_as(raw.data, raw.encoding)
+    except UnicodeDecodeError:
+        raise BadFile(
+            f"{raw.name} is not text in {raw.encoding}.", Hint("Name another: ", _ENCODING, ".")
+        ) from None
+
+
+def _is_guess(name: str, encoding: str) -> Words:
+    known = encoding.replace("_", "-")
+    return Hint(
+        f"{name} is read as {known}, which is a guess. If that is wrong, name its encoding: ", _ENCODING, "."
+    )
+
+
+_ENCODING = Do("set", "encoding", "NAME")
+
+
+def _text(name: str, text: str, html: bool) -> str:
     if is_notebook(text):
-        return text_of_notebook(text, raw.name)
+        return text_of_notebook(text, name)
     if not html:
         return text
     readable = text_of_html(text)
     if not readable:
         raise BadFile(
-            f"The page {raw.name} has no text of its own; it may be made by a script.",
+            f"The page {name} has no text of its own; it may be made by a script.",
             "Open it in a browser, save what it shows, and attach that.",
         )
     return readable + "\n"

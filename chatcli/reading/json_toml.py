@@ -16,7 +16,7 @@ import tomllib
 from typing import Any
 
 from chatcli.errors import BadData
-from chatcli.reading.encoding import decoded
+from chatcli.reading.encoding import decoded, without_mark
 
 DEPTH = 200  # lists and objects inside each other; what people and programs write stays under thirty
 DIGITS = 300  # of a whole number: what a float can still hold, so that arithmetic with it does not fail
@@ -91,7 +91,7 @@ def text_of(data: bytes) -> str:
     """`data` as text, without guessing: UTF-8, or UTF-16 and UTF-32 recognized by their mark or their zeros.
     Raises BadData, with the line where it stops being text.
     """
-    encoding = json.detect_encoding(data)
+    encoding = without_mark(data) or json.detect_encoding(data)
     try:
         text = data.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
@@ -118,7 +118,7 @@ def is_within(value: Any, depth: int) -> bool:
 
 def json_text(data: bytes) -> str:
     """Decoded like a text file, and also UTF-16 and UTF-32 without a mark: in JSON the first zeros show those."""
-    encoding = json.detect_encoding(data)
+    encoding = without_mark(data) or json.detect_encoding(data)
     if encoding.startswith("utf-8"):
         return decoded(data)
     return data.decode(encoding, "replace").removeprefix("\ufeff")

@@ -26,12 +26,15 @@ Reading = Generator[tuple[int, int], None, Extracted]
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """`name` is what people see. `media_type` and `charset` are what a web server declared; "" for a file."""
+    """`name` is what people see. `media_type` and `charset` are what a web server declared; "" for a file.
+    `encoding`: what a person says that its text is in.
+    """
 
     name: str
     data: bytes = field(repr=False)
     media_type: str = ""
     charset: str = ""
+    encoding: str = ""
 
 
 def left_out(name: str, lost: Mapping[str, int]) -> tuple[Words, ...]:

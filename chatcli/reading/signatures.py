@@ -67,6 +67,8 @@ _AS_PICTURE = Hint("Attach it with ", Do("image"), ".")
 _AS_PDF = "Save it as PDF, DOCX or plain text, and attach that."
 _UNPACK = "Unpack it, and attach the files in it."
 
+NO_TEXT = Signature(FileKind.OTHER, "no text", Hint("Attach its text, or a picture with ", Do("image"), "."))
+
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")  # how a DOCX with a password is wrapped
 _MARKS: tuple[tuple[int, bytes, str, Words], ...] = (
@@ -104,8 +106,7 @@ def kind_of(data: bytes) -> Signature:
         if data.startswith(mark, at):
             return Signature(FileKind.OTHER, what, instead)
     if is_binary(data):
-        instead = Hint("Attach its text, or a picture with ", Do("image"), ".")
-        return Signature(FileKind.OTHER, "no text", instead)
+        return NO_TEXT
     return Signature(FileKind.TEXT)
 
 

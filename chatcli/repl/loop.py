@@ -138,7 +138,8 @@ class Loop:
         from chatcli.client.fetch import fetch
 
         composed: list[Composed] = []
-        self._screen.progress(composing(text, composed.append, fetch))
+        encoding = self._session.settings[table.ENCODING]
+        self._screen.progress(composing(text, composed.append, fetch, encoding=encoding))
         return composed[0]
 
     def _listen(self, question: Node, onward: Node | None = None, model: str = "") -> Node | None:

@@ -357,6 +357,14 @@ SAVE = _row(
     "Store conversations on disk.",
     from_outside=nothing(Refusal.PROGRAM),
 )
+ENCODING = _row(
+    "program",
+    "encoding",
+    values.encoding(),
+    "",
+    "Encoding of files and standard input; unset: told by their bytes.",
+    from_outside=nothing(Refusal.PROGRAM),
+)
 VI = _row("program", "vi", values.boolean(), False, "Edit with vi keys.", from_outside=nothing(Refusal.PROGRAM))
 
 NUM_CTX = _option(

@@ -76,6 +76,32 @@ def form() -> ValueKind[str]:
     return ValueKind("json, a path, or a JSON Schema", str, spell=spell)
 
 
+def encoding() -> ValueKind[str]:
+    """The name of an encoding of text, in any spelling that the web or Python knows."""
+    expects = "the name of an encoding, such as utf-8, cp1252, koi8-r or shift_jis"
+
+    def read(given: str) -> str:
+        from chatcli.reading.encoding import python_name
+
+        if given and not python_name(given):
+            raise _bad(given, expects)
+        return given
+
+    words = (
+        "utf-8",
+        "utf-16-le",
+        "cp1252",
+        "cp1251",
+        "koi8-r",
+        "shift_jis",
+        "euc-jp",
+        "gb18030",
+        "big5",
+        "euc-kr",
+    )
+    return ValueKind(expects, read, words=words)
+
+
 def optional(kind: ValueKind[T]) -> ValueKind[T | None]:
     """The same kind, or None when nothing is set."""
 
