@@ -41,6 +41,7 @@ FENCED: dict[str, set[str]] = {
     "tiktoken": {"tokens"},
     "typer": {"cli"},
     "pypdf": {"reading/pdf.py"},
+    "fontTools": {"reading/pdf.py"},
     "mammoth": {"reading/docx.py"},
 }
 OF_STRATEGIES = re.compile("strateg", re.IGNORECASE)

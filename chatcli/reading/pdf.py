@@ -11,8 +11,9 @@ import io
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from chatcli.errors import BadFile
 from chatcli.hints import Do, Hint
@@ -195,12 +196,7 @@ def _opened(raw: Raw) -> PdfReader:
             f"{raw.name} is a PDF, and the library that reads those is not installed.",
             'Install it beside chatcli: pip install "pypdf>=6.10" (chatcli\'s extra [documents] has it).',
         ) from None
-    for library in ("pypdf", "fontTools"):  # what they remark about a file would appear on the screen
-        if not (logger := logging.getLogger(library)).handlers:
-            logger.addHandler(logging.NullHandler())
-    for name, sign in _TEX.items():
-        for size in _SIZES:
-            adobe_glyphs.setdefault(f"/{name}{size}", sign)
+    _teach(adobe_glyphs)
     try:
         reader = PdfReader(io.BytesIO(raw.data))
         # Many are encrypted with no password, only to forbid printing: those open.
@@ -212,6 +208,33 @@ def _opened(raw: Raw) -> PdfReader:
     if locked:
         raise BadFile(f"{raw.name} is encrypted.", "Save a copy without a password, and attach that.")
     return reader
+
+
+def _teach(glyphs: dict[str, str]) -> None:
+    """Have the libraries say nothing on the screen, and know more signs. `glyphs`: pypdf's, by their names."""
+    for library in ("pypdf", "fontTools"):
+        if not (logger := logging.getLogger(library)).handlers:
+            logger.addHandler(logging.NullHandler())
+    for name, sign in _TEX.items():
+        for size in _SIZES:
+            glyphs.setdefault(f"/{name}{size}", sign)
+    try:
+        from fontTools import cffLib
+    except ImportError:
+        return
+    # fontTools leaves out the sign with the code 0, which is the minus in TeX's fonts.
+    if not isinstance(cffLib.parseEncoding0, partial):
+        cffLib.parseEncoding0 = partial(_parse_encoding, cffLib.parseEncoding0)
+
+
+def _parse_encoding(parse: Callable[[Any, BinaryIO], list[str]], charset: Any, file: BinaryIO) -> list[str]:
+    begin = file.tell()
+    encoding, end = parse(charset, file), file.tell()
+    file.seek(begin + 1)
+    codes = file.read(end - begin - 1)
+    if 0 in codes:
+        encoding[0] = charset[codes.index(0) + 1]
+    return encoding
 
 
 def _count(reader: PdfReader, raw: Raw) -> int:
