@@ -32,6 +32,7 @@
     │   └── Damaged
     │       └── Replaced      another chatcli has replaced it by a recovered store
     ├── ConfigError           the settings file
+    ├── Interrupted           by Ctrl-C: only the shell has it, for --json and its exit code
     └── Unforeseen            any other exception, which is a bug: made by repl/crash_report.py, the last resort
 
 They are caught in two places only: the loop (shows them and goes on) and the shell's side (stderr, exit code).
@@ -208,6 +209,10 @@ class Damaged(StoreError):
 
 class Replaced(Damaged):
     pass
+
+
+class Interrupted(ChatcliError):
+    exit_code = 130
 
 
 class Unforeseen(ChatcliError):

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,7 @@ def shell_parses(line: str) -> dict[str, Any]:
 @cache
 def _command(words: str) -> tuple[Any, int]:
     """Typer's command of that name, and how many words the name has; making one takes a while."""
-    command, _, rest = parser(words.split(), chat)
+    command, _, rest = parser(words.split(), partial(chat, {}))
     assert not rest
     return command, len(words.split())
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from chatcli import Chat
-from chatcli.cli.oneshot import account
+from chatcli.cli.json_object import account
 from chatcli.conversation.message import Attachment, Message
 from chatcli.conversation.plan import PartKind
 from chatcli.conversation.tree import Node

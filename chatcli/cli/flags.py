@@ -17,7 +17,7 @@ from typer.models import OptionInfo
 import chatcli
 from chatcli.cli.command_line import CommandLine, read_line
 from chatcli.commands import everything
-from chatcli.errors import BadArgument, BadData, BadFile, UnknownCommand
+from chatcli.errors import BadArgument, BadData, BadFile, BadValue, UnknownCommand
 from chatcli.hints import Do, Hint
 from chatcli.paths import path_of, readable, shown
 from chatcli.session.wishes import Wishes
@@ -84,6 +84,14 @@ def line_of(arguments: Sequence[str]) -> CommandLine:
             names = (option.default, *(option.param_decls or ()))  # Typer takes the first name for a default
             valued.update(map(str, names))
     return read_line(arguments, valued, {setting.flag: setting for setting in TABLE if setting.kind.bare})
+
+
+def asks_json(arguments: Sequence[str]) -> bool:
+    """Whether --json is among the flags, also of a command line that cannot be parsed."""
+    try:
+        return "--json" in line_of(arguments).flags
+    except BadValue:
+        return "--json" in arguments
 
 
 def _chosen(line: CommandLine) -> Command | None:

@@ -8,13 +8,18 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from chatcli.errors import ChatcliError, UserError
+from chatcli.errors import ChatcliError, Interrupted, UserError
 from chatcli.hints import Do, Hint
 from chatcli.paths import find_paths
 from chatcli.repl.crash_report import told
 from chatcli.repl.streams import OutputFailed, open_streams, silence
 from chatcli.session.wishes import Wishes
+
+if TYPE_CHECKING:
+    from chatcli.cli.flags import Chat
 
 
 def main() -> None:
@@ -25,41 +30,66 @@ def main() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run with these arguments and return the exit code. Every error that a person can meet is shown on stderr."""
+    """Run with these arguments and return the exit code. Every error that a person can meet is shown on stderr,
+    and with --json also on stdout, as an object.
+    """
     open_streams()
     try:
         code = _worked(list(arguments))
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
-        return 130
+        return Interrupted.exit_code
     except OutputFailed as error:
         return _without_output(error)
 
 
 def _worked(arguments: list[str]) -> int:
+    found: dict[str, Any] = {}  # what --json prints
     try:
-        if not arguments and _in_terminal():
-            return chat(Wishes())
-        from chatcli.cli.flags import parsed
-
-        return parsed(arguments, chat)()
+        code = _done(arguments, partial(chat, found))
+    except KeyboardInterrupt:
+        code = _failed(Interrupted("Interrupted."), arguments, found)
     except ChatcliError as error:
-        return _say(error)
+        code = _failed(error, arguments, found)
     except OutputFailed:
         raise
     except Exception as error:  # the last resort
-        return _say(told(error, find_paths().faults))
+        code = _failed(told(error, find_paths().faults), arguments, found)
+    if found:
+        from chatcli.cli.json_object import write
+
+        write(found)
+    return code
 
 
-def _say(error: ChatcliError) -> int:
+def _done(arguments: list[str], chat: Chat) -> int:
+    if not arguments and _in_terminal():
+        return chat(Wishes(), (), (), (), False)
+    from chatcli.cli.flags import parsed
+
+    return parsed(arguments, chat)()
+
+
+def _failed(error: ChatcliError, arguments: list[str], found: dict[str, Any]) -> int:
+    """Say it, and with --json add it to what was found; who pressed Ctrl-C knows already."""
+    if not isinstance(error, Interrupted):
+        _say(error)
+    if "--json" in arguments:
+        from chatcli.cli.flags import asks_json
+        from chatcli.cli.json_object import failure
+
+        found.update(failure(error) if asks_json(arguments) else {})
+    return error.exit_code
+
+
+def _say(error: ChatcliError) -> None:
     from chatcli.commands.spelling import in_shell
     from chatcli.render.screen import Screen
 
     screen = Screen()
     screen.speller = in_shell
     screen.error(error)
-    return error.exit_code
 
 
 def _without_output(error: OutputFailed) -> int:
@@ -77,17 +107,18 @@ def _without_output(error: OutputFailed) -> int:
 
 
 def chat(
+    found: dict[str, Any],
     wishes: Wishes,
-    prompt: Sequence[str] = (),
-    images: Sequence[str] = (),
-    files: Sequence[str] = (),
-    as_json: bool = False,
+    prompt: Sequence[str],
+    images: Sequence[str],
+    files: Sequence[str],
+    as_json: bool,
 ) -> int:
-    """Ask once when there is a prompt, a file or piped input; else run the loop."""
+    """Ask once when there is a prompt, a file or piped input; else run the loop. `found`: what --json prints."""
     if prompt or images or files or not sys.stdin.isatty():
         from chatcli.cli import oneshot
 
-        return oneshot.run(wishes, " ".join(prompt), images, files, as_json)
+        return oneshot.run(wishes, " ".join(prompt), images, files, found if as_json else None)
     if as_json or not sys.stdout.isatty():
         raise UserError(
             "The output is not a terminal, so a prompt is needed.",

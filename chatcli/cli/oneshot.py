@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 from chatcli.attachments.compose import Composed, compose, composing
+from chatcli.cli.json_object import account, failure
 from chatcli.cli.subcommand import Shell
 from chatcli.commands.chats import open_named
 from chatcli.commands.outcomes import Choose
 from chatcli.commands.perform import perform
 from chatcli.commands.spelling import in_shell
 from chatcli.conversation.events import Event
+from chatcli.conversation.reply_endings import ending_of
 from chatcli.conversation.tree import Node
-from chatcli.errors import Ambiguous, StoreError, UserError
+from chatcli.errors import Ambiguous, Interrupted, NoText, StoreError, UserError
 from chatcli.hints import Do, Hint, spelled
 from chatcli.paths import find_paths
 from chatcli.prompt.piped import read_stdin
@@ -28,20 +28,21 @@ from chatcli.session.fallback import mending
 from chatcli.session.session import Session
 from chatcli.session.wishes import Wishes, make_screen, read_settings
 from chatcli.settings import table
-from chatcli.text import UNWANTED
 from chatcli.turn import answer, answered, ask
-
-INTERRUPTED = 130
-# The reply is complete and kept, but has no text: only thinking, or a tool call.
-NO_TEXT = 1
 
 
 def run(
-    wishes: Wishes, prompt: str, images: Sequence[str] = (), files: Sequence[str] = (), as_json: bool = False
+    wishes: Wishes,
+    prompt: str,
+    images: Sequence[str] = (),
+    files: Sequence[str] = (),
+    found: dict[str, Any] | None = None,
 ) -> int:
-    """Ask once and return the exit code. Errors are raised, and cli/main.py shows them."""
+    """Ask once and return the exit code. Errors are raised, and cli/main.py shows them. `found`: for --json, the
+    object that gets what comes of it, whatever happens; then nothing goes to standard output.
+    """
     piped = read_stdin()
-    composed = _composed(wishes, prompt, images, files, quiet=as_json)
+    composed = _composed(wishes, prompt, images, files, quiet=found is not None)
     text = "\n\n".join(part for part in (piped.strip("\n"), composed.text) if part.strip())
     if not text and not composed.attachments:
         raise UserError(
@@ -55,7 +56,7 @@ def run(
             screen.show(note)
         if wishes.named is not None:
             mending(session, lambda: _open(session, wishes.named or ""))
-        return mending(session, lambda: _ask(session, ask(session, text, composed.attachments), as_json))
+        return mending(session, lambda: _ask(session, ask(session, text, composed.attachments), found))
     finally:
         session.close()
 
@@ -91,13 +92,13 @@ def _open(session: Session, name: str) -> None:
     perform(session, open_named(session, name), Opening(Screen()))
 
 
-def _ask(session: Session, question: Node, as_json: bool) -> int:
+def _ask(session: Session, question: Node, found: dict[str, Any] | None) -> int:
     settings = session.settings
     screen = make_screen(settings, in_shell)
     reply: Node | None = None
     try:
         with Interrupt() as interrupt:
-            if as_json:
+            if found is not None:
                 reply = answer(session, question, _ignore, lambda: interrupt.asked)
             else:
                 with screen.answer(settings[table.MODEL], settings[table.THINKING]) as view:
@@ -106,46 +107,25 @@ def _ask(session: Session, question: Node, as_json: bool) -> int:
         for warning in session.take_warnings():
             screen.error(StoreError(spelled(warning, in_shell)))
         reply = reply or answered(session, question)
-        if as_json and reply is not None:
-            sys.stdout.write(_printable(json.dumps(account(session, reply), ensure_ascii=False)) + "\n")
+        if found is not None and reply is not None:
+            found.update(account(session, reply))
     if interrupt.asked:
-        return INTERRUPTED
+        raise Interrupted("The reply was interrupted." if reply is not None else "Interrupted before the reply.")
     assert reply is not None, "what nothing comes of is an error"
     for note in (*after_reply(reply, settings[table.VERBOSE]), *about_counting(session.counter.notice())):
         screen.show(note)
-    return 0 if reply.message.has_text else NO_TEXT
+    return _judged(reply, found)
 
 
-def account(session: Session, reply: Node) -> dict[str, Any]:
-    """The object that --json prints. Durations are in seconds; null means that the server did not report it."""
-    turn = reply.turn
-    if turn is None:
-        raise TypeError("a reply has its turn")
-    usage = turn.usage
-    calls = [{"name": use.name, "arguments": dict(use.arguments)} for use in reply.message.tool_uses]
-    return {
-        "model": turn.model,
-        "content": reply.message.text,
-        "thinking": reply.message.thinking,
-        **({"tool_calls": [{"function": call} for call in calls]} if calls else {}),
-        "done_reason": turn.done_reason or str(reply.ended),
-        "planned_tokens": turn.planned.tokens,
-        "planned_exact": turn.planned.exact,
-        "prompt_eval_count": usage.prompt_tokens,
-        "eval_count": usage.reply_tokens,
-        "total_duration": usage.total_seconds,
-        "load_duration": usage.load_seconds,
-        "prompt_eval_duration": usage.prompt_seconds,
-        "eval_duration": usage.reply_seconds,
-        "left_out": turn.left_out,
-        "not_read": turn.unread,
-        "conversation": session.conversation.id,
-    }
-
-
-def _printable(text: str) -> str:
-    """The same JSON, with control characters escaped in case it is shown in a terminal."""
-    return UNWANTED.sub(lambda found: json.dumps(found[0])[1:-1], text)
+def _judged(reply: Node, found: dict[str, Any] | None) -> int:
+    """The exit code. A reply that is complete but has no text, only thinking or a tool call, is no answer."""
+    ended = ending_of(reply)
+    if reply.message.has_text or ended is None:
+        return 0
+    error = NoText(ended.what, ended.remedy)
+    if found is not None:
+        found.update(failure(error))
+    return error.exit_code
 
 
 def _ignore(event: Event) -> None:

@@ -1,0 +1,58 @@
+"""The one JSON object that --json prints: what came of a question, why it failed, or both."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from chatcli.commands.spelling import in_shell
+from chatcli.conversation.tree import Node
+from chatcli.errors import ChatcliError
+from chatcli.hints import spelled
+from chatcli.session.session import Session
+from chatcli.text import UNWANTED
+
+
+def account(session: Session, reply: Node) -> dict[str, Any]:
+    """What came of a question. Durations are in seconds; null means that the server did not report it."""
+    turn = reply.turn
+    if turn is None:
+        raise TypeError("a reply has its turn")
+    usage = turn.usage
+    calls = [{"name": use.name, "arguments": dict(use.arguments)} for use in reply.message.tool_uses]
+    return {
+        "model": turn.model,
+        "content": reply.message.text,
+        "thinking": reply.message.thinking,
+        **({"tool_calls": [{"function": call} for call in calls]} if calls else {}),
+        "done_reason": turn.done_reason or str(reply.ended),
+        "planned_tokens": turn.planned.tokens,
+        "planned_exact": turn.planned.exact,
+        "prompt_eval_count": usage.prompt_tokens,
+        "eval_count": usage.reply_tokens,
+        "total_duration": usage.total_seconds,
+        "load_duration": usage.load_seconds,
+        "prompt_eval_duration": usage.prompt_seconds,
+        "eval_duration": usage.reply_seconds,
+        "left_out": turn.left_out,
+        "not_read": turn.unread,
+        "conversation": session.conversation.id,
+    }
+
+
+def failure(error: ChatcliError) -> dict[str, Any]:
+    """Why it failed. `kind` is the error's class in errors.py; `hint` is "" where nothing can be done."""
+    return {
+        "error": error.message,
+        "kind": type(error).__name__,
+        "hint": spelled(error.advice, in_shell),
+        "exit_code": error.exit_code,
+    }
+
+
+def write(found: Mapping[str, Any]) -> None:
+    """Write the object to standard output, with control characters escaped in case it is shown in a terminal."""
+    text = json.dumps(found, ensure_ascii=False)
+    sys.stdout.write(UNWANTED.sub(lambda each: json.dumps(each[0])[1:-1], text) + "\n")
