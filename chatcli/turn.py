@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from typing import Any
 
 from chatcli.attachments.compose import each_once
@@ -23,17 +22,14 @@ from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import NOTHING, Turn
 from chatcli.errors import ContextTooLong, Damaged, Gone, NoRoom, NoText, ReadOnly, StoreError
 from chatcli.hints import Do, Hint
-from chatcli.session.background import waiting
 from chatcli.session.context_window import cutting
 from chatcli.session.fallback import go_on, still_there
+from chatcli.session.next_request import getting_ready
 from chatcli.session.planning import plan_next, request_for, settled, with_costs
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.strategies import AUTO
 from chatcli.store.draft import Draft
-
-# Seconds to wait for a vocabulary from a slow server; until it is there, counts are estimates.
-PATIENCE = 3.0
 
 
 def ask(session: Session, text: str, attachments: tuple[Attachment, ...] = ()) -> Node:
@@ -162,7 +158,7 @@ def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Ev
 
 def _ready(session: Session) -> Iterator[Event]:
     """Yield ticks until the window is known and tokens can be counted."""
-    for _ in chain(waiting(session.window), waiting(session.counting, most=PATIENCE)):
+    for _ in getting_ready(session):
         yield Tick()
 
 

@@ -135,7 +135,7 @@ def test_no_model_is_loaded_with_another_shift_than_the_chats(engine: Engine) ->
 def test_the_toolbar_shows_what_is_sent_and_how_much_was_not_read(session: Session, engine: Engine) -> None:
     _, turn = talk(session, engine)
     toolbar = meter(session)
-    assert toolbar.tokens == turn.planned.tokens + (turn.usage.reply_tokens or 0)
+    assert toolbar.tokens > turn.planned.tokens + (turn.usage.reply_tokens or 0)
     assert toolbar.tokens > toolbar.window == 512
     assert f"{turn.unread} tokens not read" in toolbar.notes
     assert toolbar.strategy == SERVER.name

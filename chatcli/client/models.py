@@ -6,7 +6,7 @@ Nothing here talks to the server; ollama.py does.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -37,9 +37,24 @@ class Model:
     info: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def preset(self) -> Mapping[str, Sequence[str]]:
+        """The options that its Modelfile sets, each with its values as text."""
+        found: dict[str, list[str]] = {}
+        for line in self.parameters.splitlines():
+            name, _, value = line.partition(" ")
+            if name and value.strip():
+                found.setdefault(name, []).append(value.strip())
+        return found
+
+    @property
     def sees(self) -> bool:
         """Whether it accepts images; assumed where the server names no capabilities."""
         return not self.capabilities or "vision" in self.capabilities
+
+    @property
+    def knows_tools(self) -> bool:
+        """Whether its template shows tool calls; assumed where the server names no capabilities."""
+        return not self.capabilities or "tools" in self.capabilities
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Annotated
 
 from chatcli.client.request import Request
 from chatcli.commands.arguments import Arg, Word
+from chatcli.commands.models import switched
 from chatcli.commands.navigation import address, opened, visit
 from chatcli.commands.outcomes import Choose, Confirm, Outcome, Show, Watch
 from chatcli.commands.registry import command
@@ -272,8 +273,7 @@ def _open(session: Session, entry: Entry) -> Outcome:
 
 
 def _switch(session: Session, name: str) -> Outcome:
-    session.use_model(name)
-    return Show.of(Note(f"Model: {name} (from the next message); the conversation stays.", "good"))
+    return switched(session, name)
 
 
 def _is_model(session: Session, name: str) -> bool:

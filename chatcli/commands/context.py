@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from typing import Annotated
 
 from chatcli.client.models import Model
@@ -12,14 +11,13 @@ from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.outcomes import Outcome, Show
 from chatcli.commands.registry import command
 from chatcli.commands.statistics import counted_by
-from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import LOOKED_UP, MAY_BE_DROPPED, Fate, Plan
 from chatcli.conversation.usage import in_tokens
 from chatcli.errors import BadArgument, NotFound, ServerError, UserError
 from chatcli.hints import Do, Hint, Words
 from chatcli.render.views import Note, WindowView
 from chatcli.session.context_window import loaded
-from chatcli.session.planning import plan_next, with_costs
+from chatcli.session.planning import with_costs
 from chatcli.session.session import Session
 from chatcli.settings import table
 
@@ -48,15 +46,13 @@ def context(
     It shows the next request; `/context last` shows the last one as it was sent, with the messages recalled and
     the passages of files quoted for its question. `/context why 7` says whether message 7 is sent, and why.
     """
-    if session.conversation.tip is None:
-        return Show.of(Note("Nothing has been said yet: the window is empty.", "quiet"))
     if which not in {"", "why", "last"} or (which == "why") != bool(number):
         unknown = str(number) if which == "last" else which
         wrong = "The number of a message is missing." if which == "why" else f'Unknown argument "{unknown}".'
         raise BadArgument(wrong, USAGE)
     if which == "last" and session.plan is None:
         raise UserError("Nothing has been sent from here yet.", Hint(Do("context"), " shows what will be sent."))
-    plan = session.plan if which == "last" and session.plan else _plan_with_the_next_message(session)
+    plan = session.plan if which == "last" and session.plan else session.next_request.plan()
     if which == "why":
         return Show.of(_why(session, plan, number))
     model = session.model.get()
@@ -111,20 +107,10 @@ def _why(session: Session, plan: Plan, number: int) -> Note:
             Hint(Do("context"), " lists them with their numbers."),
         )
     begin = node.message.brief[:60]
-    why = part.why or (MAY_BE_DROPPED if plan.may_be_dropped(part) else "")
+    why = part.lacks or part.why or (MAY_BE_DROPPED if plan.may_be_dropped(part) else "")
     reason = f": {why}" if why and part.fate is not Fate.SUMMARIZED else ""
     cost = session.counter.count(node.message.without_thinking)
     said = f'Message {number} ({node.message.role}, {in_tokens(cost)}, "{begin}") is {_FATES[part.fate]}{reason}.'
     last = session.plan.parts if session.plan is not None else ()
     quoted = next((each for each in last if each.fate is Fate.RECALLED and each.first == number), None)
     return Note(f"{said} With the last question it was {_FATES[Fate.RECALLED]}: {quoted.why}." if quoted else said)
-
-
-def _plan_with_the_next_message(session: Session) -> Plan:
-    """The plan of the next request: the path and, after a reply, an empty message for the next question."""
-    last = session.conversation.last
-    if last is None or last.message.role is Role.USER:
-        return plan_next(session)[0]
-    plan, _ = plan_next(session, session.conversation.coming(Message.user("")))
-    parts = (replace(each, first=0, last=0, node=None) if each.node == 0 else each for each in plan.parts)
-    return replace(plan, parts=tuple(parts))

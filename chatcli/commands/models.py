@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
-from chatcli.client.models import Listed, Loaded, Model
+from chatcli.client.models import Listed, Loaded, Model, same_model
 from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.outcomes import Choose, Outcome, Show, Watch
 from chatcli.commands.registry import command
@@ -15,6 +15,7 @@ from chatcli.hints import Do, Hint
 from chatcli.render.views import Listing, Note, SourceText
 from chatcli.session.context_window import gigabytes
 from chatcli.session.model_in_use import model_names
+from chatcli.session.next_request import changing
 from chatcli.session.session import Session
 from chatcli.settings import table
 
@@ -48,13 +49,13 @@ def model(session: Session, name: Annotated[str, Arg("the model to use", model_w
     server's models.
     """
     if name:
-        return Show.of(_switched(session.use_model(name)))
+        return switched(session, name)
     names = model_names(session)
     current = session.settings[table.MODEL]
     if len(names) < 2:
         return Show.of(_about(session.model.get()))
     title = f"Model: {current}. Switch to which one?" if current else "Which model?"
-    return Choose(title, tuple(names), lambda index: Show.of(_switched(session.use_model(names[index]))))
+    return Choose(title, tuple(names), lambda index: switched(session, names[index]))
 
 
 @command("models", "list", "ls", subcommand="models")
@@ -106,16 +107,29 @@ def pull(session: Session, name: Annotated[str, Arg("a model from ollama.com/lib
 @command("ps", subcommand="ps")
 def ps(session: Session) -> Outcome:
     """List the models that are loaded now, each with its context window."""
-    rows = tuple(_loaded_row(row) for row in session.client.get().loaded())
+    found = session.client.get().loaded()
+    rows = tuple(map(_loaded_row, found))
     if not rows:
         return Show.of(Note("No model is loaded.", "quiet"))
-    return Show.of(
-        Listing(("name", "size", "on GPU", "window", "unloaded"), rows, right=frozenset({"size", "window"}))
-    )
+    right = frozenset({"size", "window"})
+    note = _reloaded(session, found)
+    return Show.of(Listing(("name", "size", "on GPU", "window", "unloaded"), rows, right=right, note=note))
 
 
-def _switched(found: Model) -> Note:
-    return Note(f"Model: {found.name} (from the next message).", "good")
+def _reloaded(session: Session, found: Sequence[Loaded]) -> str:
+    """A note when the next request needs another window than the model in use is loaded with."""
+    known, window = session.model.ready, session.window.ready
+    row = next((row for row in found if known is not None and same_model(row.name, known.name)), None)
+    if row is None or known is None or window is None or row.context_length in {None, window}:
+        return ""
+    return f"The next request loads {known.name} with a window of {window}."
+
+
+def switched(session: Session, name: str) -> Show:
+    """Use that model, and say first what it will not get to see of the conversation."""
+    found, lost = changing(session, lambda: session.use_model(name))
+    notes = (Note(line, "warning") for line in lost)
+    return Show((*notes, Note(f"Model: {found.name} (from the next message).", "good")))
 
 
 def _about(found: Model) -> Note:

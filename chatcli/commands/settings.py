@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Any
 
+from chatcli.client.models import Model
 from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.outcomes import Confirm, Outcome, Prefill, Show
 from chatcli.commands.registry import command
-from chatcli.errors import BadArgument
+from chatcli.errors import BadArgument, ChatcliError
 from chatcli.hints import Do, Hint
 from chatcli.render.views import Document, Listing, Note
+from chatcli.session.background import waiting
 from chatcli.session.context_window import as_allocated, price
 from chatcli.session.embeddings import embedder
+from chatcli.session.next_request import PATIENCE, changing
 from chatcli.session.planning import shape
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.file import write_setting
-from chatcli.settings.layers import Layer, find_setting
+from chatcli.settings.layers import Layer, Settings, find_setting
 from chatcli.settings.strategies import STRATEGIES
 from chatcli.settings.table import TABLE, Setting
-from chatcli.text import shortened
 
 # The shorthands of `ollama run`, and the settings that they change here.
 SHORTHANDS = {
@@ -29,8 +32,10 @@ SHORTHANDS = {
     "nothink": ("think", "off"),
     "nohistory": ("history", "off"),
 }
-# Columns of a model's own system prompt that are shown.
+# Columns of a model's own system prompt that are shown where it is not shown whole.
 OF_MODEL = 60
+# Where a value comes from that is not set here.
+FROM_MODEL = "the model's Modelfile"
 NAMES_OF_MODELS = (table.MODEL, table.SUMMARY_MODEL, table.EMBEDDING_MODEL)
 
 
@@ -98,7 +103,7 @@ def set_(
 
         changed = model.run(session, value)
     else:
-        changed = _change(session, setting, _unquoted(value))
+        changed = _telling(session, setting, lambda: _change(session, setting, _unquoted(value)))
     return _lasting(session, setting, changed) if always else changed
 
 
@@ -111,12 +116,16 @@ def unset(
 ) -> Outcome:
     """Reset a setting to the value from flags, environment, settings file or default."""
     setting = find_setting(name)
-    before = session.settings[setting]
-    if always:
-        write_setting(session.paths.settings_file, setting, None)
-        session.settings.remove(setting, Layer.FILE)
-    session.settings.unset(name)
-    return _in_force(session, setting, before, lambda: Show.of(_row_note(session, setting)))
+
+    def change() -> Outcome:
+        before = session.settings[setting]
+        if always:
+            write_setting(session.paths.settings_file, setting, None)
+            session.settings.remove(setting, Layer.FILE)
+        session.settings.unset(name)
+        return _in_force(session, setting, before, lambda: Show.of(_row_note(session, setting)))
+
+    return _telling(session, setting, change)
 
 
 @command("system", in_shell="--system")
@@ -130,13 +139,23 @@ def system(session: Session, *, text: Annotated[str, Arg("the new system prompt"
     if text == "edit":
         return Prefill(f"/{system.name} {current}")
     if text:
-        return _change(session, table.SYSTEM, _unquoted(text))
+        return _telling(session, table.SYSTEM, lambda: _change(session, table.SYSTEM, _unquoted(text)))
     if current:
         return Show.of(Document(current))
-    of_model = _of_model(session)
+    of_model = _of_model(_known_model(session), table.SYSTEM)
     if of_model:
-        return Show.of(Note(Hint(f"System prompt {of_model}. Replace it: ", Do("system", "TEXT"))))
+        whose = f"This is the system prompt of {session.settings[table.MODEL]}, from its Modelfile. Replace it: "
+        return Show.of(Document(of_model), Note(Hint(whose, Do("system", "TEXT"), "."), "quiet"))
     return Show.of(Note(Hint("No system prompt. Set one: ", Do("system", "TEXT")), "quiet"))
+
+
+def _telling(session: Session, setting: Setting[Any], change: Callable[[], Outcome]) -> Outcome:
+    """Make the change, and say first what it takes out of the next request."""
+    if setting.group == "screen":
+        return change()
+    changed, lost = changing(session, change)
+    notes = tuple(Note(line, "warning") for line in lost)
+    return Show((*notes, *changed.views)) if isinstance(changed, Show) else changed
 
 
 def _change(session: Session, setting: Setting[Any], value: str) -> Outcome:
@@ -177,12 +196,8 @@ def _lasting(session: Session, setting: Setting[Any], changed: Outcome) -> Outco
 
 def _reloading(session: Session) -> str:
     model, num_ctx = session.model.ready, session.settings[table.NUM_CTX]
-    capped, cost = "", ""
-    if model is not None and num_ctx is not None:
-        gets = as_allocated(num_ctx, model)
-        capped = f"{model.name} gets {gets}, for which it was trained. " if gets != num_ctx else ""
-        cost = price(model, gets)
-    return f"{capped}Ollama reloads the model{cost}; the next reply starts later."
+    cost = price(model, as_allocated(num_ctx, model)) if model is not None and num_ctx is not None else ""
+    return f"Ollama reloads the model{cost}; the next reply starts later."
 
 
 def _in_force(session: Session, setting: Setting[Any], before: Any, tell: Callable[[], Show]) -> Outcome:
@@ -217,11 +232,23 @@ def _unquoted(value: str) -> str:
 
 def _row_note(session: Session, setting: Setting[Any]) -> Note:
     value = session.settings.shown(setting)
-    of_model = _of_model(session) if setting is table.SYSTEM and not value else ""
-    shown = of_model or f"{value or 'unset'}  ({session.settings.origin(setting)})"
+    of_model = "" if value else _of_model(_known_model(session), setting)
+    shown = f"{_short(of_model, OF_MODEL)}  ({FROM_MODEL})" if of_model else None
+    shown = shown or f"{value or 'unset'}  ({session.settings.origin(setting)})"
     meaning = setting.kind.meanings.get(value)
     means = f"\n{value}: {meaning}." if meaning else ""
-    return Note(f"{setting.name} = {shown}\n{setting.help}{means}{_without_effect(session, setting)}")
+    more = f"{_without_effect(session, setting)}{_allocated(session, setting)}"
+    return Note(f"{setting.name} = {shown}\n{setting.help}{means}{more}")
+
+
+def _allocated(session: Session, setting: Setting[Any]) -> str:
+    """A line on the window that the server allocates, where it is not the one that num_ctx asks for."""
+    model, num_ctx = session.model.ready, session.settings[table.NUM_CTX]
+    if setting is not table.NUM_CTX or model is None or num_ctx in {None, as_allocated(num_ctx or 1, model)}:
+        return ""
+    gets = as_allocated(num_ctx or 1, model)
+    why = "for which it was trained" if num_ctx and gets < num_ctx else "the least for a model that sees"
+    return f"\n{model.name} gets {gets}, {why}."
 
 
 def _without_effect(session: Session, setting: Setting[Any]) -> str:
@@ -233,24 +260,24 @@ def _without_effect(session: Session, setting: Setting[Any]) -> str:
     return f"\nIt has an effect in strategy {' and '.join(reading)} only; the strategy is {now}."
 
 
-def _of_model(session: Session) -> str:
-    """The system prompt that the model itself brings, once the model is known; "" where it has none."""
-    known = session.model.ready
-    if not known or not known.system:
+def _of_model(model: Model | None, setting: Setting[Any]) -> str:
+    """What the model's Modelfile says for a setting that is not set here; "" where it says nothing."""
+    if model is None:
         return ""
-    return f'from the model: "{shortened(" ".join(known.system.split()), OF_MODEL)}"'
+    return model.system if setting is table.SYSTEM else ", ".join(model.preset.get(setting.name, ()))
+
+
+def _known_model(session: Session) -> Model | None:
+    """The model in use; None where the server does not say soon what it is."""
+    with suppress(ChatcliError):  # the next message raises it again
+        for _ in waiting(session.model, most=PATIENCE):
+            pass
+    return session.model.ready
 
 
 def _listing(session: Session) -> Listing:
-    rows = tuple(
-        (
-            setting.name,
-            _short(session.settings.shown(setting)),
-            str(session.settings.origin(setting)),
-            setting.help,
-        )
-        for setting in TABLE
-    )
+    model, settings = _known_model(session), session.settings
+    rows = tuple((each.name, *_value_and_origin(settings, model, each), each.help) for each in TABLE)
     return Listing(
         ("setting", "value", "from", "meaning"),
         rows,
@@ -258,6 +285,12 @@ def _listing(session: Session) -> Listing:
     )
 
 
-def _short(value: str) -> str:
+def _value_and_origin(settings: Settings, model: Model | None, setting: Setting[Any]) -> tuple[str, str]:
+    value = settings.shown(setting)
+    of_model = "" if value else _of_model(model, setting)
+    return _short(of_model or value), FROM_MODEL if of_model else str(settings.origin(setting))
+
+
+def _short(value: str, most: int = 24) -> str:
     line = " ".join(value.split())
-    return line if len(line) <= 24 else line[:23] + "…"
+    return line if len(line) <= most else line[: most - 1] + "…"

@@ -46,14 +46,15 @@ def word_for_word(kind: PartKind, nodes: Iterable[Node], copies: Copies) -> Iter
     """The parts of messages that are sent: each message, and the files sent whole with it."""
     why = "always sent" if kind is PartKind.QUESTION else ""
     for node in nodes:
-        cost = copies.cost(node.message)
+        cost, lacks = copies.cost(node.message), copies.lacks(node.message)
         if copies.sends_whole(node.message):
             files = copies.files_cost(node.message)
             names = ", ".join(file.name for file in text_files(node.message))
-            yield Part(kind, Fate.SENT, less(cost, files), why, node.number, node.number, node.id)
-            yield Part(PartKind.DOCUMENTS, Fate.SENT, files, f"{names}: whole, in message {node.number}")
+            yield Part(kind, Fate.SENT, less(cost, files), why, node.number, node.number, node.id, lacks)
+            whole = f"{names}: whole, in message {node.number}"
+            yield Part(PartKind.DOCUMENTS, Fate.SENT, files, whole, node=node.id)
         else:
-            yield Part(kind, Fate.SENT, cost, why, node.number, node.number, node.id)
+            yield Part(kind, Fate.SENT, cost, why, node.number, node.number, node.id, lacks)
 
 
 def _by_number(spoken: Sequence[Part], special: Mapping[int, Part], unsent: Unsent) -> Iterator[Part]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from chatcli.conversation.message import Attachment, Message
+from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import Count
 
@@ -14,7 +14,8 @@ Counting = Callable[[Message], Count]
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """How messages are copied for one request. `sees`: whether the model accepts images. `largest`: how many
+    """How messages are copied for one request. `sees`: whether the model accepts images; `tools`:
+    whether it knows tools. `largest`: how many
     tokens of attached text may be sent whole with its message. Both are the same for every request, so that a
     message is sent the same way each time. `goes_on`: only for the end of a request, where a reply that is to be
     continued may consist of thinking alone.
@@ -22,6 +23,7 @@ class Copies:
 
     count: Counting
     sees: bool = True
+    tools: bool = True
     largest: int = 0
     goes_on: bool = False
 
@@ -39,6 +41,15 @@ class Copies:
         shown = whole(files) if self.sends_whole(message) else "\n".join(map(_mention, files))
         rest = tuple(each for each in message.attachments if each.kind != "text")
         return replace(message, text=f"{shown}\n\n{message.text}" if message.text else shown, attachments=rest)
+
+    def lacks(self, message: Message) -> str:
+        """What the model cannot take of the message, as a phrase; "" when it gets all of it."""
+        pictures = len(message.images)
+        unseen = f"without its {'picture' if pictures == 1 else 'pictures'}: the model cannot see"
+        unread = "with tool calls, which the model may not be shown: it knows no tools"
+        calls = bool(message.tool_uses) or message.role is Role.TOOL
+        phrases = (unseen if pictures and not self.sees else "", unread if calls and not self.tools else "")
+        return ", and ".join(filter(None, phrases))
 
     def cost(self, message: Message) -> Count:
         return self.count(self.of(message))

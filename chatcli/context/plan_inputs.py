@@ -57,6 +57,7 @@ class Basis:
     """`system`: the system prompt, "" for none. `window_messages`: how many messages strategy window keeps.
 
     `sees`: whether the model accepts images. If it does not, the images of earlier messages are not sent.
+    `tools`: whether it knows tools.
     """
 
     system: str
@@ -66,6 +67,7 @@ class Basis:
     strategy: Strategy = AUTO
     window_messages: int = 20
     sees: bool = True
+    tools: bool = True
     memory: Memory = Memory()
 
     @property
@@ -77,7 +79,7 @@ class Basis:
     def copies(self) -> Copies:
         """The share of documents is taken of an amount that does not change from request to request."""
         whole = max(0, self.limits.window - self.limits.reserve)
-        return Copies(self.count, self.sees, int(whole * self.memory.document_share))
+        return Copies(self.count, self.sees, self.tools, int(whole * self.memory.document_share))
 
     def front(self, pinned: Sequence[Node] = (), summary: Summary | None = None) -> Front:
         return front(self.system, self.memory.preset, pinned, summary, self.copies)

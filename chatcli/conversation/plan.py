@@ -48,7 +48,8 @@ class Part:
     not a message.
 
     `count` is what it adds to this request when its fate is SENT; for any other fate, what it would have cost
-    (0 where that was not counted). `node`: the message's id in the store.
+    (0 where that was not counted). `node`: the id in the store of the message, or of the one whose files it is.
+    `lacks`: what the model cannot take of a message that is sent, as a phrase.
     """
 
     kind: PartKind
@@ -58,6 +59,7 @@ class Part:
     first: int = 0
     last: int = 0
     node: int | None = None
+    lacks: str = ""
 
     @property
     def messages(self) -> int:

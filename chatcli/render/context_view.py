@@ -54,7 +54,11 @@ def draw_window(view: WindowView, palette: Palette, width: int | None, speller: 
             palette["warning"],
             width,
         )
-    rows = [_row(plan, part) for part in plan.parts if part.first or part.fate is not Fate.SENT or part.why]
+    rows = [
+        _row(plan, part)
+        for part in plan.parts
+        if part.first or part.fate is not Fate.SENT or part.why or part.lacks
+    ]
     if rows:
         yield BLANK
         head = [[Span(name, palette["quiet"])] for name in ("messages", "tokens", "status", "why")]
@@ -69,7 +73,8 @@ def draw_window(view: WindowView, palette: Palette, width: int | None, speller: 
 def _size(view: WindowView) -> str:
     words = [f"Window {in_tokens(view.plan.window)}", f"strategy {one_line(view.strategy)}"]
     if view.allocated is not None:
-        words.append(f"allocated {view.allocated}")
+        same = view.allocated == view.plan.window
+        words.append(f"allocated {view.allocated}{'' if same else ' until the next request'}")
     if view.trained is not None:
         words.append(f"trained for {view.trained}")
     return " · ".join(words)
@@ -119,7 +124,7 @@ def _row(plan: Plan, part: Part) -> list[list[Span]]:
         which = str(part.first)
     else:
         which = f"{part.first}–{part.last}"
-    why = part.why or (MAY_BE_DROPPED if plan.may_be_dropped(part) else "")
+    why = part.lacks or part.why or (MAY_BE_DROPPED if plan.may_be_dropped(part) else "")
     return [[Span(which)], [Span(str(part.count))], [Span(part.fate.value)], [Span(one_line(why))]]
 
 

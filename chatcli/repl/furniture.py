@@ -74,6 +74,20 @@ class Furniture:
         """The file for crash reports; None when nothing may be stored."""
         return self._paths.faults if self._settings[table.SAVE] else None
 
+    def get_ready(self) -> None:
+        """Ask the server, in the background, for what the toolbar shows and is not known any more."""
+        session = self._session.get()
+        if self.screen.plain or session.counting.ready is not None:
+            return
+
+        def ask() -> None:
+            try:
+                session.counting.get()
+            finally:
+                self.reader.refresh()
+
+        session.background.start("next request", ask)
+
     def close(self) -> None:
         self.reader.close()
 

@@ -108,6 +108,8 @@ class Loop:
         self._session.summarizer.collect()
         still_there(self._session, lambda: self._act(everything().dispatch(self._session, line)))
         self._furniture.warn()
+        if not self._leaving:
+            self._furniture.get_ready()
 
     def _guarded(self, step: Callable[[], None], typed: str = "") -> None:
         """Run `step`; an error is shown and the loop continues. After an unexpected one, `typed` is back in the

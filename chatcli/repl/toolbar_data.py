@@ -2,78 +2,55 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from chatcli.attachments.files import sizes
-from chatcli.conversation.message import Attachment, Message
+from chatcli.context.outgoing import less
+from chatcli.conversation.message import Message
+from chatcli.conversation.plan import Plan
 from chatcli.conversation.usage import Count, counted, in_tokens, total
 from chatcli.prompt.toolbar import Toolbar
 from chatcli.session.session import Session
 from chatcli.settings import table
-from chatcli.tokens.counter import Counter
 
 # A longer line is counted by its beginning: the toolbar is drawn on every key.
 COUNTED = 20_000
-# How far back a measured reply is looked for.
-LOOKED_AT = 20
+# Shown in place of a number when the next request cannot be made: what must be sent has no room.
+TOO_LONG = "too long"
 
 
 def meter(session: Session, typed: str = "") -> Toolbar:
-    """The toolbar's values. `typed`: the line being typed, which is counted, too, with its attachments."""
-    used = spoken(session)
+    """The toolbar's values: the plan of the next request, and beside it what the line being typed adds to that."""
+    known = session.next_request.known()
+    plan = known if isinstance(known, Plan) else None
+    window = (session.window.ready or 0) if known is not None else 0
     return Toolbar(
         model=session.settings[table.MODEL] or "no model yet",
-        used=str(used),
-        window=session.window.ready or session.settings[table.NUM_CTX] or 0,
-        tokens=used.tokens,
+        used=str(plan.planned) if plan is not None else TOO_LONG if known is not None else "",
+        window=window,
+        tokens=plan.planned.tokens if plan is not None else window,
         strategy=session.settings[table.STRATEGY].name,
-        notes=(*_coming(session, typed), *_notes(session)),
+        notes=(*_coming(session, typed), *_notes(session, plan)),
     )
 
 
-def spoken(session: Session) -> Count:
-    """Used tokens of the window: the last measured prompt and reply, and the messages after them. Where the server
-    has cut the prompt: what it was sent.
-    """
-    since: list[Count] = []
-    for node in session.conversation.back():
-        if node.turn is not None and node.turn.usage.prompt_tokens is not None:
-            usage = node.turn.usage
-            prompt = node.turn.planned if node.turn.overfull else Count(usage.prompt_tokens or 0, exact=True)
-            return total((prompt, Count(usage.reply_tokens or 0, exact=True), *since))
-        since.append(session.counter.count(node.message.without_thinking))
-        if len(since) > LOOKED_AT:
-            break
-    return total(since)
-
-
 def _coming(session: Session, typed: str) -> tuple[str, ...]:
-    """What the next message costs so far, with its files and pictures; nothing for a command, or before an
+    """What the line adds to the next message, with the files that it names; nothing for a command, or before an
     encoding is loaded.
     """
-    counter, pictures = session.counter, tuple(each for each in session.pending if each.kind == "image")
-    texts = [each for each in session.pending if each.kind == "text"]
-    if not counter.ready or not (typed.strip() or session.pending) or typed.startswith("/"):
+    counter = session.counter
+    if not counter.ready or not typed.strip() or typed.startswith("/"):
         return ()
     begin = typed[:COUNTED]
-    count = counter.count(Message.user(begin, pictures))
+    count = less(counter.count(Message.user(begin)), counter.count(Message.user("")))
     if len(typed) > len(begin):
         count = Count(count.tokens * len(typed) // len(begin))
     named = [Count(size // 4) for size in sizes(typed)] if "@" in typed else []
-    count = total((count, *(_file(counter, each) for each in texts), *named))
-    return (f"{count} typed",)
+    return (f"{total((count, *named))} typed",)
 
 
-@lru_cache(maxsize=64)
-def _file(counter: Counter, file: Attachment) -> Count:
-    """The tokens of a file, as an estimate, since only passages of a long one are sent."""
-    return Count(counter.text(file.data.decode("utf-8", "replace")).tokens)
-
-
-def _notes(session: Session) -> tuple[str, ...]:
+def _notes(session: Session, plan: Plan | None) -> tuple[str, ...]:
     last = session.conversation.last
     turn = last.turn if last is not None else None
-    out = turn.left_out if turn is not None else 0
+    out = plan.left_out if plan is not None else 0
     unread = turn.unread if turn is not None else 0
     kinds = [each.kind for each in session.pending]
     numbers = {"picture": kinds.count("image"), "file": kinds.count("text")}

@@ -40,6 +40,11 @@ class Later(Generic[T]):
         with self._lock:
             return self.ready
 
+    def put(self, value: T) -> None:
+        """It has been made elsewhere."""
+        with self._lock:
+            self._value[:] = [value]
+
     def forget(self) -> None:
         """Make it again at the next get()."""
         with self._lock:

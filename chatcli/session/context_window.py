@@ -27,8 +27,14 @@ def find_window(session: Session) -> int:
     model; else the model is loaded to find out. Stores nothing; may run in the background.
     """
     model = session.model.get()
-    asked = session.settings[table.NUM_CTX]
-    return as_allocated(asked or model.num_ctx or _allocated(session, model) or USUAL_WINDOW, model)
+    known = window_without_asking(session, model)
+    return known or as_allocated(_allocated(session, model) or USUAL_WINDOW, model)
+
+
+def window_without_asking(session: Session, model: Model) -> int | None:
+    """The window where num_ctx is set, here or in the Modelfile; else None: only the server knows it."""
+    asked = session.settings[table.NUM_CTX] or model.num_ctx
+    return as_allocated(asked, model) if asked else None
 
 
 def cutting(session: Session) -> Mapping[str, bool]:

@@ -88,8 +88,13 @@ def ready_counter(session: Session) -> Counter:
         )
         return session.client.get().render(request)
 
-    system = (Message.system(model.system),) if model.system else ()
     source = ModelSource(lambda: session.client.get().vocabulary(model.name), render, variant=think or "")
-    session.counter.use(model.name, model.digest, (*system, *model.messages), source)
+    session.counter.use(model.name, model.digest, preset_of(model), source)
     session.counter.prepare()
     return session.counter
+
+
+def preset_of(model: Model) -> tuple[Message, ...]:
+    """What the Modelfile puts before every request."""
+    system = (Message.system(model.system),) if model.system else ()
+    return (*system, *model.messages)

@@ -47,6 +47,11 @@ def plan_next(session: Session, coming: Node | None = None) -> tuple[Plan, State
     """
     session.counter.warm_up()
     _settle_window(session)
+    return planned(session, coming)
+
+
+def planned(session: Session, coming: Node | None = None) -> tuple[Plan, State]:
+    """The same, as tokens are counted now; nothing is settled by it."""
     fixed = first_fixed(session)
     for _ in range(3):  # what a request costs besides its messages depends a little on its messages
         plan, state = _assemble(session, coming, budget_for(session, fixed))
@@ -81,6 +86,7 @@ def basis_of(session: Session, budget: Budget | None = None) -> Basis:
         settings[table.STRATEGY],
         settings[table.WINDOW_MESSAGES],
         session.model.get().sees,
+        session.model.get().knows_tools,
         memory_of(session),
     )
 

@@ -20,7 +20,8 @@ from chatcli.session.background_summary import Summarizer
 from chatcli.session.context_window import find_window
 from chatcli.session.embeddings import Embeddings
 from chatcli.session.fallback import open_store
-from chatcli.session.model_in_use import find_model, known_model, ready_counter
+from chatcli.session.model_in_use import find_model, known_model, preset_of, ready_counter
+from chatcli.session.next_request import NextRequest
 from chatcli.settings import table
 from chatcli.settings.layers import Layer, Settings
 from chatcli.settings.table import Setting
@@ -61,6 +62,7 @@ class Session:
         self.warnings = tuple(warnings)
         self.summarizer = Summarizer(self)
         self.embeddings = Embeddings(self)
+        self.next_request = NextRequest(self)
 
     def open(self, conversation_id: int) -> list[Words]:
         """Open that conversation with the settings it was left with; returns the settings that could not be
@@ -119,6 +121,8 @@ class Session:
         model = known_model(self, name)
         self.settings.put(table.MODEL.name, name, Layer.SET)
         self.setting_changed(table.MODEL)
+        self.model.put(model)
+        self.counter.use(model.name, model.digest, preset_of(model))  # estimates, until the vocabulary is there
         return model
 
     @contextmanager

@@ -72,6 +72,10 @@ class Settings:
     def origin(self, setting: Setting[Any]) -> Layer:
         return next((layer for layer in reversed(Layer) if setting.name in self._layers[layer]), Layer.DEFAULT)
 
+    def values(self) -> tuple[Any, ...]:
+        """All values, in the order of the table."""
+        return tuple(self[setting] for setting in TABLE)
+
     def written(self, setting: Setting[T]) -> str:
         """The value as it would be typed; "" where nothing is set."""
         return setting.kind.write(self[setting])
