@@ -89,6 +89,11 @@ def test_signs_that_no_font_explains_are_never_sent_and_are_counted() -> None:
         ("lessequal", "≤"),
         ("parenlefttp", "("),
         ("fi", "fi"),
+        ("Bullet", "•"),
+        ("one.oldstyle", "1"),
+        ("f_f_i", "ffi"),
+        ("uni2211", "∑"),
+        ("g27", "\ufffd"),
     ],
 )
 def test_signs_of_mathematics_are_known_by_the_names_that_fonts_give_them(name: str, sign: str) -> None:

@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from chatcli.errors import BadFile
 from chatcli.hints import Do, Hint
@@ -35,7 +35,7 @@ _SIGNS |= {0xF0B7: "•", 0xF0A7: "▪", 0xF0D8: "➢", 0xF0FC: "✓", 0xF0E0: "
 # No sign at all: control characters, and what only one font knows how to draw.
 _UNTOLD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\uf8ff\ufffd-\uffff\U000f0000-\U0010ffff]")
 # The names of signs in TeX's fonts, without the sizes they come in, where Adobe's list has others.
-_TEX = dict(re.findall(r"(\S+) (\S+)", """
+_TEX: dict[str, str] = dict(re.findall(r"(\S+) (\S+)", """
     summation ∑ product ∏ coproduct ∐ integral ∫ contintegral ∮ union ⋃ intersection ⋂ logicaland ⋀ logicalor ⋁
     unionmulti ⊎ unionsq ⊔ intersectionsq ⊓ circleplus ⊕ circlemultiply ⊗ circledot ⊙ circleminus ⊖ circledivide ⊘
     radical √ parenleft ( parenright ) bracketleft [ bracketright ] braceleft { braceright } floorleft ⌊
@@ -50,7 +50,9 @@ _TEX = dict(re.findall(r"(\S+) (\S+)", """
     harpoonleftup ↼ harpoonrightup ⇀ lscript ℓ weierstrass ℘ dotlessj ȷ Rfractur ℜ Ifractur ℑ epsilon1 ε theta1 ϑ
     pi1 ϖ rho1 ϱ sigma1 ς phi1 φ visiblespace ␣
 """))  # fmt: skip
-_SIZES = ("", "text", "display", "big", "Big", "bigg", "Bigg", "tp")
+_CODE = re.compile(r"/u(ni)?[0-9A-Fa-f]{4,6}")  # the sign's own number
+_MOST_NAMES = 100_000  # of signs, in all that are read
+_SIZE = re.compile("(text|display|big|Big|bigg|Bigg|tp)$")
 
 
 def read_pdf(raw: Raw) -> Reading:
@@ -91,8 +93,8 @@ def read_pdf(raw: Raw) -> Reading:
 
 def _text(page: PageObject, lost: Counter[str], pictures: set[int]) -> str:
     """The page's text, and what is drawn over it. What has no text is counted in `lost` or added to `pictures`."""
-    text = _signs(page.extract_text(), lost).strip()
     fonts, images = _resources(page)
+    text = _signs(page.extract_text(), lost).strip()
     pictures |= images
     lost["font| that tells no letters"] += fonts
     lost["page| without text"] += bool(images) and not text
@@ -166,16 +168,53 @@ def _in_line(value: Any) -> str:
 
 def _resources(page: PageObject) -> tuple[int, set[int]]:
     """How many fonts number their signs and do not say which letters these are; and the pictures, by their numbers
-    in the file.
+    in the file. Names that say nothing are made known.
     """
     resources = _of(page, "/Resources")
-    fonts = sum(map(_tells_nothing, list((_of(resources, "/Font") or {}).values())[:_MOST_DRAWN]))
+    used = [each.get_object() for each in list((_of(resources, "/Font") or {}).values())[:_MOST_DRAWN]]
+    for font in used:
+        _glyphs().give_up(_of(_of(font, "/Encoding"), "/Differences") or ())
+    fonts = sum(map(_tells_nothing, used))
     objects = list((_of(resources, "/XObject") or {}).values())[:_MOST_DRAWN]
     return fonts, {each.idnum for each in objects if _of(each.get_object(), "/Subtype") == "/Image"}
 
 
+class _Glyphs(dict[str, str]):
+    """Signs by their names in fonts: Adobe's list, TeX's names in any size, and names made of others: "/a.alt",
+    "/f_i", "/Bullet".
+    """
+
+    def __missing__(self, name: str) -> str:
+        base = name[1:].partition(".")[0]
+        if sign := _TEX.get(_SIZE.sub("", base)):
+            return sign
+        parts = base.split("_")
+        signs = [self.get(f"/{part}", self.get(f"/{part.lower()}")) for part in parts]
+        if not all(signs):
+            raise KeyError(name)
+        return "".join(map(str, signs))
+
+    def give_up(self, names: Any) -> None:
+        """The names that say nothing would stand in the text themselves."""
+        for name in names:
+            if isinstance(name, str) and len(self) < _MOST_NAMES and not _CODE.fullmatch(name):
+                try:
+                    self[name]
+                except KeyError:
+                    self[name] = "\ufffd"
+
+
+def _glyphs() -> _Glyphs:
+    """pypdf's list of signs, as ours."""
+    import pypdf._cmap
+
+    reader: Any = pypdf._cmap
+    if not isinstance(reader.adobe_glyphs, _Glyphs):
+        reader.adobe_glyphs = _Glyphs(reader.adobe_glyphs)
+    return cast("_Glyphs", reader.adobe_glyphs)
+
+
 def _tells_nothing(font: Any) -> bool:
-    font = font.get_object()
     return (
         _of(font, "/Subtype") == "/Type0"
         and "/ToUnicode" not in font
@@ -189,14 +228,13 @@ def _tells_nothing(font: Any) -> bool:
 def _opened(raw: Raw) -> PdfReader:
     try:
         from pypdf import PasswordType, PdfReader
-        from pypdf._codecs.adobe_glyphs import adobe_glyphs
         from pypdf.errors import DependencyError
     except ImportError:
         raise BadFile(
             f"{raw.name} is a PDF, and the library that reads those is not installed.",
             'Install it beside chatcli: pip install "pypdf>=6.10" (chatcli\'s extra [documents] has it).',
         ) from None
-    _teach(adobe_glyphs)
+    _teach()
     try:
         reader = PdfReader(io.BytesIO(raw.data))
         # Many are encrypted with no password, only to forbid printing: those open.
@@ -210,14 +248,12 @@ def _opened(raw: Raw) -> PdfReader:
     return reader
 
 
-def _teach(glyphs: dict[str, str]) -> None:
-    """Have the libraries say nothing on the screen, and know more signs. `glyphs`: pypdf's, by their names."""
+def _teach() -> None:
+    """Have the libraries say nothing on the screen, and know more signs."""
     for library in ("pypdf", "fontTools"):
         if not (logger := logging.getLogger(library)).handlers:
             logger.addHandler(logging.NullHandler())
-    for name, sign in _TEX.items():
-        for size in _SIZES:
-            glyphs.setdefault(f"/{name}{size}", sign)
+    _glyphs()
     try:
         from fontTools import cffLib
     except ImportError:
