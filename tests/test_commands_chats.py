@@ -16,12 +16,12 @@ from chatcli.commands.chats import open_named, title_in
 from chatcli.commands.outcomes import Choose, Confirm, Opened, Watch
 from chatcli.commands.share import take_in
 from chatcli.conversation.message import Message
-from chatcli.errors import BadArgument, BadFile, Missing, NotFound, UserError
+from chatcli.errors import BadArgument, BadFile, ChatcliError, Missing, NotFound, UserError
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.store.import_chat import chat_of
 from tests.commanding import do, followed, said, say, shown
-from tests.faults import Cut, Engine
+from tests.faults import Cut, Engine, Status
 
 
 @pytest.fixture
@@ -456,3 +456,23 @@ def test_words_that_begin_like_a_subcommand_but_are_one_argument_are_a_prompt() 
     plain = registry.subcommand(["chats", "12"])
     assert plain is not None
     assert plain.subcommand == "chats"
+
+
+def test_a_question_that_failed_leaves_no_conversation_in_any_list_and_is_not_lost(
+    session: Session, engine: Engine
+) -> None:
+    engine.script(Status(500, "the model has fallen over"))
+    with pytest.raises(ChatcliError):
+        say(session, "what of the tides?")
+    number = session.conversation.id
+    with pytest.raises(ChatcliError):
+        do(session, "load")
+    assert "tides" not in shown(do(session, "chats")) + repr(everything().suggest(session, "/load what"))
+    said = shown(do(session, "clear"))
+    assert f"/load {number} opens it again" in said
+    assert isinstance(do(session, f"load {number}"), Opened)
+    assert [node.message.text for node in session.store.whole(number).nodes.values()] == ["what of the tides?"]
+    asked = do(session, "delete")
+    assert isinstance(asked, Confirm)
+    asked.then()
+    assert [entry.id for entry in session.store.trash()] == [number]

@@ -219,7 +219,24 @@ def test_a_conversation_without_a_message_on_its_path_is_not_the_last(store: Sto
     say(store, second, "unanswered")
     store.go_to(second, None)
     assert store.last() == first.id
-    assert [entry.messages for entry in store.entries()] == [0, 1]
+    assert [entry.id for entry in store.entries()] == [first.id]
+
+
+def test_a_conversation_in_which_no_reply_came_is_not_listed_but_found_by_its_name(store: Store) -> None:
+    failed, undone = store.create(), store.create()
+    say(store, failed, "of the tides")
+    store.go_to(failed, None)
+    say(store, undone, "of the moon")
+    store.append(undone, Message.assistant("It is far."))
+    store.go_to(undone, None)
+    assert [entry.title for entry in store.entries()] == ["of the moon"]
+    assert [entry.title for entry in store.entries(unanswered=True)] == ["of the moon", "of the tides"]
+    assert [entry.title for entry in store.find("of the")] == ["of the moon"]
+    for name in ("of the tides", str(failed.id)):
+        assert [entry.id for entry in store.find(name)] == [failed.id]
+    assert [node.message.text for node in store.whole(failed.id).nodes.values()] == ["of the tides"]
+    store.delete(failed.id)
+    assert [entry.id for entry in store.trash()] == [failed.id]
 
 
 def test_writing_to_a_deleted_conversation_takes_it_out_of_the_trash(store: Store) -> None:

@@ -62,9 +62,11 @@ def chat_words(session: Session, typed: str) -> Iterator[Word]:
 @command("clear", "new")
 def clear(session: Session) -> Outcome:
     """Start a new conversation with the same settings. The old one stays stored."""
-    title = session.conversation.title if is_stored(session) else ""
+    before, stored = session.conversation, is_stored(session)
+    again = Do("load") if before.tip is not None else Do("load", str(before.id))  # no list has the latter
     session.begin()
-    kept = Hint(f' "{title}" is kept', Hint(": ", Do("load"), " opens it again"), ".") if title else ""
+    opens = Hint(": ", again, " opens it again")
+    kept = Hint(f' "{before.title}" is kept', opens, ".") if stored and before.title else ""
     return Show.of(Note(Hint("A new conversation.", kept), "quiet"))
 
 
@@ -147,14 +149,19 @@ def delete(
 
     `chatcli chats restore NAME` takes it out again; `chatcli chats purge` empties the trash permanently.
     """
-    wanted = " ".join(name) or str(_something_said(session))
 
     def ask(entry: Entry) -> Outcome:
         if yes:
             return _trash(session, entry)
         return Confirm(f"Delete {label(entry)}?", lambda: _trash(session, entry))
 
-    return one_of(session, wanted, ask)
+    if name:
+        return one_of(session, " ".join(name), ask)
+    opened_now = _something_said(session)
+    for entry in session.store.entries(unanswered=True):
+        if entry.id == opened_now:
+            return ask(entry)
+    raise NotFound("The open conversation has been deleted already.", LISTED)
 
 
 def open_named(session: Session, name: str) -> Outcome:

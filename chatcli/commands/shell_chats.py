@@ -168,7 +168,7 @@ def _one(session: Session, name: tuple[str, ...], last: bool, then: Callable[[in
         )
     if name:
         return one_of(session, " ".join(name), lambda entry: then(entry.id))
-    entries = session.store.entries(1, demo=session.server.demo or None)
+    entries = session.store.entries(1, demo=session.server.demo or None, unanswered=True)
     if not entries:
         raise NotFound("There is no conversation yet.", Hint("Start one: ", Do("chatcli")))
     return then(entries[0].id)

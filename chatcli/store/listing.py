@@ -46,14 +46,25 @@ class Twig:
 
 @nonsense_is_damage()
 def entries(
-    connection: sqlite3.Connection, *, limit: int | None = None, demo: bool | None = None, trashed: bool = False
+    connection: sqlite3.Connection,
+    *,
+    limit: int | None = None,
+    demo: bool | None = None,
+    trashed: bool = False,
+    unanswered: bool = False,
 ) -> list[Entry]:
+    """Those in which nothing came of any question (their tip is before the first) only if `unanswered` or in the
+    trash. One whose messages were all undone had a reply once, and is among the others.
+    """
     rows = connection.execute(
         """SELECT conversations.id, title, updated, coalesce(number, 0), model, demo
            FROM conversations LEFT JOIN nodes ON nodes.id = tip
            WHERE latest > 0 AND (trashed IS NOT NULL) = ? AND demo IN (?, ?)
+               AND (? OR trashed IS NOT NULL OR tip IS NOT NULL OR EXISTS (
+                   SELECT 1 FROM branches JOIN nodes AS replies ON replies.branch = branches.id
+                   WHERE branches.conversation = conversations.id AND replies.role = 'assistant'))
            ORDER BY latest DESC, updated DESC LIMIT ?""",
-        (trashed, *((0, 1) if demo is None else (demo, demo)), -1 if limit is None else limit),
+        (trashed, *((0, 1) if demo is None else (demo, demo)), unanswered, -1 if limit is None else limit),
     )
     return [
         Entry(number, unpack(title), unpack_time(updated), messages, model, bool(of_demo))

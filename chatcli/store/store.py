@@ -222,15 +222,20 @@ class Store:
         """Returns the conversation with the newest message of those whose tip is at a message."""
         return self.read(listing.last, demo)
 
-    def entries(self, limit: int | None = None, demo: bool | None = None) -> list[Entry]:
-        """Returns the conversations, last used first. `demo`: only the demo engine's, or only the others."""
-        return self.read(listing.entries, limit=limit, demo=demo)
+    def entries(
+        self, limit: int | None = None, demo: bool | None = None, *, unanswered: bool = False
+    ) -> list[Entry]:
+        """Returns the conversations, last used first. `demo`: only the demo engine's, or only the others.
+        `unanswered`: also those in which no reply ever came, and whose questions are off the path.
+        """
+        return self.read(listing.entries, limit=limit, demo=demo, unanswered=unanswered)
 
     def find(self, name: str) -> list[Entry]:
         """Returns the conversations that `name` may mean: by exact title, else by id, else by the start of the
-        title, else by what the title contains (case does not matter); last used first.
+        title, else by what the title contains (case does not matter); last used first. One in which no reply ever
+        came is found where no other is meant.
         """
-        return listing.find(self.entries(), name)
+        return listing.find(self.entries(), name) or listing.find(self.entries(unanswered=True), name)
 
     def search(
         self,
