@@ -60,6 +60,12 @@ CLOSED += [
     "x" * 90,
     "$$\\int_0^1 x_i$$",
     "\\(a_b\\)",
+    "$x*y*z$",
+    "$5 and $6",
+    "5*6*78",
+    "x**2",
+    "\\[a*b\\]",
+    "(https://e.org/_a_/b).",
 ]
 OPEN = [
     "*",
@@ -81,6 +87,13 @@ OPEN = [
     "(",
     ")",
     "[ref",
+    "$",
+    "$$",
+    "\\(",
+    "\\[",
+    "\\begin{a}",
+    "\\end{a}",
+    "*`c`",
 ]
 BEGINNINGS = [
     "# ",
@@ -135,6 +148,11 @@ LINES += [
     "'''",
     "/* c",
     "| c | `d` | e |",
+    "$$",
+    "\\[",
+    "\\]",
+    "\\begin{align}",
+    "\\end{align}",
 ]
 BLOCKS = [
     "Setext heading\nof two lines\n===",
@@ -148,6 +166,9 @@ BLOCKS = [
     f"```\n{LONG}{LONG}\n```",
     f"    {LONG}{LONG}",
     "> quoted\nlazily continued\n> - a list\n> ```\n> code\n",
+    "So $$\na\n- *b*\n= c\n$$ is",
+    "Text\n\\[ a\n    *b*\n\\]\nText",
+    "|" + "column |" * 16 + "\n|" + "-|" * 16 + "\n" + f"| a longer cell | {LONG} |\n" * 18,
     "Text\n***\nText\n---\n- text\n---",
 ]
 

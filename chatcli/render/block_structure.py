@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from chatcli.render import block_starts, inline
+from chatcli.render import block_starts, dialect, inline
 from chatcli.render.block_starts import Item
 from chatcli.render.code import Code
 from chatcli.render.inline import References
@@ -181,13 +181,16 @@ _TASK = re.compile(r"\[([ xX])\](?= )")
 
 @dataclass(slots=True)
 class Leaf:
-    """The open block inside all boxes. Fenced code ends with `marks`, HTML with the pattern `ends`."""
+    """The open block inside all boxes. Fenced code ends with `marks`, HTML and formulas with the pattern `ends`,
+    or with a blank line unless those belong to it.
+    """
 
     kind: str
     body: Paragraph | Code | Table
     marks: str = ""
     indent: int = 0
     ends: str = ""
+    has_blanks: bool = True
 
 
 @dataclass(slots=True)
@@ -226,7 +229,7 @@ class Tree:
     def line(self, text: str) -> None:
         """Takes one source line, without its newline."""
         depth, text = self.boxes.match(block_starts.expand_tabs(text))
-        if not (depth == self.boxes.depth and self._literal(text)):
+        if not (depth == self.boxes.depth and (self._literal(text) or self._formula_goes_on(text))):
             self._structure(depth, text)
         self._flush()
 
@@ -234,6 +237,8 @@ class Tree:
         """Takes more of the line that line() began."""
         if self.leaf:
             self.leaf.body.extend(text)
+            if self.leaf.ends and re.search(self.leaf.ends, text, re.IGNORECASE):
+                self._close_leaf()
             self._flush()
         elif text.strip():
             self._text(text)
@@ -247,23 +252,28 @@ class Tree:
             self.leaf.body.resize(self.boxes.room)
 
     def _literal(self, text: str) -> bool:
-        """Takes lines of fenced code or HTML as they are."""
+        """Takes lines of fenced code, HTML or a formula as they are."""
         leaf = self.leaf
-        if leaf is None or leaf.kind not in {"fence", "html"}:
+        if leaf is None or leaf.kind not in {"fence", "html", "formula"}:
             return False
-        if leaf.kind == "fence":
-            if block_starts.closes(leaf.marks, text):
-                self._close_leaf()
-            else:
-                spaces = len(text) - len(text.lstrip(" "))
-                leaf.body.add(text[min(leaf.indent, spaces) :])
-        elif not leaf.ends and not text.strip():
+        if leaf.kind == "fence" and block_starts.closes(leaf.marks, text):
+            self._close_leaf()
+        elif not leaf.has_blanks and not text.strip():
             self._close_leaf()
             self.boxes.inner.gap = True
         else:
-            leaf.body.add(text)
+            spaces = len(text) - len(text.lstrip(" "))
+            leaf.body.add(text[min(leaf.indent, spaces) :])
             if leaf.ends and re.search(leaf.ends, text, re.IGNORECASE):
                 self._close_leaf()
+        return True
+
+    def _formula_goes_on(self, text: str) -> bool:
+        """Takes a line of a display formula that begins at the end of a paragraph's line."""
+        body = self.leaf.body if self.leaf else None
+        if not (isinstance(body, Paragraph) and text.strip() and dialect.is_open(body.source)):
+            return False
+        body.add(text)
         return True
 
     def _structure(self, depth: int, text: str) -> None:
@@ -290,13 +300,13 @@ class Tree:
         self._rest(depth, text, opened)
 
     def _start_leaf(self, body: str, indent: int, depth: int, interrupts: bool) -> bool:
-        """Begins (or completes) a heading, rule, fence or HTML, if `body` does."""
+        """Begins (or completes) a heading, rule, fence, formula or HTML, if `body` does."""
         level = block_starts.underline(body) if interrupts else 0
         if level and self._underlined(level):
             return True
         heading, fence = block_starts.heading(body), block_starts.fence(body)
-        html = block_starts.html(body, self.in_paragraph)
-        if not (heading or fence or html is not None or block_starts.rule(body)):
+        html, formula = block_starts.html(body, self.in_paragraph), dialect.display(body)
+        if not (heading or fence or formula or html is not None or block_starts.rule(body)):
             return False
         self._close_to(depth)
         if heading:
@@ -307,12 +317,22 @@ class Tree:
             self.leaf = Leaf("fence", Code(self.palette, fence.language), marks=fence.marks, indent=indent)
         elif html is not None:
             self.boxes.begin("code")
-            self.leaf = Leaf("html", Code(self.palette, "html"), ends=html)
+            self.leaf = Leaf("html", Code(self.palette, "html"), ends=html, has_blanks=bool(html))
             self._literal(" " * indent + body)
+        elif formula:
+            self._formula(formula, body, indent)
         else:
             self.boxes.begin("rule")
             self.boxes.emit([to_line([Span("─" * self.boxes.room, self.palette["rule"])])])
         return True
+
+    def _formula(self, formula: dialect.Display, body: str, indent: int) -> None:
+        self.boxes.begin("code")
+        code = Code(self.palette, "")
+        self.leaf = Leaf("formula", code, indent=indent, ends=formula.ends, has_blanks=formula.is_alone)
+        code.add(body)
+        if formula.is_whole:
+            self._close_leaf()
 
     def _rest(self, depth: int, text: str, opened: bool) -> None:
         """The line begins nothing (more): it continues the open leaf, or begins a text leaf."""
@@ -379,7 +399,7 @@ class Tree:
         sgr = self.palette["heading1" if level == 1 else "heading" if level == 2 else "strong"]
         shown = inline.spans(text, self.palette, sgr, self.references)
         if text:
-            self.boxes.emit(to_line(line) for line in wrap(shown, self.boxes.room))
+            self.boxes.emit(to_line(line) for line in wrap(shown, self.boxes.room, whole=True))
 
     def _close_to(self, depth: int) -> None:
         """Closes the leaf, and the boxes that the line does not belong to."""

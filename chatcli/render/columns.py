@@ -18,6 +18,8 @@ Cell = list[Span]
 Align = Literal["left", "right", "center"]
 
 _GAP = "  "
+_READABLE = 10  # cells that a word may need, so that columns which break it are too narrow to read
+_FEWEST = 6  # cells that a longer text needs even if its words are short, or have no spaces between them
 _SHIFT = 12  # cells by which a row may shift its later columns, so that a cell need not be wrapped
 _WORDS = re.compile(r"[\s\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff\uff00-\uff60]+")  # between wide characters too
 _SPACE = Line(_GAP, len(_GAP))
@@ -29,7 +31,7 @@ class Row:
     """
 
     def __init__(self, row: Sequence[Cell], aligns: Sequence[Align], jumps: bool = False) -> None:
-        self._row, self._aligns, self._jumps = row, aligns, jumps
+        self.cells, self._aligns, self._jumps = row, aligns, jumps
         self.needs = [_widest(cell) for cell in row]
         self._widths: Sequence[int] = ()
         self._drawn: list[Line] = []
@@ -39,13 +41,13 @@ class Row:
         if any(need > width for need, width in zip(self.needs, widths, strict=True)):
             widths = self._eased(widths, room)
         if widths != self._widths:
-            self._widths, self._drawn = widths, _draw(self._row, widths, self._aligns, self._jumps)
+            self._widths, self._drawn = widths, _draw(self.cells, widths, self._aligns, self._jumps)
         return self._drawn
 
     def _eased(self, widths: Sequence[int], room: int) -> Sequence[int]:
         """Returns `widths` for this row: no word is broken that can fit, and few cells are wrapped."""
         last = len(widths) - 1
-        words = [(at, _longest_word(cell)) for at, cell in enumerate(self._row)]
+        words = [(at, _longest_word(cell)) for at, cell in enumerate(self.cells)]
         whole = [(at, need) for at, need in enumerate(self.needs[:last]) if need <= widths[at] + _SHIFT]
         for wanted in (words, whole):
             for at, size in sorted(wanted, key=lambda each: each[1]):
@@ -80,6 +82,15 @@ def fit(rows: Sequence[Row], width: int) -> list[int]:
             widths[at] -= step
         surplus = sum(widths) - room
     return widths
+
+
+def is_readable(rows: Sequence[Row], widths: Sequence[int]) -> bool:
+    """Whether these columns are wide enough for what `rows` have in them, though it may wrap."""
+    for at, width in enumerate(widths):
+        for row in rows:
+            if row.needs[at] > width and width < max(_FEWEST, min(_READABLE, _longest_word(row.cells[at]))):
+                return False
+    return True
 
 
 def total(widths: Sequence[int]) -> int:

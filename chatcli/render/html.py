@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 STYLE = """
 article.assistant pre { font: 0.9em/1.4 ui-monospace, monospace; white-space: pre; overflow-x: auto;
   background: #8881; padding: 0.6rem; }
-article.assistant code { font-family: ui-monospace, monospace; }
+article.assistant code, .formula { font-family: ui-monospace, monospace; }
+.formula { white-space: pre-wrap; }
 article.assistant table { border-collapse: collapse; }
 article.assistant td, article.assistant th { border: 1px solid #8886; padding: 0.2rem 0.5rem; }
 article.assistant blockquote { border-left: 3px solid #8886; margin-left: 0; padding-left: 1rem; }
@@ -37,9 +38,11 @@ def to_html(markdown: str) -> str:
 def _parser() -> MarkdownIt:
     from markdown_it import MarkdownIt
 
+    from chatcli.render.dialect import teach
+
     parser = MarkdownIt("commonmark", {"html": False, "highlight": _highlight}).enable(["table", "strikethrough"])
     parser.validateLink = _is_harmless  # type: ignore[method-assign]
-    return parser
+    return teach(parser)
 
 
 def _is_harmless(url: str) -> bool:

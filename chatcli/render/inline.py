@@ -11,6 +11,7 @@ from markdown_it import MarkdownIt
 from markdown_it.common.utils import normalizeReference
 from markdown_it.token import Token
 
+from chatcli.render.dialect import teach
 from chatcli.render.lines import Span, both
 from chatcli.render.sanitize import clean, safe_link
 from chatcli.render.theme import Palette
@@ -18,8 +19,9 @@ from chatcli.render.theme import Palette
 References = dict[str, Any]  # markdown-it's environment: what `[label]: url` lines have defined so far
 
 _LINE_END = re.compile(r"(?<![ \t\\])[ \t]+(?=\n)")  # a space keeps a backslash from making a hard break
-_MARKUP = re.compile(r"[\\`*_\[\]!<&~]|  \n")
-_OPENER = re.compile(r"[`\[]|(?:\*|~)(?=\S)|(?<!\w)_|<(?=[A-Za-z/!?])|&(?=[#\w]*\Z)|!\Z|\\\Z")
+_MARKUP = re.compile(r"[\\`*_\[\]!<&~$]|  \n|://")
+_OPENER = re.compile(r"[`\[]|[*~$](?=\S|\Z)|(?<!\w)_|<(?=[A-Za-z/!?])|&(?=[#\w]*\Z)|!\Z|\\(?=\Z|begin\{)")
+_OPENS_FORMULA = {"\\(", "\\["}  # escapes, unless the end of a formula follows
 _BREAK = re.compile(r"<br\s*/?>\Z", re.IGNORECASE)
 _STYLE_OF = {"strong": "strong", "em": "emphasis", "s": "strike", "link": "link"}
 
@@ -48,8 +50,9 @@ def settled(text: str, palette: Palette, sgr: str, references: References | None
     if not _MARKUP.search(text):
         return [Span(text.replace("\n", " "), sgr)]
     tokens = _parse(text, references)
-    if any(token.type == "text" and _OPENER.search(token.content) for token in tokens):
-        return None
+    for token in tokens:
+        if (token.type == "text" and _OPENER.search(token.content)) or token.markup in _OPENS_FORMULA:
+            return None
     return _Look(palette, sgr).draw(tokens)
 
 
@@ -62,7 +65,7 @@ def _flat(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _markdown() -> MarkdownIt:
-    return MarkdownIt("commonmark").enable("strikethrough")
+    return teach(MarkdownIt("commonmark").enable("strikethrough"))
 
 
 def _parse(text: str, references: References | None) -> list[Token]:
@@ -95,7 +98,7 @@ class _Look:
             self._say("" if last in {" ", "\n"} else " ")
         elif kind == "text_special":  # an entity or an escape may be a character that clean() never saw
             self._say(clean(token.content).replace("\n", " "))
-        elif kind == "code_inline":
+        elif kind in {"code_inline", "formula"}:
             self._say(token.content, self._palette["code"])
         elif kind == "hardbreak" or (kind == "html_inline" and _BREAK.match(token.content)):
             self._say("\n")

@@ -24,6 +24,7 @@ __all__ = ["BLANK", "ESCAPE", "Line", "Span", "both", "cells", "chop", "jump", "
 ESCAPE = re.compile(r"\x1b\[[0-9;]*[mCX]|\x1b\]8;;[^\x1b]*\x1b\\|\x1b[78]")
 _PARTS = re.compile(rf"{ESCAPE.pattern}|[^\x1b]+")
 _RESET = "\x1b[0m"
+_LONGEST_WORD = 2048  # characters that are left whole
 _DENSEST = 32  # characters in a cell, averaged over a line: endless combining marks must not make a line endless
 
 
@@ -102,28 +103,30 @@ def _pieces(text: str, width: int) -> Iterator[str]:
         yield from [cluster] if fits else cluster
 
 
-def wrap(spans: Sequence[Span], width: int) -> list[list[Span]]:
+def wrap(spans: Sequence[Span], width: int, whole: bool = False) -> list[list[Span]]:
     """Breaks `spans` into lines of at most `width` cells: at spaces, at newlines, between wide characters.
 
-    A word longer than a line is cut. Returns at least one line, an empty one for no text.
+    A word longer than a line is cut, or left `whole` on a line of its own, which the terminal wraps: so it can be
+    copied and clicked. Returns at least one line, an empty one for no text.
     """
     text = "".join(span.text for span in spans)
     if "\n" not in text and len(text) <= width * _DENSEST and cells(text) <= width:
         return [list(spans)]
-    return list(_slices(spans, _breaks(text, max(1, width))))
+    return list(_slices(spans, _breaks(text, max(1, width), whole)))
 
 
-def _breaks(text: str, width: int) -> Iterator[tuple[int, int]]:
+def _breaks(text: str, width: int, whole: bool) -> Iterator[tuple[int, int]]:
     start = 0
     for part in text.split("\n"):
-        for begin, end in _breaks_in_line(part, width):
+        for begin, end in _breaks_in_line(part, width, whole):
             yield start + begin, start + end
         start += len(part) + 1
 
 
-def _breaks_in_line(text: str, width: int) -> Iterator[tuple[int, int]]:
+def _breaks_in_line(text: str, width: int, whole: bool) -> Iterator[tuple[int, int]]:
     pieces, ends, used = _measured(text, width)
     at, last = 0, len(pieces)
+    word, is_endless = 0, False  # the end of the last word that is too long for a line
     while True:
         dense = bisect_right(ends, ends[at] + width * _DENSEST) - 1
         end = max(at + 1, min(dense, bisect_right(used, used[at] + width) - 1))
@@ -131,6 +134,11 @@ def _breaks_in_line(text: str, width: int) -> Iterator[tuple[int, int]]:
             yield ends[at], len(text)
             return
         stop = _stop(pieces, used, at, end)
+        if whole and stop == end:
+            if word <= at:
+                word = _word_end(pieces, used, end)
+                is_endless = ends[word] - ends[at] > _LONGEST_WORD
+            stop = end if is_endless else word
         yield ends[at], ends[at] + len(text[ends[at] : ends[stop]].rstrip(" "))
         at = stop
         while at < last and pieces[at] == " ":
@@ -156,6 +164,16 @@ def _stop(pieces: Sequence[str], used: Sequence[int], start: int, end: int) -> i
         while stop > start and pieces[stop] != " " and used[stop + 1] - used[stop - 1] < 3:
             stop -= 1
     return stop if "".join(pieces[start : max(start, stop)]).strip() else end
+
+
+def _word_end(pieces: Sequence[str], used: Sequence[int], at: int) -> int:
+    """Returns the next index from `at` on where a word ends."""
+    if isinstance(pieces, str):  # ASCII
+        stop = pieces.find(" ", at)
+        return stop if stop >= 0 else len(pieces)
+    while at < len(pieces) and pieces[at] != " " and used[at + 1] - used[at - 1] < 3:
+        at += 1
+    return at
 
 
 def _slices(spans: Sequence[Span], ranges: Iterable[tuple[int, int]]) -> Iterator[list[Span]]:

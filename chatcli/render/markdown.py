@@ -16,10 +16,10 @@ _LONG = 4096  # characters of one source line that are read together: keeps endl
 # A beginning, after quote and list markers, that decides what a line is: text, emphasis or code.
 _DECIDED = re.compile(
     r"[ >]*+(?:(?:[-*+]|\d{1,9}[.)]) [ >]*+)*+"
-    r"(?:[^\s\d\-+*_=#~|:`<>\[]|\*{1,3}[^\s*\-_=+>]|`{1,2}[^`\s]|\d+[^\d.)]|\d+[.)]\S|\[[^\]]*\][^:])"
+    r"(?:[^\s\d\-+*_=#~|:`<>\[$\\]|\$[^$]|\\[^\[b]|\*{1,3}[^\s*\-_=+>]|`{1,2}[^`\s]|\d+[^\d.)]|\d+[.)]\S|\[[^\]]*\][^:])"
 )
 # A beginning that may still become a list, rule, heading underline, fence or table: not drawn, to avoid flicker.
-_UNDECIDED = re.compile(r"[\s>]*+(?:[-+*_=#~|:`\s]*+|\d{1,9}[.)]?\s*+)\Z|\s*+(?:`{3,}|~{3,})[^`]*+\Z")
+_UNDECIDED = re.compile(r"[\s>]*+(?:[-+*_=#~|:`$\\\s]*+|\d{1,9}[.)]?\s*+)\Z|\s*+(?:`{3,}|~{3,})[^`]*+\Z")
 
 
 def render(markdown: str, palette: Palette, width: int) -> list[Line]:

@@ -126,4 +126,4 @@ class Paragraph:
     def _wrapped(self, shown: list[Span]) -> list[list[Span]]:
         if shown and not self._carry and self.source[self._settled :][:1] in {" ", "\n"}:
             shown = [shown[0]._replace(text=shown[0].text.removeprefix(" ")), *shown[1:]]  # after a hard break
-        return wrap(self._carry + shown, self._width)
+        return wrap(self._carry + shown, self._width, whole=True)

@@ -1,6 +1,7 @@
 """Draws a growing Markdown table: its first rows set the column widths, so that later rows only add lines.
 
-A later cell that is wider than its column extends beyond it, as long as its row has room.
+A later cell that is wider than its column extends beyond it, as long as its row has room. Where the columns would
+be too narrow to read, each row becomes a block: a line for each cell, after the name of its column.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ import copy
 import re
 
 from chatcli.render import inline
-from chatcli.render.columns import Align, Row, fit, total
+from chatcli.render.columns import Align, Row, fit, is_readable, total
 from chatcli.render.inline import References
-from chatcli.render.lines import Line, Span, to_line
+from chatcli.render.lines import BLANK, Line, Span, to_line
 from chatcli.render.theme import Palette
 
 _ROWS = 16  # rows that decide the widths; up to them the table is redrawn, after them it is not
@@ -23,8 +24,9 @@ class Table:
     def __init__(self, palette: Palette, width: int, references: References, head: str, delimiters: str) -> None:
         self._palette, self._width, self._references = palette, width, references
         self._aligns = [_align(cell) for cell in _cells(delimiters)]
-        self._rows = [self._row(head, palette["strong"])]  # rows that are not final yet
-        self._widths: list[int] | None = None
+        self._head = self._row(head, palette["strong"])
+        self._rows = [self._head]  # rows that are not final yet
+        self._widths: list[int] | None = None  # none of them: rows are blocks
         self._final: list[Line] = []
 
     def copy(self, references: References) -> Table:
@@ -36,17 +38,17 @@ class Table:
     def add(self, line: str) -> None:
         row = self._row(line, "")
         if self._widths is not None:
-            self._final += row.draw(self._widths, self._width)
+            self._final += row.draw(self._widths, self._width) if self._widths else [BLANK, *self._block(row)]
             return
         self._rows.append(row)
-        if len(self._rows) > _ROWS:
-            self._final, self._widths = self._drawn()
-            self._rows = []
+        widths = self._columns()
+        if len(self._rows) > _ROWS or not widths:
+            self._final, self._widths, self._rows = self._drawn(widths), widths, []
 
     extend = add
 
     def lines(self) -> list[Line]:
-        return self._final if self._widths is not None else self._drawn()[0]
+        return self._final if self._widths is not None else self._drawn(self._columns())
 
     def take(self) -> list[Line]:
         self._final, final = [], self._final
@@ -55,13 +57,27 @@ class Table:
     def resize(self, width: int) -> None:
         self._width = width  # settled columns keep their widths
 
-    def _drawn(self) -> tuple[list[Line], list[int]]:
+    def _columns(self) -> list[int]:
+        """Returns the widths, none if rows are to be blocks: more rows only make columns narrower."""
         widths = fit(self._rows, self._width)
-        drawn = list(self._rows[0].draw(widths, self._width))
+        return widths if is_readable(self._rows, widths) else []
+
+    def _drawn(self, widths: list[int]) -> list[Line]:
+        if not widths:
+            blocks = [self._block(row) for row in self._rows[1:] or [self._row("", "")]]
+            return [line for block in blocks for line in [BLANK, *block]][1:]
+        drawn = list(self._head.draw(widths, self._width))
         drawn.append(to_line([Span("─" * total(widths), self._palette["rule"])]))
         for row in self._rows[1:]:
             drawn += row.draw(widths, self._width)
-        return drawn, widths
+        return drawn
+
+    def _block(self, row: Row) -> list[Line]:
+        name = min(max(self._head.needs), self._width // 3)
+        widths = [name, max(1, self._width - total([name, 0]))]
+        pairs = [[*each] for each in zip(self._head.cells, row.cells, strict=True)]
+        jumps = self._palette.has_links
+        return [line for pair in pairs for line in Row(pair, ["left", "left"], jumps).draw(widths)]
 
     def _row(self, line: str, sgr: str) -> Row:
         texts = _cells(line)[: len(self._aligns)]
