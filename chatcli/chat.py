@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from chatcli.attachments.compose import Composed, compose
-from chatcli.conversation.events import Done, Text, Thinking, Tick, ToolCall
+from chatcli.conversation.events import Done, Retry, Text, Thinking, Tick, ToolCall
 from chatcli.conversation.message import Message, ToolUse
 from chatcli.conversation.plan import Plan
 from chatcli.conversation.reply_endings import ending_of
@@ -234,7 +234,7 @@ class Chat:
                 for event in events:
                     if self._closed:
                         return
-                    if not isinstance(event, Tick):
+                    if not isinstance(event, Tick | Retry):
                         yield event
         finally:
             node = answered(session, question)

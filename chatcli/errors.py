@@ -47,13 +47,15 @@ from chatcli.hints import Hint, Words
 class ChatcliError(Exception):
     """An error to show without a traceback: `message` says what happened, `advice` what to do about it, to be
     spelled by the surface that shows it. Passwords are removed from addresses in both, also in quoted words of
-    servers and libraries.
+    servers and libraries. `retry_after`: seconds after which the same request may work (0 where nothing says how
+    many), None where it will not by itself.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, hint: Words = "") -> None:
+    def __init__(self, message: str, hint: Words = "", *, retry_after: float | None = None) -> None:
         self.message = cleaned(message)
+        self.retry_after = retry_after
         self.advice = (hint if isinstance(hint, Hint) else Hint(hint)).changed(cleaned)
         super().__init__(self.message)
 

@@ -106,7 +106,9 @@ def stream(session: Session, question: Node, onward: Node | None = None) -> Gene
     reply = GrowingReply(save=draft.save, onward=onward.message if onward is not None else Message.assistant(""))
     outcome = [session.conversation.state]
     try:
+        session.take_retries()  # of an earlier turn
         for event in _listen(session, question, outcome):
+            yield from session.take_retries()
             reply.add(event)
             yield event
     except (GeneratorExit, KeyboardInterrupt):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from chatcli.attachments.compose import Composed, compose, composing
@@ -12,7 +13,7 @@ from chatcli.commands.chats import open_named
 from chatcli.commands.outcomes import Choose
 from chatcli.commands.perform import perform
 from chatcli.commands.spelling import in_shell
-from chatcli.conversation.events import Event
+from chatcli.conversation.events import Event, Retry
 from chatcli.conversation.reply_endings import ending_of
 from chatcli.conversation.tree import Node
 from chatcli.errors import Ambiguous, Interrupted, NoText, StoreError, UserError
@@ -52,6 +53,7 @@ def run(
     session = build(wishes)
     try:
         screen = make_screen(session.settings, in_shell)
+        session.show_retries(screen.aside)
         for note in about_attached(composed.attachments):
             screen.show(note)
         if wishes.named is not None:
@@ -99,7 +101,7 @@ def _ask(session: Session, question: Node, found: dict[str, Any] | None) -> int:
     try:
         with Interrupt() as interrupt:
             if found is not None:
-                reply = answer(session, question, _ignore, lambda: interrupt.asked)
+                reply = answer(session, question, partial(_tell_retries, screen), lambda: interrupt.asked)
             else:
                 with screen.answer(settings[table.MODEL], settings[table.THINKING]) as view:
                     reply = answer(session, question, view.feed, lambda: interrupt.asked)
@@ -128,5 +130,7 @@ def _judged(reply: Node, found: dict[str, Any] | None) -> int:
     return error.exit_code
 
 
-def _ignore(event: Event) -> None:
-    """With --json nothing is shown while the reply is made."""
+def _tell_retries(screen: Screen, event: Event) -> None:
+    """With --json nothing else is shown while the reply is made."""
+    if isinstance(event, Retry):
+        screen.aside(event)

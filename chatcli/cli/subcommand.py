@@ -28,6 +28,7 @@ def run_command(wishes: Wishes, command: Command, given: Mapping[str, Any]) -> i
     session = build(wishes)
     screen = Screen()
     screen.speller = in_shell
+    session.show_retries(screen.aside)
     try:
         if not command.tolerant:  # a tolerant command checks the store itself
             _say(screen, session)

@@ -102,11 +102,21 @@ def is_close(error: Exception) -> bool:
     )
 
 
-def cause(error: BaseException) -> str:
-    """Why the network failed, as a clause. The system's own error is at the root of the chain of causes."""
+def is_reset(error: BaseException) -> bool:
+    return isinstance(_root(error), ConnectionResetError)
+
+
+def _root(error: BaseException) -> BaseException:
+    """The system's own error, at the root of the chain of causes."""
     root = error
     while root.__cause__ is not None or root.__context__ is not None:
         root = root.__cause__ or root.__context__ or root
+    return root
+
+
+def cause(error: BaseException) -> str:
+    """Why the network failed, as a clause."""
+    root = _root(error)
     for kind, clause in _CAUSES:
         if isinstance(error, kind) or isinstance(root, kind):
             return clause

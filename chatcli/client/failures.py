@@ -48,7 +48,7 @@ LONGEST = 300  # characters of the server's words that are shown
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A refusal by the server. `status` is 0 for an error line in a stream; `model` is "" where none was named;
-    `proxy`: the one that the request went through.
+    `proxy`: the one that the request went through; `retry_after`: the seconds it asks to wait, 0 for none.
     """
 
     status: int
@@ -57,6 +57,7 @@ class Refusal:
     model: str = ""
     location: str = ""
     proxy: Proxy | None = None
+    retry_after: float = 0.0
 
     @property
     def words(self) -> str:
@@ -73,13 +74,15 @@ def translated(refusal: Refusal) -> ChatcliError:
     error = build(refusal)
     if refusal.proxy is None or isinstance(_json(refusal.body), dict):  # Ollama's own; a proxy answers with a page
         return error
-    return type(error)(error.message, Hint(error.advice, _came_through(refusal.proxy)))
+    hint = Hint(error.advice, _came_through(refusal.proxy))
+    return type(error)(error.message, hint, retry_after=error.retry_after)
 
 
-def unreachable(url: str, cause: str, proxy: Proxy | None = None) -> Unreachable:
+def unreachable(url: str, cause: str, proxy: Proxy | None = None, retry_after: float | None = None) -> Unreachable:
     """`cause` is a clause: "nothing is listening there". `proxy`: the one that the request went to."""
     if proxy is not None:
-        return Unreachable(f"{address.shown(url)} cannot be reached through {proxy}: {cause}.", proxy.remedy(url))
+        told = f"{address.shown(url)} cannot be reached through {proxy}: {cause}."
+        return Unreachable(told, proxy.remedy(url), retry_after=retry_after)
     if address.is_loopback(url):
         hint = Hint(
             "Start Ollama with `ollama serve`; get it at https://ollama.com/download. Name another host with ",
@@ -95,7 +98,7 @@ def unreachable(url: str, cause: str, proxy: Proxy | None = None) -> Unreachable
             ", or use Ollama on this machine: `ollama serve`, from https://ollama.com/download. ",
             _DEMO,
         )
-    return Unreachable(f"No Ollama server at {address.shown(url)}: {cause}.", hint)
+    return Unreachable(f"No Ollama server at {address.shown(url)}: {cause}.", hint, retry_after=retry_after)
 
 
 def no_way(url: str, cause: str, hint: str) -> Unreachable:
@@ -107,6 +110,7 @@ def broken(cause: str, proxy: Proxy | None = None) -> StreamBroken:
     return StreamBroken(
         f"The reply broke off: {cause}{f' (it came through {proxy})' if proxy else ''}.",
         Hint("The server may have stopped; its log says more. Ask again", _RETRY, " when it is back."),
+        retry_after=0.0,
     )
 
 
@@ -223,19 +227,22 @@ def _refused(refusal: Refusal) -> Refused:
     return _said_no("")(refusal)
 
 
-def _said_no(hint: Words) -> Callable[[Refusal], Refused]:
-    """The server's own words, with a hint where there is one."""
+def _said_no(hint: Words, passes: bool = False) -> Callable[[Refusal], Refused]:
+    """The server's own words, with a hint where there is one. `passes`: the same request may work later."""
 
     def build(refusal: Refusal) -> Refused:
         status = f" ({refusal.status})" if refusal.status else ""
-        return Refused(f"The server refused{status}: {refusal.words}", hint)
+        after = refusal.retry_after if passes else None
+        return Refused(f"The server refused{status}: {refusal.words}", hint, retry_after=after)
 
     return build
 
 
 def _busy(refusal: Refusal) -> Busy:
     said = _refused(refusal)
-    return Busy(said.message, Hint("Wait a moment, then ask again", _RETRY, "."))
+    moment = f"{refusal.retry_after:.0f} seconds, as it asks" if refusal.retry_after else "a moment"
+    hint = Hint(f"Wait {moment}, then ask again", _RETRY, ".")
+    return Busy(said.message, hint, retry_after=refusal.retry_after)
 
 
 def _sign_in(refusal: Refusal) -> Refused:
@@ -255,6 +262,7 @@ def _behind_a_proxy(refusal: Refusal) -> Unreachable:
     return Unreachable(
         f"What answers at {refusal.where} could not reach Ollama ({refusal.status}): {refusal.words}",
         Hint("Is Ollama running behind it? Another host can be named with ", _HOST, "; ", _DEMO),
+        retry_after=refusal.retry_after,
     )
 
 
@@ -273,6 +281,8 @@ def _elsewhere(refusal: Refusal) -> BadReply:
 _MEMORY = Hint(
     "Free some memory, choose a smaller model, or make the window smaller with ", Do("set", "num_ctx"), "."
 )
+
+_LOG = Hint("The server's log says why. Often it is memory: ", _MEMORY)
 
 # First match wins. The words are Ollama's and llama-server's own (see the recordings and tests).
 _BY_WORDS: tuple[tuple[str, Callable[[Refusal], ChatcliError]], ...] = (
@@ -298,11 +308,12 @@ _BY_WORDS: tuple[tuple[str, Callable[[Refusal], ChatcliError]], ...] = (
         _said_no(Hint("It is not an embedding model. Get one with ", Do("pull", "nomic-embed-text"), ".")),
     ),
     (r"more system memory|out of memory|cudamalloc failed|unable to allocate", _said_no(_MEMORY)),
+    (r"unable to load model|error loading model", _said_no(_LOG)),
+    (r"runner (process )?(has )?(terminated|stopped|no longer)|runner process", _said_no(_LOG, passes=True)),
     (
-        r"runner (process )?(has )?(terminated|stopped|no longer)|runner process|unable to load model",
-        _said_no(Hint("The server's log says why. Often it is memory: ", _MEMORY)),
+        r"error was encountered while running",
+        _said_no(Hint("The server's log says more. Ask again", _RETRY, "."), passes=True),
     ),
-    (r"error was encountered while running", _said_no(Hint("The server's log says more. Ask again", _RETRY, "."))),
     (r"option .* must be of type", _said_no(_ANOTHER_VALUE)),
     (
         r"invalid duration|unit in duration",
@@ -324,6 +335,7 @@ _BY_STATUS: dict[int, Callable[[Refusal], ChatcliError]] = {
     407: _proxy_login,
     413: _said_no("A proxy before Ollama refuses requests that large. Send fewer or smaller files."),
     429: _busy,
+    500: _said_no("", passes=True),
     502: _behind_a_proxy,
     503: _busy,
     504: _behind_a_proxy,

@@ -11,13 +11,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
 import ollama
 
 from chatcli.client import address, decompress, failures
-from chatcli.client.connection import CONNECT, NoWay, cause, is_close, transport
+from chatcli.client.connection import CONNECT, NoWay, cause, is_close, is_reset, transport
 from chatcli.client.proxies import route
 from chatcli.client.reader_thread import Cut
 from chatcli.errors import BadData, BadValue, ChatcliError
@@ -42,6 +44,7 @@ class Wire(ollama.Client):
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
         self.url = url
         self._proxy = route(url).proxy
+        self._was_there = False
         # Without an Authorization the library would send OLLAMA_API_KEY to any host.
         given = {"authorization": "none", "accept-encoding": decompress.ASKED, **headers, **ALONE}
         try:
@@ -117,6 +120,7 @@ class Wire(ollama.Client):
             with self._client.stream(
                 method, path, content=content, timeout=timeout, extensions=extensions
             ) as response:
+                self._was_there = True
                 if not response.is_success:
                     raise failures.translated(self._refusal(response, model))
                 begun = True
@@ -158,7 +162,9 @@ class Wire(ollama.Client):
                     break
         text = body[:MOST_OF_AN_ERROR].decode("utf-8", "replace")
         location = response.headers.get("location", "")
-        return failures.Refusal(response.status_code, text, address.shown(self.url), model, location, self._proxy)
+        wait = _asked_to_wait(response)
+        where = address.shown(self.url)
+        return failures.Refusal(response.status_code, text, where, model, location, self._proxy, wait)
 
     def _network_failure(self, error: Exception, begun: bool) -> ChatcliError:
         if begun:
@@ -166,7 +172,10 @@ class Wire(ollama.Client):
             return failures.broken(said, self._proxy)
         if isinstance(error, httpx.RemoteProtocolError) and not is_close(error):
             return self._odd(f"it does not speak HTTP ({failures.one_line(str(error))})")
-        return failures.unreachable(self.url, cause(error), self._proxy)
+        # A server that was there and refuses connections is being restarted; one that never was is not there.
+        restarts = self._was_there and isinstance(error, httpx.ConnectError)
+        passing = restarts or is_close(error) or is_reset(error)
+        return failures.unreachable(self.url, cause(error), self._proxy, 0.0 if passing else None)
 
 
 def _split(pieces: Iterable[bytes], odd: Callable[[str], ChatcliError]) -> Iterator[tuple[bytes, bool]]:
@@ -183,6 +192,17 @@ def _split(pieces: Iterable[bytes], odd: Callable[[str], ChatcliError]) -> Itera
             raise odd("it sent a line without end")
     if rest.strip():
         yield bytes(rest), False
+
+
+def _asked_to_wait(response: httpx.Response) -> float:
+    """The seconds of Retry-After, which may also be a date; 0 where there are none."""
+    said = response.headers.get("retry-after", "").strip()
+    if said.isascii() and said.isdigit():
+        return float(said[:9])
+    with suppress(ValueError, OverflowError):
+        moment = parsedate_to_datetime(said)
+        return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+    return 0.0
 
 
 def _start(line: bytes) -> str:

@@ -17,7 +17,8 @@ from chatcli.client import address, failures, models, stream
 from chatcli.client.models import Listed, Loaded, Model
 from chatcli.client.reader_thread import Cut, relay
 from chatcli.client.request import NEVER_CUT, Request, duration
-from chatcli.conversation.events import Event, Progress
+from chatcli.client.retries import again
+from chatcli.conversation.events import Event, Progress, Retry
 from chatcli.conversation.message import Message
 from chatcli.errors import BadReply, BadValue, Busy, Refused, StreamBroken, Unreachable
 from chatcli.hints import Do, Hint
@@ -35,9 +36,20 @@ class Client:
 
     user:password@ in the URL becomes a Basic header; else OLLAMA_API_KEY is sent as a Bearer token, but only over
     https or to this machine. `headers` are sent with every request and take precedence over both.
+
+    A request that fails before anything came of it is sent again, `retries()` times, if the failure may pass. A
+    Retry says so each time: among the events of a chat, else as the argument of `told`.
     """
 
-    def __init__(self, url: str, *, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        retries: Callable[[], int] = int,
+        told: Callable[[Retry], object] = bool,
+    ) -> None:
+        self._retries, self._told = retries, told
         self.url, basic = address.without_credentials(url)
         self._headers = {**_authorization(self.url, basic), **{k.lower(): v for k, v in (headers or {}).items()}}
         self._lock = threading.Lock()
@@ -49,7 +61,18 @@ class Client:
         """The reply as it is generated. Closing the generator disconnects at once, and the server stops
         generating.
         """
-        yield from stream.events(self._lines("/api/chat", request.body(), request.model))
+        body = request.body()
+
+        def ask(wire: Wire, cut: Cut) -> Generator[dict[str, Any], None, None]:
+            came = False
+            with closing(wire.lines("/api/chat", body, cut, request.model)) as lines:
+                for line in lines:
+                    came = True
+                    yield line
+            if not came:
+                raise failures.broken("it ended before it began")
+
+        yield from stream.events(self._relayed(ask))
 
     def models(self) -> list[Listed]:
         """The models on the server's disk, in its order; those changed at the same time, by name."""
@@ -71,7 +94,7 @@ class Client:
         def ask(wire: Wire, cut: Cut) -> Generator[bytes, None, None]:
             yield wire.body("POST", "/api/show", {"model": name, "verbose": True}, cut, name, large=True)
 
-        with closing(self._relayed(ask)) as answers:
+        with closing(self._once(ask)) as answers:
             return next(answer for answer in answers if answer is not None)
 
     def embed(
@@ -89,7 +112,7 @@ class Client:
         """
         kept = {} if keep_alive is None else {"keep_alive": duration(keep_alive)}
         body = {"model": model, "input": [models.to_embed(model, text, asked) for text in texts], **kept}
-        with closing(self._lines("/api/embed", body, model)) as answers:
+        with closing(self._lines("/api/embed", body, model, self._told if asked else bool)) as answers:
             for answer in answers:
                 if answer is not None:
                     return models.read_vectors(answer, len(texts), self.url)
@@ -151,7 +174,7 @@ class Client:
         """
         body = {**request.body(), "_debug_render_only": True}
         try:
-            with closing(self._lines("/api/chat", body, request.model)) as lines:
+            with closing(self._once(lambda wire, cut: wire.lines("/api/chat", body, cut, request.model))) as lines:
                 first = next((line for line in lines if line is not None), {})
         except Busy:
             raise
@@ -180,9 +203,10 @@ class Client:
         self.close()
 
     def _lines(
-        self, path: str, body: Mapping[str, Any], model: str
+        self, path: str, body: Mapping[str, Any], model: str, told: Callable[[Retry], object] | None = None
     ) -> Generator[dict[str, Any] | None, None, None]:
-        return self._relayed(lambda wire, cut: wire.lines(path, body, cut, model))
+        asked = self._relayed(lambda wire, cut: wire.lines(path, body, cut, model))
+        return _without_retries(asked, told or self._told)
 
     def _progress(
         self, path: str, body: Mapping[str, Any], model: str, broken: StreamBroken
@@ -213,7 +237,7 @@ class Client:
         def ask(wire: Wire, cut: Cut) -> Generator[dict[str, Any], None, None]:
             yield wire.answer(method, path, body, cut, model, large)
 
-        with closing(self._relayed(ask)) as answers:
+        with closing(_without_retries(self._relayed(ask), self._told)) as answers:
             return next(answer for answer in answers if answer is not None)
 
     def _rows(self, path: str) -> list[Mapping[str, Any]]:
@@ -228,7 +252,13 @@ class Client:
             for _ in lines:
                 pass
 
-    def _relayed(self, ask: Callable[[Wire, Cut], Generator[T, None, None]]) -> Generator[T | None, None, None]:
+    def _relayed(
+        self, ask: Callable[[Wire, Cut], Generator[T, None, None]]
+    ) -> Generator[T | Retry | None, None, None]:
+        """Run an exchange, and again where its failure may pass."""
+        return again(lambda: self._once(ask), self._retries(), lambda: self._closed)
+
+    def _once(self, ask: Callable[[Wire, Cut], Generator[T, None, None]]) -> Generator[T | None, None, None]:
         """Run one exchange in a reader thread; close() can cut it."""
         cut = Cut()
 
@@ -248,6 +278,17 @@ class Client:
             if self._wire is None:
                 self._wire = _library().Wire(self.url, self._headers)
             return self._wire
+
+
+def _without_retries(
+    items: Generator[T | Retry | None, None, None], told: Callable[[Retry], object]
+) -> Generator[T | None, None, None]:
+    with closing(items):
+        for item in items:
+            if isinstance(item, Retry):
+                told(item)
+            else:
+                yield item
 
 
 def _library() -> Any:

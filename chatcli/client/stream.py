@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any
 
 from chatcli.client.reader_thread import TICK
-from chatcli.conversation.events import Done, Event, Text, Thinking, Tick, ToolCall
+from chatcli.conversation.events import Done, Event, Retry, Text, Thinking, Tick, ToolCall
 from chatcli.conversation.message import ToolUse
 from chatcli.conversation.usage import Usage
 from chatcli.errors import BadReply, ServerError, StreamBroken
@@ -21,21 +21,21 @@ Chunk = Mapping[str, Any]
 LONGEST = 64 * 1000**2  # characters of a reply, all kept in memory; the longest windows hold a tenth of it
 
 
-def events(chunks: Generator[Chunk | None, None, None]) -> Generator[Event, None, None]:
-    """The events of one reply; a Tick for every None. Closing this generator closes `chunks`. Text between
-    thinking tags becomes Thinking.
+def events(chunks: Generator[Chunk | Retry | None, None, None]) -> Generator[Event, None, None]:
+    """The events of one reply; a Tick for every None, and every Retry as it is. Closing this generator closes
+    `chunks`. Text between thinking tags becomes Thinking.
 
     Raises StreamBroken when the chunks end before one that is done, BadReply for a chunk of the wrong shape.
     """
     yield from untagged(_events(chunks))
 
 
-def _events(chunks: Generator[Chunk | None, None, None]) -> Generator[Event, None, None]:
+def _events(chunks: Generator[Chunk | Retry | None, None, None]) -> Generator[Event, None, None]:
     size = 0
     with closing(chunks):
         for chunk in chunks:
-            if chunk is None:
-                yield Tick()
+            if chunk is None or isinstance(chunk, Retry):
+                yield chunk or Tick()
                 continue
             for event in _said(chunk):
                 size += _size(event)
@@ -165,7 +165,7 @@ class _Tags:
     def read(self, event: Event) -> Iterator[Event]:
         if isinstance(event, Text):
             yield from self._read(event.text)
-        elif isinstance(event, Tick):
+        elif isinstance(event, Tick | Retry):
             yield event
         else:
             is_sentence = self._end and self._behind == " "

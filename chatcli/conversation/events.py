@@ -1,4 +1,4 @@
-"""The events of a reply as it arrives: any number of Thinking, Text, ToolCall and Tick, then one Done.
+"""The events of a reply as it arrives: any number of Thinking, Text, ToolCall, Tick and Retry, then one Done.
 
 Progress is the event of any other long job: a download, an import, a page being fetched.
 """
@@ -32,6 +32,25 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class Retry:
+    """Nothing has come, because of `why`, a sentence: the request is sent again in so many seconds, for the
+    `number`th of at most `most` times.
+    """
+
+    why: str
+    seconds: float
+    number: int
+    most: int
+
+    def __str__(self) -> str:
+        return f"{self.why} {self.when[0].upper()}{self.when[1:]}."
+
+    @property
+    def when(self) -> str:
+        return f"asked again in {self.seconds:.3g} s ({self.number} of {self.most})"
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The end. `reason` as the server gives it: stop, length, load, unload; "" when it gave none."""
 
@@ -39,7 +58,7 @@ class Done:
     usage: Usage = Usage()
 
 
-Event = Thinking | Text | ToolCall | Tick | Done
+Event = Thinking | Text | ToolCall | Tick | Retry | Done
 
 
 @dataclass(frozen=True, slots=True)

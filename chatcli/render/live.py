@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from time import monotonic
 
+from chatcli.conversation.events import Retry
 from chatcli.render.lines import BLANK, ESCAPE, Line, Span, plain, to_line, wrap
 from chatcli.render.markdown import Blocks
 from chatcli.render.paint import Painter, signals
@@ -44,6 +45,7 @@ class LivePage:
         self._began = self._due = clock()
         self._painted = size()  # the screen size at the last refresh
         self._left = ""  # text already above: a resize made it final early
+        self._pause, self._pause_ends = "", self._began
         self._busy = True  # no text yet, or the model thinks: the spinner turns
 
     def open(self) -> None:
@@ -78,6 +80,10 @@ class LivePage:
     def note(self, text: str) -> None:
         self._break_off()
         self._final += [self._quiet(text), BLANK]
+        self._refresh()
+
+    def wait(self, retry: Retry) -> None:
+        self._pause, self._pause_ends = f"is {retry.when}: {retry.why}", self._clock() + retry.seconds
         self._refresh()
 
     def tick(self) -> None:
@@ -167,7 +173,8 @@ class LivePage:
     def _spinner(self) -> Line:
         seconds = self._clock() - self._began
         turn = _SPINNER[int(seconds * 10) % len(_SPINNER)]
-        what = "thinks" if self._thoughts is not None else one_line(self._waits())
+        pause = self._pause if self._clock() < self._pause_ends else ""
+        what = "thinks" if self._thoughts is not None else one_line(pause or self._waits())
         return self._quiet(f"{turn} {self._model} {what}".rstrip() + f", {int(seconds)} s")
 
     def _quiet(self, text: str) -> Line:

@@ -12,7 +12,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Protocol
 
-from chatcli.conversation.events import Done, Event, Text, Thinking, Tick, ToolCall
+from chatcli.conversation.events import Done, Event, Retry, Text, Thinking, Tick, ToolCall
 from chatcli.conversation.message import ToolUse
 from chatcli.conversation.usage import in_tokens
 from chatcli.render.paint import signals
@@ -20,13 +20,14 @@ from chatcli.render.sanitize import Cleaner, one_line
 
 
 class Page(Protocol):
-    """Where a reply is written. `tick` is called often, for whatever moves."""
+    """Where a reply is written. `tick` is called often, for whatever moves; `wait` before a pause."""
 
     def open(self) -> None: ...
     def think(self, piece: str) -> None: ...
     def thought(self, summary: str) -> None: ...
     def write(self, piece: str) -> None: ...
     def note(self, text: str) -> None: ...
+    def wait(self, retry: Retry) -> None: ...
     def tick(self) -> None: ...
     def close(self) -> None: ...
 
@@ -59,6 +60,8 @@ class Answer:
                 self._think(text)
             case Tick():
                 self._page.tick()
+            case Retry():
+                self._page.wait(event)
             case ToolCall(use):
                 self._end_thinking()
                 self._page.note(called(use))
@@ -92,9 +95,11 @@ Write = Callable[[str], object]
 
 
 class PlainPage:
-    def __init__(self, write: Write, think: Write | None, note: Write | None) -> None:
+    """`aside` takes lines that are no part of the reply."""
+
+    def __init__(self, write: Write, think: Write | None, note: Write | None, aside: Write) -> None:
         self._text, self._thinking = _Pen(write), _Pen(think) if think else None
-        self._note = note
+        self._note, self._aside = note, aside
 
     def open(self) -> None:
         """Nothing is shown before the first word."""
@@ -117,6 +122,9 @@ class PlainPage:
         if self._note:
             self._text.end()
             self._note(f"({text})\n")
+
+    def wait(self, retry: Retry) -> None:
+        self._aside(one_line(str(retry)) + "\n")
 
     def tick(self) -> None:
         """Nothing moves here."""

@@ -77,6 +77,12 @@ class Screen:
 
         self._put(self._errors, draw_error(error, self._error_palette, self._room(self._errors), self.speller))
 
+    def aside(self, text: object) -> None:
+        """Writes one line on stderr."""
+        from chatcli.render.sanitize import one_line
+
+        self._write_error(one_line(str(text)) + "\n")
+
     def answer(
         self,
         model: str,
@@ -95,8 +101,8 @@ class Screen:
             aside = self._write_error if thinking != "hide" else None
             if self.is_terminal:
                 thoughts = self._write if thinking == "show" else None
-                return Answer(PlainPage(self._write, thoughts, self._write if aside else None), clock)
-            return Answer(PlainPage(self._write, aside, aside), clock)
+                return Answer(PlainPage(self._write, thoughts, self._write if aside else None, self._write), clock)
+            return Answer(PlainPage(self._write, aside, aside, self._write_error), clock)
         from chatcli.render.live import LivePage
         from chatcli.render.paint import Painter
 

@@ -43,6 +43,7 @@ class Loop:
         self._furniture = furniture
         self._line = ""
         self._leaving = False
+        session.show_retries(lambda retry: self._screen.show(Note(str(retry), "quiet")))
 
     @property
     def _screen(self) -> Screen:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from chatcli.client.models import Model
 from chatcli.context.summary import Due, accepted, due
 from chatcli.conversation.context_state import State
-from chatcli.conversation.events import Event, Text, Tick
+from chatcli.conversation.events import Event, Retry, Text, Tick
 from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError
 from chatcli.session.planning import basis_of, request_of
@@ -141,8 +141,8 @@ class Summarizer:
             return
         self._enter(Stage.ASKED, job)
         try:
-            for _ in self.asking(job):
-                yield Tick()
+            for event in self.asking(job):
+                yield event if isinstance(event, Retry) else Tick()
         except ChatcliError as error:
             session.warn(f"No summary could be made; the earlier one stays. {error.message}")
         finally:

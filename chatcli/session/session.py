@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from chatcli.client import server as servers
 from chatcli.client.models import Model
 from chatcli.client.ollama import Client
+from chatcli.conversation.events import Retry
 from chatcli.conversation.message import Attachment
 from chatcli.conversation.plan import Plan
 from chatcli.conversation.tree import Conversation
@@ -60,6 +62,8 @@ class Session:
         self.pending: tuple[Attachment, ...] = ()
         self.plan: Plan | None = None
         self.warnings = tuple(warnings)
+        self._retries: list[Retry] = []
+        self._show_retry: Callable[[Retry], object] = bool
         self.summarizer = Summarizer(self)
         self.embeddings = Embeddings(self)
         self.next_request = NextRequest(self)
@@ -245,7 +249,23 @@ class Session:
         proxy = route(self.server.url).proxy
         if proxy is not None and proxy.not_read:
             self.warn(f"{proxy.not_read} The server is reached through {proxy}.")
-        return Client(self.server.url)
+        return Client(self.server.url, retries=lambda: self.settings[table.RETRIES], told=self._will_ask_again)
+
+    def _will_ask_again(self, retry: Retry) -> None:
+        """What the main thread asks for is waited for there; in other threads a turn waits, or nobody does."""
+        if threading.current_thread() is threading.main_thread():
+            self._show_retry(retry)
+        else:
+            self._retries.append(retry)
+
+    def show_retries(self, show: Callable[[Retry], object]) -> None:
+        """From here on `show` is called when the server will be asked again and no turn can say so."""
+        self._show_retry = show
+
+    def take_retries(self) -> list[Retry]:
+        """What a turn has waited for since the last call."""
+        taken, self._retries = self._retries, []
+        return taken
 
     def _disconnect(self) -> None:
         client = self.client.ready

@@ -341,6 +341,14 @@ HOST = _row(
     "Address of the Ollama server; unset: OLLAMA_HOST, else 127.0.0.1:11434.",
     from_outside=nothing(Refusal.PROGRAM),
 )
+RETRIES = _row(
+    "program",
+    "retries",
+    values.whole(0),
+    4,
+    "How often a request is sent again when the server is busy or restarts and nothing has come; 0: never.",
+    from_outside=nothing(Refusal.PROGRAM),
+)
 HISTORY = _row(
     "program",
     "history",
