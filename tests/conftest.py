@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from chatcli.client import retries
 from chatcli.client.connection import AUTHORITIES
 from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
@@ -79,6 +80,12 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", loopback_only)
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a request is sent again; programs that tests start pause as they do for everybody."""
+    monkeypatch.setattr(retries, "FIRST", 0.001)
 
 
 @pytest.fixture

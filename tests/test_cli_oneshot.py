@@ -242,3 +242,32 @@ def test_where_nothing_can_be_stored_it_still_answers_and_says_so(
         assert done.returncode == 0, done.stderr
         assert done.stdout
         assert "kept in memory only" in done.stderr
+
+
+@pytest.mark.parametrize("more", [(), ("--json",), ("--thinking", "hide")])
+def test_each_pause_before_the_server_is_asked_again_is_told_on_stderr(more: tuple[str, ...]) -> None:
+    with Engine() as engine:
+        engine.say("Seven.")
+        engine.script(Status(503, "server busy"))
+        engine.script(Status(500, "out of luck"), path="/api/show")
+        done = chatcli("-m", "demo", *more, "a prime", url=engine.url)
+    assert done.returncode == 0
+    assert "Seven." in done.stdout
+    assert done.stderr.splitlines() == [
+        "The server refused (500): out of luck. Asked again in 0.5 s (1 of 4).",
+        "The server refused (503): server busy. Asked again in 0.5 s (1 of 4).",
+    ]
+
+
+def test_a_subcommand_tells_of_it_too_and_the_setting_says_how_often() -> None:
+    with Engine() as engine:
+        engine.script(Status(503, "server busy"), path="/api/tags")
+        done = chatcli("models", url=engine.url)
+        assert done.returncode == 0
+        assert "demo-vision" in done.stdout
+        assert "Asked again in 0.5 s (1 of 4)." in done.stderr
+        engine.script(Status(503, "server busy"), Status(503, "server busy"))
+        failed = chatcli("-m", "demo", "--retries", "1", "hi", url=engine.url)
+        assert failed.returncode == 1
+        assert failed.stderr.count("Asked again") == 1
+        assert failed.stderr.count("server busy") == 2

@@ -28,11 +28,6 @@ MODELS = whole(b'{"models":[]}')
 ONE = b'{"embeddings":[[1.0]]}'
 
 
-@pytest.fixture(autouse=True)
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "FIRST", 0.001)
-
-
 def in_turn(*plays: Play) -> Play:
     """One after another, and the last for ever."""
     coming = itertools.chain(plays, itertools.repeat(plays[-1]))
@@ -55,6 +50,11 @@ def heard(events: Iterator[Event]) -> list[Event]:
     return [event for event in events if not isinstance(event, Tick)]
 
 
+def reset_after_the_head(connection: socket.socket) -> None:
+    connection.sendall(STREAM)
+    reset(connection)
+
+
 def closes(_: socket.socket) -> None:
     """It takes the request and hangs up."""
 
@@ -70,7 +70,7 @@ PASSING: dict[str, Play] = {
     "reset": reset,
     "closed": closes,
     "only a head": sends(STREAM),
-    "reset after the head": lambda connection: (connection.sendall(STREAM), reset(connection))[1],
+    "reset after the head": reset_after_the_head,
     "failed in the stream": sends(STREAM, b'{"error":"an error was encountered while running the model: EOF"}\n'),
     "half a line": sends(STREAM, b'{"message":{"con'),
 }

@@ -20,7 +20,7 @@ import termios
 
 import pyte
 
-from tests.faults import Cut, Engine, Hang, Slow, nobody_there
+from tests.faults import Cut, Engine, Hang, Slow, Status, nobody_there
 from tests.raw_server import Script, whole
 from tests.starting import start
 
@@ -257,7 +257,7 @@ def test_without_a_server_it_says_what_to_do_and_stays() -> None:
 
 
 def test_a_retry_that_fails_leaves_the_earlier_reply_in_its_place() -> None:
-    with Engine() as engine, terminal("-m", "demo", url=engine.url) as person:
+    with Engine() as engine, terminal("-m", "demo", "--retries", "0", url=engine.url) as person:
         engine.say("The first reply.")
         person.see("Send a message")
         person.enter("what is it?")
@@ -369,3 +369,26 @@ def test_a_long_reply_stands_once_in_the_scrollback(columns: int, rows: int) -> 
         person.see("Line number 79.")
         person.settle()
         assert [row for row in person.rows if row.startswith("Line number")] == lines
+
+
+def test_a_pause_before_the_server_is_asked_again_is_shown_and_ends_with_ctrl_c() -> None:
+    with Engine() as engine, terminal("-m", "demo", url=engine.url) as person:
+        person.see("Send a message")
+        engine.say("Here I am.")
+        engine.script(Status(503, "server busy"), Status(503, "server busy"))
+        person.enter("are you there?")
+        person.see("is asked again in 1 s (2 of 4): The server refused (503): server busy")
+        person.see("Here I am.")
+        assert "asked again" not in person.text
+        engine.script(*[Status(503, "server busy")] * 5)
+        person.enter("and now?")
+        person.see("is asked again in 2 s (3 of 4)")
+        asked = len(engine.chats)
+        person.press("\x03")
+        person.until(lambda: "asked again" not in person.text)
+        engine.forget()
+        engine.say("I was not stopped.")
+        person.press("\x03")
+        person.enter("once more")
+        person.see("I was not stopped.")
+        assert len(engine.chats) == asked + 1

@@ -43,7 +43,7 @@ class Retry:
     most: int
 
     def __str__(self) -> str:
-        return f"{self.why} {self.when[0].upper()}{self.when[1:]}."
+        return f"{self.why.rstrip('.')}. {self.when[0].upper()}{self.when[1:]}."
 
     @property
     def when(self) -> str:
