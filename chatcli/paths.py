@@ -6,7 +6,9 @@ is looked up without raising; a file that cannot be opened raises BadFile.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -193,9 +195,25 @@ def _is_our_output(path: Path) -> bool:
 
 
 def private_directory(path: Path) -> Path:
-    """Make `path` and its parents where missing; what is made, and `path`, is only for its owner."""
+    """Make `path` and its parents where missing; what is made, and `path`, is only for its owner.
+
+    A folder that others use, too, is left as it is: one that belongs to another user, or that everybody may write
+    to. Raises OSError then.
+    """
     for missing in reversed([each for each in (path, *path.parents) if not each.exists()]):
         missing.mkdir(exist_ok=True, mode=0o700)
     if os.name == "posix" and path.stat().st_mode & 0o077:
+        if reason := shared(path):
+            raise PermissionError(errno.EPERM, reason)
         path.chmod(0o700)
     return path
+
+
+def shared(folder: Path) -> str:
+    """Why the folder is not this user's alone to close; "" if it is. Raises OSError."""
+    found = folder.stat()
+    if os.name != "posix":
+        return ""
+    if found.st_mode & stat.S_IWOTH:
+        return f"everybody may write to {folder}"
+    return f"{folder} belongs to another user" if found.st_uid != os.geteuid() else ""

@@ -1,6 +1,7 @@
 """Characters and text sizes: which characters are never shown, how many cells a text takes, and how long it is.
 
-Unwanted characters control a terminal, or they hide or reorder the text beside them.
+Unwanted characters control a terminal, or they hide or reorder the text beside them. Escape sequences are removed
+whole, so that no `[31m` or clipboard payload stays behind as text.
 
 Visible characters and their widths in cells are those of wcwidth, everywhere. Terminals differ in joined emoji
 (families, flags, skin tones, hearts made red): one that has mode 2027 shows each in two cells; others show the
@@ -10,6 +11,7 @@ counted, so that no line is ever wrapped by the terminal.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,8 +35,33 @@ UNWANTED = re.compile(
 )
 
 
+_STRING = (
+    r"[^\x07\x1b\x9c\n]*"  # the body of an OSC, DCS, APC, PM or SOS; a newline ends one that was never closed
+)
+# Each matches all it can and never fails once begun, so a text is read once. Groups 1, 3, 4: it is complete.
+SEQUENCE = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*([@-~])?"
+    rf"|(\x1b[\]PX^_]|[\x90\x98\x9d-\x9f]){_STRING}(?:(\x07|\x1b\\|\x9c)|\x1b\Z)?"
+    r"|\x1b[ -/]*([0-Z\\`-~])?"
+)
+SEPARATOR = re.compile("[\u2028\u2029]")
+
+
 def without_unwanted(text: str) -> str:
     return UNWANTED.sub("", text)
+
+
+def clean(text: str) -> str:
+    """Returns `text` with nothing in it that a terminal would obey. Newlines and tabs stay; CRLF becomes LF."""
+    text = SEPARATOR.sub("\n", text)
+    if not UNWANTED.search(text):
+        return text
+    return without_unwanted(SEQUENCE.sub("", text))
+
+
+def escaped(text: str) -> str:
+    """The same JSON, valid as UTF-8, with every unwanted character escaped, in case it is shown in a terminal."""
+    return UNWANTED.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def as_name(text: str) -> str:

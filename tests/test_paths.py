@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import stat
 import subprocess
 import sys
 import threading
@@ -13,8 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.errors import BadFile
-from chatcli.paths import write_private
+from chatcli.errors import BadFile, ConfigError, ReadOnly
+from chatcli.paths import private_directory, write_private
+from chatcli.prompt.history import LineHistory
+from chatcli.settings import table
+from chatcli.settings.file import read_file, write_setting
+from chatcli.settings.layers import Settings
+from chatcli.store.store import Store
 
 
 def mode(path: Path) -> int:
@@ -115,3 +121,50 @@ def test_a_place_that_is_none_is_said(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "no" / "such.md"):
         with pytest.raises(BadFile, match="Cannot write"):
             write_private(path, "hi")
+
+
+SHARED = {
+    "everybody's, as /tmp": (0o1777, None, "everybody may write to"),
+    "everybody's": (0o777, None, "everybody may write to"),
+    "another user's": (0o755, 12345, "belongs to another user"),
+}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="owners and modes are POSIX")
+@pytest.mark.parametrize("what", SHARED)
+def test_a_folder_that_others_use_is_left_as_it_is_and_it_is_said(what: str, tmp_path: Path) -> None:
+    bits, owner, words = SHARED[what]
+    if owner is not None and os.geteuid() != 0:
+        pytest.skip("only root gives folders away")
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(bits)
+    os.chown(folder, owner if owner is not None else -1, -1)
+    with pytest.raises(OSError, match=words):
+        private_directory(folder)
+    with pytest.raises(ReadOnly, match=words):
+        Store.open(folder / "chatcli.db")
+    with pytest.raises(ConfigError, match=words):
+        write_setting(folder / "config.toml", table.SEED, "1")
+    LineHistory(folder / "lines.db").add("my secret")
+    assert list(folder.iterdir()) == []
+    assert stat.S_IMODE(folder.stat().st_mode) == bits
+    assert mode(private_directory(folder / "mine")) == 0o700
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root gives files away")
+def test_settings_that_another_user_put_into_everybodys_folder_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('host = "http://evil.example"\n')
+    read_file(Settings(), file)
+    os.chown(file, 12345, -1)
+    read_file(Settings(), file)
+    tmp_path.chmod(0o1777)
+    with pytest.raises(ConfigError, match="another user"):
+        read_file(Settings(), file)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
+def test_a_folder_of_ones_own_that_others_may_read_is_closed_to_them(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir(mode=0o755)
+    assert mode(private_directory(tmp_path / "mine")) == 0o700

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatcli.render.sanitize import Cleaner, clean, one_line, safe_link
+from chatcli.render.sanitize import Cleaner, one_line, safe_link
+from chatcli.text import clean
 
 HARMFUL = {
     "colour": "\x1b[1;31m",

@@ -22,8 +22,9 @@ from chatcli.conversation.message import Message
 from chatcli.errors import ChatcliError
 from chatcli.prompt.completer import in_mention, mentions
 from chatcli.prompt.multiline import is_open
-from chatcli.render.sanitize import clean, one_line
+from chatcli.render.sanitize import one_line
 from chatcli.store.conversations import title_of
+from chatcli.text import clean
 from chatcli.tokens.learned_costs import split
 
 

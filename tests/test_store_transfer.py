@@ -18,6 +18,7 @@ from chatcli.errors import BadFile, UserError
 from chatcli.store.import_chat import chat_of
 from chatcli.store.store import Store
 from chatcli.store.transfer import export, read_chat
+from chatcli.text import UNWANTED
 
 TEXT = st.text(st.one_of(st.characters(), st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF)), max_size=20)
 NAMES = st.text(min_size=1, max_size=10)
@@ -264,6 +265,40 @@ def test_markdown_and_html_show_the_path() -> None:
     assert "<script" not in page
     assert "<svg" not in page
     assert "svg+xml" not in page
+
+
+# Colors, the clipboard, a title that never ends, C1 forms of both, and marks that turn the text round.
+CODES = (
+    "\x1b[31m",
+    "\x1b]52;c;cm0gLXJm\x07",
+    "\x1b]0;evil",
+    "\x9b31m",
+    "\x9d0;evil\x9c",
+    "\u202e",
+    "\x07",
+    "\x7f",
+    "\x08",
+)
+
+
+@pytest.mark.parametrize("code", CODES, ids=repr)
+@pytest.mark.parametrize("format_", ["md", "html", "json", "jsonl"])
+def test_no_export_has_anything_that_a_terminal_would_obey(code: str, format_: str) -> None:
+    conversation = Conversation(0, f"Cats{code}")
+    now = datetime.now(UTC)
+    files = (Attachment("text", f"notes{code}.txt", "text/plain", f"one{code}".encode()),)
+    conversation.add(Node(1, None, 1, Message.user(f"hi{code}", files), now))
+    reply = Message(Role.ASSISTANT, f"yes{code}", f"hm{code}", (), (ToolUse(f"f{code}", {"a": code}),))
+    conversation.add(Node(2, 1, 2, reply, now, Ended.COMPLETE, Turn(f"m{code}")))
+    text = export(conversation, format_)
+    assert UNWANTED.search(text) is None
+    if format_ in {"md", "html"}:
+        assert "evil" not in text
+        assert "cm0gLXJm" not in text
+        assert "31m" not in text
+        assert text.count("</pre>") == text.count("<pre>")
+    else:
+        assert read_chat(text).messages == tuple(node.message for node in conversation.path())
 
 
 def test_html_takes_rendered_replies() -> None:

@@ -12,7 +12,7 @@ from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError
 from chatcli.hints import spelled
 from chatcli.session.session import Session
-from chatcli.text import UNWANTED
+from chatcli.text import escaped
 
 
 def account(session: Session, reply: Node) -> dict[str, Any]:
@@ -55,4 +55,4 @@ def failure(error: ChatcliError) -> dict[str, Any]:
 def write(found: Mapping[str, Any]) -> None:
     """Write the object to standard output, with control characters escaped in case it is shown in a terminal."""
     text = json.dumps(found, ensure_ascii=False)
-    sys.stdout.write(UNWANTED.sub(lambda each: json.dumps(each[0])[1:-1], text) + "\n")
+    sys.stdout.write(escaped(text) + "\n")

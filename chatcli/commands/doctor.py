@@ -19,7 +19,7 @@ from chatcli.conversation.clock import local_time
 from chatcli.conversation.usage import counted
 from chatcli.errors import ChatcliError, Damaged, NotFound, StoreError, UserError
 from chatcli.hints import Do, Hint, Words, lines
-from chatcli.paths import why
+from chatcli.paths import shared, why
 from chatcli.render.views import Listing, Note
 from chatcli.session.context_window import as_allocated, gigabytes, loaded
 from chatcli.session.embeddings import embedder
@@ -173,6 +173,9 @@ def _damage(session: Session) -> Damaged | None:
 def _privacy(path: Path) -> Iterator[Finding]:
     """Are files 0600 and their directory 0700? Only where the system has such permissions."""
     if os.name != "posix":
+        return
+    if path.parent.exists() and (reason := shared(path.parent)):
+        yield Finding("privacy", reason, "Set CHATCLI_HOME to a directory of your own.")
         return
     for each, mode in ((path.parent, "700"), (path, "600")):
         if each.exists() and each.stat().st_mode & 0o077:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from chatcli.errors import ChatcliError
 from chatcli.hints import Do, Hint
-from chatcli.render.sanitize import clean
+from chatcli.text import clean
 
 _MOST = 100_000  # bytes, as base64: terminals drop what is longer
 

@@ -9,9 +9,10 @@ from chatcli.conversation.usage import Count, in_tokens
 from chatcli.hints import Speller, spelled
 from chatcli.render.columns import Align, Row, fit
 from chatcli.render.lines import BLANK, Line, Span, to_line, wrap
-from chatcli.render.sanitize import clean, one_line
+from chatcli.render.sanitize import one_line
 from chatcli.render.theme import Palette
 from chatcli.render.views import WindowView
+from chatcli.text import clean
 
 # In the order of the request: the words of the legend, and the letters of a bar without colors.
 _PARTS = (

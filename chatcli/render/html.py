@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from chatcli.render.sanitize import clean
+from chatcli.text import clean
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt

@@ -13,8 +13,9 @@ from markdown_it.token import Token
 
 from chatcli.render.dialect import teach
 from chatcli.render.lines import Span, both
-from chatcli.render.sanitize import clean, safe_link
+from chatcli.render.sanitize import safe_link
 from chatcli.render.theme import Palette
+from chatcli.text import clean
 
 References = dict[str, Any]  # markdown-it's environment: what `[label]: url` lines have defined so far
 

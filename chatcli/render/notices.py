@@ -13,9 +13,10 @@ from chatcli.render.columns import Align, Row, fit
 from chatcli.render.context_view import draw_window
 from chatcli.render.lines import BLANK, Line, Span, to_line, wrap
 from chatcli.render.reply import called
-from chatcli.render.sanitize import clean, one_line
+from chatcli.render.sanitize import one_line
 from chatcli.render.theme import Palette
 from chatcli.render.views import Document, History, Listing, Note, Pictures, SourceText, View, WindowView
+from chatcli.text import clean
 
 Preview = Callable[[bytes], Line | None]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chatcli.errors import BadData, ConfigError, UserError
-from chatcli.paths import private_directory, replace_private, why
+from chatcli.paths import private_directory, replace_private, shared, why
 from chatcli.settings.layers import Layer, Settings, find_setting
 from chatcli.settings.table import TABLE, Setting
 
@@ -78,6 +78,7 @@ def _text_of(path: Path) -> str:
     from chatcli.reading.json_toml import text_of
 
     try:
+        _check_owner(path)
         return text_of(read_bytes(path, LARGEST))
     except (FileNotFoundError, NotADirectoryError):
         return ""
@@ -88,6 +89,12 @@ def _text_of(path: Path) -> str:
         ) from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"Cannot read the settings file {path}: {why(error)}.", _MEND, file=str(path)) from None
+
+
+def _check_owner(path: Path) -> None:
+    """Refuses a file that another user put into a folder that everybody may write to: it could name a server."""
+    if os.name == "posix" and path.stat().st_uid != os.geteuid() and (reason := shared(path.parent)):
+        raise PermissionError(errno.EPERM, f"{reason}, and the file is another user's")
 
 
 def _is_missing(path: Path) -> bool:

@@ -1,14 +1,18 @@
-"""Exports a conversation for reading: the path to the tip, as Markdown or as one self-contained HTML page."""
+"""Exports a conversation for reading: the path to the tip, as Markdown or as one self-contained HTML page. What a
+terminal would obey is left out of both: pages are printed, too.
+"""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from html import escape
 
 from chatcli.conversation.message import Attachment, Role
 from chatcli.conversation.reply_endings import CUT_SHORT
 from chatcli.conversation.tree import Conversation, Node
+from chatcli.text import as_name, clean
 
 _SPEAKERS = {Role.USER: "You", Role.ASSISTANT: "Assistant", Role.SYSTEM: "System", Role.TOOL: "Tool"}
 # Other kinds of pictures appear by name only: an SVG could carry a script into the page.
@@ -16,8 +20,8 @@ _SHOWN = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 
 
 def markdown_page(conversation: Conversation) -> str:
-    parts = [f"# {conversation.title or 'Conversation'}"]
-    for node in conversation.path():
+    parts = [f"# {_safe(conversation.title) or 'Conversation'}"]
+    for node in _safe_path(conversation):
         message = node.message
         parts.append(f"## {_heading(node)}")
         if message.thinking:
@@ -32,9 +36,24 @@ def html_page(conversation: Conversation, rendered: Callable[[str], str] | None,
     """`rendered` turns Markdown into safe HTML, styled by the rules in `style`; without it the text is shown
     plain.
     """
-    title = escape(conversation.title or "Conversation")
-    articles = "\n".join(_article(node, rendered or _verbatim) for node in conversation.path())
+    title = escape(_safe(conversation.title) or "Conversation")
+    articles = "\n".join(_article(node, rendered or _verbatim) for node in _safe_path(conversation))
     return _PAGE.format(title=title, style=_STYLE + style, articles=articles)
+
+
+def _safe(text: str) -> str:
+    """Valid UTF-8 without terminal codes. Half characters become question marks."""
+    return clean(text.encode(errors="replace").decode())
+
+
+def _safe_path(conversation: Conversation) -> Iterator[Node]:
+    """Yields the messages of the path with every text in them made safe."""
+    for node in conversation.path():
+        message = node.message
+        files = tuple(replace(each, name=as_name(_safe(each.name))) for each in message.attachments)
+        message = replace(message, text=_safe(message.text), thinking=_safe(message.thinking), attachments=files)
+        turn = node.turn and replace(node.turn, model=as_name(_safe(node.turn.model)))
+        yield replace(node, message=message, turn=turn)
 
 
 def _verbatim(text: str) -> str:
@@ -59,7 +78,7 @@ def _shown(attachment: Attachment) -> str:
         data = base64.b64encode(attachment.data).decode()
         return f'<img alt="{described}" src="data:{attachment.media_type};base64,{data}">'
     if attachment.kind == "text":
-        text = escape(attachment.data.decode(errors="replace"))
+        text = escape(_safe(attachment.data.decode(errors="replace")))
         return f"<details><summary>{described}</summary><pre>{text}</pre></details>"
     return f"<p><em>{described}</em></p>"
 

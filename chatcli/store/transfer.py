@@ -24,7 +24,7 @@ from chatcli.store.export import html_page, markdown_page
 from chatcli.store.import_chat import ImportedChat
 from chatcli.store.import_forms import FORMS, Found
 from chatcli.store.own_json import to_plain
-from chatcli.text import LONE_SURROGATES
+from chatcli.text import escaped
 
 LARGEST_CONVERSATIONS = 256_000_000  # bytes of one unpacked file: parsed, it takes five times as much
 LARGEST_FILES = 1_000_000_000  # bytes of all pictures of one import: in memory until they are stored
@@ -132,7 +132,7 @@ def export(
     rendered: Callable[[str], str] | None = None,
     style: str = "",
 ) -> str:
-    """Returns the conversation as text that is valid UTF-8.
+    """Returns the conversation as text that is valid UTF-8, with nothing in it that a terminal would obey.
 
     JSON and JSONL hold all of it (other branches as far as they are loaded: see Store.whole), and read_chat reads
     them back. Markdown and HTML show the path. For HTML, `rendered` may turn a reply's Markdown into safe HTML,
@@ -140,9 +140,9 @@ def export(
     """
     match format:
         case "md":
-            return markdown_page(conversation).encode(errors="replace").decode()
+            return markdown_page(conversation)
         case "html":
-            return html_page(conversation, rendered, style).encode(errors="replace").decode()
+            return html_page(conversation, rendered, style)
         case "json":
             return _json(to_plain(conversation), indent=1) + "\n"
         case "jsonl":
@@ -231,5 +231,4 @@ def _json_lines(conversation: Conversation) -> str:
 
 
 def _json(value: object, indent: int | None = None) -> str:
-    text = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
-    return LONE_SURROGATES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return escaped(json.dumps(value, ensure_ascii=False, indent=indent, default=str))

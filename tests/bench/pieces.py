@@ -21,7 +21,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from chatcli.render.sanitize import clean
+from chatcli.text import clean
 from tests.growing import grown, looks, pieces, rendered
 from tests.screen import Cell
 
