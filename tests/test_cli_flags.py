@@ -14,7 +14,7 @@ from chatcli.errors import BadArgument, BadValue, ChatcliError, UnknownCommand
 from chatcli.hints import spelled
 from chatcli.session.wishes import Wishes
 from chatcli.settings.layers import Layer, Settings
-from chatcli.settings.table import TABLE, Setting
+from chatcli.settings.table import STOP, TABLE, Setting
 
 SUBCOMMANDS = sorted(everything().subcommands)
 BARE = [setting for setting in TABLE if setting.kind.bare]
@@ -140,6 +140,12 @@ def test_every_subcommand_is_proposed_for_its_name_with_a_letter_too_many(name: 
 )
 def test_other_words_are_a_prompt(typed: str) -> None:
     assert asked(*typed.split()).prompt == typed.split()
+
+
+def test_a_stop_text_in_the_shell_is_one_text_and_the_flag_may_come_again() -> None:
+    settings = Settings()
+    settings.put("stop", asked("--stop", "END OF", "hi", "--stop", '"x"').values["stop"], Layer.FLAG)
+    assert settings[STOP] == ("END OF", '"x"')
 
 
 @pytest.mark.parametrize("setting", BARE, ids=lambda setting: setting.name)

@@ -24,10 +24,11 @@ from chatcli.errors import (
     UnknownSetting,
     UserError,
 )
-from chatcli.render.views import History, WindowView
+from chatcli.render.views import History, Listing, WindowView
 from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from chatcli.settings import table
+from chatcli.settings.layers import find_setting
 from chatcli.settings.strategies import AUTO, STRATEGIES
 from chatcli.store.store import Store
 from chatcli.turn import answer
@@ -183,6 +184,47 @@ def test_the_name_of_a_setting_that_can_be_on_switches_it_on(
     assert session.settings[setting] == setting.kind.read("off")
     do(session, f"set {setting.name}")
     assert session.settings[setting] == setting.kind.read("on")
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("stop", '"END OF" \'x "y"\''),
+        ("stop", '"\\\\n"'),
+        ("stop", '""'),
+        ("system", "'  spaces  '"),
+        ("system", '"unset"'),
+        ("system", 'It\'s "so".'),
+        ("temperature", "0.1234567"),
+        ("recall_share", "0.125"),
+        ("num_ctx", "8k"),
+        ("num_ctx", "unset"),
+        ("seed", "-1"),
+        ("format", '{"type": "object"}'),
+        ("keep_alive", "1h30m"),
+    ],
+)
+def test_what_set_shows_typed_again_gives_the_same_value(name: str, typed: str, session: Session) -> None:
+    first = shown(do(session, f"set {name} {typed}")).splitlines()[0]
+    value = session.settings[find_setting(name)]
+    do(session, f"unset {name}")
+    again = first.removeprefix(f"{name} = ").removesuffix("  (set here)")
+    assert shown(do(session, f"set {name} {again}")).splitlines()[0] == first
+    assert session.settings[find_setting(name)] == value
+    assert any(row[0] == name and again.startswith(row[1].removesuffix("…")) for row in listed(session))
+
+
+def listed(session: Session) -> list[tuple[str, ...]]:
+    view = do(session, "set")
+    assert isinstance(view, Show)
+    assert isinstance(view.views[0], Listing)
+    return [tuple(map(str, row)) for row in view.views[0].rows]
+
+
+def test_a_stop_text_in_quotes_is_one_text(session: Session, engine: Engine) -> None:
+    do(session, 'set stop "END OF"')
+    say(session, "hi")
+    assert engine.chats[-1]["options"]["stop"] == ["END OF"]
 
 
 def test_bad_settings_and_values_are_refused_with_a_word(session: Session) -> None:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatcli.errors import BadValue, ConfigError, UnknownSetting
@@ -45,9 +45,7 @@ def test_numbers_outside_their_range_are_refused() -> None:
         values.number().read("inf")
 
 
-@given(
-    st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), min_size=1), max_size=5)
-)
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), max_size=5))
 def test_stop_texts_come_back_as_they_were_written(texts: list[str]) -> None:
     kind = values.texts()
     assert kind.read(kind.write(tuple(texts))) == tuple(texts)
@@ -56,6 +54,74 @@ def test_stop_texts_come_back_as_they_were_written(texts: list[str]) -> None:
 @pytest.mark.parametrize("blank", [" ", "\n\n"])
 def test_a_stop_text_of_blanks_alone_is_one_text(blank: str) -> None:
     assert values.texts().read(blank) == (blank,)
+
+
+@pytest.mark.parametrize(
+    ("typed", "texts"),
+    [
+        ('"END OF"', ("END OF",)),
+        ("'END OF' \"x y\"", ("END OF", "x y")),
+        ("END OF", ("END", "OF")),
+        ("END\\ OF", ("END OF",)),
+        ('a"b c"d', ("ab cd",)),
+        ("don't can't", ("don't", "can't")),
+        (r'"\n" \n', ("\n", "\\n")),
+        ("'it'\"'\"'s'", ("it's",)),
+        ("'say \"no\"'", ('say "no"',)),
+        ('""', ()),
+    ],
+)
+def test_stop_texts_are_quoted_as_in_a_shell(typed: str, texts: tuple[str, ...]) -> None:
+    assert table.STOP.typed(typed) == texts
+
+
+@pytest.mark.parametrize("typed", ['"END OF', "'END OF", 'a "'])
+def test_a_quote_that_is_not_closed_is_refused(typed: str) -> None:
+    with pytest.raises(BadValue, match="not closed"):
+        table.STOP.typed(typed)
+
+
+@pytest.mark.parametrize(
+    ("typed", "text"),
+    [
+        ("'You are brief.'", "You are brief."),
+        ('"Say \\"no\\"."', 'Say "no".'),
+        ('"Yes" or "no"?', '"Yes" or "no"?'),
+        ('"say "hi" now"', '"say "hi" now"'),
+        ("It's 'tis", "It's 'tis"),
+        ('"""a "b" c"""', 'a "b" c'),
+        ('"unset"', "unset"),
+        ("unset", None),
+    ],
+)
+def test_a_text_in_quotes_is_the_text_between_them(typed: str, text: str | None) -> None:
+    assert table.SYSTEM.typed(typed) == text
+
+
+@pytest.mark.parametrize("setting", table.TABLE, ids=lambda setting: setting.name)
+def test_what_is_shown_of_a_setting_can_be_typed_again(setting: table.Setting[object]) -> None:
+    texts = st.text(st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n\t'\"\\"), max_size=12)
+    numbers = st.one_of(st.integers(-2, 2**31), st.floats(0, 1), st.floats(-10, 10))
+    words = st.sampled_from((*setting.kind.words, "unset", ""))
+
+    @settings(max_examples=30)
+    @given(st.one_of(texts, words, numbers, st.lists(texts, max_size=3)))
+    def check(value: object) -> None:
+        before, again = Settings(), Settings()
+        try:
+            before.put(setting.name, value, Layer.SET)
+        except BadValue:
+            return
+        if before.shown(setting) != before.written(setting):  # a password is not shown
+            return
+        typed = setting.typed(setting.as_typed(before.shown(setting)).strip())
+        if typed is None:
+            again.put_value(setting, setting.default, Layer.SET)
+        else:
+            again.put(setting.name, typed, Layer.SET)
+        assert again[setting] == before[setting]
+
+    check()
 
 
 SOURCES = {path: path.read_text(encoding="utf-8") for path in Path(table.__file__).parents[1].rglob("*.py")}

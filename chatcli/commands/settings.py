@@ -25,6 +25,7 @@ from chatcli.settings.file import write_setting
 from chatcli.settings.layers import Layer, Settings, find_setting
 from chatcli.settings.strategies import STRATEGIES
 from chatcli.settings.table import TABLE, Setting
+from chatcli.settings.values import unquoted
 
 # The shorthands of `ollama run`, and the settings that they change here.
 SHORTHANDS = {
@@ -81,10 +82,10 @@ def set_(
 ) -> Outcome:
     """Change a setting, show it, or list them all.
 
-    `/set` lists every setting with its value and where the value came from; `/set NAME` shows one, or
-    switches it on where it can be on; `/set NAME VALUE` sets it for this conversation, `/set --always NAME VALUE`
-    also for later ones. The forms of `ollama run`
-    work, too: `/set parameter num_ctx 8192`, `/set verbose`, `/set nothink`.
+    `/set` lists every setting with its value and where the value came from; `/set NAME` shows one, or switches it
+    on where it can be on; `/set NAME VALUE` sets it for this conversation, `/set --always NAME VALUE` also for
+    later ones. Quotes are those of a shell: `/set stop "END OF" 'and so'` sets two texts. The forms of `ollama
+    run` work, too: `/set parameter num_ctx 8192`, `/set verbose`, `/set nothink`.
     """
     if name == "parameter":
         name, _, value = value.partition(" ")
@@ -101,9 +102,9 @@ def set_(
     if setting is table.MODEL:
         from chatcli.commands.models import model
 
-        changed = model.run(session, value)
+        changed = model.run(session, setting.typed(value) or "")
     else:
-        changed = _telling(session, setting, lambda: _change(session, setting, _unquoted(value)))
+        changed = _telling(session, setting, lambda: _change(session, setting, setting.typed(value)))
     return _lasting(session, setting, changed) if always else changed
 
 
@@ -137,9 +138,9 @@ def system(session: Session, *, text: Annotated[str, Arg("the new system prompt"
     """
     current = session.settings[table.SYSTEM]
     if text == "edit":
-        return Prefill(f"/{system.name} {current}")
+        return Prefill(f"/{system.name} {table.SYSTEM.as_typed(current) if current else current}")
     if text:
-        return _telling(session, table.SYSTEM, lambda: _change(session, table.SYSTEM, _unquoted(text)))
+        return _telling(session, table.SYSTEM, lambda: _change(session, table.SYSTEM, unquoted(text)))
     if current:
         return Show.of(Document(current))
     of_model = _of_model(_known_model(session), table.SYSTEM)
@@ -158,17 +159,21 @@ def _telling(session: Session, setting: Setting[Any], change: Callable[[], Outco
     return Show((*notes, *changed.views)) if isinstance(changed, Show) else changed
 
 
-def _change(session: Session, setting: Setting[Any], value: str) -> Outcome:
-    if setting is table.SYSTEM and not value:
+def _change(session: Session, setting: Setting[Any], value: Any) -> Outcome:
+    """Set it to a value as `Settings.put` takes it; None: to none."""
+    if setting is table.SYSTEM and value == "":
         raise BadArgument("The system prompt is empty.", Hint(Do("unset", "system"), " removes it."))
-    if setting is table.FORMAT:
+    if setting is table.FORMAT and value:
         shape(value)
-    if setting is table.EMBEDDING_MODEL:
+    if setting is table.EMBEDDING_MODEL and value:
         embedder(session, value)
-    if setting is table.SUMMARY_MODEL:
+    if setting is table.SUMMARY_MODEL and value:
         session.client.get().model(value)  # raises Missing
     before = session.settings[setting]
-    session.settings.put(setting.name, value, Layer.SET)
+    if value is None:
+        session.settings.put_value(setting, setting.default, Layer.SET)
+    else:
+        session.settings.put(setting.name, value, Layer.SET)
     return _in_force(session, setting, before, lambda: _changed(session, setting, before))
 
 
@@ -186,7 +191,7 @@ def _lasting(session: Session, setting: Setting[Any], changed: Outcome) -> Outco
     if isinstance(changed, Confirm):
         return replace(changed, then=lambda: _lasting(session, setting, changed.then()))
     path = session.paths.settings_file
-    write_setting(path, setting, session.settings.written(setting))
+    write_setting(path, setting, session.settings.written(setting) or None)
     session.settings.put_value(setting, session.settings[setting], Layer.FILE)
     kept = Note(
         Hint(f"Written to {path}", Hint("; ", Do("unset", setting.name, always=True), " removes it"), "."), "quiet"
@@ -222,19 +227,11 @@ def _in_force(session: Session, setting: Setting[Any], before: Any, tell: Callab
     return Confirm(STORE, store)
 
 
-def _unquoted(value: str) -> str:
-    for quote in ('"""', '"'):
-        if len(value) >= 2 * len(quote) and value.startswith(quote) and value.endswith(quote):
-            inside = value[len(quote) : -len(quote)]
-            return value if '"' in inside and quote == '"' else inside.strip("\n")
-    return value
-
-
 def _row_note(session: Session, setting: Setting[Any]) -> Note:
     value = session.settings.shown(setting)
     of_model = "" if value else _of_model(_known_model(session), setting)
-    shown = f"{_short(of_model, OF_MODEL)}  ({FROM_MODEL})" if of_model else None
-    shown = shown or f"{value or 'unset'}  ({session.settings.origin(setting)})"
+    shown = f"{_short(setting.as_typed(of_model), OF_MODEL)}  ({FROM_MODEL})" if of_model else None
+    shown = shown or f"{setting.as_typed(value)}  ({session.settings.origin(setting)})"
     meaning = setting.kind.meanings.get(value)
     means = f"\n{value}: {meaning}." if meaning else ""
     more = f"{_without_effect(session, setting)}{_allocated(session, setting)}"
@@ -288,9 +285,10 @@ def _listing(session: Session) -> Listing:
 def _value_and_origin(settings: Settings, model: Model | None, setting: Setting[Any]) -> tuple[str, str]:
     value = settings.shown(setting)
     of_model = "" if value else _of_model(model, setting)
-    return _short(of_model or value), FROM_MODEL if of_model else str(settings.origin(setting))
+    return _short(setting.as_typed(of_model or value)), FROM_MODEL if of_model else str(settings.origin(setting))
 
 
 def _short(value: str, most: int = 24) -> str:
+    """One line of at most so many characters; where something is left out, it ends in "…"."""
     line = " ".join(value.split())
-    return line if len(line) <= most else line[: most - 1] + "…"
+    return value if len(value) <= most and "\n" not in value else line[: most - 1] + "…"

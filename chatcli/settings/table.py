@@ -7,6 +7,7 @@ all come from these rows.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -68,6 +69,8 @@ def here(model: str) -> Refusal | None:
     return Refusal.ELSEWHERE if names_host or re.search(r"[:-]cloud$", model.strip(), re.IGNORECASE) else None
 
 
+# What is shown and typed for a setting that has no value.
+UNSET = "unset"
 Group = Literal["conversation", "memory", "screen", "program", "model options"]
 
 
@@ -104,6 +107,26 @@ class Setting(Generic[T]):
     @property
     def variable(self) -> str:
         return "CHATCLI_" + self.name.upper()
+
+    @property
+    def may_be_unset(self) -> bool:
+        return not self.kind.write(self.default)
+
+    def typed(self, text: str) -> Any:
+        """The value for `Settings.put` from what is typed after `/set NAME`; None stands for no value. Quotes are
+        those of a shell. Raises BadValue.
+        """
+        if text == UNSET and self.may_be_unset:
+            return None
+        return values.words_of(text) if self.kind.many else values.unquoted(text)
+
+    def as_typed(self, text: str) -> str:
+        """What is typed for this value, which is spelled as text: in quotes where it needs them."""
+        if not text:
+            return UNSET
+        if self.kind.many or (text == text.strip() and self.typed(text) == text):
+            return text
+        return shlex.quote(text) if text != UNSET else f'"{text}"'
 
 
 TABLE: list[Setting[Any]] = []

@@ -142,7 +142,7 @@ def number(low: float = -math.inf, high: float = math.inf) -> ValueKind[float]:
             raise _bad(given, expects)
         return _within(value, low, high, given, expects)
 
-    return ValueKind(expects, read, lambda value: f"{value:g}", spell=_number)
+    return ValueKind(expects, read, _written, spell=_number)
 
 
 def size(low: int = 1) -> ValueKind[int]:
@@ -222,7 +222,11 @@ def share() -> ValueKind[float]:
             raise _bad(given, expects) from None
         return _within(value / 100 if percent else value, 0, 1, given, expects)
 
-    return ValueKind(expects, read, lambda value: f"{value:.0%}", spell=_number)
+    def write(value: float) -> str:
+        percent = f"{value * 100:g}%"
+        return percent if read(percent) == value else _written(value)
+
+    return ValueKind(expects, read, write, spell=_number)
 
 
 def duration() -> ValueKind[str]:
@@ -238,22 +242,62 @@ def duration() -> ValueKind[str]:
 
 
 def texts() -> ValueKind[tuple[str, ...]]:
-    """Several texts: words, or in quotes if they contain spaces; inside quotes, escapes such as \\n are read."""
+    """Several texts. One that begins with a quote is read as `words_of` does; any other is one text as it is."""
 
     def read(given: str) -> tuple[str, ...]:
-        if given and not given.strip():
-            return (given,)  # `--stop " "`: the shell has taken the quotes off
-        found = re.findall(r'"((?:[^"\\]|\\.)*)"|(\S+)', given)
-        if any(bare.startswith('"') for _, bare in found):
-            raise BadValue(f"A quote is not closed in '{given}'.")
-        return tuple(_unescaped(quoted) if quoted else bare for quoted, bare in found)
+        if given.lstrip()[:1] in {'"', "'"}:
+            return words_of(given)
+        return (given,) if given else ()
 
     def spell(value: Any) -> str | None:
         every = isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
         return _quoted([str.__str__(each) for each in value]) if every else None
 
     expects = "one or more texts, in quotes if they contain spaces"
-    return ValueKind(expects, read, lambda value: _quoted(list(value)), spell=spell)
+    return ValueKind(expects, read, _quoted, spell=spell, many=True)
+
+
+_DOUBLE, _SINGLE = r'"(?:[^"\\]|\\.)*"', r"'[^']*'"
+# In quotes, or not: there a quote after a letter is an apostrophe.
+_PIECE = re.compile(rf"""(?s)({_DOUBLE})|(?<!\w)({_SINGLE})|\\([\s"'\\])|([^\s"']|(?<=\w)')""")
+
+
+def words_of(given: str) -> tuple[str, ...]:
+    """The words of a text, quoted as in a shell; in double quotes also \\n, \\t and \\r. Raises BadValue."""
+    words, begun, at = [""], False, 0
+    while at < len(given):
+        if given[at].isspace():
+            words += [""] * begun
+            begun, at = False, at + 1
+            continue
+        piece = _PIECE.match(given, at)
+        if piece is None:
+            raise BadValue(f"A quote is not closed in '{shown(given)}'.")
+        double, single, escaped, bare = piece.groups()
+        words[-1] += _unescaped(double[1:-1]) if double else single[1:-1] if single else escaped or bare
+        begun, at = True, piece.end()
+    return tuple(filter(None, words))
+
+
+# All of it is in quotes.
+_IN_QUOTES = re.compile(f"(?:{_DOUBLE}|{_SINGLE})+", re.DOTALL)
+
+
+def unquoted(given: str) -> str:
+    """A text without the quotes around all of it, which are those of a shell or three; else as it is."""
+    if len(given) >= 6 and given.startswith('"""') and given.endswith('"""'):
+        return given[3:-3].strip("\n")
+    if not _IN_QUOTES.fullmatch(given):
+        return given
+    import shlex
+
+    return shlex.split(given)[0]
+
+
+def _written(value: float) -> str:
+    """The number with as many digits as it takes."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
 
 
 def _switch(value: Any) -> str | None:
@@ -296,16 +340,18 @@ def _shown(value: Any) -> str:
         return f"a value of type {type(value).__name__}"
 
 
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
 
 
 def _unescaped(quoted: str) -> str:
-    return re.sub(r"\\(.)", lambda match: _ESCAPES.get(match[1], match[1]), quoted)
+    return re.sub(r"(?s)\\(.)", lambda match: _ESCAPES.get(match[1], match[0]), quoted)
 
 
-def _quoted(values: list[str]) -> str:
-    escaped = (value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") for value in values)
-    return " ".join(f'"{value}"' for value in escaped)
+_QUOTING = str.maketrans({meant: f"\\{letter}" for letter, meant in _ESCAPES.items()})
+
+
+def _quoted(values: Sequence[str]) -> str:
+    return " ".join(f'"{value.translate(_QUOTING)}"' for value in values) or '""'
 
 
 def _range(low: float, high: float) -> str:
