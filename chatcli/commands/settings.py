@@ -261,7 +261,10 @@ def _of_model(model: Model | None, setting: Setting[Any]) -> str:
     """What the model's Modelfile says for a setting that is not set here; "" where it says nothing."""
     if model is None:
         return ""
-    return model.system if setting is table.SYSTEM else ", ".join(model.preset.get(setting.name, ()))
+    preset = tuple(model.preset.get(setting.name, ()))
+    if setting.kind.many and preset:
+        return setting.kind.write(preset)
+    return model.system if setting is table.SYSTEM else ", ".join(preset)
 
 
 def _known_model(session: Session) -> Model | None:
