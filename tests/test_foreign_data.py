@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatcli.attachments.files import read_files
+from chatcli.attachments.files import read_files, read_piped
 from chatcli.attachments.images import read_image
 from chatcli.cli.main import run
 from chatcli.client import address, failures
@@ -29,7 +29,6 @@ from chatcli.client.request import duration
 from chatcli.commands import everything
 from chatcli.errors import BadData, BadFile, ChatcliError, ConfigError
 from chatcli.prompt.editor import edit
-from chatcli.prompt.piped import read_stdin
 from chatcli.reading import json_toml
 from chatcli.reading.docx import read_docx
 from chatcli.reading.files import read_bytes
@@ -450,7 +449,7 @@ def test_standard_input_without_end_is_not_read_to_it(monkeypatch: pytest.Monkey
     endless = Endless()
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(endless)))
     with pytest.raises(BadFile, match="more than 50 MB"):
-        read_stdin()
+        read_piped()
     assert endless.taken < 2 * LARGEST
 
 

@@ -18,7 +18,8 @@ from chatcli.reading.json_toml import text_of
 from chatcli.reading.raw import Extracted, Raw
 from chatcli.settings import table
 from tests.faults import Engine
-from tests.test_cli_oneshot import chatcli
+from tests.papers import docx, paragraph
+from tests.test_cli_oneshot import PNG, chatcli
 
 RUSSIAN = "Это обычный русский текст, в котором несколько слов.\nИ вторая строка.\n"
 CHINESE = "这是一个中文文本文件，用来测试编码。\n第二行。\n"
@@ -151,3 +152,77 @@ def test_the_flag_names_the_encoding_of_files_and_of_the_system_prompt(tmp_path:
         refused = chatcli("-m", "demo", "--system", "@notes.txt", "hi", url=engine.url, cwd=tmp_path)
         assert refused.returncode == 2
         assert "--encoding NAME" in refused.stderr
+
+
+def test_a_picture_on_standard_input_goes_with_the_question_to_a_model_that_sees() -> None:
+    with Engine() as engine:
+        done = chatcli("-m", "demo-vision", "describe", url=engine.url, stdin=PNG)
+        assert done.returncode == 0, done.stderr
+        message = engine.chats[0]["messages"][-1]
+        assert message["content"] == "describe"
+        assert len(message["images"]) == 1
+        blind = chatcli("-m", "demo", "describe", url=engine.url, stdin=PNG)
+        assert blind.returncode == 1
+        assert "demo cannot see pictures" in blind.stderr
+        assert len(engine.chats) == 1
+
+
+@pytest.mark.parametrize("data", [b"\x7fELF\2\1\1" + bytes(100), b"\x1f\x8b" + bytes(range(100)), b"\0" * 50])
+def test_other_binary_on_standard_input_is_refused_as_a_file_of_it_is(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "it").write_bytes(data)
+    with Engine() as engine:
+        piped = chatcli("-m", "demo", "what", url=engine.url, stdin=data)
+        named = chatcli("-m", "demo", "-f", "it", "what", url=engine.url, cwd=tmp_path)
+        assert piped.returncode == named.returncode == 2
+        assert piped.stderr.replace("Standard input", "it") == named.stderr
+        assert not engine.chats
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "koi8-r", "cp1251"])
+def test_standard_input_is_read_in_its_encoding(encoding: str) -> None:
+    with Engine() as engine:
+        done = chatcli("-m", "demo", url=engine.url, stdin=RUSSIAN.encode(encoding))
+        assert engine.chats[0]["messages"][-1]["content"] == RUSSIAN.strip("\n")
+        assert ("Standard input is read as" in done.stderr) == (not encoding.startswith("utf"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "data", "expected"),
+    [
+        (("--file", "-", "what"), b"from the pipe", "File Standard input:\nfrom the pipe"),
+        (("-m", "demo-vision", "-i", "-", "what"), PNG, "what"),
+        (("--system", "@-", "what"), b"from the pipe", "what"),
+        (("--format", "-", "what"), b'{"type": "object"}', "what"),
+    ],
+)
+def test_a_dash_is_standard_input_wherever_a_file_is_named(
+    flags: tuple[str, ...], data: bytes, expected: str
+) -> None:
+    with Engine() as engine:
+        done = chatcli("-m", "demo", *flags, url=engine.url, stdin=data)
+        assert done.returncode == 0, done.stderr
+        asked = engine.chats[0]
+        assert asked["messages"][-1]["content"].startswith(expected)
+        assert ("images" in asked["messages"][-1]) == (data == PNG)
+        assert (asked["messages"][0]["content"] == "from the pipe") == (flags[0] == "--system")
+        assert asked.get("format") == ({"type": "object"} if flags[0] == "--format" else None)
+
+
+def test_a_dash_is_standard_input_for_an_import_and_a_count() -> None:
+    with Engine() as engine:
+        chat = b'[{"role": "user", "content": "hello"}]'
+        assert "Imported" in chatcli("chats", "import", "-", url=engine.url, stdin=chat).stderr
+        counted = chatcli("tokens", "-", "-m", "demo", url=engine.url, stdin=b"two words").stdout
+        assert "Standard input" in counted
+
+
+def test_tokens_counts_what_would_be_sent_of_a_document(tmp_path: Path) -> None:
+    (tmp_path / "words.docx").write_bytes(docx(paragraph("two words")))
+    (tmp_path / "words.txt").write_bytes("two words\n".encode("utf-16"))
+    (tmp_path / "dot.png").write_bytes(PNG)
+    with Engine() as engine:
+        done = chatcli("tokens", "words.docx", "words.txt", "dot.png", "-m", "demo", url=engine.url, cwd=tmp_path)
+        rows = [line.split()[:2] for line in done.stdout.splitlines() if "words" in line]
+        assert rows[0][0] == rows[1][0]
+        assert "dot.png is a picture" in done.stdout + done.stderr
+        assert done.returncode == 1

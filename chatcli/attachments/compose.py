@@ -11,12 +11,14 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from chatcli.attachments.files import is_address, mentioned, read_files, without_passwords
-from chatcli.attachments.images import find_in, read_image
+from chatcli.attachments.files import is_address, mentioned, read_files, read_piped, without_passwords
+from chatcli.attachments.images import as_image, find_in, read_image
 from chatcli.conversation.events import Progress
 from chatcli.conversation.message import Attachment
+from chatcli.hints import Words
 from chatcli.paths import path_of, working_directory
 from chatcli.reading.raw import Extracted, Raw
+from chatcli.reading.signatures import media_type_of
 
 Fetch = Callable[
     [str], Generator[Progress, None, Raw]
@@ -31,6 +33,12 @@ class Composed:
 
     text: str
     attachments: tuple[Attachment, ...]
+    piped: tuple[Attachment, ...] = ()  # what was piped in as text, which `text` begins with
+
+    @property
+    def notes(self) -> tuple[Words, ...]:
+        """What a person should know about how files, pages and standard input were read."""
+        return tuple(note for each in (*self.piped, *self.attachments) for note in each.notes)
 
 
 def composing(
@@ -67,6 +75,20 @@ def compose(
     for _ in composing(text, composed.append, fetch, images, files, mentions=mentions, encoding=encoding):
         pass
     return composed[0]
+
+
+def with_piped(composed: Composed, encoding: str = "") -> Generator[Progress, None, Composed]:
+    """The message with what is piped into standard input: its text comes first, and a picture goes with it. Raises
+    BadFile.
+    """
+    piped = replace(read_piped(), encoding=encoding)
+    if not piped.data.strip():
+        return composed
+    if media_type_of(piped.data) is not None:
+        return replace(composed, attachments=(*composed.attachments, as_image(piped)))
+    read = yield from _read(piped)
+    said = (read.data.decode().strip("\n"), composed.text)
+    return replace(composed, text="\n\n".join(part for part in said if part.strip()), piped=(read,))
 
 
 def attaching(

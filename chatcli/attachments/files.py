@@ -16,7 +16,7 @@ from chatcli import addresses
 from chatcli.attachments.mentions import masked
 from chatcli.errors import BadFile
 from chatcli.paths import is_file, is_folder, is_there, path_of, readable, shown, size_of, working_directory
-from chatcli.reading.files import read_bytes
+from chatcli.reading.files import STDIN, read_bytes, read_stdin
 from chatcli.reading.raw import Raw
 
 MOST = 200  # files of one pattern
@@ -60,9 +60,11 @@ def as_kept(line: str) -> str:
 
 
 def read_files(named: str, cwd: Path | None = None) -> list[Raw]:
-    """The files at `named`: one path, or a pattern with *, ? or **. Raises BadFile when there is no
-    readable one.
+    """The files at `named`: one path, a pattern with *, ? or **, or "-" for standard input. Raises BadFile when
+    there is no readable one.
     """
+    if named == STDIN:
+        return [read_piped()]
     here = cwd or working_directory()
     place = here / path_of(named)
     if is_file(place) or not _WILD.search(named):
@@ -75,6 +77,12 @@ def read_files(named: str, cwd: Path | None = None) -> list[Raw]:
     if len(found) > MOST:
         raise BadFile(f"{len(found)} files fit {shown(named)}.", f"Name a narrower pattern: {MOST} at the most.")
     return [_read(path, _beside(path, here)) for path in found]
+
+
+def read_piped() -> Raw:
+    """What is piped into standard input. Raises BadFile, also when there is more than can be sent."""
+    with readable("Standard input", "Pipe in text or a picture, and no more of it than a message can have."):
+        return Raw("Standard input", read_stdin())
 
 
 def mentioned(text: str, cwd: Path | None = None) -> list[str]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from dataclasses import replace
 from pathlib import Path
 
+from chatcli.attachments.files import read_piped
 from chatcli.attachments.mentions import IMAGE_ENDINGS, Mention, mentions, readings, without
 from chatcli.conversation.message import Attachment
 from chatcli.errors import BadFile
 from chatcli.paths import is_folder, is_there, path_of, readable, shown, working_directory
-from chatcli.reading.files import in_words, read_bytes
+from chatcli.reading.files import STDIN, in_words, read_bytes
+from chatcli.reading.raw import Raw
 from chatcli.reading.signatures import media_type_of, what_else
 
 __all__ = ["IMAGE_ENDINGS", "find_in", "read_image"]
@@ -42,10 +45,13 @@ def find_in(text: str, cwd: Path) -> tuple[str, tuple[Attachment, ...]]:
 
 
 def read_image(path: str) -> Attachment:
-    """The image at `path`, which may be quoted, escaped, begin with ~ or be a file:// address.
+    """The image at `path`, which may be quoted, escaped, begin with ~ or be a file:// address; "-" is standard
+    input.
 
     Raises BadFile when it is missing, no file, unreadable, empty, too large or not an image.
     """
+    if path == STDIN:
+        return as_image(read_piped())
     existing = _existing(path, working_directory())
     if existing is None:
         raise _missing(path)
@@ -66,14 +72,26 @@ def _missing(path: str) -> BadFile:
 
 
 def _read(path: Path, named: str) -> Attachment:
-    data = _bytes_of(path, named)
-    media_type = media_type_of(data)
+    return replace(as_image(Raw(named, _bytes_of(path, named))), name=path.name)
+
+
+def as_image(raw: Raw) -> Attachment:
+    """The picture that these bytes are. Raises BadFile when they are none, or too many."""
+    media_type = media_type_of(raw.data)
     if media_type is None:
         raise BadFile(
-            f"{named} is {what_else(data)}.",
+            f"{raw.name} is {what_else(raw.data)}.",
             "Models take PNG, JPEG, WebP and GIF, judged by the content, not by the name.",
         )
-    return Attachment("image", path.name, media_type, data)
+    if len(raw.data) > LARGEST:
+        raise _too_large(raw.name, len(raw.data))
+    return Attachment("image", raw.name, media_type, raw.data)
+
+
+def _too_large(named: str, size: int) -> BadFile:
+    return BadFile(
+        f"{named} has {size / 1e6:.1f} MB; at most {in_words(LARGEST)} can be sent.", "Make it smaller first."
+    )
 
 
 def _bytes_of(path: Path, named: str) -> bytes:
@@ -83,10 +101,7 @@ def _bytes_of(path: Path, named: str) -> bytes:
     with readable(named, "Name a picture that can be read."):
         size = path.stat().st_size
         if size > LARGEST:
-            raise BadFile(
-                f"{named} has {size / 1e6:.1f} MB; at most {in_words(LARGEST)} can be sent.",
-                "Make it smaller first.",
-            )
+            raise _too_large(named, size)
         data = read_bytes(path, LARGEST)
     if not data:
         raise BadFile(f"{named} is empty.", "Name a file that holds a picture.")

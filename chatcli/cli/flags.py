@@ -19,7 +19,8 @@ from chatcli.cli.command_line import CommandLine, read_line
 from chatcli.commands import everything
 from chatcli.errors import BadArgument, BadData, BadFile, BadValue, UnknownCommand
 from chatcli.hints import Do, Hint
-from chatcli.paths import path_of, readable, shown
+from chatcli.paths import readable, shown
+from chatcli.reading.files import STDIN, read_named
 from chatcli.session.wishes import Wishes
 from chatcli.settings import table
 from chatcli.settings.table import TABLE, Setting
@@ -245,21 +246,22 @@ def _signed(command: Callable[..., Work], parameters: list[inspect.Parameter]) -
 
 
 def _values(given: dict[str, Any]) -> dict[str, Any]:
-    """The settings given, by name; `--system @FILE` is replaced by the text of the file."""
+    """The settings given, by name; `--system @FILE` and `--format -` are replaced by the text they name."""
     values = {name: value for name, value in given.items() if value is not None}
     system = values.get("system", "")
     if system.startswith("@"):
         values["system"] = _written_in(system[1:], values.get("encoding", ""))
+    if values.get("format") == STDIN:  # read now, and kept as the schema itself
+        values["format"] = _written_in(STDIN, values.get("encoding", ""))
     return values
 
 
 def _written_in(named: str, encoding: str) -> str:
     from chatcli.reading.encoding import decode_as, python_name
-    from chatcli.reading.files import read_bytes
     from chatcli.reading.json_toml import text_of
 
     with readable(named, "Name a text file."):
-        data = read_bytes(path_of(named))
+        data = read_named(named)
     try:
         return (decode_as(data, encoding).text if python_name(encoding) else text_of(data)).strip()
     except BadData as error:

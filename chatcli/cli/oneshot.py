@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections import deque
+from collections.abc import Generator, Sequence
 from functools import partial
 from typing import Any
 
-from chatcli.attachments.compose import Composed, compose, composing
+from chatcli.attachments.compose import Composed, composing, with_piped
 from chatcli.cli.json_object import account, failure
 from chatcli.cli.subcommand import Shell
 from chatcli.commands.chats import open_named
 from chatcli.commands.outcomes import Choose
 from chatcli.commands.perform import perform
 from chatcli.commands.spelling import in_shell
-from chatcli.conversation.events import Event, Retry
+from chatcli.conversation.events import Event, Progress, Retry
 from chatcli.conversation.reply_endings import ending_of
 from chatcli.conversation.tree import Node
 from chatcli.errors import Ambiguous, Interrupted, NoText, StoreError, UserError
 from chatcli.hints import Do, Hint, spelled
 from chatcli.paths import find_paths
-from chatcli.prompt.piped import read_stdin
 from chatcli.render.screen import Screen
 from chatcli.render.views import View
 from chatcli.repl.notes import about_attached, about_counting, after_reply
@@ -42,10 +43,8 @@ def run(
     """Ask once and return the exit code. Errors are raised, and cli/main.py shows them. `found`: for --json, the
     object that gets what comes of it, whatever happens; then nothing goes to standard output.
     """
-    piped = read_stdin()
     composed = _composed(wishes, prompt, images, files, quiet=found is not None)
-    text = "\n\n".join(part for part in (piped.strip("\n"), composed.text) if part.strip())
-    if not text and not composed.attachments:
+    if not composed.text and not composed.attachments:
         raise UserError(
             "There is nothing to send: no prompt, and nothing on standard input.",
             Hint("See ", Do("chatcli", help=True), "."),
@@ -54,11 +53,11 @@ def run(
     try:
         screen = make_screen(session.settings, in_shell)
         session.show_retries(screen.aside)
-        for note in about_attached(composed.attachments):
+        for note in about_attached(composed.notes):
             screen.show(note)
         if wishes.named is not None:
             mending(session, lambda: _open(session, wishes.named or ""))
-        return mending(session, lambda: _ask(session, ask(session, text, composed.attachments), found))
+        return mending(session, lambda: _ask(session, ask(session, composed.text, composed.attachments), found))
     finally:
         session.close()
 
@@ -67,11 +66,19 @@ def _composed(wishes: Wishes, prompt: str, images: Sequence[str], files: Sequenc
     from chatcli.client.fetch import fetch
 
     encoding = read_settings(find_paths(), wishes)[table.ENCODING]
+    done: list[Composed] = []
+
+    def steps() -> Generator[Progress]:
+        """Standard input comes last: a file or a system prompt called "-" has read it already."""
+        yield from composing(prompt, done.append, fetch, images, files, encoding=encoding)
+        if not sys.stdin.isatty():
+            done.append((yield from with_piped(done[0], encoding)))
+
     if quiet:
-        return compose(prompt, fetch, images, files, encoding=encoding)
-    composed: list[Composed] = []
-    Screen().progress(composing(prompt, composed.append, fetch, images, files, encoding=encoding))
-    return composed[0]
+        deque(steps(), maxlen=0)
+    else:
+        Screen().progress(steps())
+    return done[-1]
 
 
 class Opening(Shell):

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Generator, Iterator, Sequence
 from itertools import islice
 from typing import Annotated
 
+from chatcli.attachments.compose import attaching
 from chatcli.commands.arguments import Arg, Word
-from chatcli.commands.outcomes import Outcome, Show
+from chatcli.commands.outcomes import Outcome, Show, Watch
 from chatcli.commands.registry import command
+from chatcli.context.outgoing import text_of
+from chatcli.conversation.events import Progress
+from chatcli.conversation.message import Attachment
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import Count, Turn, total
 from chatcli.errors import BadArgument, BadFile
-from chatcli.paths import path_of, readable
 from chatcli.prompt.completer import paths
-from chatcli.prompt.piped import read_stdin
-from chatcli.reading.files import read_bytes
+from chatcli.reading.files import STDIN
 from chatcli.render.views import Listing, Note
 from chatcli.session.planning import counter_of
 from chatcli.session.session import Session
+from chatcli.settings import table
 
 # How many turns /stats shows, and how many messages it looks through for them.
 SHOWN = 10
@@ -31,23 +35,32 @@ def file_words(session: Session, typed: str) -> Iterator[Word]:
 
 @command("tokens", subcommand="tokens")
 def tokens(session: Session, *files: Annotated[str, Arg("text files", file_words)]) -> Outcome:
-    """Count the tokens of files (in the shell also of standard input), as wc counts words.
+    """Count the tokens of files as they would be sent (in the shell also of standard input), as wc counts words.
 
-    The vocabulary of the model in use counts them; `=` marks an exact count, `~` an estimate.
+    Documents count as the text that is read of them. The vocabulary of the model in use counts; `=` marks an exact
+    count, `~` an estimate.
     """
-    texts, unread = _texts(files) if files else ([("", read_stdin())], [])
-    if not texts:
-        raise unread[0]
-    if not files and not texts[0][1]:
+    if not files and sys.stdin.isatty():
         raise BadArgument("There is nothing to count.", "Name a file, or pipe text in.")
-    counter = counter_of(session)
-    counts = [counter.text(text) for _, text in texts]
-    rows = [(str(count), name) for count, (name, _) in zip(counts, texts, strict=True)]
-    if len(rows) > 1:
-        rows.append((str(total(counts)), "total"))
-    listing = Listing(("tokens", "file"), tuple(rows), right=frozenset({"tokens"}), note=counted_by(session))
-    notes = [Note(error.message, "warning") for error in unread]
-    return Show((*notes, listing), exit_code=1 if unread else 0)
+    texts: list[Attachment] = []
+    unread: list[BadFile] = []
+    progress = _reading(files or (STDIN,), texts, unread, session.settings[table.ENCODING])
+
+    def counted() -> Outcome:
+        if not texts:
+            raise unread[0]
+        counter = counter_of(session)
+        counts = [counter.text(text_of(each)) for each in texts]
+        names = [each.name if files else "" for each in texts]
+        rows = [(str(count), name) for count, name in zip(counts, names, strict=True)]
+        if len(rows) > 1:
+            rows.append((str(total(counts)), "total"))
+        listing = Listing(("tokens", "file"), tuple(rows), right=frozenset({"tokens"}), note=counted_by(session))
+        said = (*(error.message for error in unread), *(note for each in texts for note in each.notes))
+        notes = [Note(each, "warning") for each in said]
+        return Show((*notes, listing), exit_code=1 if unread else 0)
+
+    return Watch(progress, counted)
 
 
 @command("stats")
@@ -73,20 +86,17 @@ def stats(session: Session) -> Outcome:
     return Show.of(Listing(columns, rows, right=frozenset(columns), note=note))
 
 
-def _texts(files: Sequence[str]) -> tuple[list[tuple[str, str]], list[BadFile]]:
-    """The names and texts of the files that can be read, and the errors of the others."""
-    texts, unread = [], []
+def _reading(
+    files: Sequence[str], texts: list[Attachment], unread: list[BadFile], encoding: str
+) -> Generator[Progress, None, None]:
+    """Read them as they would be sent; `unread` gets the errors of those that cannot be."""
+    from chatcli.client.fetch import fetch
+
     for name in files:
         try:
-            texts.append((name, _text(name)))
+            yield from attaching((name,), texts.append, fetch, encoding=encoding)
         except BadFile as error:
             unread.append(error)
-    return texts, unread
-
-
-def _text(name: str) -> str:
-    with readable(name, "Name a text file."):
-        return read_bytes(path_of(name)).decode("utf-8", errors="replace")
 
 
 def counted_by(session: Session) -> str:

@@ -8,11 +8,14 @@ import errno
 import os
 import re
 import stat
+import sys
 from pathlib import Path
 from typing import IO
 
+from chatcli.paths import path_of
 from chatcli.reading.raw import LARGEST
 
+STDIN = "-"
 # A file that the shell opened for us, as in `--file <(git log)`: a pipe with a writer at its other end.
 _OPENED_BY_THE_SHELL = re.compile(r"/dev/(fd/\d+|stdin)|/proc/self/fd/\d+")
 _WHAT = (
@@ -43,6 +46,18 @@ def read_bytes(path: Path, most: int = LARGEST) -> bytes:
         if about.st_size > most:
             raise _too_large(most)
         return read_stream(file, most)
+
+
+def read_named(named: str, most: int = LARGEST) -> bytes:
+    """The content of the file that a person named; "-" is standard input. Raises as read_bytes."""
+    return read_stdin(most) if named == STDIN else read_bytes(path_of(named), most)
+
+
+def read_stdin(most: int = LARGEST) -> bytes:
+    """All of standard input: nothing once it has been read. Raises OSError, also if it is the terminal."""
+    if sys.stdin is None or sys.stdin.isatty():
+        raise OSError(errno.EINVAL, "it is the terminal, and nothing is piped in")
+    return read_stream(sys.stdin.buffer, most)
 
 
 def in_words(size: int) -> str:

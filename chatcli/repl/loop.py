@@ -200,7 +200,7 @@ class Loop:
             if found:
                 self._screen.show(Note(f"Attached: {', '.join(each.name for each in found)}", "quiet"))
                 self._screen.show(Pictures(found))
-                for note in about_attached(found):
+                for note in about_attached(composed.notes):
                     self._screen.show(note)
             if self._listen(question) is None:
                 self._screen.show(Note("No reply came. The message is back in the line.", "quiet"))

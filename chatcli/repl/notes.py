@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from chatcli.conversation.message import Attachment
 from chatcli.conversation.reply_endings import ending_of
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import Turn, Usage, in_tokens
+from chatcli.hints import Words
 from chatcli.render.views import Note
 
 
@@ -25,9 +25,9 @@ def after_reply(node: Node, verbose: bool) -> list[Note]:
     return notes
 
 
-def about_attached(attachments: Iterable[Attachment]) -> list[Note]:
+def about_attached(notes: Iterable[Words]) -> list[Note]:
     """What a person should know about how files and pages were read."""
-    return [Note(note, "warning") for each in attachments for note in each.notes]
+    return [Note(note, "warning") for note in notes]
 
 
 def about_counting(notice: str) -> list[Note]:

@@ -15,7 +15,7 @@ from typing import Any
 from chatcli.conversation.tree import Conversation
 from chatcli.errors import BadData, BadFile, UserError
 from chatcli.paths import readable
-from chatcli.reading.files import read_bytes
+from chatcli.reading.files import STDIN, read_bytes, read_stdin
 from chatcli.reading.json_toml import json_text, read_json
 from chatcli.reading.raw import LARGEST
 from chatcli.reading.zips import Zip, is_zip, opened
@@ -40,12 +40,17 @@ _PLACES = ("", "dalle-generations/", "user-*/", "files/")
 
 @contextmanager
 def unpacked(path: Path) -> Iterator[Unpacked]:
-    """Opens the export at `path`. Raises BadFile."""
+    """Opens the export at `path` ("-": on standard input). Raises BadFile."""
     with ExitStack() as stack:
         with readable(path, "Name a file with a conversation in it."):
-            is_regular = stat.S_ISREG(path.stat().st_mode)
+            is_piped = path == Path(STDIN)
+            data = read_stdin(LARGEST_CONVERSATIONS) if is_piped else b""
+            is_regular = not is_piped and stat.S_ISREG(path.stat().st_mode)
             archive = stack.enter_context(opened(path, str(path))) if is_regular and is_zip(path) else None
-            data = read_bytes(path, LARGEST_CONVERSATIONS) if archive is None else b""
+            if is_piped and is_zip(data):
+                archive = stack.enter_context(opened(data, "standard input"))
+            elif archive is None and not is_piped:
+                data = read_bytes(path, LARGEST_CONVERSATIONS)
         if archive is not None:
             yield _conversations(archive), _Files(_in_archive(archive)).read
         elif is_regular:
