@@ -337,9 +337,27 @@ def test_a_notebook_is_its_cells_and_what_they_printed() -> None:
             ],
         },
     ]
-    assert told(json.dumps({"nbformat": 4, "cells": cells}).encode()) == (
+    found = extracted(json.dumps({"nbformat": 4, "cells": cells}).encode())
+    assert found.notes == ("Left out of it: 1 picture.",)
+    assert found.text == (
         "# Study\nof whales\n\n```\n1 + 1\n```\n\nOutput:\n```\n2\n```\n\nOutput:\n```\nValueError: no\n```\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ({"text/plain": "x**2", "text/latex": "$x^2$"}, "x**2"),
+        ({"text/plain": "<IPython.core.display.Math object>", "text/latex": ["$x", "^2$"]}, "$x^2$"),
+        ({"text/html": "<table><tr><td>a<td>b</table>"}, "a | b"),
+        ({"text/plain": "<map at 0x7f>", "text/html": "<b>x</b>"}, "<map at 0x7f>"),
+        ({"text/plain": "<app.Plot object at 0x7f12>", "text/html": "<p>x"}, "x"),
+        ({"text/plain": "<app.Plot object at 0x7f12>"}, "<app.Plot object at 0x7f12>"),
+    ],
+)
+def test_an_output_is_read_in_the_form_that_says_most(data: dict[str, object], text: str) -> None:
+    cell = {"cell_type": "code", "source": "", "outputs": [{"output_type": "display_data", "data": data}]}
+    assert told(json.dumps({"nbformat": 4, "cells": [cell]}).encode()) == f"Output:\n```\n{text}\n```\n"
 
 
 @pytest.mark.parametrize("deep", ["[" * 200_000, '{"a":' * 200_000])

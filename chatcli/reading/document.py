@@ -48,7 +48,8 @@ def _plain(raw: Raw) -> Extracted:
     html = raw.media_type in _HTML
     found = _decoded(raw, html)
     notes = (_is_guess(raw.name, found.encoding),) if found.guessed else ()
-    return Extracted(_text(raw.name, found.text, html), notes)
+    extracted = _text(raw.name, found.text, html)
+    return Extracted(extracted.text, (*notes, *extracted.notes))
 
 
 def _decoded(raw: Raw, html: bool) -> Decoded:
@@ -73,18 +74,18 @@ def _is_guess(name: str, encoding: str) -> Words:
 _ENCODING = Do("set", "encoding", "NAME")
 
 
-def _text(name: str, text: str, html: bool) -> str:
+def _text(name: str, text: str, html: bool) -> Extracted:
     if is_notebook(text):
         return text_of_notebook(text, name)
     if not html:
-        return text
+        return Extracted(text)
     readable = text_of_html(text)
     if not readable:
         raise BadFile(
             f"The page {name} has no text of its own; it may be made by a script.",
             "Open it in a browser, save what it shows, and attach that.",
         )
-    return readable + "\n"
+    return Extracted(readable + "\n")
 
 
 def _declared(data: bytes) -> str:
