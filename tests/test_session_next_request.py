@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chatcli.commands.outcomes import Show
+from chatcli.commands.perform import perform
 from chatcli.conversation.message import Attachment
 from chatcli.conversation.plan import Plan
 from chatcli.conversation.usage import Count
@@ -22,8 +23,9 @@ from chatcli.session.session import Session
 from chatcli.settings.layers import Layer
 from chatcli.settings.strategies import FULL, STRATEGIES, TRIM
 from chatcli.turn import answer, ask
-from tests.commanding import advised, do, say, shown
+from tests.commanding import Person, advised, do, say, shown
 from tests.faults import Engine
+from tests.test_cli_oneshot import chatcli
 
 DOT = Attachment("image", "dot.png", "image/png", b"\x89PNG\r\n\x1a\n" + bytes(40))
 
@@ -235,3 +237,39 @@ def test_an_option_that_the_modelfile_sets_is_shown_with_its_value(session: Sess
     assert "num_ctx = 2048  (the model's Modelfile)" in shown(do(session, "set num_ctx"))
     assert "num_ctx 2048 the model's Modelfile" in shown(do(session, "set"))
     assert "num_ctx 4096 set here" in shown(do(session, "set num_ctx 4k") and do(session, "set"))
+
+
+# A switch that is no command
+
+
+def test_another_model_for_one_retry_says_first_what_it_cannot_see(pictured: Session) -> None:
+    say(pictured, "and what else?")
+    person = Person(pictured)
+    perform(pictured, do(pictured, "retry --model demo"), person)
+    assert "Message 1 will be sent without its picture" in shown(Show(tuple(person.views)))
+    person = Person(pictured)
+    perform(pictured, do(pictured, "retry"), person)
+    assert "picture" not in shown(Show(tuple(person.views)))
+    pictured.close()
+
+
+@pytest.mark.parametrize(("flags", "told"), [(["-m", "demo"], True), ([], False), (["--temperature", "0"], False)])
+def test_another_model_in_the_shell_says_on_stderr_what_it_does_not_get(
+    pictured: Session, flags: list[str], told: bool
+) -> None:
+    pictured.close()
+    done = chatcli("--continue", *flags, "and now?", url=pictured.server.url)
+    assert done.returncode == 0
+    assert ("Message 1 will be sent without its picture: the model cannot see." in done.stderr) == told
+
+
+def test_a_smaller_window_in_the_shell_says_on_stderr_what_it_leaves_out(engine: Engine) -> None:
+    session = build(Wishes({"host": engine.url, "model": "demo", "num_ctx": "4k"}))
+    for number in range(6):
+        engine.say("A matter of taste, of time and of the weather. " * 4)
+        say(session, f"What of thing number {number}?")
+    session.close()
+    for told in (True, False):
+        done = chatcli("--continue", "--num-ctx", "512", "and now?", url=engine.url)
+        assert done.returncode == 0
+        assert ("will not be sent: older than" in done.stderr) == told

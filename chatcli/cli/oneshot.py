@@ -22,11 +22,12 @@ from chatcli.errors import Ambiguous, Interrupted, NoText, StoreError, UserError
 from chatcli.hints import Do, Hint, spelled
 from chatcli.paths import find_paths
 from chatcli.render.screen import Screen
-from chatcli.render.views import View
+from chatcli.render.views import Note, View
 from chatcli.repl.notes import about_attached, about_counting, after_reply
 from chatcli.repl.signals import Interrupt
 from chatcli.session.build import build
 from chatcli.session.fallback import mending
+from chatcli.session.next_request import unlike_last_turn
 from chatcli.session.session import Session
 from chatcli.session.wishes import Wishes, make_screen, read_settings
 from chatcli.settings import table
@@ -107,6 +108,8 @@ def _ask(session: Session, question: Node, found: dict[str, Any] | None) -> int:
     reply: Node | None = None
     try:
         with Interrupt() as interrupt:
+            for line in unlike_last_turn(session):
+                screen.show(Note(line, "warning"))
             if found is not None:
                 reply = answer(session, question, partial(_tell_retries, screen), lambda: interrupt.asked)
             else:

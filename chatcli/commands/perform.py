@@ -26,6 +26,7 @@ from chatcli.conversation.events import Progress
 from chatcli.conversation.tree import Node
 from chatcli.hints import Words
 from chatcli.render.views import History, Note, View
+from chatcli.session.next_request import with_another_model
 from chatcli.session.session import Session
 from chatcli.turn import answered
 
@@ -108,6 +109,8 @@ def _ask_again(session: Session, again: AskAgain, surface: Surface) -> None:
     try:
         for note in said_elsewhere(session):
             surface.show(note)
+        for line in with_another_model(session, again.model) if again.model else ():
+            surface.show(Note(line, "warning"))
         surface.reply(again.question, again.onward, again.model)
     finally:
         if again.home is not None and answered(session, again.question) is None:

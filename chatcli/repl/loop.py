@@ -28,6 +28,7 @@ from chatcli.repl.signals import Interrupt
 from chatcli.repl.streams import OutputFailed
 from chatcli.session.fallback import mend, still_there
 from chatcli.session.model_in_use import settle_model
+from chatcli.session.next_request import unlike_last_turn
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.turn import answer, answered, ask
@@ -202,6 +203,8 @@ class Loop:
                 self._screen.show(Pictures(found))
                 for note in about_attached(composed.notes):
                     self._screen.show(note)
+            for line in unlike_last_turn(session):
+                self._screen.show(Note(line, "warning"))
             if self._listen(question) is None:
                 self._screen.show(Note("No reply came. The message is back in the line.", "quiet"))
         finally:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from chatcli.client.models import same_model
 from chatcli.client.request import Request, check, think_as
 from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Fate, Part, PartKind, Plan
@@ -18,6 +19,7 @@ from chatcli.session.background import waiting
 from chatcli.session.context_window import window_without_asking
 from chatcli.session.planning import planned
 from chatcli.settings import table
+from chatcli.settings.layers import Layer
 
 if TYPE_CHECKING:
     from chatcli.session.session import Session
@@ -134,13 +136,43 @@ def changing(session: Session, change: Callable[[], T]) -> tuple[T, list[Words]]
     return made, taken_away(before, outlook(session))
 
 
+def with_another_model(session: Session, name: str) -> list[Words]:
+    """What asking that model this time would take out of the request."""
+    before = outlook(session)
+    with session.asking(name):
+        return taken_away(before, outlook(session))
+
+
+def unlike_last_turn(session: Session) -> list[Words]:
+    """What the request does not send because flags or settings name another model or window than the last reply
+    came from. A switch in the conversation has said so itself.
+    """
+    turn = next((node.turn for node in session.conversation.back() if node.turn is not None), None)
+    if turn is None:
+        return []
+    settings = session.settings
+    another = not same_model(settings[table.MODEL], turn.model)
+    if not another and session.window.ready == turn.options.get("num_ctx"):
+        return []
+    after = outlook(session)
+    if after.plan is None:
+        return []
+    narrower = after.plan.window != turn.options.get("num_ctx")
+    untold = [
+        *([settings.origin(table.MODEL) is not Layer.SET] if another else []),
+        *([settings.origin(table.NUM_CTX) is not Layer.SET] if narrower else []),
+    ]
+    less = after.plan.left_out > turn.left_out or any(part.lacks for part in after.plan.parts)
+    return taken_away(replace(after, plan=None), after) if any(untold) and less else []
+
+
 def taken_away(before: Outlook, after: Outlook) -> list[Words]:
     """Sentences on what was sent before a change and is not after it; [] when nothing is lost. Where it is not
     known what was sent before: all that is not sent.
     """
     lines: list[Words] = list(_lost(before.plan, after.plan)) if after.plan is not None else []
     if lines:
-        lines[-1] = Hint(lines[-1], " ", Do("context"), " shows what is sent.")
+        lines[-1] = Hint(lines[-1], Hint(" ", Do("context"), " shows what is sent."))
     if after.refused and after.refused != before.refused:
         lines.append(Hint("The next message will be refused: ", after.refused))
     return lines
