@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from chatcli.errors import BadFile
 from tests.papers import W, cell, docx, paragraph, run
 from tests.test_reading import extracted, told
 
@@ -165,3 +166,19 @@ def test_a_text_box_is_read_once() -> None:
     for fallback in (f"<mc:Fallback><w:pict>{box}</w:pict></mc:Fallback>", ""):
         inside = f"<w:r><mc:AlternateContent {mc}>{chosen}{fallback}</mc:AlternateContent></w:r>"
         assert said(run("Before"), inside) == "Before\n\nIn a box"
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [
+        ("<w:r><w:pict><w:txbxContent><w:p>", "</w:p></w:txbxContent></w:pict></w:r>"),
+        ("<m:oMath><m:sSup><m:e>", "</m:e></m:sSup></m:oMath>"),
+        ("<w:ruby><w:rt>", "</w:rt></w:ruby>"),
+    ],
+)
+def test_what_is_nested_without_end_is_refused_or_read_in_one_go(begin: str, end: str) -> None:
+    """Quadratic code needs minutes: it is ended as what hangs."""
+    try:
+        told(docx(f"{paragraph('x')}<w:p>{begin * 10_000}{end * 10_000}</w:p>"))
+    except BadFile as error:
+        assert "nested too deep" in error.message  # noqa: PT017 - some of it is read

@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import or_
 from xml.etree.ElementTree import Element, fromstring, tostring
 
 from chatcli.reading.formulas import local
 from chatcli.reading.html import numeral
 
 _KINDS = {"lowerLetter": "a", "upperLetter": "A", "lowerRoman": "i", "upperRoman": "I"}
+_LEVELS = frozenset("012345678")
 _DEEPEST = 30  # styles based on styles
 _PREFIXES = (("/math", "m"), ("wordprocessingml/2006/main", "w"), ("wordprocessingml/main", "w"), ("2006", "mc"))
 
@@ -94,16 +96,17 @@ class Numbering:
     def __init__(self, data: bytes | None, styles: Styles) -> None:
         self._styles = styles
         self._root = parsed(data) if data else Element("none")
-        abstract = {value(each, "abstractNumId"): each for each in self._root if named(each) == "w:abstractNum"}
+        abstract = {
+            value(each, "abstractNumId"): _levels(each) for each in self._root if named(each) == "w:abstractNum"
+        }
         self._lists: dict[str, tuple[str, dict[str, _Level]]] = {}
         self._restarts: dict[str, dict[str, int]] = {}
         for each in self._root:
             if named(each) == "w:num":
                 number, basis = value(each, "numId"), value(child(each, "w:abstractNumId"))
                 overrides = [one for one in each if named(one) == "w:lvlOverride"]
-                given = [*abstract.get(basis, ()), *(one for override in overrides for one in override)]
-                levels = {value(one, "ilvl"): _level(one) for one in given if named(one) == "w:lvl"}
-                self._lists[number] = basis, levels
+                own = (_levels(override) for override in overrides)
+                self._lists[number] = basis, reduce(or_, own, abstract.get(basis, {}))
                 self._restarts[number] = {
                     value(one, "ilvl"): _whole(value(start))
                     for one in overrides
@@ -158,6 +161,12 @@ class Numbering:
             by_style = next((key for key, level in levels.items() if level.style == value(each, "styleId")), "")
             at = at or by_style or value(child(given, "w:ilvl"))
         return number, at or "0"
+
+
+def _levels(holder: Element) -> dict[str, _Level]:
+    """The levels by their numbers; there are nine."""
+    found = {value(each, "ilvl"): each for each in holder if named(each) == "w:lvl"}
+    return {at: _level(each) for at, each in found.items() if at in _LEVELS}
 
 
 def _level(given: Element) -> _Level:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from chatcli.reading.formulas import linear, local
@@ -23,6 +24,7 @@ _WORDS = re.compile(r"[^\W\d_]{2}")
 _SIGN = "sign| that no font explains (sent as \ufffd)"
 # Elements around others: mammoth leaves out what is in them.
 _WRAPPERS = frozenset({"w:fldSimple", "w:dir", "w:bdo", "m:oMathPara"})
+_LOOKED_AT = 200  # elements in a drawing, which may hold others
 _RENAMED = {"w:cr": "br", "w:ptab": "tab", "w:dstrike": "strike"}
 
 
@@ -154,7 +156,7 @@ class _Change:
 
     def _drawing(self, _: Element, each: Element) -> list[Element]:
         """The words in a drawing, or its description."""
-        inside = {local(one.tag): one for one in reversed(list(each.iter()))}
+        inside = {local(one.tag): one for one in reversed(list(islice(each.iter(), _LOOKED_AT)))}
         if (box := inside.get("txbxContent")) is not None:
             pict = Element(_like(each, "pict"))
             pict.append(box)
