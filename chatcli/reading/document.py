@@ -9,10 +9,12 @@ from chatcli.hints import Do, Hint, Words
 from chatcli.reading.docx import read_docx
 from chatcli.reading.encoding import Decoded, decode, decode_as
 from chatcli.reading.html import text_of_html
+from chatcli.reading.mail import is_mail, text_of_mail
 from chatcli.reading.notebook import is_notebook, text_of_notebook
 from chatcli.reading.pdf import read_pdf
 from chatcli.reading.raw import LARGEST, LARGEST_TEXT, Extracted, Raw, Reading, too_large, too_much_text
 from chatcli.reading.signatures import NO_TEXT, FileKind, kind_of
+from chatcli.reading.terminal_codes import as_shown
 
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _DECLARED = re.compile(
@@ -78,7 +80,7 @@ def _text(name: str, text: str, html: bool) -> Extracted:
     if is_notebook(text):
         return text_of_notebook(text, name)
     if not html:
-        return Extracted(text)
+        return Extracted(text_of_mail(text, name) if is_mail(text) else as_shown(text))
     readable = text_of_html(text)
     if not readable:
         raise BadFile(

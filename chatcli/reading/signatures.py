@@ -82,6 +82,7 @@ _MARKS: tuple[tuple[int, bytes, str, Words], ...] = (
     (0, b"Rar!", "a packed archive", _UNPACK),
     (0, b"BZh", "a packed archive", _UNPACK),
     (0, b"\xfd7zXZ", "a packed archive", _UNPACK),
+    (0, b"{\\rtf", "an RTF document", _AS_PDF),
     (0, b"SQLite format 3", "a database", "Attach what is in it as text."),
 )
 _IN_ZIP: tuple[tuple[str, str, str], ...] = (
