@@ -167,6 +167,10 @@ def test_few_cells_are_wrapped_where_there_is_room_and_the_columns_behind_go_bac
     ]
 
 
+def test_a_tab_may_stand_after_the_marks_of_a_heading() -> None:
+    assert shown("#\tHeading\t##") == ["Heading"]
+
+
 def test_a_list_item_that_is_still_a_marker_is_not_drawn() -> None:
     blocks = Blocks(PLAIN, 80)
     lines = blocks.feed("Some text\n-") + blocks.open_lines()

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from markdown_it.common.html_blocks import block_names
 from markdown_it.common.html_re import HTML_OPEN_CLOSE_TAG_STR
 
-_HEADING = re.compile(r"(#{1,6})(?: (.*))?\Z")
+_HEADING = re.compile(r"(#{1,6})(?:[ \t](.*))?\Z")
 _FENCE = re.compile(r"(`{3,})([^`]*)\Z|(~{3,})(.*)\Z")
 _RULE = re.compile(r"([-*_])[ ]*(?:\1[ ]*){2,}\Z")
 _UNDERLINE = re.compile(r"(=+|-+)[ ]*\Z")
@@ -54,7 +54,7 @@ def heading(text: str) -> tuple[int, str] | None:
         return None
     body = (found[2] or "").strip()
     bare = body.rstrip("#")  # a run of # after a space is not part of the heading
-    return len(found[1]), bare.rstrip() if not bare or bare.endswith(" ") else body
+    return len(found[1]), bare.rstrip() if not bare or bare.endswith((" ", "\t")) else body
 
 
 def underline(text: str) -> int:
