@@ -14,8 +14,6 @@ from chatcli.reading.raw import Extracted, left_out, too_deep
 from chatcli.reading.terminal_codes import as_shown
 
 _NO_TEXT = re.compile(r"\s*(<[\w.]+ object( at 0x\w+)?>\s*)?")  # what Python prints of a thing that is drawn
-    r"\s*(<[\w.]+(?: object)?(?: at 0x\w+)?>\s*)?"
-)  # what Python prints of a thing that is drawn
 # What format 3 calls the forms of an output, beside its text.
 _FORMAT_3 = {
     "html": "text/html",
