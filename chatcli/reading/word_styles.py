@@ -16,7 +16,13 @@ from chatcli.reading.html import numeral
 _KINDS = {"lowerLetter": "a", "upperLetter": "A", "lowerRoman": "i", "upperRoman": "I"}
 _LEVELS = frozenset("012345678")
 _DEEPEST = 30  # styles based on styles
-_PREFIXES = (("/math", "m"), ("wordprocessingml/2006/main", "w"), ("wordprocessingml/main", "w"), ("2006", "mc"))
+_PREFIXES = (
+    ("officeDocument/2006/math", "m"),
+    ("officeDocument/math", "m"),
+    ("wordprocessingml/2006/main", "w"),
+    ("wordprocessingml/main", "w"),
+    ("2006", "mc"),
+)
 
 
 def parsed(data: bytes) -> Element:
