@@ -256,7 +256,7 @@ def test_a_message_that_mentions_it_is_sent_or_refused_in_a_sentence(
     for what, make in HOSTILE.items():
         code, written = shell("--host", engine.url, "-m", "demo", form.replace("{}", make(place)), capsys=capsys)
         assert code in EXIT_CODES, f"{what}: {written}"
-        assert not slash_commands(written), f"{what}: {written}"
+        assert code == 0 or not slash_commands(written), f"{what}: {written}"  # a reply may name what it likes
         assert not any(each in written for each in NEVER_SAID), f"{what}: {written}"
         assert code or engine.chats[-1]["messages"][-1]["role"] == "user"
 

@@ -124,11 +124,12 @@ class Terminal:
             self._end = -1
         with suppress(ProcessLookupError):
             self.signal(signal.SIGCONT)
-            end = time.monotonic() + 1
-            while self._program.poll() is None:
+        end = time.monotonic() + 1
+        while self._program.poll() is None:
+            with suppress(ProcessLookupError):
                 if time.monotonic() > end:
                     self.kill()
-                time.sleep(0.01)
+            time.sleep(0.01)
 
     def _set_size(self, columns: int, rows: int) -> None:
         termios.tcsetwinsize(self._end, (rows, columns))

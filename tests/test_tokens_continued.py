@@ -40,6 +40,7 @@ def engine() -> Iterator[Engine]:
 def process(engine: Engine, **values: str) -> Iterator[Session]:
     """What a new process would have: nothing but what is on the disk."""
     session = build(Wishes({"host": engine.url, "num_ctx": "16k", **values}, resume=True))
+    session.counting.get()  # on a busy machine this may take longer than a question waits for it
     try:
         yield session
     finally:
@@ -48,6 +49,7 @@ def process(engine: Engine, **values: str) -> Iterator[Session]:
 
 def first(engine: Engine, **values: str) -> None:
     session = build(Wishes({"host": engine.url, "num_ctx": "16k", **values}))
+    session.counting.get()
     say(session, engine, "What is a token?")
     session.close()
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from chatcli.conversation.message import Role
+from chatcli.conversation.message import Message, Role
 from chatcli.conversation.tree import Ended, Node
 from chatcli.demo.protocol import Answer, HttpRequest, HttpResponse
 from chatcli.demo.replies import DemoReply
@@ -140,7 +140,7 @@ def step(
     finally:
         person.close()
     engine.forget()
-    begin = last.message.text if last is not None and line == "/continue" else ""
+    begin = last.message if last is not None and line == "/continue" else Message.assistant("")
     now = nodes_of(home)
     counts.lost += len(engine.chats) > asked and not line.startswith("/") and len(now) == len(known)
     verify(now, known, line, begin, noted.before(killed - latest), counts)
@@ -171,7 +171,9 @@ def is_shown(person: Terminal, last: Node | None) -> bool:
     return all(word in text for word in words)
 
 
-def verify(now: dict[int, Node], known: dict[int, Node], line: str, begin: str, sent: str, counts: Counts) -> None:
+def verify(
+    now: dict[int, Node], known: dict[int, Node], line: str, begin: Message, sent: str, counts: Counts
+) -> None:
     """`begin`: what a continued reply begins with; `sent`: what had been sent of the reply a second before."""
     new = [node for node in now.values() if node.id not in known]
     questions = [node for node in new if node.message.role is Role.USER]
@@ -179,12 +181,16 @@ def verify(now: dict[int, Node], known: dict[int, Node], line: str, begin: str, 
     counts.lost += any(now.get(node.id) != node for node in known.values())
     counts.doubled += len(questions) > (not line.startswith("/")) or len(replies) > 1
     counts.wrong += not all(
-        each.text.startswith(begin)
-        and REPLY.startswith(each.text[len(begin) :])
-        and THOUGHTS.startswith(each.thinking)
+        goes_on(each.text, begin.text, REPLY) and goes_on(each.thinking, begin.thinking, THOUGHTS)
         for each in replies
     )
-    counts.late += len(sent) > sum(len(each.thinking) + len(each.text) - len(begin) for each in replies)
+    already = len(begin.thinking) + len(begin.text)
+    counts.late += len(sent) > sum(len(each.thinking) + len(each.text) - already for each in replies)
+
+
+def goes_on(text: str, begin: str, more: str) -> bool:
+    """Whether the text is `begin`, and then as much of `more` as had come."""
+    return text.startswith(begin) and more.startswith(text[len(begin) :])
 
 
 def last_of(home: Path) -> Node | None:
