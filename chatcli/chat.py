@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from chatcli.attachments.compose import Composed, compose
+from chatcli.attachments.mentions import as_words
 from chatcli.conversation.events import Done, Retry, Text, Thinking, Tick, ToolCall
 from chatcli.conversation.message import Message, ToolUse
 from chatcli.conversation.plan import Plan
@@ -228,6 +229,7 @@ class Chat:
     ) -> Generator[Thinking | Text | ToolCall | Done]:
         composed = _composed(session, text, images, files, mentions)
         session.warn(*(note for each in composed.attachments for note in each.notes))
+        session.warn(*filter(None, [as_words(composed.missing)]))
         question = ask(session, composed.text, composed.attachments)
         try:
             with closing(stream(session, question)) as events:

@@ -120,7 +120,8 @@ def test_a_page_is_attached_by_command_stored_and_sent(session: Session, engine:
 )
 def test_only_what_is_marked_with_an_at_sign_is_meant(text: str, names: list[str], tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("text")
-    assert mentioned(text, tmp_path) == names
+    found, _ = mentioned(text, tmp_path)
+    assert [each.name for each in found] == names
 
 
 def test_sizes_are_told_of_texts_only(tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chatcli.attachments.compose import compose
 from chatcli.attachments.images import LARGEST, find_in, read_image
-from chatcli.attachments.mentions import mentions, without
+from chatcli.attachments.mentions import Sure, mentions
+from chatcli.client.fetch import fetch
 from chatcli.errors import BadFile
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"rest"
@@ -54,45 +56,34 @@ class TestPathsInALine:
             "images/../cat.png",
         ],
     )
-    @pytest.mark.parametrize(
-        ("line", "left"),
-        [
-            ("{}", ""),
-            ("what is {}?", "what is?"),
-            ("{} what is it", "what is it"),
-            ("see ({}) here", "see () here"),
-        ],
-    )
-    def test_are_attached_and_taken_out_of_the_text(self, place: Path, path: str, line: str, left: str) -> None:
-        text, found = find_in(line.format(path.format(place=place)), place)
-        assert text == left
-        assert [each.data for each in found] == [PNG]
-        assert found[0].media_type == "image/png"
-        assert "/" not in found[0].name
+    @pytest.mark.parametrize("line", ["{}", "what is {}?", "{} what is it", "see ({}) here", "it's {}, isn't it"])
+    def test_are_attached_and_stay_in_the_text(self, place: Path, path: str, line: str) -> None:
+        text = line.format(path.format(place=place))
+        composed = compose(text, fetch)
+        assert composed.text == text
+        assert [each.data for each in composed.attachments] == [PNG]
+        assert composed.attachments[0].media_type == "image/png"
+        assert "/" not in composed.attachments[0].name
 
     def test_are_taken_from_the_given_folder(self, place: Path) -> None:
-        text, found = find_in("cat.png", place / "images")
-        assert (text, len(found)) == ("", 1)
+        found, missing = find_in("cat.png", place / "images")
+        assert ([path for _, path in found], missing) == ([place / "images" / "cat.png"], [])
 
     def test_several_each_once_in_their_order(self, place: Path) -> None:
         (place / "dog.jpg").write_bytes(JPEG)
-        text, found = find_in("compare ./dog.jpg with cat.png and ./cat.png, please", place)
-        assert text == "compare with and, please"
-        assert [each.name for each in found] == ["dog.jpg", "cat.png"]
+        found, _ = find_in("compare ./dog.jpg with cat.png and ./cat.png, please", place)
+        assert [path.name for _, path in found] == ["dog.jpg", "cat.png"]
 
     @pytest.mark.parametrize(
         "path", ["./dog.png", "images/dog.png", "~/dog.png", "/no/dog.png", "'/no such/dog.png'", r"my\ dog.png"]
     )
     def test_that_lead_nowhere_are_an_error(self, place: Path, path: str) -> None:
         with pytest.raises(BadFile, match=r"dog\.png"):
-            find_in(f"what is {path}?", place)
+            compose(f"what is {path}?", fetch)
 
     @pytest.mark.parametrize(
         "text",
         [
-            "what is dog.png?",
-            'rename it to "dog.png"',
-            'he said "it\'s in dog.png"',
             "see https://example.com/cat.png",
             "use `images/nothing.png` in the page",
             "```\ncp images/nothing.png out/\n```",
@@ -106,30 +97,42 @@ class TestPathsInALine:
             "",
         ],
     )
-    def test_that_are_not_meant_stay_text(self, place: Path, text: str) -> None:
-        assert find_in(text, place) == (text, ())
+    def test_that_are_not_meant_are_just_text(self, place: Path, text: str) -> None:
+        assert find_in(text, place) == ([], [])
+
+    @pytest.mark.parametrize(
+        ("text", "sure"),
+        [
+            ("what is dog.png?", Sure.FILE),
+            ("and 'my dog.png'", Sure.FILE),
+            ('he said "it\'s in dog.png"', Sure.FILE),
+            ('rename it to "dog.png"', Sure.WORD),
+            ("save it as plot.png", Sure.WORD),
+        ],
+    )
+    def test_that_may_be_words_are_told_of_and_sent(self, place: Path, text: str, sure: Sure) -> None:
+        composed = compose(text, fetch)
+        assert (composed.text, [each.sure for each in composed.missing]) == (text, [sure])
 
     def test_in_long_material_stay_text_but_count_around_it(self, place: Path) -> None:
         material = "\n".join(["cp images/nothing.png out/"] * 10)
-        text, found = find_in(f"{material}\nand what is on cat.png", place)
-        assert text == f"{material}\nand what is on"
-        assert len(found) == 1
+        found, missing = find_in(f"{material}\nand what is on cat.png", place)
+        assert (len(found), missing) == (1, [])
 
     def test_that_are_of_windows_are_named_as_they_stand(self, place: Path) -> None:
         with pytest.raises(BadFile, match=r"C:\\Users\\me\\cat\.png"):
-            find_in(r"what is C:\Users\me\cat.png", place)
+            compose(r"what is C:\Users\me\cat.png", fetch)
 
     def test_that_lead_to_something_else_are_an_error(self, place: Path) -> None:
         (place / "fake.png").write_text("not a picture")
         with pytest.raises(BadFile, match="not a picture"):
-            find_in("what is fake.png", place)
+            compose("what is fake.png", fetch)
 
     @given(st.text(st.sampled_from("ab ./\\~'\"`\n:png()?"), max_size=60))
     @settings(max_examples=150, deadline=None)
     def test_never_break_the_search(self, text: str) -> None:
         found = list(mentions(text))
         assert all(text[each.start : each.end] == each.text for each in found)
-        assert without(text, []) == text
 
 
 class TestReading:

@@ -7,14 +7,16 @@ pipe and the library all compose messages here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from chatcli.attachments.files import is_address, mentioned, read_files, read_piped, without_passwords
-from chatcli.attachments.images import as_image, find_in, read_image
+from chatcli.attachments.files import is_address, mentioned, read_file, read_files, read_piped, without_passwords
+from chatcli.attachments.images import as_image, find_in, read_image, read_picture
+from chatcli.attachments.mentions import Missing, Sure
 from chatcli.conversation.events import Progress
 from chatcli.conversation.message import Attachment
+from chatcli.errors import BadFile
 from chatcli.hints import Words
 from chatcli.paths import path_of, working_directory
 from chatcli.reading.raw import Extracted, Raw
@@ -27,18 +29,22 @@ Fetch = Callable[
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A message as it is stored and sent: `text` without image paths, and without passwords in addresses marked
-    with an @; and its attachments.
+    """A message as it is stored and sent: its `text` as it was typed, but without passwords in addresses marked
+    with an @; its attachments; and the names in it that lead to no file and are sent as words.
     """
 
     text: str
     attachments: tuple[Attachment, ...]
+    missing: tuple[Missing, ...] = ()
     piped: tuple[Attachment, ...] = ()  # what was piped in as text, which `text` begins with
 
     @property
     def notes(self) -> tuple[Words, ...]:
         """What a person should know about how files, pages and standard input were read."""
         return tuple(note for each in (*self.piped, *self.attachments) for note in each.notes)
+
+
+Judge = Callable[[Sequence[Missing]], object]  # raises BadFile where such a message is not to be sent
 
 
 def composing(
@@ -50,15 +56,39 @@ def composing(
     *,
     mentions: bool = True,
     encoding: str = "",
+    judge: Judge | None = None,
 ) -> Generator[Progress, None, None]:
     """Compose a message from `text`, these images and these files, and pass it to `take`. Yields progress where it
-    takes time. Raises BadFile. With `mentions` False, nothing that `text` names is read. `encoding`: that of
-    the files, as a person says ("": as their bytes tell).
+    takes time. `judge` is asked about names that lead nowhere, before anything is read; by default, what can only
+    be a path is refused. Raises BadFile. With `mentions` False, nothing that `text` names is read. `encoding`: that
+    of the files, as a person says ("": as their bytes tell).
     """
-    said, found = find_in(text, working_directory()) if mentions else (text, ())
-    given = [*(read_image(image) for image in images), *found]
-    yield from attaching((*files, *(mentioned(said) if mentions else ())), given.append, fetch, encoding=encoding)
-    take(Composed(without_passwords(said), tuple(given)))
+    pictures, no_pictures = find_in(text, working_directory()) if mentions else ([], [])
+    found, no_files = mentioned(text) if mentions else ([], [])
+    missing = (*no_files, *no_pictures)
+    (judge or refuse_paths)(missing)
+    given = [*(read_image(image) for image in images), *(read_picture(path, named) for named, path in pictures)]
+    yield from attaching(files, given.append, fetch, encoding=encoding)
+    for each in found:
+        if each.path is None:
+            yield from attaching((each.name,), given.append, fetch, encoding=encoding)
+        else:
+            given.append((yield from _read(replace(read_file(each.path, each.name), encoding=encoding))))
+    take(Composed(without_passwords(text), tuple(given), missing))
+
+
+def refuse_paths(missing: Sequence[Missing]) -> None:
+    """Raise BadFile if one of them can only be a path."""
+    refuse(
+        [each for each in missing if each.sure >= Sure.PATH],
+        "Check the path, or put it between backticks (`) where it is only to be talked about.",
+    )
+
+
+def refuse(missing: Sequence[Missing], advice: Words) -> None:
+    """Raise BadFile if there are any."""
+    if missing:
+        raise BadFile(" ".join(each.why for each in missing), advice)
 
 
 def compose(
@@ -98,8 +128,8 @@ def attaching(
     cwd: Path | None = None,
     encoding: str = "",
 ) -> Generator[Progress, None, None]:
-    """Pass the text of each named file or address to `take`. Yields progress where it takes time. Raises
-    BadFile.
+    """Pass each named file or address to `take`, as a picture or as its text. Yields progress where it takes time.
+    Raises BadFile.
     """
     for name in named:
         if is_address(name):
@@ -138,6 +168,8 @@ def _place(name: str) -> str:
 def _read(raw: Raw) -> Generator[Progress, None, Attachment]:
     from chatcli.reading.document import read
 
+    if media_type_of(raw.data) is not None:
+        return as_image(raw)
     steps, status = read(raw), f"Reading {raw.name}"
     while True:
         try:

@@ -1,7 +1,7 @@
 """Files named by a person, in /file or in a message as @path or @https://address: found, and read as bytes.
 
-Text after an @ that is neither a file nor an address is plain text, and so is everything between backticks or in
-the middle of a long paste.
+Text after an @ that leads to no file is told of and stays text. Everything between backticks or in the middle of a
+long paste is just text.
 """
 
 from __future__ import annotations
@@ -11,20 +11,32 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from chatcli import addresses
-from chatcli.attachments.mentions import masked
+from chatcli.attachments.mentions import (
+    IMAGE_ENDINGS,
+    Marked,
+    Missing,
+    Sure,
+    existing,
+    from_address,
+    marked,
+    marks,
+    masked,
+    no_file,
+    readings,
+)
 from chatcli.errors import BadFile
 from chatcli.paths import is_file, is_folder, is_there, path_of, readable, shown, size_of, working_directory
-from chatcli.reading.files import STDIN, read_bytes, read_stdin
+from chatcli.reading.files import STDIN, not_regular, read_bytes, read_stdin
 from chatcli.reading.raw import Raw
 
 MOST = 200  # files of one pattern
 
-_AT = re.compile(r"(?<!\S)@")
 _WORD = re.compile(r"(?:[^\s\\]|\\.)++")
 _CLOSING = {quote: re.compile(rf"{quote}(?=[,;:!?.)\]}}>]*(?:\s|\Z))") for quote in "\"'"}
-_PACKED = (".pdf", ".docx")
+_PACKED = IMAGE_ENDINGS | {".pdf", ".docx"}
 _WILD = re.compile(r"[*?\[]")
 _WEB = re.compile(r"https?://[^\s/?#]", re.IGNORECASE)
 # How an address begins, fetched or not: it may be in brackets, in code, or lack a slash.
@@ -35,7 +47,7 @@ _SET_HOST = re.compile(r"(/set\s+(?:(?:--always|parameter)\s+)*host\s)(.*)", re.
 
 def is_address(named: str) -> bool:
     """Whether it names something on the web, or tries to: ftp:// is no path either."""
-    return re.match(r"https?:|[a-z][a-z0-9+.-]+://", named, re.IGNORECASE) is not None
+    return re.match(r"https?:|(?!file:)[a-z][a-z0-9+.-]+://", named, re.IGNORECASE) is not None
 
 
 def is_path(text: str) -> bool:
@@ -66,9 +78,10 @@ def read_files(named: str, cwd: Path | None = None) -> list[Raw]:
     if named == STDIN:
         return [read_piped()]
     here = cwd or working_directory()
-    place = here / path_of(named)
+    named = from_address(named)
+    place = existing([named], here) or here / path_of(named)
     if is_file(place) or not _WILD.search(named):
-        return [_read(place, named)]
+        return [read_file(place, named)]
     with readable(named, "Check the pattern."):
         paths = sorted(glob.glob(str(place), recursive=True))  # noqa: PTH207
     found = [path for path in map(Path, paths) if is_file(path)]
@@ -76,7 +89,7 @@ def read_files(named: str, cwd: Path | None = None) -> list[Raw]:
         raise BadFile(f"No file fits {shown(named)}.", "Check the pattern.")
     if len(found) > MOST:
         raise BadFile(f"{len(found)} files fit {shown(named)}.", f"Name a narrower pattern: {MOST} at the most.")
-    return [_read(path, _beside(path, here)) for path in found]
+    return [read_file(path, _beside(path, here)) for path in found]
 
 
 def read_piped() -> Raw:
@@ -85,20 +98,69 @@ def read_piped() -> Raw:
         return Raw("Standard input", read_stdin())
 
 
-def mentioned(text: str, cwd: Path | None = None) -> list[str]:
-    """The files and addresses that `text` names with an @, each once."""
+class Found(NamedTuple):
+    """A file or an address that a message names. `path` is None for an address and a pattern."""
+
+    name: str
+    path: Path | None = None
+
+
+def mentioned(text: str, cwd: Path | None = None) -> tuple[list[Found], list[Missing]]:
+    """The files, patterns and addresses that `text` names with an @, each once; and the names with an @ that lead
+    to no file.
+    """
     here = cwd or working_directory()
-    names = dict.fromkeys(_bare(name) for name in _mentions(masked(text)))
-    return [name for name in names if name and (_WEB.match(name) or is_file(here / path_of(name)))]
+    found: dict[str, Found] = {}
+    missing: dict[str, Missing] = {}
+    for mention in _mentions(text):
+        if isinstance(mention, str):
+            address = _bare(mention)
+            if _WEB.match(address):
+                found.setdefault(address, Found(address))
+        elif (file := _file(mention, here)) is not None:
+            found.setdefault(file.name, file)
+        elif (lacking := _lacking(mention, here)) is not None:
+            missing.setdefault(lacking.name, lacking)
+    return list(found.values()), list(missing.values())
+
+
+def _file(mention: Marked, here: Path) -> Found | None:
+    for text in mention.texts:
+        for name in readings(text):
+            path = existing([name], here)
+            if path is not None and is_file(path):
+                return Found(name, path)
+    if _WILD.search(mention.name) and _fits(mention.name, here):
+        return Found(mention.name)
+    return None
+
+
+def _lacking(mention: Marked, here: Path) -> Missing | None:
+    """What to say of a mention that is no file: nothing is there, or something that cannot be read."""
+    sure = mention.sure
+    for text in mention.texts[: mention.whole]:
+        path = existing(readings(text), here)
+        if path is not None and (what := not_regular(path)):
+            name = readings(text)[0]
+            return Missing(name, f"{shown(name)} cannot be read: {what}.", max(sure or Sure.FILE, Sure.FILE))
+    return None if sure is None else Missing(mention.name, no_file(mention.name), sure)
+
+
+def _fits(pattern: str, here: Path) -> bool:
+    try:
+        return any(is_file(Path(path)) for path in glob.iglob(str(here / path_of(pattern)), recursive=True))  # noqa: PTH207
+    except (OSError, ValueError):
+        return False
 
 
 def sizes(text: str, cwd: Path | None = None) -> list[int]:
     """The sizes in bytes of the files that `text` names as @path, without reading them: fast enough for every key
     press. How much text a document or a page has is known only when it is read.
     """
-    here = cwd or working_directory()
-    names = [name for name in mentioned(text, here) if not is_address(name)]
-    return [size_of(here / path_of(each)) for each in names if not each.lower().endswith(_PACKED)]
+    found, _ = mentioned(text, cwd)
+    return [
+        size_of(each.path) for each in found if each.path is not None and each.path.suffix.lower() not in _PACKED
+    ]
 
 
 def _cut(text: str, begins: Sequence[re.Match[str]]) -> str:
@@ -123,22 +185,24 @@ def _extents(text: str, begins: Sequence[re.Match[str]]) -> Iterator[tuple[int, 
         yield at, end, 0 if searched[at - 1] == "`" else over
 
 
-def _mentions(text: str) -> Iterator[str]:
-    """The text after each @ that begins a word. A quoted address ends at a quote at the end of a word."""
+def _mentions(text: str) -> Iterator[str | Marked]:
+    """What each @ that begins a word mentions: the text of an address, else a path. A quoted address ends at a
+    quote at the end of a word.
+    """
     quotes, done = _Quotes(text), 0
-    for found in _AT.finditer(text):
-        at, end = found.end(), None
+    for at in marks(text):
         if at <= done:
             continue
-        if (quote := text[at : at + 1]) in {'"', "'"}:
-            end = quotes.closing(quote, at + 1, alone=_WEB.match(text, at + 1) is not None)
-            if end is not None and end > at + 1:
-                yield text[at + 1 : end]
-                done = end + 1
-                continue
-        if word := _WORD.match(text, at):
-            yield word[0]
-            done = word.end()
+        quote = text[at] if text[at] in "\"'" else ""
+        if _WEB.match(text, at + len(quote)):
+            end = quotes.closing(quote, at + 1, alone=True) if quote else None
+            word = _WORD.match(text, at)
+            done = end if end is not None else word.end() if word else at
+            yield text[at + len(quote) : done] if end is not None else text[at:done]
+        else:
+            mention, done = marked(text, at)
+            if mention is not None:
+                yield mention
 
 
 class _Quotes:
@@ -183,7 +247,8 @@ def _bare(name: str) -> str:
     return name[:end]
 
 
-def _read(path: Path, named: str) -> Raw:
+def read_file(path: Path, named: str) -> Raw:
+    """The file at `path`, called `named`. Raises BadFile."""
     if is_folder(path):
         raise BadFile(f"{named} is a folder.", f"Its files: {named.rstrip('/')}/*")
     with readable(named, "Name a file that can be read, or a part of it."):

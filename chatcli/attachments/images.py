@@ -7,26 +7,25 @@ from dataclasses import replace
 from pathlib import Path
 
 from chatcli.attachments.files import read_piped
-from chatcli.attachments.mentions import IMAGE_ENDINGS, Mention, mentions, readings, without
+from chatcli.attachments.mentions import IMAGE_ENDINGS, Mention, Missing, existing, mentions, no_file, readings
 from chatcli.conversation.message import Attachment
 from chatcli.errors import BadFile
-from chatcli.paths import is_folder, is_there, path_of, readable, shown, working_directory
+from chatcli.paths import is_folder, readable, working_directory
 from chatcli.reading.files import STDIN, in_words, read_bytes
 from chatcli.reading.raw import Raw
 from chatcli.reading.signatures import media_type_of, what_else
 
-__all__ = ["IMAGE_ENDINGS", "find_in", "read_image"]
+__all__ = ["IMAGE_ENDINGS", "as_image", "find_in", "read_image", "read_picture"]
 
 LARGEST = 20_000_000
 
 
-def find_in(text: str, cwd: Path) -> tuple[str, tuple[Attachment, ...]]:
-    """`text` without the image paths in it, and the images, each once; relative paths start at `cwd`.
-
-    Raises BadFile for a path that is clearly meant as an image (it contains a folder) but does not exist. A word
-    such as cat.png that names no file stays a word, and so does everything between backticks.
+def find_in(text: str, cwd: Path) -> tuple[list[tuple[str, Path]], list[Missing]]:
+    """The pictures that `text` names by their paths, each once, as (path as written, path); relative paths start
+    at `cwd`. And the names that lead to no file. A path between backticks is only talked about.
     """
-    found: dict[Path, Attachment] = {}
+    found: dict[Path, str] = {}
+    missing: dict[str, Missing] = {}
     taken: list[Mention] = []  # none overlaps another, in the order of the text
     known: dict[str, Path | None] = {}
     for mention in mentions(text):
@@ -34,14 +33,14 @@ def find_in(text: str, cwd: Path) -> tuple[str, tuple[Attachment, ...]]:
         if at < len(taken) and taken[at].start < mention.end:
             continue
         if mention.text not in known:
-            known[mention.text] = _existing(mention.text, cwd)
+            known[mention.text] = existing(readings(mention.text), cwd)
         path = known[mention.text]
         if path is not None:
             taken.insert(at, mention)
-            found[path] = found.get(path) or _read(path, mention.path)
-        elif mention.is_plainly_a_path:
-            raise _missing(mention.path)
-    return without(text, taken), tuple(found.values())
+            found.setdefault(path, mention.path)
+        elif (sure := mention.sure) is not None:
+            missing.setdefault(mention.path, Missing(mention.path, no_file(mention.path), sure))
+    return [(named, path) for path, named in found.items()], list(missing.values())
 
 
 def read_image(path: str) -> Attachment:
@@ -52,26 +51,14 @@ def read_image(path: str) -> Attachment:
     """
     if path == STDIN:
         return as_image(read_piped())
-    existing = _existing(path, working_directory())
-    if existing is None:
-        raise _missing(path)
-    return _read(existing, path)
+    there = existing(readings(path), working_directory())
+    if there is None:
+        raise BadFile(no_file(path), "Check the path.")
+    return read_picture(there, path)
 
 
-def _existing(text: str, cwd: Path) -> Path | None:
-    """The first reading of `text` as a path that exists."""
-    paths = [cwd / path_of(reading) for reading in readings(text) if reading]
-    return next((path for path in paths if is_there(path)), None)
-
-
-def _missing(path: str) -> BadFile:
-    return BadFile(
-        f"There is no file {shown(path)}.",
-        "Check the path, or put it between backticks (`) where it is only to be talked about.",
-    )
-
-
-def _read(path: Path, named: str) -> Attachment:
+def read_picture(path: Path, named: str) -> Attachment:
+    """The picture at `path`, called `named` in errors. Raises BadFile."""
     return replace(as_image(Raw(named, _bytes_of(path, named))), name=path.name)
 
 
@@ -85,13 +72,7 @@ def as_image(raw: Raw) -> Attachment:
         )
     if len(raw.data) > LARGEST:
         raise _too_large(raw.name, len(raw.data))
-    return Attachment("image", raw.name, media_type, raw.data)
-
-
-def _too_large(named: str, size: int) -> BadFile:
-    return BadFile(
-        f"{named} has {size / 1e6:.1f} MB; at most {in_words(LARGEST)} can be sent.", "Make it smaller first."
-    )
+    return Attachment("image", Path(raw.name).name, media_type, raw.data)
 
 
 def _bytes_of(path: Path, named: str) -> bytes:
@@ -106,3 +87,9 @@ def _bytes_of(path: Path, named: str) -> bytes:
     if not data:
         raise BadFile(f"{named} is empty.", "Name a file that holds a picture.")
     return data
+
+
+def _too_large(named: str, size: int) -> BadFile:
+    return BadFile(
+        f"{named} has {size / 1e6:.1f} MB; at most {in_words(LARGEST)} can be sent.", "Make it smaller first."
+    )

@@ -114,8 +114,10 @@ def chat(
     files: Sequence[str],
     as_json: bool,
 ) -> int:
-    """Ask once when there is a prompt, a file or piped input; else run the loop. `found`: what --json prints."""
-    if prompt or images or files or not sys.stdin.isatty():
+    """Ask once when there is a prompt or piped input, or a file and nobody to ask about it; else run the loop.
+    `found`: what --json prints.
+    """
+    if prompt or not sys.stdin.isatty() or ((images or files) and (as_json or not sys.stdout.isatty())):
         from chatcli.cli import oneshot
 
         return oneshot.run(wishes, " ".join(prompt), images, files, found if as_json else None)
@@ -126,7 +128,7 @@ def chat(
         )
     from chatcli.repl import startup
 
-    return startup.run(wishes)
+    return startup.run(wishes, images, files)
 
 
 def _in_terminal() -> bool:

@@ -23,7 +23,7 @@ from chatcli.hints import Do, Hint, spelled
 from chatcli.paths import find_paths
 from chatcli.render.screen import Screen
 from chatcli.render.views import Note, View
-from chatcli.repl.notes import about_attached, about_counting, after_reply
+from chatcli.repl.notes import about_composed, about_counting, after_reply
 from chatcli.repl.signals import Interrupt
 from chatcli.session.build import build
 from chatcli.session.fallback import mending
@@ -54,7 +54,7 @@ def run(
     try:
         screen = make_screen(session.settings, in_shell)
         session.show_retries(screen.aside)
-        for note in about_attached(composed.notes):
+        for note in about_composed(composed):
             screen.show(note)
         if wishes.named is not None:
             mending(session, lambda: _open(session, wishes.named or ""))

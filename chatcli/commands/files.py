@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 from chatcli.attachments.compose import attaching
@@ -53,8 +53,7 @@ def image(session: Session, *paths: Annotated[str, Arg("image files", image_word
         check(Request(known.name, (Message.user("", tuple(pictures)),), {}), known)
     except Unreachable:
         pass  # sending the message will say so; the picture stays attached
-    session.attach(pictures)
-    return Show.of(Note(_attached(session), "good"), Pictures(tuple(pictures)))
+    return attach(session, pictures)
 
 
 @command("file", in_shell="--file")
@@ -77,15 +76,22 @@ def file_(
         )
     if len(paths) > 1 and is_file(path_of(" ".join(paths))):
         paths = (" ".join(paths),)  # a name with blanks, not quoted
-    texts: list[Attachment] = []
+    read: list[Attachment] = []
 
     def done() -> Outcome:
-        session.attach(texts)
-        return Show.of(
-            Note(_attached(session), "good"), *(Note(note, "warning") for each in texts for note in each.notes)
-        )
+        return attach(session, read)
 
-    return Watch(attaching(paths, texts.append, fetch, encoding=session.settings[table.ENCODING]), done)
+    return Watch(attaching(paths, read.append, fetch, encoding=session.settings[table.ENCODING]), done)
+
+
+def attach(session: Session, attachments: Sequence[Attachment]) -> Show:
+    """Attach these to the next message, and show what goes with it."""
+    session.attach(attachments)
+    return Show.of(
+        Note(_attached(session), "good"),
+        *(Note(note, "warning") for each in attachments for note in each.notes),
+        Pictures(tuple(attachments)),
+    )
 
 
 def _attached(session: Session) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from chatcli.attachments.mentions import DOCUMENT_ENDINGS, is_plainly_a_path
 from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.chats import give_name
 from chatcli.commands.models import model_words
@@ -17,7 +18,7 @@ from chatcli.conversation.tree import Conversation
 from chatcli.conversation.usage import counted
 from chatcli.errors import BadArgument, ChatcliError, UserError
 from chatcli.hints import Do, Hint, Usage, lines
-from chatcli.paths import is_there, path_of, write_private
+from chatcli.paths import is_there, path_of, shown, write_private
 from chatcli.prompt.completer import paths
 from chatcli.render.views import Note
 from chatcli.session.model_in_use import model_names
@@ -60,9 +61,15 @@ def save(
         return _save_as_model(session, model)
     if not name:
         raise BadArgument("A name or a file is missing.", Hint("Usage: ", Usage("save")))
-    file = path_of(" ".join(name))
+    named = " ".join(name)
+    file = path_of(named)
     if file.suffix.lower() not in EXPORTS:
-        return give_name(session, session.conversation.id, " ".join(name))
+        if file.suffix.lower() in DOCUMENT_ENDINGS or is_plainly_a_path(named):
+            raise BadArgument(
+                f"{shown(named)} has no ending that a conversation can be written with.",
+                f"Name a file that ends in {', '.join(EXPORTS)}.",
+            )
+        return give_name(session, session.conversation.id, named)
     if is_there(file):
         return Confirm(f"{file} already exists. Replace it?", lambda: _export(session, file))
     return _export(session, file)

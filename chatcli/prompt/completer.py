@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _MOST = 200
 _MENTION = re.compile(r"""(?<!\S)@("[^"\n]*+|'[^'\n]*+|(?:[^\s\\"']|\\.)*+)""")
 _PATH = re.compile(r"""(?<!\S)((?:~|\.{1,2})?/(?:[^\s\\]|\\.)*+|["'](?:~|\.{1,2})?/[^"'\n]*+)""")
+_TO_QUOTE = re.compile(r"""[\s"'`]|\\|[,;:!?.)\]}>]\Z""" if os.name != "nt" else r"""[\s"'`]""")
 _SEPARATORS = "/\\" if os.name == "nt" else "/"
 
 
@@ -36,7 +37,7 @@ def paths(prefix: str, endings: frozenset[str] | None = None) -> list[Suggestion
     offered once a dot is typed.
     """
     quote = prefix[:1] if prefix[:1] in {'"', "'"} else ""
-    typed = prefix[1:] if quote else _without_backslashes(prefix)
+    typed = _UNQUOTED[quote](prefix[len(quote) :])
     if typed == "~":
         return [Suggestion("~/", len(prefix), "~/", "folder")]
     cut = max(typed.rfind(separator) for separator in _SEPARATORS) + 1
@@ -105,9 +106,9 @@ def _ends(name: str, endings: frozenset[str] | None) -> bool:
 
 def _suggestion(folder: str, name: str, is_folder: bool, quote: str, replaces: int) -> Suggestion:
     path = folder + name + ("/" if is_folder else "")
-    if not quote and re.search(r"""[\s"']""", path):
+    if not quote and _TO_QUOTE.search(path):
         quote = "'" if '"' in path and "'" not in path else '"'
-    typed = path.replace('"', '\\"') if quote == '"' else path
+    typed = _QUOTED[quote](path)
     # A folder's quote stays open, because a name inside it may follow.
     text = quote + typed + ("" if is_folder else quote)
     return Suggestion(text, replaces, name + ("/" if is_folder else ""), "folder" if is_folder else "")
@@ -115,3 +116,20 @@ def _suggestion(folder: str, name: str, is_folder: bool, quote: str, replaces: i
 
 def _without_backslashes(typed: str) -> str:
     return typed if os.name == "nt" else re.sub(r"\\(.)", r"\1", typed)
+
+
+def _with_backslashes(path: str) -> str:
+    return path if os.name == "nt" else re.sub(r"([\"\\])", r"\\\1", path)
+
+
+# By quote, "" for none: what is written for a path, and the path that is written so.
+_QUOTED: dict[str, Callable[[str], str]] = {
+    "": str,
+    "'": lambda path: path.replace("'", "'\\''"),
+    '"': _with_backslashes,
+}
+_UNQUOTED: dict[str, Callable[[str], str]] = {
+    "": _without_backslashes,
+    "'": lambda typed: typed.replace("'\\''", "'"),
+    '"': _without_backslashes,
+}

@@ -9,6 +9,8 @@ import os
 import re
 import stat
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -25,6 +27,7 @@ _WHAT = (
     (stat.S_ISCHR, errno.EINVAL, "it is a device"),
     (stat.S_ISBLK, errno.EINVAL, "it is a device"),
 )
+PATIENCE = 1.0  # s until it is said that a pipe is waited for
 # If a pipe replaces the file after the check, opening it does not wait. Not every system has these flags.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 
@@ -45,7 +48,16 @@ def read_bytes(path: Path, most: int = LARGEST) -> bytes:
             _refuse(about.st_mode)
         if about.st_size > most:
             raise _too_large(most)
-        return read_stream(file, most)
+        return read_pipe(file, str(path), most) if stat.S_ISFIFO(about.st_mode) else read_stream(file, most)
+
+
+def not_regular(path: Path) -> str | None:
+    """What is at `path` where it is no file, as in "it is a folder"; None for a file, and where nothing is."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return None
+    return next((what for is_it, _, what in _WHAT if is_it(mode)), None)
 
 
 def read_named(named: str, most: int = LARGEST) -> bytes:
@@ -57,7 +69,7 @@ def read_stdin(most: int = LARGEST) -> bytes:
     """All of standard input: nothing once it has been read. Raises OSError, also if it is the terminal."""
     if sys.stdin is None or sys.stdin.isatty():
         raise OSError(errno.EINVAL, "it is the terminal, and nothing is piped in")
-    return read_stream(sys.stdin.buffer, most)
+    return read_pipe(sys.stdin.buffer, "standard input", most)
 
 
 def in_words(size: int) -> str:
@@ -77,6 +89,28 @@ def read_stream(stream: IO[bytes], most: int = LARGEST) -> bytes:
     if len(data) > most:
         raise _too_large(most)
     return data
+
+
+def read_pipe(stream: IO[bytes], name: str, most: int = LARGEST) -> bytes:
+    """The same for what another program writes. While it does not end, a line on standard error says that it is
+    waited for, and Ctrl-C ends that.
+    """
+    came = b""
+
+    def say() -> None:
+        state = "it has not ended yet" if came else "it is open, but nothing has come yet"
+        with suppress(OSError, ValueError):  # nobody reads it
+            sys.stderr.write(f"Waiting for {name}: {state}. Ctrl-C stops this.\n")
+            sys.stderr.flush()
+
+    waiting = threading.Timer(PATIENCE, say)
+    waiting.daemon = True
+    waiting.start()
+    try:
+        came = stream.read(1)
+        return came and came + read_stream(stream, most - 1)
+    finally:
+        waiting.cancel()
 
 
 def _too_large(most: int) -> OSError:

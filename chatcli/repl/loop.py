@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-from chatcli.attachments.compose import Composed, composing
+from chatcli.attachments.compose import Composed, composing, refuse
 from chatcli.attachments.files import is_path
+from chatcli.attachments.mentions import Missing, Sure
 from chatcli.commands import everything
+from chatcli.commands.files import attach
 from chatcli.commands.navigation import opened
 from chatcli.commands.outcomes import Choose, Outcome, Show
 from chatcli.commands.perform import perform, said_elsewhere
 from chatcli.commands.spelling import at_prompt
 from chatcli.conversation.events import Progress
+from chatcli.conversation.message import Attachment
 from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError, Damaged
 from chatcli.hints import Do, Hint, Words, spelled
@@ -23,7 +26,7 @@ from chatcli.render.views import Note, Pictures, SourceText, View
 from chatcli.repl.crash_report import told
 from chatcli.repl.furniture import Furniture
 from chatcli.repl.loading import Loading
-from chatcli.repl.notes import about_attached, about_counting, after_reply
+from chatcli.repl.notes import about_composed, about_counting, after_reply
 from chatcli.repl.signals import Interrupt
 from chatcli.repl.streams import OutputFailed
 from chatcli.session.fallback import mend, still_there
@@ -37,12 +40,15 @@ LEAVING = frozenset({"quit", "exit"})
 
 
 class Loop:
-    """Reads and acts until the person leaves. `_line` is the text that the next prompt starts with."""
+    """Reads and acts until the person leaves. `_line` is the text that the next prompt starts with; `_doubted` the
+    message that was not sent because it names files that are not there: entered again, it is sent.
+    """
 
     def __init__(self, session: Session, furniture: Furniture) -> None:
         self._session = session
         self._furniture = furniture
         self._line = ""
+        self._doubted = ""
         self._leaving = False
         session.show_retries(lambda retry: self._screen.show(Note(str(retry), "quiet")))
 
@@ -54,11 +60,15 @@ class Loop:
     def _reader(self) -> Reader:
         return self._furniture.reader
 
-    def run(self, opening: Outcome | None = None, entry: Entry | None = None) -> None:
+    def run(
+        self, opening: Outcome | None = None, entry: Entry | None = None, attached: Sequence[Attachment] = ()
+    ) -> None:
         """Run the loop. `opening`: what to do first; `entry`: what was entered at the first prompt, if it has been
-        shown.
+        shown; `attached`: what goes with the first message.
         """
         self._guarded(self._furniture.warn if entry is not None else lambda: self._greet(opening))
+        if attached:
+            self._guarded(lambda: self._act(attach(self._session, attached)))
         while not self._leaving:
             if entry is None:
                 line, self._line = self._line, ""
@@ -141,9 +151,15 @@ class Loop:
         """The message with its files and pages read; progress is shown when that takes time."""
         from chatcli.client.fetch import fetch
 
+        def judge(missing: Sequence[Missing]) -> None:
+            doubted, self._doubted = self._doubted, text
+            if doubted != text:
+                doubtful = [each for each in missing if each.sure > Sure.WORD]
+                refuse(doubtful, "Correct the name, or press Enter again to send it as words.")
+
         composed: list[Composed] = []
         encoding = self._session.settings[table.ENCODING]
-        self._screen.progress(composing(text, composed.append, fetch, encoding=encoding))
+        self._screen.progress(composing(text, composed.append, fetch, encoding=encoding, judge=judge))
         return composed[0]
 
     def _listen(self, question: Node, onward: Node | None = None, model: str = "") -> Node | None:
@@ -201,8 +217,8 @@ class Loop:
             if found:
                 self._screen.show(Note(f"Attached: {', '.join(each.name for each in found)}", "quiet"))
                 self._screen.show(Pictures(found))
-                for note in about_attached(composed.notes):
-                    self._screen.show(note)
+            for note in about_composed(composed):
+                self._screen.show(note)
             for line in unlike_last_turn(session):
                 self._screen.show(Note(line, "warning"))
             if self._listen(question) is None:
@@ -210,7 +226,7 @@ class Loop:
         finally:
             self._line = TypedLine(text, pasted=True).retyped
             if question is not None and answered(session, question) is not None:
-                self._line = ""
+                self._line = self._doubted = ""
                 session.detach()
             self._furniture.warn()
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
+from chatcli.attachments.compose import Composed
+from chatcli.attachments.mentions import as_words
 from chatcli.conversation.reply_endings import ending_of
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import Turn, Usage, in_tokens
-from chatcli.hints import Words
 from chatcli.render.views import Note
 
 
@@ -25,9 +24,11 @@ def after_reply(node: Node, verbose: bool) -> list[Note]:
     return notes
 
 
-def about_attached(notes: Iterable[Words]) -> list[Note]:
-    """What a person should know about how files and pages were read."""
-    return [Note(note, "warning") for note in notes]
+def about_composed(composed: Composed) -> list[Note]:
+    """What a person should know about how files and pages were read, and which names lead to none."""
+    notes = [Note(note, "warning") for note in composed.notes]
+    said = as_words(composed.missing)
+    return [*notes, Note(said, "quiet")] if said else notes
 
 
 def about_counting(notice: str) -> list[Note]:

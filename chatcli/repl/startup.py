@@ -7,6 +7,7 @@ window and vocabulary. If something is wrong with the store, the server or the m
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from importlib import import_module
@@ -26,6 +27,7 @@ from chatcli.settings.layers import Settings
 
 if TYPE_CHECKING:
     from chatcli.commands.outcomes import Outcome
+    from chatcli.conversation.message import Attachment
     from chatcli.repl.loop import Loop
     from chatcli.session.session import Session
 
@@ -35,8 +37,10 @@ FIRST_KEYS = 0.05
 QUIET = 0.6
 
 
-def run(wishes: Wishes) -> int:
-    """Chat until the person leaves; returns the exit code."""
+def run(wishes: Wishes, images: Sequence[str] = (), files: Sequence[str] = ()) -> int:
+    """Chat until the person leaves; returns the exit code. The images and files go with the first message. Raises
+    BadFile before there is a prompt.
+    """
     with orderly_end(), ExitStack() as stack:
         background = Background()
         stack.callback(background.close)
@@ -50,7 +54,9 @@ def run(wishes: Wishes) -> int:
             furniture = Furniture(settings, paths, session)
             stack.callback(furniture.close)
             # Nothing can be shown above the line of a simple terminal, so all is said before it.
-            comes_first = furniture.screen.plain or wishes.resume or wishes.named is not None
+            named = wishes.resume or wishes.named is not None
+            attached = _attached(furniture, settings, images, files) if images or files else ()
+            comes_first = furniture.screen.plain or named or attached
             opening = _opening(session.get(), wishes.named) if comes_first else None
         if not furniture.screen.plain:  # keys typed between prompts are kept unchanged: Enter stays Enter
             stack.enter_context(quiet_keyboard())
@@ -60,7 +66,7 @@ def run(wishes: Wishes) -> int:
 
         furniture.reader.on_first_render(begin)
         entry = None if comes_first else furniture.read()
-        _loop()(session.get(), furniture).run(opening, entry)
+        _loop()(session.get(), furniture).run(opening, entry, attached)
     return 0
 
 
@@ -106,6 +112,19 @@ def _loop() -> type[Loop]:
     from chatcli.repl.loop import Loop
 
     return Loop
+
+
+def _attached(
+    furniture: Furniture, settings: Settings, images: Sequence[str], files: Sequence[str]
+) -> tuple[Attachment, ...]:
+    from chatcli.attachments.compose import Composed, composing
+    from chatcli.client.fetch import fetch
+
+    composed: list[Composed] = []
+    furniture.screen.progress(
+        composing("", composed.append, fetch, images, files, encoding=settings[table.ENCODING])
+    )
+    return composed[0].attachments
 
 
 def _opening(session: Session, named: str | None) -> Outcome | None:
