@@ -83,7 +83,7 @@ def test_a_flag_without_a_prompt_opens_a_conversation_with_the_file(flag: str, t
     file = tmp_path / ("notes.md" if flag == "--file" else "dot.png")
     file.write_bytes(b"The cat sleeps." if flag == "--file" else PNG)
     with Engine() as engine, terminal("-m", "demo-vision", flag, str(file), url=engine.url) as person:
-        person.see("With the next message", file.name, "Send a message")
+        person.see("With the next message", "1 file attached" if flag == "--file" else "1 picture attached")
         assert engine.chats == []
         person.enter("and?")
         person.until(lambda: len(engine.chats) == 1)

@@ -60,8 +60,8 @@ def composing(
 ) -> Generator[Progress, None, None]:
     """Compose a message from `text`, these images and these files, and pass it to `take`. Yields progress where it
     takes time. `judge` is asked about names that lead nowhere, before anything is read; by default, what can only
-    be a path is refused. Raises BadFile. With `mentions` False, nothing that `text` names is read. `encoding`: that
-    of the files, as a person says ("": as their bytes tell).
+    be a path is refused. Raises BadFile. With `mentions` False, nothing that `text` names is read. `encoding`:
+    that of the files, as a person says ("": as their bytes tell).
     """
     pictures, no_pictures = find_in(text, working_directory()) if mentions else ([], [])
     found, no_files = mentioned(text) if mentions else ([], [])
