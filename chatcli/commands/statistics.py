@@ -92,9 +92,14 @@ def _reading(
     """Read them as they would be sent; `unread` gets the errors of those that cannot be."""
     from chatcli.client.fetch import fetch
 
+    def take(attachment: Attachment) -> None:
+        if attachment.kind == "image":
+            raise BadFile(f"{attachment.name} is a picture.", "What it costs depends on the model that sees it.")
+        texts.append(attachment)
+
     for name in files:
         try:
-            yield from attaching((name,), texts.append, fetch, encoding=encoding)
+            yield from attaching((name,), take, fetch, encoding=encoding)
         except BadFile as error:
             unread.append(error)
 
