@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from markdown_it.common.utils import escapeHtml
@@ -33,6 +34,8 @@ _FORMULA = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
+_UP_TO_CLOSING = re.compile(r".*(?<!\s)\$(?!\d)", re.DOTALL)
+
 _LETTER = "A-Za-z\u0370-\u03ff"
 _TIMES = re.compile(r"(?<!\*)\*{1,2}(?!\*)")
 _BETWEEN_NUMBERS = re.compile(r"[\d)]\*{1,2}[\d(]", re.ASCII)
@@ -42,6 +45,8 @@ _BETWEEN_OPERANDS = re.compile(  # a number and a name, or a name of one letter 
     re.ASCII,
 )
 _EMPHASIS_BEFORE = re.compile(r"(?<![\w*)\]])(\*{1,2})[^*\s]+\Z")
+
+_LONGEST_WORD = 100  # characters between stars that may be emphasis: bounds the search for its beginning
 
 _ADDRESS = re.compile(r"://(?:[^\s<>\[\]\\`\"*&|]|&(?!#?\w+;))+")
 _SCHEME = re.compile(r"(?<![^\W_])https?\Z", re.IGNORECASE)
@@ -102,13 +107,23 @@ def teach(parser: MarkdownIt) -> MarkdownIt:
 
 
 def _formula(state: StateInline, silent: bool) -> bool:
-    found = _FORMULA.match(state.src, state.pos, state.posMax) if state.src[state.pos] in "$\\" else None
+    first = state.src[state.pos]
+    if first not in "$\\" or (first == "$" and state.pos >= _last_closing(state.src)):
+        return False
+    found = _FORMULA.match(state.src, state.pos, state.posMax)
     if found is None:
         return False
     if not silent:
         state.push("formula", "span", 0).content = found[0]
     state.pos = found.end()
     return True
+
+
+@lru_cache(maxsize=1)
+def _last_closing(text: str) -> int:
+    """Returns the last index at which a `$` may close a formula: prices need no search for its end."""
+    found = _UP_TO_CLOSING.match(text)
+    return found.end() - 1 if found else -1
 
 
 def _times(state: StateInline, silent: bool) -> bool:
@@ -118,7 +133,7 @@ def _times(state: StateInline, silent: bool) -> bool:
         return False
     before = state.pos - 1
     if not _BETWEEN_NUMBERS.match(state.src, before, state.posMax):
-        begun = _EMPHASIS_BEFORE.search(state.src, 0, state.pos)
+        begun = _EMPHASIS_BEFORE.search(state.src, max(0, state.pos - _LONGEST_WORD), state.pos)
         if not _BETWEEN_OPERANDS.match(state.src, before) or (begun and begun[1] == found[0]):
             return False
     if not silent:

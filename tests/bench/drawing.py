@@ -27,8 +27,8 @@ from rich.color import ColorSystem
 
 from chatcli.render.dialect import teach
 from chatcli.render.markdown import render
-from chatcli.render.sanitize import clean
 from chatcli.render.theme import Palette
+from chatcli.text import clean
 from tests.growing import grown, looks, pieces, rendered
 from tests.test_render_growing import characters
 
