@@ -32,7 +32,7 @@ from chatcli.settings.layers import find_setting
 from chatcli.settings.strategies import AUTO, STRATEGIES
 from chatcli.store.store import Store
 from chatcli.turn import answer
-from tests.commanding import advised, do, said, say, shown
+from tests.commanding import advised, do, followed, said, say, shown
 from tests.faults import Cut, Engine, Slow, Status, nobody_there
 
 PNG = bytes.fromhex(
@@ -516,11 +516,11 @@ def test_retry_after_an_error_asks_the_question_that_got_no_reply(session: Sessi
 def test_tokens_counts_files_with_the_models_own_vocabulary(session: Session, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("hello world")
     (tmp_path / "b.txt").write_text("def f(): pass\n" * 10)
-    text = shown(do(session, f"tokens {tmp_path}/a.txt {tmp_path}/b.txt"))
+    text = shown(followed(session, do(session, f"tokens {tmp_path}/a.txt {tmp_path}/b.txt")))
     counts = [int(line.split()[0].removeprefix("=")) for line in text.splitlines()[:3]]
     assert counts[2] == counts[0] + counts[1]
     with pytest.raises(BadFile):
-        do(session, f"tokens {tmp_path}/none.txt")
+        followed(session, do(session, f"tokens {tmp_path}/none.txt"))
 
 
 def test_stats_tells_how_the_replies_came(session: Session) -> None:

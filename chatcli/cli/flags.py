@@ -20,7 +20,6 @@ from chatcli.commands import everything
 from chatcli.errors import BadArgument, BadData, BadFile, BadValue, UnknownCommand
 from chatcli.hints import Do, Hint
 from chatcli.paths import readable, shown
-from chatcli.reading.files import STDIN, read_named
 from chatcli.session.wishes import Wishes
 from chatcli.settings import table
 from chatcli.settings.table import TABLE, Setting
@@ -251,13 +250,14 @@ def _values(given: dict[str, Any]) -> dict[str, Any]:
     system = values.get("system", "")
     if system.startswith("@"):
         values["system"] = _written_in(system[1:], values.get("encoding", ""))
-    if values.get("format") == STDIN:  # read now, and kept as the schema itself
-        values["format"] = _written_in(STDIN, values.get("encoding", ""))
+    if values.get("format") == "-":  # standard input: read now, and kept as the schema itself
+        values["format"] = _written_in("-", values.get("encoding", ""))
     return values
 
 
 def _written_in(named: str, encoding: str) -> str:
     from chatcli.reading.encoding import decode_as, python_name
+    from chatcli.reading.files import read_named
     from chatcli.reading.json_toml import text_of
 
     with readable(named, "Name a text file."):
