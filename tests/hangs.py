@@ -22,6 +22,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import starting
+
 CEILING = float(os.environ.get("TESTS_CEILING", "120"))  # seconds: generous, because the machine may be busy
 SILENCE = max(3 * CEILING, 60.0)  # as long may nothing be heard of any test
 LEAVING = CEILING / 12  # as long may a thread that was told to end still run
@@ -78,6 +80,7 @@ def pytest_runtest_logfinish() -> None:
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     _within(SILENCE)  # and until the interpreter has ended
     yield
+    starting.stop()
     for line in [] if WORKER else _end_programs():
         session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
         os.write(_out(), f"\nleft running by {line}\n".encode())

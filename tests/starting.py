@@ -143,6 +143,13 @@ def _server() -> socket.socket:
     return ours
 
 
+def stop() -> None:
+    """End the Python that forks. The next start would begin another one."""
+    if _server.cache_info().currsize:
+        _server().close()
+        _server.cache_clear()
+
+
 def _load() -> None:
     """Import EARLY, and whatever is not chatcli's own in any import statement of its sources."""
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / "chatcli").rglob("*.py")]

@@ -52,7 +52,7 @@ def test_a_bad_port_is_forgiven_in_the_variable_as_ollama_does_and_not_in_the_fl
 ) -> None:
     monkeypatch.setenv("OLLAMA_HOST", "box:many")
     assert find(None) == "http://box:11434"
-    with pytest.raises(BadValue, match="^host does not name a server"):
+    with pytest.raises(BadValue, match=r"^host does not name a server"):
         find("box:many")
 
 

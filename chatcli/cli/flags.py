@@ -265,7 +265,7 @@ def _written_in(named: str, encoding: str) -> str:
     try:
         return (decode_as(data, encoding).text if python_name(encoding) else text_of(data)).strip()
     except BadData as error:
-        advice = Hint("Name a text file, or its encoding: ", Do("set", "encoding", "NAME"), ".")
+        advice = Hint("Name a text file, or its encoding: ", Do("set", "encoding", "VALUE"), ".")
         raise BadFile(f"{shown(named)} cannot be read: {error.why}.", advice) from None
     except UnicodeDecodeError:
         raise BadFile(f"{shown(named)} is not text in {encoding}.", "Name another encoding.") from None

@@ -25,12 +25,12 @@ AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_B
 
 
 class NoWay(Exception):
-    """A setting of the environment prevents every connection. `cause` is a clause, `hint` says what to change."""
+    """A setting of the environment prevents every connection. `cause` is a clause, `remedy` what to change."""
 
-    def __init__(self, cause: str, hint: str) -> None:
+    def __init__(self, cause: str, remedy: str) -> None:
         super().__init__(cause)
         self.cause = cause
-        self.hint = hint
+        self.remedy = remedy
 
 
 def transport(url: str, proxy: Proxy | None) -> httpx.HTTPTransport:

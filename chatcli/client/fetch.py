@@ -130,7 +130,7 @@ class _Exchange:
                 raise BadFile(f"{self._name} sends us on to what is no address.", _SAVE) from None
             raise self._not_fetched(url, cause(error)) from error
         except NoWay as error:
-            raise BadFile(f"{self._name} cannot be fetched: {error.cause}.", error.hint) from error
+            raise BadFile(f"{self._name} cannot be fetched: {error.cause}.", error.remedy) from error
         except decompress.BadPacking as error:
             raise BadFile(f"{self._name} {error}.", "Try again later. " + _SAVE) from None
         raise BadFile(f"{self._name} sends us on too often.", _SAVE)

@@ -55,7 +55,7 @@ class Wire(ollama.Client):
                 f"{address.shown(url)} does not name a server: {error}.", Hint("Check ", Do("set", "host"), ".")
             ) from error
         except NoWay as error:
-            raise failures.no_way(url, error.cause, error.hint) from error
+            raise failures.no_way(url, error.cause, error.remedy) from error
         if "authorization" not in headers:
             del self._client.headers["authorization"]
 

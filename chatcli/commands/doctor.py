@@ -208,7 +208,7 @@ def _proxies(session: Session) -> Iterator[Finding]:
         try:
             transport(asked[through[0]], proxy)
         except NoWay as error:
-            todo = error.hint
+            todo = error.remedy
         yield Finding("proxy", f"{' and '.join(through)}: through {proxy}", todo)
     for unread in {each.proxy.not_read for each in routes.values() if each.proxy} - {""}:
         yield Finding("proxy", unread, "Write host, .domain, host:port, 10.0.0.0/8 or *, with commas between.")
@@ -219,7 +219,7 @@ def _proxies(session: Session) -> Iterator[Finding]:
         try:
             authorities(variable)
         except NoWay as error:
-            yield Finding("certificates", f"{error.cause[0].upper()}{error.cause[1:]}.", error.hint)
+            yield Finding("certificates", f"{error.cause[0].upper()}{error.cause[1:]}.", error.remedy)
 
 
 def _window(session: Session) -> Iterator[Finding]:

@@ -73,7 +73,7 @@ def _is_guess(name: str, encoding: str) -> Words:
     )
 
 
-_ENCODING = Do("set", "encoding", "NAME")
+_ENCODING = Do("set", "encoding", "VALUE")
 
 
 def _text(name: str, text: str, html: bool) -> Extracted:
