@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import tempfile
 import threading
@@ -274,3 +275,47 @@ def test_a_step_that_fails_leaves_the_store_as_it_was(path: Path) -> None:
         assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'half'").fetchone()
     with Store.open(path) as store:
         assert store.read_only is None
+
+
+ENDLESS = "WITH RECURSIVE up (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM up)"
+HOSTILE = {
+    "a view that never ends": (
+        "ALTER TABLE conversations RENAME TO other; CREATE VIEW conversations AS "
+        f"{ENDLESS} SELECT n AS id, n AS updated, n AS latest, 0 AS demo, NULL AS trashed FROM up"
+    ),
+    "a view of the steps": f"DROP TABLE migrations; CREATE VIEW migrations AS {ENDLESS} SELECT n AS name FROM up",
+    "a view beside ours": "CREATE VIEW more AS SELECT 1",
+    "a trigger": "CREATE TRIGGER gone AFTER INSERT ON nodes BEGIN DELETE FROM nodes; END",
+    "a virtual table": "DROP TABLE blobs; CREATE VIRTUAL TABLE blobs USING fts5(id, digest, data)",
+    "a generated column": "ALTER TABLE nodes ADD COLUMN more TEXT AS (hex(zeroblob(100000000)))",
+    "another table's shape": "DROP TABLE pieces; CREATE TABLE pieces (id, node, text, thinking)",
+    "an index of ours": "CREATE UNIQUE INDEX one ON nodes (role)",
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_store_of_a_foreign_shape_is_refused_before_it_is_read(what: str, path: Path) -> None:
+    filled(path)
+    with raw(path) as connection:
+        connection.executescript(f"PRAGMA foreign_keys=OFF; {HOSTILE[what]};")
+    for _ in range(2):
+        with pytest.raises(Damaged, match="not as chatcli makes it"):
+            Store.open(path)
+
+
+def test_a_table_that_somebody_has_added_is_left_alone(path: Path) -> None:
+    filled(path)
+    with raw(path) as connection:
+        connection.executescript("CREATE TABLE my_notes (id INTEGER PRIMARY KEY, said TEXT UNIQUE); ANALYZE;")
+    with Store.open(path) as store:
+        assert len(store.entries()) == 1
+
+
+def test_a_statement_that_does_not_end_is_ended_by_ctrl_c(path: Path) -> None:
+    with Store.open(path) as store:
+        timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            store.read(lambda connection: connection.execute(f"{ENDLESS} SELECT count(*) FROM up").fetchone())
+        timer.join()
+        assert store.entries() == []

@@ -27,10 +27,12 @@ from chatcli.paths import is_file, private_directory, size_of
 from chatcli.store import conversations, nodes
 from chatcli.store.checks import doubted, problems
 from chatcli.store.failures import SAVE_THE_REST, refused, translated
-from chatcli.store.migrations import from_newer, migrate, too_new
+from chatcli.store.migrations import check_schema, from_newer, migrate, too_new
 from chatcli.store.passages import spaced
 from chatcli.store.write_ahead_log import is_orphaned, look, passes_over
 
+# After so many steps of a statement, a few milliseconds, Python looks whether Ctrl-C was pressed.
+INSTRUCTIONS = 100_000
 # A transaction takes milliseconds; the limit is for many of them at once, or for a disk that has to spin up.
 WAIT = 3.0
 
@@ -127,6 +129,7 @@ def open_database(path: Path | None) -> Database:
 
 def connect(name: str, *, uri: bool = False) -> sqlite3.Connection:
     connection = sqlite3.connect(name, timeout=WAIT, isolation_level=None, check_same_thread=False, uri=uri)
+    connection.set_progress_handler(lambda: 0, INSTRUCTIONS)
     connection.execute("PRAGMA foreign_keys=ON")
     connection.create_function("spaced", 1, spaced, deterministic=True)
     return connection
@@ -145,6 +148,7 @@ def _make_private(path: Path) -> None:
 
 def _bring_up_to_date(connection: sqlite3.Connection, path: Path | None) -> Database:
     try:
+        check_schema(connection, path)
         if from_newer(connection):
             connection.execute("PRAGMA query_only=ON")
             return Database(connection, path, too_new(path))
@@ -211,6 +215,7 @@ def _reader(path: Path, how: str, reason: StoreError, *, alone: bool = False) ->
         if alone:
             connection.execute("PRAGMA locking_mode=EXCLUSIVE")
             connection.execute("PRAGMA query_only=ON")
+        check_schema(connection, path)
         return Database(connection, path, too_new(path) if from_newer(connection) else reason)
     except BaseException:
         connection.close()

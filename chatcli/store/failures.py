@@ -27,8 +27,10 @@ def translated(path: Path | None) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        if str(error) == "user-defined function raised exception":
-            # Our one SQL function, `spaced`, never fails: a Ctrl-C landed in it, and SQLite hides the interrupt.
+        interrupted = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
+        if interrupted or str(error) == "user-defined function raised exception":
+            # A Ctrl-C landed in a long statement, or in our one SQL function, `spaced`, which never fails: SQLite
+            # hides the interrupt.
             raise KeyboardInterrupt from error
         raise store_error(error, path) from error
     except UnicodeDecodeError as error:  # for example in a name in the schema

@@ -6,11 +6,13 @@ here was written by a newer chatcli.
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 
-from chatcli.errors import TooNew
+from chatcli.errors import Damaged, TooNew
 from chatcli.store import passages
 
 
@@ -174,6 +176,62 @@ def migrate(
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+
+
+# Tables that SQLite and its full-text search make for themselves: their text depends on SQLite's version.
+_OF_SQLITE = re.compile("sqlite_(sequence|stat[1-4])|search_(data|idx|content|docsize|config)")
+
+
+def check_schema(connection: sqlite3.Connection, path: Path | None) -> None:
+    """Raises Damaged, before any table is read, when the schema is not what the migrations make: a view in the
+    place of a table may never end, and a trigger may do anything. Tables of other names are left alone. A newer
+    chatcli's tables may have more columns.
+    """
+    query = "SELECT type, name, coalesce(sql, '') FROM sqlite_master"
+    connection.execute("BEGIN")  # another program may be making the tables meanwhile
+    try:
+        there = {(kind, name): sql for kind, name, sql in connection.execute(query)}
+        if not there:
+            return
+        ours = _expected(connection, there)
+        is_newer = there.get(("table", "migrations")) == ours["table", "migrations"] and from_newer(connection)
+    finally:
+        if connection.in_transaction:  # SQLite itself may have rolled back
+            connection.execute("COMMIT")
+    for (kind, name), sql in there.items():
+        if _OF_SQLITE.fullmatch(name):
+            strange = kind != "table" or not sql.startswith("CREATE TABLE")
+        elif (kind, name) in ours:
+            may_differ = is_newer and kind == "table" and sql.startswith("CREATE TABLE")
+            strange = sql != ours[kind, name] and not may_differ
+        else:
+            is_own = (kind == "table" and sql.startswith("CREATE TABLE")) or name.startswith("sqlite_autoindex_")
+            strange = not is_own or name in {each for _, each in ours}
+        if strange:
+            raise Damaged(f"The store {path} is not as chatcli makes it: its {kind} {name!r} is foreign.", _MOVE)
+
+
+_MOVE = "Move it away to start a new one, or restore a backup."
+
+
+def _expected(connection: sqlite3.Connection, there: Mapping[tuple[str, str], str]) -> dict[tuple[str, str], str]:
+    """Returns the schema after the steps that have run, as the store says; none when its list is foreign, too."""
+    with closing(sqlite3.connect(":memory:")) as made:
+        made.create_function("spaced", 1, passages.spaced, deterministic=True)
+        made.execute(_RECORDS)
+        applied = (
+            _applied(connection) if there.get(("table", "migrations")) == _sql_of(made, "migrations") else set()
+        )
+        for step in MIGRATIONS:
+            if step.__name__ in applied:
+                step(made)
+        rows = made.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_master").fetchall()
+    return {(kind, name): sql for kind, name, sql in rows}
+
+
+def _sql_of(connection: sqlite3.Connection, table: str) -> str:
+    (sql,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    return str(sql)
 
 
 def from_newer(connection: sqlite3.Connection) -> bool:

@@ -46,6 +46,11 @@ _HUGE = 1 << 32  # no store has such an id
 _PATIENCE = 3000  # failed queries; what is left out is found page by page
 
 
+# A view in the place of a table may never end. The schema is then taken from elsewhere, as when it is lost.
+_FOREIGN = """SELECT 1 FROM sqlite_master WHERE (type IN ('view', 'trigger') AND name <> 'passage_texts')
+    OR (sql LIKE 'CREATE VIRTUAL%' AND name <> 'search')"""
+
+
 @dataclass(frozen=True, slots=True)
 class Salvaged:
     """The rows of each table ordered by id, text as bytes. `known`: ids of all nodes, read or not. `unsure`: the
@@ -78,6 +83,8 @@ def read(path: Path, how: str = "mode=rw") -> Salvaged | None:
     with closing(_opened(path, how)) as connection:
         try:
             connection.execute("SELECT 1 FROM nodes LIMIT 0")
+            if connection.execute(_FOREIGN).fetchone():
+                return None
         except sqlite3.Error:
             return None
         salvaged = Salvaged({}, _known_ids(connection), set())
