@@ -70,6 +70,15 @@ def shown(address: str) -> str:
     return without(address, [(mark.end(), len(address), 0)]) if mark else address
 
 
+def shown_beginning(written: str) -> str:
+    """The same for what may be cut off in the middle: without a place, the password may not have ended yet."""
+    mark = _MARK.search(written)
+    if mark is None:
+        return written
+    _, _, sound = _credentials(written, mark.end(), len(written))
+    return shown(written) if sound else f"{written[: mark.end()]}…"
+
+
 def shown_host(host: str) -> str:
     """The same for a server's address, which may lack its scheme and has an @ only after credentials."""
     mark = _MARK.search(host)

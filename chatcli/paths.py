@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from chatcli import addresses
 from chatcli.errors import BadFile
 from chatcli.hints import Words
 
@@ -77,8 +78,8 @@ def writable(named: object, hint: Words) -> Iterator[None]:
 
 
 def shown(named: object) -> str:
-    """The name in the form used in a sentence."""
-    text = str(named)
+    """The name in the form used in a sentence. What was typed may be part of an address with a password."""
+    text = addresses.shown_beginning(str(named))
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN // 2]}…{text[-LONGEST_SHOWN // 4 :]}"
 
 

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from chatcli import Chat, addresses
@@ -151,6 +151,8 @@ def as_host(written: str) -> str:
 
 
 @given(addressed())
+@example(("127.0.0.1:1/page", "hTTps:/me:S3CR3T/'@127.0.0.1:1/page"))
+@example(("127.0.0.1:1/page", "hTTps:/me:S3CR3T @127.0.0.1:1/page"))
 @settings(max_examples=40)
 def test_what_cannot_be_fetched_is_refused_without_its_password(address: tuple[str, str]) -> None:
     for text in (f"what is @{address[1]}", f'what is @"{address[1]}"'):

@@ -79,7 +79,7 @@ def test_an_error_after_the_reply_began_comes_with_what_came(fault: Fault, kind:
     with Engine() as engine:
         engine.script(fault)
         engine.say("Seven whales swim by.")
-        done = chatcli("--json", "-m", "demo", "hi", url=engine.url)
+        done = chatcli("--json", "--retries", "0", "-m", "demo", "hi", url=engine.url)
     found = failed(done.stdout)
     assert (found["kind"], found["exit_code"], done.returncode) == (kind, 1, 1)
     assert ("content" in found) is begins

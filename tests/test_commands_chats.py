@@ -461,7 +461,7 @@ def test_words_that_begin_like_a_subcommand_but_are_one_argument_are_a_prompt() 
 def test_a_question_that_failed_leaves_no_conversation_in_any_list_and_is_not_lost(
     session: Session, engine: Engine
 ) -> None:
-    engine.script(Status(500, "the model has fallen over"))
+    engine.script(Status(400, "the model has fallen over"))
     with pytest.raises(ChatcliError):
         say(session, "what of the tides?")
     number = session.conversation.id

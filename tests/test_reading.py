@@ -220,7 +220,7 @@ def test_what_is_broken_forty_thousand_times_is_read_in_one_go_and_does_not_grow
     st.lists(st.sampled_from([*BROKEN, ">", "'", '"', "=", "/", "-->", "]]>", "</script>", "word "]), max_size=20)
 )
 def test_whatever_is_broken_in_a_page_a_tag_that_follows_it_is_read(pieces: list[str]) -> None:
-    ends = "'>\">-->]]></script></style></title>" + "</textarea></svg></nav>" * 20
+    ends = "'>\">-->]]></script></style></title>" + "</textarea></svg></nav></div></i>" * 20
     assert "last" in text_of_html("".join(pieces) + ends + "<p>last</p>")
 
 

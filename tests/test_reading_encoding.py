@@ -62,8 +62,8 @@ def test_a_text_from_before_utf_8_is_read_in_its_likeliest_encoding_and_that_is_
     else:
         (note,) = found.notes
         assert "is a guess" in spelled(note, in_shell)
-        assert "--encoding NAME" in spelled(note, in_shell)
-        assert "/set encoding NAME" in spelled(note, at_prompt)
+        assert "--encoding VALUE" in spelled(note, in_shell)
+        assert "/set encoding VALUE" in spelled(note, at_prompt)
 
 
 @pytest.mark.parametrize("encoding", WIDE)
@@ -151,7 +151,7 @@ def test_the_flag_names_the_encoding_of_files_and_of_the_system_prompt(tmp_path:
         assert "guess" not in done.stderr
         refused = chatcli("-m", "demo", "--system", "@notes.txt", "hi", url=engine.url, cwd=tmp_path)
         assert refused.returncode == 2
-        assert "--encoding NAME" in refused.stderr
+        assert "--encoding VALUE" in refused.stderr
 
 
 def test_a_picture_on_standard_input_goes_with_the_question_to_a_model_that_sees() -> None:

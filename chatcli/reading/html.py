@@ -266,7 +266,11 @@ class _Reader:
 
     def _end_table(self) -> None:
         self._end_row()
-        self._pages[-1].extend(self._tables.pop().blocks())
+        blocks = self._tables.pop().blocks()
+        if self._tables and not self._tables[-1].cell:  # between the cells of another table: in their order
+            self._tables[-1].add(blocks)
+        else:
+            self._pages[-1].extend(blocks)
 
     def _end_main(self) -> None:
         main = self._pages.pop()
