@@ -44,13 +44,14 @@ def run(
     """Ask once and return the exit code. Errors are raised, and cli/main.py shows them. `found`: for --json, the
     object that gets what comes of it, whatever happens; then nothing goes to standard output.
     """
-    composed = _composed(wishes, prompt, images, files, quiet=found is not None)
+    settings = read_settings(find_paths(), wishes)
+    composed = _composed(settings[table.ENCODING], prompt, images, files, quiet=found is not None)
     if not composed.text and not composed.attachments:
         raise UserError(
             "There is nothing to send: no prompt, and nothing on standard input.",
             Hint("See ", Do("chatcli", help=True), "."),
         )
-    session = build(wishes)
+    session = build(wishes, settings)
     try:
         screen = make_screen(session.settings, in_shell)
         session.show_retries(screen.aside)
@@ -63,10 +64,9 @@ def run(
         session.close()
 
 
-def _composed(wishes: Wishes, prompt: str, images: Sequence[str], files: Sequence[str], quiet: bool) -> Composed:
+def _composed(encoding: str, prompt: str, images: Sequence[str], files: Sequence[str], quiet: bool) -> Composed:
     from chatcli.client.fetch import fetch
 
-    encoding = read_settings(find_paths(), wishes)[table.ENCODING]
     done: list[Composed] = []
 
     def steps() -> Generator[Progress]:

@@ -57,11 +57,6 @@ def front(system: str, preset: str, pinned: Sequence[Node], summary: Summary | N
     return Front(Message.system(text) if text else None, kept, parts, short)
 
 
-def cost_of_summary(summary: Summary | None, count: Counting) -> int:
-    """Roughly what a summary costs."""
-    return count(Message.system(f"{SUMMARY}\n{summary.text}")).tokens if summary else 0
-
-
 def _joined(text: str, more: str, seam: str) -> str:
     return f"{text}{seam}{more}" if text else more
 
