@@ -344,8 +344,9 @@ def test_model_alone_asks_which(session: Session) -> None:
 def test_show_tells_what_the_server_knows(session: Session) -> None:
     assert "trained window" in shown(do(session, "show"))
     assert "{{" in shown(do(session, "show template"))
-    with pytest.raises(BadArgument):
-        do(session, "show everything")
+    with pytest.raises(Missing) as caught:
+        do(session, "show templte")
+    assert "template" in advised(caught.value)
 
 
 # Pictures
@@ -458,8 +459,11 @@ def test_context_accounts_for_every_message_and_never_overflows(session: Session
 
 def test_help_lists_every_command_and_explains_each(session: Session) -> None:
     text = shown(do(session, "help"))
-    for each in everything().commands:
-        assert f"/{each.name}" in text
+    registry = everything()
+    for each in registry.commands:
+        head, _, word = each.name.partition(" ")
+        assert f"/{head}" in text
+        assert word in registry.usage(registry.find(head))
         assert each.summary.rstrip(".") in shown(do(session, f"help {each.name}"))
     assert shown(do(session, "?")) == text
     assert "num_ctx" in shown(do(session, "? num_ctx"))

@@ -132,11 +132,11 @@ def test_what_the_prompt_spells_can_be_typed_at_the_prompt(written: Written) -> 
     if written.command not in everything():
         assert line.startswith("chatcli")
         return
-    name, _, rest = line[1:].partition(" ")
-    assert line.startswith("/")
-    assert everything().find(name).name == name
+    assert line.startswith(f"/{written.command}")
+    command, rest = everything().chosen(line[1:])
+    assert command is everything().find(written.command)
     if written.kind == "Do":
-        positional, keywords = read_arguments(everything().find(name).parameters, rest)
+        positional, keywords = read_arguments(command.parameters, rest)
         given = [*map(str, positional), *(str(value) for value in keywords.values() if value is not True)]
         assert given == [*do.words, *(value for value in do.flags.values() if value is not True)]
 

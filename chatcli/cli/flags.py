@@ -18,7 +18,7 @@ import chatcli
 from chatcli.cli.command_line import CommandLine, read_line
 from chatcli.commands import everything
 from chatcli.errors import BadArgument, BadData, BadFile, BadValue, UnknownCommand
-from chatcli.hints import Do, Hint
+from chatcli.hints import Do, Hint, Words
 from chatcli.paths import readable, shown
 from chatcli.session.wishes import Wishes
 from chatcli.settings import table
@@ -114,7 +114,15 @@ def _usage(name: str, arguments: Sequence[str]) -> Hint:
     quoted = [word for word in arguments if word[:1] == "-" and len(word.split()) > 1]
     prompt = line_of(arguments).words if name else quoted[:1]
     asked = Hint(" To send it as a prompt: ", Do("chatcli", *prompt), ".") if prompt else ""
-    return Hint("See ", Do(name or "chatcli", help=True), ".", asked)
+    meant = _word_meant(name, prompt) if name else ""
+    return Hint(meant, " " if meant else "", "See ", Do(name or "chatcli", help=True), ".", asked)
+
+
+def _word_meant(name: str, words: Sequence[str]) -> Words:
+    """What is said of a word after a subcommand that takes only words of its own; "" where it takes others."""
+    chosen = everything().subcommands[tuple(name.split())]
+    more = words[len(name.split()) :]
+    return everything().word_meant(chosen, more[0]) if more and not chosen.parameters else ""
 
 
 class _Described(TyperCommand):

@@ -59,13 +59,18 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A model on the server's disk. `size` in bytes."""
+    """A model on the server's disk. `size` in bytes. `remote`: the machine that it runs on, where only its name is
+    on this one. `capabilities` and `trained` are empty where the server says them only in /api/show.
+    """
 
     name: str
     size: int
     modified: datetime | None
     digest: str
     details: Mapping[str, str]
+    remote: str = ""
+    capabilities: frozenset[str] = frozenset()
+    trained: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,7 @@ def read_model(name: str, shown: Mapping[str, Any], digest: str) -> Model:
     return Model(
         name=name,
         digest=digest,
-        capabilities=frozenset(c for c in _list(shown.get("capabilities")) if isinstance(c, str)),
+        capabilities=_capabilities(shown),
         trained=_trained(info),
         num_ctx=_num_ctx(parameters),
         system=_text(shown.get("system")),
@@ -111,6 +116,9 @@ def read_listed(row: Mapping[str, Any]) -> Listed:
         modified=_moment(row.get("modified_at")),
         digest=_text(row.get("digest")),
         details=_texts(row.get("details")),
+        remote=_text(row.get("remote_host")),
+        capabilities=_capabilities(row),
+        trained=_number(_mapping(row.get("details")).get("context_length")) or None,
     )
 
 
@@ -177,6 +185,10 @@ def digest_of(name: str, listed: Iterable[Listed]) -> str:
 def _with_tag(name: str) -> str:
     folded = name.casefold()
     return folded if ":" in folded.rpartition("/")[2] else f"{folded}:latest"
+
+
+def _capabilities(said: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(each for each in _list(said.get("capabilities")) if isinstance(each, str))
 
 
 def _trained(info: Mapping[str, Any]) -> int | None:

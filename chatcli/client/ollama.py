@@ -55,6 +55,7 @@ class Client:
         self._lock = threading.Lock()
         self._wire: Wire | None = None
         self._cuts: set[Cut] = set()
+        self._described: dict[str, Model] = {}
         self._closed = False
 
     def chat(self, request: Request) -> Generator[Event, None, None]:
@@ -85,6 +86,17 @@ class Client:
         """
         shown = self._answer("POST", "/api/show", {"model": name, "verbose": verbose}, name, large=verbose)
         return models.read_model(name, shown, models.digest_of(name, self.models()))
+
+    def described(self, listed: Listed) -> Model | None:
+        """What is known of a listed model from an earlier describe(); None where that is nothing."""
+        return self._described.get(listed.digest)
+
+    def describe(self, listed: Listed) -> Model:
+        """What the server knows of a model on its disk, asked once for each digest."""
+        if listed.digest not in self._described:
+            shown = self._answer("POST", "/api/show", {"model": listed.name}, listed.name)
+            self._described[listed.digest] = models.read_model(listed.name, shown, listed.digest)
+        return self._described[listed.digest]
 
     def vocabulary(self, name: str) -> bytes:
         """The verbose /api/show as bytes: megabytes of JSON, better parsed in another process. The
@@ -139,6 +151,14 @@ class Client:
 
     def unload(self, name: str) -> None:
         self._settle({"model": name, "messages": [], "keep_alive": 0}, name)
+
+    def copy(self, name: str, copy: str) -> None:
+        """Give the model another name, too; a model that has that name already is replaced. Raises Missing."""
+        self._order("POST", "/api/copy", {"source": name, "destination": copy}, name)
+
+    def delete(self, name: str) -> None:
+        """Delete the model from the server's disk. Raises Missing."""
+        self._order("DELETE", "/api/delete", {"model": name}, name)
 
     def version(self) -> str:
         return str(self._answer("GET", "/api/version").get("version", ""))
@@ -250,6 +270,16 @@ class Client:
         """Send a request that may take minutes and whose response is not used."""
         with closing(self._lines("/api/chat", body, model)) as lines:
             for _ in lines:
+                pass
+
+    def _order(self, method: str, path: str, body: Mapping[str, Any], model: str) -> None:
+        """Have something done; the response has no body."""
+
+        def ask(wire: Wire, cut: Cut) -> Generator[bytes, None, None]:
+            yield wire.body(method, path, body, cut, model)
+
+        with closing(_without_retries(self._relayed(ask), self._told)) as answers:
+            for _ in answers:
                 pass
 
     def _relayed(

@@ -26,7 +26,7 @@ def topic_words(session: Session, typed: str) -> Iterator[Word]:
 
 @command("help", "?", in_shell="chatcli --help")
 def help_(
-    session: Session, topic: Annotated[str, Arg("a command, a setting, or shortcuts", topic_words)] = ""
+    session: Session, *topic: Annotated[str, Arg("a command, a setting, or shortcuts", topic_words, whole=True)]
 ) -> Outcome:
     """List the commands, or explain a command, a setting, or the keys (/? shortcuts)."""
     from chatcli.commands import everything
@@ -34,14 +34,14 @@ def help_(
     registry = everything()
     if not topic:
         return Show.of(_overview(registry))
-    if topic == "shortcuts":
+    if topic == ("shortcuts",):
         from chatcli.prompt.keys import shortcuts
 
         return Show.of(Listing(("keys", "what they do"), tuple(shortcuts())))
-    name = topic.removeprefix("/")
+    name = " ".join(topic).removeprefix("/")
     if any(name in {setting.name, *setting.aliases} for setting in TABLE) and name not in registry:
         return Show.of(_about_setting(find_setting(name)))
-    return Show.of(_about(registry.find(name)))
+    return Show.of(_about(registry, registry.find(name)))
 
 
 @command("bye", "exit", "quit", "q")
@@ -51,7 +51,7 @@ def bye(session: Session) -> Outcome:
 
 
 def _overview(registry: Registry) -> Listing:
-    rows = tuple((each.usage, each.summary) for each in registry.commands)
+    rows = tuple((registry.usage(each), each.summary) for each in registry.commands if " " not in each.name)
     return Listing(
         ("command", "what it does"),
         rows,
@@ -64,11 +64,12 @@ def _overview(registry: Registry) -> Listing:
     )
 
 
-def _about(each: Command) -> Document:
+def _about(registry: Registry, each: Command) -> Document:
     lines = [f"**`{each.usage}`**", "", each.summary, "", each.details]
     if each.aliases:
         lines += ["", "Also: " + ", ".join(f"`/{alias}`" for alias in each.aliases)]
     lines += ["", *(f"- `{parameter.usage}`: {parameter.meaning}" for parameter in each.parameters)]
+    lines += ["", *(f"- `{word.usage}`: {word.summary}" for word in registry.words_of(each))]
     return Document("\n".join(lines))
 
 

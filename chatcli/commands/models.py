@@ -1,20 +1,22 @@
-"""/model, /models, /show, /pull, /ps: the models of the server, and the one in use."""
+"""/model and /models: the model in use, and the models of the server: list, show, load, copy, delete."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from chatcli.client.models import Listed, Loaded, Model, same_model
 from chatcli.commands.arguments import Arg, Word
-from chatcli.commands.outcomes import Choose, Outcome, Show, Watch
+from chatcli.commands.outcomes import Choose, Confirm, Outcome, Show, Watch
 from chatcli.commands.registry import command
-from chatcli.errors import BadArgument, ChatcliError
-from chatcli.hints import Do, Hint
+from chatcli.errors import BadArgument, ChatcliError, Missing
+from chatcli.hints import Do, Hint, Usage
 from chatcli.render.views import Listing, Note, SourceText
 from chatcli.session.context_window import gigabytes
-from chatcli.session.model_in_use import model_names
+from chatcli.session.model_in_use import describe, known_model, model_names
 from chatcli.session.next_request import changing
 from chatcli.session.session import Session
 from chatcli.settings import table
@@ -29,6 +31,10 @@ _ABSENT = {
     "template": "has no template",
 }
 
+COLUMNS = ("", "name", "family", "parameters", "quantized", "size", "trained", "can", "state", "changed")
+# Left out where the terminal is too narrow, the first one first.
+OPTIONAL = ("changed", "family", "quantized", "trained", "parameters", "size", "can")
+
 
 def model_words(session: Session, typed: str) -> Iterator[Word]:
     """The names of the server's models, if chatcli is connected already: completion never waits for a network."""
@@ -39,6 +45,11 @@ def model_words(session: Session, typed: str) -> Iterator[Word]:
     except ChatcliError:
         return
     yield from (Word(name) for name in names if name.startswith(typed))
+
+
+def show_words(session: Session, typed: str) -> Iterator[Word]:
+    yield from (Word(word) for word in ASPECTS if word.startswith(typed))
+    yield from model_words(session, typed)
 
 
 @command("model", "m", in_shell="--model")
@@ -58,32 +69,45 @@ def model(session: Session, name: Annotated[str, Arg("the model to use", model_w
     return Choose(title, tuple(names), lambda index: switched(session, names[index]))
 
 
-@command("models", "list", "ls", subcommand="models")
+@command("models", "list", "ls", "models list", subcommand=("models", "models list"))
 def models(session: Session) -> Outcome:
-    """List the server's models."""
-    listed = session.client.get().models()
+    """List the server's models: what each can do, how large it is, and whether it is loaded."""
+    client = session.client.get()
+    listed = client.models()
     if not listed:
         return Show.of(Note(Hint("The server has no model yet. Get one: ", Do("pull", "llama3.2")), "warning"))
-    rows = tuple(_row(row, session.settings[table.MODEL]) for row in listed)
-    return Show.of(Listing(("", "name", "size", "parameters", "changed"), rows, right=frozenset({"size"})))
+    describe(session, listed)
+    in_memory = client.loaded()
+    current = session.settings[table.MODEL]
+    rows = [_row(row, client.described(row), in_memory, current) for row in listed]
+    told = [at for at, column in enumerate(zip(*rows, strict=True)) if any(column)]
+    columns = tuple(COLUMNS[at] for at in told)
+    return Show.of(
+        Listing(
+            columns,
+            tuple(tuple(row[at] for at in told) for row in rows),
+            right=frozenset({"size", "parameters", "trained"}),
+            optional=tuple(name for name in OPTIONAL if name in columns),
+        )
+    )
 
 
-@command("show")
+@command("models show", "show", subcommand="models show")
 def show(
     session: Session,
-    aspect: Annotated[
-        str,
-        Arg(
-            "info, license, modelfile, ...",
-            lambda _, typed: (Word(word) for word in ASPECTS if word.startswith(typed)),
-        ),
-    ] = "info",
+    *words: Annotated[
+        str, Arg("a model (without one: the one in use), and info, license, modelfile, ...", show_words)
+    ],
 ) -> Outcome:
-    """Show details of the model: info, license, modelfile, parameters, system or template."""
-    if aspect not in ASPECTS:
-        raise BadArgument(f'Unknown argument "{aspect}".', f"One of: {', '.join(ASPECTS)}.")
-    known = session.model.get()
-    if aspect == "info":
+    """Show details of a model: info, license, modelfile, parameters, system or template."""
+    aspects = [word for word in words if word in ASPECTS]
+    names = [word for word in words if word not in ASPECTS]
+    if len(aspects) > 1 or len(names) > 1:
+        raise BadArgument(
+            "One model at a time, and one thing about it.", f"Name a model, and one of: {', '.join(ASPECTS)}."
+        )
+    known = _named(session, names[0]) if names else session.model.get()
+    if not aspects or aspects == ["info"]:
         return Show.of(_info(known))
     text = {
         "license": known.license,
@@ -91,11 +115,11 @@ def show(
         "parameters": known.parameters,
         "system": known.system,
         "template": known.template,
-    }[aspect]
-    return Show.of(SourceText(text) if text else Note(f"{known.name} {_ABSENT[aspect]}.", "quiet"))
+    }[aspects[0]]
+    return Show.of(SourceText(text) if text else Note(f"{known.name} {_ABSENT[aspects[0]]}.", "quiet"))
 
 
-@command("pull", subcommand="pull")
+@command("models pull", "pull", subcommand=("models pull", "pull"))
 def pull(session: Session, name: Annotated[str, Arg("a model from ollama.com/library")]) -> Outcome:
     """Download a model. Ctrl-C stops it; the next one of the model continues the download."""
     progress = session.client.get().pull(name)
@@ -104,7 +128,68 @@ def pull(session: Session, name: Annotated[str, Arg("a model from ollama.com/lib
     )
 
 
-@command("ps", subcommand="ps")
+@command("models rm", subcommand="models rm")
+def rm(
+    session: Session,
+    *names: Annotated[str, Arg("the models to delete", model_words)],
+    yes: Annotated[bool, Arg("do not ask")] = False,
+) -> Outcome:
+    """Delete models from the server's disk. Asks first."""
+    client = session.client.get()
+    found = [_listed(session, name) for name in names]
+    if not found:
+        raise BadArgument("Which model?", Hint("Usage: ", Usage("models rm")))
+
+    def delete() -> Outcome:
+        told = []
+        for each in found:
+            if any(same_model(row.name, each.name) for row in client.loaded()):
+                client.unload(each.name)
+            client.delete(each.name)
+            told.append(Note(f"{_typed(each.name)} is deleted.", "good"))
+        if any(same_model(each.name, session.settings[table.MODEL]) for each in found):
+            session.forget_model()
+            told.append(Note(Hint("It was the model in use. Choose another: ", Do("model")), "warning"))
+        return Show(tuple(told))
+
+    sizes = ", ".join(f"{_typed(each.name)} ({gigabytes(each.size)})" for each in found)
+    return delete() if yes else Confirm(f"Delete {sizes} from the server's disk?", delete)
+
+
+@command("models cp", subcommand="models cp")
+def cp(
+    session: Session,
+    name: Annotated[str, Arg("a model", model_words)],
+    copy: Annotated[str, Arg("the name of the copy")],
+    yes: Annotated[bool, Arg("do not ask before another model is replaced")] = False,
+) -> Outcome:
+    """Copy a model: it gets another name, too. Takes no more room on the disk."""
+    client = session.client.get()
+
+    def make() -> Outcome:
+        client.copy(name, copy)
+        return Show.of(Note(Hint(f"{name} is also {copy} now. Use it: ", Do("model", copy)), "good"))
+
+    if yes or not any(same_model(row.name, copy) for row in client.models()):
+        return make()
+    return Confirm(f"There is a model {copy} already. Replace it?", make)
+
+
+@command("models unload", subcommand="models unload")
+def unload(
+    session: Session, name: Annotated[str, Arg("a model; by default the one in use", model_words)] = ""
+) -> Outcome:
+    """Take a model out of the server's memory. The next message loads it again."""
+    client = session.client.get()
+    name = name or session.model.get().name
+    if not any(same_model(row.name, name) for row in client.loaded()):
+        _listed(session, name)  # raises Missing
+        return Show.of(Note(f"{name} is not loaded.", "quiet"))
+    client.unload(name)
+    return Show.of(Note(f"{name} is no longer in memory.", "good"))
+
+
+@command("models ps", "ps", subcommand=("models ps", "ps"))
 def ps(session: Session) -> Outcome:
     """List the models that are loaded now, each with its context window."""
     found = session.client.get().loaded()
@@ -136,16 +221,54 @@ def _about(found: Model) -> Note:
     return Note(f"Model: {found.name}.")
 
 
-def _row(row: Listed, current: str) -> tuple[str, ...]:
-    name = row.name.removesuffix(":latest")
-    mark = "*" if name == current.removesuffix(":latest") else ""
-    return (mark, name, gigabytes(row.size), row.details.get("parameter_size", ""), _ago(row.modified))
+def _row(row: Listed, known: Model | None, in_memory: Sequence[Loaded], current: str) -> tuple[str, ...]:
+    """A row with all COLUMNS. A model is loaded under its own name, or runs elsewhere."""
+    able = row.capabilities or (known.capabilities if known is not None else frozenset())
+    trained = row.trained or (known.trained if known is not None else None)
+    loaded = "loaded" if any(same_model(each.name, row.name) for each in in_memory) else ""
+    return (
+        "*" if current and same_model(row.name, current) else "",
+        _typed(row.name),
+        row.details.get("family", ""),
+        row.details.get("parameter_size", ""),
+        row.details.get("quantization_level", ""),
+        "" if row.remote else gigabytes(row.size),
+        str(trained or ""),
+        " ".join(sorted(able - {"completion"})) or ("chat" if able else ""),
+        f"runs at {urlsplit(row.remote).hostname or row.remote}" if row.remote else loaded,
+        _ago(row.modified),
+    )
+
+
+def _typed(name: str) -> str:
+    return name.removesuffix(":latest")
+
+
+def _named(session: Session, name: str) -> Model:
+    """What the server knows of that model. Raises Missing, also for a mistyped aspect."""
+    try:
+        return known_model(session, name)
+    except Missing as error:
+        near = difflib.get_close_matches(name, ASPECTS, n=1)
+        aspects = f"Did you mean {near[0]}?" if near else f"Of a model it shows: {', '.join(ASPECTS)}."
+        raise Missing(error.message, Hint(error.advice, " ", aspects)) from None
+
+
+def _listed(session: Session, name: str) -> Listed:
+    """The row of that model. Raises Missing, with the names that there are."""
+    rows = session.client.get().models()
+    found = next((row for row in rows if same_model(row.name, name)), None)
+    if found is None:
+        names = [_typed(row.name) for row in rows]
+        near = difflib.get_close_matches(name, names, n=1)
+        advice = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(names)}." if names else ""
+        raise Missing(f'The server has no model "{name}".', advice)
+    return found
 
 
 def _loaded_row(row: Loaded) -> tuple[str, ...]:
     window = str(row.context_length or "?")
-    name = row.name.removesuffix(":latest")
-    return (name, gigabytes(row.size), _on_gpu(row.size, row.size_vram), window, _until(row.expires))
+    return (_typed(row.name), gigabytes(row.size), _on_gpu(row.size, row.size_vram), window, _until(row.expires))
 
 
 def _until(moment: datetime | None) -> str:

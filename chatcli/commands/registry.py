@@ -1,6 +1,7 @@
 """Command and Registry: each command is one decorated function that gives its parameters, help and completion.
 
-The registry is built from an explicit list of modules.
+Related commands are words of one: `/models` lists, `/models rm` is a command of its own. The registry is built
+from an explicit list of modules.
 """
 
 from __future__ import annotations
@@ -8,13 +9,13 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 
 from chatcli.commands.arguments import Parameter, Word, leading_flags, parameters_of, read_arguments, split_words
 from chatcli.commands.outcomes import Outcome
 from chatcli.errors import BadArgument, UnknownCommand
-from chatcli.hints import Do, Hint, Usage
+from chatcli.hints import Do, Hint, Usage, Words
 from chatcli.session.session import Session
 
 # How alike a mistyped subcommand is to its name, and the most bare words that may be one.
@@ -26,10 +27,10 @@ _LISTED = Hint(Do("help"), " lists the commands.")
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command. `subcommand`: its name in the shell, one word or two ("": none); without a `name` it is a
-    subcommand only. `in_shell`: what a shell has in its place when it is no subcommand: a flag to ask again
-    with, or `chatcli` with what follows. `family`: the module it comes from. `tolerant`: it runs even if the
-    settings file cannot be read.
+    """One command. `name`: one word, or two where it is a word of another command. `subcommands`: its names in the
+    shell, one word or two (none: it is no subcommand); without a `name` it is a subcommand only. `in_shell`: what
+    a shell has in its place when it is no subcommand: a flag to ask again with, or `chatcli` with what follows.
+    `family`: the module it comes from. `tolerant`: it runs even if the settings file cannot be read.
     """
 
     name: str
@@ -38,10 +39,15 @@ class Command:
     details: str
     parameters: tuple[Parameter, ...]
     run: Callable[..., Outcome]
-    subcommand: str = ""
+    subcommands: tuple[str, ...] = ()
     in_shell: str = ""
     family: str = ""
     tolerant: bool = False
+
+    @property
+    def subcommand(self) -> str:
+        """Its name in the shell, or "" where it has none."""
+        return self.subcommands[0] if self.subcommands else ""
 
     @property
     def usage(self) -> str:
@@ -59,14 +65,15 @@ class Command:
 
 
 def command(
-    name: str, *aliases: str, subcommand: str = "", in_shell: str = "", tolerant: bool = False
+    name: str, *aliases: str, subcommand: str | tuple[str, ...] = (), in_shell: str = "", tolerant: bool = False
 ) -> Callable[[Callable[..., Outcome]], Command]:
     """Make a function a Command: the first line of its docstring is the summary, the rest the details."""
+    subcommands = (subcommand,) if isinstance(subcommand, str) else subcommand
 
     def make(function: Callable[..., Outcome]) -> Command:
         summary, _, details = inspect.cleandoc(function.__doc__ or "").partition("\n")
         if not summary:
-            raise TypeError(f"/{name or subcommand} has no docstring")
+            raise TypeError(f"/{name or subcommands[0]} has no docstring")
         family = function.__module__.rpartition(".")[2]
         return Command(
             name,
@@ -75,7 +82,7 @@ def command(
             details.strip(),
             parameters_of(function),
             function,
-            subcommand,
+            subcommands,
             in_shell,
             family,
             tolerant,
@@ -87,7 +94,8 @@ def command(
 class Registry:
     """Commands by name and alias. Names must match exactly; a similar name is suggested, never run.
 
-    `commands` are those typed after a slash; `subcommands` are those of the shell, by their words.
+    `commands` are those typed after a slash; `subcommands` are those of the shell, by their words, each with the
+    name that it has there.
     """
 
     def __init__(self, modules: Sequence[ModuleType]) -> None:
@@ -113,12 +121,37 @@ class Registry:
             f"There is no command /{name}.", Hint(meant, " To send a line that begins with /, type //.")
         )
 
-    def dispatch(self, session: Session, line: str) -> Outcome:
-        """Run the command line (without its slash). Raises UnknownCommand, BadArgument and its errors."""
+    def words_of(self, command: Command) -> list[Command]:
+        """The commands that are words of this one: `/models rm` of `/models`."""
+        return [each for each in self.commands if each.name.startswith(f"{command.name} ")]
+
+    def usage(self, command: Command) -> str:
+        """How it is typed, with the words that it may begin with: `/models [show|pull|...]`."""
+        words = [_last_word(each.name) for each in self.words_of(command)]
+        return command.usage_after(f"/{command.name} [{'|'.join(words)}]") if words else command.usage
+
+    def chosen(self, line: str) -> tuple[Command, str]:
+        """The command that the line (without its slash) begins with, and what follows. Raises UnknownCommand."""
         name, rest = _split_name(line)
         found = self.find(name)
+        word, more = _split_name(rest)
+        longer = self._by_name.get(f"{found.name} {word}")
+        return (found, rest) if longer is None else (longer, more)
+
+    def word_meant(self, command: Command, word: str) -> Words:
+        """What is said when another word follows a command: the one of its own that is meant, or all of them."""
+        words = {_last_word(each.name): each for each in self.words_of(command)}
+        near = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
+        if near:
+            return Hint("Did you mean ", Do(words[near[0]].name), "?")
+        return f"One of: {', '.join(words)}." if words else ""
+
+    def dispatch(self, session: Session, line: str) -> Outcome:
+        """Run the command line (without its slash). Raises UnknownCommand, BadArgument and its errors."""
+        found, rest = self.chosen(line)
         if rest and not found.parameters:
-            raise BadArgument(f"/{found.name} takes no arguments.", Hint("Usage: ", Usage(found.name)))
+            meant = self.word_meant(found, _split_name(rest)[0])
+            raise BadArgument(f"/{found.name} takes no arguments.", meant or Hint("Usage: ", Usage(found.name)))
         try:
             positional, keywords = read_arguments(found.parameters, rest)
         except BadArgument as error:
@@ -131,12 +164,26 @@ class Registry:
         """The completions for the end of `line` (begins with /), each with how many characters it replaces."""
         if " " not in line:
             typed = line[1:]
-            words = [Word(f"/{command.name}", command.summary) for command in self.commands]
+            words = [Word(f"/{each.name}", each.summary) for each in self.commands if " " not in each.name]
             return [(word, len(line)) for word in words if word.text[1:].startswith(typed)]
         name, rest = _split_name(line[1:])
         found = self._by_name.get(name)
         if found is None:
             return []
+        word, blank, more = rest.partition(" ")
+        if not blank:
+            offered = [Word(_last_word(each.name), each.summary) for each in self.words_of(found)]
+            beginnings = [(each, len(word)) for each in offered if each.text.startswith(word)]
+            return beginnings + self._of_parameter(session, found, rest)
+        longer = self._by_name.get(f"{found.name} {word}")
+        return (
+            self._of_parameter(session, found, rest)
+            if longer is None
+            else self._of_parameter(session, longer, more)
+        )
+
+    def _of_parameter(self, session: Session, found: Command, rest: str) -> list[tuple[Word, int]]:
+        """The completions for the argument at the end of `rest`."""
         if any(parameter.raw for parameter in found.parameters):
             _, rest = leading_flags(found.parameters, rest)
         before, current = _at_end(rest)
@@ -170,8 +217,8 @@ class Registry:
         return not longer and any(not parameter.flag for parameter in self.subcommands[name].parameters)
 
     def _register(self, command: Command) -> None:
-        if command.subcommand:
-            self.subcommands[tuple(command.subcommand.split())] = command
+        for name in command.subcommands:
+            self.subcommands[tuple(name.split())] = replace(command, subcommands=(name,))
         if not command.name:
             return
         for name in (command.name, *command.aliases):
@@ -184,6 +231,10 @@ class Registry:
 def _split_name(line: str) -> tuple[str, str]:
     parts = line.split(maxsplit=1)
     return (parts[0] if parts else ""), (parts[1] if len(parts) > 1 else "")
+
+
+def _last_word(name: str) -> str:
+    return name.rpartition(" ")[2]
 
 
 def _at_end(rest: str) -> tuple[list[str], str]:

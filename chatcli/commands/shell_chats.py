@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Annotated
 
 from chatcli.commands.arguments import Arg, whole_number
@@ -23,17 +22,13 @@ from chatcli.session.session import Session
 from chatcli.store.listing import find
 
 
-@command("", subcommand="chats")
+@command("", subcommand=("chats", "chats list"))
 def list_(session: Session, *count: Annotated[str, Arg("how many, newest first", whole=True)]) -> Outcome:
     """List the conversations, newest first. With --demo only those with the demo engine."""
     if count and not (len(count) == 1 and count[0].isdecimal()):
         raise BadArgument(f'Unknown argument "{" ".join(count)}".', _known(count[0]))
     most = whole_number(count[0], "how many are listed") if count else 20
     return listing(session, session.store.entries(demo=session.server.demo or None), most)
-
-
-# The same under its full name.
-list_in_full = replace(list_, subcommand="chats list")
 
 
 @command("", subcommand="chats show")

@@ -22,8 +22,8 @@ def at_prompt(do: Do) -> str | None:
         return in_shell(do)
     command = found.find(do.command)
     if isinstance(do, Usage):
-        return command.usage_after(f"/{command.name}")
-    said = [f"/{command.name}"]
+        return command.usage_after(f"/{do.command}")
+    said = [f"/{do.command}"]
     for name, value in do.flags.items():
         said += [f"--{name}", *([shlex.quote(value)] if isinstance(value, str) else [])]
     for position, word in enumerate(do.words):

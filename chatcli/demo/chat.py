@@ -23,15 +23,15 @@ def chat(engine: Engine, request: HttpRequest) -> HttpResponse:
     body = request.fields()
     name = str(body.get("model") or "")
     model = engine.shelf.find(name)
-    if "completion" not in model.capabilities:
-        raise HttpRefusal(400, f'"{name}" does not support chat')
     messages = read_messages(body.get("messages"))
-    if "vision" not in model.capabilities:
-        messages = tuple(replace(message, images=()) for message in messages)  # silently, as Ollama does
     keep = seconds(body.get("keep_alive"))
     if not messages and not keep:
         engine.runners.unload(model)
         return whole(last(name, "unload"))
+    if "completion" not in model.capabilities:
+        raise HttpRefusal(400, f'"{name}" does not support chat')
+    if "vision" not in model.capabilities:
+        messages = tuple(replace(message, images=()) for message in messages)  # silently, as Ollama does
     think = _may_think(name, model, body.get("think"))
     if body.get("tools"):
         raise HttpRefusal(400, f"registry.example/library/{model.name} does not support tools")

@@ -151,7 +151,13 @@ class DemoModel:
     @property
     def digest(self) -> str:
         """Hashes what decides the model's replies: a copy has the same digest, a changed model another one."""
-        own = (self.template.source, self.system, self.messages, sorted(self.parameters.items()))
+        own = (
+            self.template.source,
+            self.system,
+            self.messages,
+            sorted(self.parameters.items()),
+            self.capabilities,
+        )
         return hashlib.sha256(repr((self.vocabulary.digest, *own)).encode()).hexdigest()
 
 

@@ -9,14 +9,14 @@ from chatcli.conversation.reply_endings import CUT_SHORT
 from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError
 from chatcli.hints import Speller, in_python, spelled
-from chatcli.render.columns import Align, Row, fit
+from chatcli.render.columns import Align, Row, fit, total
 from chatcli.render.context_view import draw_window
 from chatcli.render.lines import BLANK, Line, Span, to_line, wrap
 from chatcli.render.reply import called
 from chatcli.render.sanitize import one_line
 from chatcli.render.theme import Palette
 from chatcli.render.views import Document, History, Listing, Note, Pictures, SourceText, View, WindowView
-from chatcli.text import clean
+from chatcli.text import cells, clean
 
 Preview = Callable[[bytes], Line | None]
 
@@ -82,16 +82,33 @@ def _listing(view: Listing, palette: Palette, width: int | None, speller: Spelle
     if view.title:
         yield from _text(spelled(view.title, speller), palette["title"], width)
     if view.rows:
-        aligns: list[Align] = ["right" if name in view.right else "left" for name in view.columns]
-        head = Row([[Span(one_line(name), palette["quiet"])] for name in view.columns], aligns)
-        texts = [[one_line(spelled(cell, speller)) for cell in row] for row in view.rows]
-        jumps = palette.has_links  # as in the tables of a reply
-        rows = [Row([[Span(text)] for text in row], aligns, jumps) for row in texts]
-        widths = fit([head, *rows], width or 10_000)
-        for row in [head, *rows] if any(view.columns) else rows:
-            yield from row.draw(widths, width or 0)
+        yield from _rows(view, palette, width, speller)
     if view.note:
         yield from _text(spelled(view.note, speller), palette["quiet"], width)
+
+
+def _rows(view: Listing, palette: Palette, width: int | None, speller: Speller) -> Iterator[Line]:
+    head = [one_line(name) for name in view.columns]
+    texts = [[one_line(spelled(cell, speller)) for cell in row] for row in view.rows]
+    kept = _columns_that_fit(view, [head, *texts], width)
+    aligns: list[Align] = ["right" if view.columns[at] in view.right else "left" for at in kept]
+    jumps = palette.has_links  # as in the tables of a reply
+    top = Row([[Span(head[at], palette["quiet"])] for at in kept], aligns)
+    rows = [Row([[Span(text[at])] for at in kept], aligns, jumps) for text in texts]
+    widths = fit([top, *rows], width or 10_000)
+    for row in [top, *rows] if any(view.columns) else rows:
+        yield from row.draw(widths, width or 0)
+
+
+def _columns_that_fit(view: Listing, texts: list[list[str]], width: int | None) -> list[int]:
+    """The columns that are shown: without as many of the optional ones as it takes to fit the width."""
+    needs = [max(map(cells, column)) for column in zip(*texts, strict=True)]
+    kept = list(range(len(needs)))
+    for name in view.optional if width else ():
+        if total([needs[at] for at in kept]) <= (width or 0):
+            break
+        kept.remove(view.columns.index(name))
+    return kept
 
 
 def _history(

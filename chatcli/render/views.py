@@ -21,13 +21,16 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A table. Cells are plain text; numbers come formatted, `right` names the right-aligned columns."""
+    """A table. Cells are plain text; numbers come formatted, `right` names the right-aligned columns. `optional`
+    names columns that are left out where the terminal is too narrow for all, the first one first.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Words, ...], ...]
     title: Words = ""
     right: frozenset[str] = frozenset()
     note: Words = ""
+    optional: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

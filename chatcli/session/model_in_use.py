@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING
 
-from chatcli.client.models import Model
+from chatcli.client.models import Listed, Model
 from chatcli.client.request import Request, think_as
 from chatcli.conversation.message import Message
-from chatcli.errors import Missing, UserError
+from chatcli.errors import ChatcliError, Missing, UserError
 from chatcli.hints import Do, Hint
 from chatcli.session.context_window import cutting
 from chatcli.settings import table
@@ -19,10 +22,33 @@ from chatcli.tokens.prepare import ModelSource
 if TYPE_CHECKING:
     from chatcli.session.session import Session
 
+# How many models the server is asked about at once, and the seconds that a list waits for the answers.
+AT_ONCE, PATIENCE = 4, 1.5
+
 
 def model_names(session: Session) -> list[str]:
     """The names of the server's models, as a person types them: without the ending that can be left out."""
     return [model.name.removesuffix(":latest") for model in session.client.get().models()]
+
+
+def describe(session: Session, rows: Sequence[Listed]) -> None:
+    """Ask what the list of models does not say of these, a few at a time, for no longer than a person waits for a
+    list; what comes later is known the next time.
+    """
+    client = session.client.get()
+    left = deque(row for row in rows if not row.capabilities and client.described(row) is None)
+
+    def work() -> None:
+        with suppress(IndexError, ChatcliError):
+            while True:
+                client.describe(left.popleft())
+
+    names = [f"describe {number}" for number in range(min(AT_ONCE, len(left)))]
+    for name in names:
+        session.background.start(name, work)
+    end = monotonic() + PATIENCE
+    for name in names:
+        session.background.wait(name, max(0.0, end - monotonic()))
 
 
 def settle_model(session: Session) -> list[str]:
