@@ -10,6 +10,7 @@ from chatcli.context.assemble import assemble, settle_cut
 from chatcli.context.budget import Budget
 from chatcli.context.plan_inputs import Basis, Memory
 from chatcli.context.summary import Due, accepted, due
+from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Attachment, Message
 from chatcli.conversation.plan import Fate, Plan
 from chatcli.conversation.retrieval import Meaning
@@ -93,7 +94,7 @@ class Chat:
         wanted = self.due(now=now)
         if wanted is not None and self.summariser is not None:
             state = accepted(wanted, self.summariser(wanted), self.conversation.state, count)
-            if state is not None:
+            if isinstance(state, State):
                 self.store.keep_state(self.conversation, state)
         return wanted
 

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from chatcli.commands.outcomes import Copy, Outcome, Prefill
+from chatcli.commands.spelling import at_prompt
 from chatcli.conversation.context_state import Summary
+from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Fate, PartKind
 from chatcli.errors import BadFile, Missing, NotFound, UserError
+from chatcli.hints import spelled
 from chatcli.session.background_summary import Stage
 from chatcli.session.build import Wishes, build
 from chatcli.session.planning import plan_next
@@ -189,7 +192,8 @@ def test_strategy_summary_goes_on_when_its_summary_fails(
     assert engine.chats[-2]["messages"][-1]["content"].startswith("Write a summary of our conversation")
     assert session.conversation.state.summary is None
     assert len(session.conversation.path()) == 18
-    assert len(session.warnings) == (0 if fault is None else 1)
+    (warning,) = session.warnings
+    assert ("is not used: it is empty" if fault is None else "No summary could be made") in str(warning)
 
 
 def test_a_summary_that_is_empty_changes_nothing(session: Session, engine: Engine) -> None:
@@ -198,7 +202,54 @@ def test_a_summary_that_is_empty_changes_nothing(session: Session, engine: Engin
     engine.say(" ")
     with pytest.raises(UserError, match="is not used: it is empty"):
         do(session, "compact")
+    engine.say("taste " * 500)
+    with pytest.raises(UserError, match="is not used: it repeats itself") as refused:
+        do(session, "compact")
+    assert "/set summary_model NAME" in spelled(refused.value.advice, at_prompt)
     assert session.conversation.state.summary is None
+
+
+def test_three_exchanges_that_nearly_fill_the_window_are_compacted(session: Session, engine: Engine) -> None:
+    do(session, "set strategy trim")
+    for number in range(3):
+        engine.say(f"Reply {number} goes on about the weather and the tides. " * 10)
+        say(session, f"Question {number}?")
+    engine.say("The weather and the tides.")
+    assert "It replaces messages 1 to 4." in shown(do(session, "compact"))
+
+
+def test_compact_summarizes_what_the_window_has_left_out_in_as_many_requests_as_that_takes(
+    session: Session, engine: Engine
+) -> None:
+    do(session, "set strategy trim")
+    talk(session, engine, 30)
+    engine.say(*[f"In part {part} tastes differ." for part in range(9)])
+    before = len(engine.chats)
+    assert "It replaces messages 1 to" in shown(do(session, "compact"))
+    parts = engine.chats[before:]
+    assert len(parts) > 2
+    assert "In part 0" in parts[1]["messages"][0]["content"]
+    assert session.conversation.state.summary is not None
+    assert session.conversation.state.summary.replaces is None  # one /uncompact undoes it
+    assert parts[0]["messages"][0]["content"].startswith("Question 0:")
+
+
+def test_compact_names_the_message_of_which_a_summary_saw_only_a_part(session: Session, engine: Engine) -> None:
+    do(session, "set strategy trim")
+    engine.say("Noted.")
+    say(session, "So it begins.")
+    words = " ".join(f"word{number}" for number in range(600))
+    session.store.append(session.conversation, Message.user(words))
+    session.store.append(session.conversation, Message.assistant("Noted, too."))
+    talk(session, engine, 2)
+    engine.say(*["They counted words."] * 9)
+    assert "Of message 3, too long for one request, the middle was left out." in shown(do(session, "compact"))
+
+
+def test_compact_says_why_there_is_nothing_to_summarize(session: Session, engine: Engine) -> None:
+    talk(session, engine, 1)
+    with pytest.raises(UserError, match=r"the last 6 messages \(keep_recent\) stay word for word"):
+        do(session, "compact")
 
 
 def test_what_was_said_long_ago_is_quoted_when_the_question_calls_for_it(session: Session, engine: Engine) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from chatcli.context.budget import Budget
 from chatcli.context.plan_inputs import Memory
-from chatcli.context.summary import Due, accepted, instruction, undone
+from chatcli.context.summary import Due, Refusal, accepted, instruction, undone
 from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import PartKind
@@ -153,19 +154,33 @@ DUE = Due(messages=(), limit=15, first=1, last=4, upto=4, cut=5, replaces=60, ca
 )
 def test_an_answer_is_cleaned_and_kept_to_its_length(answer: str, text: str) -> None:
     state = accepted(DUE, answer, State(), count)
-    assert state is not None
+    assert isinstance(state, State)
     assert state.summary == Summary(text, upto=4, first=1, last=4)
     assert state.cut == 5
 
 
 @pytest.mark.parametrize("answer", ["", "  \n", "<think>only this</think>"])
 def test_an_empty_answer_leaves_the_old_summary(answer: str) -> None:
-    assert accepted(DUE, answer, State(), count) is None
+    assert accepted(DUE, answer, State(), count) is Refusal.EMPTY
 
 
 def test_an_answer_longer_than_what_it_replaces_is_refused() -> None:
     short = Due(messages=(), limit=600, first=1, last=4, upto=4, cut=5, replaces=10, cached=False)
-    assert accepted(short, "word " * 30, State(), count) is None
+    longer = "They spoke of the weather, of taste, and of the tides at the harbor. In the end they agreed."
+    assert accepted(short, longer, State(), count) is Refusal.LONG
+
+
+@pytest.mark.parametrize("again", ["taste ", "They spoke of taste.\n", "\n", "- ", "1. They spoke of taste.\n"])
+def test_an_answer_that_repeats_itself_is_refused(again: str) -> None:
+    long = replace(DUE, limit=600, replaces=4000)
+    assert accepted(long, f"They spoke of taste. {again * 150}end", State(), count) is Refusal.LOOPS
+
+
+def test_half_a_sentence_at_the_end_of_an_answer_that_was_cut_off_is_left_out() -> None:
+    state = accepted(DUE, "Anna moves to Oslo. Ben is not yet", State(), count, cut_off=True)
+    assert isinstance(state, State)
+    assert state.summary is not None
+    assert state.summary.text == "Anna moves to Oslo."
 
 
 def test_the_instruction_is_short_and_says_what_to_keep() -> None:

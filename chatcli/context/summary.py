@@ -7,15 +7,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from itertools import chain
 
 from chatcli.context.outgoing import Copies, Counting
 from chatcli.context.plan_inputs import Basis
-from chatcli.context.strategies import Stretch, since_cut
+from chatcli.context.strategies import LOW_WATER, Stretch, since_cut, stable_cut
 from chatcli.context.system_message import Front
 from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Fate, PartKind, Plan
+from chatcli.conversation.repetition import repeats
 from chatcli.conversation.tree import Node
 
 WORDS = 120
@@ -23,6 +25,8 @@ SHARE = 0.12  # of the room for history, and no more than MOST tokens
 MOST = 600
 LEAST = 48
 EARLIER = 4  # earlier summaries that are kept, for /uncompact
+REQUESTS = 8  # the most requests for one /compact, each with as many messages as fit
+LOOP = 120  # characters of a summary that are too many of the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,8 @@ class Due:
 
     It will cover messages `first` to `last` (numbers), the last of which is node `upto`; what it replaces has
     `replaces` tokens. `cut`: the node at which the verbatim part then begins. `cached`: the messages begin with
-    the last request, which the server still has in its cache.
+    the last request, which the server still has in its cache. `more`: there is more to summarize than the request
+    has room for. `shortened`: of the messages with these numbers it has the beginning and the end only.
     """
 
     messages: tuple[Message, ...]
@@ -43,15 +48,26 @@ class Due:
     cut: int | None
     replaces: int
     cached: bool
+    more: bool = False
+    shortened: tuple[int, ...] = ()
+
+
+class Refusal(StrEnum):
+    """Why an answer is no summary."""
+
+    EMPTY = "it is empty"
+    LOOPS = "it repeats itself"
+    LONG = "it is no shorter than what it replaces"
 
 
 def due(back: Iterable[Node], basis: Basis, plan: Plan | None = None, now: bool = False) -> Due | None:
     """The summary due after a reply; None when none is due.
 
     Where the strategy moves a cut: of what that has left out since the last summary. Where it does not: of all but
-    the last keep_recent messages, once the history has passed its budget. With `now` (/compact): in any case, in
-    any strategy. `plan`: that of the last request, which the summary's request continues while the server has it
-    cached; None where another model makes the summary.
+    the last keep_recent messages, once the history has passed its budget. With `now` (/compact), in any strategy:
+    of all but the last keep_recent messages, fewer where those leave little room; the oldest come first, and the
+    rest is due once this summary is in the state of the basis. `plan`: that of the last request, which the
+    summary's request continues while the server has it cached; None where another model makes the summary.
     """
     nodes = iter(back)
     tip = next(nodes, None)
@@ -64,16 +80,20 @@ def due(back: Iterable[Node], basis: Basis, plan: Plan | None = None, now: bool 
     copies, state = basis.copies, basis.state
     recent = since_cut(chain([tip], nodes), copies.tokens, state, room.whole)
     limit = max(LEAST, min(int(room.history * SHARE), MOST))
-    kept = _kept(recent, basis, room.history - limit, None if now else room.whole, now)
+    space = room.history - limit
+    low = min(space, int(room.share * LOW_WATER)) if now else space
+    kept = _kept(recent, basis, low, space, None if now else room.whole)
     if kept is None:
         return None
     ask = _Asking(basis, copies, begin, limit, kept[0] if kept else None)
     more = () if _reaches_summary(recent, state) else nodes
     gone = recent.nodes[: len(recent.nodes) - len(kept)]
-    older = _older(chain(reversed(gone), more), state, copies, ask.space)
+    missing = _older(chain(reversed(gone), more), state, copies, ask.space, REQUESTS if now else 1)
+    older = missing[: _first_that_fit(missing, copies, ask.space)]
     if not older:
         return None
-    continued = ask.continuing(plan, older, recent.nodes) if plan is not None else None
+    left = len(missing) > len(older)
+    continued = ask.continuing(plan, older, recent.nodes) if plan is not None and not left else None
     return Due(
         messages=continued or ask.alone(older),
         limit=limit,
@@ -83,14 +103,18 @@ def due(back: Iterable[Node], basis: Basis, plan: Plan | None = None, now: bool 
         cut=kept[0].id if kept else None,
         replaces=sum(map(copies.tokens, older)) + sum(part.count.tokens for part in begin.summary),
         cached=continued is not None,
+        more=left,
+        shortened=() if continued else tuple(node.number for node in older if copies.tokens(node) > ask.space),
     )
 
 
-def _kept(recent: Stretch, basis: Basis, room: int, most: int | None, now: bool) -> tuple[Node, ...] | None:
-    """What stays word for word after the summary; None when no summary is due."""
-    if basis.strategy.moves_cut and not now:
+def _kept(recent: Stretch, basis: Basis, low: int, room: int, most: int | None) -> tuple[Node, ...] | None:
+    """What stays word for word after the summary; None when none is due, as all of it is no more than `most`."""
+    if basis.strategy.moves_cut and most is not None:
         return _from_cut(recent, basis.state)
-    return _newest(recent, basis.memory.keep_recent, room, most)
+    if most is not None and recent.tokens <= most:
+        return None
+    return _newest(recent, basis.memory.keep_recent, low, room)
 
 
 def _first(oldest: Node, old: Summary | None) -> int:
@@ -103,16 +127,22 @@ def _first(oldest: Node, old: Summary | None) -> int:
     return old.first if old is not None and old.first else 1
 
 
-def accepted(due: Due, answer: str, state: State, count: Counting) -> State | None:
-    """The state with the new summary, or None when the answer is not usable: empty, or no shorter than what it
-    would replace. Thinking, a heading, and what exceeds the allowed length are removed.
+def accepted(due: Due, answer: str, state: State, count: Counting, cut_off: bool = False) -> State | Refusal:
+    """The state with the new summary, or why the answer is none. Thinking, a heading, what exceeds the allowed
+    length, and half a sentence at the end of an answer that was `cut_off` are removed.
     """
     text = _cleaned(answer)
+    if repeats(text, LOOP):
+        return Refusal.LOOPS
+    if cut_off and not text.endswith(_ENDS):
+        text = _shorter(text)
     empty = count(Message.user("")).tokens
     while text and count(Message.user(text)).tokens - empty > due.limit:
         text = _shorter(text)
-    if not text or count(Message.user(text)).tokens - empty >= due.replaces:
-        return None
+    if not text:
+        return Refusal.EMPTY
+    if count(Message.user(text)).tokens - empty >= due.replaces:
+        return Refusal.LONG
     summary = Summary(text, due.upto, due.first, due.last, replaces=_short_of(state.summary, EARLIER))
     return replace(state, summary=summary, cut=due.cut if due.cut is not None else state.cut)
 
@@ -212,7 +242,7 @@ class _Asking:
 
     def alone(self, older: Sequence[Node]) -> tuple[Message, ...]:
         front_message = (self.begin.message,) if self.begin.message else ()
-        said = (self.copies.of(node.message) for node in older)
+        said = (_within(self.copies.of(node.message), self.space, self.copies.count) for node in older)
         return (*front_message, *said, self._ask(None, bool(self.begin.summary)))
 
     def _ask(self, kept: Node | None, again: bool) -> Message:
@@ -225,13 +255,15 @@ def _from_cut(recent: Stretch, state: State) -> tuple[Node, ...] | None:
     return recent.nodes if begins is not None and begins == state.cut else None
 
 
-def _newest(recent: Stretch, number: int, room: int, most: int | None) -> tuple[Node, ...] | None:
-    """The newest `number` messages, fewer where they exceed `room` tokens; None when all of `recent` is no more
-    than `most`.
+def _newest(recent: Stretch, number: int, low: int, room: int) -> tuple[Node, ...]:
+    """The newest `number` messages. Where they exceed `low` tokens, fewer, from a question on; and where no
+    exchange fits into `room`, those that do.
     """
-    if most is not None and recent.tokens <= most:
-        return None
     index = max(0, len(recent.nodes) - number)
+    if sum(recent.costs[index:]) > low:
+        first = stable_cut(recent, low, room)
+        if first < len(recent.nodes):
+            return recent.nodes[max(index, first) :]
     while index < len(recent.nodes) and sum(recent.costs[index:]) > room:
         index += 1
     return recent.nodes[index:]
@@ -242,9 +274,9 @@ def _reaches_summary(recent: Stretch, state: State) -> bool:
     return not recent.nodes or (state.summary is not None and recent.nodes[0].parent == state.summary.upto)
 
 
-def _older(nodes: Iterable[Node], state: State, copies: Copies, space: int) -> list[Node]:
+def _older(nodes: Iterable[Node], state: State, copies: Copies, space: int, requests: int) -> list[Node]:
     """Of `nodes`, newest first, those to summarize, oldest first: back to the old summary, as far as they fit into
-    one request.
+    so many requests. A message that is too long for one is shortened in it.
     """
     older: list[Node] = []
     used = 0
@@ -253,11 +285,36 @@ def _older(nodes: Iterable[Node], state: State, copies: Copies, space: int) -> l
             break
         if node.id in state.forgotten:
             continue
-        used += copies.cost(node.message).tokens
-        if used > space:
+        used += min(copies.tokens(node), space)
+        if used > space * requests:
             break
         older.append(node)
     return older[::-1]
+
+
+def _first_that_fit(older: Sequence[Node], copies: Copies, space: int) -> int:
+    """How many of them, oldest first, fit into one request."""
+    used = 0
+    for index, node in enumerate(older):
+        used += min(copies.tokens(node), space)
+        if used > space:
+            return index
+    return len(older)
+
+
+def _within(message: Message, space: int, count: Counting) -> Message:
+    """The message, without its middle where it has more than `space` tokens."""
+    size = len(message.text)
+    while size and (cost := count(message).tokens) > space:
+        size = min(size * 9 // 10, size * space // cost)
+        half = size // 2
+        short = f"{message.text[:half]}\n{_GAP}\n{message.text[len(message.text) - half :]}"
+        message = replace(message, text=short, attachments=())
+    return message
+
+
+_GAP = "[...]"
+_ENDS = (".", "!", "?", "。", "！", "？", '"', ")", "*", "`")
 
 
 def _cleaned(answer: str) -> str:

@@ -13,9 +13,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from chatcli.client.models import Model
-from chatcli.context.summary import Due, accepted, due
+from chatcli.context.summary import Due, Refusal, accepted, due
 from chatcli.conversation.context_state import State
-from chatcli.conversation.events import Event, Retry, Text, Tick
+from chatcli.conversation.events import Done, Event, Retry, Text, Tick
 from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError
 from chatcli.session.planning import basis_of, request_of
@@ -38,16 +38,26 @@ class Stage(StrEnum):
 class Job:
     """A request for a summary of a conversation in that state, to `model` with a window of so many tokens. The
     main thread takes its answer; cancelling it loses nothing.
+
+    `due`: what is asked for now, or was when `answer` came. It is `begun` first; where one request has no room for
+    all that is to be summarized, others follow, each with the summary before it. `shortened`: the messages of
+    which any of them left out the middle. `cut_off`: the answer's limit ended it.
     """
 
-    due: Due
+    begun: Due
     conversation: int
     state: State
     model: Model
     window: int
+    due: Due = field(init=False)
+    shortened: tuple[int, ...] = ()
     cancelled: threading.Event = field(default_factory=threading.Event)
     answer: str = ""
+    cut_off: bool = False
     failure: ChatcliError | None = None
+
+    def __post_init__(self) -> None:
+        self.due = self.begun
 
 
 class Summarizer:
@@ -116,7 +126,8 @@ class Summarizer:
             )
         if job.answer and not self._still_fits(job):
             return
-        self._take(job)
+        if job.failure is None and isinstance(refused := self._take(job), Refusal):
+            self._session.warn(f"{not_used(job.model.name, refused)} Recall still finds every message.")
         self._enter(Stage.IDLE)
 
     def question_comes(self) -> None:
@@ -145,9 +156,11 @@ class Summarizer:
                 yield event if isinstance(event, Retry) else Tick()
         except ChatcliError as error:
             session.warn(f"No summary could be made; the earlier one stays. {error.message}")
+        else:
+            if isinstance(refused := self._take(job), Refusal):
+                session.warn(f"{not_used(job.model.name, refused)} The earlier one stays.")
         finally:
             self._enter(Stage.OWED)
-        self._take(job)
         self._enter(Stage.IDLE)
 
     def compact(self, dry: bool) -> Job | None:
@@ -161,25 +174,41 @@ class Summarizer:
             return job
         shown = self._job
         self._enter(Stage.OWED)
-        fits = not dry and shown is not None and (shown.due, shown.model) == (job.due, job.model)
+        fits = not dry and shown is not None and (shown.begun, shown.model) == (job.begun, job.model)
         return shown if fits else job
 
     def asking(self, job: Job) -> Generator[Event]:
-        """Ask the model; the answer is then in the job. Yields the events. Raises ServerError, ModelError."""
+        """Ask the model, again while there is more to summarize than one request has room for; the answer is then
+        in the job. Yields the events. Raises ServerError, ModelError.
+        """
+        yield from self._asked(job)
+        while job.due.more:
+            made = self._accepted(job)
+            back = self._session.conversation.back()
+            rest = self._due(back, job.model, made, now=True) if isinstance(made, State) else None
+            if rest is None:
+                break
+            job.due = rest
+            yield from self._asked(job)
+
+    def _asked(self, job: Job) -> Generator[Event]:
         session = self._session
         pieces: list[str] = []
+        job.shortened += job.due.shortened
         request = request_of(session, job.model, job.window, job.due.messages, job.due.limit)
         with closing(session.client.get().chat(request)) as events:
             for event in events:
                 if isinstance(event, Text):
                     pieces.append(event.text)
+                elif isinstance(event, Done):
+                    job.cut_off = event.reason == "length"
                 yield event
         job.answer = "".join(pieces)
 
-    def compacted(self, job: Job, dry: bool) -> State | None:
-        """The state with this summary, which is then in use unless `dry`; None when the answer is not usable."""
+    def compacted(self, job: Job, dry: bool) -> State | Refusal:
+        """The state with this summary, which is then in use unless `dry`; or why the answer is none."""
         state = self._accepted(job) if dry else self._take(job)
-        if state is not None:
+        if isinstance(state, State):
             self._enter(*((Stage.SHOWN, job) if dry else (Stage.IDLE,)))
         return state
 
@@ -206,16 +235,27 @@ class Summarizer:
     def _wanted(self, back: Iterable[Node], now: bool = False) -> Job | None:
         """The summary to request for the path `back`, which ends with a reply; with `now`, even if none is due."""
         session = self._session
-        basis, own, window = basis_of(session), session.model.get(), session.window.get()
-        model = self._model(own)
-        if model is own:
-            plan, shorter = session.plan, basis
-        else:
+        model = self._model(session.model.get())
+        found = self._due(back, model, session.conversation.state, now)
+        window = self._window(model)
+        return (
+            None
+            if found is None
+            else Job(found, session.conversation.id, session.conversation.state, model, window)
+        )
+
+    def _due(self, back: Iterable[Node], model: Model, state: State, now: bool) -> Due | None:
+        """What is due of `model` in that state of the conversation."""
+        basis, plan = replace(basis_of(self._session), state=state), self._session.plan
+        if model is not self._session.model.get():
             # That model has nothing cached, and its prompt is counted with the vocabulary of the model that chats.
-            window = min(window, model.trained or window)
-            plan, shorter = None, replace(basis, budget=replace(basis.budget, window=window * 3 // 4))
-        found = due(back, shorter, plan, now)
-        return None if found is None else Job(found, session.conversation.id, basis.state, model, window)
+            window = self._window(model) * 3 // 4
+            plan, basis = None, replace(basis, budget=replace(basis.budget, window=window))
+        return due(back, basis, plan, now)
+
+    def _window(self, model: Model) -> int:
+        own = self._session.window.get()
+        return own if model is self._session.model.get() else min(own, model.trained or own)
 
     def _model(self, own: Model) -> Model:
         """The model that makes summaries: summary_model if it is set and available, else the one that chats."""
@@ -246,12 +286,18 @@ class Summarizer:
             return False
         return bool(self._session.store.on_path(conversation, conversation.tip, [job.due.upto]))
 
-    def _accepted(self, job: Job) -> State | None:
-        return accepted(job.due, job.answer, self._session.conversation.state, self._session.counter.count)
+    def _accepted(self, job: Job) -> State | Refusal:
+        state, count = self._session.conversation.state, self._session.counter.count
+        return accepted(job.due, job.answer, state, count, job.cut_off)
 
-    def _take(self, job: Job) -> State | None:
-        """Use the answer if it is good enough. Returns the new state, or None."""
+    def _take(self, job: Job) -> State | Refusal:
+        """Use the answer if it is good enough. Returns the new state, or why it is not."""
         state = self._accepted(job)
-        if state is not None:
+        if isinstance(state, State):
             self._session.store.keep_state(self._session.conversation, state)
         return state
+
+
+def not_used(model: str, refused: Refusal) -> str:
+    """The sentence on a summary that is none."""
+    return f"The summary by {model} is not used: {refused}."

@@ -228,7 +228,7 @@ KEEP_RECENT = _row(
     "keep_recent",
     values.whole(0),
     6,
-    "How many of the last messages are never summarized.",
+    "How many of the last messages are not summarized, as far as there is room for them.",
     kept=True,
     from_outside=anything,
 )

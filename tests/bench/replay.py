@@ -92,7 +92,8 @@ class Configuration:
         if wanted is not None:
             words = " ".join(message.text for message in wanted.messages[1:-1]).split()
             replayed.summarised.append(sum(count(message).tokens for message in wanted.messages))
-            state = accepted(wanted, " ".join(words[:: max(1, len(words) // 110)][:110]), state, count) or state
+            made = accepted(wanted, " ".join(words[:: max(1, len(words) // 110)][:110]), state, count)
+            state = made if isinstance(made, State) else state
         replayed.state = state
 
 
