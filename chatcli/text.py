@@ -74,6 +74,11 @@ def is_long(text: str) -> bool:
     return len(text) >= LONG_CHARACTERS or lines_in(text) >= LONG_LINES
 
 
+def first_clause(text: str) -> str:
+    """The beginning of a text that ends with a period, as a sentence of its own: for a list of many."""
+    return re.split(r"\. |; |: | \(", text)[0].rstrip(".") + "."
+
+
 def lines_in(text: str) -> int:
     """How many lines it has. A newline at the end does not begin another one."""
     return text.removesuffix("\n").count("\n") + 1

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from chatcli.cli.flags import parsed, parser
+from chatcli.cli.help_pages import EXAMPLES
 from chatcli.commands import everything
 from chatcli.commands.spelling import in_shell
 from chatcli.errors import BadArgument, BadValue, ChatcliError, UnknownCommand
@@ -136,7 +137,8 @@ def test_every_subcommand_is_proposed_for_its_name_with_a_letter_too_many(name: 
 
 
 @pytest.mark.parametrize(
-    "typed", ["hello", "hi there", "explain this", "summarize", "what are modles", "help", "show me", "cats rule"]
+    "typed",
+    ["hello", "hi there", "explain this", "summarize", "what are modles", "helpful", "show me", "cats rule"],
 )
 def test_other_words_are_a_prompt(typed: str) -> None:
     assert asked(*typed.split()).prompt == typed.split()
@@ -172,3 +174,44 @@ def test_a_flag_without_its_value_means_on_and_leaves_the_prompt(setting: Settin
 def test_flags_that_may_be_left_bare_are_those_that_can_be_on() -> None:
     assert {"think", "recall", "verbose", "plain"} <= {setting.name for setting in BARE}
     assert {setting.name for setting in TABLE if setting.is_switch} <= {setting.name for setting in BARE}
+
+
+# Help in the shell
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert parsed(arguments, Asked())() == 0
+    return capsys.readouterr().out
+
+
+def test_the_help_of_chatcli_fits_a_screen_and_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    page = printed(capsys, "--help")
+    rows = page.splitlines()
+    assert len(rows) <= 40
+    assert max(map(len, rows)) <= 80
+    assert all(example in page for example, _ in EXAMPLES)
+    assert all(words[0] in rows[-1] or words[0] in rows[-2] for words in SUBCOMMANDS)
+    assert printed(capsys, "help") == page
+
+
+def test_help_settings_lists_the_flag_of_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    page = printed(capsys, "help", "settings")
+    assert all(setting.flag in page for setting in TABLE)
+
+
+@pytest.mark.parametrize("words", SUBCOMMANDS, ids=" ".join)
+def test_help_of_a_subcommand_is_its_own_help(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    if words != ("help",):
+        assert printed(capsys, "help", *words) == printed(capsys, *words, "--help")
+
+
+def test_help_on_what_is_no_topic_says_how_to_send_it_as_a_prompt() -> None:
+    with pytest.raises(UnknownCommand) as caught:
+        parsed(["help", "me", "write"], Asked())()
+    assert "chatcli -- help me write" in advised(caught.value)
+
+
+def test_help_is_no_subcommand_where_it_is_a_name_or_a_prompt() -> None:
+    assert asked("--resume", "help").named == "help"
+    assert asked("--", "help", "settings").prompt == ["help", "settings"]
+    assert asked("help settings").prompt == ["help settings"]

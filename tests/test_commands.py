@@ -12,6 +12,7 @@ from chatcli.commands import everything
 from chatcli.commands.arguments import Arg, read_arguments, split_words
 from chatcli.commands.outcomes import AskAgain, Choose, Confirm, Opened, Outcome, Prefill, Quit, Show
 from chatcli.commands.registry import Registry, command
+from chatcli.commands.spelling import at_prompt
 from chatcli.errors import (
     BadArgument,
     BadFile,
@@ -24,13 +25,17 @@ from chatcli.errors import (
     UnknownSetting,
     UserError,
 )
+from chatcli.render.notices import draw
+from chatcli.render.theme import Palette
 from chatcli.render.views import History, Listing, WindowView
 from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.layers import find_setting
 from chatcli.settings.strategies import AUTO, STRATEGIES
+from chatcli.settings.table import by_group
 from chatcli.store.store import Store
+from chatcli.text import first_clause
 from chatcli.turn import answer
 from tests.commanding import advised, do, followed, said, say, shown
 from tests.faults import Cut, Engine, Slow, Status, nobody_there
@@ -95,7 +100,7 @@ def test_two_commands_of_one_name_are_refused() -> None:
     module = ModuleType("family")
     vars(module).update(one=one, two=two)
     with pytest.raises(TypeError, match="twice"):
-        Registry([module])
+        Registry({"group": [module]})
 
 
 def test_a_command_without_a_docstring_is_refused() -> None:
@@ -468,8 +473,41 @@ def test_help_lists_every_command_and_explains_each(session: Session) -> None:
     assert shown(do(session, "?")) == text
     assert "num_ctx" in shown(do(session, "? num_ctx"))
     assert "Ctrl" in shown(do(session, "? shortcuts"))
+    assert shown(do(session, "? keys")) == shown(do(session, "? shortcuts"))
     with pytest.raises(UnknownCommand):
         do(session, "help nonsense")
+    with pytest.raises(UnknownCommand) as caught:
+        do(session, "help replys")
+    assert "/help replies" in advised(caught.value)
+
+
+def test_every_command_is_in_one_group_and_help_of_a_group_explains_its_commands(session: Session) -> None:
+    groups = everything().groups
+    assert [each for group in groups.values() for each in group] == everything().commands
+    assert not {name for name in groups if name in everything()}  # /help NAME means one thing
+    for group, commands in groups.items():
+        text = shown(do(session, f"help {group}"))
+        assert all(f"/{each.name} {first_clause(each.summary)}" in text for each in commands)
+
+
+def test_help_settings_names_every_setting_and_each_group_of_them_is_explained(session: Session) -> None:
+    text = shown(do(session, "help settings"))
+    for group, settings in by_group().items():
+        explained = shown(do(session, f"help settings {group}"))
+        for each in settings:
+            assert each.name in text
+            assert f"{each.name} {first_clause(each.help)}" in explained
+
+
+TOPICS = ["", "keys", *everything().groups, *(f"settings {group}" for group in by_group())]
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_help_fits_a_screen_of_80_columns_and_24_rows(session: Session, topic: str) -> None:
+    outcome = do(session, f"help {topic}")
+    assert isinstance(outcome, Show)
+    lines = [line for view in outcome.views for line in draw(view, Palette("mono"), 80, True, speller=at_prompt)]
+    assert len(lines) <= 24
 
 
 @pytest.mark.parametrize("word", ["bye", "exit", "quit"])

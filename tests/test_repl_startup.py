@@ -40,7 +40,7 @@ BEFORE_THE_PROMPT = {
 }
 LIBRARIES = {"prompt_toolkit", "wcwidth"}
 # What a start with flags imports besides.
-FLAGS = {"chatcli.cli.command_line", "chatcli.cli.flags"}
+FLAGS = {"chatcli.cli.command_line", "chatcli.cli.flags", "chatcli.cli.help_pages"}
 LIBRARIES_OF_FLAGS = {"annotated_doc", "shellingham", "typer"}
 # Notes what the main thread imports, until the background begins with what comes later.
 NOTING = """

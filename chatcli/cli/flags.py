@@ -16,6 +16,7 @@ from typer.models import OptionInfo
 
 import chatcli
 from chatcli.cli.command_line import CommandLine, read_line
+from chatcli.cli.help_pages import Page, SettingsPage
 from chatcli.commands import everything
 from chatcli.errors import BadArgument, BadData, BadFile, BadValue, UnknownCommand
 from chatcli.hints import Do, Hint, Words
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 # What to do once the command line is parsed; it returns the exit code.
 Work = Callable[[], int]
 SHORT = {"model": "-m", "system": "-s"}
+HELP, SETTINGS = "help", "settings"
+_NAMING = {"--resume", "-r"}  # the words beside one of these are a name
 
 
 class Chat(Protocol):
@@ -43,17 +46,50 @@ class Chat(Protocol):
 
 def parsed(arguments: Sequence[str], chat: Chat) -> Work:
     """What the command line asks for. `chat` asks once or starts the loop. Raises UserError."""
-    command, name, rest = parser(arguments, chat)
+    arguments, page = _help_on(arguments) if HELP in arguments else (arguments, _AsTyped)
+    command, name, rest = parser(arguments, chat, page)
     try:
         work = command.main(rest, prog_name=f"chatcli {name}".rstrip(), standalone_mode=False)
     except typer.TyperException as error:
         raise BadArgument(error.format_message(), _usage(name, arguments)) from None
     # It is done outside of Typer, which handles Ctrl-C and closed pipes in its own way.
-    return work if callable(work) else lambda: 0
+    return _prompt_named(work, arguments) if callable(work) else lambda: 0
 
 
-def parser(arguments: Sequence[str], chat: Chat) -> tuple[TyperCommand, str, list[str]]:
-    """What parses the command line, the words of its subcommand ("": none), and what is left to parse.
+def _prompt_named(work: Work, arguments: Sequence[str]) -> Work:
+    """The same work; where `chatcli help me` asks for help on nothing that there is, the error tells how to send
+    it as a prompt.
+    """
+
+    def named() -> int:
+        try:
+            return work()
+        except UnknownCommand as error:
+            error.advice = Hint(error.advice, _to_send(line_of(arguments).words))
+            raise
+
+    return named
+
+
+def _help_on(arguments: Sequence[str]) -> tuple[Sequence[str], type[TyperCommand]]:
+    """For `chatcli help ...`, the command line whose --help says it, and the page of a plain `chatcli`; what only
+    the prompt has is left to the command itself.
+    """
+    line = line_of(arguments)
+    first, *topic = line.words or [""]
+    if first == HELP and not line.forced and not line.flags & {*_NAMING, *_HELP["help_option_names"]}:
+        if topic == [SETTINGS]:
+            return ["--help"], SettingsPage
+        if not topic or tuple(topic) in everything().subcommands:
+            return [*topic, "--help"], _AsTyped
+    return arguments, _AsTyped
+
+
+def parser(
+    arguments: Sequence[str], chat: Chat, page: type[TyperCommand] | None = None
+) -> tuple[TyperCommand, str, list[str]]:
+    """What parses the command line, the words of its subcommand ("": none), and what is left to parse. `page`:
+    what a plain `chatcli` shows as its help.
 
     Raises UnknownCommand where the words look like a mistyped subcommand.
     """
@@ -64,9 +100,9 @@ def parser(arguments: Sequence[str], chat: Chat) -> tuple[TyperCommand, str, lis
     )
     if chosen is not None:
         described = f"{chosen.summary}\n\n{chosen.details}"
-        shell.command(name=chosen.subcommand, cls=_Described, help=described)(_subcommand(chosen))
+        shell.command(name=chosen.subcommand, cls=Page, help=described)(_subcommand(chosen))
     else:
-        shell.command(name="chatcli", cls=_AsTyped)(_chat_command(chat))
+        shell.command(name="chatcli", cls=page or _AsTyped)(_chat_command(chat))
     name = chosen.subcommand if chosen is not None else ""
     command = typer.main.get_command(shell)
     assert isinstance(command, TyperCommand)
@@ -97,14 +133,14 @@ def asks_json(arguments: Sequence[str]) -> bool:
 def _chosen(line: CommandLine) -> Command | None:
     """The subcommand that the words of the line begin with. After --resume they are a name."""
     words = line.words
-    if not words or line.flags & {"--resume", "-r"}:  # no command is imported where no word can be one
+    if not words or line.flags & _NAMING:  # no command is imported where no word can be one
         return None
     chosen = everything().subcommand(words)
     meant = everything().meant(words) if chosen is None and not line.forced else None
     if meant is not None:
         raise UnknownCommand(
             f'"{" ".join(words)}" is not a subcommand of chatcli.',
-            Hint("Did you mean ", meant, "? To send it as a prompt: ", Do("chatcli", *words), "."),
+            Hint("Did you mean ", meant, "?", _to_send(words)),
         )
     return chosen
 
@@ -113,9 +149,8 @@ def _usage(name: str, arguments: Sequence[str]) -> Hint:
     """What helps after a usage error: the help, and how to send a prompt that looks like a subcommand or flag."""
     quoted = [word for word in arguments if word[:1] == "-" and len(word.split()) > 1]
     prompt = line_of(arguments).words if name else quoted[:1]
-    asked = Hint(" To send it as a prompt: ", Do("chatcli", *prompt), ".") if prompt else ""
     meant = _word_meant(name, prompt) if name else ""
-    return Hint(meant, " " if meant else "", "See ", Do(name or "chatcli", help=True), ".", asked)
+    return Hint(meant, " " if meant else "", "See ", Do(name or "chatcli", help=True), ".", _to_send(prompt))
 
 
 def _word_meant(name: str, words: Sequence[str]) -> Words:
@@ -125,17 +160,14 @@ def _word_meant(name: str, words: Sequence[str]) -> Words:
     return everything().word_meant(chosen, more[0]) if more and not chosen.parameters else ""
 
 
-class _Described(TyperCommand):
-    """Its help ends with the subcommands that there are, or those that begin like this one."""
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        first = () if self.name == "chatcli" else tuple((self.name or "").split())
-        longer = [" ".join(words) for words in everything().subcommands if words[: len(first)] == first != words]
-        self.epilog = f"Subcommands: {', '.join(longer)}. Each has its --help." if longer else None
-        super().format_help(ctx, formatter)
+def _to_send(prompt: Sequence[str]) -> Hint:
+    """Nothing where there is no prompt."""
+    if not prompt:
+        return Hint()
+    return Hint(" To send it as a prompt: ", Do("chatcli", *prompt), ".")
 
 
-class _AsTyped(_Described):
+class _AsTyped(Page):
     """Its values stay as they were typed, since the settings read them. (Typer imports pydantic to make text of
     text, and that takes longer than everything else before the prompt.)
     """
@@ -166,14 +198,15 @@ def _chat_command(chat: Chat) -> Callable[..., Work]:
         return lambda: chat(replace(wishes, values=_values(given)), prompt, images, files, as_json)
 
     command.__doc__ = "Chat with an Ollama model: in the terminal, with one prompt, or in a pipe."
-    return _signed(command, _fixed() + [_flag(setting) for setting in TABLE])
+    # The settings that have no short flag are listed by `chatcli help settings`.
+    return _signed(command, _fixed() + [_flag(each, hidden=each.name not in SHORT) for each in TABLE])
 
 
 def _fixed() -> list[inspect.Parameter]:
     """The prompt, and the flags that are no settings."""
     return [
         _parameter(
-            "prompt", list[str] | None, typer.Argument(help="The question. Without it, a conversation starts.")
+            "prompt", list[str] | None, typer.Argument(help="The question.", metavar="PROMPT", hidden=True)
         ),
         _parameter(
             "continue_", bool, typer.Option("--continue", "-c", help="Continue the last conversation."), False
@@ -188,12 +221,14 @@ def _fixed() -> list[inspect.Parameter]:
         ),
         _parameter("demo", bool, typer.Option("--demo", help="Use the demo engine: no Ollama needed."), False),
         _parameter(
-            "image", list[str] | None, typer.Option("--image", "-i", help="A picture to send with the prompt.")
+            "image",
+            list[str] | None,
+            typer.Option("--image", "-i", metavar="PATH", help="A picture to send with the prompt."),
         ),
         _parameter(
             "file",
             list[str] | None,
-            typer.Option("--file", "-f", help="A file to send with it: a path or address."),
+            typer.Option("--file", "-f", metavar="PATH", help="A file to send with it: a path or address."),
         ),
         _parameter("json", bool, typer.Option("--json", help="Print one JSON object instead of text."), False),
         _parameter("version", bool, typer.Option("--version", "-V", help="Print the version."), False),
@@ -228,16 +263,18 @@ def _demo_flag() -> inspect.Parameter:
     return _parameter("demo", bool, option, False)
 
 
-def _flag(setting: Setting[Any]) -> inspect.Parameter:
+def _flag(setting: Setting[Any], *, hidden: bool = False) -> inspect.Parameter:
+    """`hidden`: the help does not list it."""
     names = [setting.flag, *(f"--{alias}" for alias in setting.aliases)]
     if setting.is_switch:
-        switch = typer.Option(f"{setting.flag}/{setting.negation}", help=setting.help)
+        switch = typer.Option(f"{setting.flag}/{setting.negation}", help=setting.help, hidden=hidden)
         return _parameter(setting.name, bool | None, switch)
     short = [SHORT[setting.name]] if setting.name in SHORT else []
     shown = "|".join(setting.kind.words) if 0 < len(setting.kind.words) < 7 else "VALUE"
     metavar = f"[{shown}]" if setting.kind.bare else shown
     kind: Any = list[str] if setting.kind.many else str
-    return _parameter(setting.name, kind | None, typer.Option(*names, *short, metavar=metavar, help=setting.help))
+    option = typer.Option(*names, *short, metavar=metavar, help=setting.help, hidden=hidden)
+    return _parameter(setting.name, kind | None, option)
 
 
 def _parameter(name: str, kind: Any, option: Any, default: Any = None) -> inspect.Parameter:

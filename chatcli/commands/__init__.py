@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @cache
 def everything() -> Registry:
-    """The registry of all commands, in the order in which /help lists them."""
+    """The registry of all commands, in the groups in which /help lists them."""
     from chatcli.commands import (
         branches,
         chats,
@@ -32,21 +32,13 @@ def everything() -> Registry:
     from chatcli.commands.registry import Registry
 
     return Registry(
-        [
-            chats,
-            search,
-            share,
-            shell_chats,
-            branches,
-            tree,
-            copy,
-            files,
-            context,
-            memory,
-            statistics,
-            settings,
-            models,
-            doctor,
-            help,
-        ]
+        {
+            "conversations": [chats, search, share, shell_chats],
+            "replies": [branches, tree, copy],
+            "attachments": [files],
+            "memory": [context, memory, statistics],
+            "settings": [settings],
+            "server": [models],
+            "program": [doctor, help],
+        }
     )

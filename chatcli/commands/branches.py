@@ -141,7 +141,7 @@ def goto(
     session: Session,
     *place: Annotated[str, Arg("a message's number, or a name given by /branch", place_words, whole=True)],
 ) -> Outcome:
-    """Go to a message by its number, to a name given by /branch, or (without either) to a branch you choose.
+    """Go to a message by its number, or to a name given by /branch; without either, to a branch you choose.
 
     The next question follows that message; what came after it is kept, and /back returns. `/goto @345` goes to any
     message, on another branch or in another conversation: /search and /recall show its number.

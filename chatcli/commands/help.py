@@ -1,47 +1,59 @@
-"""/help and /bye: the list of commands, help for each of them, and the way out."""
+"""/help and /bye: the commands by groups, help for each of them, the keys and the settings, and the way out."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from typing import Annotated
 
 from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.outcomes import Outcome, Quit, Show
 from chatcli.commands.registry import Command, Registry, command
+from chatcli.errors import UnknownCommand
 from chatcli.hints import Do, Hint
 from chatcli.render.views import Document, Listing
 from chatcli.session.session import Session
-from chatcli.settings.layers import find_setting
-from chatcli.settings.table import TABLE, Setting
+from chatcli.settings.table import TABLE, Setting, by_group
+from chatcli.text import first_clause
+
+KEYS, SETTINGS = "keys", "settings"
+_SHOWS_VALUES = (Do("set"), " lists the values, ", Do("set", "NAME", "VALUE"), " changes one.")
+_NAMED = {name: setting for setting in TABLE for name in (setting.name, *setting.aliases)}
 
 
 def topic_words(session: Session, typed: str) -> Iterator[Word]:
     from chatcli.commands import everything
 
-    for each in everything().commands:
-        if each.name.startswith(typed):
-            yield Word(each.name, each.summary)
-    yield Word("shortcuts", "the keys")
+    registry = everything()
+    topics = {KEYS: "the keys", SETTINGS: "all settings"}
+    topics |= {name: _names(each) for name, each in registry.groups.items() if name not in topics}
+    topics |= {each.name: each.summary for each in registry.commands}
+    topics |= {each.name: each.help for each in TABLE if each.name not in topics}
+    topics |= {f"{SETTINGS} {group}": f"the settings of {group}" for group in by_group()}
+    yield from (Word(name, meaning) for name, meaning in topics.items() if name.startswith(typed))
 
 
-@command("help", "?", in_shell="chatcli --help")
+@command("help", "?", subcommand="help", tolerant=True)
 def help_(
-    session: Session, *topic: Annotated[str, Arg("a command, a setting, or shortcuts", topic_words, whole=True)]
+    session: Session,
+    *topic: Annotated[str, Arg("a group, a command, a setting, keys or settings", topic_words, whole=True)],
 ) -> Outcome:
-    """List the commands, or explain a command, a setting, or the keys (/? shortcuts)."""
+    """Show the commands by groups, or explain a group, a command, a setting, the keys or all settings."""
     from chatcli.commands import everything
 
-    registry = everything()
-    if not topic:
+    registry, name = everything(), " ".join(topic)
+    groups = {f"{SETTINGS} {group}": group for group in by_group()}
+    if not name:
         return Show.of(_overview(registry))
-    if topic == ("shortcuts",):
+    if name in {KEYS, "shortcuts"}:
         from chatcli.prompt.keys import shortcuts
 
         return Show.of(Listing(("keys", "what they do"), tuple(shortcuts())))
-    name = " ".join(topic).removeprefix("/")
-    if any(name in {setting.name, *setting.aliases} for setting in TABLE) and name not in registry:
-        return Show.of(_about_setting(find_setting(name)))
-    return Show.of(_about(registry, registry.find(name)))
+    if name in groups:
+        return Show.of(_about_settings(groups[name]))
+    if name in registry.groups:
+        return Show.of(_about_group(registry, name), *([_settings()] if name == SETTINGS else []))
+    return Show.of(_about_one(registry, topic, name))
 
 
 @command("bye", "exit", "quit", "q")
@@ -50,18 +62,65 @@ def bye(session: Session) -> Outcome:
     return Quit()
 
 
+def _about_one(registry: Registry, topic: tuple[str, ...], name: str) -> Document:
+    """A command of the prompt, else a setting, else a subcommand of the shell. Raises UnknownCommand."""
+    command = name.removeprefix("/")
+    if command not in registry and name in _NAMED:
+        return _about_setting(_NAMED[name])
+    of_shell = registry.subcommands.get(topic) if command not in registry else None
+    return _about(registry, of_shell or _found(registry, command))
+
+
+def _found(registry: Registry, name: str) -> Command:
+    """Raises UnknownCommand, which names a topic that is spelled like this one."""
+    if name in registry:
+        return registry.find(name)
+    topics = [*(each.name for each in registry.commands), KEYS, SETTINGS, *registry.groups, *_NAMED]
+    near = difflib.get_close_matches(name, topics, n=1)
+    meant = Hint("Did you mean ", Do("help", near[0]), "?") if near else Hint(Do("help"), " lists the commands.")
+    raise UnknownCommand(f"There is no help on {name}.", meant)
+
+
 def _overview(registry: Registry) -> Listing:
-    rows = tuple((registry.usage(each), each.summary) for each in registry.commands if " " not in each.name)
     return Listing(
-        ("command", "what it does"),
-        rows,
+        ("group", "commands"),
+        tuple((name, _names(commands)) for name, commands in registry.groups.items()),
         note=Hint(
+            Do("help", "GROUP"),
+            " explains a group, ",
             Do("help", "NAME"),
-            " explains one; ",
-            Do("help", "shortcuts"),
-            ' lists the keys. A line of """ starts a text of several lines.',
+            " a command or a setting; ",
+            Do("help", KEYS),
+            " lists the keys, ",
+            Do("help", SETTINGS),
+            ' the settings. Tab completes. A line of """ starts a text of several lines.',
         ),
     )
+
+
+def _names(commands: list[Command]) -> str:
+    """Those that are no words of another: `/models` stands for `/models rm`, too."""
+    return " ".join(f"/{each.name}" for each in commands if " " not in each.name)
+
+
+def _about_group(registry: Registry, group: str) -> Listing:
+    rows = tuple((f"/{each.name}", first_clause(each.summary)) for each in registry.groups[group])
+    return Listing(("command", "what it does"), rows, note=Hint(Do("help", "NAME"), " says more of one."))
+
+
+def _settings() -> Listing:
+    return Listing(
+        ("settings", "names"),
+        tuple((group, " ".join(each.name for each in settings)) for group, settings in by_group().items()),
+        note=Hint(
+            Do("help", SETTINGS, "GROUP"), " explains a group, ", Do("help", "NAME"), " one. ", *_SHOWS_VALUES
+        ),
+    )
+
+
+def _about_settings(group: str) -> Listing:
+    rows = tuple((each.name, first_clause(each.help)) for each in by_group()[group])
+    return Listing(("setting", "meaning"), rows, note=Hint(*_SHOWS_VALUES))
 
 
 def _about(registry: Registry, each: Command) -> Document:

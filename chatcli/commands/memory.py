@@ -107,7 +107,7 @@ _OTHERWISE = Hint(
 
 @command("summary")
 def summary(session: Session, *, text: Annotated[str, Arg("edit, or a new text for the summary")] = "") -> Outcome:
-    """Show the summary, edit it (/summary edit), or replace its text (/summary TEXT)."""
+    """Show, edit or replace the summary (/summary edit, /summary TEXT)."""
     current = _standing(session)
     if current is None:
         writing = session.summarizer.stage is Stage.ASKED

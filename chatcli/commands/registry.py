@@ -1,14 +1,14 @@
 """Command and Registry: each command is one decorated function that gives its parameters, help and completion.
 
 Related commands are words of one: `/models` lists, `/models rm` is a command of its own. The registry is built
-from an explicit list of modules.
+from an explicit list of modules, by the groups in which /help shows their commands.
 """
 
 from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
 
@@ -30,7 +30,7 @@ class Command:
     """One command. `name`: one word, or two where it is a word of another command. `subcommands`: its names in the
     shell, one word or two (none: it is no subcommand); without a `name` it is a subcommand only. `in_shell`: what
     a shell has in its place when it is no subcommand: a flag to ask again with, or `chatcli` with what follows.
-    `family`: the module it comes from. `tolerant`: it runs even if the settings file cannot be read.
+    `tolerant`: it runs even if the settings file cannot be read.
     """
 
     name: str
@@ -41,7 +41,6 @@ class Command:
     run: Callable[..., Outcome]
     subcommands: tuple[str, ...] = ()
     in_shell: str = ""
-    family: str = ""
     tolerant: bool = False
 
     @property
@@ -74,7 +73,6 @@ def command(
         summary, _, details = inspect.cleandoc(function.__doc__ or "").partition("\n")
         if not summary:
             raise TypeError(f"/{name or subcommands[0]} has no docstring")
-        family = function.__module__.rpartition(".")[2]
         return Command(
             name,
             aliases,
@@ -84,7 +82,6 @@ def command(
             function,
             subcommands,
             in_shell,
-            family,
             tolerant,
         )
 
@@ -94,18 +91,19 @@ def command(
 class Registry:
     """Commands by name and alias. Names must match exactly; a similar name is suggested, never run.
 
-    `commands` are those typed after a slash; `subcommands` are those of the shell, by their words, each with the
-    name that it has there.
+    `commands` are those typed after a slash, `groups` the same by their groups; `subcommands` are those of the
+    shell, by their words, each with the name that it has there.
     """
 
-    def __init__(self, modules: Sequence[ModuleType]) -> None:
+    def __init__(self, modules: Mapping[str, Sequence[ModuleType]]) -> None:
         self.commands: list[Command] = []
+        self.groups: dict[str, list[Command]] = {group: [] for group in modules}
         self.subcommands: dict[tuple[str, ...], Command] = {}
         self._by_name: dict[str, Command] = {}
-        for module in modules:
-            for value in vars(module).values():
+        for group, its_modules in modules.items():
+            for value in (value for module in its_modules for value in vars(module).values()):
                 if isinstance(value, Command):
-                    self._register(value)
+                    self._register(value, group)
 
     def __contains__(self, name: str) -> bool:
         return name in self._by_name
@@ -216,7 +214,7 @@ class Registry:
         longer = any(each[: len(name)] == name != each for each in self.subcommands)
         return not longer and any(not parameter.flag for parameter in self.subcommands[name].parameters)
 
-    def _register(self, command: Command) -> None:
+    def _register(self, command: Command, group: str) -> None:
         for name in command.subcommands:
             self.subcommands[tuple(name.split())] = replace(command, subcommands=(name,))
         if not command.name:
@@ -226,6 +224,7 @@ class Registry:
                 raise TypeError(f"/{name} is registered twice")
             self._by_name[name] = command
         self.commands.append(command)
+        self.groups[group].append(command)
 
 
 def _split_name(line: str) -> tuple[str, str]:

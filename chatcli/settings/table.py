@@ -132,6 +132,14 @@ class Setting(Generic[T]):
 TABLE: list[Setting[Any]] = []
 
 
+def by_group() -> dict[str, list[Setting[Any]]]:
+    """The settings of each group, in the order of the table."""
+    return {
+        group: [each for each in TABLE if each.group == group]
+        for group in dict.fromkeys(each.group for each in TABLE)
+    }
+
+
 def _row(
     group: Group,
     name: str,
