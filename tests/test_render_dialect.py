@@ -7,6 +7,8 @@ import re
 import pytest
 from rich.color import ColorSystem
 
+from chatcli.render import inline
+from chatcli.render.dialect import LONGEST
 from chatcli.render.html import to_html
 from chatcli.render.lines import plain
 from chatcli.render.markdown import render
@@ -94,6 +96,20 @@ def test_a_formula_that_begins_in_mid_paragraph_keeps_its_lines() -> None:
 )
 def test_prose_stays_prose(prose: str, expected: str) -> None:
     assert both_ways(prose) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("opening", "ending"), [("$", "$"), ("$$", "$$"), ("\\(", "\\)"), ("\\[", "\\]"), ("\\begin{a}", "\\end{a}")]
+)
+def test_a_formula_in_a_line_ends_within_its_limit_or_is_text_that_is_drawn_once(
+    opening: str, ending: str
+) -> None:
+    longest = ("*x* " * LONGEST)[: LONGEST - 1] + "y"
+    assert f"{opening}{longest}{ending}" in " ".join(both_ways(f"So {opening}{longest}{ending} *is*", 5000))
+    assert "*" not in " ".join(both_ways(f"So {opening}{longest}y{ending} *is*", 5000))
+    words = ("word " * LONGEST)[: LONGEST - 1]
+    assert inline.settled(f"So {opening}{words}", COLORED, "", None) is None
+    assert inline.settled(f"So {opening}{words} and some more", COLORED, "", None) is not None
 
 
 def test_a_formula_that_never_ends_ends_with_its_paragraph() -> None:

@@ -7,6 +7,7 @@ line by line.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,22 +20,19 @@ if TYPE_CHECKING:
     from markdown_it.rules_inline import StateInline
     from markdown_it.token import Token
 
-_LONGEST = 1000  # characters of a formula inside a line: bounds the search for its end
+LONGEST = 1000  # characters of a formula inside a line: what is farther away does not end it
 
 _DISPLAY = re.compile(r"(?<![\\$])(?:\$\$(?!\$)|\\\[|\\begin\{(?P<name>[A-Za-z]+\*?)\})")
 _LAST = re.compile(r"[\s.,;:!?)]*\Z")  # what may stand behind a formula that has its line to itself
 
 # A `$` opens one with no blank after it, and closes one with none before it and no digit behind it: prices stay.
-_FORMULA = re.compile(
-    rf"""\$\$(?!\$)(?:[^$\\]|\\.|\$(?!\$)){{1,{_LONGEST}}}+\$\$
-    | \$(?![\s$])(?:[^$\\`]|\\.|(?<=\s)\$|\$(?=\d)){{1,{_LONGEST}}}+(?<!\s)\$(?!\d)
-    | \\\((?:[^\\]|\\[^)]){{1,{_LONGEST}}}+\\\)
-    | \\\[(?=[^\]]*\w)(?:[^\\]|\\[^\]]){{1,{_LONGEST}}}+\\\](?![(\[])
-    | \\begin\{{(?P<name>[A-Za-z]+\*?)\}}.{{0,{_LONGEST}}}?\\end\{{(?P=name)\}}""",
-    re.VERBOSE | re.DOTALL,
-)
-
-_UP_TO_CLOSING = re.compile(r".*(?<!\s)\$(?!\d)", re.DOTALL)
+_FORMULA = re.compile(r"\$\$(?!\$)|\$(?![\s$])|\\\(|\\\[(?=[^\]]{0,1000}?\w)|\\begin\{(?P<name>[A-Za-z]+\*?)\}")
+_STOPS = {  # by what opens a formula: what ends it, and what else keeps it from being one
+    "$$": re.compile(r"\\.|(?P<end>\$\$)", re.DOTALL),
+    "$": re.compile(r"\\.|(?P<end>(?<!\s)\$(?!\d))|(?P<bar>`)", re.DOTALL),
+    "\\(": re.compile(r"(?P<end>\\\))|\\.", re.DOTALL),
+    "\\[": re.compile(r"(?P<end>\\\](?![(\[]))|(?P<bar>\\\])|\\.", re.DOTALL),
+}
 
 _LETTER = "A-Za-z\u0370-\u03ff"
 _TIMES = re.compile(r"(?<!\*)\*{1,2}(?!\*)")
@@ -107,23 +105,36 @@ def teach(parser: MarkdownIt) -> MarkdownIt:
 
 
 def _formula(state: StateInline, silent: bool) -> bool:
-    first = state.src[state.pos]
-    if first not in "$\\" or (first == "$" and state.pos >= _last_closing(state.src)):
-        return False
-    found = _FORMULA.match(state.src, state.pos, state.posMax)
-    if found is None:
+    opening = _FORMULA.match(state.src, state.pos, state.posMax) if state.src[state.pos] in "$\\" else None
+    end = _end_of(opening) if opening else -1
+    if not 0 <= end <= state.posMax:
         return False
     if not silent:
-        state.push("formula", "span", 0).content = found[0]
-    state.pos = found.end()
+        state.push("formula", "span", 0).content = state.src[state.pos : end]
+    state.pos = end
     return True
 
 
-@lru_cache(maxsize=1)
-def _last_closing(text: str) -> int:
-    """Returns the last index at which a `$` may close a formula: prices need no search for its end."""
-    found = _UP_TO_CLOSING.match(text)
-    return found.end() - 1 if found else -1
+def _end_of(opening: re.Match[str]) -> int:
+    """Returns the index behind the formula that this opens, -1 where it opens none."""
+    text, start = opening.string, opening.end()
+    if opening["name"]:
+        end = f"\\end{{{opening['name']}}}"
+        at = text.find(end, start, start + LONGEST + len(end))
+        return at + len(end) if at >= 0 else -1
+    stops = _stops(text, opening[0])
+    at = bisect_left(stops, (start,))
+    begin, end_of = stops[at] if at < len(stops) else (start, -1)
+    return end_of if start < begin <= start + LONGEST else -1
+
+
+@lru_cache(maxsize=len(_STOPS))
+def _stops(text: str, opening: str) -> list[tuple[int, int]]:
+    """Returns where something stops a formula that `opening` opens, and where the formula ends there (-1: it is
+    none). `text` is searched once, however much opens a formula in it.
+    """
+    found = _STOPS[opening].finditer(text)
+    return [(each.start(), each.end() if each.lastgroup == "end" else -1) for each in found if each.lastgroup]
 
 
 def _times(state: StateInline, silent: bool) -> bool:

@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from markdown_it.common.utils import normalizeReference
 from markdown_it.token import Token
 
-from chatcli.render.dialect import teach
+from chatcli.render import dialect
 from chatcli.render.lines import Span, both
 from chatcli.render.sanitize import safe_link
 from chatcli.render.theme import Palette
@@ -21,7 +21,9 @@ References = dict[str, Any]  # markdown-it's environment: what `[label]: url` li
 
 _LINE_END = re.compile(r"(?<![ \t\\])[ \t]+(?=\n)")  # a space keeps a backslash from making a hard break
 _MARKUP = re.compile(r"[\\`*_\[\]!<&~$]|  \n|://")
-_OPENER = re.compile(r"[`\[]|[*~$](?=\S|\Z)|(?<!\w)_|<(?=[A-Za-z/!?])|&(?=[#\w]*\Z)|!\Z|\\(?=\Z|begin\{)")
+_OPENER = re.compile(r"[`\[]|[*~](?=\S|\Z)|(?<!\w)_|<(?=[A-Za-z/!?])|&(?=[#\w]*\Z)|!\Z|\\\Z")
+_DOLLAR = re.compile(r"\$(?=\S|\Z)")
+_BEGIN = re.compile(r"egin\{[A-Za-z]*\*?(?:\}|\Z)|e?g?i?n?\Z")  # after the escape of its b
 _OPENS_FORMULA = {"\\(", "\\["}  # escapes, unless the end of a formula follows
 _BREAK = re.compile(r"<br\s*/?>\Z", re.IGNORECASE)
 _STYLE_OF = {"strong": "strong", "em": "emphasis", "s": "strike", "link": "link"}
@@ -51,10 +53,23 @@ def settled(text: str, palette: Palette, sgr: str, references: References | None
     if not _MARKUP.search(text):
         return [Span(text.replace("\n", " "), sgr)]
     tokens = _parse(text, references)
-    for token in tokens:
-        if (token.type == "text" and _OPENER.search(token.content)) or token.markup in _OPENS_FORMULA:
+    behind, after = 0, ""  # how many characters follow the token, at least, and the first of them
+    for token in reversed(tokens):
+        if token.type == "text" and _OPENER.search(token.content):
             return None
+        if _may_open_formula(token, after, dialect.LONGEST - behind):
+            return None
+        behind, after = behind + len(token.content), token.content
     return _Look(palette, sgr).draw(tokens)
+
+
+def _may_open_formula(token: Token, after: str, near: int) -> bool:
+    """Whether `token`, read as text, has an opening that what follows `near` characters behind it could end."""
+    if token.type == "text" and near >= 0:
+        return _DOLLAR.search(token.content, max(0, len(token.content) - near - 2)) is not None
+    if token.markup == "\\b" and (name := _BEGIN.match(after)):
+        return near + name.end() >= 0
+    return token.markup in _OPENS_FORMULA and near >= 0
 
 
 def _flat(text: str) -> str:
@@ -66,7 +81,7 @@ def _flat(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _markdown() -> MarkdownIt:
-    return teach(MarkdownIt("commonmark").enable("strikethrough"))
+    return dialect.teach(MarkdownIt("commonmark").enable("strikethrough"))
 
 
 def _parse(text: str, references: References | None) -> list[Token]:
