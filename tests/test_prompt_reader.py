@@ -379,20 +379,20 @@ class TestToolbar:
         with keyboard() as board:
             seen = screen_while(board, "hi", ">>> hi")
             reader_at(board, toolbar=lambda: FULL).read()
-            assert seen == [">>> hi", " llama3.2 · ~3900/4096 ■■■■■■■□ · trim · 12 left out"]
+            assert seen == [">>> hi", " llama3.2 · ~3900 of 4096 tokens (96 %) ■■■■■■■□ · trim · 12 left out"]
             assert board.screen() == [">>>"]
 
     def test_it_fits_a_narrow_terminal(self) -> None:
         with keyboard(columns=40) as board:
             seen = screen_while(board, "hi", ">>> hi")
             reader_at(board, toolbar=lambda: FULL).read()
-        assert seen[1:] == [" llama3.2 · ~3900/4096 · 12 left out"]
+        assert seen[1:] == [" llama3.2 · ~3900 of 4096 · 12 left out"]
 
     def test_a_terminal_without_unicode_gets_ascii(self) -> None:
         with keyboard(encoding="ascii") as board:
             seen = screen_while(board, "hi", ">>> hi")
             reader_at(board).read()
-        assert seen[1:] == [" llama3.2 - ~120/4096 #------- - trim"]
+        assert seen[1:] == [" llama3.2 - ~120 of 4096 tokens (3 %) #------- - trim"]
 
     def test_without_colours_nothing_is_coloured(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("NO_COLOR", "1")
@@ -405,7 +405,7 @@ class TestToolbar:
         with keyboard() as board:
             screen_while(board, "hi", ">>> hi")
             reader_at(board, toolbar=lambda: FULL).read()
-            assert re.search(rb"\x1b\[[0-9;]*38;[0-9;]*m~3900/4096", board.recorded.getvalue())
+            assert re.search(rb"\x1b\[[0-9;]*38;[0-9;]*m~3900 of 4096", board.recorded.getvalue())
 
     def test_another_thread_may_redraw_it(self) -> None:
         values = [Toolbar("no model yet", "~0", 0, 0)]
@@ -421,7 +421,7 @@ class TestToolbar:
             seen = screen_while(board, "", "llama3.2")
             reader.read()
             reader.refresh()
-        assert seen[1] == " llama3.2 · ~0/4096 □□□□□□□□"
+        assert seen[1] == " llama3.2 · ~0 of 4096 tokens (0 %) □□□□□□□□"
 
 
 def test_the_first_drawing_is_announced_once() -> None:

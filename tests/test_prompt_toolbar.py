@@ -14,24 +14,37 @@ def drawn(toolbar: Toolbar, width: int = 200) -> str:
 
 
 def test_everything_is_there_when_there_is_room() -> None:
-    assert drawn(BUSY) == " qwen2.5-coder:32b · ~1912/8192 ■■□□□□□□ · summary · 12 left out · 2 pictures attached"
+    assert drawn(BUSY) == (
+        " qwen2.5-coder:32b · ~1912 of 8192 tokens (24 %) ■■□□□□□□ · summary · 12 left out · 2 pictures attached"
+    )
 
 
 def test_what_matters_least_goes_first() -> None:
     lines = []
-    for width in range(90, 10, -1):
+    for width in range(120, 10, -1):
         line = drawn(BUSY, width)
         if line not in lines:
             lines.append(line)
-    assert lines[:5] == [
-        " qwen2.5-coder:32b · ~1912/8192 ■■□□□□□□ · summary · 12 left out · 2 pictures attached",
-        " qwen2.5-coder:32b · ~1912/8192 ■■□□□□□□ · 12 left out · 2 pictures attached",
-        " qwen2.5-coder:32b · ~1912/8192 · 12 left out · 2 pictures attached",
-        " qwen2.5-coder:32b · ~1912/8192 · 12 left out",
-        " qwen2.5-coder:32b · ~1912/8192",
+    assert lines[:7] == [
+        drawn(BUSY),
+        " qwen2.5-coder:32b · ~1912 of 8192 tokens (24 %) ■■□□□□□□ · 12 left out · 2 pictures attached",
+        " qwen2.5-coder:32b · ~1912 of 8192 tokens (24 %) · 12 left out · 2 pictures attached",
+        " qwen2.5-coder:32b · ~1912 of 8192 tokens · 12 left out · 2 pictures attached",
+        " qwen2.5-coder:32b · ~1912 of 8192 · 12 left out · 2 pictures attached",
+        " qwen2.5-coder:32b · ~1912 of 8192 · 12 left out",
+        " qwen2.5-coder:32b · ~1912 of 8192",
     ]
-    assert lines[5] == " qwen2.5-coder:3… · ~1912/8192"
-    assert lines[-1] == " ~1912/8192"
+    assert lines[7] == " qwen2.5-coder:3… · ~1912 of 8192"
+    assert lines[-1] == " ~1912 of 8192"
+
+
+def test_only_an_estimate_is_marked() -> None:
+    assert drawn(Toolbar("m", "=24", 2048, 24), 40) == " m · 24 of 2048 tokens (2 %) ■□□□□□□□"
+    assert drawn(Toolbar("m", "~24", 2048, 24, notes=("=3 typed",))).endswith("tokens (2 %) ■□□□□□□□ · 3 typed")
+
+
+def test_what_is_too_long_says_for_which_window() -> None:
+    assert drawn(Toolbar("m", "too long", 2048, 2048), 30) == " m · too long for 2048 tokens"
 
 
 @given(
@@ -56,7 +69,7 @@ def test_it_always_fits_in_one_line(toolbar: Toolbar, width: int, ascii_only: bo
 
 
 def test_without_a_known_window_there_is_no_meter() -> None:
-    assert drawn(Toolbar("llama3.2", "=0", 0, 0)) == " llama3.2 · =0"
+    assert drawn(Toolbar("llama3.2", "=0", 0, 0)) == " llama3.2 · 0"
 
 
 def test_the_meter_is_full_only_when_nothing_is_left() -> None:

@@ -20,6 +20,7 @@ import termios
 
 import pyte
 
+from chatcli.settings.strategies import AUTO
 from tests.faults import Cut, Engine, Hang, Slow, Status, nobody_there
 from tests.raw_server import Script, whole
 from tests.starting import start
@@ -286,16 +287,18 @@ def test_continue_shows_where_it_stood_and_goes_on() -> None:
             assert len(engine.chats[1]["messages"]) == 3
 
 
-def test_the_toolbar_tells_model_tokens_window_and_strategy() -> None:
+def test_the_toolbar_tells_model_tokens_and_window_and_a_strategy_that_is_not_auto() -> None:
     with Engine() as engine, terminal("-m", "demo", "--num-ctx", "2k", url=engine.url) as person:
-        person.see("demo", "2", "auto")
+        person.see("demo · ", " of 2048 tokens (")
         engine.say("Fine.")
         person.enter("how are you?")
         person.see("Fine.")
         bar = [row for row in person.settle().splitlines() if row.strip()][-1]
-        assert "demo" in bar
-        assert "auto" in bar
-        assert "2" in bar
+        assert bar.startswith(" demo · ")
+        assert " of 2048 tokens (" in bar
+        assert AUTO.name not in bar
+        person.enter("/set strategy trim")
+        person.see("□ · trim")
 
 
 def test_a_waiting_reply_shows_that_it_waits() -> None:

@@ -24,9 +24,10 @@ _SHORTEST_MODEL = 4
 
 
 class Toolbar(NamedTuple):
-    """`used` as shown ("~1912"), `tokens` the same as a number; `window` in tokens, 0 when unknown.
+    """`used`: a count ("=24", "~1912") or words; `tokens`: the same as a number; `window` in tokens, 0 when
+    unknown.
 
-    `notes` are ordered by importance.
+    `notes` are ordered by importance. The mark of an exact count is not drawn, that of an estimate is.
     """
 
     model: str
@@ -40,38 +41,52 @@ class Toolbar(NamedTuple):
 def draw(toolbar: Toolbar, width: int, *, ascii_only: bool = False) -> Fragments:
     """Returns `toolbar` in one line shorter than `width` columns, as (style, text) pairs.
 
-    Without room, the least important goes first: strategy, meter, notes from the last on; then the model's name is
-    shortened.
+    Without room, the least important goes first: strategy, meter, percentage, the word tokens, notes from the last
+    on; then the model's name is shortened.
     """
-    for shorter, has_meter in _ever_shorter(toolbar):
-        line = _line(shorter, has_meter, ascii_only)
+    for shorter, detail in _ever_shorter(toolbar):
+        line = _line(shorter, detail, ascii_only)
         excess = _width(line) - (width - 1)
         if excess <= 0:
             return line
-    return _line(shorter._replace(model=_shortened(toolbar.model, excess, ascii_only)), False, ascii_only)
+    return _line(shorter._replace(model=_shortened(toolbar.model, excess, ascii_only)), detail, ascii_only)
 
 
-def _ever_shorter(toolbar: Toolbar) -> Iterator[tuple[Toolbar, bool]]:
-    """Returns the toolbar with less and less in it, and whether it still has a meter."""
-    yield toolbar, True
+def _ever_shorter(toolbar: Toolbar) -> Iterator[tuple[Toolbar, int]]:
+    """Returns the toolbar with less and less in it, and how much is said of the window: the numbers, with 1 the
+    word tokens, with 2 the percentage, with 3 the meter.
+    """
+    yield toolbar, 3
     bare = toolbar._replace(strategy="")
-    yield bare, True
+    for detail in range(3, 0, -1):
+        yield bare, detail
     for kept in range(len(toolbar.notes), -1, -1):
-        yield bare._replace(notes=toolbar.notes[:kept]), False
+        yield bare._replace(notes=toolbar.notes[:kept]), 0
 
 
-def _line(toolbar: Toolbar, has_meter: bool, ascii_only: bool) -> Fragments:
+def _line(toolbar: Toolbar, detail: int, ascii_only: bool) -> Fragments:
     usage = "class:toolbar.full" if _is_nearly_full(toolbar) else ""
-    amount = f"{toolbar.used}/{toolbar.window}" if toolbar.window else toolbar.used
-    if has_meter and toolbar.window:
-        amount += f" {_meter(toolbar, ascii_only)}"
+    amount = _amount(toolbar, detail, ascii_only)
     parts = [("", toolbar.model), (usage, amount), ("", toolbar.strategy), *(("", note) for note in toolbar.notes)]
     between = _BETWEEN_ASCII if ascii_only else _BETWEEN
     line: Fragments = []
     for style, text in parts:
         if text:
-            line += [("", between if line else _MARGIN), (style, as_name(text))]
+            line += [("", between if line else _MARGIN), (style, as_name(text.removeprefix("=")))]
     return line
+
+
+def _amount(toolbar: Toolbar, detail: int, ascii_only: bool) -> str:
+    """`24 of 2048 tokens (1 %)` and the meter; any use at all is 1 %."""
+    if not toolbar.window:
+        return toolbar.used
+    is_number = toolbar.used[-1:].isdigit()
+    said = f"{toolbar.used} {'of' if is_number else 'for'} {toolbar.window}"
+    if detail >= 1:
+        said += " tokens"
+    if detail >= 2 and is_number:
+        said += f" ({-(-toolbar.tokens * 100 // toolbar.window)} %)"
+    return f"{said} {_meter(toolbar, ascii_only)}" if detail >= 3 else said
 
 
 def _is_nearly_full(toolbar: Toolbar) -> bool:

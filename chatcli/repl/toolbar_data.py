@@ -10,6 +10,7 @@ from chatcli.conversation.usage import Count, counted, in_tokens, total
 from chatcli.prompt.toolbar import Toolbar
 from chatcli.session.session import Session
 from chatcli.settings import table
+from chatcli.settings.strategies import AUTO
 
 # A longer line is counted by its beginning: the toolbar is drawn on every key.
 COUNTED = 20_000
@@ -27,7 +28,7 @@ def meter(session: Session, typed: str = "") -> Toolbar:
         used=str(plan.planned) if plan is not None else TOO_LONG if known is not None else "",
         window=window,
         tokens=plan.planned.tokens if plan is not None else window,
-        strategy=session.settings[table.STRATEGY].name,
+        strategy="" if session.settings[table.STRATEGY] is AUTO else session.settings[table.STRATEGY].name,
         notes=(*_coming(session, typed), *_notes(session, plan)),
     )
 
@@ -59,7 +60,7 @@ def _notes(session: Session, plan: Plan | None) -> tuple[str, ...]:
         f"{out} left out" if out else "",
         f"{in_tokens(unread)} not read" if unread else "",
         f"{' and '.join(attached)} attached" if kinds else "",
-        "demo" if session.server.demo else "",
+        "demo" if session.server.demo and "demo" not in session.settings[table.MODEL] else "",
         "" if session.settings[table.SAVE] else "not saved",
     )
     return tuple(note for note in notes if note)
