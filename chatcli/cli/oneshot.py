@@ -25,6 +25,7 @@ from chatcli.render.screen import Screen
 from chatcli.render.views import Note, View
 from chatcli.repl.notes import about_composed, about_counting, after_reply
 from chatcli.repl.signals import Interrupt
+from chatcli.repl.waiting import Waiting
 from chatcli.session.build import build
 from chatcli.session.fallback import mending
 from chatcli.session.next_request import unlike_last_turn
@@ -113,7 +114,8 @@ def _ask(session: Session, question: Node, found: dict[str, Any] | None) -> int:
             if found is not None:
                 reply = answer(session, question, partial(_tell_retries, screen), lambda: interrupt.asked)
             else:
-                with screen.answer(settings[table.MODEL], settings[table.THINKING]) as view:
+                name = settings[table.MODEL]
+                with screen.answer(name, settings[table.THINKING], waits=Waiting(session, name)) as view:
                     reply = answer(session, question, view.feed, lambda: interrupt.asked)
     finally:
         for warning in session.take_warnings():

@@ -58,6 +58,22 @@ class Done:
     usage: Usage = Usage()
 
 
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """What a model does before its reply comes, as a predicate ("is being loaded"), with a detail that may change
+    from moment to moment. It is false when nothing is known.
+    """
+
+    what: str = ""
+    detail: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.what)
+
+    def __str__(self) -> str:
+        return f"{self.what} ({self.detail})" if self.detail else self.what
+
+
 Event = Thinking | Text | ToolCall | Tick | Retry | Done
 
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from time import monotonic
 
-from chatcli.conversation.events import Retry
+from chatcli.conversation.events import Awaited, Retry
 from chatcli.render.lines import BLANK, ESCAPE, Line, Span, plain, to_line, wrap
 from chatcli.render.markdown import Blocks
 from chatcli.render.paint import Painter, signals
@@ -33,10 +33,10 @@ class LivePage:
         model: str,
         thinking: str,
         clock: Callable[[], float] = monotonic,
-        waits: Callable[[], str] = str,
+        waits: Callable[[], Awaited] | None = None,
     ) -> None:
         self._painter, self._palette, self._size, self._clock = painter, palette, size, clock
-        self._model, self._mode, self._waits = one_line(model), thinking, waits
+        self._model, self._mode, self._waits = one_line(model), thinking, waits or Awaited
         self._cleaner = Cleaner()
         self._pending: list[str] = []
         self._final: list[Line] = []
@@ -174,7 +174,7 @@ class LivePage:
         seconds = self._clock() - self._began
         turn = _SPINNER[int(seconds * 10) % len(_SPINNER)]
         pause = self._pause if self._clock() < self._pause_ends else ""
-        what = "thinks" if self._thoughts is not None else one_line(pause or self._waits())
+        what = "thinks" if self._thoughts is not None else one_line(pause or str(self._waits()))
         return self._quiet(f"{turn} {self._model} {what}".rstrip() + f", {int(seconds)} s")
 
     def _quiet(self, text: str) -> Line:

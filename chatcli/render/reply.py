@@ -12,7 +12,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Protocol
 
-from chatcli.conversation.events import Done, Event, Retry, Text, Thinking, Tick, ToolCall
+from chatcli.conversation.events import Awaited, Done, Event, Retry, Text, Thinking, Tick, ToolCall
 from chatcli.conversation.message import ToolUse
 from chatcli.conversation.usage import in_tokens
 from chatcli.render.paint import signals
@@ -92,19 +92,40 @@ def _duration(seconds: float) -> str:
 
 
 Write = Callable[[str], object]
+_PATIENCE = 3.0  # seconds without a word, after which it is said what is waited for
+
+
+class Patience:
+    """What is waited for, where nothing can be redrawn: a line after a few seconds, and one when it changes."""
+
+    def __init__(self, model: str, waits: Callable[[], Awaited], clock: Callable[[], float] = monotonic) -> None:
+        self._model, self._waits, self._clock = one_line(model), waits, clock
+        self._due = clock() + _PATIENCE
+        self._said = ""
+
+    def line(self) -> str:
+        """The line to show now; "" for none."""
+        awaited = self._waits()
+        if not awaited or awaited.what == self._said or self._clock() < self._due:
+            return ""
+        self._said = awaited.what
+        return f"{self._model} {one_line(str(awaited))}...\n"
 
 
 class PlainPage:
-    """`aside` takes lines that are no part of the reply."""
+    """`aside` takes lines that are no part of the reply, among them what is `awaited` before it."""
 
-    def __init__(self, write: Write, think: Write | None, note: Write | None, aside: Write) -> None:
+    def __init__(
+        self, write: Write, think: Write | None, note: Write | None, aside: Write, awaited: Patience | None = None
+    ) -> None:
         self._text, self._thinking = _Pen(write), _Pen(think) if think else None
-        self._note, self._aside = note, aside
+        self._note, self._aside, self._awaited = note, aside, awaited
 
     def open(self) -> None:
         """Nothing is shown before the first word."""
 
     def think(self, piece: str) -> None:
+        self._awaited = None
         if self._thinking:
             self._thinking.write(piece)
 
@@ -116,6 +137,7 @@ class PlainPage:
             self._note(f"{summary}\n")
 
     def write(self, piece: str) -> None:
+        self._awaited = None
         self._text.write(piece)
 
     def note(self, text: str) -> None:
@@ -127,7 +149,8 @@ class PlainPage:
         self._aside(one_line(str(retry)) + "\n")
 
     def tick(self) -> None:
-        """Nothing moves here."""
+        if self._awaited is not None and (line := self._awaited.line()):
+            self._aside(line)
 
     def close(self) -> None:
         if self._thinking:

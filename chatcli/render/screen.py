@@ -18,7 +18,7 @@ from chatcli.hints import Speller, in_python
 from chatcli.render.terminal import Known
 
 if TYPE_CHECKING:
-    from chatcli.conversation.events import Progress
+    from chatcli.conversation.events import Awaited, Progress
     from chatcli.render.lines import Line
     from chatcli.render.reply import Answer
     from chatcli.render.theme import Palette
@@ -88,21 +88,23 @@ class Screen:
         model: str,
         thinking: str = "fold",
         clock: Callable[[], float] = monotonic,
-        waits: Callable[[], str] = str,
+        waits: Callable[[], Awaited] | None = None,
     ) -> Answer:
         """Returns a place for the reply of `model`. `thinking`: show, fold (to one line when it ends), or hide.
-        `waits` is called at every turn of the spinner and says what it waits for ("": the reply).
+        `waits` is called often before the first word, and says what the model does meanwhile.
         """
         from chatcli.render.reply import Answer
 
         if self.plain:
-            from chatcli.render.reply import PlainPage
+            from chatcli.render.reply import Patience, PlainPage
 
             aside = self._write_error if thinking != "hide" else None
+            awaited = Patience(model, waits, clock) if waits is not None else None
             if self.is_terminal:
                 thoughts = self._write if thinking == "show" else None
-                return Answer(PlainPage(self._write, thoughts, self._write if aside else None, self._write), clock)
-            return Answer(PlainPage(self._write, aside, aside, self._write_error), clock)
+                note = self._write if aside else None
+                return Answer(PlainPage(self._write, thoughts, note, self._write, awaited), clock)
+            return Answer(PlainPage(self._write, aside, aside, self._write_error, awaited), clock)
         from chatcli.render.live import LivePage
         from chatcli.render.paint import Painter
 

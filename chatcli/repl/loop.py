@@ -25,10 +25,10 @@ from chatcli.render.screen import Screen
 from chatcli.render.views import Note, Pictures, SourceText, View
 from chatcli.repl.crash_report import told
 from chatcli.repl.furniture import Furniture
-from chatcli.repl.loading import Loading
 from chatcli.repl.notes import about_composed, about_counting, after_reply
 from chatcli.repl.signals import Interrupt
 from chatcli.repl.streams import OutputFailed
+from chatcli.repl.waiting import Waiting
 from chatcli.session.fallback import mend, still_there
 from chatcli.session.model_in_use import settle_model
 from chatcli.session.next_request import unlike_last_turn
@@ -168,7 +168,7 @@ class Loop:
         with (
             Interrupt() as interrupt,
             quiet_keyboard(self._reader.keyboard, marks_pastes=self._reader.marks_pastes),
-            self._screen.answer(name, settings[table.THINKING], waits=Loading(session, name)) as view,
+            self._screen.answer(name, settings[table.THINKING], waits=Waiting(session, name)) as view,
         ):
             reply = answer(session, question, view.feed, lambda: interrupt.asked, onward, model)
         self._screen.show(Note(""))
