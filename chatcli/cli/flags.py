@@ -23,6 +23,7 @@ from chatcli.hints import Do, Hint, Words
 from chatcli.paths import readable, shown
 from chatcli.session.wishes import Wishes
 from chatcli.settings import table
+from chatcli.settings.layers import find_setting
 from chatcli.settings.table import TABLE, Setting
 
 if TYPE_CHECKING:
@@ -194,7 +195,12 @@ def _chat_command(chat: Chat) -> Callable[..., Work]:
         named = None
         if given.pop("resume"):
             named, prompt = " ".join(prompt), []
-        wishes = Wishes(demo=given.pop("demo"), resume=given.pop("continue_"), named=named)
+        wishes = Wishes(
+            demo=given.pop("demo"),
+            resume=given.pop("continue_"),
+            named=named,
+            profile=given.pop("profile") or "",
+        )
         return lambda: chat(replace(wishes, values=_values(given)), prompt, images, files, as_json)
 
     command.__doc__ = "Chat with an Ollama model: in the terminal, with one prompt, or in a pipe."
@@ -221,6 +227,11 @@ def _fixed() -> list[inspect.Parameter]:
         ),
         _parameter("demo", bool, typer.Option("--demo", help="Use the demo engine: no Ollama needed."), False),
         _parameter(
+            "profile",
+            str | None,
+            typer.Option("--profile", "-p", metavar="NAME", help="Use [profiles.NAME] of the settings file."),
+        ),
+        _parameter(
             "image",
             list[str] | None,
             typer.Option("--image", "-i", metavar="PATH", help="A picture to send with the prompt."),
@@ -229,6 +240,11 @@ def _fixed() -> list[inspect.Parameter]:
             "file",
             list[str] | None,
             typer.Option("--file", "-f", metavar="PATH", help="A file to send with it: a path or address."),
+        ),
+        _parameter(
+            "option",
+            list[str] | None,
+            typer.Option("--option", "-o", metavar="NAME=VALUE", help="Any setting; may be given several times."),
         ),
         _parameter("json", bool, typer.Option("--json", help="Print one JSON object instead of text."), False),
         _parameter("version", bool, typer.Option("--version", "-V", help="Print the version."), False),
@@ -290,13 +306,29 @@ def _signed(command: Callable[..., Work], parameters: list[inspect.Parameter]) -
 
 
 def _values(given: dict[str, Any]) -> dict[str, Any]:
-    """The settings given, by name; `--system @FILE` and `--format -` are replaced by the text they name."""
-    values = {name: value for name, value in given.items() if value is not None}
+    """The settings given, by name; `--system @FILE` and `--format -` are replaced by the text they name. A flag of
+    its own comes before `--option`.
+    """
+    values = _options(given.pop("option", None) or ())
+    values |= {name: value for name, value in given.items() if value is not None}
     system = values.get("system", "")
     if system.startswith("@"):
         values["system"] = _written_in(system[1:], values.get("encoding", ""))
     if values.get("format") == "-":  # standard input: read now, and kept as the schema itself
         values["format"] = _written_in("-", values.get("encoding", ""))
+    return values
+
+
+def _options(given: Sequence[str]) -> dict[str, Any]:
+    """The settings of `--option NAME=VALUE`; of one that has several values, all that are given."""
+    values: dict[str, Any] = {}
+    for each in given:
+        name, is_given, value = each.partition("=")
+        setting = find_setting(name.strip())
+        if not is_given and not setting.kind.bare:
+            raise BadArgument(f'"{shown(each)}" is not NAME=VALUE.', setting.help)
+        value = value if is_given else setting.kind.bare
+        values[setting.name] = [*values.get(setting.name, ()), value] if setting.kind.many else value
     return values
 
 

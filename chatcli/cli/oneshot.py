@@ -46,6 +46,7 @@ def run(
     object that gets what comes of it, whatever happens; then nothing goes to standard output.
     """
     settings = read_settings(find_paths(), wishes)
+    files = (*(settings.profile.files if settings.profile is not None else ()), *files)
     composed = _composed(settings[table.ENCODING], prompt, images, files, quiet=found is not None)
     if not composed.text and not composed.attachments:
         raise UserError(

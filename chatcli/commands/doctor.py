@@ -99,11 +99,13 @@ def _program(_session: Session) -> Iterator[Finding]:
 def _settings(session: Session) -> Iterator[Finding]:
     path = session.paths.settings_file
     read = Settings()
-    read_file(read, path)
+    faults = read_file(read, path)
     count = sum(read.origin(setting) is Layer.FILE for setting in TABLE)
     yield Finding(
         "settings file", f"{path}: {counted(count, 'setting')}" if path.exists() else f"none (it would be {path})"
     )
+    for fault in faults:
+        yield Finding("settings file", fault.message, fault.advice)
 
 
 def _store(session: Session) -> Iterator[Finding]:

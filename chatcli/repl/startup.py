@@ -55,6 +55,7 @@ def run(wishes: Wishes, images: Sequence[str] = (), files: Sequence[str] = ()) -
             stack.callback(furniture.close)
             # Nothing can be shown above the line of a simple terminal, so all is said before it.
             named = wishes.resume or wishes.named is not None
+            files = (*(settings.profile.files if settings.profile is not None else ()), *files)
             attached = _attached(furniture, settings, images, files) if images or files else ()
             comes_first = furniture.screen.plain or named or attached
             opening = _opening(session.get(), wishes.named) if comes_first else None

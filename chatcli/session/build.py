@@ -25,7 +25,7 @@ def build(wishes: Wishes, settings: Settings | None = None) -> Session:
     """
     paths = find_paths()
     settings = settings or read_settings(paths, wishes)
-    warnings: list[Words] = []
+    warnings: list[Words] = [Hint(fault.message, " ", fault.advice) for fault in settings.faults]
     store = open_store(settings, paths, warnings)
     try:
         server = (

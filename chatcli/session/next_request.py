@@ -159,8 +159,8 @@ def unlike_last_turn(session: Session) -> list[Words]:
         return []
     narrower = after.plan.window != turn.options.get("num_ctx")
     untold = [
-        *([settings.origin(table.MODEL) is not Layer.SET] if another else []),
-        *([settings.origin(table.NUM_CTX) is not Layer.SET] if narrower else []),
+        *([settings.origin(table.MODEL) < Layer.SWITCHED] if another else []),
+        *([settings.origin(table.NUM_CTX) < Layer.SWITCHED] if narrower else []),
     ]
     less = after.plan.left_out > turn.left_out or any(part.lacks for part in after.plan.parts)
     return taken_away(replace(after, plan=None), after) if any(untold) and less else []

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 from chatcli.client import server as servers
@@ -25,8 +25,9 @@ from chatcli.session.fallback import open_store
 from chatcli.session.model_in_use import find_model, known_model, preset_of, ready_counter
 from chatcli.session.next_request import NextRequest
 from chatcli.settings import table
-from chatcli.settings.layers import Layer, Settings
-from chatcli.settings.table import Setting
+from chatcli.settings.layers import Layer, Settings, find_setting
+from chatcli.settings.named_tables import Row
+from chatcli.settings.table import TABLE, Setting
 from chatcli.store.store import Store
 from chatcli.tokens.counter import Counter
 
@@ -129,23 +130,39 @@ class Session:
         self.counter.use(model.name, model.digest, preset_of(model))  # estimates, until the vocabulary is there
         return model
 
-    @contextmanager
-    def asking(self, name: str) -> Iterator[None]:
+    def asking(self, name: str) -> AbstractContextManager[None]:
         """Use that model inside the block ("" changes nothing)."""
-        settings = self.settings
-        origin, before = settings.origin(table.MODEL), settings[table.MODEL]
-        if name in {"", before}:
-            yield
-            return
-        settings.put_value(table.MODEL, name, Layer.SET)
-        self.forget_model()
+        return self.for_one_message({table.MODEL.name: name} if name else {})
+
+    @contextmanager
+    def for_one_message(self, values: Mapping[str, Any]) -> Iterator[None]:
+        """Use these values of settings inside the block, and store none of them."""
+        given = ((find_setting(name), value) for name, value in values.items())
+        changed = [(setting, value) for setting, value in given if self.settings[setting] != value]
+        for setting, value in changed:
+            self.settings.put_value(setting, value, Layer.ONE_MESSAGE)
+            self._follow(setting)
         try:
             yield
         finally:
-            settings.unset(table.MODEL.name)
-            if origin in {Layer.SET, Layer.CONVERSATION}:
-                settings.put_value(table.MODEL, before, origin)
-            self.setting_changed(table.MODEL)
+            for setting, _ in changed:
+                self.settings.remove(setting, Layer.ONE_MESSAGE)
+                self.setting_changed(setting)
+
+    def use_profile(self, profile: Row | None) -> list[Setting[Any]]:
+        """Use its settings from now on, in place of an earlier profile's; returns the settings that have changed.
+        If the server does not know its model, this raises and nothing changes.
+        """
+        settings = self.settings
+        model = profile.values.get(table.MODEL.name) if profile is not None else None
+        if model not in {None, settings[table.MODEL]}:
+            known_model(self, str(model))
+        before = settings.values()
+        settings.use_profile(profile, Layer.SWITCHED)
+        changed = [setting for setting, value in zip(TABLE, before, strict=True) if settings[setting] != value]
+        for setting in changed:
+            self.setting_changed(setting)
+        return changed
 
     def forget_model(self) -> None:
         """Ask the server again about the model and its window before the next request."""
@@ -157,6 +174,10 @@ class Session:
         """Do what else a new value of that setting needs, and store it with the conversation. The loop looks at
         the settings of screen and line itself.
         """
+        self._follow(setting)
+        self.keep_settings()
+
+    def _follow(self, setting: Setting[Any]) -> None:
         needs: dict[str, Callable[[], None]] = {
             table.NUM_CTX.name: self.window.forget,
             table.MODEL.name: self.forget_model,
@@ -168,7 +189,6 @@ class Session:
         }
         if setting.name in needs:
             needs[setting.name]()
-        self.keep_settings()
 
     def keep_settings(self) -> None:
         """Store with the conversation what was set in it."""

@@ -24,6 +24,7 @@ class Wishes:
     """What the command line (or the library) asked for. `values`: settings by name, as typed or as Python has
     them; `named`: the conversation that the caller is to open ("": ask which). `chats` is False for a subcommand:
     a store that can only be read is then left open. `tolerant` ignores a settings file that cannot be read.
+    `profile`: the name of a profile of the settings file ("": none).
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -32,14 +33,21 @@ class Wishes:
     named: str | None = None
     chats: bool = True
     tolerant: bool = False
+    profile: str = ""
 
 
 def read_settings(paths: Paths, wishes: Wishes) -> Settings:
-    """What is wished for, over what the environment and the settings file say. Raises ConfigError and BadValue."""
+    """What is wished for, over what the environment and the settings file say. Raises ConfigError, BadValue, and
+    NotFound for a profile that there is not.
+    """
     settings = Settings()
     with suppress(ConfigError) if wishes.tolerant else nullcontext():
-        read_file(settings, paths.settings_file)
+        settings.faults = tuple(read_file(settings, paths.settings_file))
     read_environment(settings)
+    if wishes.profile:
+        from chatcli.settings.named_tables import PROFILES, read_rows
+
+        settings.use_profile(read_rows(PROFILES, paths.settings_file).get(wishes.profile), Layer.PROFILE)
     for name, value in wishes.values.items():
         settings.put(name, value, Layer.FLAG)
     return settings

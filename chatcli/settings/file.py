@@ -16,21 +16,30 @@ from chatcli.settings.table import TABLE, Setting
 LARGEST = 250_000  # bytes; the time of TOML's parser grows with the square of some lengths
 
 
-def read_file(settings: Settings, path: Path) -> None:
-    """Read the file into the FILE layer; a missing file sets nothing. Raises ConfigError."""
+def read_file(settings: Settings, path: Path) -> list[ConfigError]:
+    """Read the plain settings of the file into the FILE layer; a missing file sets nothing. Returns the faults of
+    its named tables, which others read when they are asked for. Raises ConfigError.
+    """
     if _is_missing(path):  # as for most people: then no reader is imported
-        return
-    text = _text_of(path)
-    for name, value in _parsed(text, path).items():
+        return []
+    from chatcli.settings.named_tables import KINDS, line_of, parsed_in_parts, rows_of
+
+    text = text_of_file(path)
+    parsed, unparsed = parsed_in_parts(text, path)
+    for name, value in parsed.items():
+        if name in KINDS:
+            continue
         try:
             setting = find_setting(name)
             settings.put_value(setting, setting.kind.take(value), Layer.FILE)
         except UserError as error:
-            line = _line_of(name, text)
+            line = line_of((name,), text)
             where = f"{path}, line {line}" if line else str(path)
             raise ConfigError(
                 f"{where}: {name}: {error.message}", error.advice, file=str(path), line=line
             ) from None
+    every = (rows_of(kind, parsed, unparsed, text, path) for kind in KINDS.values())
+    return [fault for rows in every for fault in rows.faults.values()]
 
 
 def read_environment(settings: Settings, environment: Mapping[str, str] = os.environ) -> None:
@@ -48,19 +57,21 @@ def write_setting(path: Path, setting: Setting[Any], text: str | None) -> None:
     from tomlkit.exceptions import TOMLKitError
 
     from chatcli.reading.files import in_words
+    from chatcli.settings.named_tables import KINDS, head_and_tables, not_toml, parsed_in_parts
 
-    text_now = _text_of(path)
-    _parsed(text_now, path)
+    text_now = text_of_file(path)
+    parsed_in_parts(text_now, path)
+    head, tables = head_and_tables(text_now)
     try:
-        document = tomlkit.parse(text_now)
+        document = tomlkit.parse(head)
         for name in list(document):
-            if name != setting.name and find_setting(name) is setting:
+            if name not in {setting.name, *KINDS} and find_setting(name) is setting:
                 document.pop(name)  # an alias
         if text is None:
             document.pop(setting.name, None)
         else:
             document[setting.name] = text
-        written = tomlkit.dumps(document).encode()
+        written = (tomlkit.dumps(document) + tables).encode()
         if len(written) > LARGEST:
             raise OSError(errno.EFBIG, f"it would have more than {in_words(LARGEST)}")
         _replace(path, written)
@@ -69,10 +80,10 @@ def write_setting(path: Path, setting: Setting[Any], text: str | None) -> None:
             f"Cannot write the settings file {path}: {why(error)}.", "Check its permissions."
         ) from None
     except TOMLKitError as error:
-        raise _not_toml(path, str(error), None) from None
+        raise not_toml(path, str(error), None) from None
 
 
-def _text_of(path: Path) -> str:
+def text_of_file(path: Path) -> str:
     """The text of the file; "" when there is no file. Raises ConfigError."""
     from chatcli.reading.files import read_bytes
     from chatcli.reading.json_toml import text_of
@@ -107,30 +118,9 @@ def _is_missing(path: Path) -> bool:
     return False
 
 
-def _parsed(text: str, path: Path) -> dict[str, Any]:
-    from chatcli.reading.json_toml import read_toml
-
-    try:
-        return read_toml(text)
-    except BadData as error:
-        raise _not_toml(path, error.why, error.line) from None
-
-
-def _not_toml(path: Path, why: str, line: int | None) -> ConfigError:
-    where = f"{path}, line {line}" if line else str(path)
-    return ConfigError(
-        f"{where} is not valid TOML: {why}.", "Fix that line, or move the file away.", file=str(path), line=line
-    )
-
-
 _MEND = "Fix it, or move it away."
 
 
 def _replace(path: Path, data: bytes) -> None:
     private_directory(path.parent)
     replace_private(path, data)
-
-
-def _line_of(name: str, text: str) -> int | None:
-    lines = enumerate(text.splitlines(), start=1)
-    return next((number for number, line in lines if line.split("=")[0].strip(" \"'") == name), None)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from chatcli.errors import BadValue, UnknownSetting
+from chatcli.errors import BadValue, ConfigError, UnknownSetting
 from chatcli.hints import Do, Either, Hint, Words
 from chatcli.paths import shown
 from chatcli.settings import table
 from chatcli.settings.table import TABLE, Refusal, Setting
+
+if TYPE_CHECKING:
+    from chatcli.settings.named_tables import Row
 
 T = TypeVar("T")
 
@@ -21,12 +24,17 @@ NAMED_HERE = "named_here"
 
 
 class Layer(IntEnum):
+    """PROFILE is one that a flag names, SWITCHED one that was taken up since."""
+
     DEFAULT = 0
     FILE = 1
     ENVIRONMENT = 2
     CONVERSATION = 3
-    FLAG = 4
-    SET = 5
+    PROFILE = 4
+    FLAG = 5
+    SWITCHED = 6
+    SET = 7
+    ONE_MESSAGE = 8
 
     def __str__(self) -> str:
         return {
@@ -34,8 +42,11 @@ class Layer(IntEnum):
             Layer.FILE: "settings file",
             Layer.ENVIRONMENT: "environment",
             Layer.CONVERSATION: "conversation",
+            Layer.PROFILE: "profile",
             Layer.FLAG: "flag",
+            Layer.SWITCHED: "profile",
             Layer.SET: "set here",
+            Layer.ONE_MESSAGE: "this message",
         }[self]
 
 
@@ -60,17 +71,24 @@ def not_loaded(refused: Sequence[Words]) -> Hint:
 
 
 class Settings:
-    """Typed access by the rows of the table: `settings[table.NUM_CTX]`."""
+    """Typed access by the rows of the table: `settings[table.NUM_CTX]`.
+
+    `profile`: the profile in use; `faults`: what of the settings file cannot be used.
+    """
 
     def __init__(self) -> None:
         self._layers: dict[Layer, dict[str, Any]] = {layer: {} for layer in Layer}
+        self.profile: Row | None = None
+        self.faults: tuple[ConfigError, ...] = ()
 
     def __getitem__(self, setting: Setting[T]) -> T:
         value: T = self._layers[self.origin(setting)].get(setting.name, setting.default)
         return value
 
-    def origin(self, setting: Setting[Any]) -> Layer:
-        return next((layer for layer in reversed(Layer) if setting.name in self._layers[layer]), Layer.DEFAULT)
+    def origin(self, setting: Setting[Any], highest: Layer = Layer.ONE_MESSAGE) -> Layer:
+        """The layer that its value comes from, of those up to `highest`."""
+        layers = (layer for layer in reversed(Layer) if layer <= highest)
+        return next((layer for layer in layers if setting.name in self._layers[layer]), Layer.DEFAULT)
 
     def values(self) -> tuple[Any, ...]:
         """All values, in the order of the table."""
@@ -100,8 +118,22 @@ class Settings:
     def put_value(self, setting: Setting[T], value: T, layer: Layer) -> None:
         self._layers[layer][setting.name] = value
 
+    def use_profile(self, profile: Row | None, layer: Layer) -> None:
+        """Take up its settings in place of those of an earlier profile. In SWITCHED they replace also what was set
+        before.
+        """
+        self._layers[Layer.PROFILE].clear()
+        self._layers[Layer.SWITCHED].clear()
+        self.profile = profile
+        values = profile.values if profile is not None else {}
+        for setting in TABLE:
+            if setting.name in values:
+                self.put_value(setting, values[setting.name], layer)
+                if layer is Layer.SWITCHED:
+                    self.remove(setting, Layer.SET)
+
     def unset(self, name: str) -> Setting[Any]:
-        """Reset it to what the flags, the environment, the file or the default say."""
+        """Reset it to what the profile, the flags, the environment, the file or the default say."""
         setting = find_setting(name)
         for layer in (Layer.SET, Layer.CONVERSATION):
             self._layers[layer].pop(setting.name, None)
@@ -115,14 +147,14 @@ class Settings:
         its model and its window.
         """
         always = (table.MODEL, table.NUM_CTX)
-        kept = {
-            setting.name: self.written(setting)
-            for setting in TABLE
-            if setting.kept
-            and self.written(setting)
-            and (setting in always or self.origin(setting) >= Layer.CONVERSATION)
-        }
-        names_file = any(_names_file(find_setting(name), self[find_setting(name)]) for name in kept)
+        kept, names_file = dict[str, str](), False
+        for setting in TABLE:
+            origin = self.origin(setting, Layer.SET)
+            value = self._layers[origin].get(setting.name, setting.default)
+            written = setting.kind.write(value)
+            if setting.kept and written and (setting in always or origin >= Layer.CONVERSATION):
+                kept[setting.name] = written
+                names_file = names_file or _names_file(setting, value)
         return kept | {NAMED_HERE: "yes"} if names_file else kept
 
     def take_up(self, kept: Mapping[str, str]) -> list[Words]:
@@ -132,9 +164,12 @@ class Settings:
         set: an imported file may name any, the server's address, too.
         """
         self._layers[Layer.CONVERSATION].clear()
+        if self._layers[Layer.SWITCHED]:
+            self.profile = None
         for setting in TABLE:
             if setting.kept:
                 self._layers[Layer.SET].pop(setting.name, None)
+                self._layers[Layer.SWITCHED].pop(setting.name, None)
         refused: list[Words] = []
         for name, text in kept.items():
             left_out = self._taken_up(name, text, NAMED_HERE in kept) if name != NAMED_HERE else ""
