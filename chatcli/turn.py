@@ -123,7 +123,7 @@ def stream(session: Session, question: Node, onward: Node | None = None) -> Gene
         session.count_again()
         try:
             _settle(session)
-        except (Damaged, Gone) as error:
+        except (NoRoom, ReadOnly, Damaged, Gone) as error:
             go_on(session, error)
     if reply.done is not None and reply.new.is_empty:
         raise _no_text(session, reply, onward)
@@ -208,10 +208,13 @@ def _keep_reply(session: Session, draft: Draft, reply: GrowingReply, state: Stat
 
 
 def _step_back(session: Session, question: Node, onward: Node | None) -> None:
-    """Nothing came: take the question off the path; a reply that was to be continued stays the tip."""
+    """Nothing came: take the question off the path; a reply that was to be continued stays the tip. Where nothing
+    can be written, the next question does so.
+    """
     tip = onward.id if onward is not None else question.parent
     if session.conversation.tip != tip:
-        session.store.go_to(session.conversation, tip)
+        with suppress(NoRoom, ReadOnly):
+            session.store.go_to(session.conversation, tip)
 
 
 def _no_text(session: Session, reply: GrowingReply, onward: Node | None) -> NoText:

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from chatcli.errors import NoRoom
 from chatcli.session.build import Wishes, build
 from chatcli.store import database
 from chatcli.store.store import Store
+from chatcli.turn import answer, ask
 from tests.commanding import do, said, say, shown
 from tests.faults import Engine
 
@@ -39,10 +40,10 @@ def path(home: Path) -> Path:
 
 
 @contextmanager
-def no_room() -> Iterator[None]:
-    """No file may grow: as on a full disk, there is no room for a -shm, nor for a log."""
+def no_room(most: int = SMALL) -> Iterator[None]:
+    """No file may grow beyond `most` bytes: as on a full disk, there is no room for a -shm, nor for a log."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (SMALL, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
     try:
         yield
     finally:
@@ -96,6 +97,49 @@ def test_one_can_go_on_beside_a_full_disk(path: Path, engine: Engine) -> None:
     assert said(session)[0] == "tell me of whales"
     assert "tell me of whales" in shown(do(session, "chats"))
     session.close()
+
+
+# For each part of a turn a limit that a new store reaches in it: its tables, the question, the reply.
+LIMITS = (4_097, 20_481, 100_001, 200_001, 282_001)
+
+
+@pytest.mark.parametrize("most", LIMITS)
+@pytest.mark.parametrize("before", ["the store", "the question", "the reply"])
+def test_a_turn_goes_on_in_memory_wherever_the_room_ends(engine: Engine, most: int, before: str) -> None:
+    def room(part: str) -> AbstractContextManager[None]:
+        return no_room(most) if part == before else nullcontext()
+
+    engine.say("All of it. " * 400)
+    with room("the store"):
+        session = build(Wishes({"host": engine.url, "model": "demo"}))
+        with room("the question"):
+            question = ask(session, "how large?")
+            with room("the reply"):
+                reply = answer(session, question, lambda event: None)
+    assert reply is not None
+    assert reply.message.text == "All of it. " * 400
+    assert said(session) == ["how large?", reply.message.text]
+    (warning,) = session.warnings
+    assert "kept in memory only" in str(warning)
+    session.close()
+
+
+def test_a_pipe_prints_the_whole_reply_when_a_file_may_grow_no_more(path: Path, engine: Engine) -> None:
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_001, resource.RLIM_INFINITY))
+
+    assert path.exists()
+    engine.say("All of it. " * 400)
+    done = subprocess.run(
+        [sys.executable, "-B", "-m", "chatcli", "--host", engine.url, "-m", "demo", "how large?"],
+        preexec_fn=limited,
+        input="",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "All of it. " * 400 + "\n"), done.stderr
+    assert "or it is full. Messages are now kept in memory only" in done.stderr
 
 
 def test_the_shell_lists_what_is_on_a_full_disk(path: Path) -> None:

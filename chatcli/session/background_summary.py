@@ -17,7 +17,7 @@ from chatcli.context.summary import Due, Refusal, accepted, due
 from chatcli.conversation.context_state import State
 from chatcli.conversation.events import Done, Event, Retry, Text, Tick
 from chatcli.conversation.tree import Node
-from chatcli.errors import ChatcliError
+from chatcli.errors import ChatcliError, NoRoom, ReadOnly
 from chatcli.session.planning import basis_of, request_of
 from chatcli.settings import table
 
@@ -126,8 +126,8 @@ class Summarizer:
             )
         if job.answer and not self._still_fits(job):
             return
-        if job.failure is None and isinstance(refused := self._take(job), Refusal):
-            self._session.warn(f"{not_used(job.model.name, refused)} Recall still finds every message.")
+        if job.failure is None:
+            self._take_or_tell(job, "Recall still finds every message.")
         self._enter(Stage.IDLE)
 
     def question_comes(self) -> None:
@@ -157,8 +157,7 @@ class Summarizer:
         except ChatcliError as error:
             session.warn(f"No summary could be made; the earlier one stays. {error.message}")
         else:
-            if isinstance(refused := self._take(job), Refusal):
-                session.warn(f"{not_used(job.model.name, refused)} The earlier one stays.")
+            self._take_or_tell(job, "The earlier one stays.")
         finally:
             self._enter(Stage.OWED)
         self._enter(Stage.IDLE)
@@ -289,6 +288,16 @@ class Summarizer:
     def _accepted(self, job: Job) -> State | Refusal:
         state, count = self._session.conversation.state, self._session.counter.count
         return accepted(job.due, job.answer, state, count, job.cut_off)
+
+    def _take_or_tell(self, job: Job, meanwhile: str) -> None:
+        """Use the answer, or warn why it is not used, and what happens `meanwhile`."""
+        try:
+            refused = self._take(job)
+        except (NoRoom, ReadOnly) as error:
+            self._session.warn(f"The summary could not be stored. {error.message}")
+            return
+        if isinstance(refused, Refusal):
+            self._session.warn(f"{not_used(job.model.name, refused)} {meanwhile}")
 
     def _take(self, job: Job) -> State | Refusal:
         """Use the answer if it is good enough. Returns the new state, or why it is not."""

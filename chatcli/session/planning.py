@@ -19,7 +19,7 @@ from chatcli.conversation.plan import Fate, Part, Plan, with_template
 from chatcli.conversation.retrieval import Meaning, Retrieved
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.conversation.usage import NOTHING, Count, Turn, total
-from chatcli.errors import BadData, BadFile, ContextTooLong, ServerError
+from chatcli.errors import BadData, BadFile, ContextTooLong, NoRoom, ReadOnly, ServerError
 from chatcli.hints import Do, Hint
 from chatcli.paths import path_of, readable, shown
 from chatcli.reading.files import read_bytes
@@ -205,11 +205,14 @@ def counter_of(session: Session) -> Counter:
 
 
 def _settle_window(session: Session) -> None:
-    """Fix the window for the rest of the conversation by storing it as its num_ctx."""
+    """Fix the window for the rest of the conversation by storing it as its num_ctx. Where that cannot be written,
+    neither can the reply: it is told then.
+    """
     window = session.window.get()
     if session.settings[table.NUM_CTX] is None:
         session.settings.put_value(table.NUM_CTX, window, Layer.CONVERSATION)
-        session.keep_settings()
+        with suppress(NoRoom, ReadOnly):
+            session.keep_settings()
 
 
 def request_of(session: Session, model: Model, window: int, messages: tuple[Message, ...], limit: int) -> Request:

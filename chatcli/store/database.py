@@ -27,7 +27,7 @@ from chatcli.paths import is_file, private_directory, size_of
 from chatcli.store import conversations, nodes
 from chatcli.store.checks import doubted, problems
 from chatcli.store.failures import SAVE_THE_REST, refused, translated
-from chatcli.store.migrations import check_schema, from_newer, migrate, too_new
+from chatcli.store.migrations import check_schema, from_newer, is_empty, migrate, too_new
 from chatcli.store.passages import spaced
 from chatcli.store.write_ahead_log import is_orphaned, look, passes_over
 
@@ -216,6 +216,8 @@ def _reader(path: Path, how: str, reason: StoreError, *, alone: bool = False) ->
             connection.execute("PRAGMA locking_mode=EXCLUSIVE")
             connection.execute("PRAGMA query_only=ON")
         check_schema(connection, path)
+        if is_empty(connection):  # made, and no room for a table: there is nothing to read
+            raise reason
         return Database(connection, path, too_new(path) if from_newer(connection) else reason)
     except BaseException:
         connection.close()

@@ -13,6 +13,15 @@ from chatcli.hints import Do, Hint
 from chatcli.paths import why
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# What SQLite says of a full disk; and of a quota or a limit on the size of files: that a write failed.
+_NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}
+_UNWRITTEN = {
+    sqlite3.SQLITE_IOERR_WRITE,
+    sqlite3.SQLITE_IOERR_FSYNC,
+    sqlite3.SQLITE_IOERR_DIR_FSYNC,
+    sqlite3.SQLITE_IOERR_TRUNCATE,
+}
+
 
 ELSEWHERE = Hint(
     "Set CHATCLI_HOME to a directory of your own, or keep nothing with ", Do("set", "save", "off"), "."
@@ -58,15 +67,20 @@ def nonsense_is_damage() -> Iterator[None]:
 
 def store_error(error: sqlite3.Error, path: Path | None) -> StoreError:
     where = str(path) if path is not None else "memory"
+    whole = getattr(error, "sqlite_errorcode", None) or 0
     # The low byte of an extended code is its family: SQLITE_BUSY_SNAPSHOT is a SQLITE_BUSY.
-    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    code = whole & 0xFF
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return Locked(
             f"Another program is using the conversations in {where}.", "Try again when it is done with them."
         )
-    if code == sqlite3.SQLITE_FULL or getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_SHMSIZE:
+    if whole in _NO_ROOM | _UNWRITTEN:
+        limit = (
+            ": a quota or a limit on the size of files is reached, or it is full" if whole in _UNWRITTEN else ""
+        )
         return NoRoom(
-            f"There is no room left on the disk for {where}.", "Make room and try again; what was stored is safe."
+            f"There is no room left on the disk for {where}{limit}.",
+            "Make room and try again; what was stored is safe.",
         )
     if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN}:
         return unwritable(where, str(error))

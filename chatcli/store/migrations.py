@@ -234,6 +234,11 @@ def _sql_of(connection: sqlite3.Connection, table: str) -> str:
     return str(sql)
 
 
+def is_empty(connection: sqlite3.Connection) -> bool:
+    """Whether no step has been applied: there are no tables of ours."""
+    return not _applied(connection)
+
+
 def from_newer(connection: sqlite3.Connection) -> bool:
     return bool(_applied(connection) - {step.__name__ for step in MIGRATIONS})
 
