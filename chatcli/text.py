@@ -19,6 +19,8 @@ from functools import lru_cache
 
 LONG_LINES = 8
 LONG_CHARACTERS = 1000
+# Cells of a line that is never broken.
+ENDLESS = 1_000_000
 
 LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 # Scripts written without spaces: each character counts as a word, so that any part of a line can be found.

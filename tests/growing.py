@@ -8,6 +8,7 @@ from chatcli.conversation.events import Event, Text
 from chatcli.render.reply import Answer
 from chatcli.render.screen import Screen
 from chatcli.render.views import Document
+from chatcli.text import ENDLESS
 from tests.screen import Cell, Seen
 
 
@@ -38,33 +39,35 @@ def feed(answer: Answer, clock: Clock, event: Event) -> None:
     answer.feed(event)
 
 
-def streamed(events: list[Event], columns: int = 80, rows: int = 24, thinking: str = "fold") -> Seen:
+def streamed(
+    events: list[Event], columns: int = 80, rows: int = 24, thinking: str = "fold", prose: int = ENDLESS
+) -> Seen:
     """A screen after these events, each of which was drawn."""
     seen = Seen(columns, rows)
     clock = Clock()
-    with _screen(seen).answer("m", thinking, clock) as answer:
+    with _screen(seen, prose).answer("m", thinking, clock) as answer:
         for event in events:
             feed(answer, clock, event)
     return seen
 
 
-def grown(parts: list[str], columns: int, rows: int, seed: int) -> Seen:
+def grown(parts: list[str], columns: int, rows: int, seed: int, prose: int = ENDLESS) -> Seen:
     """A screen after these pieces. As in life, some are drawn when they come, others with those behind them."""
     chance = random.Random(seed)
     often = chance.choice([0.05, 0.5, 1])
     seen = Seen(columns, rows)
     clock = Clock()
-    with _screen(seen).answer("m", clock=clock) as answer:
+    with _screen(seen, prose).answer("m", clock=clock) as answer:
         for part in parts:
             clock.now += 10 if chance.random() < often else 0
             answer.feed(Text(part))
     return seen
 
 
-def rendered(text: str, columns: int = 80, rows: int = 24) -> Seen:
+def rendered(text: str, columns: int = 80, rows: int = 24, prose: int = ENDLESS) -> Seen:
     """A screen after all of `text` was drawn at once."""
     seen = Seen(columns, rows)
-    _screen(seen).show(Document(text))
+    _screen(seen, prose).show(Document(text))
     return seen
 
 
@@ -72,5 +75,7 @@ def looks(seen: Seen) -> list[list[Cell]]:
     return seen.cells[: len(seen.text)]
 
 
-def _screen(seen: Seen) -> Screen:
-    return Screen(seen, seen, theme="dark", width=seen.columns, height=seen.rows)
+def _screen(seen: Seen, prose: int) -> Screen:
+    screen = Screen(seen, seen, theme="dark", width=seen.columns, height=seen.rows)
+    screen.prose = prose
+    return screen

@@ -179,6 +179,10 @@ def test_the_forms_of_ollama_run_work(session: Session) -> None:
     assert session.settings[table.SYSTEM] == "Be brief."
     do(session, "set quiet")
     assert session.settings[table.VERBOSE] is False
+    do(session, "set nowordwrap")
+    assert session.settings[table.WORDWRAP] == 0
+    do(session, "set wordwrap")
+    assert session.settings[table.WORDWRAP] == 100
 
 
 @pytest.mark.parametrize("setting", [row for row in table.TABLE if row.kind.bare], ids=lambda row: row.name)

@@ -12,9 +12,11 @@ from rich.color import ColorSystem
 from chatcli.render.lines import ESCAPE, Line, plain
 from chatcli.render.markdown import Blocks, render
 from chatcli.render.theme import Palette
+from chatcli.text import ENDLESS
 from tests.growing import grown, looks, pieces, rendered
 
 PALETTE = Palette("dark", "monokai", ColorSystem.TRUECOLOR)
+MONO = Palette("mono", "", ColorSystem.TRUECOLOR)
 LONG = "https://images.example.org/1476029/29596343-9a8c62c6-8771-11e7-9026-b8eb8852cc4a-and-more.png"
 
 CLOSED = [
@@ -184,6 +186,7 @@ documents = st.lists(st.tuples(blocks, st.sampled_from(["\n", "\n", "\n\n"])), m
 )
 sizes = st.sampled_from([(1,), (1, 2, 3, 5, 8), (7,), (1, 3, 10, 100), (40, 200)])
 screens = st.sampled_from([(80, 24), (40, 10), (120, 40), (20, 6), (13, 3)])
+proses = st.sampled_from([ENDLESS, ENDLESS, 30, 0])
 seeds = st.integers(0, 10**6)
 
 
@@ -193,26 +196,26 @@ def colors(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(documents, sizes, screens, seeds)
+@given(documents, sizes, screens, proses, seeds)
 def test_however_a_reply_comes_the_screen_is_that_of_one_rendering(
-    text: str, sizes: tuple[int, ...], screen: tuple[int, int], seed: int
+    text: str, sizes: tuple[int, ...], screen: tuple[int, int], prose: int, seed: int
 ) -> None:
-    seen, whole = grown(pieces(text, seed, sizes), *screen, seed), rendered(text, *screen)
+    seen, whole = grown(pieces(text, seed, sizes), *screen, seed, prose), rendered(text, *screen, prose)
     assert seen.text == whole.text
     assert looks(seen) == looks(whole)
 
 
 @settings(max_examples=100, deadline=None)
-@given(documents, sizes, st.sampled_from([20, 40, 80, 120]), seeds)
+@given(documents, sizes, st.sampled_from([20, 40, 80, 120]), proses, st.sampled_from([PALETTE, MONO]), seeds)
 def test_however_text_is_cut_its_lines_and_where_its_links_lead_are_the_same(
-    text: str, sizes: tuple[int, ...], width: int, seed: int
+    text: str, sizes: tuple[int, ...], width: int, prose: int, palette: Palette, seed: int
 ) -> None:
-    cut = piecewise(pieces(text, seed, sizes), width)
-    assert [*map(characters, cut)] == [*map(characters, render(text, PALETTE, width))]
+    cut = piecewise(pieces(text, seed, sizes), width, prose, palette)
+    assert [*map(characters, cut)] == [*map(characters, render(text, palette, width, prose))]
 
 
-def piecewise(parts: list[str], width: int) -> list[Line]:
-    growing = Blocks(PALETTE, width)
+def piecewise(parts: list[str], width: int, prose: int = ENDLESS, palette: Palette = PALETTE) -> list[Line]:
+    growing = Blocks(palette, width, prose)
     lines: list[Line] = []
     for part in parts:
         lines += growing.feed(part)

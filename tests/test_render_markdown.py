@@ -9,12 +9,15 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from rich.color import ColorSystem
 
 from chatcli.render import inline
+from chatcli.render.lines import plain
 from chatcli.render.markdown import Blocks, render
 from chatcli.render.theme import Palette
 
-PLAIN = Palette("mono")
+PLAIN = Palette("dark")  # for a terminal without colors: lines are only text
+MONO = Palette("mono", colors=ColorSystem.STANDARD)
 
 
 def shown(markdown: str, width: int = 80) -> list[str]:
@@ -180,6 +183,39 @@ def test_a_list_item_that_is_still_a_marker_is_not_drawn() -> None:
 def test_code_is_not_padded_and_not_wrapped() -> None:
     long = "x = " + "1 + " * 40 + "1"
     assert shown(f"```python\n{long}\n\n    y\n\n```\n", 40) == [long, "", "    y"]
+
+
+@pytest.mark.parametrize(
+    ("markdown", "framed"),
+    [
+        ("Try this:\n\n```python\nx = 1\n\ny\n```", ["Try this:", "", "─── python", "x = 1", "", "y", "───"]),
+        ("- a\n  ~~~\n  b\n\nc", ["• a", "  ───", "  b", "  ───", "", "c"]),
+        ("    x = 1", ["x = 1"]),
+    ],
+)
+def test_without_colors_code_is_recognized_and_its_lines_still_copy_cleanly(
+    markdown: str, framed: list[str]
+) -> None:
+    assert [plain(line) for line in render(markdown, MONO, 80)] == framed
+    assert shown(markdown) == [line for line in framed if "───" not in line]
+
+
+WIDE = "| a | b |\n|---|---|\n| " + "cell " * 15 + "| " + "cell " * 8 + "|"
+
+
+def test_prose_has_a_width_of_its_own_and_tables_and_code_take_the_whole() -> None:
+    words = "several words and " * 12
+    text = f"{words}\n\n# {words}\n\n- {words}\n\n***\n\n"
+    lines = [plain(line) for line in render(text, PLAIN, 160, prose=50)]
+    assert 40 < max(map(len, lines)) <= 50
+    assert max(len(plain(line)) for line in render(WIDE, PLAIN, 160, prose=50)) > 100
+    assert [plain(line) for line in render(text, PLAIN, 40, prose=50)] == shown(text, 40)
+
+
+def test_prose_that_is_not_broken_is_one_line_for_each_paragraph() -> None:
+    words = " ".join(f"word{n}" for n in range(200))
+    lines = [plain(line) for line in render(f"{words}\n\n- {words}\n\n***", PLAIN, 40, prose=0)]
+    assert lines == [words, "", f"• {words}", "", "─" * 40]
 
 
 def test_definitions_of_links_are_used_and_not_shown() -> None:

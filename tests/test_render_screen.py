@@ -302,6 +302,13 @@ def test_plain_off_overrides_the_environment(
     assert make_screen(settings, at_prompt).plain is expected
 
 
+def test_the_width_of_prose_is_that_of_the_setting() -> None:
+    settings = Settings()
+    assert make_screen(settings, at_prompt).prose == 100
+    settings.put("wordwrap", "off", Layer.SET)
+    assert make_screen(settings, at_prompt).prose == 0
+
+
 def test_no_color_on_a_screen_that_is_not_plain_drops_the_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     terminal = Seen()
@@ -309,7 +316,7 @@ def test_no_color_on_a_screen_that_is_not_plain_drops_the_colours(monkeypatch: p
     for view in (Note("careful", "warning"), Document("# T\n\n`x`\n\n```python\nimport a\n```")):
         screen.show(view)
     assert {cell[1] for row in terminal.cells for cell in row} == {"default"}
-    assert terminal.text == ["careful", "T", "", "x", "", "import a"]
+    assert terminal.text == ["careful", "T", "", "x", "", "─── python", "import a", "───"]
 
 
 def test_a_narrow_listing_keeps_names_whole_where_its_rows_have_room() -> None:

@@ -258,6 +258,7 @@ NATIVE: dict[str, list[tuple[object, object]]] = {
     "a number": [(0, 0.0), (0.5, 0.5), (Fraction(1, 2), 0.5)],
     "a size": [(8192, 8192), (8192.0, 8192)],
     "on or off": [(True, True), (False, False)],
+    "on, off, or a number": [(True, 100), (False, 0), (72, 72)],
     "one of on, off": [(True, "on"), (False, "off")],
     "a share": [(0.25, 0.25), (1, 1.0)],
     "a duration": [(300, "300"), (-1, "-1"), (1.5, "1.500s"), (timedelta(minutes=5), "300")],

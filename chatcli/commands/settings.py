@@ -32,6 +32,7 @@ SHORTHANDS = {
     "quiet": ("verbose", "off"),
     "nothink": ("think", "off"),
     "nohistory": ("history", "off"),
+    "nowordwrap": ("wordwrap", "off"),
 }
 # Columns of a model's own system prompt that are shown where it is not shown whole.
 OF_MODEL = 60

@@ -15,10 +15,11 @@ from chatcli.render import block_starts, dialect, inline
 from chatcli.render.block_starts import Item
 from chatcli.render.code import Code
 from chatcli.render.inline import References
-from chatcli.render.lines import BLANK, Line, Span, to_line, wrap
+from chatcli.render.lines import BLANK, Line, Span, prose_width, to_line, wrap
 from chatcli.render.paragraph import Paragraph
 from chatcli.render.table import Table, starts_table
 from chatcli.render.theme import Palette
+from chatcli.text import ENDLESS
 
 _NARROWEST = 12  # cells reserved for the text, however deep it is nested
 
@@ -42,11 +43,12 @@ class Boxes:
     """The stack of open boxes, the outermost first, and the finished lines.
 
     Blank lines between blocks are made here: one where the source has some, and around every block except lists
-    and what follows a heading.
+    and what follows a heading. `prose`: see prose_width().
     """
 
-    def __init__(self, palette: Palette, width: int) -> None:
+    def __init__(self, palette: Palette, width: int, prose: int = ENDLESS) -> None:
         self.width = width
+        self._prose = prose
         self._palette = palette
         self._stack = [Box("root")]
         self._out: list[Line] = []
@@ -71,8 +73,13 @@ class Boxes:
 
     @property
     def room(self) -> int:
-        """Cells for the text inside the innermost box."""
-        return max(_NARROWEST, self.width - sum(box.rest.cells for box in self._stack))
+        """Cells for a table or a rule inside the innermost box."""
+        return self._inside(self.width)
+
+    @property
+    def prose_room(self) -> int:
+        """Cells for running text inside it."""
+        return self._inside(prose_width(self.width, self._prose))
 
     def match(self, text: str) -> tuple[int, str]:
         """Returns how many of the boxes a source line belongs to, and the rest of the line inside them."""
@@ -162,6 +169,9 @@ class Boxes:
             box.fresh, box.gap = fresh, gap
         return shown
 
+    def _inside(self, width: int) -> int:
+        return max(_NARROWEST, width - sum(box.rest.cells for box in self._stack))
+
     def _push(self, box: Box) -> None:
         if self.room - box.rest.cells < _NARROWEST:
             box.first = box.rest = BLANK
@@ -249,7 +259,7 @@ class Tree:
     def resize(self, width: int) -> None:
         self.boxes.width = width
         if self.leaf:
-            self.leaf.body.resize(self.boxes.room)
+            self.leaf.body.resize(self.boxes.room if self.leaf.kind == "table" else self.boxes.prose_room)
 
     def _literal(self, text: str) -> bool:
         """Takes lines of fenced code, HTML or a formula as they are."""
@@ -314,7 +324,8 @@ class Tree:
             self._heading(*heading)
         elif fence:
             self.boxes.begin("code")
-            self.leaf = Leaf("fence", Code(self.palette, fence.language), marks=fence.marks, indent=indent)
+            code = Code(self.palette, fence.language, is_fenced=True)
+            self.leaf = Leaf("fence", code, marks=fence.marks, indent=indent)
         elif html is not None:
             self.boxes.begin("code")
             self.leaf = Leaf("html", Code(self.palette, "html"), ends=html, has_blanks=bool(html))
@@ -323,7 +334,8 @@ class Tree:
             self._formula(formula, body, indent)
         else:
             self.boxes.begin("rule")
-            self.boxes.emit([to_line([Span("─" * self.boxes.room, self.palette["rule"])])])
+            length = min(self.boxes.room, self.boxes.prose_room)
+            self.boxes.emit([to_line([Span("─" * length, self.palette["rule"])])])
         return True
 
     def _formula(self, formula: dialect.Display, body: str, indent: int) -> None:
@@ -365,7 +377,7 @@ class Tree:
         if box.kind == "item" and not box.last and (task := _TASK.match(body)):
             body = ("☐" if task[1] == " " else "☑") + body[task.end() :]
         self.boxes.begin("paragraph")
-        paragraph = Paragraph(self.palette, self.boxes.room, self.references)
+        paragraph = Paragraph(self.palette, self.boxes.prose_room, self.references)
         paragraph.add(body)
         self.leaf = Leaf("paragraph", paragraph)
 
@@ -399,7 +411,7 @@ class Tree:
         sgr = self.palette["heading1" if level == 1 else "heading" if level == 2 else "strong"]
         shown = inline.spans(text, self.palette, sgr, self.references)
         if text:
-            self.boxes.emit(to_line(line) for line in wrap(shown, self.boxes.room, whole=True))
+            self.boxes.emit(to_line(line) for line in wrap(shown, self.boxes.prose_room, whole=True))
 
     def _close_to(self, depth: int) -> None:
         """Closes the leaf, and the boxes that the line does not belong to."""

@@ -1,4 +1,7 @@
-"""Draws growing code line by line in the colors of its language, without box or padding, so it copies cleanly."""
+"""Draws growing code line by line in the colors of its language, without box or padding, so it copies cleanly.
+
+Without colors, fenced code stands between two short rules, the first of which names the language.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,14 @@ import copy
 from typing import TYPE_CHECKING
 
 from chatcli.render.lines import BLANK, Line, Span, to_line
+from chatcli.render.sanitize import one_line
 from chatcli.render.theme import Palette
 
 if TYPE_CHECKING:
     from chatcli.render.lexing import Lexed, Lexing
+
+
+_RULE = "───"
 
 
 class Highlighter:
@@ -57,11 +64,18 @@ def _lexing(language: str) -> Lexing | None:
 
 
 class Code:
-    """add() takes lines; take() returns each at once: a line of code is final. The terminal wraps long ones."""
+    """add() takes lines; take() returns each at once: a line of code is final. The terminal wraps long ones.
+    `is_fenced`: it stands between rules where there are no colors.
+    """
 
-    def __init__(self, palette: Palette, language: str) -> None:
+    def __init__(self, palette: Palette, language: str, is_fenced: bool = False) -> None:
         self._highlighter = Highlighter(language, palette)
         self._lines: list[Line] = []
+        self._end: list[Line] = []
+        if is_fenced and palette.frames_code:
+            rule = palette["rule"]
+            self._lines = [to_line([Span(f"{_RULE} {one_line(language)}".rstrip(), rule)])]
+            self._end = [to_line([Span(_RULE, rule)])]
         self._blank = 0  # pending blank lines: shown when another line follows
         self._begun = False
 
@@ -83,7 +97,7 @@ class Code:
     extend = add  # the rest of an overlong line gets its own line
 
     def lines(self) -> list[Line]:
-        return self._lines
+        return self._lines + self._end
 
     def take(self) -> list[Line]:
         self._lines, final = [], self._lines

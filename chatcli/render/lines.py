@@ -16,9 +16,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
-from chatcli.text import cells, cluster_cells, clusters
+from chatcli.text import ENDLESS, cells, cluster_cells, clusters
 
-__all__ = ["BLANK", "ESCAPE", "Line", "Span", "both", "cells", "chop", "jump", "plain", "to_line", "wrap"]
+__all__ = [
+    "BLANK",
+    "ESCAPE",
+    "Line",
+    "Span",
+    "both",
+    "cells",
+    "chop",
+    "jump",
+    "plain",
+    "prose_width",
+    "to_line",
+    "wrap",
+]
 
 # The escapes in a Line: looks, links, and the cursor moves of jump().
 ESCAPE = re.compile(r"\x1b\[[0-9;]*[mCX]|\x1b\]8;;[^\x1b]*\x1b\\|\x1b[78]")
@@ -44,6 +57,13 @@ class Line(NamedTuple):
 
 
 BLANK = Line("", 0)
+
+
+def prose_width(width: int, prose: int) -> int:
+    """Returns the cells of a line of running text on a screen of `width`: at most `prose` of them; if that is 0,
+    lines are not broken at all, and the terminal continues them in its next row.
+    """
+    return min(width, prose) if prose else ENDLESS
 
 
 def both(outer: str, inner: str) -> str:

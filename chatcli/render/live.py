@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 
 from chatcli.conversation.events import Awaited, Retry
-from chatcli.render.lines import BLANK, ESCAPE, Line, Span, plain, to_line, wrap
+from chatcli.render.lines import BLANK, ESCAPE, Line, Span, plain, prose_width, to_line, wrap
 from chatcli.render.markdown import Blocks
 from chatcli.render.paint import Painter, signals
 from chatcli.render.sanitize import Cleaner, one_line
 from chatcli.render.theme import Palette
-from chatcli.text import cells
+from chatcli.text import ENDLESS, cells
 
 _DELAY = 0.06  # minimum seconds between two refreshes
 _SHARE = 5  # ... and at least this many times the last one's duration: drawing takes a bounded share of the time
@@ -34,8 +34,10 @@ class LivePage:
         thinking: str,
         clock: Callable[[], float] = monotonic,
         waits: Callable[[], Awaited] | None = None,
+        prose: int = ENDLESS,
     ) -> None:
         self._painter, self._palette, self._size, self._clock = painter, palette, size, clock
+        self._prose = prose
         self._model, self._mode, self._waits = one_line(model), thinking, waits or Awaited
         self._cleaner = Cleaner()
         self._pending: list[str] = []
@@ -55,7 +57,7 @@ class LivePage:
     def think(self, piece: str) -> None:
         if self._thoughts is None:
             self._break_off()
-            self._thoughts = Thoughts(self._palette, self._painted[0], _GLIMPSE)
+            self._thoughts = Thoughts(self._palette, self._thought_width(), _GLIMPSE)
         self._pending.append(piece)
         self._refresh_when_due()
 
@@ -72,7 +74,7 @@ class LivePage:
         if self._blocks is None:
             if not piece.strip("\n"):
                 return  # empty lines before the first word
-            self._blocks = Blocks(self._palette, self._painted[0])
+            self._blocks = Blocks(self._palette, self._painted[0], self._prose)
         self._busy = False
         self._pending.append(piece)
         self._refresh_when_due()
@@ -130,9 +132,15 @@ class LivePage:
             text = ink(self._blocks.open_lines()) if self._blocks else ""
             self._left = text[: max(0, len(text) - len(kept))]
         self._painted = size
-        for growing in (self._blocks, self._thoughts):
-            if growing:
-                growing.resize(size[0])
+        if self._blocks:
+            self._blocks.resize(size[0])
+        if self._thoughts:
+            self._thoughts.resize(self._thought_width())
+
+    def _thought_width(self) -> int:
+        """Returns the width of thinking; what is only glimpsed takes no more rows than it is given."""
+        width = prose_width(self._painted[0], self._prose)
+        return width if self._mode == "show" else min(width, self._painted[0])
 
     def _take_pending(self) -> None:
         text = self._cleaner.feed("".join(self._pending))

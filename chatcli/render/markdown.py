@@ -11,6 +11,7 @@ import re
 from chatcli.render.block_structure import Boxes, Tree
 from chatcli.render.lines import Line
 from chatcli.render.theme import Palette
+from chatcli.text import ENDLESS
 
 _LONG = 4096  # characters of one source line that are read together: keeps endless lines cheap
 # A beginning, after quote and list markers, that decides what a line is: text, emphasis or code.
@@ -22,17 +23,19 @@ _DECIDED = re.compile(
 _UNDECIDED = re.compile(r"[\s>]*+(?:[-+*_=#~|:`$\\\s]*+|\d{1,9}[.)]?\s*+)\Z|\s*+(?:`{3,}|~{3,})[^`]*+\Z")
 
 
-def render(markdown: str, palette: Palette, width: int) -> list[Line]:
+def render(markdown: str, palette: Palette, width: int, prose: int = ENDLESS) -> list[Line]:
     """Renders all of `markdown` (clean text) at once."""
-    blocks = Blocks(palette, width)
+    blocks = Blocks(palette, width, prose)
     return blocks.feed(markdown) + blocks.finish()
 
 
 class Blocks:
-    """feed() takes text and returns the final lines. open_lines(): the lines below them now."""
+    """feed() takes text and returns the final lines. open_lines(): the lines below them now. Code and tables may
+    take all of `width`; for running text see prose_width().
+    """
 
-    def __init__(self, palette: Palette, width: int) -> None:
-        self._tree = Tree(palette, Boxes(palette, width))
+    def __init__(self, palette: Palette, width: int, prose: int = ENDLESS) -> None:
+        self._tree = Tree(palette, Boxes(palette, width, prose))
         self._partial = ""  # the part of the last source line that the tree does not have yet
         self._begun = False  # the tree has the beginning of the last source line
         self._flows = False  # ... and it is a paragraph's: the rest can be handed on as it comes

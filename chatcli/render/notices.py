@@ -11,12 +11,12 @@ from chatcli.errors import ChatcliError
 from chatcli.hints import Speller, in_python, spelled
 from chatcli.render.columns import Align, Row, fit, total
 from chatcli.render.context_view import draw_window
-from chatcli.render.lines import BLANK, Line, Span, to_line, wrap
+from chatcli.render.lines import BLANK, Line, Span, prose_width, to_line, wrap
 from chatcli.render.reply import called
 from chatcli.render.sanitize import one_line
 from chatcli.render.theme import Palette
 from chatcli.render.views import Document, History, Listing, Note, Pictures, SourceText, View, WindowView
-from chatcli.text import cells, clean
+from chatcli.text import ENDLESS, cells, clean
 
 Preview = Callable[[bytes], Line | None]
 
@@ -28,10 +28,11 @@ def draw(
     rendered: bool,
     preview: Preview = lambda _: None,
     speller: Speller = in_python,
+    prose: int = ENDLESS,
 ) -> Iterator[Line]:
     """Returns the lines of `view`. `width` None: nothing is wrapped. Markdown is drawn if `rendered`, else shown
-    as source. `preview` turns the bytes of a picture into a line that shows it, or returns None.
-    `speller` spells the commands in hints.
+    as source; `prose`: see prose_width(). `preview` turns the bytes of a picture into a line that shows it, or
+    returns None. `speller` spells the commands in hints.
     """
     match view:
         case Note(text, tone):
@@ -39,11 +40,11 @@ def draw(
         case Listing():
             yield from _listing(view, palette, width, speller)
         case Document(markdown):
-            yield from _markdown(markdown, palette, width if rendered else None)
+            yield from _markdown(markdown, palette, width if rendered else None, prose)
         case SourceText(text):
             yield from _source(text)
         case History(nodes):
-            yield from _history(nodes, palette, width, rendered, preview)
+            yield from _history(nodes, palette, width, rendered, preview, prose)
         case Pictures(attachments):
             yield from _pictures(attachments, preview)
         case WindowView():
@@ -69,13 +70,13 @@ def _source(text: str) -> Iterator[Line]:
         yield to_line([Span(line)])
 
 
-def _markdown(markdown: str, palette: Palette, width: int | None) -> Iterator[Line]:
+def _markdown(markdown: str, palette: Palette, width: int | None, prose: int) -> Iterator[Line]:
     if width is None:
         yield from _source(markdown)
     else:
         from chatcli.render.markdown import render  # imports markdown-it, which a note does not need
 
-        yield from render(clean(markdown), palette, width)
+        yield from render(clean(markdown), palette, width, prose)
 
 
 def _listing(view: Listing, palette: Palette, width: int | None, speller: Speller) -> Iterator[Line]:
@@ -112,19 +113,25 @@ def _columns_that_fit(view: Listing, texts: list[list[str]], width: int | None) 
 
 
 def _history(
-    nodes: tuple[Node, ...], palette: Palette, width: int | None, rendered: bool, preview: Preview
+    nodes: tuple[Node, ...],
+    palette: Palette,
+    width: int | None,
+    rendered: bool,
+    preview: Preview,
+    prose: int,
 ) -> Iterator[Line]:
+    running = prose_width(width, prose) if width else None
     for at, node in enumerate(nodes):
         if at:
             yield BLANK
         yield to_line([Span(_heading(node), palette["quiet"])])
         message = node.message
         if message.role is Role.ASSISTANT and not message.has_text:
-            yield from _without_text(message, palette, width)
+            yield from _without_text(message, palette, running)
         elif message.role is Role.ASSISTANT:
-            yield from _markdown(message.text, palette, width if rendered else None)
+            yield from _markdown(message.text, palette, width if rendered else None, prose)
         else:
-            yield from _text(message.text, "", width)
+            yield from _text(message.text, "", running)
         for attachment in message.attachments:
             yield from _text(_described(attachment), palette["quiet"], width)
             yield from _pictures((attachment,), preview)

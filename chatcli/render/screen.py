@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 from chatcli.errors import ChatcliError
 from chatcli.hints import Speller, in_python
 from chatcli.render.terminal import Known
+from chatcli.text import ENDLESS
 
 if TYPE_CHECKING:
     from chatcli.conversation.events import Awaited, Progress
@@ -34,7 +35,8 @@ class Screen:
 
     `plain`: text is only ever added, without escapes; None lets TERM=dumb, NO_COLOR and ACCESSIBLE decide. If
     `file` is not a terminal, output is always plain. `known`: what the terminal has told about itself so far.
-    The surface that shows things here sets `speller`, which spells the commands in them.
+    Whoever makes the screen sets `speller`, which spells the commands in what is shown, and `prose`, the most
+    cells of a line of running text (0: lines are not broken).
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Screen:
         self._width, self._height = width, height
         self._known = known or Known()
         self.speller: Speller = in_python
+        self.prose = ENDLESS
         self.is_terminal = self._file.isatty()
         self._wants_plain = _plain_by_environment() if plain is None else plain
         self.plain = self._wants_plain or not self.is_terminal
@@ -68,7 +71,8 @@ class Screen:
             lines = draw(view, self._error_palette, room, rendered=False, speller=self.speller)
             self._put(self._errors, lines)
         else:
-            lines = draw(view, self._palette, self._room(self._file), not self.plain, self._preview, self.speller)
+            room, rendered = self._room(self._file), not self.plain
+            lines = draw(view, self._palette, room, rendered, self._preview, self.speller, self.prose)
             self._put(self._file, lines)
 
     def error(self, error: ChatcliError) -> None:
@@ -109,7 +113,7 @@ class Screen:
         from chatcli.render.paint import Painter
 
         painter = Painter(self._write, self._known.reflows)
-        page = LivePage(painter, self._palette, self.size, model, thinking, clock, waits)
+        page = LivePage(painter, self._palette, self.size, model, thinking, clock, waits, self.prose)
         return Answer(page, clock)
 
     def progress(self, steps: Iterable[Progress]) -> None:

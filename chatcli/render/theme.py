@@ -167,6 +167,7 @@ class Palette:
         self.has_links = colors is not None  # a terminal without colors gets no clickable links
         self._sgr = {kind: _codes(style, colors) for kind, style in _STYLES[name].items()}
         self._code_theme = _CODE_THEMES[name] if code_theme in {"", "auto"} else _known(code_theme)
+        self.frames_code = self._code_theme == "none"  # nothing else would tell code from text
         self._tokens: dict[_TokenType, str] = {}
 
     def __getitem__(self, kind: str) -> str:

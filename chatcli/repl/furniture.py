@@ -33,6 +33,7 @@ FURNITURE: tuple[Setting[Any], ...] = (
     table.PLAIN,
     table.THEME,
     table.CODE_THEME,
+    table.WORDWRAP,
     table.VI,
     table.HISTORY,
     table.SAVE,

@@ -65,4 +65,5 @@ def make_screen(settings: Settings, speller: Speller, known: Known | None = None
         known=known,
     )
     screen.speller = speller
+    screen.prose = settings[table.WORDWRAP]
     return screen

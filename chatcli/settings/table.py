@@ -364,6 +364,15 @@ CODE_THEME = _row(
     from_outside=nothing(Refusal.PROGRAM),
 )
 
+WORDWRAP = _row(
+    "screen",
+    "wordwrap",
+    values.columns(),
+    100,
+    "Most columns of a line of prose; off: the terminal breaks long lines, so that they copy as one.",
+    from_outside=nothing(Refusal.PROGRAM),
+)
+
 HOST = _row(
     "program",
     "host",

@@ -229,6 +229,30 @@ def share() -> ValueKind[float]:
     return ValueKind(expects, read, write, spell=_number)
 
 
+# Columns of prose that read well, and the fewest that can be asked for.
+READABLE = 100
+NARROWEST = 20
+
+
+def columns() -> ValueKind[int]:
+    """Columns of a line; on stands for READABLE, off is 0: a line of any length."""
+    expects = f"on, off, or a number of columns of at least {NARROWEST}"
+    switch = boolean()
+
+    def read(given: str) -> int:
+        if given.isdecimal() and given not in {"0", "1"}:
+            return int(_within(whole().read(given), NARROWEST, math.inf, given, expects))
+        try:
+            return READABLE if switch.read(given) else 0
+        except BadValue:
+            raise _bad(given, expects) from None
+
+    def spell(value: Any) -> str | None:
+        return _switch(value) or _whole(value)
+
+    return ValueKind(expects, read, lambda value: str(value or "off"), ("on", "off", "80", "100", "120"), spell)
+
+
 def duration() -> ValueKind[str]:
     """A duration as Ollama takes it: `5m`, `1h30m`, `300` (seconds), `-1` (forever)."""
     expects = "a duration such as 5m, 1h30m, 300 or -1"
