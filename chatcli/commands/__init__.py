@@ -22,6 +22,7 @@ def everything() -> Registry:
         help,
         memory,
         models,
+        profiles,
         search,
         settings,
         share,
@@ -37,7 +38,7 @@ def everything() -> Registry:
             "replies": [branches, tree, copy],
             "attachments": [files],
             "memory": [context, memory, statistics],
-            "settings": [settings],
+            "settings": [settings, profiles],
             "server": [models],
             "program": [doctor, help],
         }

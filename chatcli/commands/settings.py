@@ -231,7 +231,7 @@ def _in_force(session: Session, setting: Setting[Any], before: Any, tell: Callab
 def _row_note(session: Session, setting: Setting[Any]) -> Note:
     value = session.settings.shown(setting)
     of_model = "" if value else _of_model(_known_model(session), setting)
-    shown = f"{_short(setting.as_typed(of_model), OF_MODEL)}  ({FROM_MODEL})" if of_model else None
+    shown = f"{short(setting.as_typed(of_model), OF_MODEL)}  ({FROM_MODEL})" if of_model else None
     shown = shown or f"{setting.as_typed(value)}  ({session.settings.origin(setting)})"
     meaning = setting.kind.meanings.get(value)
     means = f"\n{value}: {meaning}." if meaning else ""
@@ -289,10 +289,10 @@ def _listing(session: Session) -> Listing:
 def _value_and_origin(settings: Settings, model: Model | None, setting: Setting[Any]) -> tuple[str, str]:
     value = settings.shown(setting)
     of_model = "" if value else _of_model(model, setting)
-    return _short(setting.as_typed(of_model or value)), FROM_MODEL if of_model else str(settings.origin(setting))
+    return short(setting.as_typed(of_model or value)), FROM_MODEL if of_model else str(settings.origin(setting))
 
 
-def _short(value: str, most: int = 24) -> str:
+def short(value: str, most: int = 24) -> str:
     """One line of at most so many characters; where something is left out, it ends in "…"."""
     line = " ".join(value.split())
     return value if len(value) <= most and "\n" not in value else line[: most - 1] + "…"

@@ -153,12 +153,17 @@ class Session:
         """Use its settings from now on, in place of an earlier profile's; returns the settings that have changed.
         If the server does not know its model, this raises and nothing changes.
         """
-        settings = self.settings
-        model = profile.values.get(table.MODEL.name) if profile is not None else None
-        if model not in {None, settings[table.MODEL]}:
+        settings, given = self.settings, profile.values if profile is not None else {}
+        model, saved = given.get(table.MODEL.name), settings[table.SAVE]
+        if model not in {None, settings[table.MODEL]} and given.get(table.HOST.name) in {
+            None,
+            settings[table.HOST],
+        }:
             known_model(self, str(model))
         before = settings.values()
         settings.use_profile(profile, Layer.SWITCHED)
+        if settings[table.SAVE] and not saved and self.conversation.tip is not None:
+            settings.put_value(table.SAVE, False, Layer.SET)  # a person is asked about what was said before
         changed = [setting for setting, value in zip(TABLE, before, strict=True) if settings[setting] != value]
         for setting in changed:
             self.setting_changed(setting)
