@@ -117,6 +117,10 @@ class Paths:
         return self.data / "faults.log"
 
     @property
+    def servers(self) -> Path:
+        return self.cache / "servers.json"
+
+    @property
     def vocabularies(self) -> Path:
         return self.cache / "vocab"
 

@@ -34,8 +34,8 @@ BEFORE_THE_PROMPT = {
     "prompt": "bracketed_paste completer editing handover history keys line menu multiline paste reader "
     "terminal_answers terminal_io toolbar typeahead",
     "render": "screen terminal",  # what to ask the terminal; drawing comes later
-    "repl": "crash_report furniture signals startup streams",
-    "session": "background wishes",  # the session itself is built later
+    "repl": "crash_report first_screen furniture signals startup streams",
+    "session": "background known_servers wishes",  # the session itself is built later
     "settings": "file layers strategies table values",
 }
 LIBRARIES = {"prompt_toolkit", "wcwidth"}

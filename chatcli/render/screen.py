@@ -75,6 +75,10 @@ class Screen:
             lines = draw(view, self._palette, room, rendered, self._preview, self.speller, self.prose)
             self._put(self._file, lines)
 
+    def first_line(self, text: str) -> None:
+        """Writes a line of clean text, as a quiet Note, before anything that draws is imported."""
+        self._write(f"{text}\n" if self.plain else f"\x1b[2m{text}\x1b[0m\n")
+
     def error(self, error: ChatcliError) -> None:
         """Draws what happened, then what to do, on stderr."""
         from chatcli.render.notices import draw_error

@@ -13,11 +13,13 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from chatcli.client.address import shown
 from chatcli.client.server import find
 from chatcli.commands import everything
 from chatcli.errors import ChatcliError
-from chatcli.paths import find_paths
+from chatcli.paths import find_paths, is_there
 from chatcli.prompt.typeahead import quiet_keyboard
+from chatcli.repl.first_screen import DEMO, FirstLine, tips
 from chatcli.repl.furniture import Furniture
 from chatcli.repl.signals import orderly_end
 from chatcli.session.background import Background, Later
@@ -47,23 +49,27 @@ def run(wishes: Wishes, images: Sequence[str] = (), files: Sequence[str] = ()) -
         with quiet_keyboard():  # keys typed while the program starts wait for the first prompt
             paths = find_paths()
             settings = read_settings(paths, wishes)
-            if not wishes.demo:
-                find(settings[table.HOST] or None)  # raises BadValue before there is a prompt
+            server = DEMO if wishes.demo else shown(find(settings[table.HOST] or None))  # may raise BadValue
+            is_first = settings[table.SAVE] and not is_there(paths.store)
             session = Later(lambda: _build(wishes, settings))
             stack.callback(_close, session)
             furniture = Furniture(settings, paths, session)
             stack.callback(furniture.close)
+            line = FirstLine(settings, paths, server, furniture.screen.size()[0])
+            furniture.screen.first_line(line.text)
             # Nothing can be shown above the line of a simple terminal, so all is said before it.
             named = wishes.resume or wishes.named is not None
             files = (*(settings.profile.files if settings.profile is not None else ()), *files)
             attached = _attached(furniture, settings, images, files) if images or files else ()
             comes_first = furniture.screen.plain or named or attached
             opening = _opening(session.get(), wishes.named) if comes_first else None
+            if comes_first and is_first:
+                furniture.screen.show(tips(wishes.demo))
         if not furniture.screen.plain:  # keys typed between prompts are kept unchanged: Enter stays Enter
             stack.enter_context(quiet_keyboard())
 
         def begin() -> None:
-            background.start("warm-up", partial(warm_up, session, furniture))
+            background.start("warm-up", partial(warm_up, session, furniture, line, is_first and not comes_first))
 
         furniture.reader.on_first_render(begin)
         entry = None if comes_first else furniture.read()
@@ -71,8 +77,10 @@ def run(wishes: Wishes, images: Sequence[str] = (), files: Sequence[str] = ()) -
     return 0
 
 
-def warm_up(session: Later[Session], furniture: Furniture) -> None:
-    """Prepares everything, in the background. The server is first asked here, so that no prompt waits for it."""
+def warm_up(session: Later[Session], furniture: Furniture, line: FirstLine, is_first: bool) -> None:
+    """Prepares everything, in the background. The server is first asked here, so that no prompt waits for it.
+    `line`: completed above the prompt; `is_first`: tips are shown there.
+    """
     time.sleep(FIRST_KEYS)
     try:
         opened = session.get()
@@ -81,10 +89,14 @@ def warm_up(session: Later[Session], furniture: Furniture) -> None:
         if opened.warnings:
             furniture.reader.show_above(furniture.warn)
         everything()
+        if is_first:
+            furniture.reader.show_above(lambda: furniture.screen.show(tips(opened.server.demo)))
         furniture.screen.warm_up()
         opened.model.get()
         furniture.reader.refresh()
         opened.window.get()
+        if told := line.settled(opened):
+            furniture.reader.show_above(partial(furniture.screen.first_line, told))
         while furniture.reader.idle() < QUIET:
             time.sleep(QUIET / 4)
         opened.counting.get()
