@@ -83,6 +83,16 @@ def shown(outcome: Outcome) -> str:
     return "\n".join(texts)
 
 
+def drawn(outcome: Outcome) -> list[str]:
+    """The lines of what is to be shown, without colors."""
+    from chatcli.render.lines import plain
+    from chatcli.render.notices import draw
+    from chatcli.render.theme import Palette
+
+    assert isinstance(outcome, Show)
+    return [plain(line) for view in outcome.views for line in draw(view, Palette("mono"), 100, True)]
+
+
 def advised(error: ChatcliError) -> str:
     """The error's hint as the prompt spells it."""
     return spelled(error.advice, at_prompt)

@@ -22,7 +22,7 @@ from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.store.listing import Twig
-from tests.commanding import do, followed, said, say, shown
+from tests.commanding import do, drawn, followed, said, say, shown
 from tests.faults import Cut, Engine
 
 
@@ -190,18 +190,19 @@ def test_the_tree_is_drawn_with_the_branch_one_is_on_straight(forked: Session) -
     ]
 
 
-def test_the_difference_of_two_replies_is_told_by_sentences(session: Session, engine: Engine) -> None:
+def test_the_difference_of_two_replies_is_told_by_words(session: Session, engine: Engine) -> None:
     same = "This sentence stands in both of them and is long enough to make the line a long one."
     engine.say(f"{same} Two.", f"{same} Three. ```x```")
     say(session, "go")
     with pytest.raises(UserError, match="fewer than two replies"):
         do(session, "diff")
     followed(session, do(session, "retry"))
-    text = shown(do(session, "diff"))
-    assert f"\n {same}\n" in text
-    assert "\n-Two.\n" in text
-    assert "\n+```x```\n" in text
-    assert text.startswith("````diff")
+    assert drawn(do(session, "diff")) == [
+        "[-reply 1 (demo)-] {+reply 2 (demo)+}",
+        "",
+        same,
+        "[-Two.-]{+Three. ```x```+}",
+    ]
     with pytest.raises(BadArgument):
         do(session, "diff 1 3")
 

@@ -32,7 +32,7 @@ from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from chatcli.settings.layers import Layer
 from chatcli.turn import answer, ask
-from tests.commanding import do, followed, shown
+from tests.commanding import do, drawn, followed, say, shown
 from tests.faults import Cut, Engine, Hang, Lines, error_line
 from tests.test_cli_oneshot import chatcli
 from tests.test_terminal import terminal
@@ -442,3 +442,16 @@ def test_an_empty_reply_puts_the_message_back_into_the_line() -> None:
         person.until(lambda: "a prime, please?" in person.text.split("before its first word")[1])
         person.press("\r")
         assert "Three." in person.see("Three.", text[:3])
+
+
+def test_thinking_that_was_folded_opens_again(engine: Engine) -> None:
+    with thinking_with(engine) as session:
+        with pytest.raises(NotFound, match="has not thought"):
+            do(session, "thinking")
+        engine.say(DemoReply("Two.", "They ask for a prime."), DemoReply("Three.", "And for another one."), "Bye.")
+        for question in ("a prime", "another", "bye"):
+            say(session, question)
+        assert drawn(do(session, "thinking")) == ["And for another one."]
+        assert drawn(do(session, "thinking 2")) == ["They ask for a prime."]
+        with pytest.raises(NotFound, match="Message 6 has no thinking"):
+            do(session, "thinking 6")

@@ -17,6 +17,7 @@ def everything() -> Registry:
         chats,
         context,
         copy,
+        diff,
         doctor,
         files,
         help,
@@ -35,7 +36,7 @@ def everything() -> Registry:
     return Registry(
         {
             "conversations": [chats, search, share, shell_chats],
-            "replies": [branches, tree, copy],
+            "replies": [branches, tree, diff, copy],
             "attachments": [files],
             "memory": [context, memory, statistics],
             "settings": [settings, profiles],

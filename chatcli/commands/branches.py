@@ -1,12 +1,10 @@
-"""/retry, /continue, /undo, /edit, /branch, /branches, /goto, /back, /diff: moving inside one conversation.
+"""/retry, /continue, /undo, /edit, /branch, /branches, /goto, /back: moving inside one conversation.
 
 Nothing is overwritten: another reply, or another question, becomes a sibling. tree.py draws the tree.
 """
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import Annotated
@@ -23,9 +21,9 @@ from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import counted
 from chatcli.errors import BadArgument, NotFound, UserError
-from chatcli.hints import Do, Hint, Usage
+from chatcli.hints import Do, Hint
 from chatcli.prompt.line import TypedLine
-from chatcli.render.views import Document, Listing, Note
+from chatcli.render.views import Listing, Note
 from chatcli.session.session import Session
 from chatcli.text import shortened
 
@@ -176,28 +174,6 @@ def back(session: Session) -> Outcome:
     return arrive(session, before)
 
 
-@command("diff")
-def diff(
-    session: Session,
-    first: Annotated[int, Arg("a reply, counted from 1")] = 0,
-    second: Annotated[int, Arg("another one")] = 0,
-) -> Outcome:
-    """Compare two replies to the last question, sentence by sentence: the last two, or two by their numbers."""
-    question = last_question(session)
-    children = session.store.children(session.conversation, question.id)
-    replies = [node for node in children if node.message.role is Role.ASSISTANT]
-    if len(replies) < 2:
-        raise UserError(
-            "The last question has fewer than two replies to compare.", Hint(Do("retry"), " asks it again.")
-        )
-    one, other = first or len(replies) - 1, second or len(replies)
-    if not (1 <= one <= len(replies) and 1 <= other <= len(replies)) or one == other:
-        raise BadArgument(
-            f"There are replies 1 to {len(replies)}: name two of them.", Hint("Usage: ", Usage("diff"))
-        )
-    return Show.of(_difference(replies[one - 1], one, replies[other - 1], other))
-
-
 def last_question(session: Session) -> Node:
     """The newest question: one without a reply (it is off the path), else the last one on the path."""
     conversation = session.conversation
@@ -273,26 +249,3 @@ def _places(session: Session) -> Listing | Note:
         right=frozenset({"message"}),
         note=Hint(Do("goto", "NAME"), " goes there."),
     )
-
-
-def _difference(one: Node, number: int, other: Node, other_number: int) -> Document | Note:
-    names = [
-        f"reply {at}"
-        + (f" ({node.turn.model})" if node.turn else "")
-        + (", only thinking" if node.message.source != node.message.text else "")
-        for at, node in ((number, one), (other_number, other))
-    ]
-    before, after = (_sentences(node.message.source) for node in (one, other))
-    lines = list(difflib.unified_diff(before, after, names[0], names[1], lineterm=""))
-    if not lines:
-        return Note(f"{names[0]} and {names[1]} say the same.", "quiet")
-    text = "\n".join(lines)
-    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
-    fence = "`" * (longest + 1)
-    return Document(f"{fence}diff\n{text}\n{fence}")
-
-
-def _sentences(text: str) -> list[str]:
-    """The lines, long ones split into sentences, so that a changed word does not mark a whole paragraph."""
-    lines = (re.split(r"(?<=[.!?]) +", line) if len(line) > 80 else [line] for line in text.splitlines())
-    return [sentence for line in lines for sentence in line]

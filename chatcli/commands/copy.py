@@ -1,4 +1,4 @@
-"""/copy, /raw: a reply as the model wrote it, on the clipboard or on the screen."""
+"""/copy, /raw, /thinking: a reply as the model wrote it, and what it thought before."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatcli.conversation.tree import Node
 from chatcli.errors import NotFound, UserError
 from chatcli.hints import Do, Hint
 from chatcli.render.extract import code_blocks
-from chatcli.render.views import SourceText
+from chatcli.render.views import SourceText, Thought
 from chatcli.session.session import Session
 
 
@@ -48,6 +48,20 @@ def copy(
 def raw(session: Session, number: Annotated[int, Arg("the number of a message")] = 0) -> Outcome:
     """Show a reply as the Markdown that the model wrote; a reply without text shows its thinking."""
     return Show.of(SourceText(_reply(session, number).message.source))
+
+
+@command("thinking", "thoughts")
+def thinking(session: Session, number: Annotated[int, Arg("the number of a reply")] = 0) -> Outcome:
+    """Show what the model thought before a reply: the last one that it thought about, or one by its number."""
+    if number:
+        thoughts = _reply(session, number).message.thinking
+        missing = f"Message {number} has no thinking."
+    else:
+        found = (node.message.thinking for node in session.conversation.back())
+        thoughts, missing = next(filter(str.strip, found), ""), "The model has not thought in this conversation."
+    if not thoughts.strip():
+        raise NotFound(missing, Hint("Ask a thinking model to think: ", Do("set", "think", "on")))
+    return Show.of(Thought(thoughts))
 
 
 def _reply(session: Session, number: int) -> Node:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from chatcli.conversation.message import ROLE_NAMES, THOUGHT, Attachment, Message, Role
 from chatcli.conversation.reply_endings import CUT_SHORT
@@ -15,7 +15,19 @@ from chatcli.render.lines import BLANK, Line, Span, prose_width, to_line, wrap
 from chatcli.render.reply import called
 from chatcli.render.sanitize import one_line
 from chatcli.render.theme import Palette
-from chatcli.render.views import Document, History, Listing, Note, Pictures, SourceText, View, WindowView
+from chatcli.render.views import (
+    Change,
+    Changes,
+    Document,
+    History,
+    Listing,
+    Note,
+    Pictures,
+    SourceText,
+    Thought,
+    View,
+    WindowView,
+)
 from chatcli.text import ENDLESS, cells, clean
 
 Preview = Callable[[bytes], Line | None]
@@ -43,6 +55,10 @@ def draw(
             yield from _markdown(markdown, palette, width if rendered else None, prose)
         case SourceText(text):
             yield from _source(text)
+        case Changes(parts):
+            yield from _changes(parts, palette, width, prose)
+        case Thought(text):
+            yield from _text(text.strip("\n"), palette["thinking"], prose_width(width, prose) if width else None)
         case History(nodes):
             yield from _history(nodes, palette, width, rendered, preview, prose)
         case Pictures(attachments):
@@ -77,6 +93,22 @@ def _markdown(markdown: str, palette: Palette, width: int | None, prose: int) ->
         from chatcli.render.markdown import render  # imports markdown-it, which a note does not need
 
         yield from render(clean(markdown), palette, width, prose)
+
+
+_MARKS = {"gone": ("[-", "-]"), "new": ("{+", "+}")}
+
+
+def _changes(parts: Sequence[Change], palette: Palette, width: int | None, prose: int) -> Iterator[Line]:
+    """Draws what is gone and what is new in looks of their own; without colors between marks, as wdiff does."""
+    spans = []
+    for kind, text in parts:
+        before, after = _MARKS.get(kind, ("", "")) if palette.is_mono else ("", "")
+        body = clean(text).expandtabs(4)
+        inside = body.strip()
+        if inside:
+            body = body.replace(inside, f"{before}{inside}{after}")
+        spans.append(Span(body, palette[kind] if kind != "same" else ""))
+    yield from map(to_line, wrap(spans, prose_width(width, prose) if width else ENDLESS))
 
 
 def _listing(view: Listing, palette: Palette, width: int | None, speller: Speller) -> Iterator[Line]:

@@ -39,6 +39,8 @@ _MONO = {
     "rule": "dim",
     "html": "dim",
     "thinking": "dim italic",
+    "gone": "strike",
+    "new": "bold",
     "quiet": "dim",
     "good": "bold",
     "warning": "bold",
@@ -65,6 +67,8 @@ _STYLES: dict[str, dict[str, str]] = {
         "code": "cyan",
         "link": "underline blue",
         "bullet": "magenta",
+        "gone": "strike red",
+        "new": "bold green",
         "good": "green",
         "warning": "yellow",
         "error": "red",
@@ -85,6 +89,8 @@ _STYLES: dict[str, dict[str, str]] = {
         "code": "#87d7d7",
         "link": "underline #87afff",
         "bullet": "#d7afff",
+        "gone": "strike #ff8787",
+        "new": "bold #87d787",
         "good": "#87d787",
         "warning": "#ffd787",
         "error": "#ff8787",
@@ -105,6 +111,8 @@ _STYLES: dict[str, dict[str, str]] = {
         "code": "#005f5f",
         "link": "underline #0000d7",
         "bullet": "#5f00af",
+        "gone": "strike #af0000",
+        "new": "bold #006700",
         "good": "#006700",
         "warning": "#875f00",
         "error": "#af0000",
@@ -164,6 +172,7 @@ class Palette:
     ) -> None:
         name = theme if theme != "auto" else _suiting(background or background_by_environment(), colors)
         self._colors = colors
+        self.is_mono = name == "mono" or colors is None
         self.has_links = colors is not None  # a terminal without colors gets no clickable links
         self._sgr = {kind: _codes(style, colors) for kind, style in _STYLES[name].items()}
         self._code_theme = _CODE_THEMES[name] if code_theme in {"", "auto"} else _known(code_theme)

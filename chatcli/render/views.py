@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from chatcli.conversation.message import Attachment
 from chatcli.conversation.plan import Plan
@@ -47,6 +47,27 @@ class SourceText:
     text: str
 
 
+class Change(NamedTuple):
+    """A passage of two texts: in both, only in the first (gone), or only in the second. Quiet: a remark."""
+
+    kind: Literal["same", "gone", "new", "quiet"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What became of one text in another, in reading order."""
+
+    parts: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """What a model thought before its reply."""
+
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """Messages of the conversation as they are stored, with their numbers."""
@@ -80,4 +101,4 @@ class WindowView:
     dropped: int = 0
 
 
-View = Note | Listing | Document | SourceText | History | Pictures | WindowView
+View = Note | Listing | Document | SourceText | Changes | Thought | History | Pictures | WindowView
