@@ -124,6 +124,9 @@ BEGINNINGS += [
     "<pre>",
     "<script>",
     "[ref]: ",
+    "[ref]: <u> 'of",
+    "[other]:",
+    '"a title"',
     "- [ ] ",
     "| a | b |",
 ]

@@ -223,6 +223,43 @@ def test_definitions_of_links_are_used_and_not_shown() -> None:
         "See a (https://example.org) and B (x).",
     ]
     assert shown("[^1]: a footnote") == ["[^1]: a footnote"]
+    assert shown("[^1]: word") == ["[^1]: word"]
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        "[A]: /u",
+        "[a]:\n  /u\n  'a title'",
+        "[a]: </u> 'a title\nof two lines'",
+        '[b]: /v "t"\n[a]: /u (title)\n[c]: /w',
+        "   [a]: /u",
+    ],
+)
+@pytest.mark.parametrize("after", ["\n\n", "\n"])
+def test_a_definition_may_take_several_lines(definition: str, after: str) -> None:
+    text = f"{definition}{after}See [x][a]."
+    assert shown(text) == ["See x (/u)."] == piecewise(text, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("See [a].\n\n[a]: /u\n[b]: /v\n\n[x][a] and [b]", ["See [a].", "", "[a]: /u", "", "x (/u) and b (/v)"]),
+        ("# See [x][a]\n\n[a]: /u 'T'\nand [a]", ["See [x][a]", "", '[a]: /u "T"', "and a (/u)"]),
+        ("| [a] |\n|:-|\n\n[a]:\n/u", ["[a]", "───", "", "[a]: /u"]),
+        ("- [a]\n\n  [a]: /u", ["• [a]", "", "  [a]: /u"]),
+        ("[a]\n\n[a]: /u\nTitle\n===", ["[a]", "", "[a]: /u", "", "Title"]),
+        ("[a]\n\n[a]: /u\n| x |\n|:-|", ["[a]", "", "[a]: /u", "", "x", "─"]),
+        ("[a]\n\n[a]: /u\n[a]: /v", ["[a]", "", "[a]: /u"]),
+    ],
+)
+def test_a_definition_that_comes_after_its_use_is_shown_since_the_use_is_drawn_already(
+    text: str, lines: list[str]
+) -> None:
+    assert shown(text) == lines
+    for seed in range(5):
+        assert piecewise(text, seed) == lines
 
 
 def test_a_long_list_of_definitions_stays_one() -> None:
@@ -233,13 +270,15 @@ def test_a_long_list_of_definitions_stays_one() -> None:
     assert shown(text) == [
         "See [3].",
         "",
+        '[3]: https://example.org/a/rather/long/path/3 "The title of page number 3"',
+        "",
         "See 150 (https://example.org/a/rather/long/path/150) and 199",
         "(https://example.org/a/rather/long/path/199).",
     ]
     for seed in range(5):
         assert piecewise(text, seed) == shown(text)
     under = text.replace("\n\nSee [150]", "\nSee [150]")
-    assert shown(under) == shown(text) == piecewise(under, 7)
+    assert shown(under) == [*shown(text)[:3], *shown(text)[4:]] == piecewise(under, 7)
 
 
 def test_blank_lines_between_items_are_those_of_the_source() -> None:

@@ -387,8 +387,9 @@ class Tree:
         if not (paragraph.is_whole and starts_table(head, delimiters)):
             return False
         before = paragraph.without_last_line()
-        if before.source:
-            self.boxes.emit(before.lines())
+        above = before.close()
+        if above or before.is_begun:
+            self.boxes.emit(above)
             self.boxes.begin("table")
         else:
             self.boxes.turn_into("table")
@@ -403,11 +404,15 @@ class Tree:
         if not paragraph.is_whole or not paragraph.source:
             return False
         self.leaf = None
+        self.boxes.emit(paragraph.take())
+        if paragraph.is_begun:
+            self.boxes.begin("heading")
         self.boxes.turn_into("heading")
         self._heading(level, paragraph.source.rstrip())
         return True
 
     def _heading(self, level: int, text: str) -> None:
+        inline.mention(text, self.references)
         sgr = self.palette["heading1" if level == 1 else "heading" if level == 2 else "strong"]
         shown = inline.spans(text, self.palette, sgr, self.references)
         if text:
@@ -422,9 +427,8 @@ class Tree:
         leaf, self.leaf = self.leaf, None
         if leaf is None:
             return
-        if isinstance(leaf.body, Paragraph):
-            leaf.body.define()
-        self.boxes.emit(leaf.body.lines())
+        body = leaf.body
+        self.boxes.emit(body.close() if isinstance(body, Paragraph) else body.lines())
 
     def _flush(self) -> None:
         if self.leaf:

@@ -1,4 +1,4 @@
-"""What replies mean beyond CommonMark: formulas (TeX), arithmetic and bare addresses, shown as they were written.
+"""What replies mean beyond CommonMark: formulas (TeX), arithmetic, footnotes and bare addresses, shown as written.
 
 teach() gives markdown-it these rules, for the screen and for exports; block_structure.py finds display formulas
 line by line.
@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from markdown_it.common.utils import escapeHtml
+from markdown_it.rules_block import reference
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -99,6 +100,7 @@ def teach(parser: MarkdownIt) -> MarkdownIt:
     parser.block.ruler.before(
         "fence", "display", _display_block, {"alt": ["paragraph", "reference", "blockquote", "list"]}
     )
+    parser.block.ruler.at("reference", _reference)
     parser.add_render_rule("formula", _as_html)
     parser.add_render_rule("display", _as_html)
     return parser
@@ -194,6 +196,15 @@ def _display_block(state: StateBlock, start: int, end: int, silent: bool) -> boo
     token.map = [start, after]
     state.line = after
     return True
+
+
+def is_footnote(state: StateBlock, number: int) -> bool:
+    """Whether the line is `[^label]: text`: no definition of a link, even where the text is one word."""
+    return _line(state, number).startswith("[^")
+
+
+def _reference(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    return not is_footnote(state, start) and reference(state, start, end, silent)
 
 
 def _line(state: StateBlock, number: int) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import normalizeReference
+from markdown_it.rules_block import StateBlock, reference
 from markdown_it.token import Token
 
 from chatcli.render import dialect
@@ -17,11 +18,13 @@ from chatcli.render.sanitize import safe_link
 from chatcli.render.theme import Palette
 from chatcli.text import clean
 
-References = dict[str, Any]  # markdown-it's environment: what `[label]: url` lines have defined so far
+# markdown-it's environment: what `[label]: url` lines have defined so far; None for a label only mentioned so far.
+References = dict[str, Any]
 
 _LINE_END = re.compile(r"(?<![ \t\\])[ \t]+(?=\n)")  # a space keeps a backslash from making a hard break
 _MARKUP = re.compile(r"[\\`*_\[\]!<&~$]|  \n|://")
 _OPENER = re.compile(r"[`\[]|[*~](?=\S|\Z)|(?<!\w)_|<(?=[A-Za-z/!?])|&(?=[#\w]*\Z)|!\Z|\\\Z")
+_LABEL = re.compile(r"\\.|\[((?:[^\[\]\\]|\\.){1,999}+)\]", re.DOTALL)
 _DOLLAR = re.compile(r"\$(?=\S|\Z)")
 _BEGIN = re.compile(r"egin\{[A-Za-z]*\*?(?:\}|\Z)|e?g?i?n?\Z")  # after the escape of its b
 _OPENS_FORMULA = {"\\(", "\\["}  # escapes, unless the end of a formula follows
@@ -167,7 +170,55 @@ def _merged(shown: Iterable[Span]) -> list[Span]:
     return merged
 
 
-def define(label: str, url: str, references: References) -> None:
-    """Remembers `[label]: url` (the first definition of a label counts)."""
-    known = references.setdefault("references", {})
-    known.setdefault(normalizeReference(label), {"href": _markdown().normalizeLink(url), "title": ""})
+class Definition(NamedTuple):
+    """A link definition at the beginning of a paragraph. `end`: the index of the line behind it."""
+
+    label: str
+    href: str
+    title: str
+    end: int
+
+    def spans(self, palette: Palette) -> list[Span]:
+        title = " ".join(clean(self.title).split())
+        link = safe_link(self.href) if palette.has_links else ""
+        name = f"[{' '.join(clean(self.label).split())}]: "
+        return [Span(name, palette["url"]), Span(self.href, palette["url"], link)] + (
+            [Span(f' "{title}"', palette["url"])] if title else []
+        )
+
+
+def definitions(paragraph: str) -> Iterator[Definition]:
+    """Yields the link definitions that the paragraph begins with."""
+    state = StateBlock(paragraph, _definer(), {}, [])
+    line = 0
+    while line < state.lineMax and not dialect.is_footnote(state, line):
+        if not reference(state, line, state.lineMax, False):
+            return
+        meta = state.tokens.pop().meta
+        yield Definition(meta["label"], meta["url"], meta["title"], state.line)
+        line = state.line
+
+
+@lru_cache(maxsize=1)
+def _definer() -> MarkdownIt:
+    return MarkdownIt("zero", {"inline_definitions": True}).enable("reference")
+
+
+def define(found: Definition, references: References) -> bool:
+    """Remembers the definition (a label's first one counts). Returns whether the label was mentioned before it."""
+    known, label = references.setdefault("references", {}), normalizeReference(found.label)
+    was_mentioned = known.get(label, False) is None
+    if not known.get(label):
+        known[label] = {"href": found.href, "title": found.title}
+    return was_mentioned
+
+
+def mention(text: str, references: References) -> None:
+    """Remembers the labels in text that is drawn: a definition that comes later is shown, since it changes nothing
+    that is drawn already.
+    """
+    if "]" in text:
+        known = references.setdefault("references", {})
+        for found in _LABEL.finditer(text):
+            if found[1]:
+                known.setdefault(normalizeReference(found[1]), None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 
 from chatcli.render import inline
 from chatcli.render.inline import References
@@ -12,10 +11,8 @@ from chatcli.render.theme import Palette
 
 _TRY = 120  # unsettled characters from which on it is worth trying to settle some
 _SLAB = 4096  # characters after which open emphasis and links are taken as text: bounds the work
+_BEGIN_TITLE = ('"', "'", "(")
 _BLANK = " \t\n"  # a no-break space is text
-_DEFINITION = re.compile(
-    r" {0,3}\[(?!\^)([^\[\]]+)\]:\s*<?([^\s<>]+)>?(?:\s+(?:\"[^\"]*\"|'[^']*'|\([^()]*\)))?\s*\Z"
-)
 
 
 class Paragraph:
@@ -31,19 +28,21 @@ class Paragraph:
         self._carry: list[Span] = []  # the beginning of the line after `_lines`
         self._before: list[Span] = []  # what _carry was at the beginning of the slab
         self._try_at = _TRY
+        self._defined: list[Line] = []  # definitions of labels that were mentioned before
+        self.is_begun = False  # some of them were taken
 
     def copy(self, references: References) -> Paragraph:
         twin = copy.copy(self)
-        twin._lines, twin._references = list(self._lines), references
+        twin._lines, twin._defined, twin._references = list(self._lines), list(self._defined), references
         return twin
 
     def add(self, line: str) -> None:
+        if self.source.startswith("[") and not line.startswith(_BEGIN_TITLE):
+            self.define(before=line)
         self.extend("\n" + line if self.source else line)
 
     def extend(self, piece: str) -> None:
         self.source += piece
-        if len(self.source) > _SLAB:
-            self.define(grows=True)  # so that a long list of them stays one
         while self._done + len(self.source) > _SLAB:
             self._end_slab()
         if len(self.source) - self._settled >= self._try_at:
@@ -52,14 +51,17 @@ class Paragraph:
     def lines(self) -> list[Line]:
         end = self.source[self._settled :].rstrip(_BLANK)
         if not end and not self._carry:
-            return list(self._lines)
+            return self._defined + self._lines
         shown = inline.spans(end, self._palette, "", self._references)
-        return self._lines + [to_line(line) for line in self._wrapped(shown)]
+        return self._defined + self._lines + [to_line(line) for line in self._wrapped(shown)]
 
     def take(self) -> list[Line]:
+        self._defined, defined = [], self._defined
+        self.is_begun |= bool(defined)
         if self.is_whole:  # it may still become a heading
-            return []
-        self._lines, final = [], self._lines
+            return defined
+        self._lines, final = [], defined + self._lines
+        inline.mention(self.source[: self._settled], self._references)
         self._done += self._settled  # a resize must not draw it again
         self.source, self._settled, self._before = self.source[self._settled :], 0, self._carry
         return final
@@ -71,21 +73,34 @@ class Paragraph:
     def without_last_line(self) -> Paragraph:
         rest = Paragraph(self._palette, self._width, self._references)
         rest.extend(self.source.rpartition("\n")[0])
+        rest._defined, rest.is_begun = self._defined, self.is_begun
         return rest
 
-    def define(self, grows: bool = False) -> None:
+    def close(self) -> list[Line]:
+        """Returns its last lines."""
+        self.define()
+        inline.mention(self.source, self._references)
+        return self.lines()
+
+    def define(self, before: str = "") -> None:
         """Moves the link definitions at its beginning out of the text and into the references.
 
-        `grows`: the last line is not taken, because more of it may come.
+        `before`: the line that comes next. A definition that it may still change stays.
         """
         if not self.is_whole or not self.source.startswith("["):
             return
         lines = self.source.split("\n")
-        while len(lines) > grows and (found := _DEFINITION.match(lines[0])):
-            inline.define(found[1], found[2], self._references)
-            del lines[0]
-        if len(lines) <= self.source.count("\n"):
-            self.source = "\n".join(lines)
+        end = 0
+        for found in inline.definitions(self.source):
+            following = lines[found.end] if found.end < len(lines) else before
+            if before and following.startswith(_BEGIN_TITLE) and not found.title:
+                break
+            end = found.end
+            if inline.define(found, self._references):
+                shown = wrap(found.spans(self._palette), self._width, whole=True)
+                self._defined += map(to_line, shown)
+        if end:
+            self.source = "\n".join(lines[end:])
             self._restart()
 
     def resize(self, width: int) -> None:
@@ -115,6 +130,7 @@ class Paragraph:
         at = len(self.source[: max(at, 0)].rstrip(_BLANK)) or (0 if self._done else end)
         part = self.source[self._settled : at]
         self._keep(inline.spans(part, self._palette, "", self._references, goes_on=True), at)
+        inline.mention(self.source[:at], self._references)
         self.source, self._settled, self.is_whole = self.source[at:], 0, False
         self._done, self._before = 0, self._carry
 

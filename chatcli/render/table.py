@@ -81,6 +81,7 @@ class Table:
 
     def _row(self, line: str, sgr: str) -> Row:
         texts = _cells(line)[: len(self._aligns)]
+        inline.mention(line, self._references)
         row = [inline.spans(text, self._palette, sgr, self._references) for text in texts]
         row += [[] for _ in range(len(self._aligns) - len(row))]
         return Row(row, self._aligns, jumps=self._palette.has_links)

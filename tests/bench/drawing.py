@@ -4,8 +4,11 @@
 
 Texts: the Markdown descriptions of the installed packages, and with --spec the examples of CommonMark's spec.txt.
 `streamed`: screens (text, looks, history) that are not those of one rendering. `words`: texts whose words are not
-those of markdown-it's HTML. `by_dialect`: texts where they are only with the rules of dialect.py. Wanted: 0, and
-for `by_dialect` only examples with formulas, arithmetic or addresses.
+those of markdown-it's HTML, when the text has its link definitions at its beginning: a reply that streams knows
+none that are still to come, and what is drawn stays. `addresses`: texts of which, as they were written, the screen
+lacks an address that the HTML links to: a late definition has to be shown. `by_dialect`: texts whose words are the
+HTML's only with the rules of dialect.py. Wanted: 0, and for `by_dialect` only examples with formulas,
+arithmetic, footnotes or addresses.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from markdown_it.token import Token
 from rich.color import ColorSystem
 
 from chatcli.render.dialect import teach
+from chatcli.render.lines import plain
 from chatcli.render.markdown import render
 from chatcli.render.theme import Palette
 from chatcli.text import clean
@@ -35,7 +39,7 @@ from tests.test_render_growing import characters
 SINGLE = 600  # characters: longer texts come in pieces only, since drawing every character of them takes hours
 _EXAMPLE = re.compile(r"^`{32} example\n(.*?)^\.\n.*?^`{32}$", re.MULTILINE | re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
-_TASK = re.compile(r"[☐☑]|\[[ x]\]")
+_TASK = re.compile(r"[☐☑]|\[[\sx]\]")
 _OURS = re.compile(r"[\[;]8m")
 
 
@@ -85,6 +89,14 @@ def defined_first(text: str) -> str:
     return "".join(f"[{label}]: <{each['href']}>\n" for label, each in known if "\n" not in label) + "\n" + text
 
 
+def lacks_address(text: str) -> bool:
+    """Whether a link of the HTML leads to an address that is nowhere on the screen."""
+    seen = "".join(plain(line) for line in render(text, Palette("mono"), 100_000))
+    inner = [child for token in teach(_parser()).parse(text) for child in token.children or []]
+    found = {str(each.attrs["href"]).removeprefix("mailto:") for each in inner if each.type == "link_open"}
+    return any(clean(each) not in seen for each in found)
+
+
 def _signs(text: str) -> list[str]:
     """Sorted, since a table may have one line for lines of several cells; where looks divide it are no blanks."""
     return sorted(re.findall(r"\S", _TASK.sub("", text)))
@@ -108,7 +120,14 @@ def _image(_renderer: object, tokens: Sequence[Token], at: int, _options: object
 
 
 def measure(texts: dict[str, str], sizes: list[tuple[int, int]]) -> dict[str, Any]:
-    found: dict[str, Any] = {"texts": len(texts), "screens": 0, "streamed": [], "words": [], "by_dialect": []}
+    found: dict[str, Any] = {
+        "texts": len(texts),
+        "screens": 0,
+        "streamed": [],
+        "words": [],
+        "addresses": [],
+        "by_dialect": [],
+    }
     for seed, (name, raw) in enumerate(texts.items()):
         text = clean(raw)
         for size in sizes:
@@ -116,6 +135,8 @@ def measure(texts: dict[str, str], sizes: list[tuple[int, int]]) -> dict[str, An
                 found["screens"] += 1
                 if not streams_as_whole(text, size, seed, steps):
                     found["streamed"].append(f"{name} {size[0]}x{size[1]} {len(steps)}")
+        if lacks_address(text):
+            found["addresses"].append(name)
         text = defined_first(text)
         drawn = words_drawn(text)
         if drawn != words_of_html(text, with_dialect=True):
