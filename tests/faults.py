@@ -16,9 +16,9 @@ import json
 import socket
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -39,6 +39,7 @@ class Received:
     method: str
     path: str
     body: dict[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Engine:
@@ -94,7 +95,7 @@ class Engine:
         return self._says.popleft() if self._says else reply(messages, schema)
 
     def _receive(self, request: HttpRequest) -> HttpResponse:
-        received = Received(request.method, request.path, _object(request.body))
+        received = Received(request.method, request.path, _object(request.body), request.headers)
         self.requests.append(received)
         faults = self._faults[request.path]
         scripted = faults and (request.path != "/api/chat" or _is_chat(request.path, received.body))

@@ -14,6 +14,7 @@ import httpx
 from chatcli import addresses
 from chatcli.client import failures
 from chatcli.client.proxies import Proxy
+from chatcli.client.server import USUAL, Trust
 from chatcli.paths import why
 
 CONNECT = 5.0  # seconds to reach a server
@@ -33,20 +34,19 @@ class NoWay(Exception):
         self.remedy = remedy
 
 
-def transport(url: str, proxy: Proxy | None) -> httpx.HTTPTransport:
+def transport(url: str, proxy: Proxy | None, trust: Trust = USUAL) -> httpx.HTTPTransport:
     """The connection to that server, through the proxy if there is one. Raises NoWay. Never kept alive: every
-    exchange has its own socket, so cutting one affects no other.
+    exchange has its own socket, so cutting one affects no other. `trust` is about the server, not the proxy.
     """
     limits = httpx.Limits(max_keepalive_connections=0)
-    over_tls = [each.lower().startswith("https:") for each in (url, proxy.url if proxy is not None else "")]
-    trusted = authorities() if any(over_tls) else None
-    verify = trusted or False  # plain HTTP needs no certificates, which are slow to load
+    # Plain HTTP needs no certificates, which are slow to load.
+    verify = trusted_by(trust) if is_over_tls(url) else False
     if proxy is None:
         return httpx.HTTPTransport(verify=verify, limits=limits)
     try:
         if (read := addresses.parse(proxy.url)) is None or not read.sound:
             raise ValueError("it names no host")
-        through = httpx.Proxy(proxy.url, ssl_context=trusted if over_tls[1] else None)
+        through = httpx.Proxy(proxy.url, ssl_context=authorities() if is_over_tls(proxy.url) else None)
         return httpx.HTTPTransport(verify=verify, limits=limits, proxy=through)
     except ImportError:
         raise NoWay(
@@ -57,18 +57,36 @@ def transport(url: str, proxy: Proxy | None) -> httpx.HTTPTransport:
         raise NoWay(f"{proxy}, is none that can be used", f"Write {proxy.source} as {forms}.") from None
 
 
+def is_over_tls(url: str) -> bool:
+    return url.lower().startswith("https:")
+
+
+def trusted_by(trust: Trust) -> ssl.SSLContext:
+    """What a server's certificate is checked with. Raises NoWay where the authorities cannot be read."""
+    if not trust.checked:
+        unchecked = ssl.create_default_context()
+        unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
+        return unchecked
+    return _readable(trust.ca, trust.source) if trust.ca else authorities()
+
+
 def authorities(variable: str | None = None) -> ssl.SSLContext:
     """What a server's certificate is checked with: what that variable names, by default the first that is set; ""
     for the authorities of Python's certifi. Raises NoWay where they cannot be read.
     """
     variable = named_authorities() if variable is None else variable
+    return _readable(os.environ[variable] if variable else "", variable)
+
+
+def _readable(place: str, source: str) -> ssl.SSLContext:
+    """The authorities at that place, which `source` names; without a place, those of certifi. Raises NoWay."""
     try:
-        return _trusting(os.environ[variable]) if variable else httpx.create_ssl_context(trust_env=False)
+        return _trusting(place) if place else httpx.create_ssl_context(trust_env=False)
     except (OSError, ValueError) as error:
-        place = f"in {os.environ[variable]}, which {variable} names," if variable else "of Python's certifi"
+        where = f"in {place}, which {source} names," if place else "of Python's certifi"
         reason = "none is in it" if isinstance(error, ssl.SSLError) else why(error)
-        remedy = f"Correct {variable}, or unset it." if variable else "Install certifi again."
-        raise NoWay(f"the certificates {place} cannot be read ({reason})", remedy) from None
+        remedy = f"Correct {source}, or unset it." if place else "Install certifi again."
+        raise NoWay(f"the certificates {where} cannot be read ({reason})", remedy) from None
 
 
 def _trusting(place: str) -> ssl.SSLContext:
@@ -114,15 +132,16 @@ def _root(error: BaseException) -> BaseException:
     return root
 
 
-def cause(error: BaseException) -> str:
+def cause(error: BaseException, trust: Trust = USUAL) -> str:
     """Why the network failed, as a clause."""
     root = _root(error)
     for kind, clause in _CAUSES:
         if isinstance(error, kind) or isinstance(root, kind):
             return clause
     if isinstance(root, ssl.SSLCertVerificationError):
-        by = named_authorities()
-        trusted = f"{by} names the authorities" if by else "SSL_CERT_FILE can name an authority"
+        by = trust.source or named_authorities()
+        none = "SSL_CERT_FILE, or ca of a host in the settings file, can name an authority"
+        trusted = f"{by} names the authorities" if by else none
         return f"its certificate is not trusted ({root.verify_message}; {trusted})"
     said = failures.one_line(str(root)) or type(root).__name__
     if isinstance(root, ssl.SSLError):

@@ -22,6 +22,7 @@ from chatcli.client import address, decompress, failures
 from chatcli.client.connection import CONNECT, NoWay, cause, is_close, is_reset, transport
 from chatcli.client.proxies import route
 from chatcli.client.reader_thread import Cut
+from chatcli.client.server import USUAL, Trust
 from chatcli.errors import BadData, BadValue, ChatcliError
 from chatcli.hints import Do, Hint
 from chatcli.reading.json_toml import read_json
@@ -41,14 +42,14 @@ LONGEST_LINE = 8 * 1024 * 1024  # bytes
 class Wire(ollama.Client):
     """`url` without credentials; `headers` with the Authorization, if any."""
 
-    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
-        self.url = url
+    def __init__(self, url: str, headers: Mapping[str, str], trust: Trust = USUAL) -> None:
+        self.url, self._trust = url, trust
         self._proxy = route(url).proxy
         self._was_there = False
         # Without an Authorization the library would send OLLAMA_API_KEY to any host.
         given = {"authorization": "none", "accept-encoding": decompress.ASKED, **headers, **ALONE}
         try:
-            way = transport(url, self._proxy)
+            way = transport(url, self._proxy, trust)
             super().__init__(host=url, headers=given, follow_redirects=False, transport=way)
         except (httpx.InvalidURL, UnicodeError) as error:
             raise BadValue(
@@ -168,14 +169,14 @@ class Wire(ollama.Client):
 
     def _network_failure(self, error: Exception, begun: bool) -> ChatcliError:
         if begun:
-            said = "the server closed the connection" if is_close(error) else cause(error)
+            said = "the server closed the connection" if is_close(error) else cause(error, self._trust)
             return failures.broken(said, self._proxy)
         if isinstance(error, httpx.RemoteProtocolError) and not is_close(error):
             return self._odd(f"it does not speak HTTP ({failures.one_line(str(error))})")
         # A server that was there and refuses connections is being restarted; one that never was is not there.
         restarts = self._was_there and isinstance(error, httpx.ConnectError)
         passing = restarts or is_close(error) or is_reset(error)
-        return failures.unreachable(self.url, cause(error), self._proxy, 0.0 if passing else None)
+        return failures.unreachable(self.url, cause(error, self._trust), self._proxy, 0.0 if passing else None)
 
 
 def _split(pieces: Iterable[bytes], odd: Callable[[str], ChatcliError]) -> Iterator[tuple[bytes, bool]]:

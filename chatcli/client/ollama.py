@@ -18,6 +18,7 @@ from chatcli.client.models import Listed, Loaded, Model
 from chatcli.client.reader_thread import Cut, relay
 from chatcli.client.request import NEVER_CUT, Request, duration
 from chatcli.client.retries import again
+from chatcli.client.server import USUAL, Trust
 from chatcli.conversation.events import Event, Progress, Retry
 from chatcli.conversation.message import Message
 from chatcli.errors import BadReply, BadValue, Busy, Refused, StreamBroken, Unreachable
@@ -35,7 +36,8 @@ class Client:
     """Talks to the server at `url` (as server.find gives it). Several threads may use it at once.
 
     user:password@ in the URL becomes a Basic header; else OLLAMA_API_KEY is sent as a Bearer token, but only over
-    https or to this machine. `headers` are sent with every request and take precedence over both.
+    https or to this machine. `headers` are sent with every request and take precedence over both. `trust`: whose
+    certificates are accepted.
 
     A request that fails before anything came of it is sent again, `retries()` times, if the failure may pass. A
     Retry says so each time: among the events of a chat, else as the argument of `told`.
@@ -46,11 +48,13 @@ class Client:
         url: str,
         *,
         headers: Mapping[str, str] | None = None,
+        trust: Trust = USUAL,
         retries: Callable[[], int] = int,
         told: Callable[[Retry], object] = bool,
     ) -> None:
         self._retries, self._told = retries, told
         self.url, basic = address.without_credentials(url)
+        self._trust = trust
         self._headers = {**_authorization(self.url, basic), **{k.lower(): v for k, v in (headers or {}).items()}}
         self._lock = threading.Lock()
         self._wire: Wire | None = None
@@ -163,10 +167,14 @@ class Client:
     def version(self) -> str:
         return str(self._answer("GET", "/api/version").get("version", ""))
 
-    def pull(self, name: str) -> Generator[Progress, None, None]:
-        """Download a model. Closing the generator stops it; the next pull continues where it stopped."""
+    def pull(self, name: str, insecure: bool = False) -> Generator[Progress, None, None]:
+        """Download a model. Closing the generator stops it; the next pull continues where it stopped.
+
+        `insecure`: also from a registry without a certificate.
+        """
         broken = StreamBroken(f"The download of {name} broke off.", Hint(Do("pull", name), " goes on from there."))
-        yield from self._progress("/api/pull", {"model": name, "stream": True}, name, broken)
+        more = {"insecure": True} if insecure else {}
+        yield from self._progress("/api/pull", {"model": name, "stream": True, **more}, name, broken)
 
     def create(
         self,
@@ -306,7 +314,7 @@ class Client:
             if self._closed:
                 raise Unreachable("The connection to the server is closed.")
             if self._wire is None:
-                self._wire = _library().Wire(self.url, self._headers)
+                self._wire = _library().Wire(self.url, self._headers, self._trust)
             return self._wire
 
 

@@ -7,11 +7,36 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from chatcli.client import address
 from chatcli.errors import ServerError
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whose certificates are accepted. `ca`: a file or a directory with the authorities; "" stands for the usual
+    ones. `source` is what names it. `checked`: False accepts any certificate.
+    """
+
+    ca: str = ""
+    source: str = ""
+    checked: bool = True
+
+
+USUAL = Trust()
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What goes with every request to a server: its headers, and whose certificates it may have."""
+
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    trust: Trust = USUAL
+
 
 PATIENCE = 10.0  # seconds within which the demo engine must print its URL
 _LONGEST = 1 << 16  # characters of its output that are read
@@ -27,11 +52,23 @@ def find(host: str | None) -> str:
 
 
 class Server:
-    """A server to talk to. close() ends it if it is our own (the demo engine), and else does nothing."""
+    """A server to talk to. close() ends it if it is our own (the demo engine), and else does nothing.
 
-    def __init__(self, url: str = "", *, engine: DemoEngine | None = None) -> None:
+    `name`: what the settings file calls it; "" for an address. `access` may take seconds, and raises what is wrong
+    with what it reads.
+    """
+
+    def __init__(
+        self,
+        url: str = "",
+        *,
+        engine: DemoEngine | None = None,
+        name: str = "",
+        access: Callable[[], Access] = Access,
+    ) -> None:
         self._url = url
         self._engine = engine
+        self.name, self.access = name, access
 
     @property
     def demo(self) -> bool:

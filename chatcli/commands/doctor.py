@@ -25,6 +25,7 @@ from chatcli.session.context_window import as_allocated, gigabytes, loaded
 from chatcli.session.embeddings import embedder
 from chatcli.session.fallback import mend
 from chatcli.session.fallback import restore as restore_backup
+from chatcli.session.named_hosts import remarks
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.file import read_file
@@ -187,7 +188,10 @@ def _privacy(path: Path) -> Iterator[Finding]:
 def _server(session: Session) -> Iterator[Finding]:
     version = session.client.get().version()
     what = "the demo engine" if session.server.demo else f"Ollama {version}"
-    yield Finding("server", f"{what} at {session.server.shown}")
+    named = f", the host {session.server.name}" if session.server.name else ""
+    yield Finding("server", f"{what} at {session.server.shown}{named}")
+    for remark in remarks(session.server, session.settings, session.paths):
+        yield Finding("server", remark)
     names = [row.name.removesuffix(":latest") for row in session.client.get().models()]
     shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
     yield Finding("models", shown or "none", "" if names else Hint("Get one: ", Do("pull", "llama3.2")))

@@ -122,7 +122,7 @@ def show(
 @command("models pull", "pull", subcommand=("models pull", "pull"))
 def pull(session: Session, name: Annotated[str, Arg("a model from ollama.com/library")]) -> Outcome:
     """Download a model. Ctrl-C stops it; the next one of the model continues the download."""
-    progress = session.client.get().pull(name)
+    progress = session.client.get().pull(name, session.settings[table.INSECURE])
     return Watch(
         progress, lambda: Show.of(Note(Hint(f"{name} is downloaded. Use it: ", Do("model", name)), "good"))
     )

@@ -17,6 +17,7 @@ from chatcli.render.views import Document, Listing, Note
 from chatcli.session.background import waiting
 from chatcli.session.context_window import as_allocated, price
 from chatcli.session.embeddings import embedder
+from chatcli.session.named_hosts import find_server, host_names
 from chatcli.session.next_request import PATIENCE, changing
 from chatcli.session.planning import shape
 from chatcli.session.session import Session
@@ -63,6 +64,8 @@ def value_words(session: Session, typed: str) -> Iterator[Word]:
     """The values of the setting that the typed text begins with."""
     name, _, value = typed.partition(" ")
     setting = next((row for row in TABLE if name in {row.name, *row.aliases}), None)
+    if setting is table.HOST:
+        return (Word(name) for name in host_names(session.paths) if name.startswith(value))
     if setting in NAMES_OF_MODELS:
         from chatcli.commands.models import model_words
 
@@ -170,6 +173,8 @@ def _change(session: Session, setting: Setting[Any], value: Any) -> Outcome:
         embedder(session, value)
     if setting is table.SUMMARY_MODEL and value:
         session.client.get().model(value)  # raises Missing
+    if setting is table.HOST and value:
+        find_server(session.settings, session.paths, value)
     before = session.settings[setting]
     if value is None:
         session.settings.put_value(setting, setting.default, Layer.SET)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,12 +23,15 @@ _BUFFER = 2048  # Go sends the length of a body up to this size; a larger one is
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """`pause(seconds)` waits, and raises ConnectionError as soon as the client has left."""
+    """`pause(seconds)` waits, and raises ConnectionError as soon as the client has left. `headers`: their names in
+    lower case.
+    """
 
     method: str
     path: str
     body: bytes
     pause: Callable[[float], None]
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def fields(self) -> dict[str, Any]:
         """Returns the body's JSON object; raises HttpRefusal (400) when there is none."""

@@ -72,7 +72,8 @@ class _Connection(BaseHTTPRequestHandler):
 
     def _exchange(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self._send(self.server.answer(HttpRequest(self.command, self.path, body, self._pause)))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self._send(self.server.answer(HttpRequest(self.command, self.path, body, self._pause, headers)))
 
     do_GET = do_HEAD = do_POST = do_DELETE = _exchange  # noqa: N815 - the library asks for these names
 

@@ -17,7 +17,7 @@ from chatcli.client.address import shown
 from chatcli.client.server import find
 from chatcli.commands import everything
 from chatcli.errors import ChatcliError
-from chatcli.paths import find_paths, is_there
+from chatcli.paths import Paths, find_paths, is_there
 from chatcli.prompt.typeahead import quiet_keyboard
 from chatcli.repl.first_screen import DEMO, FirstLine, tips
 from chatcli.repl.furniture import Furniture
@@ -49,7 +49,7 @@ def run(wishes: Wishes, images: Sequence[str] = (), files: Sequence[str] = ()) -
         with quiet_keyboard():  # keys typed while the program starts wait for the first prompt
             paths = find_paths()
             settings = read_settings(paths, wishes)
-            server = DEMO if wishes.demo else shown(find(settings[table.HOST] or None))  # may raise BadValue
+            server = DEMO if wishes.demo else shown(_address(settings, paths))
             is_first = settings[table.SAVE] and not is_there(paths.store)
             session = Later(lambda: _build(wishes, settings))
             stack.callback(_close, session)
@@ -106,12 +106,24 @@ def warm_up(session: Later[Session], furniture: Furniture, line: FirstLine, is_f
         furniture.reader.refresh()
 
 
+def _address(settings: Settings, paths: Paths) -> str:
+    """The server's URL. Raises what is wrong with its name or address, before there is a prompt."""
+    if not settings[table.HOST]:
+        return find(None)
+    from chatcli.session.named_hosts import find_server
+
+    return find_server(settings, paths).url
+
+
 def _build(wishes: Wishes, settings: Settings) -> Session:
     from chatcli.session.build import build
+    from chatcli.session.named_hosts import remarks
 
     # The toolbar draws with it as soon as there is a session, and is not to wait for what is imported meanwhile.
     import_module("chatcli.repl.toolbar_data")
-    return build(wishes, settings)
+    session = build(wishes, settings)
+    session.warn(*remarks(session.server, settings, session.paths))
+    return session
 
 
 def _close(session: Later[Session]) -> None:

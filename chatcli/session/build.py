@@ -7,6 +7,7 @@ from chatcli.errors import NotFound
 from chatcli.hints import Do, Hint, Words
 from chatcli.paths import find_paths
 from chatcli.session.fallback import keep_in_memory, mending, open_store
+from chatcli.session.named_hosts import find_server
 from chatcli.session.session import Session
 from chatcli.session.wishes import Wishes, read_settings
 from chatcli.settings import table
@@ -28,9 +29,7 @@ def build(wishes: Wishes, settings: Settings | None = None) -> Session:
     warnings: list[Words] = [Hint(fault.message, " ", fault.advice) for fault in settings.faults]
     store = open_store(settings, paths, warnings)
     try:
-        server = (
-            servers.start_demo() if wishes.demo else servers.Server(servers.find(settings[table.HOST] or None))
-        )
+        server = servers.start_demo() if wishes.demo else find_server(settings, paths)
         session = Session(settings, paths, store, server, warnings)
     except BaseException:
         store.close()

@@ -23,6 +23,7 @@ from chatcli.session.context_window import find_window
 from chatcli.session.embeddings import Embeddings
 from chatcli.session.fallback import open_store
 from chatcli.session.model_in_use import find_model, known_model, preset_of, ready_counter
+from chatcli.session.named_hosts import find_server, remarks
 from chatcli.session.next_request import NextRequest
 from chatcli.settings import table
 from chatcli.settings.layers import Layer, Settings, find_setting
@@ -188,6 +189,7 @@ class Session:
             table.MODEL.name: self.forget_model,
             table.THINK.name: self.counting.forget,
             table.HOST.name: self.reconnect,
+            table.INSECURE.name: self.reconnect,
             table.SAVE.name: self.change_store,
             table.TOKENIZER.name: self._renew_counter,
             table.EMBEDDING_MODEL.name: self.embeddings.model_set,
@@ -209,11 +211,12 @@ class Session:
 
     def reconnect(self) -> None:
         """Use the server that the settings name now. The conversation stays."""
-        url = servers.find(self.settings[table.HOST] or None)
+        server = find_server(self.settings, self.paths)
         self.summarizer.question_comes()
         self.embeddings.question_comes()
         self._disconnect()
-        self.server = servers.Server(url)
+        self.server = server
+        self.warn(*remarks(server, self.settings, self.paths))
         self.forget_model()
         self.embeddings.model_set()
 
@@ -274,7 +277,14 @@ class Session:
         proxy = route(self.server.url).proxy
         if proxy is not None and proxy.not_read:
             self.warn(f"{proxy.not_read} The server is reached through {proxy}.")
-        return Client(self.server.url, retries=lambda: self.settings[table.RETRIES], told=self._will_ask_again)
+        access = self.server.access()
+        return Client(
+            self.server.url,
+            headers=access.headers,
+            trust=access.trust,
+            retries=lambda: self.settings[table.RETRIES],
+            told=self._will_ask_again,
+        )
 
     def _will_ask_again(self, retry: Retry) -> None:
         """What the main thread asks for is waited for there; in other threads a turn waits, or nobody does."""

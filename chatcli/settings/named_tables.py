@@ -77,7 +77,19 @@ PROFILES = Kind(
     },
     {alias: setting.name for setting in TABLE for alias in setting.aliases},
 )
-HOSTS = Kind("hosts", "host", "It has an address.", {"address": values.address()})
+HOSTS = Kind(
+    "hosts",
+    "host",
+    "It has an address, and may have headers, token_env or token_command, ca, and verify.",
+    {
+        "address": values.address(),
+        "headers": values.headers(),
+        "token_env": values.text(),
+        "token_command": values.texts(),
+        "ca": values.text(),
+        "verify": values.boolean(),
+    },
+)
 KINDS = {kind.name: kind for kind in (PROFILES, HOSTS)}
 
 

@@ -378,7 +378,15 @@ HOST = _row(
     "host",
     values.address(),
     "",
-    "Address of the Ollama server; unset: OLLAMA_HOST, else 127.0.0.1:11434.",
+    "The Ollama server: an address, or a host of the settings file; unset: OLLAMA_HOST, else 127.0.0.1:11434.",
+    from_outside=nothing(Refusal.PROGRAM),
+)
+INSECURE = _row(
+    "program",
+    "insecure",
+    values.boolean(),
+    False,
+    "Accept any certificate of the server, and download from registries without one.",
     from_outside=nothing(Refusal.PROGRAM),
 )
 RETRIES = _row(

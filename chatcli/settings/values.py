@@ -59,6 +59,37 @@ def address() -> ValueKind[str]:
     return ValueKind("an address", str, show=addresses.shown_host)
 
 
+def headers() -> ValueKind[dict[str, str]]:
+    """Headers of a request, as a table. They may be secret: nothing shows them, no error either."""
+    expects = 'a table of texts such as { X-Key = "..." }'
+
+    def read(given: str) -> dict[str, str]:
+        import json
+
+        try:
+            found = json.loads(given)
+        except ValueError:
+            raise BadValue(f"This is not {expects}.") from None
+        texts = isinstance(found, dict) and all(isinstance(each, str) for each in found.values())
+        if not texts or not all(map(_HEADER.fullmatch, found)):
+            raise BadValue(f"This is not {expects}.")
+        for name, value in found.items():
+            if not (value.isascii() and value.isprintable()):
+                raise BadValue(f"The header {name} has a value with characters that no header has.")
+        return dict(found)
+
+    return ValueKind(expects, read, lambda _: "", spell=_as_json, show=lambda _: "")
+
+
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+
+def _as_json(value: Any) -> str:
+    import json
+
+    return json.dumps(value, default=str)
+
+
 def form() -> ValueKind[str]:
     """The format of replies: a word, a path, or the JSON Schema itself, as text or as a dict."""
 
