@@ -23,7 +23,7 @@ import pyte
 from chatcli.settings.strategies import AUTO
 from tests.faults import Cut, Engine, Hang, Slow, Status, nobody_there
 from tests.raw_server import Script, whole
-from tests.starting import start
+from tests.starting import run, start
 
 PATIENCE = 60.0
 
@@ -285,6 +285,55 @@ def test_continue_shows_where_it_stood_and_goes_on() -> None:
             person.enter("why?")
             person.until(lambda: len(engine.chats) == 2)
             assert len(engine.chats[1]["messages"]) == 3
+
+
+def test_what_a_command_shows_stands_between_blank_lines_and_so_does_its_error() -> None:
+    with Engine() as engine, terminal("-m", "demo", url=engine.url) as person:
+        person.see("Send a message")
+        person.enter("/history")
+        person.see("Nothing")
+        person.enter("/hstory")
+        text = person.see("There is no command", "To send a line", "Send a message")
+        rows = [row for row in text.splitlines() if "/help shows" not in row]
+        for command, first, last in (
+            ("/history", "Nothing", "Nothing"),
+            ("/hstory", "There is no", "Did you mean"),
+        ):
+            begin = next(at for at, row in enumerate(rows) if row == f">>> {command}")
+            end = next(at for at, row in enumerate(rows) if row.startswith(last))
+            assert rows[begin + 1] == ""
+            assert rows[begin + 2].startswith(first)
+            assert rows[end + 1] == ""
+            assert rows[end + 2].startswith(">>>")
+
+
+@pytest.mark.parametrize("leave", ["/bye\r", "\x04"])
+def test_leaving_says_once_under_which_name_the_conversation_is_kept_and_how_to_go_on(leave: str) -> None:
+    with Engine() as engine, terminal("-m", "demo", url=engine.url) as person:
+        engine.say("Blue.")
+        person.see("Send a message")
+        person.enter("why is the sky blue?")
+        person.see("Blue.", "Send a message")
+        person.press(leave)
+        assert person.ends() == 0
+        said = 'Kept as "why is the sky blue?". To go on: chatcli --continue, later chatcli --resume 1'
+        assert person.text.replace("\n", " ").count(said) == 1
+
+
+@pytest.mark.parametrize("flags", [[], ["--no-save"], ["--continue"]], ids=" ".join)
+def test_leaving_says_nothing_where_nothing_was_said_or_is_kept(flags: list[str]) -> None:
+    with Engine() as engine:
+        engine.say("Blue.")
+        if flags == ["--continue"]:
+            run(["-m", "demo", "and the sea?"], {**os.environ, "OLLAMA_HOST": engine.url})
+        with terminal("-m", "demo", *flags, url=engine.url) as person:
+            person.see("Send a message")
+            if flags == ["--no-save"]:
+                person.enter("why is the sky blue?")
+                person.see("Blue.", "Send a message")
+            person.press("/bye\r")
+            assert person.ends() == 0
+            assert "Kept as" not in person.text
 
 
 def test_the_toolbar_tells_model_tokens_and_window_and_a_strategy_that_is_not_auto() -> None:

@@ -25,6 +25,7 @@ from prompt_toolkit.history import History
 from prompt_toolkit.input import Input
 from prompt_toolkit.layout.processors import Processor, TabsProcessor, Transformation, TransformationInput
 from prompt_toolkit.layout.utils import explode_text_fragments
+from prompt_toolkit.lexers import SimpleLexer
 from prompt_toolkit.output import Output
 from prompt_toolkit.styles import Style
 from prompt_toolkit.validation import ValidationError
@@ -45,6 +46,7 @@ _STYLE = Style.from_dict(
     {
         **toolbar.STYLE,
         "prompt": "bold",
+        "typed": "bold",
         "prompt-continuation": "fg:#888888",
         "placeholder": "fg:#888888",
         "folded": "italic",
@@ -88,6 +90,7 @@ class EditedLine:
             reserve_space_for_menu=_MENU_ROWS,
             style=_STYLE,
             include_default_pygments_style=False,
+            lexer=SimpleLexer("class:typed"),  # what a person said stands out above the replies
             key_bindings=keys.bind(self),
             input=input_,
             output=output,

@@ -25,7 +25,7 @@ from chatcli.render.screen import Screen
 from chatcli.render.views import Note, Pictures, SourceText, View
 from chatcli.repl.crash_report import told
 from chatcli.repl.furniture import Furniture
-from chatcli.repl.notes import about_composed, about_counting, after_reply
+from chatcli.repl.notes import Apart, about_composed, about_counting, after_reply, farewell
 from chatcli.repl.signals import Interrupt
 from chatcli.repl.streams import OutputFailed
 from chatcli.repl.waiting import Waiting
@@ -41,7 +41,8 @@ LEAVING = frozenset({"quit", "exit"})
 
 class Loop:
     """Reads and acts until the person leaves. `_line` is the text that the next prompt starts with; `_doubted` the
-    message that was not sent because it names files that are not there: entered again, it is sent.
+    message that was not sent because it names files that are not there: entered again, it is sent. `_said` tells
+    whether anything was said in this run.
     """
 
     def __init__(self, session: Session, furniture: Furniture) -> None:
@@ -49,7 +50,8 @@ class Loop:
         self._furniture = furniture
         self._line = ""
         self._doubted = ""
-        self._leaving = False
+        self._leaving = self._said = False
+        self._apart = Apart(lambda: self._screen.show(Note("")))
         session.show_retries(lambda retry: self._screen.show(Note(str(retry), "quiet")))
 
     @property
@@ -69,6 +71,12 @@ class Loop:
         self._guarded(self._furniture.warn if entry is not None else lambda: self._greet(opening))
         if attached:
             self._guarded(lambda: self._act(attach(self._session, attached)))
+        self._converse(entry)
+        if self._said and (kept := farewell(self._session)):
+            self._screen.show(Note(kept, "quiet"))
+
+    def _converse(self, entry: Entry | None) -> None:
+        """Until the person leaves."""
         while not self._leaving:
             if entry is None:
                 line, self._line = self._line, ""
@@ -86,6 +94,7 @@ class Loop:
         """Show where the conversation is. The first prompt waits for no server."""
         session = self._session
         self._furniture.warn()
+        self._apart.expect()
         if opening is not None:
             self._act(opening)
         elif session.conversation.tip is not None:
@@ -118,6 +127,7 @@ class Loop:
 
     def _command(self, line: str) -> None:
         self._session.summarizer.collect()
+        self._apart.expect()
         still_there(self._session, lambda: self._act(everything().dispatch(self._session, line)))
         self._furniture.warn()
         if not self._leaving:
@@ -130,14 +140,19 @@ class Loop:
         try:
             self._mended(step)
         except ChatcliError as error:
-            self._screen.error(error)
+            self._fail(error)
         except KeyboardInterrupt:
-            self._screen.show(Note("Stopped.", "quiet"))
+            self.show(Note("Stopped.", "quiet"))
         except OutputFailed:
             raise
         except Exception as error:  # the last resort
             self._line = self._line or typed
-            self._screen.error(told(error, self._furniture.faults))
+            self._fail(told(error, self._furniture.faults))
+        self._apart.end()
+
+    def _fail(self, error: ChatcliError) -> None:
+        self._apart.begin()
+        self._screen.error(error)
 
     def _mended(self, step: Callable[[], None]) -> None:
         try:
@@ -164,6 +179,8 @@ class Loop:
 
     def _listen(self, question: Node, onward: Node | None = None, model: str = "") -> Node | None:
         session, settings = self._session, self._session.settings
+        self._apart.end()
+        self._said = True
         name = model or settings[table.MODEL]
         with (
             Interrupt() as interrupt,
@@ -183,18 +200,22 @@ class Loop:
     # What the loop is to `perform`: a Surface.
 
     def show(self, view: View) -> None:
+        self._apart.begin()
         self._screen.show(view)
 
     def print(self, text: str) -> None:
-        self._screen.show(SourceText(text))
+        self.show(SourceText(text))
 
     def watch(self, progress: Iterator[Progress]) -> None:
+        self._apart.begin()
         self._screen.progress(progress)
 
     def confirm(self, question: Words) -> bool:
+        self._apart.begin()
         return self._reader.ask(spelled(question, at_prompt), False)
 
     def choose(self, question: Choose) -> int | None:
+        self._apart.begin()
         return self._reader.choose(question.question, question.choices, question.detail, question.find)
 
     def copy(self, text: str) -> None:

@@ -1,13 +1,59 @@
-"""Notes after a reply: how it ended when it did not end by itself, and its counts and speeds on request."""
+"""Notes after a reply (how it ended when it did not end by itself, its counts and speeds on request) and at the
+end, and the blank lines around what a command shows.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from chatcli.attachments.compose import Composed
 from chatcli.attachments.mentions import as_words
 from chatcli.conversation.reply_endings import ending_of
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import Turn, Usage, in_tokens
+from chatcli.hints import Do, Hint, Words
 from chatcli.render.views import Note
+from chatcli.session.session import Session
+from chatcli.settings import table
+from chatcli.text import shortened
+
+# Columns of a title in the last note.
+TITLE = 40
+
+
+class Apart:
+    """Puts a blank line before and after what a command shows, by calling `blank`; none where it shows nothing."""
+
+    def __init__(self, blank: Callable[[], None]) -> None:
+        self._blank = blank
+        self._is_due = self._is_open = False
+
+    def expect(self) -> None:
+        """What is shown from here on belongs to a command."""
+        self._is_due = True
+
+    def begin(self) -> None:
+        """Something is about to be shown."""
+        if self._is_due:
+            self._blank()
+            self._is_due, self._is_open = False, True
+
+    def end(self) -> None:
+        if self._is_open:
+            self._blank()
+        self._is_due = self._is_open = False
+
+
+def farewell(session: Session) -> Words:
+    """Under which name the conversation is kept, and how to go on with it; "" where it is empty or not kept."""
+    conversation = session.conversation
+    if conversation.tip is None or not session.settings[table.SAVE]:
+        return ""
+    demo = {"demo": True} if session.server.demo else {}
+    named = Do("chatcli", str(conversation.id), **demo, resume=True)
+    is_last = session.store.last(demo=session.server.demo) == conversation.id
+    last = Hint(Do("chatcli", **demo, **{"continue": True}), ", later ") if is_last else ""
+    return Hint(f'Kept as "{shortened(conversation.title, TITLE)}". To go on: ', last, named)
 
 
 def after_reply(node: Node, verbose: bool) -> list[Note]:
