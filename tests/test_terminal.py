@@ -7,7 +7,7 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -23,7 +23,7 @@ import pyte
 from chatcli.settings.strategies import AUTO
 from tests.faults import Cut, Engine, Hang, Slow, Status, nobody_there
 from tests.raw_server import Script, whole
-from tests.starting import run, start
+from tests.starting import Process, run, start
 
 PATIENCE = 60.0
 
@@ -31,7 +31,9 @@ PATIENCE = 60.0
 class Terminal:
     """A person at the keyboard: `press` keys, `see` what stands on the screen or has scrolled off it."""
 
-    def __init__(self, *arguments: str, columns: int = 80, rows: int = 24, **environment: str) -> None:
+    def __init__(
+        self, *arguments: str, columns: int = 80, rows: int = 24, directory: str = ".", **environment: str
+    ) -> None:
         self._screen = pyte.HistoryScreen(columns, rows, history=10_000, ratio=0.5)
         self._stream = pyte.ByteStream(self._screen)
         variables = {
@@ -44,9 +46,14 @@ class Terminal:
         os.set_blocking(self._end, False)
         self._set_size(columns, rows)
         try:
-            self._program = start(arguments, variables, [theirs] * 3)
+            self._program = self._begin(arguments, variables, theirs, directory)
         finally:
             os.close(theirs)
+
+    def _begin(
+        self, arguments: Sequence[str], variables: Mapping[str, str], theirs: int, directory: str
+    ) -> Process:
+        return start(arguments, variables, [theirs] * 3, directory)
 
     def press(self, keys: str) -> None:
         self.send(keys.encode())
