@@ -12,6 +12,7 @@ from chatcli.conversation.events import Progress
 from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError
 from chatcli.hints import Words, spelled
+from chatcli.prompt.editor import edit
 from chatcli.render.views import Document, Listing, Note, SourceText, View
 from chatcli.session.session import Session
 from chatcli.turn import answer, ask
@@ -43,6 +44,9 @@ class Person:
 
     def choose(self, question: Choose) -> int | None:
         return 0 if question.choices else None
+
+    def edit(self, text: str, ending: str) -> str:
+        return edit(text, ending)
 
     def copy(self, text: str) -> None:
         pass

@@ -101,7 +101,11 @@ def parser(
     )
     if chosen is not None:
         described = f"{chosen.summary}\n\n{chosen.details}"
-        shell.command(name=chosen.subcommand, cls=Page, help=described)(_subcommand(chosen))
+        dashed = {"ignore_unknown_options": True} if any(each.dashed for each in chosen.parameters) else {}
+        context = {**_HELP, **dashed}
+        shell.command(name=chosen.subcommand, cls=Page, help=described, context_settings=context)(
+            _subcommand(chosen)
+        )
     else:
         shell.command(name="chatcli", cls=page or _AsTyped)(_chat_command(chat))
     name = chosen.subcommand if chosen is not None else ""

@@ -83,6 +83,11 @@ class Shell:
             raise Ambiguous(question.brief, Hint("Give a number: ", Do("chats"), " lists them."))
         return _reader().choose(question.question, question.choices, question.detail, question.find)
 
+    def edit(self, text: str, ending: str) -> str:
+        from chatcli.prompt.editor import edit_between_prompts
+
+        return edit_between_prompts(text, ending)
+
     def copy(self, _text: str) -> None:
         raise _only_inside()
 

@@ -28,6 +28,7 @@ def everything() -> Registry:
         settings,
         share,
         shell_chats,
+        shell_config,
         statistics,
         tree,
     )
@@ -39,7 +40,7 @@ def everything() -> Registry:
             "replies": [branches, tree, diff, copy],
             "attachments": [files],
             "memory": [context, memory, statistics],
-            "settings": [settings, profiles],
+            "settings": [settings, profiles, shell_config],
             "server": [models],
             "program": [doctor, help],
         }

@@ -34,12 +34,13 @@ class Arg:
     """What a parameter means, and the words that completion offers for it.
 
     `suggest` gets the session and the word typed so far. `whole`: the words form one name, and `suggest` gets all
-    of them.
+    of them. `dashed`: what begins with a dash is a word for it in the shell, too, unless it is a flag's name.
     """
 
     meaning: str
     suggest: Suggest | None = None
     whole: bool = False
+    dashed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Parameter:
     flag: bool = False
     suggest: Suggest | None = None
     whole: bool = False
+    dashed: bool = False
 
     @property
     def word(self) -> str:
@@ -99,6 +101,7 @@ def _parameter(row: inspect.Parameter, hint: Any) -> Parameter:
         flag=flag,
         suggest=arg.suggest,
         whole=arg.whole,
+        dashed=arg.dashed,
     )
 
 

@@ -61,6 +61,17 @@ class Choose:
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """Open the person's editor on the text, then call `then` with what it left. `ending`: that of the file's name,
+    which tells the editor what kind of text it is.
+    """
+
+    text: str
+    then: Callable[[str], Outcome]
+    ending: str = ".md"
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
     """Draw the progress until it ends, then call `then`. Ctrl-C closes the iterator, which ends the work."""
 
@@ -116,4 +127,4 @@ class Quit:
     """Leave."""
 
 
-Outcome = Show | Print | Confirm | Choose | Watch | Copy | Prefill | Send | AskAgain | Opened | Quit
+Outcome = Show | Print | Confirm | Choose | Edit | Watch | Copy | Prefill | Send | AskAgain | Opened | Quit

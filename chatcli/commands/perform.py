@@ -13,6 +13,7 @@ from chatcli.commands.outcomes import (
     Choose,
     Confirm,
     Copy,
+    Edit,
     Opened,
     Outcome,
     Prefill,
@@ -52,6 +53,9 @@ class Surface(Protocol):
     def choose(self, question: Choose) -> int | None:
         """The index of the choice; None for none of them."""
 
+    def edit(self, text: str, ending: str, /) -> str:
+        """The text as the person's editor leaves it: see Edit."""
+
     def copy(self, text: str, /) -> None:
         """Put `text` on the clipboard."""
 
@@ -82,6 +86,8 @@ def perform(session: Session, outcome: Outcome, surface: Surface) -> int:
         case Choose(then=then_with):
             index = surface.choose(outcome)
             return perform(session, then_with(index), surface) if index is not None else DECLINED
+        case Edit(text, then_edited, ending):
+            return perform(session, then_edited(surface.edit(text, ending)), surface)
         case Watch(progress, then):
             with closing(progress):
                 surface.watch(progress)

@@ -14,6 +14,7 @@ from pathlib import Path
 from chatcli.errors import NotFound, UserError
 from chatcli.paths import is_there, readable, writable
 from chatcli.reading.files import read_bytes
+from chatcli.suspension import handed_over
 
 _VARIABLES = ("OLLAMA_EDITOR", "VISUAL", "EDITOR")
 _KNOWN = ("sensible-editor", "nano", "vim", "vi")
@@ -21,13 +22,13 @@ _ROOM = "Make room in the temporary directory, or name another with TMPDIR."
 _REMEDY = "Set VISUAL or EDITOR to one you have."
 
 
-def edit(text: str) -> str:
+def edit(text: str, ending: str = ".md") -> str:
     """Returns `text` as the editor left it. Raises UserError when there is no editor or it failed; BadFile when
     the file it left cannot be read, which is then kept.
     """
     command = find_editor(os.environ)
     with writable("a file for the editor", _ROOM):
-        descriptor, name = tempfile.mkstemp(prefix="chatcli-", suffix=".md")
+        descriptor, name = tempfile.mkstemp(prefix="chatcli-", suffix=ending)
     path, is_kept = Path(name), False
     try:
         with writable(path, _ROOM), os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
@@ -43,6 +44,12 @@ def edit(text: str) -> str:
                 path.unlink(missing_ok=True)
     # Editors end the last line with a newline; a message does not need it.
     return edited.removesuffix("\n")
+
+
+def edit_between_prompts(text: str, ending: str = ".md") -> str:
+    """The same when no prompt is there: the terminal is the editor's."""
+    with handed_over():
+        return edit(text, ending)
 
 
 def find_editor(environment: Mapping[str, str]) -> list[str]:

@@ -218,6 +218,11 @@ class Loop:
         self._apart.begin()
         return self._reader.choose(question.question, question.choices, question.detail, question.find)
 
+    def edit(self, text: str, ending: str) -> str:
+        from chatcli.prompt.editor import edit_between_prompts
+
+        return edit_between_prompts(text, ending)
+
     def copy(self, text: str) -> None:
         self._screen.copy(text)
 

@@ -22,9 +22,13 @@ def read_file(settings: Settings, path: Path) -> list[ConfigError]:
     """
     if _is_missing(path):  # as for most people: then no reader is imported
         return []
+    return read_text(settings, text_of_file(path), path)
+
+
+def read_text(settings: Settings, text: str, path: Path) -> list[ConfigError]:
+    """The same for a text that is, or will be, in that file."""
     from chatcli.settings.named_tables import KINDS, line_of, parsed_in_parts, rows_of
 
-    text = text_of_file(path)
     parsed, unparsed = parsed_in_parts(text, path)
     for name, value in parsed.items():
         if name in KINDS:
@@ -56,7 +60,6 @@ def write_setting(path: Path, setting: Setting[Any], text: str | None) -> None:
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
-    from chatcli.reading.files import in_words
     from chatcli.settings.named_tables import KINDS, head_and_tables, not_toml, parsed_in_parts
 
     text_now = text_of_file(path)
@@ -71,16 +74,25 @@ def write_setting(path: Path, setting: Setting[Any], text: str | None) -> None:
             document.pop(setting.name, None)
         else:
             document[setting.name] = text
-        written = (tomlkit.dumps(document) + tables).encode()
-        if len(written) > LARGEST:
+        write_text(path, tomlkit.dumps(document) + tables)
+    except TOMLKitError as error:
+        raise not_toml(path, str(error), None) from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write the whole file. Raises ConfigError."""
+    from chatcli.reading.files import in_words
+
+    data = text.encode()
+    try:
+        if len(data) > LARGEST:
             raise OSError(errno.EFBIG, f"it would have more than {in_words(LARGEST)}")
-        _replace(path, written)
+        private_directory(path.parent)
+        replace_private(path, data)
     except OSError as error:
         raise ConfigError(
             f"Cannot write the settings file {path}: {why(error)}.", "Check its permissions."
         ) from None
-    except TOMLKitError as error:
-        raise not_toml(path, str(error), None) from None
 
 
 def text_of_file(path: Path) -> str:
@@ -119,8 +131,3 @@ def _is_missing(path: Path) -> bool:
 
 
 _MEND = "Fix it, or move it away."
-
-
-def _replace(path: Path, data: bytes) -> None:
-    private_directory(path.parent)
-    replace_private(path, data)
