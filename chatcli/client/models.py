@@ -85,6 +85,7 @@ class Loaded:
     context_length: int | None
     expires: datetime | None
     details: Mapping[str, str] = field(default_factory=dict)
+    digest: str = ""
 
 
 def read_model(name: str, shown: Mapping[str, Any], digest: str) -> Model:
@@ -131,6 +132,7 @@ def read_loaded(row: Mapping[str, Any]) -> Loaded:
         context_length=_number(row.get("context_length")) or None,
         expires=_moment(row.get("expires_at")),
         details=_texts(row.get("details")),
+        digest=_text(row.get("digest")),
     )
 
 

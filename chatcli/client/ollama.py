@@ -91,12 +91,12 @@ class Client:
         shown = self._answer("POST", "/api/show", {"model": name, "verbose": verbose}, name, large=verbose)
         return models.read_model(name, shown, models.digest_of(name, self.models()))
 
-    def described(self, listed: Listed) -> Model | None:
-        """What is known of a listed model from an earlier describe(); None where that is nothing."""
+    def described(self, listed: Listed | Loaded) -> Model | None:
+        """What is known of a model from an earlier describe(); None where that is nothing."""
         return self._described.get(listed.digest)
 
-    def describe(self, listed: Listed) -> Model:
-        """What the server knows of a model on its disk, asked once for each digest."""
+    def describe(self, listed: Listed | Loaded) -> Model:
+        """What the server knows of a model, asked once for each digest."""
         if listed.digest not in self._described:
             shown = self._answer("POST", "/api/show", {"model": listed.name}, listed.name)
             self._described[listed.digest] = models.read_model(listed.name, shown, listed.digest)

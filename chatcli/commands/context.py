@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Annotated
 
-from chatcli.client.models import Model
+from chatcli.client.models import Loaded, Model
 from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.outcomes import Outcome, Show
 from chatcli.commands.registry import command
@@ -16,7 +16,7 @@ from chatcli.conversation.usage import in_tokens
 from chatcli.errors import BadArgument, NotFound, ServerError, UserError
 from chatcli.hints import Do, Hint, Words
 from chatcli.render.views import Note, WindowView
-from chatcli.session.context_window import loaded
+from chatcli.session.context_window import gigabytes, in_memory, loaded, on_gpu
 from chatcli.session.planning import with_costs
 from chatcli.session.session import Session
 from chatcli.settings import table
@@ -71,7 +71,7 @@ def context(
             dropped=turn.unread or 0 if turn is not None else 0,
             lines=(
                 counted_by(session),
-                *filter(None, [session.counter.why()]),
+                *filter(None, [session.counter.why(), _memory(model, row)]),
                 *_from_the_modelfile(model),
                 *(() if which else _looked_up(session)),
             ),
@@ -88,6 +88,15 @@ def _from_the_modelfile(model: Model) -> tuple[str, ...]:
         if brought
         else ()
     )
+
+
+def _memory(model: Model, row: Loaded | None) -> str:
+    """What the server says of the loaded model's memory, and what of it the window is expected to take."""
+    if row is None or row.context_length is None:
+        return ""
+    window = in_memory(model, row.context_length)
+    of_it = f", {window} of it for the window as its layers predict" if window else ""
+    return f"{model.name} takes {gigabytes(row.size)} of memory{of_it}; {on_gpu(row)} is on the GPU."
 
 
 def _looked_up(session: Session) -> tuple[Words, ...]:

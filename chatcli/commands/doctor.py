@@ -21,7 +21,7 @@ from chatcli.errors import ChatcliError, Damaged, NotFound, StoreError, UserErro
 from chatcli.hints import Do, Hint, Words, lines
 from chatcli.paths import shared, why
 from chatcli.render.views import Listing, Note
-from chatcli.session.context_window import as_allocated, gigabytes, loaded
+from chatcli.session.context_window import as_allocated, gigabytes, loaded, on_gpu
 from chatcli.session.embeddings import embedder
 from chatcli.session.fallback import mend
 from chatcli.session.fallback import restore as restore_backup
@@ -242,8 +242,7 @@ def _window(session: Session) -> Iterator[Finding]:
     if row is None or row.context_length is None:
         yield Finding("window", f"{name}: {wanted}{trained}; it is not loaded now")
         return
-    on_gpu = f", {row.size_vram / row.size:.0%} on the GPU" if row.size else ""
-    has = f"{name}: {row.context_length} tokens allocated ({wanted}{trained}{on_gpu})"
+    has = f"{name}: {row.context_length} tokens allocated ({wanted}{trained}, {on_gpu(row)} on the GPU)"
     short = asked is not None and row.context_length < as_allocated(asked, model)
     remedy = "The next message reloads it as asked; if not, another program keeps it loaded: ollama stop " + name
     yield Finding("window", has, remedy if short else "")

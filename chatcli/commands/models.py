@@ -15,7 +15,7 @@ from chatcli.commands.registry import command
 from chatcli.errors import BadArgument, ChatcliError, Missing
 from chatcli.hints import Do, Hint, Usage
 from chatcli.render.views import Listing, Note, SourceText
-from chatcli.session.context_window import gigabytes
+from chatcli.session.context_window import gigabytes, in_memory, on_gpu
 from chatcli.session.model_in_use import describe, known_model, model_names
 from chatcli.session.next_request import changing
 from chatcli.session.session import Session
@@ -76,7 +76,7 @@ def models(session: Session) -> Outcome:
     listed = client.models()
     if not listed:
         return Show.of(Note(Hint("The server has no model yet. Get one: ", Do("pull", "llama3.2")), "warning"))
-    describe(session, listed)
+    describe(session, [row for row in listed if not row.capabilities])
     in_memory = client.loaded()
     current = session.settings[table.MODEL]
     rows = [_row(row, client.described(row), in_memory, current) for row in listed]
@@ -191,14 +191,16 @@ def unload(
 
 @command("models ps", "ps", subcommand=("models ps", "ps"))
 def ps(session: Session) -> Outcome:
-    """List the models that are loaded now, each with its context window."""
-    found = session.client.get().loaded()
-    rows = tuple(map(_loaded_row, found))
-    if not rows:
+    """List the models that are loaded now, each with its context window and about the memory that this takes."""
+    client = session.client.get()
+    found = client.loaded()
+    if not found:
         return Show.of(Note("No model is loaded.", "quiet"))
-    right = frozenset({"size", "window"})
-    note = _reloaded(session, found)
-    return Show.of(Listing(("name", "size", "on GPU", "window", "unloaded"), rows, right=right, note=note))
+    describe(session, found)
+    rows = tuple(_loaded_row(row, client.described(row)) for row in found)
+    columns = ("name", "size", "on GPU", "window", "memory of it", "unloaded")
+    right = frozenset({"size", "window", "memory of it"})
+    return Show.of(Listing(columns, rows, right=right, note=_reloaded(session, found), optional=("memory of it",)))
 
 
 def _reloaded(session: Session, found: Sequence[Loaded]) -> str:
@@ -266,9 +268,10 @@ def _listed(session: Session, name: str) -> Listed:
     return found
 
 
-def _loaded_row(row: Loaded) -> tuple[str, ...]:
+def _loaded_row(row: Loaded, known: Model | None) -> tuple[str, ...]:
     window = str(row.context_length or "?")
-    return (_typed(row.name), gigabytes(row.size), _on_gpu(row.size, row.size_vram), window, _until(row.expires))
+    memory = in_memory(known, row.context_length) if known is not None and row.context_length else ""
+    return (_typed(row.name), gigabytes(row.size), on_gpu(row), window, memory, _until(row.expires))
 
 
 def _until(moment: datetime | None) -> str:
@@ -285,10 +288,6 @@ def _ago(moment: datetime | None) -> str:
         return ""
     days = (datetime.now(UTC) - moment).days
     return "today" if days < 1 else f"{days} day{'s' if days > 1 else ''} ago"
-
-
-def _on_gpu(size: int, in_vram: int) -> str:
-    return f"{in_vram / size:.0%}" if size else "?"
 
 
 def _info(known: Model) -> Listing:

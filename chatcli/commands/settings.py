@@ -15,7 +15,7 @@ from chatcli.errors import BadArgument, ChatcliError
 from chatcli.hints import Do, Hint
 from chatcli.render.views import Document, Listing, Note
 from chatcli.session.background import waiting
-from chatcli.session.context_window import as_allocated, price
+from chatcli.session.context_window import as_allocated, in_memory, price_of_change
 from chatcli.session.embeddings import embedder
 from chatcli.session.named_hosts import find_server, host_names
 from chatcli.session.next_request import PATIENCE, changing
@@ -73,6 +73,10 @@ def value_words(session: Session, typed: str) -> Iterator[Word]:
     kind = setting.kind if setting is not None else None
     words = kind.words if kind is not None else ()
     meanings = kind.meanings if kind is not None else {}
+    model = session.model.ready
+    if setting is table.NUM_CTX and model is not None:
+        sizes = {word: as_allocated(table.NUM_CTX.kind.take(word) or 1, model) for word in words}
+        meanings = {word: in_memory(model, size) for word, size in sizes.items()}
     return (Word(word, meanings.get(word, "")) for word in words if word.startswith(value))
 
 
@@ -175,18 +179,18 @@ def _change(session: Session, setting: Setting[Any], value: Any) -> Outcome:
         session.client.get().model(value)  # raises Missing
     if setting is table.HOST and value:
         find_server(session.settings, session.paths, value)
-    before = session.settings[setting]
+    before, window = session.settings[setting], session.window.ready
     if value is None:
         session.settings.put_value(setting, setting.default, Layer.SET)
     else:
         session.settings.put(setting.name, value, Layer.SET)
-    return _in_force(session, setting, before, lambda: _changed(session, setting, before))
+    return _in_force(session, setting, before, lambda: _changed(session, setting, before, window))
 
 
-def _changed(session: Session, setting: Setting[Any], before: Any) -> Show:
+def _changed(session: Session, setting: Setting[Any], before: Any, window: int | None) -> Show:
     notes = [_row_note(session, setting)]
     if setting in RELOADING and session.settings[setting] != before:
-        notes.append(Note(_reloading(session), "quiet"))
+        notes.append(Note(_reloading(session, window), "quiet"))
     if setting is table.SYSTEM and session.conversation.tip is not None:
         notes.append(Note("The server reads the whole conversation again for the next reply.", "quiet"))
     return Show(tuple(notes))
@@ -205,10 +209,13 @@ def _lasting(session: Session, setting: Setting[Any], changed: Outcome) -> Outco
     return Show((*changed.views, kept)) if isinstance(changed, Show) else changed
 
 
-def _reloading(session: Session) -> str:
-    model, num_ctx = session.model.ready, session.settings[table.NUM_CTX]
-    cost = price(model, as_allocated(num_ctx, model)) if model is not None and num_ctx is not None else ""
-    return f"Ollama reloads the model{cost}; the next reply starts later."
+def _reloading(session: Session, window: int | None) -> str:
+    """`window`: the one before the change, where it is known."""
+    model, num_ctx = _known_model(session), session.settings[table.NUM_CTX]
+    cost = ""
+    if model is not None and num_ctx is not None:
+        cost = price_of_change(model, as_allocated(num_ctx, model), window)
+    return f"Ollama reloads the model; the next reply starts later. {cost}".rstrip()
 
 
 def _in_force(session: Session, setting: Setting[Any], before: Any, tell: Callable[[], Show]) -> Outcome:

@@ -54,26 +54,41 @@ def as_allocated(num_ctx: int, model: Model) -> int:
 def memory_of_window(model: Model, num_ctx: int) -> int | None:
     """Bytes that a window of `num_ctx` tokens takes in addition to the model; None where the model does not say.
 
-    window x layers x KV heads x head size x 2 (keys and values) x 2 bytes (16-bit), as llama.cpp allocates it when
-    OLLAMA_KV_CACHE_TYPE is not set. Models with sliding-window attention in some layers take less.
+    window x layers x KV heads x (size of a key + of a value) x 2 bytes (16-bit), as llama.cpp allocates it when
+    OLLAMA_KV_CACHE_TYPE is not set. What a file does not name has a default there: as many KV heads as heads, and
+    keys and values of width / heads.
     """
-    kind = model.info.get("general.architecture")
-    layers, heads, kv_heads, width, head = (
-        model.info.get(f"{kind}.{name}")
-        for name in (
-            "block_count",
-            "attention.head_count",
-            "attention.head_count_kv",
-            "embedding_length",
-            "attention.key_length",
-        )
+    layers, heads, width = (
+        _of(model, name) for name in ("block_count", "attention.head_count", "embedding_length")
     )
-    kv_heads = kv_heads or heads
-    if not head and isinstance(width, int) and isinstance(heads, int) and heads:
-        head = width // heads
-    if not (isinstance(layers, int) and isinstance(kv_heads, int) and isinstance(head, int)):
+    size = width // heads if width and heads else None
+    kv_heads = _of(model, "attention.head_count_kv", heads)
+    key, value = (_of(model, f"attention.{name}_length", size) for name in ("key", "value"))
+    if not (layers and kv_heads and key and value) or _of(model, "attention.kv_lora_rank", 0) != 0:
         return None
-    return num_ctx * layers * kv_heads * head * 2 * 2
+    return num_ctx * layers * kv_heads * (key + value) * 2
+
+
+def in_memory(model: Model, num_ctx: int) -> str:
+    """The same in words: `about 1.1 GB`, `at most 1.1 GB` where some layers keep less than the window, or "" where
+    the model does not say.
+    """
+    size = memory_of_window(model, num_ctx)
+    if size is None:
+        return ""
+    keep_less = ("attention.sliding_window", "ssm.conv_kernel", "full_attention_interval")
+    less = any(f"{_architecture(model)}.{name}" in model.info for name in keep_less)
+    return f"{'at most' if less else 'about'} {gigabytes(size)}"
+
+
+def _architecture(model: Model) -> str:
+    return str(model.info.get("general.architecture", ""))
+
+
+def _of(model: Model, name: str, default: int | None = None) -> int | None:
+    """A figure of the model's architecture; None where it is no single number, as where layers differ."""
+    found = model.info.get(f"{_architecture(model)}.{name}", default)
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
 def next_window(needed: int, model: Model) -> int | None:
@@ -92,14 +107,31 @@ def offer(model: Model, needed: int) -> Hint:
 
 
 def price(model: Model, num_ctx: int) -> str:
-    """` (about 1.1 GB of memory)`, or nothing where the model does not say."""
-    size = memory_of_window(model, num_ctx)
-    return f" (about {gigabytes(size)} of memory for the window)" if size is not None else ""
+    """` (about 1.1 GB of memory for the window)`, or nothing where the model does not say."""
+    size = in_memory(model, num_ctx)
+    return f" ({size} of memory for the window)" if size else ""
+
+
+def price_of_change(model: Model, num_ctx: int, before: int | None) -> str:
+    """A sentence on the memory that a window of `num_ctx` takes, and how much more or less that is than `before`;
+    "" where the model does not say.
+    """
+    size, was = memory_of_window(model, num_ctx), memory_of_window(model, before) if before else None
+    if size is None:
+        return ""
+    change = size - was if was is not None else 0
+    than = f", {gigabytes(abs(change))} {'more' if change > 0 else 'less'} than before" if change else ""
+    return f"A window of {num_ctx} tokens takes {in_memory(model, num_ctx)} of memory{than}, at 16 bits a value."
 
 
 def gigabytes(size: int) -> str:
     """`4.7 GB`, as ollama list writes sizes (decimal)."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
+def on_gpu(row: Loaded) -> str:
+    """How much of a loaded model is on the GPU: `100%`."""
+    return f"{row.size_vram / row.size:.0%}" if row.size else "?"
 
 
 def loaded(session: Session, model: Model) -> Loaded | None:

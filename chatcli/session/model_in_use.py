@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from chatcli.client.models import Listed, Model
+from chatcli.client.models import Listed, Loaded, Model
 from chatcli.client.request import Request, think_as
 from chatcli.conversation.message import Message
 from chatcli.errors import ChatcliError, Missing, UserError
@@ -31,12 +31,12 @@ def model_names(session: Session) -> list[str]:
     return [model.name.removesuffix(":latest") for model in session.client.get().models()]
 
 
-def describe(session: Session, rows: Sequence[Listed]) -> None:
-    """Ask what the list of models does not say of these, a few at a time, for no longer than a person waits for a
-    list; what comes later is known the next time.
+def describe(session: Session, rows: Iterable[Listed | Loaded]) -> None:
+    """Ask the server about these models, a few at a time, for no longer than a person waits for a list; what comes
+    later is known the next time.
     """
     client = session.client.get()
-    left = deque(row for row in rows if not row.capabilities and client.described(row) is None)
+    left = deque(row for row in rows if client.described(row) is None)
 
     def work() -> None:
         with suppress(IndexError, ChatcliError):
