@@ -17,7 +17,7 @@ from typing import Any
 
 from chatcli.attachments.compose import Composed, compose
 from chatcli.attachments.mentions import as_words
-from chatcli.conversation.events import Done, Retry, Text, Thinking, Tick, ToolCall
+from chatcli.conversation.events import Done, Repeats, Retry, Text, Thinking, Tick, ToolCall
 from chatcli.conversation.message import Message, ToolUse
 from chatcli.conversation.plan import Plan
 from chatcli.conversation.reply_endings import ending_of
@@ -28,7 +28,8 @@ from chatcli.paths import path_of, write_private
 from chatcli.session.build import Wishes, build
 from chatcli.session.planning import counter_of
 from chatcli.session.session import Session
-from chatcli.settings.layers import not_loaded
+from chatcli.settings import table
+from chatcli.settings.layers import Layer, not_loaded
 from chatcli.settings.strategies import AUTO
 from chatcli.store.listing import Entry
 from chatcli.turn import answered, ask, preview, stream
@@ -75,7 +76,7 @@ class Reply(str):
 
     @property
     def ended(self) -> Ended:
-        """COMPLETE; LENGTH (see `limit`); STOPPED (its iterator was closed, or Ctrl-C); BROKEN (an error)."""
+        """COMPLETE; LENGTH (see `limit`); STOPPED (closed, Ctrl-C, or loop_guard); BROKEN (an error)."""
         return self._node.ended
 
     @property
@@ -152,6 +153,7 @@ class Chat:
         }
         unset = [name for name, value in given.items() if value is None or (isinstance(value, str) and not value)]
         self._opened = build(Wishes({name: value for name, value in given.items() if name not in unset}))
+        self._opened.settings.put_value(table.LOOP_GUARD, "off", Layer.DEFAULT)
         self._closed = False
         self._busy = threading.Lock()
         self._running: Generator[object] | None = None
@@ -236,7 +238,9 @@ class Chat:
                 for event in events:
                     if self._closed:
                         return
-                    if not isinstance(event, Tick | Retry):
+                    if isinstance(event, Repeats):
+                        session.warn(f"{event}.")
+                    elif not isinstance(event, Tick | Retry):
                         yield event
         finally:
             node = answered(session, question)
@@ -287,9 +291,7 @@ class Chat:
     @property
     def messages(self) -> tuple[Message, ...]:
         """The messages, oldest first, after the system prompt if there is one."""
-        from chatcli.settings.table import SYSTEM
-
-        system = self._opened.settings[SYSTEM]
+        system = self._opened.settings[table.SYSTEM]
         said = tuple(node.message for node in self._opened.conversation.path())
         return (Message.system(system), *said) if system else said
 
@@ -396,9 +398,8 @@ def _composed(
     session: Session, text: str, images: Sequence[str | Path], files: Sequence[str | Path], mentions: bool
 ) -> Composed:
     from chatcli.client.fetch import fetch
-    from chatcli.settings.table import ENCODING
 
-    encoding = session.settings[ENCODING]
+    encoding = session.settings[table.ENCODING]
     return compose(text, fetch, map(str, images), map(str, files), mentions=mentions, encoding=encoding)
 
 

@@ -14,9 +14,10 @@ from typing import Any
 from chatcli.attachments.compose import each_once
 from chatcli.client.request import Request, check
 from chatcli.conversation.context_state import State
-from chatcli.conversation.events import Done, Event, Text, Thinking, Tick, ToolCall
+from chatcli.conversation.events import LOOP, Done, Event, Text, Thinking, Tick, ToolCall
 from chatcli.conversation.message import Attachment, Message, Role, ToolUse
 from chatcli.conversation.plan import Plan
+from chatcli.conversation.repetition import watched
 from chatcli.conversation.reply_endings import ending
 from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import NOTHING, Turn
@@ -177,8 +178,9 @@ def _settle(session: Session) -> None:
 
 def _events(session: Session, plan: Plan) -> Iterator[Event]:
     session.sending(plan)
+    guard = session.settings[table.LOOP_GUARD]
     with closing(session.client.get().chat(request_for(session, plan))) as events:
-        yield from events
+        yield from events if guard == "off" else watched(events, stops=guard == "stop")
 
 
 def _keep_question(session: Session, message: Message) -> Node:
@@ -311,6 +313,6 @@ class GrowingReply:
 
     @property
     def ended(self) -> Ended:
-        if self.done is not None:
+        if self.done is not None and self.done.reason != LOOP:
             return Ended.LENGTH if self.done.reason == "length" else Ended.COMPLETE
-        return Ended.STOPPED if self.stopped else Ended.BROKEN
+        return Ended.STOPPED if self.stopped or self.done is not None else Ended.BROKEN

@@ -226,7 +226,7 @@ def test_a_plan_is_what_is_then_sent(engine: Engine, chat: Chat) -> None:
 def test_a_plan_says_of_every_message_what_becomes_of_it(engine: Engine, strategy: Strategy) -> None:
     with Chat("demo", host=engine.url, num_ctx=1024, strategy=strategy.name, window_messages=4) as chat:
         for number in range(8):
-            engine.say(f"The answer is {number}: " + "so it is. " * 60)
+            engine.say(f"The answer is {number}: " + " ".join(f"so it is {part}." for part in range(45)))
             chat.send(f"Question {number}?")
         plan = chat.plan("And what did you answer first?")
         numbers = range(1, len(chat.messages) + 2)

@@ -455,3 +455,66 @@ def test_thinking_that_was_folded_opens_again(engine: Engine) -> None:
         assert drawn(do(session, "thinking 2")) == ["They ask for a prime."]
         with pytest.raises(NotFound, match="Message 6 has no thinking"):
             do(session, "thinking 6")
+
+
+AGAIN = "I am sorry, but I cannot help with that. " * 150
+OUT = "/retry asks again, /continue goes on from there; /set repeat_penalty 1.3 makes repetition less likely."
+
+
+@pytest.mark.parametrize("reply", [DemoReply(AGAIN), DemoReply("Two.", AGAIN)], ids=["text", "thinking"])
+def test_a_reply_stopped_for_repeating_itself_is_kept_and_says_so(engine: Engine, reply: DemoReply) -> None:
+    with thinking_with(engine, loop_guard="stop") as session:
+        engine.say(reply)
+        node = said(session, "a prime?")
+        assert node is not None
+        assert engine.client_left()
+        came = node.message.text + node.message.thinking
+        assert AGAIN.startswith(came)
+        assert 1000 < len(came) < 2000
+        assert (node.ended, session.conversation.tip) == (Ended.STOPPED, node.id)
+        where = "" if node.message.text else " before its answer"
+        (note,) = after_reply(node, verbose=False)
+        told = f"The reply was stopped{where}: it repeated itself (loop_guard). {OUT}"
+        assert spelled(note.text, at_prompt) == told
+
+
+def test_a_pipe_gets_the_whole_reply_unless_it_asks_for_a_guard(engine: Engine) -> None:
+    engine.say(AGAIN, AGAIN, AGAIN)
+    whole = chatcli("-m", "demo", "help me", url=engine.url)
+    assert (whole.returncode, whole.stdout, whole.stderr) == (0, f"{AGAIN}\n", "")
+    named = chatcli("-m", "demo", "--loop-guard", "notice", "help me", url=engine.url)
+    assert (named.returncode, named.stdout) == (0, f"{AGAIN}\n")
+    assert "(The reply repeats itself: Ctrl-C stops it.)" in named.stderr
+    cut = chatcli("-m", "demo", "--loop-guard", "stop", "help me", url=engine.url)
+    assert cut.returncode == 0
+    assert len(cut.stdout) < 2000
+    assert "it repeated itself (loop_guard). chatcli" in cut.stderr
+
+
+def test_a_program_gets_the_whole_reply_unless_it_asks_for_a_guard(engine: Engine) -> None:
+    engine.say(AGAIN, AGAIN, AGAIN)
+    with Chat("demo", host=engine.url) as chat:
+        assert chat.send("help me") == AGAIN
+    with (
+        Chat("demo", host=engine.url, loop_guard="notice") as chat,
+        pytest.warns(UserWarning, match="The reply repeats itself"),
+    ):
+        assert chat.send("help me") == AGAIN
+    with Chat("demo", host=engine.url, loop_guard="stop") as chat:
+        reply = chat.send("help me")
+        assert (reply.ended, reply.turn.done_reason) == (Ended.STOPPED, "loop")
+        assert AGAIN.startswith(reply)
+
+
+@pytest.mark.parametrize("plain", [(), ("--plain",)], ids=["", "plain"])
+def test_a_terminal_says_that_a_reply_repeats_itself_while_it_does(plain: tuple[str, ...]) -> None:
+    with Engine(pace=0.002) as engine, terminal("-m", "demo", *plain, url=engine.url) as person:
+        engine.say(AGAIN * 10)
+        person.see(">>>")
+        person.enter("help me")
+        person.see("The reply repeats itself: Ctrl-C stops it.")
+        person.press("\x03")
+        person.see("The reply repeats itself. /retry asks again", "repeat_penalty 1.3")
+        assert engine.client_left()
+        person.enter("/bye")
+        assert person.ends() == 0

@@ -15,7 +15,7 @@ from chatcli.commands.chats import open_named
 from chatcli.commands.outcomes import Choose
 from chatcli.commands.perform import perform
 from chatcli.commands.spelling import in_shell
-from chatcli.conversation.events import Event, Progress, Retry
+from chatcli.conversation.events import Event, Progress, Repeats, Retry
 from chatcli.conversation.reply_endings import ending_of
 from chatcli.conversation.tree import Node
 from chatcli.errors import Ambiguous, Interrupted, NoText, StoreError, UserError
@@ -32,6 +32,7 @@ from chatcli.session.next_request import unlike_last_turn
 from chatcli.session.session import Session
 from chatcli.session.wishes import Wishes, make_screen, read_settings
 from chatcli.settings import table
+from chatcli.settings.layers import Layer
 from chatcli.turn import answer, answered, ask
 
 
@@ -53,6 +54,8 @@ def run(
             "There is nothing to send: no prompt, and nothing on standard input.",
             Hint("See ", Do("chatcli", help=True), "."),
         )
+    if not sys.stdout.isatty():
+        settings.put_value(table.LOOP_GUARD, "off", Layer.DEFAULT)
     session = build(wishes, settings)
     try:
         screen = make_screen(session.settings, in_shell)
@@ -145,5 +148,5 @@ def _judged(reply: Node, found: dict[str, Any] | None) -> int:
 
 def _tell_retries(screen: Screen, event: Event) -> None:
     """With --json nothing else is shown while the reply is made."""
-    if isinstance(event, Retry):
+    if isinstance(event, Retry | Repeats):
         screen.aside(event)

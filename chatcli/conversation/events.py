@@ -1,4 +1,5 @@
-"""The events of a reply as it arrives: any number of Thinking, Text, ToolCall, Tick and Retry, then one Done.
+"""The events of a reply as it arrives: any number of Thinking, Text, ToolCall, Tick, Retry and Repeats, then one
+Done.
 
 Progress is the event of any other long job: a download, an import, a page being fetched.
 """
@@ -51,8 +52,22 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeats:
+    """What comes is the same again and again. `what`: the reply, or its thinking."""
+
+    what: str = "reply"
+
+    def __str__(self) -> str:
+        return f"The {self.what} repeats itself"
+
+
+# The reason of a Done that is not the server's: the reply repeated itself, and was stopped.
+LOOP = "loop"
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
-    """The end. `reason` as the server gives it: stop, length, load, unload; "" when it gave none."""
+    """The end. `reason` as the server gives it: stop, length, load, unload; "" when it gave none. Or LOOP."""
 
     reason: str
     usage: Usage = Usage()
@@ -74,7 +89,7 @@ class Awaited:
         return f"{self.what} ({self.detail})" if self.detail else self.what
 
 
-Event = Thinking | Text | ToolCall | Tick | Retry | Done
+Event = Thinking | Text | ToolCall | Tick | Retry | Repeats | Done
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+from chatcli.conversation.events import LOOP, Done, Event, Repeats, Text, Thinking
 
 # A reply repeats itself when it ends with the same text at least TIMES in a row, LEAST characters in all. Shorter
 # runs are rules of tables, rows of zeros, refrains.
@@ -60,6 +63,23 @@ class Repetition:
                 return True
             end = at + _PROBE - 1
         return False
+
+
+def watched(events: Iterable[Event], stops: bool) -> Iterator[Event]:
+    """The events, and a Repeats where the text or the thinking begins to repeat itself; with `stops` a Done
+    instead, and nothing more.
+    """
+    text, thinking = Repetition(), Repetition()
+    for event in events:
+        yield event
+        if not isinstance(event, Text | Thinking):
+            continue
+        seen = text if isinstance(event, Text) else thinking
+        if not seen.found and seen.add(event.text):
+            if stops:
+                yield Done(LOOP)
+                return
+            yield Repeats("reply" if seen is text else "thinking")
 
 
 def repeats(text: str, least: int = LEAST) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from chatcli.conversation.events import LOOP
 from chatcli.conversation.message import Message
 from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import Turn, in_tokens
@@ -64,11 +65,18 @@ def ending(message: Message, ended: Ended, turn: Turn | None, onward: bool = Fal
             return _by_itself(message, onward)
         case Ended.STOPPED:
             where = "" if message.has_text else " before its answer"
+            if turn is not None and turn.done_reason == LOOP:
+                return Ending(f"The reply was stopped{where}: it repeated itself (loop_guard).", _OUT_OF_A_LOOP)
             return Ending(f"Stopped{where}.", ON, calm=True)
         case Ended.BROKEN:
             return Ending("What came is kept.", ON, calm=True)
         case Ended.INTERRUPTED:
             return None
+
+
+def repeated() -> Ending:
+    """For a reply that repeated itself and was not stopped by that."""
+    return Ending("The reply repeats itself.", _OUT_OF_A_LOOP)
 
 
 def limit_of(turn: Turn) -> Limit:
@@ -129,6 +137,12 @@ _WHEN = {
 }
 ON = Hint(Do("continue"), " goes on from there.")
 _AGAIN = Hint(" with ", Do("retry"))
+_OUT_OF_A_LOOP = Hint(
+    Hint(Do("retry"), " asks again, "),
+    Hint(Do("continue"), " goes on from there; "),
+    Do("set", "repeat_penalty", "1.3"),
+    " makes repetition less likely.",
+)
 
 
 def _by_itself(message: Message, onward: bool) -> Ending | None:

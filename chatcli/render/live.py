@@ -48,6 +48,7 @@ class LivePage:
         self._painted = size()  # the screen size at the last refresh
         self._left = ""  # text already above: a resize made it final early
         self._pause, self._pause_ends = "", self._began
+        self._warning = ""  # below what comes, to the end
         self._busy = True  # no text yet, or the model thinks: the spinner turns
 
     def open(self) -> None:
@@ -88,6 +89,10 @@ class LivePage:
         self._pause, self._pause_ends = f"is {retry.when}: {retry.why}", self._clock() + retry.seconds
         self._refresh()
 
+    def warn(self, text: str) -> None:
+        self._warning = text
+        self._refresh()
+
     def tick(self) -> None:
         self._refresh_when_due()
 
@@ -111,7 +116,7 @@ class LivePage:
         with signals.hold():
             self._heed_size()
             self._take_pending()
-            self._paint(self._open_lines())
+            self._paint([*self._open_lines(), *self._warned()])
         now = self._clock()
         self._due = start + max(_DELAY, _SHARE * (now - start))
 
@@ -177,6 +182,9 @@ class LivePage:
             return [spinner]
         shown = self._thoughts.open_line() if self._mode == "show" else self._thoughts.glimpse()
         return [*shown, spinner]
+
+    def _warned(self) -> list[Line]:
+        return [self._quiet(self._warning)] if self._warning else []
 
     def _spinner(self) -> Line:
         seconds = self._clock() - self._began

@@ -12,7 +12,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Protocol
 
-from chatcli.conversation.events import Awaited, Done, Event, Retry, Text, Thinking, Tick, ToolCall
+from chatcli.conversation.events import Awaited, Done, Event, Repeats, Retry, Text, Thinking, Tick, ToolCall
 from chatcli.conversation.message import ToolUse
 from chatcli.conversation.usage import in_tokens
 from chatcli.render.paint import signals
@@ -20,7 +20,9 @@ from chatcli.render.sanitize import Cleaner, one_line
 
 
 class Page(Protocol):
-    """Where a reply is written. `tick` is called often, for whatever moves; `wait` before a pause."""
+    """Where a reply is written. `tick` is called often, for whatever moves; `wait` before a pause; `warn` for what
+    is to be known while the reply goes on.
+    """
 
     def open(self) -> None: ...
     def think(self, piece: str) -> None: ...
@@ -28,6 +30,7 @@ class Page(Protocol):
     def write(self, piece: str) -> None: ...
     def note(self, text: str) -> None: ...
     def wait(self, retry: Retry) -> None: ...
+    def warn(self, text: str) -> None: ...
     def tick(self) -> None: ...
     def close(self) -> None: ...
 
@@ -36,6 +39,7 @@ class Answer:
     def __init__(self, page: Page, clock: Callable[[], float] = monotonic) -> None:
         self._page, self._clock = page, clock
         self._thinking_since: float | None = None
+        self.repeats = False
         self._thoughts = 0  # events; Ollama sends one for each token
 
     def __enter__(self) -> Answer:
@@ -62,6 +66,9 @@ class Answer:
                 self._page.tick()
             case Retry():
                 self._page.wait(event)
+            case Repeats():
+                self.repeats = True
+                self._page.warn(f"{event}: Ctrl-C stops it.")
             case ToolCall(use):
                 self._end_thinking()
                 self._page.note(called(use))
@@ -119,7 +126,7 @@ class PlainPage:
         self, write: Write, think: Write | None, note: Write | None, aside: Write, awaited: Patience | None = None
     ) -> None:
         self._text, self._thinking = _Pen(write), _Pen(think) if think else None
-        self._note, self._aside, self._awaited = note, aside, awaited
+        self._written, self._note, self._aside, self._awaited = write, note, aside, awaited
 
     def open(self) -> None:
         """Nothing is shown before the first word."""
@@ -144,6 +151,11 @@ class PlainPage:
         if self._note:
             self._text.end()
             self._note(f"({text})\n")
+
+    def warn(self, text: str) -> None:
+        if self._aside == self._written:
+            self._text.end()
+        self._aside(f"({text})\n")
 
     def wait(self, retry: Retry) -> None:
         self._aside(one_line(str(retry)) + "\n")

@@ -190,7 +190,10 @@ class Loop:
             reply = answer(session, question, view.feed, lambda: interrupt.asked, onward, model)
         self._screen.show(Note(""))
         if reply is not None:
-            for note in (*after_reply(reply, settings[table.VERBOSE]), *about_counting(session.counter.notice())):
+            for note in (
+                *after_reply(reply, settings[table.VERBOSE], view.repeats),
+                *about_counting(session.counter.notice()),
+            ):
                 self._screen.show(note)
         return reply
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from chatcli.attachments.compose import Composed
 from chatcli.attachments.mentions import as_words
-from chatcli.conversation.reply_endings import ending_of
+from chatcli.conversation.reply_endings import ending_of, repeated
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import Turn, Usage, in_tokens
 from chatcli.hints import Do, Hint, Words
@@ -56,10 +56,13 @@ def farewell(session: Session) -> Words:
     return Hint(f'Kept as "{shortened(conversation.title, TITLE)}". To go on: ', last, named)
 
 
-def after_reply(node: Node, verbose: bool) -> list[Note]:
+def after_reply(node: Node, verbose: bool, repeats: bool = False) -> list[Note]:
+    """`repeats`: whether it was noticed that the reply repeats itself."""
     notes = []
     ended = ending_of(node)
-    if ended is not None:
+    if repeats:
+        notes.append(Note(repeated().words, "warning"))
+    if ended is not None and not (repeats and ended.calm):
         notes.append(Note(ended.words, "quiet" if ended.calm else "warning"))
     if node.turn is not None and node.turn.overfull:
         notes.append(Note(what_it_dropped(node.turn), "quiet"))

@@ -330,6 +330,14 @@ THINKING = _row(
     "Show thinking, fold it to one line when it ends, or hide it.",
     from_outside=nothing(Refusal.PROGRAM),
 )
+LOOP_GUARD = _row(
+    "screen",
+    "loop_guard",
+    values.choice("notice", "stop", "off"),
+    "notice",
+    "When a reply repeats itself without end: say so, or stop it. In a pipe and in programs off unless set.",
+    from_outside=nothing(Refusal.PROGRAM),
+)
 VERBOSE = _row(
     "screen",
     "verbose",
