@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         UnknownSetting,
         Unreachable,
         UserError,
+        WrongFormat,
     )
     from chatcli.store.listing import Entry
 
@@ -106,6 +107,7 @@ __all__ = [
     "Unreachable",
     "Usage",
     "UserError",
+    "WrongFormat",
     "__version__",
 ]
 __version__ = "0.1.0"

@@ -15,7 +15,8 @@
     │   ├── Unreachable
     │   ├── StreamBroken      the reply broke off; the text so far is with the code that collects it
     │   └── BadReply          what came back is not Ollama's protocol
-    │       └── NoText        the reply ended without text; the model's thinking is kept
+    │       ├── NoText        the reply ended without text; the model's thinking is kept
+    │       └── WrongFormat   the reply has not the format that was asked for; it is kept
     ├── ModelError            this model cannot do it
     │   ├── Missing
     │   ├── CannotThink
@@ -135,6 +136,10 @@ class NoText(BadReply):
         super().__init__(message, hint)
         self.thinking = thinking
         self.limit = limit
+
+
+class WrongFormat(BadReply):
+    pass
 
 
 class ModelError(ChatcliError):

@@ -40,12 +40,17 @@ def feed(answer: Answer, clock: Clock, event: Event) -> None:
 
 
 def streamed(
-    events: list[Event], columns: int = 80, rows: int = 24, thinking: str = "fold", prose: int = ENDLESS
+    events: list[Event],
+    columns: int = 80,
+    rows: int = 24,
+    thinking: str = "fold",
+    prose: int = ENDLESS,
+    language: str = "",
 ) -> Seen:
     """A screen after these events, each of which was drawn."""
     seen = Seen(columns, rows)
     clock = Clock()
-    with _screen(seen, prose).answer("m", thinking, clock) as answer:
+    with _screen(seen, prose).answer("m", thinking, clock, language=language) as answer:
         for event in events:
             feed(answer, clock, event)
     return seen

@@ -37,7 +37,7 @@ from chatcli.reading.notebook import text_of_notebook
 from chatcli.reading.raw import LARGEST, Raw
 from chatcli.render.terminal import Known
 from chatcli.session.build import Wishes, build
-from chatcli.session.planning import shape
+from chatcli.session.reply_format import shape
 from chatcli.settings import file as settings_file
 from chatcli.settings import table
 from chatcli.settings.file import read_file, write_setting

@@ -43,6 +43,8 @@ FENCED: dict[str, set[str]] = {
     "pypdf": {"reading/pdf.py"},
     "fontTools": {"reading/pdf.py"},
     "mammoth": {"reading/docx.py"},
+    "jsonschema": {"session/reply_format.py"},
+    "referencing": {"session/reply_format.py"},
 }
 OF_STRATEGIES = re.compile("strateg", re.IGNORECASE)
 OWNER_OF_STATE = ROOT / "session/session.py"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.color import ColorSystem
 
 from chatcli.render.lines import ESCAPE, Line, plain
-from chatcli.render.markdown import Blocks, render
+from chatcli.render.markdown import Blocks, Layout, render
 from chatcli.render.theme import Palette
 from chatcli.text import ENDLESS
 from tests.growing import grown, looks, pieces, rendered
@@ -214,11 +214,11 @@ def test_however_text_is_cut_its_lines_and_where_its_links_lead_are_the_same(
     text: str, sizes: tuple[int, ...], width: int, prose: int, palette: Palette, seed: int
 ) -> None:
     cut = piecewise(pieces(text, seed, sizes), width, prose, palette)
-    assert [*map(characters, cut)] == [*map(characters, render(text, palette, width, prose))]
+    assert [*map(characters, cut)] == [*map(characters, render(text, palette, width, Layout(prose)))]
 
 
 def piecewise(parts: list[str], width: int, prose: int = ENDLESS, palette: Palette = PALETTE) -> list[Line]:
-    growing = Blocks(palette, width, prose)
+    growing = Blocks(palette, width, Layout(prose))
     lines: list[Line] = []
     for part in parts:
         lines += growing.feed(part)

@@ -13,7 +13,7 @@ from rich.color import ColorSystem
 
 from chatcli.render import inline
 from chatcli.render.lines import plain
-from chatcli.render.markdown import Blocks, render
+from chatcli.render.markdown import Blocks, Layout, render
 from chatcli.render.theme import Palette
 
 PLAIN = Palette("dark")  # for a terminal without colors: lines are only text
@@ -206,15 +206,15 @@ WIDE = "| a | b |\n|---|---|\n| " + "cell " * 15 + "| " + "cell " * 8 + "|"
 def test_prose_has_a_width_of_its_own_and_tables_and_code_take_the_whole() -> None:
     words = "several words and " * 12
     text = f"{words}\n\n# {words}\n\n- {words}\n\n***\n\n"
-    lines = [plain(line) for line in render(text, PLAIN, 160, prose=50)]
+    lines = [plain(line) for line in render(text, PLAIN, 160, Layout(prose=50))]
     assert 40 < max(map(len, lines)) <= 50
-    assert max(len(plain(line)) for line in render(WIDE, PLAIN, 160, prose=50)) > 100
-    assert [plain(line) for line in render(text, PLAIN, 40, prose=50)] == shown(text, 40)
+    assert max(len(plain(line)) for line in render(WIDE, PLAIN, 160, Layout(prose=50))) > 100
+    assert [plain(line) for line in render(text, PLAIN, 40, Layout(prose=50))] == shown(text, 40)
 
 
 def test_prose_that_is_not_broken_is_one_line_for_each_paragraph() -> None:
     words = " ".join(f"word{n}" for n in range(200))
-    lines = [plain(line) for line in render(f"{words}\n\n- {words}\n\n***", PLAIN, 40, prose=0)]
+    lines = [plain(line) for line in render(f"{words}\n\n- {words}\n\n***", PLAIN, 40, Layout(prose=0))]
     assert lines == [words, "", f"• {words}", "", "─" * 40]
 
 

@@ -18,7 +18,7 @@ from chatcli.commands.spelling import in_shell
 from chatcli.conversation.events import Event, Progress, Repeats, Retry
 from chatcli.conversation.reply_endings import ending_of
 from chatcli.conversation.tree import Node
-from chatcli.errors import Ambiguous, Interrupted, NoText, StoreError, UserError
+from chatcli.errors import Ambiguous, ChatcliError, Interrupted, NoText, StoreError, UserError
 from chatcli.hints import Do, Hint, spelled
 from chatcli.paths import find_paths
 from chatcli.render.screen import Screen
@@ -29,6 +29,7 @@ from chatcli.repl.waiting import Waiting
 from chatcli.session.build import build
 from chatcli.session.fallback import mending
 from chatcli.session.next_request import unlike_last_turn
+from chatcli.session.reply_format import judged, language_of, shape
 from chatcli.session.session import Session
 from chatcli.session.wishes import Wishes, make_screen, read_settings
 from chatcli.settings import table
@@ -47,6 +48,7 @@ def run(
     object that gets what comes of it, whatever happens; then nothing goes to standard output.
     """
     settings = read_settings(find_paths(), wishes)
+    shape(settings[table.FORMAT])  # refused before anything is read or sent
     files = (*(settings.profile.files if settings.profile is not None else ()), *files)
     composed = _composed(settings[table.ENCODING], prompt, images, files, quiet=found is not None)
     if not composed.text and not composed.attachments:
@@ -119,7 +121,8 @@ def _ask(session: Session, question: Node, found: dict[str, Any] | None) -> int:
                 reply = answer(session, question, partial(_tell_retries, screen), lambda: interrupt.asked)
             else:
                 name = settings[table.MODEL]
-                with screen.answer(name, settings[table.THINKING], waits=Waiting(session, name)) as view:
+                waits, language = Waiting(session, name), language_of(settings)
+                with screen.answer(name, settings[table.THINKING], waits=waits, language=language) as view:
                     reply = answer(session, question, view.feed, lambda: interrupt.asked)
     finally:
         for warning in session.take_warnings():
@@ -132,15 +135,25 @@ def _ask(session: Session, question: Node, found: dict[str, Any] | None) -> int:
     assert reply is not None, "what nothing comes of is an error"
     for note in (*after_reply(reply, settings[table.VERBOSE]), *about_counting(session.counter.notice())):
         screen.show(note)
-    return _judged(reply, found)
+    return _judged(reply, settings[table.FORMAT], screen, found)
 
 
-def _judged(reply: Node, found: dict[str, Any] | None) -> int:
-    """The exit code. A reply that is complete but has no text, only thinking or a tool call, is no answer."""
+def _judged(reply: Node, form: str, screen: Screen, found: dict[str, Any] | None) -> int:
+    """The exit code. A reply that is complete but has no text, only thinking or a tool call, is no answer, nor is
+    one that has not the format asked for.
+    """
     ended = ending_of(reply)
-    if reply.message.has_text or ended is None:
-        return 0
-    error = NoText(ended.what, ended.remedy)
+    error: ChatcliError
+    if not reply.message.has_text and ended is not None:
+        error = NoText(ended.what, ended.remedy)  # which a note has told
+    else:
+        verdict = judged(reply.message.text, form)
+        if verdict.remark:
+            screen.aside(verdict.remark)
+        if verdict.error is None:
+            return 0
+        error = verdict.error
+        screen.error(error)
     if found is not None:
         found.update(failure(error))
     return error.exit_code

@@ -16,7 +16,7 @@ from chatcli.errors import ConfigError
 from chatcli.hints import Do, Hint
 from chatcli.render.views import Listing, Note
 from chatcli.session.next_request import changing
-from chatcli.session.planning import shape
+from chatcli.session.reply_format import shape
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.named_tables import PROFILES, Row, read_rows

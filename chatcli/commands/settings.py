@@ -19,7 +19,7 @@ from chatcli.session.context_window import as_allocated, in_memory, price_of_cha
 from chatcli.session.embeddings import embedder
 from chatcli.session.named_hosts import find_server, host_names
 from chatcli.session.next_request import PATIENCE, changing
-from chatcli.session.planning import shape
+from chatcli.session.reply_format import shape
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.file import write_setting

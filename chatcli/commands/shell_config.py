@@ -13,7 +13,7 @@ from chatcli.commands.settings import setting_words, short
 from chatcli.errors import BadArgument, ConfigError
 from chatcli.hints import Do, Hint, Usage
 from chatcli.render.views import Listing, Note
-from chatcli.session.planning import shape
+from chatcli.session.reply_format import shape
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.file import read_file, read_text, text_of_file, write_setting, write_text

@@ -192,7 +192,7 @@ _TASK = re.compile(r"\[([ xX])\](?= )")
 @dataclass(slots=True)
 class Leaf:
     """The open block inside all boxes. Fenced code ends with `marks`, HTML and formulas with the pattern `ends`,
-    or with a blank line unless those belong to it.
+    or with a blank line unless those belong to it; code that is the whole text does not end.
     """
 
     kind: str
@@ -264,7 +264,7 @@ class Tree:
     def _literal(self, text: str) -> bool:
         """Takes lines of fenced code, HTML or a formula as they are."""
         leaf = self.leaf
-        if leaf is None or leaf.kind not in {"fence", "html", "formula"}:
+        if leaf is None or leaf.kind not in {"fence", "html", "formula", "code"}:
             return False
         if leaf.kind == "fence" and block_starts.closes(leaf.marks, text):
             self._close_leaf()

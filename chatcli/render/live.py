@@ -12,11 +12,11 @@ from time import monotonic
 
 from chatcli.conversation.events import Awaited, Retry
 from chatcli.render.lines import BLANK, ESCAPE, Line, Span, plain, prose_width, to_line, wrap
-from chatcli.render.markdown import Blocks
+from chatcli.render.markdown import USUAL, Blocks, Layout
 from chatcli.render.paint import Painter, signals
 from chatcli.render.sanitize import Cleaner, one_line
 from chatcli.render.theme import Palette
-from chatcli.text import ENDLESS, cells
+from chatcli.text import cells
 
 _DELAY = 0.06  # minimum seconds between two refreshes
 _SHARE = 5  # ... and at least this many times the last one's duration: drawing takes a bounded share of the time
@@ -34,10 +34,10 @@ class LivePage:
         thinking: str,
         clock: Callable[[], float] = monotonic,
         waits: Callable[[], Awaited] | None = None,
-        prose: int = ENDLESS,
+        layout: Layout = USUAL,
     ) -> None:
         self._painter, self._palette, self._size, self._clock = painter, palette, size, clock
-        self._prose = prose
+        self._layout = layout
         self._model, self._mode, self._waits = one_line(model), thinking, waits or Awaited
         self._cleaner = Cleaner()
         self._pending: list[str] = []
@@ -75,7 +75,7 @@ class LivePage:
         if self._blocks is None:
             if not piece.strip("\n"):
                 return  # empty lines before the first word
-            self._blocks = Blocks(self._palette, self._painted[0], self._prose)
+            self._blocks = Blocks(self._palette, self._painted[0], self._layout)
         self._busy = False
         self._pending.append(piece)
         self._refresh_when_due()
@@ -144,7 +144,7 @@ class LivePage:
 
     def _thought_width(self) -> int:
         """Returns the width of thinking; what is only glimpsed takes no more rows than it is given."""
-        width = prose_width(self._painted[0], self._prose)
+        width = prose_width(self._painted[0], self._layout.prose)
         return width if self._mode == "show" else min(width, self._painted[0])
 
     def _take_pending(self) -> None:

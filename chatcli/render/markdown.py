@@ -7,8 +7,10 @@ they cannot differ. block_structure.py finds the blocks; paragraph.py, code.py a
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
-from chatcli.render.block_structure import Boxes, Tree
+from chatcli.render.block_structure import Boxes, Leaf, Tree
+from chatcli.render.code import Code
 from chatcli.render.lines import Line
 from chatcli.render.theme import Palette
 from chatcli.text import ENDLESS
@@ -23,19 +25,31 @@ _DECIDED = re.compile(
 _UNDECIDED = re.compile(r"[\s>]*+(?:[-+*_=#~|:`$\\\s]*+|\d{1,9}[.)]?\s*+)\Z|\s*+(?:`{3,}|~{3,})[^`]*+\Z")
 
 
-def render(markdown: str, palette: Palette, width: int, prose: int = ENDLESS) -> list[Line]:
+class Layout(NamedTuple):
+    """`prose`: see prose_width(). `language`: the text is no Markdown, but all of it code in that language."""
+
+    prose: int = ENDLESS
+    language: str = ""
+
+
+USUAL = Layout()
+
+
+def render(markdown: str, palette: Palette, width: int, layout: Layout = USUAL) -> list[Line]:
     """Renders all of `markdown` (clean text) at once."""
-    blocks = Blocks(palette, width, prose)
+    blocks = Blocks(palette, width, layout)
     return blocks.feed(markdown) + blocks.finish()
 
 
 class Blocks:
     """feed() takes text and returns the final lines. open_lines(): the lines below them now. Code and tables may
-    take all of `width`; for running text see prose_width().
+    take all of `width`.
     """
 
-    def __init__(self, palette: Palette, width: int, prose: int = ENDLESS) -> None:
-        self._tree = Tree(palette, Boxes(palette, width, prose))
+    def __init__(self, palette: Palette, width: int, layout: Layout = USUAL) -> None:
+        self._tree = Tree(palette, Boxes(palette, width, layout.prose))
+        if layout.language:
+            self._tree.leaf = Leaf("code", Code(palette, layout.language))
         self._partial = ""  # the part of the last source line that the tree does not have yet
         self._begun = False  # the tree has the beginning of the last source line
         self._flows = False  # ... and it is a paragraph's: the rest can be handed on as it comes

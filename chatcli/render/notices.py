@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from chatcli.conversation.message import ROLE_NAMES, THOUGHT, Attachment, Message, Role
 from chatcli.conversation.reply_endings import CUT_SHORT
 from chatcli.conversation.tree import Node
-from chatcli.errors import ChatcliError
+from chatcli.errors import BadData, ChatcliError
 from chatcli.hints import Speller, in_python, spelled
+from chatcli.reading.json_toml import read_json
 from chatcli.render.columns import Align, Row, fit, total
 from chatcli.render.context_view import draw_window
 from chatcli.render.lines import BLANK, Line, Span, prose_width, to_line, wrap
@@ -90,9 +91,21 @@ def _markdown(markdown: str, palette: Palette, width: int | None, prose: int) ->
     if width is None:
         yield from _source(markdown)
     else:
-        from chatcli.render.markdown import render  # imports markdown-it, which a note does not need
+        from chatcli.render.markdown import Layout, render  # imports markdown-it, which a note does not need
 
-        yield from render(clean(markdown), palette, width, prose)
+        layout = Layout(prose, "json" if _is_json(markdown) else "")
+        yield from render(clean(markdown), palette, width, layout)
+
+
+def _is_json(text: str) -> bool:
+    """Whether it is what replies with a format are: an object or a list of JSON."""
+    if not text.lstrip().startswith(("{", "[")):
+        return False
+    try:
+        read_json(text)
+    except BadData:
+        return False
+    return True
 
 
 _MARKS = {"gone": ("[-", "-]"), "new": ("{+", "+}")}

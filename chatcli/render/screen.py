@@ -97,9 +97,11 @@ class Screen:
         thinking: str = "fold",
         clock: Callable[[], float] = monotonic,
         waits: Callable[[], Awaited] | None = None,
+        language: str = "",
     ) -> Answer:
         """Returns a place for the reply of `model`. `thinking`: show, fold (to one line when it ends), or hide.
-        `waits` is called often before the first word, and says what the model does meanwhile.
+        `waits` is called often before the first word, and says what the model does meanwhile. `language`: that of
+        a reply which is no Markdown but code.
         """
         from chatcli.render.reply import Answer
 
@@ -114,10 +116,12 @@ class Screen:
                 return Answer(PlainPage(self._write, thoughts, note, self._write, awaited), clock)
             return Answer(PlainPage(self._write, aside, aside, self._write_error, awaited), clock)
         from chatcli.render.live import LivePage
+        from chatcli.render.markdown import Layout
         from chatcli.render.paint import Painter
 
         painter = Painter(self._write, self._known.reflows)
-        page = LivePage(painter, self._palette, self.size, model, thinking, clock, waits, self.prose)
+        layout = Layout(self.prose, language)
+        page = LivePage(painter, self._palette, self.size, model, thinking, clock, waits, layout)
         return Answer(page, clock)
 
     def progress(self, steps: Iterable[Progress]) -> None:

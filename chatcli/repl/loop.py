@@ -25,13 +25,14 @@ from chatcli.render.screen import Screen
 from chatcli.render.views import Note, Pictures, SourceText, View
 from chatcli.repl.crash_report import told
 from chatcli.repl.furniture import Furniture
-from chatcli.repl.notes import Apart, about_composed, about_counting, after_reply, farewell
+from chatcli.repl.notes import Apart, about_composed, about_counting, about_format, after_reply, farewell
 from chatcli.repl.signals import Interrupt
 from chatcli.repl.streams import OutputFailed
 from chatcli.repl.waiting import Waiting
 from chatcli.session.fallback import mend, still_there
 from chatcli.session.model_in_use import settle_model
 from chatcli.session.next_request import unlike_last_turn
+from chatcli.session.reply_format import language_of
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.turn import answer, answered, ask
@@ -182,16 +183,18 @@ class Loop:
         self._apart.end()
         self._said = True
         name = model or settings[table.MODEL]
+        waits, language = Waiting(session, name), language_of(settings)
         with (
             Interrupt() as interrupt,
             quiet_keyboard(self._reader.keyboard, marks_pastes=self._reader.marks_pastes),
-            self._screen.answer(name, settings[table.THINKING], waits=Waiting(session, name)) as view,
+            self._screen.answer(name, settings[table.THINKING], waits=waits, language=language) as view,
         ):
             reply = answer(session, question, view.feed, lambda: interrupt.asked, onward, model)
         self._screen.show(Note(""))
         if reply is not None:
             for note in (
                 *after_reply(reply, settings[table.VERBOSE], view.repeats),
+                *about_format(reply, settings[table.FORMAT]),
                 *about_counting(session.counter.notice()),
             ):
                 self._screen.show(note)

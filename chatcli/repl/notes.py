@@ -9,10 +9,11 @@ from collections.abc import Callable
 from chatcli.attachments.compose import Composed
 from chatcli.attachments.mentions import as_words
 from chatcli.conversation.reply_endings import ending_of, repeated
-from chatcli.conversation.tree import Node
+from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import Turn, Usage, in_tokens
 from chatcli.hints import Do, Hint, Words
 from chatcli.render.views import Note
+from chatcli.session.reply_format import judged
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.text import shortened
@@ -71,6 +72,18 @@ def after_reply(node: Node, verbose: bool, repeats: bool = False) -> list[Note]:
     if verbose and node.turn is not None:
         notes.append(Note(figures(node.turn), "quiet"))
     return notes
+
+
+def about_format(node: Node, form: str) -> list[Note]:
+    """What is wrong with a reply that should have this format. One that was stopped, broke off or has no text has
+    its note already.
+    """
+    if node.ended not in {Ended.COMPLETE, Ended.LENGTH} or not node.message.has_text:
+        return []
+    verdict = judged(node.message.text, form)
+    if verdict.error is not None:
+        return [Note(Hint(verdict.error.message, " ", verdict.error.advice), "warning")]
+    return [Note(verdict.remark, "quiet")] if verdict.remark else []
 
 
 def about_composed(composed: Composed) -> list[Note]:

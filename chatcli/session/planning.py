@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from chatcli.client.models import Model
 from chatcli.client.request import Request, think_as
@@ -19,12 +19,10 @@ from chatcli.conversation.plan import Fate, Part, Plan, with_template
 from chatcli.conversation.retrieval import Meaning, Retrieved
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.conversation.usage import NOTHING, Count, Turn, total
-from chatcli.errors import BadData, BadFile, ContextTooLong, NoRoom, ReadOnly, ServerError
-from chatcli.hints import Do, Hint
-from chatcli.paths import path_of, readable, shown
-from chatcli.reading.files import read_bytes
-from chatcli.reading.json_toml import read_json, text_of
+from chatcli.errors import ContextTooLong, NoRoom, ReadOnly, ServerError
+from chatcli.hints import Hint
 from chatcli.session.context_window import cutting, offer
+from chatcli.session.reply_format import shape
 from chatcli.settings import table
 from chatcli.settings.layers import Layer
 from chatcli.store import locations
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
 
 # How far back to look for measured replies: the newest is mostly enough.
 LOOKED_AT = 40
-LARGEST_SCHEMA = 5_000_000  # bytes
 # The tokens of up to this many unsent messages are counted; of more they are estimated.
 COUNTED = 400
 
@@ -229,28 +226,3 @@ def request_of(session: Session, model: Model, window: int, messages: tuple[Mess
         keep_alive=session.settings[table.KEEP_ALIVE],
         cutting={**cutting(session), "truncate": False},
     )
-
-
-def shape(asked: str) -> str | dict[str, Any] | None:
-    """The request's `format`: None, "json", or a JSON Schema, given itself or in a file."""
-    if asked in {"", "json"}:
-        return asked or None
-    try:
-        text = asked
-        if not asked.lstrip().startswith("{"):
-            with readable(asked, _INSTEAD):
-                data = read_bytes(path_of(asked), LARGEST_SCHEMA)
-            text = text_of(data)
-        schema = read_json(text, exact=True)
-    except BadData as error:
-        raise BadFile(f"format: {shown(asked)} is not JSON: {error.why}.", _INSTEAD) from None
-    except BadFile as error:
-        raise BadFile(f"format is json or a file. {error.message}", _INSTEAD) from None
-    if not isinstance(schema, dict):
-        raise BadFile(f"format: {asked} is not a JSON Schema: it must hold one object.", _INSTEAD)
-    return schema
-
-
-_INSTEAD = Hint(
-    "Name a file with a JSON Schema, or json", Hint("; ", Do("unset", "format"), " replies freely again"), "."
-)

@@ -178,7 +178,7 @@ FORMAT = _row(
     "format",
     values.form(),
     "",
-    "Format of replies: json, or a file with a JSON Schema.",
+    "Format of replies: json, a JSON Schema, or a file with one; replies are checked against it.",
     kept=True,
     from_outside=no_file,
 )
