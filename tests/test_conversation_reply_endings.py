@@ -25,7 +25,7 @@ from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import Count, Turn, Usage
 from chatcli.demo.models import THINKING
 from chatcli.demo.replies import DemoReply
-from chatcli.errors import ChatcliError, NoText, NotFound
+from chatcli.errors import ChatcliError, NoText, NotFound, StreamBroken
 from chatcli.hints import in_python, spelled
 from chatcli.repl.notes import after_reply
 from chatcli.session.build import Wishes, build
@@ -455,6 +455,22 @@ def test_thinking_that_was_folded_opens_again(engine: Engine) -> None:
         assert drawn(do(session, "thinking 2")) == ["They ask for a prime."]
         with pytest.raises(NotFound, match="Message 6 has no thinking"):
             do(session, "thinking 6")
+
+
+@pytest.mark.parametrize("reason", ["unload", "load", "abort", "error"])
+def test_a_reply_that_the_server_gives_up_is_kept_and_told(engine: Engine, reason: str) -> None:
+    said_so_far = {"model": "demo", "message": {"role": "assistant", "content": "Once upon"}, "done": False}
+    last = {**said_so_far, "message": {"role": "assistant", "content": ""}, "done": True, "done_reason": reason}
+    engine.script(Lines([said_so_far, last]), Lines([said_so_far, last]))
+    with thinking_with(engine, model="demo") as session:
+        with pytest.raises(StreamBroken, match=f'The server ended the reply early: its reason is "{reason}"'):
+            said(session, "a story?")
+        node = session.conversation.last
+        assert node is not None
+        assert (node.message.text, node.ended) == ("Once upon", Ended.BROKEN)
+    done = chatcli("-m", "demo", "a story?", url=engine.url)
+    assert (done.returncode, done.stdout) == (1, "Once upon\n")
+    assert "goes on from there" in done.stderr
 
 
 AGAIN = "I am sorry, but I cannot help with that. " * 150

@@ -25,7 +25,8 @@ def events(chunks: Generator[Chunk | Retry | None, None, None]) -> Generator[Eve
     """The events of one reply; a Tick for every None, and every Retry as it is. Closing this generator closes
     `chunks`. Text between thinking tags becomes Thinking.
 
-    Raises StreamBroken when the chunks end before one that is done, BadReply for a chunk of the wrong shape.
+    Raises StreamBroken when the chunks end before one that is done, or when that one says that the server gave up;
+    BadReply for a chunk of the wrong shape.
     """
     yield from untagged(_events(chunks))
 
@@ -47,12 +48,24 @@ def _events(chunks: Generator[Chunk | Retry | None, None, None]) -> Generator[Ev
             if chunk.get("done") is True:
                 _let_it_end(chunks)
                 chunks.close()
-                yield Done(_text(chunk, "done_reason"), _usage(chunk))
+                reason = _text(chunk, "done_reason")
+                if _gave_up(reason, size):
+                    raise StreamBroken(f'The server ended the reply early: its reason is "{reason}".', _GO_ON)
+                yield Done(reason, _usage(chunk))
                 return
-    raise StreamBroken(
-        "The reply broke off before its end.",
-        Hint(Do("continue"), " goes on from there", Hint(", ", Do("retry"), " asks again"), "."),
-    )
+    raise StreamBroken("The reply broke off before its end.", _GO_ON)
+
+
+_GO_ON = Hint(Do("continue"), " goes on from there", Hint(", ", Do("retry"), " asks again"), ".")
+# With these reasons a reply is over; servers that are not Ollama's have other words for "stop".
+_OVER = {"", "stop", "length", "tool_calls", "eos", "end_turn"}
+# And with these what was asked for, if it was no reply: to load a model, or to unload it.
+_DONE = {"load", "unload"}
+
+
+def _gave_up(reason: str, size: int) -> bool:
+    """Whether the server has given up a reply of which `size` characters have come: its model was unloaded."""
+    return reason not in _OVER and (size > 0 or reason not in _DONE)
 
 
 def _size(event: Event) -> int:
