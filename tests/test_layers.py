@@ -45,6 +45,7 @@ FENCED: dict[str, set[str]] = {
     "mammoth": {"reading/docx.py"},
     "jsonschema": {"session/reply_format.py"},
     "referencing": {"session/reply_format.py"},
+    "yaml": {"store/aichat.py"},
 }
 OF_STRATEGIES = re.compile("strateg", re.IGNORECASE)
 OWNER_OF_STATE = ROOT / "session/session.py"

@@ -39,8 +39,11 @@ NO_WORDS = "(no words)"
 TOLD = 8
 
 
+IMPORTS = frozenset({".json", ".jsonl", ".zip", ".db", ".sqlite", ".yaml"})
+
+
 def import_words(session: Session, typed: str) -> Iterator[Word]:
-    return (Word(path.text, path.meaning) for path in paths(typed, frozenset({".json", ".jsonl", ".zip"})))
+    return (Word(path.text, path.meaning) for path in paths(typed, IMPORTS))
 
 
 @command("save")
@@ -84,8 +87,9 @@ def import_(
     """Import a conversation from a file and open it: chatcli's own JSON or JSONL, or another program's.
 
     Lists of role and content, requests of Ollama and OpenAI, and the exports of ChatGPT and Claude (as the ZIP
-    they come in, or unpacked), Open WebUI, LibreChat, ShareGPT, DeepSeek, Grok and llm can be read. What had to be
-    guessed or left out is listed. Of a conversation that was imported before, only what is new is added. `/import
+    they come in, or unpacked), Open WebUI, LibreChat, ShareGPT, DeepSeek, Grok and llm can be read, the databases
+    of the Ollama app, oterm and llm, and aichat's sessions and messages.md. What had to be guessed or left out is
+    listed. Of a conversation that was imported before, only what is new is added. `/import
     --model NAME` imports the conversation from a model that `ollama run` has saved.
     """
     if bool(file) == (model is not None):

@@ -93,8 +93,9 @@ def import_(
     """Import conversations from files, or from a saved model.
 
     It reads chatcli's own JSON and JSONL, lists of role and content, and the exports of ChatGPT and Claude (as
-    the ZIP they come in, or unpacked), Open WebUI, LibreChat, ShareGPT, DeepSeek, Grok and llm. What cannot be
-    read is named, and the rest is imported; importing a file twice adds nothing.
+    the ZIP they come in, or unpacked), Open WebUI, LibreChat, ShareGPT, DeepSeek, Grok and llm, the databases of
+    the Ollama app, oterm and llm, and aichat's sessions and messages.md. What cannot be read is named, and
+    the rest is imported; importing a file twice adds nothing.
     """
     if not files and model is None:
         raise BadArgument("A file or a model is missing.", Hint("Usage: ", Usage("chats import")))

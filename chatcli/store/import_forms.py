@@ -21,7 +21,8 @@ from chatcli.store.own_json import FORM, from_plain
 # What is read, in the words of an error.
 FORMS = (
     "These can be read: JSON and JSONL of chatcli, lists of role and content, requests of Ollama and OpenAI, and "
-    "what ChatGPT, Claude, Open WebUI, LibreChat, ShareGPT, DeepSeek, Grok and llm export."
+    "what ChatGPT, Claude, Open WebUI, LibreChat, ShareGPT, DeepSeek, Grok and llm export; the databases of the "
+    "Ollama app, oterm and llm; aichat's sessions and messages.md."
 )
 
 # Under these names programs keep the messages of a conversation; under the last ones, their conversations, too.
@@ -179,12 +180,13 @@ def _from_log(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         if line.get("system"):
             chat.setdefault("system", line["system"])
         asked = {"role": "user", "content": line["prompt"], **times}
+        files = [mapped(each) for each in listed(line.get("attachments"))]
+        asked["attachments"] = [each for each in files if "data" in each]
         asked["files"] = [
-            {"name": mapped(each).get("path") or mapped(each).get("url")}
-            for each in listed(line.get("attachments"))
+            {"name": each.get("path") or each.get("url") or each.get("name")}
+            for each in files
+            if "data" not in each
         ]
-        chat["messages"] += [
-            asked,
-            {"role": "assistant", "content": line["response"], "model": line.get("model"), **times},
-        ]
+        said = {"role": "assistant", "content": line["response"], "model": line.get("model"), **times}
+        chat["messages"] += [asked, {**said, "thinking": line.get("reasoning")}]
     yield from chats.values()

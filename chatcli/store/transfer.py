@@ -1,4 +1,4 @@
-"""Exports conversations as Markdown, JSON, JSONL or HTML, and imports them from JSON or JSONL."""
+"""Exports conversations as Markdown, JSON, JSONL or HTML; imports them from JSON, JSONL, databases and YAML."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from typing import Any
 
 from chatcli.conversation.tree import Conversation
 from chatcli.errors import BadData, BadFile, UserError
-from chatcli.paths import readable
+from chatcli.paths import is_file, readable
 from chatcli.reading.files import STDIN, read_bytes, read_stdin
 from chatcli.reading.json_toml import json_text, read_json
 from chatcli.reading.raw import LARGEST
 from chatcli.reading.zips import Zip, is_zip, opened
+from chatcli.store import aichat
 from chatcli.store.chatgpt import Files
 from chatcli.store.export import html_page, markdown_page
 from chatcli.store.import_chat import ImportedChat
 from chatcli.store.import_forms import FORMS, Found
+from chatcli.store.other_databases import conversations_in, is_database
 from chatcli.store.own_json import to_plain
 from chatcli.text import escaped
 
@@ -183,7 +185,7 @@ def find_chats(source: str | Path) -> Found:
             problems: list[UserError] = []
             for name, data in contents:
                 try:
-                    _add(found, data(), files, name)
+                    _add(found, data(), files, name, _log_beside(source))
                 except UserError as error:
                     problems.append(error)
                     found.unread.append(f"{name}: {error.message.rstrip('.')}")
@@ -194,14 +196,30 @@ def find_chats(source: str | Path) -> Found:
     return found
 
 
-def _add(found: Found, given: bytes | str, files: Files, name: str) -> None:
-    """Reads JSON, or JSON lines: of the conversations in them each is read, of one conversation all is."""
+def _add(found: Found, given: bytes | str, files: Files, name: str, log: bytes = b"") -> None:
+    """Reads JSON, JSON lines, or another program's own file: of the conversations in it each is read, of one
+    conversation all is.
+    """
+    if isinstance(given, bytes) and is_database(given):
+        found.add(conversations_in(given, log), files)
+        return
     text = given if isinstance(given, str) else json_text(given)
     try:
         value = read_json(text)
     except BadData as error:
-        value = _lines(text, error, found.unread, f"{name}: " if name else "")
+        if aichat.is_log(text):
+            value = aichat.read_log(text)
+        elif aichat.is_session(text):
+            value = aichat.read_session(text)
+        else:
+            value = _lines(text, error, found.unread, f"{name}: " if name else "")
     found.add(value, files)
+
+
+def _log_beside(path: Path) -> bytes:
+    """Returns SQLite's log of a database that another program has open: what was said last is in it."""
+    log = Path(f"{path}-wal")
+    return read_bytes(log, LARGEST_CONVERSATIONS) if is_file(log) else b""
 
 
 def _lines(text: str, problem: BadData, unread: list[str], name: str) -> Any:
