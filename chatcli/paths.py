@@ -101,6 +101,10 @@ class Paths:
         return self.config / "config.toml"
 
     @property
+    def own_commands(self) -> Path:
+        return self.config / "commands"
+
+    @property
     def store(self) -> Path:
         return self.data / "chatcli.db"
 

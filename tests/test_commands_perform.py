@@ -14,6 +14,7 @@ from chatcli.commands.outcomes import (
     Choose,
     Confirm,
     Copy,
+    Edit,
     Opened,
     Outcome,
     Prefill,
@@ -52,6 +53,10 @@ class Witness(Person):
         self.asked.append(question.question)
         return 1 if self._yes else None
 
+    def edit(self, text: str, ending: str) -> str:
+        self.asked.append(text)
+        return f"edited{ending}"
+
     def copy(self, text: str) -> None:
         self.asked.append(text)
 
@@ -77,6 +82,7 @@ def outcomes(session: Session) -> dict[type, tuple[Outcome, list[object], list[s
         Confirm: (Confirm("Sure?", lambda: Show.of(SAID)), ["Sure?"], ["said"]),
         Choose: (Choose("Which?", ("a", "b"), lambda at: Show.of(Note(str(at)))), ["Which?"], ["1"]),
         Watch: (Watch((each for each in [Progress("works")]), lambda: Show.of(SAID)), [], ["said"]),
+        Edit: (Edit("text", lambda text: Show.of(Note(text)), ".toml"), ["text"], ["edited.toml"]),
         Copy: (Copy("text", "it"), ["text"], ["Copied it to the clipboard."]),
         Prefill: (Prefill("line"), ["line"], []),
         Send: (Send("hello"), ["hello"], []),

@@ -196,7 +196,7 @@ def _chat_command(chat: Chat) -> Callable[..., Work]:
             return _print_version
         prompt, as_json = given.pop("prompt") or [], given.pop("json")
         images, files = given.pop("image") or [], given.pop("file") or []
-        named = None
+        named, own = None, given.pop("template")
         if given.pop("resume"):
             named, prompt = " ".join(prompt), []
         wishes = Wishes(
@@ -205,7 +205,11 @@ def _chat_command(chat: Chat) -> Callable[..., Work]:
             named=named,
             profile=given.pop("profile") or "",
         )
-        return lambda: chat(replace(wishes, values=_values(given)), prompt, images, files, as_json)
+        values: dict[str, Any] = {}
+        if own:
+            template = everything().own().get(own)
+            prompt, values = [template.expanded(" ".join(prompt))], dict(template.values)
+        return lambda: chat(replace(wishes, values=values | _values(given)), prompt, images, files, as_json)
 
     command.__doc__ = "Chat with an Ollama model: in the terminal, with one prompt, or in a pipe."
     # The settings that have no short flag are listed by `chatcli help settings`.
@@ -244,6 +248,11 @@ def _fixed() -> list[inspect.Parameter]:
             "file",
             list[str] | None,
             typer.Option("--file", "-f", metavar="PATH", help="A file to send with it: a path or address."),
+        ),
+        _parameter(
+            "template",
+            str | None,
+            typer.Option("--template", "-t", metavar="NAME", help="Send the text of your own command NAME."),
         ),
         _parameter(
             "option",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import chatcli
+from chatcli.commands import everything
 from chatcli.commands.arguments import Arg
 from chatcli.commands.outcomes import Outcome, Show
 from chatcli.commands.registry import command
@@ -107,6 +108,8 @@ def _settings(session: Session) -> Iterator[Finding]:
     )
     for fault in faults:
         yield Finding("settings file", fault.message, fault.advice)
+    for wrong in everything().own().faults.values():
+        yield Finding("own commands", wrong.message, wrong.advice)
 
 
 def _store(session: Session) -> Iterator[Finding]:

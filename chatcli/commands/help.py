@@ -8,15 +8,17 @@ from typing import Annotated
 
 from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.outcomes import Outcome, Quit, Show
+from chatcli.commands.own import OwnCommands
 from chatcli.commands.registry import Command, Registry, command
+from chatcli.conversation.usage import counted
 from chatcli.errors import UnknownCommand
 from chatcli.hints import Do, Hint
-from chatcli.render.views import Document, Listing
+from chatcli.render.views import Document, Listing, Note, View
 from chatcli.session.session import Session
 from chatcli.settings.table import TABLE, Setting, by_group
 from chatcli.text import first_clause
 
-KEYS, SETTINGS = "keys", "settings"
+KEYS, SETTINGS, OWN = "keys", "settings", "own"
 _SHOWS_VALUES = (Do("set"), " lists the values, ", Do("set", "NAME", "VALUE"), " changes one.")
 _NAMED = {name: setting for setting in TABLE for name in (setting.name, *setting.aliases)}
 
@@ -25,9 +27,11 @@ def topic_words(session: Session, typed: str) -> Iterator[Word]:
     from chatcli.commands import everything
 
     registry = everything()
-    topics = {KEYS: "the keys", SETTINGS: "all settings"}
+    own = registry.own().sound
+    topics = {KEYS: "the keys", SETTINGS: "all settings"} | ({OWN: "your own commands"} if own else {})
     topics |= {name: _names(each) for name, each in registry.groups.items() if name not in topics}
     topics |= {each.name: each.summary for each in registry.commands}
+    topics |= {each.name: each.summary for each in own.values()}
     topics |= {each.name: each.help for each in TABLE if each.name not in topics}
     topics |= {f"{SETTINGS} {group}": f"the settings of {group}" for group in by_group()}
     yield from (Word(name, meaning) for name, meaning in topics.items() if name.startswith(typed))
@@ -51,6 +55,8 @@ def help_(
         return Show.of(Listing(("keys", "what they do"), tuple(shortcuts())))
     if name in groups:
         return Show.of(_about_settings(groups[name]))
+    if name == OWN:
+        return Show.of(*_about_own(registry.own()))
     if name in registry.groups:
         return Show.of(_about_group(registry, name), *([_settings()] if name == SETTINGS else []))
     return Show.of(_about_one(registry, topic, name))
@@ -73,18 +79,23 @@ def _about_one(registry: Registry, topic: tuple[str, ...], name: str) -> Documen
 
 def _found(registry: Registry, name: str) -> Command:
     """Raises UnknownCommand, which names a topic that is spelled like this one."""
-    if name in registry:
+    own = registry.own()
+    if name in registry or name in own.faults:
         return registry.find(name)
-    topics = [*(each.name for each in registry.commands), KEYS, SETTINGS, *registry.groups, *_NAMED]
+    topics = [*(each.name for each in registry.commands), KEYS, SETTINGS, *registry.groups, *own.sound, *_NAMED]
     near = difflib.get_close_matches(name, topics, n=1)
     meant = Hint("Did you mean ", Do("help", near[0]), "?") if near else Hint(Do("help"), " lists the commands.")
     raise UnknownCommand(f"There is no help on {name}.", meant)
 
 
 def _overview(registry: Registry) -> Listing:
+    own = registry.own()
+    mine = " ".join(f"/{name}" for name in own.sound)
+    mine += f" ({counted(len(own.faults), 'file')} with a fault)" if own.faults else ""
+    rows = tuple((name, _names(commands)) for name, commands in registry.groups.items())
     return Listing(
         ("group", "commands"),
-        tuple((name, _names(commands)) for name, commands in registry.groups.items()),
+        (*rows, *([(OWN, mine.strip())] if mine else [])),
         note=Hint(
             Do("help", "GROUP"),
             " explains a group, ",
@@ -106,6 +117,14 @@ def _names(commands: list[Command]) -> str:
 def _about_group(registry: Registry, group: str) -> Listing:
     rows = tuple((f"/{each.name}", first_clause(each.summary)) for each in registry.groups[group])
     return Listing(("command", "what it does"), rows, note=Hint(Do("help", "NAME"), " says more of one."))
+
+
+def _about_own(own: OwnCommands) -> Iterator[View]:
+    """The person's own commands, and what is wrong with the files that are none."""
+    rows = tuple((f"/{each.name}", each.summary) for each in own.sound.values())
+    where = f"NAME.md in {own.folder} is /NAME. In its text $ARGUMENTS and $1 stand for what follows the name."
+    yield Listing(("command", "what it sends"), rows, note=where) if rows else Note(where, "quiet")
+    yield from (Note(Hint(each.message, " ", each.advice), "warning") for each in own.faults.values())
 
 
 def _settings() -> Listing:

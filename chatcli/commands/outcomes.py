@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from chatcli.conversation.events import Progress
 from chatcli.conversation.tree import Node
@@ -96,9 +97,10 @@ class Prefill:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send text as if it had been typed."""
+    """Send text as if it had been typed. `values`: settings that hold for this message only, by name."""
 
     text: str
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

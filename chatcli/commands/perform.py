@@ -97,8 +97,9 @@ def perform(session: Session, outcome: Outcome, surface: Surface) -> int:
             surface.show(Note(f"Copied {what} to the clipboard.", "quiet"))
         case Prefill(text):
             surface.prefill(text)
-        case Send(text):
-            surface.send(text)
+        case Send(text, values):
+            with session.for_one_message(values):
+                surface.send(text)
         case AskAgain():
             _ask_again(session, outcome, surface)
         case Opened(note):

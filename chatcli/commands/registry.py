@@ -11,12 +11,17 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from chatcli.commands.arguments import Parameter, Word, leading_flags, parameters_of, read_arguments, split_words
 from chatcli.commands.outcomes import Outcome
 from chatcli.errors import BadArgument, UnknownCommand
 from chatcli.hints import Do, Hint, Usage, Words
+from chatcli.paths import find_paths
 from chatcli.session.session import Session
+
+if TYPE_CHECKING:
+    from chatcli.commands.own import OwnCommands
 
 # How alike a mistyped subcommand is to its name, and the most bare words that may be one.
 CLOSE = 0.8
@@ -91,8 +96,8 @@ def command(
 class Registry:
     """Commands by name and alias. Names must match exactly; a similar name is suggested, never run.
 
-    `commands` are those typed after a slash, `groups` the same by their groups; `subcommands` are those of the
-    shell, by their words, each with the name that it has there.
+    `commands` are chatcli's own that are typed after a slash, `groups` the same by their groups; `subcommands` are
+    those of the shell, by their words, each with the name that it has there.
     """
 
     def __init__(self, modules: Mapping[str, Sequence[ModuleType]]) -> None:
@@ -106,14 +111,24 @@ class Registry:
                     self._register(value, group)
 
     def __contains__(self, name: str) -> bool:
-        return name in self._by_name
+        return name in self._by_name or name in self.own().sound
+
+    def own(self) -> OwnCommands:
+        """The person's own commands, as their files are now."""
+        from chatcli.commands.own import own_commands
+
+        return own_commands(find_paths().own_commands, self._by_name)
 
     def find(self, name: str) -> Command:
+        """Raises UnknownCommand, and BadFile for an own command with a fault."""
         if name in self._by_name:
             return self._by_name[name]
         if not name:
             raise UnknownCommand("A command has a name after its slash.", _LISTED)
-        near = difflib.get_close_matches(name, self._by_name, n=1, cutoff=0.5)
+        own = self.own()
+        if name in {*own.sound, *own.faults}:
+            return own.get(name).command
+        near = difflib.get_close_matches(name, {*self._by_name, *own.sound}, n=1, cutoff=0.5)
         meant = Hint("Did you mean ", Do(near[0]), "?") if near else _LISTED
         raise UnknownCommand(
             f"There is no command /{name}.", Hint(meant, " To send a line that begins with /, type //.")
@@ -163,6 +178,7 @@ class Registry:
         if " " not in line:
             typed = line[1:]
             words = [Word(f"/{each.name}", each.summary) for each in self.commands if " " not in each.name]
+            words += [Word(f"/{each.name}", each.summary) for each in self.own().sound.values()]
             return [(word, len(line)) for word in words if word.text[1:].startswith(typed)]
         name, rest = _split_name(line[1:])
         found = self._by_name.get(name)

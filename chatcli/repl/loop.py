@@ -10,7 +10,7 @@ from chatcli.attachments.mentions import Missing, Sure
 from chatcli.commands import everything
 from chatcli.commands.files import attach
 from chatcli.commands.navigation import opened
-from chatcli.commands.outcomes import Choose, Outcome, Show
+from chatcli.commands.outcomes import Choose, Outcome, Send, Show
 from chatcli.commands.perform import perform, said_elsewhere
 from chatcli.commands.spelling import at_prompt
 from chatcli.conversation.events import Progress
@@ -129,10 +129,18 @@ class Loop:
     def _command(self, line: str) -> None:
         self._session.summarizer.collect()
         self._apart.expect()
-        still_there(self._session, lambda: self._act(everything().dispatch(self._session, line)))
+        still_there(self._session, lambda: self._run(line))
         self._furniture.warn()
         if not self._leaving:
             self._furniture.get_ready()
+
+    def _run(self, line: str) -> None:
+        outcome = everything().dispatch(self._session, line)
+        try:
+            self._act(outcome)
+        finally:
+            if isinstance(outcome, Send) and self._line:  # what was typed, not the text that it stands for
+                self._line = f"/{line}"
 
     def _guarded(self, step: Callable[[], None], typed: str = "") -> None:
         """Run `step`; an error is shown and the loop continues. After an unexpected one, `typed` is back in the

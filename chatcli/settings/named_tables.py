@@ -63,7 +63,7 @@ class Rows:
         there = (
             f"There are: {', '.join(names)}." if names else f"The settings file has no [{self.kind.name}.NAME]."
         )
-        raise NotFound(f'There is no {self.kind.one} "{shown(name)}".', _meant(name, names) or there)
+        raise NotFound(f'There is no {self.kind.one} "{shown(name)}".', meant(name, names) or there)
 
 
 PROFILES = Kind(
@@ -160,7 +160,7 @@ def _row(kind: Kind, name: str, given: Any, text: str, path: Path) -> Row:
         plain = key.lower().replace("-", "_")
         known = kind.aliases.get(plain, plain)
         if known not in kind.keys:
-            hint = _meant(plain, [*kind.keys, *kind.aliases]) or kind.may_have
+            hint = meant(plain, [*kind.keys, *kind.aliases]) or kind.may_have
             raise _fault((*where, key), f"a {kind.one} has no such key", hint, text, path)
         try:
             read[known] = kind.keys[known].take(value)
@@ -183,7 +183,8 @@ def not_toml(path: Path, why: str, line: int | None) -> ConfigError:
     )
 
 
-def _meant(typed: str, names: Iterable[str]) -> str:
+def meant(typed: str, names: Iterable[str]) -> str:
+    """`Did you mean "NAME"?`, or "" where no name is like the one typed."""
     from difflib import get_close_matches
 
     near = get_close_matches(typed, list(names), n=1)
