@@ -56,15 +56,21 @@ class Seen(io.StringIO):
 
 
 def resized(screen: pyte.HistoryScreen, columns: int, rows: int, *, reflow: bool) -> pyte.HistoryScreen:
-    """What becomes of a screen whose cursor stands below its text; colours are lost."""
-    every = [*screen.history.top, *(screen.buffer[at] for at in range(screen.cursor.y))]
+    """What becomes of a screen; colours are lost. The cursor stays at its character."""
+    every = [*screen.history.top, *(screen.buffer[at] for at in range(screen.lines))]
     whole = ["".join(row[at].data for at in range(screen.columns)).rstrip() for row in every]
+    at, column = len(screen.history.top) + screen.cursor.y, screen.cursor.x
+    while len(whole) > at + 1 and not whole[-1]:
+        whole.pop()
+    whole[at] = whole[at].ljust(column)
     new = pyte.HistoryScreen(columns, rows, history=200_000, ratio=1.0)
+    size = columns if reflow else max(1, *map(len, whole))
+    parts = [[row[cut : cut + size][:columns] for cut in range(0, max(1, len(row)), size)] for row in whole]
+    above = sum(map(len, parts[:at])) + min(column // size, len(parts[at]) - 1)
+    shown = [part for row in parts for part in row]
+    up, right = len(shown) - 1 - above, column % size
     stream = pyte.Stream(new)
-    for row in whole:
-        size = columns if reflow else len(row)
-        parts = [row[at : at + columns] for at in range(0, max(1, len(row)), max(1, size))]
-        stream.feed("".join(part + "\r\n" for part in parts))
+    stream.feed("\r\n".join(shown) + "\r" + (f"\x1b[{up}A" if up else "") + (f"\x1b[{right}C" if right else ""))
     return new
 
 

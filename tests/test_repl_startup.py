@@ -31,7 +31,7 @@ BEFORE_THE_PROMPT = {
     "cli": "main",
     "client": "address hosts server",  # an address that names no server is refused at once
     "commands": "spelling",  # how the prompt spells a command; the commands themselves come later
-    "prompt": "bracketed_paste completer editing handover history keys line menu multiline paste reader "
+    "prompt": "bracketed_paste completer drawing editing handover history keys line menu multiline paste reader "
     "terminal_answers terminal_io toolbar typeahead",
     "render": "screen terminal",  # what to ask the terminal; drawing comes later
     "repl": "crash_report first_screen furniture signals startup streams",

@@ -311,7 +311,7 @@ REPLY = "\n\n".join(
 )
 MARKS = re.compile(r"(?:head|word|item|said|cell|other|code|last)\d{3}")
 SIZES = [(80, 24), (40, 10), (200, 50)]
-RESIZES = {(80, 24): [(50, 20), (120, 40)], (40, 10): [(28, 10), (60, 16)], (200, 50): [(90, 30), (40, 12)]}
+RESIZES = {(80, 24): [(50, 20), (120, 40)], (40, 13): [(28, 13), (60, 21)], (200, 50): [(90, 30), (40, 12)]}
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
@@ -336,8 +336,8 @@ def test_what_a_reply_leaves_is_whole_in_order_and_there_once(size: tuple[int, i
         ((80, 24), "", True),
         ((80, 24), "kitty(0.35.2)", True),
         ((80, 24), "XTerm(390)", False),
-        ((40, 10), "", True),
-        ((40, 10), "tmux 3.5", True),
+        ((40, 13), "", True),
+        ((40, 13), "tmux 3.5", True),
         ((200, 50), "foot(1.18.1)", True),
     ],
 )

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
-TICK = 0.1  # seconds of silence after which the consumer gets a None
+TICK = 0.03  # seconds of silence after which the consumer gets a None
 DEPTH = 32  # items that may wait; each may be a line of megabytes
 FAREWELL = 0.5  # seconds for the reader to end after its socket was shut down
 

@@ -6,25 +6,23 @@ Loads prompt_toolkit; imported when the first prompt is made.
 from __future__ import annotations
 
 import os
-import re
 import signal
 from asyncio import get_running_loop
-from bisect import bisect_right
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from time import monotonic
+from typing import TYPE_CHECKING
 
-from prompt_toolkit import PromptSession
+from prompt_toolkit import PromptSession, print_formatted_text
 from prompt_toolkit.application import get_app, in_terminal
 from prompt_toolkit.buffer import Buffer, ValidationState
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
-from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.formatted_text import FormattedText, StyleAndTextTuples
 from prompt_toolkit.history import History
 from prompt_toolkit.input import Input
-from prompt_toolkit.layout.processors import Processor, TabsProcessor, Transformation, TransformationInput
-from prompt_toolkit.layout.utils import explode_text_fragments
+from prompt_toolkit.layout.processors import TabsProcessor
 from prompt_toolkit.lexers import SimpleLexer
 from prompt_toolkit.output import Output
 from prompt_toolkit.styles import Style
@@ -34,13 +32,18 @@ from chatcli.errors import ChatcliError
 from chatcli.prompt import keys, multiline, toolbar
 from chatcli.prompt.bracketed_paste import mind_marks
 from chatcli.prompt.completer import Suggestion, as_completer, in_mention
+from chatcli.prompt.drawing import HideUnwanted, ShowFolded, without_unwanted
 from chatcli.prompt.handover import at_rest, prompting, show_above
 from chatcli.prompt.history import LineHistory
 from chatcli.prompt.line import Interrupted, Outcome, ReaderOptions, TypedLine
-from chatcli.prompt.paste import Pastes
+from chatcli.prompt.paste import Pastes, label_of
 from chatcli.prompt.terminal_answers import Listener, listen
+from chatcli.prompt.terminal_io import Terminal
 from chatcli.suspension import handed_over
-from chatcli.text import UNWANTED
+from chatcli.text import as_name, shortened
+
+if TYPE_CHECKING:
+    from chatcli.prompt.beside_reply import LineBesideReply
 
 _STYLE = Style.from_dict(
     {
@@ -48,12 +51,14 @@ _STYLE = Style.from_dict(
         "prompt": "bold",
         "typed": "bold",
         "prompt-continuation": "fg:#888888",
+        "queued": "nobold fg:#888888",
         "placeholder": "fg:#888888",
         "folded": "italic",
         "validation-toolbar": "noreverse bg:default fg:#c07000",
     }
 )
 _MENU_ROWS = 8
+_QUEUED, _QUEUE_ROWS = "queued:", 3
 # How long a lone Escape waits for the rest of an Alt key; the library's half second is felt in vi mode.
 _ESCAPE_SECONDS = 0.1
 
@@ -71,6 +76,9 @@ class EditedLine:
         output: Output,
     ) -> None:
         self.is_composing = False
+        self.queue: list[TypedLine] = []
+        self._beside: LineBesideReply | None = None  # while a reply comes
+        self._kept: Document | None = None  # what was in the line when the reply ended
         self._options = options
         self._draw_toolbar = draw_toolbar
         self._output = output
@@ -78,7 +86,7 @@ class EditedLine:
         self._keys = mind_marks(input_)
         self._may_leave = False  # whether a Ctrl-D typed ahead may leave
         self._session: PromptSession[Outcome] = PromptSession(
-            options.prompt,
+            self._prompt,
             prompt_continuation=self._continuation,
             placeholder=self._placeholder,
             bottom_toolbar=self._toolbar,
@@ -105,18 +113,60 @@ class EditedLine:
         self.buffer = self._session.default_buffer
         self.buffer.accept_handler = self._accept
         self.pastes = Pastes(self.buffer)
-        self._session.input_processors = [
-            _HideUnwanted(),
-            _ShowFolded(self.pastes),
-            TabsProcessor(char1=" ", char2=" "),
-        ]
+        tabs = TabsProcessor(char1=" ", char2=" ")
+        self._session.input_processors = [HideUnwanted(), ShowFolded(self.pastes), tabs]
 
     def read(self, prefill: str) -> Outcome:
-        self.pastes.reset()
+        begin = self._beginning(prefill)
+        self._fit()
         with prompting(self.app, self._input):
-            outcome = self._session.prompt(default=self.pastes.folded(prefill), pre_run=self._begin)
+            outcome = self._session.prompt(default=begin, pre_run=self._begin)
         self._may_leave = isinstance(outcome, Interrupted)  # both keys were meant for the prompt
+        if isinstance(outcome, TypedLine) and not outcome.text:
+            self.app.erase_when_done = False
+            return self.take_queued()
         return outcome
+
+    def take_queued(self) -> TypedLine:
+        """Takes the first entry of the queue, and shows it as if it had been entered now."""
+        entry = self.queue.pop(0)
+        text = without_unwanted(label_of(entry.retyped))
+        shown = text.replace("\n", f"\n{self._options.continuation}")
+        line = FormattedText([("class:prompt", self._options.prompt), ("class:typed", shown)])
+        print_formatted_text(line, style=_STYLE, output=self._output)
+        return entry
+
+    @contextmanager
+    def beside_reply(self) -> Iterator[LineBesideReply | None]:
+        """In this block, while a reply comes, lines are typed below it, and Enter puts them into the queue. Yields
+        None where keys do not arrive as text (Windows).
+        """
+        from chatcli.prompt.beside_reply import LineBesideReply
+
+        if self._keys is None or not isinstance(self._output, Terminal):
+            yield None
+            return
+        begin = self._beginning("")
+        beside = self._beside = LineBesideReply(self.app, self._output, self._fit)
+        try:
+            with beside.running(partial(self._prompt_beside, begin)):
+                yield beside
+        finally:
+            self._beside, self._kept = None, self.buffer.document
+
+    async def _prompt_beside(self, begin: str | Document) -> None:
+        await self._session.prompt_async(
+            default=begin, pre_run=self._begin, set_exception_handler=False, handle_sigint=False
+        )
+
+    def _beginning(self, prefill: str) -> str | Document:
+        """Returns what the line begins with: `prefill`, and what was typed while a reply came."""
+        kept, self._kept = self._kept, None
+        if kept is not None and kept.text and not prefill:
+            return kept
+        typed = self.pastes.expand(kept.text) if kept is not None else ""
+        self.pastes.reset()
+        return self.pastes.folded("\n".join(filter(None, (prefill, typed))))
 
     def ask(self, question: str) -> str:
         """Asks for one short answer, without history, menu or toolbar."""
@@ -137,7 +187,8 @@ class EditedLine:
             self.app.invalidate()
 
     def show_above(self, show: Callable[[], None]) -> None:
-        show_above(self.app, show)
+        if self._beside is None:
+            show_above(self.app, show)
 
     @property
     def marks_pastes(self) -> bool:
@@ -165,15 +216,35 @@ class EditedLine:
             self._listener.leave()
 
     def submit(self) -> None:
-        """Returns the line, unless it is blank or inside an open block, which continues in a new line."""
+        """Returns the line, unless it is blank or inside an open block, which continues in a new line. While a
+        reply comes, the line goes into the queue; a blank one returns the first of a queue that waits.
+        """
         text = self.pastes.expand(self.buffer.text)
         pasted = self.pastes.begin(text)
         if not pasted and multiline.is_open(text):
             self.buffer.insert_text("\n")
             return
         entry = TypedLine(text, pasted=True) if pasted else multiline.close(text)
-        if entry.text.strip():
+        if self._beside is not None:
+            if entry.text.strip():
+                self.queue.append(entry)
+                self.clear()
+                self._fit()
+        elif entry.text.strip():
             self.app.exit(result=entry)
+        elif self.queue:
+            self.app.erase_when_done = True  # the entry is shown instead
+            self.app.exit(result=TypedLine(""))
+
+    def take_back(self) -> None:
+        """Puts the texts of the queue back into the line."""
+        text = "\n".join(entry.retyped for entry in self.queue)
+        self.queue.clear()
+        self.buffer.document = Document(shown := self.pastes.folded(text), len(shown))
+
+    @property
+    def is_beside_reply(self) -> bool:
+        return self._beside is not None
 
     def clear(self) -> None:
         """Empties the line."""
@@ -188,6 +259,10 @@ class EditedLine:
     def compose(self) -> None:
         """Opens the line in the user's editor. The result is put into the line, not sent."""
         from chatcli.prompt import editor
+
+        if self._beside is not None:
+            self._complain("The terminal is needed for the reply: the editor opens when it has ended.")
+            return
 
         async def edit() -> None:
             self.is_composing = True
@@ -235,6 +310,11 @@ class EditedLine:
         text = self.buffer.text
         return text.startswith("/") and "\n" not in text and not self.pastes.begin(text)
 
+    def _fit(self) -> None:
+        """Gives the menu the rows that the queue leaves."""
+        room = self._output.get_size().rows - min(len(self.queue), _QUEUE_ROWS + 1) - 3
+        self._session.reserve_space_for_menu = max(0, min(_MENU_ROWS, room))
+
     def _has_menu(self) -> bool:
         return self._is_command() or in_mention(self.buffer.document.text_before_cursor)
 
@@ -242,12 +322,35 @@ class EditedLine:
         return " " * len(self._options.continuation) if wraps else self._options.continuation
 
     def _placeholder(self) -> StyleAndTextTuples:
-        return [] if get_app().is_done else [("class:placeholder", self._options.placeholder)]
+        return (
+            []
+            if get_app().is_done or self._beside is not None
+            else [("class:placeholder", self._options.placeholder)]
+        )
 
     def _toolbar(self) -> StyleAndTextTuples:
         ascii_only = "utf" not in self._output.encoding().lower()
         width = self._output.get_size().columns
-        return [*toolbar.draw(self._draw_toolbar(), width, ascii_only=ascii_only)]
+        given = self._draw_toolbar() if self._beside is None else toolbar.of_reply(self._beside.status)
+        return [*toolbar.draw(given, width, ascii_only=ascii_only)]
+
+    def _prompt(self) -> StyleAndTextTuples:
+        """The prompt, and above it the queue."""
+        waits = [] if get_app().is_done else self.queue
+        shown = [f"{_QUEUED} {_first_line(entry.retyped)}" for entry in waits[:_QUEUE_ROWS]]
+        if len(waits) > _QUEUE_ROWS:
+            shown.append(f"{_QUEUED} and {len(waits) - _QUEUE_ROWS} more")
+        if waits and self._beside is None:
+            shown.append("Enter sends what waits, Ctrl-C takes it back")
+        if self._beside is not None:
+            shown.insert(0, "")
+        width = self._output.get_size().columns - 1
+        queue = [("class:queued", shortened(each, width) + "\n") for each in shown]
+        return [*queue, ("", self._options.prompt)]
+
+
+def _first_line(text: str) -> str:
+    return as_name(text.strip().split("\n", 1)[0])
 
 
 class _Recall(History):
@@ -274,43 +377,3 @@ class _Recall(History):
 
     def store_string(self, string: str) -> None:
         pass
-
-
-class _HideUnwanted(Processor):
-    """Hides characters that hide or reverse the text around them; control characters appear as ^X anyway."""
-
-    def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
-        source = transformation_input.fragments
-        if not any(UNWANTED.search(fragment[1]) for fragment in source):
-            return Transformation(source)
-        return Transformation([(style, UNWANTED.sub(_unseen, text)) for style, text, *_ in source])
-
-
-def _unseen(found: re.Match[str]) -> str:
-    return found[0] if found[0] < "\xa0" else "\u200b"
-
-
-class _ShowFolded(Processor):
-    """Shows the label of a folded paste instead of its character."""
-
-    def __init__(self, pastes: Pastes) -> None:
-        self._pastes = pastes
-
-    def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
-        source = transformation_input.fragments
-        if not self._pastes.are_folded:
-            return Transformation(source)
-        starts: list[int] = []
-        shown: StyleAndTextTuples = []
-        column = 0
-        for style, character, *_ in explode_text_fragments(source):
-            label = self._pastes.label(character)
-            starts.append(column)
-            shown.append((f"{style} class:folded", label) if label else (style, character))
-            column += len(label or character)
-        starts.append(column)
-        return Transformation(
-            shown,
-            source_to_display=lambda at: starts[min(at, len(starts) - 1)],
-            display_to_source=lambda at: bisect_right(starts, at) - 1,
-        )

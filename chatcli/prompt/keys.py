@@ -71,7 +71,7 @@ def _builtin(shown: str, meaning: str) -> None:
 
 @_key("Enter", "enter")
 def submit(line: EditedLine) -> None:
-    """send the message; in the completion menu, take what is chosen"""
+    """send the message, or while a reply comes queue it; in the completion menu, take what is chosen"""
     menu = line.buffer.complete_state
     if menu and menu.current_completion:
         line.buffer.complete_state = None
@@ -110,16 +110,19 @@ _builtin("Ctrl+_", "undo")
 @_key("Ctrl+L", "c-l")
 def clear_screen(line: EditedLine) -> None:
     """clear the screen"""
-    line.app.renderer.clear()
+    if not line.is_beside_reply:  # it would tear the reply
+        line.app.renderer.clear()
 
 
 @_key("Ctrl+C", "c-c", "<sigint>")
 def clear_line(line: EditedLine) -> None:
-    """clear the line; while a reply comes, stop it"""
+    """clear the line; while a reply comes, stop it; then take back what was queued"""
     if line.is_composing:
         return  # it was meant for the editor
     if line.buffer.text:
         line.clear()
+    elif line.queue:
+        line.take_back()
     else:
         line.app.exit(result=Interrupted())
 
@@ -127,7 +130,7 @@ def clear_line(line: EditedLine) -> None:
 @_key("Ctrl+D", "c-d")
 def delete_or_leave(line: EditedLine) -> None:
     """delete the character under the cursor; on an empty line, leave"""
-    if line.buffer.text:
+    if line.buffer.text or line.is_beside_reply:
         line.buffer.delete()
     else:
         line.app.exit(result=Closed())

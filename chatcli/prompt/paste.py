@@ -57,11 +57,7 @@ class Pastes:
     def label(self, character: str) -> str | None:
         """Returns what is shown for `character` of the buffer, if it is a chip."""
         pasted = self._folded.get(character)
-        if pasted is None:
-            return None
-        number, lines = ord(character) - _FIRST_CHIP + 1, lines_in(pasted)
-        size = f"+{lines} lines" if lines > 1 else f"+{len(pasted)} characters"
-        return f"[Pasted text #{number} {size}]"
+        return _label(pasted, ord(character) - _FIRST_CHIP + 1) if pasted is not None else None
 
     def _fold(self, text: str) -> str:
         chip = chr(_FIRST_CHIP + len(self._folded))
@@ -73,3 +69,14 @@ class Pastes:
     def _forget_head_of_empty_line(self, buffer: Buffer) -> None:
         if not buffer.text:
             self._head = ""
+
+
+def label_of(text: str) -> str:
+    """Returns what is shown for a `text` that is sent: itself, or a label when it is long."""
+    return _label(text) if is_long(text) else text
+
+
+def _label(pasted: str, number: int = 1) -> str:
+    lines = lines_in(pasted)
+    size = f"+{lines} lines" if lines > 1 else f"+{len(pasted)} characters"
+    return f"[Pasted text #{number} {size}]"

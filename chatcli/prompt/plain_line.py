@@ -12,7 +12,7 @@ import select
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cached_property
 from typing import Any, TextIO
 
@@ -36,6 +36,7 @@ class PlainLine:
         self._history = history
         self._options = options
         self._keyboard = keyboard
+        self.queue: list[TypedLine] = []
         self._starting: list[Callable[[], None]] = []
         self._lines: list[str] = []  # the lines of the entry so far
         self._between: list[Any] | None = None  # the terminal's settings between two lines of readline
@@ -56,6 +57,13 @@ class PlainLine:
         if self._leads or (came_at_once and not text.startswith(multiline.QUOTES)):
             return TypedLine(text, pasted=True)
         return multiline.close(text)
+
+    def take_queued(self) -> TypedLine:
+        return self.queue.pop(0)
+
+    def beside_reply(self) -> AbstractContextManager[None]:
+        """Shows nothing: a line would stand in the middle of the reply."""
+        return nullcontext()
 
     def ask(self, question: str) -> str:
         with self._terminal():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
@@ -18,6 +19,8 @@ from chatcli.text import LONE_SURROGATES, as_name
 if TYPE_CHECKING:
     from prompt_toolkit.input import Input
     from prompt_toolkit.output import Output
+
+    from chatcli.prompt.beside_reply import LineBesideReply
 
 
 __all__ = ["Closed", "Interrupted", "Outcome", "Reader", "ReaderOptions", "TypedLine"]
@@ -53,10 +56,13 @@ class Reader:
             ends = (input or open_input(self.keyboard), output or open_output())
             self._line = EditedLine(self._history, suggest, toolbar, options, *ends)
 
-    def read(self, prefill: str = "") -> Outcome:
-        """Returns the next entry. `prefill` is in the line as if it had been typed, and is not sent."""
+    def read(self, prefill: str = "", *, queued: bool = False) -> Outcome:
+        """Returns the next entry: the first one of the queue if `queued` is set and there is one, else what is
+        typed now. `prefill` is in the line as if it had been typed, and is not sent.
+        """
         try:
-            outcome = self._line.read(prefill)
+            from_queue = queued and not prefill and self._line.queue
+            outcome = self._line.take_queued() if from_queue else self._line.read(prefill)
         except KeyboardInterrupt:
             return Interrupted()
         except EOFError:
@@ -83,6 +89,17 @@ class Reader:
     ) -> int | None:
         """Returns the index of the choice, named by its number or name; None when none is picked. See menu.py."""
         return pick(self._line, self._answer, question, choices, detail, find)
+
+    def beside_reply(self) -> AbstractContextManager[LineBesideReply | None]:
+        """In this block, while a reply comes, lines can be typed below it, and those that are entered wait in the
+        queue. Yields None where the line cannot be below a reply; then what is typed waits in the terminal.
+        """
+        return self._line.beside_reply()
+
+    @property
+    def queue(self) -> list[TypedLine]:
+        """The entries that wait for the end of a reply, the next one first."""
+        return self._line.queue
 
     def refresh(self) -> None:
         """Redraws the toolbar if a prompt is up. May be called from any thread."""
@@ -125,8 +142,9 @@ class Reader:
             self.keyboard.close()
 
     def _keep_typed(self) -> None:
-        """Stores the content of the line in the history when the terminal is gone."""
-        self._history.add(LONE_SURROGATES.sub("\N{REPLACEMENT CHARACTER}", self._line.typed))
+        """Stores the content of the line, and what is queued, in the history when the terminal is gone."""
+        for text in (*(entry.retyped for entry in self._line.queue), self._line.typed):
+            self._history.add(LONE_SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text))
 
     def _answer(self, question: str) -> str | None:
         try:
@@ -138,7 +156,11 @@ class Reader:
 class _OneLine(Protocol):
     """An editor of one line. Ctrl+C and the end of the input may also arrive as KeyboardInterrupt and EOFError."""
 
+    queue: list[TypedLine]
+
     def read(self, prefill: str) -> Outcome: ...
+    def take_queued(self) -> TypedLine: ...
+    def beside_reply(self) -> AbstractContextManager[LineBesideReply | None]: ...
     def ask(self, question: str) -> str: ...
     def say(self, text: str) -> None: ...
     def size(self) -> tuple[int, int]: ...

@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TextIO
 
+from prompt_toolkit.data_structures import Size
 from prompt_toolkit.input import Input, create_input
 from prompt_toolkit.output import Output, create_output
 from prompt_toolkit.output.color_depth import ColorDepth
@@ -17,7 +18,19 @@ class Terminal(Vt100_Output):
 
     The answer would only say how far down the toolbar may move. It costs a second where it does not come, and
     where it comes late it lands in the next reply as stray characters. So the toolbar stays just below the line.
+
+    `most_rows`: how much of the terminal is drawn on, if not all of it.
     """
+
+    most_rows: int | None = None
+
+    @property
+    def all_rows(self) -> int:
+        return super().get_size().rows
+
+    def get_size(self) -> Size:
+        size = super().get_size()
+        return size if self.most_rows is None else size._replace(rows=min(self.most_rows, size.rows))
 
     def get_rows_below_cursor_position(self) -> int:
         return 0

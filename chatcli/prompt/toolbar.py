@@ -38,6 +38,11 @@ class Toolbar(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+def of_reply(status: str) -> Toolbar:
+    """Returns the line for the time in which a reply comes; `status` says what it does."""
+    return Toolbar(status, "", 0, 0, notes=("Ctrl-C stops it", "Enter queues"))
+
+
 def draw(toolbar: Toolbar, width: int, *, ascii_only: bool = False) -> Fragments:
     """Returns `toolbar` in one line shorter than `width` columns, as (style, text) pairs.
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 
 from chatcli.conversation.events import Awaited, Retry
+from chatcli.conversation.usage import in_tokens
 from chatcli.render.lines import BLANK, ESCAPE, Line, Span, plain, prose_width, to_line, wrap
 from chatcli.render.markdown import USUAL, Blocks, Layout
 from chatcli.render.paint import Painter, signals
@@ -20,6 +21,7 @@ from chatcli.text import cells
 
 _DELAY = 0.06  # minimum seconds between two refreshes
 _SHARE = 5  # ... and at least this many times the last one's duration: drawing takes a bounded share of the time
+_KEYS = 0.02  # minimum seconds between two looks at the keys
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _GLIMPSE = 5  # lines of thinking shown while it lasts, when it is folded
 
@@ -36,6 +38,7 @@ class LivePage:
         waits: Callable[[], Awaited] | None = None,
         layout: Layout = USUAL,
     ) -> None:
+        self._below = painter.below
         self._painter, self._palette, self._size, self._clock = painter, palette, size, clock
         self._layout = layout
         self._model, self._mode, self._waits = one_line(model), thinking, waits or Awaited
@@ -44,18 +47,20 @@ class LivePage:
         self._final: list[Line] = []
         self._thoughts: Thoughts | None = None  # None: not thinking
         self._blocks: Blocks | None = None  # None: no text yet
-        self._began = self._due = clock()
+        self._began = self._due = self._keys_due = clock()
         self._painted = size()  # the screen size at the last refresh
         self._left = ""  # text already above: a resize made it final early
         self._pause, self._pause_ends = "", self._began
         self._warning = ""  # below what comes, to the end
         self._busy = True  # no text yet, or the model thinks: the spinner turns
+        self._tokens = 0  # pieces of text and thinking; Ollama sends one for each token
 
     def open(self) -> None:
         self._painter.open()
         self._refresh()
 
     def think(self, piece: str) -> None:
+        self._tokens += 1
         if self._thoughts is None:
             self._break_off()
             self._thoughts = Thoughts(self._palette, self._thought_width(), _GLIMPSE)
@@ -72,6 +77,7 @@ class LivePage:
             self._thoughts = None
 
     def write(self, piece: str) -> None:
+        self._tokens += 1
         if self._blocks is None:
             if not piece.strip("\n"):
                 return  # empty lines before the first word
@@ -108,8 +114,12 @@ class LivePage:
             self._painter.close()
 
     def _refresh_when_due(self) -> None:
-        if self._clock() >= self._due:
+        now = self._clock()
+        if now >= self._due:
             self._refresh()
+        elif now >= self._keys_due and self._size() == self._painted and not self._painter.is_displaced:
+            with signals.hold():
+                self._take_keys()
 
     def _refresh(self) -> None:
         start = self._clock()
@@ -117,8 +127,14 @@ class LivePage:
             self._heed_size()
             self._take_pending()
             self._paint([*self._open_lines(), *self._warned()])
+            self._take_keys()
         now = self._clock()
         self._due = start + max(_DELAY, _SHARE * (now - start))
+
+    def _take_keys(self) -> None:
+        if self._below is not None:
+            self._below.poll(f"{self._turn()} {self._stage()}, {self._spent()}")
+            self._keys_due = self._clock() + _KEYS
 
     def _paint(self, live: list[Line]) -> None:
         final, self._final = self._final, []
@@ -177,21 +193,33 @@ class LivePage:
             return self._blocks.open_lines()
         if not self._busy:
             return []
-        spinner = self._spinner()
+        spinner = [self._spinner()] if self._below is None else []  # it turns below, too
         if self._thoughts is None or self._mode == "hide":
-            return [spinner]
+            return spinner
         shown = self._thoughts.open_line() if self._mode == "show" else self._thoughts.glimpse()
-        return [*shown, spinner]
+        return [*shown, *spinner]
 
     def _warned(self) -> list[Line]:
         return [self._quiet(self._warning)] if self._warning else []
 
     def _spinner(self) -> Line:
-        seconds = self._clock() - self._began
-        turn = _SPINNER[int(seconds * 10) % len(_SPINNER)]
+        seconds = int(self._clock() - self._began)
+        return self._quiet(f"{self._turn()} {self._model} {self._doing()}".rstrip() + f", {seconds} s")
+
+    def _turn(self) -> str:
+        return _SPINNER[int((self._clock() - self._began) * 10) % len(_SPINNER)]
+
+    def _doing(self) -> str:
+        """Returns what the model does before it answers; "" where that is not known."""
         pause = self._pause if self._clock() < self._pause_ends else ""
-        what = "thinks" if self._thoughts is not None else one_line(pause or str(self._waits()))
-        return self._quiet(f"{turn} {self._model} {what}".rstrip() + f", {int(seconds)} s")
+        return "thinks" if self._thoughts is not None else one_line(pause or str(self._waits()))
+
+    def _stage(self) -> str:
+        return self._doing() or "waits" if self._busy else "answers"
+
+    def _spent(self) -> str:
+        seconds = int(self._clock() - self._began)
+        return f"{seconds} s, {in_tokens(self._tokens)}" if self._tokens else f"{seconds} s"
 
     def _quiet(self, text: str) -> Line:
         """Returns one line of chatcli's own; text that does not fit is left out."""

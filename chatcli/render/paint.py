@@ -9,7 +9,9 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from types import FrameType
+from typing import Protocol
 
 from chatcli.render.lines import Line, chop, plain
 from chatcli.suspension import lent
@@ -112,9 +114,41 @@ _ERASE = "\x1b[K\x1b[C\x1b[J\r"  # all below; from the screen's first cell, tmux
 _BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"  # terminals that know it show what is between at once
 
 
+class Below(Protocol):
+    """What somebody else draws below the live lines, such as a line being typed."""
+
+    @property
+    def reserved(self) -> int:
+        """The rows that are left to it however many live lines there are."""
+
+    @property
+    def rows(self) -> int:
+        """The rows that it takes now."""
+
+    def around(self, write: Callable[[], object], moves: bool, room: int) -> None:
+        """Calls `write` with the cursor at the beginning of its first row. `moves`: the row is another afterwards,
+        or what is below has been erased. `room`: the most rows that it may take from then on.
+        """
+
+    def resized(self, width: int, reflows: bool | None) -> tuple[int, int] | None:
+        """Erases itself after the terminal got another width, and draws itself again later. Returns how many rows
+        it had become, and how many of them were new; None when it cannot find its first row again.
+        """
+
+    def poll(self, status: str) -> None:
+        """Takes keys. Called often, with what the reply is doing."""
+
+
 class Painter:
-    def __init__(self, write: Callable[[str], object], reflows: Callable[[], bool | None] = lambda: None) -> None:
-        self._write, self._reflows = write, reflows
+    """`below`: what stands below the live lines."""
+
+    def __init__(
+        self,
+        write: Callable[[str], object],
+        reflows: Callable[[], bool | None] = lambda: None,
+        below: Below | None = None,
+    ) -> None:
+        self._write, self._reflows, self.below = write, reflows, below
         self._cursor = Cursor(write)
         self._live: list[Line] = []
         self._over: int | None = None  # rows of the live lines after a resize, if not one each
@@ -132,21 +166,25 @@ class Painter:
     def paint(self, final: Sequence[Line], live: Sequence[Line], size: tuple[int, int]) -> None:
         """Writes `final` permanently, and `live` below it (only its end if it is too tall)."""
         width, height = size
-        rows = _rows(live, width)
-        new = [*final, *rows[-max(1, height - 2) :]]
+        self._heed_below(height)
+        reserved = self.below.reserved if self.below is not None else 0
+        rows, room = _rows(live, width), max(1, height - 2 - reserved)
+        new = [*final, *rows[-room:]]
         old, over, self._over = self._live, self._over, None
         gone = len(old) if over is None else over
-        self._live, self.is_cut = new[len(final) :], len(rows) > max(1, height - 2)
+        self._live, self.is_cut = new[len(final) :], len(rows) > room
         self._above = max(0, min(self._above - gone + len(new), height - 1))
         if over is not None:
             up = f"\x1b[{over}A\r" if over else ""
-            self._write(f"{_BEGIN}{up}{_ERASE}{_change([], new, width)}{_END}")
+            self._put(f"{up}{_ERASE}{_change([], new, width)}", height, is_much=True, moves=True)
             return
         same = 0
         while same < len(old) and same < len(new) and old[same] == new[same]:
             same += 1
         if same < len(old) or same < len(new):
-            self._write(_change(old[same:], new[same:], width))
+            text = _change(old[same:], new[same:], width)
+            moves = len(old) != len(new) or _ERASE in text
+            self._put(text, height, is_much=len(old) + len(new) - 2 * same > 2, moves=moves)
 
     @property
     def is_displaced(self) -> bool:
@@ -161,19 +199,40 @@ class Painter:
         that must be on the screen: tmux pushes lines that grow into its history, even if there is room below.
         """
         width, height = size
-        self._above = min(self._above, height - 1)
+        is_lost = self._cursor.displaced
+        if self.below is not None and not is_lost:
+            became = self.below.resized(width, self._reflows())
+            is_lost = became is None
+            height -= max(0, became[0] - 1) if became else 0
+            self._above -= became[1] if became else 0
+        self._above = max(0, min(self._above, height - 1))
         taken = kept = 0
-        for line in [] if self._cursor.displaced else reversed(self._live):
+        for line in [] if is_lost else reversed(self._live):
             rows = self._rows_now(line, width)
             if rows is None or taken + rows > self._above:
                 break
             taken, kept = taken + rows, kept + 1
-        if self._cursor.displaced:
+        if is_lost:
             self._above, self._cursor.displaced = 0, False
         whole = kept == len(self._live)
         self._live = self._live[len(self._live) - kept :]
         self._over = taken if self._live or not whole else None
         return list(self._live)
+
+    def _put(self, text: str, height: int, *, is_much: bool, moves: bool) -> None:
+        """Writes `text`; the terminal shows it at once with what stands below, or where it `is_much`."""
+        if self.below is None:
+            self._write(f"{_BEGIN}{text}{_END}" if is_much else text)
+            return
+        self._write(_BEGIN)
+        self.below.around(partial(self._write, text), moves, height - 1 - len(self._live))
+        self._write(_END)
+        self._heed_below(height)
+
+    def _heed_below(self, height: int) -> None:
+        """What stands below may have pushed rows off the screen."""
+        if self.below is not None:
+            self._above = max(0, min(self._above, height - self.below.rows))
 
     def _rows_now(self, line: Line, width: int) -> int | None:
         """Returns how many rows the terminal makes of `line` at this width, None if unknown."""
@@ -197,8 +256,7 @@ def _change(old: Sequence[Line], new: Sequence[Line], width: int) -> str:
         over.append(f"\x1b[K{line.text}\r\n" if dirty else f"{line.text}\r\n")
     if dirty and len(old) > len(new):
         over.append(_ERASE)
-    text = "".join(over)
-    return f"{_BEGIN}{text}{_END}" if len(old) + len(new) > 2 else text
+    return "".join(over)
 
 
 def _rows(live: Sequence[Line], width: int) -> list[Line]:

@@ -21,6 +21,7 @@ from chatcli.text import ENDLESS
 if TYPE_CHECKING:
     from chatcli.conversation.events import Awaited, Progress
     from chatcli.render.lines import Line
+    from chatcli.render.paint import Below
     from chatcli.render.reply import Answer
     from chatcli.render.theme import Palette
     from chatcli.render.views import View
@@ -98,10 +99,11 @@ class Screen:
         clock: Callable[[], float] = monotonic,
         waits: Callable[[], Awaited] | None = None,
         language: str = "",
+        below: Below | None = None,
     ) -> Answer:
         """Returns a place for the reply of `model`. `thinking`: show, fold (to one line when it ends), or hide.
         `waits` is called often before the first word, and says what the model does meanwhile. `language`: that of
-        a reply which is no Markdown but code.
+        a reply which is no Markdown but code. `below`: what stands below the reply while it comes.
         """
         from chatcli.render.reply import Answer
 
@@ -119,7 +121,7 @@ class Screen:
         from chatcli.render.markdown import Layout
         from chatcli.render.paint import Painter
 
-        painter = Painter(self._write, self._known.reflows)
+        painter = Painter(self._write, self._known.reflows, below)
         layout = Layout(self.prose, language)
         page = LivePage(painter, self._palette, self.size, model, thinking, clock, waits, layout)
         return Answer(page, clock)

@@ -5,6 +5,7 @@ What acts on a line is imported once that prompt is on the screen.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from chatcli.commands.spelling import at_prompt
 from chatcli.errors import ChatcliError
 from chatcli.prompt.completer import Suggestion
 from chatcli.prompt.history import LineHistory
-from chatcli.prompt.reader import Outcome, Reader, ReaderOptions
+from chatcli.prompt.reader import Outcome, Reader, ReaderOptions, TypedLine
 from chatcli.prompt.toolbar import Toolbar
 from chatcli.render.terminal import Known
 from chatcli.repl.crash_report import keep, told
@@ -50,12 +51,14 @@ class Furniture:
         self._known = Known()
         self._renew()
 
-    def read(self, prefill: str = "") -> Outcome:
-        """The next entry. A prompt that fails is shown again, once, with the text that was in its line."""
+    def read(self, prefill: str = "", *, queued: bool = False) -> Outcome:
+        """The next entry, or with `queued` the next one of the queue if there is one. A prompt that fails is shown
+        again, once, with the text that was in its line.
+        """
         if self._wanted != [self._settings[each] for each in FURNITURE]:
-            self._renew()
+            self._renew(self.reader.queue)
         try:
-            return self.reader.read(prefill)
+            return self.reader.read(prefill, queued=queued)
         except OutputFailed:
             raise
         except Exception as error:
@@ -92,7 +95,7 @@ class Furniture:
     def close(self) -> None:
         self.reader.close()
 
-    def _renew(self) -> None:
+    def _renew(self, queue: Sequence[TypedLine] = ()) -> None:
         settings = self._settings
         self._wanted = [settings[each] for each in FURNITURE]
         self.screen = make_screen(settings, at_prompt, self._known)
@@ -100,6 +103,7 @@ class Furniture:
         remembered = settings[table.HISTORY] and settings[table.SAVE]
         history = LineHistory(self._paths.line_history) if remembered else None
         self.reader = Reader(history, self._suggest, self._toolbar, options)
+        self.reader.queue.extend(queue)
         self.reader.inquire(self.screen.questions(), self.screen.heed)
 
     def _suggest(self, typed: str) -> list[Suggestion]:

@@ -43,7 +43,7 @@ LEAVING = frozenset({"quit", "exit"})
 class Loop:
     """Reads and acts until the person leaves. `_line` is the text that the next prompt starts with; `_doubted` the
     message that was not sent because it names files that are not there: entered again, it is sent. `_said` tells
-    whether anything was said in this run.
+    whether anything was said in this run. After an error, or a stopped reply, what is queued waits for Enter.
     """
 
     def __init__(self, session: Session, furniture: Furniture) -> None:
@@ -53,6 +53,7 @@ class Loop:
         self._doubted = ""
         self._leaving = self._said = False
         self._apart = Apart(lambda: self._screen.show(Note("")))
+        self._flows = True  # the queue goes on: what was done last went well
         session.show_retries(lambda retry: self._screen.show(Note(str(retry), "quiet")))
 
     @property
@@ -81,7 +82,7 @@ class Loop:
         while not self._leaving:
             if entry is None:
                 line, self._line = self._line, ""
-                entry = self._furniture.read(line)
+                entry = self._furniture.read(line, queued=self._flows)
             match entry:
                 case Closed():
                     return
@@ -113,6 +114,7 @@ class Loop:
         return Show.of(Note(Hint(f"Model: {name}. ", Do("model"), " switches."), "quiet"))
 
     def _take(self, typed: TypedLine) -> None:
+        self._flows = True
         text = typed.text.strip("\n")
         if typed.pasted or not text.lstrip().startswith("/"):
             if text.strip() in LEAVING and not typed.pasted:
@@ -146,8 +148,10 @@ class Loop:
         """Run `step`; an error is shown and the loop continues. After an unexpected one, `typed` is back in the
         line.
         """
+        went_well = False
         try:
             self._mended(step)
+            went_well = True
         except ChatcliError as error:
             self._fail(error)
         except KeyboardInterrupt:
@@ -157,6 +161,8 @@ class Loop:
         except Exception as error:  # the last resort
             self._line = self._line or typed
             self._fail(told(error, self._furniture.faults))
+        finally:
+            self._flows = self._flows and went_well
         self._apart.end()
 
     def _fail(self, error: ChatcliError) -> None:
@@ -195,9 +201,13 @@ class Loop:
         with (
             Interrupt() as interrupt,
             quiet_keyboard(self._reader.keyboard, marks_pastes=self._reader.marks_pastes),
-            self._screen.answer(name, settings[table.THINKING], waits=waits, language=language) as view,
+            self._reader.beside_reply() as beside,
+            self._screen.answer(
+                name, settings[table.THINKING], waits=waits, language=language, below=beside
+            ) as view,
         ):
             reply = answer(session, question, view.feed, lambda: interrupt.asked, onward, model)
+        self._flows = reply is not None and not interrupt.asked
         self._screen.show(Note(""))
         if reply is not None:
             for note in (

@@ -1,0 +1,174 @@
+"""The line that is typed while a reply comes: the usual prompt, below the growing reply, in the same thread.
+
+Loads prompt_toolkit. The prompt runs in an event loop that takes a few turns whenever `poll` is called. Whoever
+writes the reply does so inside `around`, so that both never draw at once.
+"""
+
+from __future__ import annotations
+
+import signal
+from asyncio import AbstractEventLoop, Runner, Task
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any
+
+from prompt_toolkit.application import Application
+from prompt_toolkit.layout.screen import Screen
+
+from chatcli.prompt.terminal_io import Terminal
+from chatcli.suspension import lent, take_again
+
+_TURNS = 4  # of the loop: a key is read, handled, and drawn
+_LEAST, _MOST, _SHARE = (
+    3,
+    6,
+    4,
+)  # the rows kept free: one of so many; an empty one, the line and the toolbar at least
+_STATUS = 0.25  # seconds between two drawings of the status
+_ERASE = "\r\x1b[K\x1b[C\x1b[J\r"  # all below; from the screen's first cell, tmux would move it into its history
+_HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
+
+
+class LineBesideReply:
+    """What render/ draws a reply above: it knows it as Below. `status` is what the reply does, for the toolbar.
+    `fit` is called when there are more rows or less.
+    """
+
+    def __init__(self, app: Application[Any], output: Terminal, fit: Callable[[], object]) -> None:
+        self.status = ""
+        self._fit = fit
+        self._app, self._output = app, output
+        self._loop: AbstractEventLoop | None = None
+        self._task: Task[Any] | None = None
+        self._failure: BaseException | None = None
+        self._status_due = 0.0
+
+    @contextmanager
+    def running(self, prompt: Callable[[], Any]) -> Iterator[LineBesideReply]:
+        """`prompt` makes the prompt's coroutine; it is over when this block is left. Raises what went wrong
+        in it, once the block has come to its own end.
+        """
+        app, polls = self._app, self._app.terminal_size_polling_interval
+        app.erase_when_done, app.terminal_size_polling_interval = True, None
+        self._take(self.reserved)
+        try:
+            with Runner() as runner:
+                self._loop = runner.get_loop()
+                self._loop.set_exception_handler(self._fail)
+                self._task = self._loop.create_task(prompt())
+                self._turn()
+                try:
+                    self._loop.remove_signal_handler(signal.SIGWINCH)  # `resized` does it, in its turn
+                    take_again()  # the prompt's own settings would turn Ctrl-C from a signal into a key
+                    with lent(self._erase, self._erase):
+                        yield self
+                finally:
+                    self._end()
+        finally:
+            app.erase_when_done, app.terminal_size_polling_interval = False, polls
+            self._take(None)
+            take_again()
+        if self._failure is not None:
+            raise self._failure
+
+    @property
+    def reserved(self) -> int:
+        return min(_MOST, max(_LEAST, self._output.all_rows // _SHARE))
+
+    @property
+    def rows(self) -> int:
+        return self._screen.height if self._is_drawn else 0
+
+    def poll(self, status: str) -> None:
+        if status != self.status and monotonic() >= self._status_due:
+            self.status, self._status_due = status, monotonic() + _STATUS
+            self._app.invalidate()
+        self._turn()
+
+    def around(self, write: Callable[[], object], moves: bool, room: int) -> None:
+        self._take(max(self.reserved, room))
+        if not self._is_drawn:
+            write()
+            self._draw()
+        elif moves:
+            self._app.renderer.erase()
+            write()
+            self._draw()
+        else:
+            column, row = self._cursor
+            self._write(f"{_HIDE}\r" + (f"\x1b[{row}A" if row else ""))
+            write()
+            self._write((f"\x1b[{row}B" if row else "") + (f"\x1b[{column}C" if column else "") + _SHOW)
+
+    def resized(self, width: int, reflows: bool | None) -> tuple[int, int] | None:
+        if not self._is_drawn:
+            return 0, 0
+        screen, (column, row) = self._screen, self._cursor
+        used = [_used(screen, at) for at in range(screen.height)]
+        is_known = reflows is not None or all(cells <= width for cells in used[: row + 1])
+        rows = [max(1, -(-cells // width)) if reflows else 1 for cells in used]
+        up = sum(rows[:row]) + (column // width if reflows else 0) if is_known else 0
+        self._write((f"\x1b[{up}A" if up else "") + _ERASE)
+        self._app.renderer.reset()
+        self._app.invalidate()
+        return (sum(rows), sum(rows) - len(rows)) if is_known else None
+
+    def _take(self, rows: int | None) -> None:
+        """Sets how many rows may be drawn on; None: all of them."""
+        self._output.most_rows = rows
+        self._fit()
+
+    @property
+    def _is_drawn(self) -> bool:
+        return self._app.renderer.last_rendered_screen is not None
+
+    @property
+    def _screen(self) -> Screen:
+        screen = self._app.renderer.last_rendered_screen
+        assert screen is not None
+        return screen
+
+    @property
+    def _cursor(self) -> tuple[int, int]:
+        at = self._screen.get_cursor_position(self._app.layout.current_window)
+        return at.x, at.y
+
+    def _draw(self) -> None:
+        if self._app.is_running and self._app.context is not None:
+            self._app.context.copy().run(self._app.renderer.render, self._app, self._app.layout)
+
+    def _turn(self) -> None:
+        if self._loop is None or self._task is None or self._task.done():
+            return
+        for _ in range(_TURNS):
+            self._loop.call_soon(self._loop.stop)
+            self._loop.run_forever()
+
+    def _end(self) -> None:
+        """Ends the prompt, and takes it off the screen."""
+        assert self._loop is not None
+        assert self._task is not None
+        if self._app.is_running and not self._app.is_done:
+            self._app.exit()
+        while not self._task.done():
+            self._loop.run_until_complete(self._task)
+        if self._failure is None and not self._task.cancelled():
+            self._failure = self._task.exception()
+
+    def _fail(self, _: AbstractEventLoop, context: Mapping[str, Any]) -> None:
+        self._failure = self._failure or context.get("exception")
+
+    def _erase(self) -> None:
+        if self._is_drawn:
+            self._app.renderer.erase()
+
+    def _write(self, text: str) -> None:
+        self._output.write_raw(text)
+        self._output.flush()
+
+
+def _used(screen: Screen, row: int) -> int:
+    """Returns the cells of a row up to its last visible character."""
+    cells = screen.data_buffer[row]
+    return max((at + max(1, cell.width) for at, cell in cells.items() if cell.char.strip()), default=0)

@@ -1,0 +1,184 @@
+"""Lines are typed, seen and queued while a reply comes, and the reply stands above them as if nobody had typed."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+
+import pytest
+
+if os.name != "posix":
+    pytest.skip("a pty is POSIX's", allow_module_level=True)
+
+from tests.faults import Engine, Hang, Status
+from tests.test_terminal import Terminal, terminal
+
+WORDS = " ".join(f"word{number}" for number in range(120))
+
+
+def asked(engine: Engine) -> list[str]:
+    """The last message of each chat that was asked for."""
+    return [chat["messages"][-1]["content"] for chat in engine.chats]
+
+
+def begin(person: Terminal, question: str = "count") -> None:
+    person.see("Send a message")
+    person.enter(question)
+    person.see("word3", "answers")
+
+
+def test_what_is_typed_during_a_reply_is_seen_while_it_comes() -> None:
+    with Engine(pace=0.02) as engine, terminal("-m", "demo", url=engine.url) as person:
+        engine.say(WORDS)
+        begin(person)
+        person.press("half a thought")
+        text = person.see(">>> half a thought")
+        assert "word119" not in text
+        text = person.see("word119", ">>> half a thought", "of 4096")
+        assert text.count("half a thought") == 1
+
+
+def test_lines_that_are_entered_during_a_reply_are_shown_and_sent_in_order() -> None:
+    with Engine(pace=0.02) as engine, terminal("-m", "demo", url=engine.url) as person:
+        engine.say(WORDS, "first reply", "second reply")
+        begin(person)
+        person.enter("one more")
+        person.enter("and another")
+        assert "word119" not in person.see("queued: one more", "queued: and another")
+        text = person.see(">>> one more", "first reply", ">>> and another", "second reply")
+        assert asked(engine) == ["count", "one more", "and another"]
+        assert "queued" not in text.split("second reply")[1]
+
+
+def test_ctrl_c_stops_the_reply_then_takes_the_queue_back_into_the_line() -> None:
+    with Engine(pace=0.02) as engine, terminal("-m", "demo", url=engine.url) as person:
+        engine.say(WORDS)
+        begin(person)
+        person.enter("one more")
+        person.see("queued: one more")
+        person.press("\x03")
+        person.see("Stopped", "Enter sends what waits")
+        person.press("\x03")
+        person.see(">>> one more")
+        assert len(engine.chats) == 1
+        person.enter(" please")
+        person.until(lambda: asked(engine) == ["count", "one more please"])
+
+
+def test_a_stopped_reply_keeps_the_queue_and_enter_sends_it() -> None:
+    with Engine(pace=0.02) as engine, terminal("-m", "demo", url=engine.url) as person:
+        engine.say(WORDS, "first reply")
+        begin(person)
+        person.enter("one more")
+        person.see("queued: one more")
+        person.press("\x03")
+        person.see("Enter sends what waits")
+        person.press("\r")
+        text = person.see(">>> one more", "first reply")
+        assert text.count("one more") == 1
+
+
+def test_a_queue_is_kept_when_the_reply_fails() -> None:
+    with Engine(pace=0.02) as engine, terminal("-m", "demo", url=engine.url) as person:
+        engine.say(WORDS, "first reply", "second reply")
+        begin(person)
+        person.enter("this one fails")
+        person.enter("and another")
+        engine.script(Status(400, '{"error": "out of order"}'))
+        person.see("out of order", "queued: and another", "Enter sends what waits", ">>> this one fails")
+        person.press("\r")
+        person.see("first reply", ">>> and another", "second reply")
+        assert asked(engine) == ["count", "this one fails", "this one fails", "and another"]
+
+
+def test_a_command_is_queued_too() -> None:
+    with Engine(pace=0.02) as engine, terminal("-m", "demo", url=engine.url) as person:
+        engine.say(WORDS)
+        begin(person)
+        person.enter("/set verbose")
+        person.see("queued: /set verbose")
+        person.see(">>> /set verbose", "verbose = on")
+
+
+def test_a_paste_into_a_reply_is_one_entry_of_the_queue() -> None:
+    with Engine(pace=0.02) as engine, terminal("-m", "demo", url=engine.url) as person:
+        engine.say(WORDS, "first reply")
+        begin(person)
+        person.press("\x1b[200~/help\rand more\x1b[201~\r")
+        person.see("first reply")
+        assert asked(engine)[-1] == "/help\nand more"
+
+
+def test_the_toolbar_says_what_the_reply_does() -> None:
+    with Engine(pace=0.05) as engine, terminal("-m", "demo", url=engine.url) as person:
+        engine.say(WORDS)
+        begin(person)
+        person.until(
+            lambda: re.search(r"answers, \d+ s, \d+ tokens · Ctrl-C stops it · Enter", person.text) is not None
+        )
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (40, 12), (100, 8)])
+def test_a_reply_stands_once_above_what_is_typed_meanwhile(columns: int, rows: int) -> None:
+    said = "".join(f"- point {number} of it\n" for number in range(30)) + "\nthe end"
+    with (
+        Engine(pace=0.005) as engine,
+        terminal("-m", "demo", url=engine.url, columns=columns, rows=rows) as person,
+    ):
+        engine.say(said)
+        person.see(">>>")
+        person.enter("list")
+        for key in "a longer line than this terminal is wide, typed key by key /he":
+            person.press(key)
+            person.settle(0.02)
+        person.see("the end")
+        text = person.settle()
+        assert [row for row in text.split("\n") if "point" in row] == [
+            f"• point {number} of it" for number in range(30)
+        ]
+        assert text.replace("\n", "").count("longer") == 1
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(60, 24), (90, 30)])
+def test_a_reply_stands_once_when_the_terminal_changes_while_a_line_is_typed(columns: int, rows: int) -> None:
+    said = "\n\n".join(f"This is paragraph {number}." for number in range(40)) + "\n\nthe end"
+    with Engine(pace=0.005) as engine, terminal("-m", "demo", url=engine.url) as person:
+        engine.say(said)
+        person.see(">>>")
+        person.enter("list")
+        person.see("paragraph 3.")
+        person.press("typed")
+        person.see(">>> typed")
+        person.resize(columns, rows)
+        person.see("the end")
+        text = person.settle()
+        assert [row for row in text.split("\n") if "paragraph" in row] == [
+            f"This is paragraph {number}." for number in range(40)
+        ]
+        assert text.count(">>> typed") == 1
+
+
+def test_a_suspended_reply_goes_on_below_what_the_shell_wrote() -> None:
+    with Engine(pace=0.02) as engine, terminal("-m", "demo", url=engine.url) as person:
+        engine.say(WORDS)
+        begin(person)
+        person.press("typed")
+        person.see(">>> typed")
+        person.signal(signal.SIGTSTP)
+        person.settle()
+        person.signal(signal.SIGCONT)
+        text = person.see("word119", ">>> typed", "of 4096")
+        assert text.count("word119") == 1
+
+
+def test_text_that_is_typed_goes_behind_a_message_that_comes_back() -> None:
+    with Engine() as engine, terminal("-m", "demo", url=engine.url) as person:
+        engine.script(Hang(after=0))
+        person.see("Send a message")
+        person.enter("first words")
+        person.see("waits")
+        person.press("other words")
+        person.see(">>> other words")
+        person.press("\x03")
+        person.see("No reply came", ">>> first words", "... other words")
