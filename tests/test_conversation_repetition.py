@@ -47,6 +47,7 @@ NO_LOOPS = {
     "a table of yes and no": "\n".join(
         f"| {word} | " + " | ".join(CHANCE.choice(["yes", "no"]) for _ in range(12)) + " |" for word in WORDS * 5
     ),
+    "a grid of two words": " ".join(CHANCE.choice(["true", "false"]) for _ in range(3000)),
     "a numbered list": "\n".join(f"{n}. {CHANCE.choice(WORDS)} {CHANCE.choice(WORDS)}" for n in range(400)),
 }
 
@@ -91,6 +92,18 @@ def test_any_text_is_noticed_when_it_comes_often_enough(again: str, before: str)
 def test_lines_that_only_count_are_noticed() -> None:
     assert repeats("".join(f"{number}. Use a good name.\n" for number in range(200)))
     assert repeats("".join(f"### Step {number}: Think again.\n\n" for number in range(200)))
+
+
+def test_a_few_sentences_in_changing_order_are_noticed() -> None:
+    few = [
+        "I am sorry about that. ",
+        "Sorry, I did not mean it. ",
+        "Let me try again now. ",
+        "Wait, that is wrong. ",
+    ]
+    assert repeats("".join(CHANCE.choice(few) for _ in range(400)))
+    many = [f"The {first} is near the {second}. " for first in WORDS for second in WORDS]
+    assert not repeats("".join(CHANCE.choice(many) for _ in range(400)))
 
 
 @pytest.mark.parametrize("kind", [Text, Thinking])

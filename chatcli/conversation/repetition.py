@@ -19,6 +19,16 @@ _PROBE = 32
 # The numbers of numbered lines: "12. ", "12) ", "## Step 12: ". They grow where nothing else changes.
 _NUMBERED = re.compile(r"^([ \t>#*-]*(?:[^\W\d_]+ )?)\d+(?=[.):][ \t])", re.MULTILINE)
 
+# A few sentences that come again and again in changing order: of the sequences of GRAM words in the last RECENT
+# characters, at most this share are different ones. Prose, code and data have 20 % or more.
+NEW = 0.12
+GRAM = 6
+RECENT = 4000
+# That is for sentences: grids of "yes" and "no" have fewer words, rows of numbers fewer letters than this share.
+_WORDS = 8
+_LETTERS = 0.6
+_EVERY = 8  # steps between two looks at it
+
 
 @dataclass(slots=True)
 class Repetition:
@@ -32,6 +42,7 @@ class Repetition:
     found: bool = False
     _tail: str = ""
     _unread: str = ""
+    _steps: int = 0
 
     def add(self, piece: str) -> bool:
         """Whether the text repeats itself, or has done so before."""
@@ -39,7 +50,8 @@ class Repetition:
         whole = len(text) // step * step
         for at in range(0, 0 if self.found else whole, step):
             self._tail = (self._tail + text[at : at + step])[-TIMES * LONGEST :]
-            self.found = self.found or self._repeats(self._tail) or self._counts()
+            self._steps += 1
+            self.found = self.found or self._repeats(self._tail) or self._counts() or self._varies()
         self._unread = text[whole:]
         return self.found
 
@@ -47,6 +59,16 @@ class Repetition:
         """Whether only the numbers of its lines change."""
         near = self._tail[-self.least :]
         return bool(_NUMBERED.search(near)) and self._repeats(_NUMBERED.sub(r"\1", self._tail))
+
+    def _varies(self) -> bool:
+        """Whether the same sentences come in changing order."""
+        if self._steps % _EVERY or len(self._tail) < RECENT:
+            return False
+        words = re.findall(r"\w+", self._tail[-RECENT:])
+        if sum(len(word) for word in words if word.isalpha()) < _LETTERS * RECENT or len(set(words)) < _WORDS:
+            return False
+        grams = len(words) - GRAM + 1
+        return len({tuple(words[at : at + GRAM]) for at in range(grams)}) <= NEW * grams
 
     def _repeats(self, text: str) -> bool:
         """Whether the text ends with a part that comes TIMES in a row. The part is as long as the way back to
