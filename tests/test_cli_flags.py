@@ -15,7 +15,7 @@ from chatcli.errors import BadArgument, BadValue, ChatcliError, UnknownCommand
 from chatcli.hints import spelled
 from chatcli.session.wishes import Wishes
 from chatcli.settings.layers import Layer, Settings
-from chatcli.settings.table import STOP, TABLE, Setting
+from chatcli.settings.table import SHORTHANDS, STOP, TABLE, Setting
 
 SUBCOMMANDS = sorted(everything().subcommands)
 BARE = [setting for setting in TABLE if setting.kind.bare]
@@ -169,6 +169,17 @@ def test_a_flag_without_its_value_means_on_and_leaves_the_prompt(setting: Settin
         assert value(setting.flag, word, "what is rain") == setting.kind.read(word)
     with pytest.raises(BadValue, match=f"^{setting.name}: "):
         Settings().put(setting.name, asked(f"{setting.flag}=nonsense", "x").values[setting.name], Layer.FLAG)
+
+
+@pytest.mark.parametrize("word", SHORTHANDS)
+def test_a_shorthand_is_a_flag_that_sets_another_one_and_that_one_comes_before_it(word: str) -> None:
+    setting, value = SHORTHANDS[word]
+    found = asked(f"--{word}", "what is rain")
+    assert (found.values, found.prompt) == ({setting.name: value}, ["what is rain"])
+    other = next(each for each in setting.kind.words if each != value)
+    flag = [setting.negation if other == "off" else setting.flag] if setting.is_switch else [setting.flag, other]
+    taken = asked(f"--{word}", *flag, "what is rain").values[setting.name]
+    assert setting.kind.take(taken) == setting.kind.read(other)
 
 
 def test_flags_that_may_be_left_bare_are_those_that_can_be_on() -> None:

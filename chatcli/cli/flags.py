@@ -24,7 +24,7 @@ from chatcli.paths import readable, shown
 from chatcli.session.wishes import Wishes
 from chatcli.settings import table
 from chatcli.settings.layers import find_setting
-from chatcli.settings.table import TABLE, Setting
+from chatcli.settings.table import SHORTHANDS, TABLE, Setting
 
 if TYPE_CHECKING:
     from chatcli.commands.arguments import Parameter
@@ -213,7 +213,9 @@ def _chat_command(chat: Chat) -> Callable[..., Work]:
 
     command.__doc__ = "Chat with an Ollama model: in the terminal, with one prompt, or in a pipe."
     # The settings that have no short flag are listed by `chatcli help settings`.
-    return _signed(command, _fixed() + [_flag(each, hidden=each.name not in SHORT) for each in TABLE])
+    return _signed(
+        command, _fixed() + [_flag(each, hidden=each.name not in SHORT) for each in TABLE] + _shorthands()
+    )
 
 
 def _fixed() -> list[inspect.Parameter]:
@@ -262,6 +264,15 @@ def _fixed() -> list[inspect.Parameter]:
         _parameter("json", bool, typer.Option("--json", help="Print one JSON object instead of text."), False),
         _parameter("version", bool, typer.Option("--version", "-V", help="Print the version."), False),
     ]
+
+
+def _shorthands() -> list[inspect.Parameter]:
+    """The flags that set another one's value. Those of `ollama run` are there for the fingers, and not listed."""
+    listed = {"private": "Keep nothing of what is said: no store, no line history."}
+    options = {
+        word: typer.Option(f"--{word}", help=listed.get(word), hidden=word not in listed) for word in SHORTHANDS
+    }
+    return [_parameter(word, bool, option, False) for word, option in options.items()]
 
 
 def _subcommand(chosen: Command) -> Callable[..., Work]:
@@ -323,6 +334,7 @@ def _values(given: dict[str, Any]) -> dict[str, Any]:
     its own comes before `--option`.
     """
     values = _options(given.pop("option", None) or ())
+    values |= {setting.name: value for word, (setting, value) in SHORTHANDS.items() if given.pop(word, False)}
     values |= {name: value for name, value in given.items() if value is not None}
     system = values.get("system", "")
     if system.startswith("@"):

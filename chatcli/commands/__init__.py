@@ -23,6 +23,7 @@ def everything() -> Registry:
         help,
         memory,
         models,
+        private,
         profiles,
         search,
         settings,
@@ -36,7 +37,7 @@ def everything() -> Registry:
 
     return Registry(
         {
-            "conversations": [chats, search, share, shell_chats],
+            "conversations": [chats, private, search, share, shell_chats],
             "replies": [branches, tree, diff, copy],
             "attachments": [files],
             "memory": [context, memory, statistics],

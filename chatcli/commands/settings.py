@@ -25,16 +25,9 @@ from chatcli.settings import table
 from chatcli.settings.file import write_setting
 from chatcli.settings.layers import Layer, Settings, find_setting
 from chatcli.settings.strategies import STRATEGIES
-from chatcli.settings.table import TABLE, Setting
+from chatcli.settings.table import SHORTHANDS, TABLE, Setting
 from chatcli.settings.values import unquoted
 
-# The shorthands of `ollama run`, and the settings that they change here.
-SHORTHANDS = {
-    "quiet": ("verbose", "off"),
-    "nothink": ("think", "off"),
-    "nohistory": ("history", "off"),
-    "nowordwrap": ("wordwrap", "off"),
-}
 # Columns of a model's own system prompt that are shown where it is not shown whole.
 OF_MODEL = 60
 # Where a value comes from that is not set here.
@@ -56,7 +49,7 @@ RELOADING = (table.NUM_CTX, table.NUM_BATCH, table.NUM_GPU, table.MAIN_GPU, tabl
 def setting_words(session: Session, typed: str) -> Iterator[Word]:
     """The names of settings, and the shorthands of ollama run."""
     names = {setting.name: setting.help for setting in TABLE}
-    names |= {word: f"{name} {value}" for word, (name, value) in SHORTHANDS.items()}
+    names |= {word: f"{setting.name} {value}" for word, (setting, value) in SHORTHANDS.items()}
     return (Word(name, meaning) for name, meaning in names.items() if name.startswith(typed))
 
 
@@ -100,7 +93,8 @@ def set_(
     if not name:
         return Show.of(_listing(session))
     if name in SHORTHANDS and not value:
-        name, value = SHORTHANDS[name]
+        shorthand, value = SHORTHANDS[name]
+        name = shorthand.name
     if name == "noformat":
         return unset.run(session, "format")
     setting = find_setting(name)

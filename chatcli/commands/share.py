@@ -12,6 +12,7 @@ from chatcli.commands.chats import give_name
 from chatcli.commands.models import model_words
 from chatcli.commands.navigation import waiting_question
 from chatcli.commands.outcomes import Confirm, Opened, Outcome, Show, Watch
+from chatcli.commands.private import stored_first
 from chatcli.commands.registry import command
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.tree import Conversation
@@ -72,7 +73,7 @@ def save(
                 f"{shown(named)} has no ending that a conversation can be written with.",
                 f"Name a file that ends in {', '.join(EXPORTS)}.",
             )
-        return give_name(session, session.conversation.id, named)
+        return stored_first(session, lambda: give_name(session, session.conversation.id, named))
     if is_there(file):
         return Confirm(f"{file} already exists. Replace it?", lambda: _export(session, file))
     return _export(session, file)

@@ -57,10 +57,10 @@ def _notes(session: Session, plan: Plan | None) -> tuple[str, ...]:
     numbers = {"picture": kinds.count("image"), "file": kinds.count("text")}
     attached = [counted(number, what) for what, number in numbers.items() if number]
     notes = (
+        "" if session.settings[table.SAVE] else "not saved",
         f"{out} left out" if out else "",
         f"{in_tokens(unread)} not read" if unread else "",
         f"{' and '.join(attached)} attached" if kinds else "",
         "demo" if session.server.demo and "demo" not in session.settings[table.MODEL] else "",
-        "" if session.settings[table.SAVE] else "not saved",
     )
     return tuple(note for note in notes if note)

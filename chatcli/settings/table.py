@@ -490,3 +490,13 @@ NUM_THREAD = _option(
 DRAFT_NUM_PREDICT = _option(
     "draft_num_predict", values.whole(0), "Tokens that a draft model predicts ahead.", nothing(Refusal.MACHINE)
 )
+
+# Words that stand for a setting with a value, in /set and as flags; the first ones are those of `ollama run`.
+SHORTHANDS: dict[str, tuple[Setting[Any], str]] = {
+    "quiet": (VERBOSE, "off"),
+    "nothink": (THINK, "off"),
+    "nohistory": (HISTORY, "off"),
+    "nowordwrap": (WORDWRAP, "off"),
+    "hidethinking": (THINKING, "hide"),
+    "private": (SAVE, "off"),
+}
