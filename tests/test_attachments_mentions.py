@@ -58,6 +58,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("@a[1].txt", ["a[1].txt"]),
         (r"@back\slash.txt", ["back\\slash.txt"]),
         ("@sub/*.py", ["sub/b.py"]),
+        ("compare @a.txt,@sub/b.py", ["a.txt", "sub/b.py"]),
+        (r"""@"my notes.txt",@'it'\''s.txt';@my\ notes.txt，@a.txt.""", ["my notes.txt", "it's.txt", "a.txt"]),
+        ('see @"my notes.txt', ["my notes.txt"]),
+        ('see @"my notes.txt\nand more', ["my notes.txt"]),
         ("look at @cat.png", ["cat.png"]),
         ("what is in cat.png and 'my cat.jpg'?", ["cat.png", "my cat.jpg"]),
     ],
@@ -78,6 +82,7 @@ def test_a_file_is_had_however_it_is_written_and_the_text_stays(place: Path, tex
         ("and @src/nosuch.py, too", "src/nosuch.py", Sure.FILE),
         ("look at @nosuch.png", "nosuch.png", Sure.FILE),
         ("look into @sub", "sub", Sure.FILE),
+        ('what says @"your notes', "your notes", Sure.FILE),
         ("look into @pipe", "pipe", Sure.FILE),
         ("install @types/node", "types/node", Sure.WORD),
         ("what does @pytest.fixture do", "pytest.fixture", Sure.WORD),
@@ -104,6 +109,12 @@ def test_what_leads_nowhere_is_said_with_how_sure_it_is_a_path(
             compose(text, fetch)
     else:
         assert compose(text, fetch).missing == tuple(missing)
+
+
+def test_each_of_a_list_without_blanks_is_had_or_said(place: Path) -> None:
+    found, missing = mentioned("@one.txt,@a.txt;@two.txt")
+    assert [each.name for each in found] == ["a.txt"]
+    assert [each.name for each in missing] == ["one.txt", "two.txt"]
 
 
 @pytest.mark.parametrize(

@@ -57,11 +57,13 @@ _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _FILE_ADDRESS = re.compile(r"file:(?://(?:localhost)?)?(?=/)(?:/(?=[a-z]:))?", re.IGNORECASE)
 _WINDOWS_PATH = re.compile(r"[a-z]:[\\/]|\\\\", re.IGNORECASE)
 
-_AT = re.compile(rf"{_BEGIN}@(?=\S)")
+_AT = re.compile(rf"(?:{_BEGIN}|(?<=[,;、，；]))@(?=\S)")
+_ON = r"(?![,;、，；]@)"  # not before the next mention of a list without blanks: @a.txt,@b.txt
 # A word as a shell reads it: in quotes, partly or not at all, with backslashes.
-_SHELL_WORD = re.compile(r"""(?:\\.|'[^'\n]*'|"(?:[^"\\\n]|\\.)*"|[^\s\\'"])++""")
-_BARE_WORD = re.compile(r"\S+")
-_ESCAPED_WORD = re.compile(r"(?:[^\s\\]|\\.)++")
+_SHELL_WORD = re.compile(rf"""(?:\\.|'[^'\n]*'|"(?:[^"\\\n]|\\.)*"|{_ON}[^\s\\'"])++""")
+_BARE_WORD = re.compile(rf"(?:{_ON}\S)++")
+_ESCAPED_WORD = re.compile(rf"(?:{_ON}[^\s\\]|\\.)++")
+_OPEN_QUOTE = re.compile(r"\"[^\n]{1,255}(?=\n|\Z)")
 _LONGEST = 8192  # characters of one mention; no path is longer, even with each of its characters escaped
 _TRIMMED = 8  # characters of punctuation that are taken from the end, one by one
 _BREAKS = re.compile(r"[^\w./~+-]")
@@ -126,10 +128,12 @@ class Mention:
 class Marked:
     """A mention by @. `texts`: what of the message may be the name, the likeliest first, without the @. The first
     `whole` of them are all that was written; the others leave out what may belong to the sentence ("@a.txt's").
+    `is_open`: a quote begins it that nothing closes, so that the rest of the line may be the name.
     """
 
     texts: tuple[str, ...]
     whole: int
+    is_open: bool = False
 
     @property
     def name(self) -> str:
@@ -140,6 +144,8 @@ class Marked:
     def sure(self) -> Sure | None:
         """As for a picture's path. A name in the middle of code, as @app.get("/x"), is none."""
         written = self.texts[self.whole - 1]
+        if self.is_open:
+            return Sure.FILE
         if is_plainly_a_path(written) or _ESCAPED.search(written):
             return Sure.PATH
         if os.path.splitext(self.name)[1].lower() in _FILE_ENDINGS:  # noqa: PTH122  no Path: it may be no path
@@ -184,6 +190,8 @@ def marked(text: str, at: int) -> tuple[Marked | None, int]:
     shell, bare = _SHELL_WORD.match(text, at, limit), _BARE_WORD.match(text, at, limit)
     if bare is None:
         return None, at
+    if shell is None and (rest := _OPEN_QUOTE.match(text, at)):
+        return Marked((rest[0] + '"',), 1, is_open=True), bare.end()
     written = shell[0] if shell else bare[0]
     whole = list(dict.fromkeys(_trimmed(written)))
     breaks = [found.start() for found, _ in zip(_BREAKS.finditer(bare[0]), range(_TRIMMED), strict=False)]

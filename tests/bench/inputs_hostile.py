@@ -312,7 +312,7 @@ def exports_have_no_codes(world: World, code: str) -> None:
     world.engine.say(f"The {code}whale sings.")
     world.pipe("hi").ended(0)
     for form in ("md", "html", "json", "jsonl"):
-        out = world.pipe("chats", "export", "@1", "--format", form).ended(0).out
+        out = world.pipe("chats", "export", "1", "--format", form).ended(0).out
         assert "whale sings" in out
         assert not any(sign in out for sign in code if ord(sign) < 32 or 0x7F <= ord(sign) < 0xA0), form
         assert "\x1b" not in out
