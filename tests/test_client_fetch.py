@@ -211,7 +211,8 @@ def test_what_unpacks_to_nothing_has_a_bound_too(head: bytes) -> None:
 def test_what_comes_compressed_is_unpacked(pack: Callable[[bytes], bytes]) -> None:
     text = b"words of all kinds, again and again\n" * 2500
     encoding = "gzip" if pack is gzip.compress else "deflate"
-    assert served(whole(pack(text), "200 OK", f"Content-Encoding: {encoding}")).data == text
+    for behind in (b"", b"what follows the end", pack(text)):
+        assert served(whole(pack(text) + behind, "200 OK", f"Content-Encoding: {encoding}")).data == text
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def pieces(response: httpx.Response) -> Iterator[bytes]:
     unpack = zlib.decompressobj(47)
     try:
         for piece in response.iter_raw():
-            while piece:
+            while piece and not unpack.eof:  # after the end, the tail would stay as it is
                 yield unpack.decompress(piece, _PIECE)
                 piece = unpack.unconsumed_tail  # noqa: PLW2901
             if unpack.eof:
