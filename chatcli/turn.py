@@ -20,9 +20,9 @@ from chatcli.conversation.plan import Plan
 from chatcli.conversation.repetition import watched
 from chatcli.conversation.reply_endings import ending
 from chatcli.conversation.tree import Ended, Node
-from chatcli.conversation.usage import NOTHING, Turn
+from chatcli.conversation.usage import NOTHING, Turn, packed
 from chatcli.errors import ContextTooLong, Damaged, Gone, NoRoom, NoText, ReadOnly, StoreError
-from chatcli.hints import Do, Hint
+from chatcli.hints import Do, Hint, Words
 from chatcli.session.context_window import cutting
 from chatcli.session.fallback import go_on, still_there
 from chatcli.session.next_request import getting_ready
@@ -140,8 +140,10 @@ def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Ev
     session.embeddings.question_comes()
     yield from _ready(session)
     _check_sight(session, question.message)
-    yield from session.summarizer.before_request()
+    if not session.settings[table.COMPLETE]:
+        yield from session.summarizer.before_request()
     plan, state[0] = yield from session.embeddings.planned()
+    session.warn(*_about_context(session, plan))
     session.store.back_up()  # while the model writes; who leaves does not wait for it
     try:
         yield from _events(session, plan)
@@ -165,10 +167,22 @@ def _ready(session: Session) -> Iterator[Event]:
         yield Tick()
 
 
+def _about_context(session: Session, plan: Plan) -> Iterator[Words]:
+    """What a person should know, once, of /api/generate and the context that it returns."""
+    if not session.settings[table.GENERATE] or plan.raw:
+        return
+    if plan.context == ():
+        yield "Ollama calls the context of /api/generate deprecated. Where it returns none, /api/chat is asked."
+    elif plan.is_chat and (session.plan is None or not session.plan.is_chat):
+        yield "/api/chat is asked: the server has returned no context for all of this, or it no longer fits."
+
+
 def _settle(session: Session) -> None:
     """After a reply: move the cut if it must move, and start a summary of the messages before it, or one that the
     last question cancelled.
     """
+    if session.plan is not None and session.plan.raw:
+        return
     before, state = session.conversation.state, settled(session)
     if state != before:
         session.store.keep_state(session.conversation, state)
@@ -248,6 +262,7 @@ def _provenance(session: Session, reply: GrowingReply) -> Turn:
         left_out=plan.left_out if plan is not None else 0,
         first_token_seconds=reply.first_token,
         sent=session.counter.fingerprint(plan, done.usage) if plan is not None else "",
+        context=packed(done.context) if done.context and plan is not None and plan.context is not None else "",
     )
 
 

@@ -70,7 +70,7 @@ class Client:
 
         def ask(wire: Wire, cut: Cut) -> Generator[dict[str, Any], None, None]:
             came = False
-            with closing(wire.lines("/api/chat", body, cut, request.model)) as lines:
+            with closing(wire.lines(request.path, body, cut, request.model)) as lines:
                 for line in lines:
                     came = True
                     yield line

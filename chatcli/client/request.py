@@ -27,6 +27,9 @@ NEVER_CUT: Mapping[str, bool] = {"truncate": False, "shift": False}
 class Request:
     """`think`: None leaves it to the model; a str is a level ("low", ...). `keep_alive`: "5m", "-1", ...
     `cutting`: whether the server may cut the prompt (`truncate`) and what came before the reply (`shift`).
+
+    With `context` or `raw` it goes to /api/generate: the last message after these tokens, with the system message
+    if there is one; or the texts of all messages as one, without a template.
     """
 
     model: str
@@ -36,23 +39,43 @@ class Request:
     format: str | Mapping[str, Any] | None = None
     keep_alive: str | None = None
     cutting: Mapping[str, bool] = field(default_factory=lambda: NEVER_CUT)
+    context: tuple[int, ...] | None = None
+    raw: bool = False
+
+    @property
+    def path(self) -> str:
+        """Where it is sent."""
+        return "/api/chat" if self.context is None and not self.raw else "/api/generate"
 
     def body(self) -> dict[str, Any]:
-        """The JSON object for POST /api/chat."""
+        """The JSON object that is posted to `path`."""
         body: dict[str, Any] = {
             "model": self.model,
-            "messages": [_message(message) for message in self.messages],
+            **self._said(),
             "options": dict(self.options),
             "stream": True,
             **self.cutting,
         }
-        if self.think is not None:
+        if self.think is not None and not self.raw:
             body["think"] = self.think
         if self.format:
             body["format"] = self.format
         if self.keep_alive is not None:
             body["keep_alive"] = duration(self.keep_alive)
         return body
+
+    def _said(self) -> dict[str, Any]:
+        if self.path == "/api/chat":
+            return {"messages": [_message(message) for message in self.messages]}
+        if self.raw:
+            return {"prompt": "".join(message.text for message in self.messages), "raw": True}
+        first, last = self.messages[0], self.messages[-1]
+        said: dict[str, Any] = {"prompt": last.text}
+        if first.role is Role.SYSTEM:
+            said["system"] = first.text
+        if last.images:
+            said["images"] = _encoded(last)
+        return said | ({"context": list(self.context)} if self.context else {})
 
 
 def think_as(setting: str | None) -> bool | str | None:
@@ -92,12 +115,17 @@ def _message(message: Message) -> dict[str, Any]:
     if message.thinking:
         sent["thinking"] = message.thinking
     if message.images:
-        sent["images"] = [base64.b64encode(image.data).decode("ascii") for image in message.images]
+        sent["images"] = _encoded(message)
     if message.tool_uses:
         sent["tool_calls"] = [
             {"function": {"name": use.name, "arguments": dict(use.arguments)}} for use in message.tool_uses
         ]
     return sent
+
+
+def _encoded(message: Message) -> list[str]:
+    """Its pictures, as JSON has them."""
+    return [base64.b64encode(image.data).decode("ascii") for image in message.images]
 
 
 def _asks_with_pictures(request: Request) -> bool:

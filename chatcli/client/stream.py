@@ -51,7 +51,7 @@ def _events(chunks: Generator[Chunk | Retry | None, None, None]) -> Generator[Ev
                 reason = _text(chunk, "done_reason")
                 if _gave_up(reason, size):
                     raise StreamBroken(f'The server ended the reply early: its reason is "{reason}".', _GO_ON)
-                yield Done(reason, _usage(chunk))
+                yield Done(reason, _usage(chunk), _context(chunk))
                 return
     raise StreamBroken("The reply broke off before its end.", _GO_ON)
 
@@ -84,7 +84,9 @@ def _let_it_end(chunks: Iterable[object]) -> None:
 
 
 def _said(chunk: Chunk) -> Iterator[Event]:
-    message = chunk.get("message") or {}
+    message = chunk.get("message")
+    if message is None:  # of /api/generate, which has no messages
+        message = {"content": chunk.get("response"), "thinking": chunk.get("thinking")}
     if not isinstance(message, Mapping):
         raise _odd("message", message)
     if thinking := _text(message, "thinking"):
@@ -111,6 +113,12 @@ def _usage(chunk: Chunk) -> Usage:
         prompt_seconds=_seconds(chunk.get("prompt_eval_duration")),
         reply_seconds=_seconds(chunk.get("eval_duration")),
     )
+
+
+def _context(chunk: Chunk) -> tuple[int, ...] | None:
+    tokens = _list(chunk, "context")
+    are_tokens = all(isinstance(each, int) and 0 <= each < 2**31 for each in tokens)
+    return tuple(tokens) if tokens and are_tokens else None
 
 
 def _whole(value: Any) -> int | None:

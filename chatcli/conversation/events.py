@@ -67,10 +67,13 @@ LOOP = "loop"
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The end. `reason` as the server gives it: stop, length, load, unload; "" when it gave none. Or LOOP."""
+    """The end. `reason` as the server gives it: stop, length, load, unload; "" when it gave none. Or LOOP.
+    `context`: the tokens of the conversation, where the server returns them.
+    """
 
     reason: str
     usage: Usage = Usage()
+    context: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

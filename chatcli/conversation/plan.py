@@ -71,6 +71,9 @@ class Part:
 class Plan:
     """The request's messages and the account of them. `window`, `reserve` and `margin` are in tokens.
     `server_cuts`: the window does not limit the messages, and the server may drop some of them.
+
+    `context`: the tokens of everything before the question, as /api/generate returned them. `raw`: the messages
+    are one text, without roles and template. Both are sent to /api/generate, all other plans to /api/chat.
     """
 
     messages: tuple[Message, ...]
@@ -79,6 +82,13 @@ class Plan:
     reserve: int
     margin: int = 0
     server_cuts: bool = False
+    context: tuple[int, ...] | None = None
+    raw: bool = False
+
+    @property
+    def is_chat(self) -> bool:
+        """Whether it is sent to /api/chat, as messages."""
+        return self.context is None and not self.raw
 
     @property
     def planned(self) -> Count:

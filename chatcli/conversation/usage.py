@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import base64
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,7 +59,8 @@ class Turn:
 
     `options`: those of the request; `truncate` and `shift` among them where the server was allowed to cut.
     `sent`: the fingerprint of the prompt whose size `usage` has (tokens/measured.py); "" where that size is not
-    reliable.
+    reliable. `context`: the tokens of the conversation up to the reply, as /api/generate returned them, packed by
+    `packed`; "" for none.
     """
 
     model: str
@@ -69,6 +72,7 @@ class Turn:
     left_out: int = 0
     first_token_seconds: float | None = None
     sent: str = ""
+    context: str = ""
 
     @property
     def overfull(self) -> bool:
@@ -83,3 +87,22 @@ class Turn:
         if not self.overfull:
             return 0
         return max(0, self.planned.tokens - read) if self.planned.exact and read is not None else None
+
+
+MOST_PACKED = 4 * 2**24  # bytes of unpacked tokens: longer than any window
+
+
+def packed(tokens: Sequence[int]) -> str:
+    """Tokens as a short text, for the store."""
+    numbers = b"".join(each.to_bytes(4, "little") for each in tokens)
+    return base64.b85encode(zlib.compress(numbers)).decode("ascii")
+
+
+def unpacked(text: str) -> tuple[int, ...] | None:
+    """The tokens that were packed; None where the text is none of `packed`."""
+    try:
+        numbers = zlib.decompressobj().decompress(base64.b85decode(text), MOST_PACKED)
+    except (ValueError, zlib.error):
+        return None
+    parts = (numbers[at : at + 4] for at in range(0, len(numbers), 4))
+    return tuple(int.from_bytes(each, "little") for each in parts)

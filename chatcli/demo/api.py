@@ -1,4 +1,4 @@
-"""Routes each request to its endpoint, and answers all but chat (chat.py), create and embed (create_embed.py)."""
+"""Routes each request to its endpoint, and answers all but chat.py, generate.py and create_embed.py."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from chatcli.demo.chat import chat
 from chatcli.demo.create_embed import create, embed
 from chatcli.demo.describe import listed, loaded, shown
+from chatcli.demo.generate import generate
 from chatcli.demo.protocol import HttpRefusal, HttpRequest, HttpResponse, lines, nothing, text, whole
 from chatcli.demo.runner import Engine
 
@@ -86,6 +87,7 @@ _ENDPOINTS: dict[str, dict[str, _Endpoint]] = {
     "/api/ps": {"GET": _ps},
     "/api/show": {"POST": _show},
     "/api/chat": {"POST": chat},
+    "/api/generate": {"POST": generate},
     "/api/embed": {"POST": embed},
     "/api/create": {"POST": create},
     "/api/copy": {"POST": _copy},

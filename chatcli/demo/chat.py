@@ -32,7 +32,7 @@ def chat(engine: Engine, request: HttpRequest) -> HttpResponse:
         raise HttpRefusal(400, f'"{name}" does not support chat')
     if "vision" not in model.capabilities:
         messages = tuple(replace(message, images=()) for message in messages)  # silently, as Ollama does
-    think = _may_think(name, model, body.get("think"))
+    think = may_think(name, model, body.get("think"))
     if body.get("tools"):
         raise HttpRefusal(400, f"registry.example/library/{model.name} does not support tools")
     schema = read_format(body.get("format"))
@@ -50,7 +50,7 @@ def chat(engine: Engine, request: HttpRequest) -> HttpResponse:
     return lines(chunks) if body.get("stream") is not False else whole(together(chunks))
 
 
-def _may_think(name: str, model: DemoModel, wish: object) -> bool | None:
+def may_think(name: str, model: DemoModel, wish: object) -> bool | None:
     """Whether to think; None if the model cannot. A model that can does so unless it is told not to."""
     if isinstance(wish, str) and wish not in _LEVELS:
         raise HttpRefusal(

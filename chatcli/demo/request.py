@@ -38,11 +38,11 @@ def _read_message(item: Any) -> DemoMessage:
         if not isinstance(word, str):
             raise _wrong(f"Message.messages.{name} of type string")
     return DemoMessage(
-        words["role"].lower(), words["content"], words["thinking"], _read_images(item.get("images") or ())
+        words["role"].lower(), words["content"], words["thinking"], read_images(item.get("images") or ())
     )
 
 
-def _read_images(images: Sequence[object]) -> tuple[bytes, ...]:
+def read_images(images: Sequence[object]) -> tuple[bytes, ...]:
     try:
         return tuple(base64.b64decode(str(image), validate=True) for image in images)
     except binascii.Error as error:

@@ -32,7 +32,7 @@ def prompt_of(model: DemoModel, messages: Sequence[DemoMessage], think: bool | N
         images.extend(message.images)
         written.append(replace(message, content=marks + message.content))
     text = model.template.render(written, think)
-    return Prompt(text, tuple(_tokens(model, text, images)))
+    return Prompt(text, tuple(tokens_of(model, text, images)))
 
 
 def fit(model: DemoModel, messages: Sequence[DemoMessage], think: bool | None, window: int) -> Prompt:
@@ -58,7 +58,7 @@ def refuse_if_too_long(prompt: Prompt, window: int) -> None:
         raise HttpRefusal(400, "the input length exceeds the context length")
 
 
-def _tokens(model: DemoModel, text: str, images: Sequence[bytes]) -> list[int]:
+def tokens_of(model: DemoModel, text: str, images: Sequence[bytes]) -> list[int]:
     """An image's tokens are negative numbers of its own, so that the prompt cache tells images apart."""
     vocabulary = model.vocabulary
     tokens = list(vocabulary.beginning)

@@ -12,13 +12,14 @@ from chatcli.client.models import Model
 from chatcli.client.request import Request, think_as
 from chatcli.context.assemble import assemble, settle_cut
 from chatcli.context.budget import Budget, margin_for, reserve_for
+from chatcli.context.generate import after_context, raw_text
 from chatcli.context.plan_inputs import Basis, Memory, Spans
 from chatcli.conversation.context_state import State
-from chatcli.conversation.message import Message
+from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Part, Plan, with_template
 from chatcli.conversation.retrieval import Meaning, Retrieved
 from chatcli.conversation.tree import Conversation, Node
-from chatcli.conversation.usage import NOTHING, Count, Turn, total
+from chatcli.conversation.usage import NOTHING, Count, Turn, total, unpacked
 from chatcli.errors import ContextTooLong, NoRoom, ReadOnly, ServerError
 from chatcli.hints import Hint
 from chatcli.session.context_window import cutting, offer
@@ -49,6 +50,9 @@ def plan_next(session: Session, coming: Node | None = None) -> tuple[Plan, State
 
 def planned(session: Session, coming: Node | None = None) -> tuple[Plan, State]:
     """The same, as tokens are counted now; nothing is settled by it."""
+    generated = _to_generate(session, coming)
+    if generated is not None:
+        return generated, session.conversation.state
     fixed = first_fixed(session)
     for _ in range(3):  # what a request costs besides its messages depends a little on its messages
         plan, state = _assemble(session, coming, budget_for(session, fixed))
@@ -57,6 +61,38 @@ def planned(session: Session, coming: Node | None = None) -> tuple[Plan, State]:
         if fixed.tokens <= before.tokens and not learnt:
             break
     return with_template(plan, fixed), state
+
+
+def _to_generate(session: Session, coming: Node | None) -> Plan | None:
+    """The plan for /api/generate, where a setting asks for it and it can be asked; else None."""
+    settings = session.settings
+    if settings[table.COMPLETE]:
+        return raw_text(session.conversation.back(coming), basis_of(session), session.counter.text)
+    context = context_before(session, coming) if settings[table.GENERATE] else None
+    if context is None:
+        return None
+    fixed = first_fixed(session)
+    try:
+        basis = basis_of(session, budget_for(session, fixed))
+        plan = after_context(session.conversation.back(coming), basis, context)
+    except ContextTooLong:
+        return None  # the strategy chooses what fits
+    return with_template(plan, replace(session.counter.fixed(plan.messages), exact=not context))
+
+
+def context_before(session: Session, coming: Node | None = None) -> tuple[int, ...] | None:
+    """The context that the server returned for all before the last question, () when it is the first; None where
+    there is none, or it is of another model, or has what is to be forgotten, or no question is last.
+    """
+    question, before = [*islice(session.conversation.back(coming), 2), None][:2]
+    if question is None or question.message.role is not Role.USER or session.conversation.state.forgotten:
+        return None
+    if before is None:
+        return ()
+    turn = before.turn
+    if turn is None or not turn.context or turn.digest != session.model.get().digest:
+        return None
+    return unpacked(turn.context)
 
 
 def _measured(session: Session) -> list[tuple[Message, Turn]]:
@@ -164,6 +200,8 @@ def request_for(session: Session, plan: Plan) -> Request:
         format=shape(settings[table.FORMAT]),
         keep_alive=settings[table.KEEP_ALIVE],
         cutting=cutting(session),
+        context=plan.context,
+        raw=plan.raw,
     )
 
 

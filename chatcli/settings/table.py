@@ -191,6 +191,24 @@ THINK = _row(
     kept=True,
     from_outside=anything,
 )
+GENERATE = _row(
+    "conversation",
+    "generate",
+    values.boolean(),
+    False,
+    "Ask /api/generate, and pass back the context that it returns; without one, /api/chat is asked.",
+    kept=True,
+    from_outside=anything,
+)
+COMPLETE = _row(
+    "conversation",
+    "complete",
+    values.boolean(),
+    False,
+    "Go on from the text itself, without roles and template: for models that are not made to chat.",
+    kept=True,
+    from_outside=anything,
+)
 KEEP_ALIVE = _row(
     "conversation",
     "keep_alive",

@@ -12,7 +12,7 @@ from os import PathLike
 from typing import Any, Generic, Protocol, TypeVar
 
 from chatcli import addresses
-from chatcli.errors import BadValue
+from chatcli.errors import BadData, BadValue
 from chatcli.paths import shown
 
 T = TypeVar("T")
@@ -64,11 +64,11 @@ def headers() -> ValueKind[dict[str, str]]:
     expects = 'a table of texts such as { X-Key = "..." }'
 
     def read(given: str) -> dict[str, str]:
-        import json
+        from chatcli.reading.json_toml import read_json
 
         try:
-            found = json.loads(given)
-        except ValueError:
+            found = read_json(given)
+        except BadData:
             raise BadValue(f"This is not {expects}.") from None
         texts = isinstance(found, dict) and all(isinstance(each, str) for each in found.values())
         if not texts or not all(map(_HEADER.fullmatch, found)):

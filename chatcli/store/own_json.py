@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from chatcli.conversation.context_state import State
@@ -123,7 +123,8 @@ def _read_ended(about: Mapping[str, Any]) -> Ended:
 
 def _read_turn(about: Mapping[str, Any], place: int, repairs: list[str]) -> Turn | None:
     try:
-        return _checked_turn(turn_from_plain(about["turn"])) if "turn" in about else None
+        # Tokens that nobody can read are no part of what is exported, and are taken from no file.
+        return replace(_checked_turn(turn_from_plain(about["turn"])), context="") if "turn" in about else None
     except (KeyError, TypeError, AttributeError):
         repairs.append(f"message {place}: its turn cannot be read; left out")
         return None
@@ -167,7 +168,7 @@ def _message_to_plain(node: Node, ids: Mapping[int, int]) -> dict[str, Any]:
         "tool_calls": [{"function": {"name": u.name, "arguments": dict(u.arguments)}} for u in message.tool_uses],
         "created": node.created.isoformat(),
         "ended": node.ended.value if node.ended is not Ended.COMPLETE else "",
-        "turn": turn_to_plain(node.turn) if node.turn else None,
+        "turn": turn_to_plain(replace(node.turn, context="")) if node.turn else None,
     }
     return {name: value for name, value in plain.items() if value or name in {"parent", "content"}}
 

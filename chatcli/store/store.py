@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from sqlite3 import Connection
@@ -146,7 +147,12 @@ class Store:
         return node
 
     def copy(self, conversation: Conversation, node: Node) -> Node:
-        """Adds a copy of `node` at the tip: its message, ending, turn and time (not before its parent's)."""
+        """Adds a copy of `node` at the tip: its message, ending, turn and time (not before its parent's).
+
+        It follows other messages, so that the turn's context is not its own.
+        """
+        turn = replace(node.turn, context="") if node.turn is not None else None
+        node = replace(node, turn=turn)
         with self._database.writing() as connection:
             copied = nodes.insert_copy(connection, conversation.id, conversation.tip, node)
             nodes.move_tip(connection, conversation.id, copied)

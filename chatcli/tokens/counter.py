@@ -186,9 +186,11 @@ class Counter:
     def fits(self, plan: Plan, usage: Usage) -> bool:
         """Whether the prompt's size is worth learning. Not where the server gave none, where it is below half of
         the estimate (an old server that leaves out its cache), where it fills the window (a server that cut the
-        prompt), or where the server may have cut it.
+        prompt), where the server may have cut it, or where it has more, or less, in it than the messages.
         """
         measured = usage.prompt_tokens
+        if not plan.is_chat:
+            return False
         if plan.server_cuts and plan.planned.tokens + plan.margin > plan.window:
             return False
         if measured is None or (plan.window and measured >= plan.window * 0.97):
