@@ -147,7 +147,15 @@ class ModelError(ChatcliError):
 
 
 class Missing(ModelError):
+    """`model`: the name under which it could be pulled; "" where there is none."""
+
     exit_code = 4
+
+    def __init__(
+        self, message: str, hint: Words = "", *, model: str = "", retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, hint, retry_after=retry_after)
+        self.model = model
 
 
 class CannotThink(ModelError):

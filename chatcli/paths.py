@@ -125,6 +125,11 @@ class Paths:
         return self.cache / "servers.json"
 
     @property
+    def server_log(self) -> Path:
+        """What `ollama serve` writes when chatcli has started it."""
+        return self.cache / "ollama-serve.log"
+
+    @property
     def vocabularies(self) -> Path:
         return self.cache / "vocab"
 

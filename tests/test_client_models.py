@@ -56,8 +56,22 @@ def test_rows_of_the_two_lists_are_read() -> None:
 
 
 def test_progress_has_bytes_only_where_it_is_about_bytes() -> None:
-    assert models.read_progress({"status": "pulling manifest"}) == Progress("pulling manifest")
-    assert models.read_progress({"status": "x", "completed": 5, "total": 9}) == Progress("x", 5, 9)
+    layers = models.Layers("tiny")
+    assert layers.read({"status": "pulling manifest"}) == Progress("pulling manifest")
+    assert layers.read({"status": "x", "completed": 5, "total": 9}) == Progress("x", 5, 9)
+
+
+def test_the_layers_of_a_model_are_one_download() -> None:
+    layers = models.Layers("tiny")
+    said = [("one", 0, 100), ("one", 60, 100), ("two", None, 20), ("one", 100, 100), ("two", 20, 20)]
+    lines = [
+        {"status": f"pulling {digest}", "digest": digest, "completed": done, "total": total}
+        for digest, done, total in said
+    ]
+    seen = [layers.read(line) for line in lines]
+    assert {each.status for each in seen} == {"pulling tiny"}
+    assert [(each.done, each.total) for each in seen] == [(0, 100), (60, 100), (60, 120), (100, 120), (120, 120)]
+    assert layers.read({"status": "verifying sha256 digest"}) == Progress("verifying sha256 digest")
 
 
 @pytest.mark.parametrize(
@@ -88,10 +102,13 @@ JSON = st.recursive(
 )
 
 
+ROWS = ["name", "size", "modified_at", "status", "digest", "total", "completed"]
+
+
 @settings(max_examples=60, deadline=None)
-@given(st.fixed_dictionaries({}, optional=dict.fromkeys([*SHOWN, "name", "size", "modified_at", "status"], JSON)))
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys([*SHOWN, *ROWS], JSON)))
 def test_answers_of_any_shape_are_read_without_falling_over(answer: dict[str, Any]) -> None:
     models.read_model("m", answer, "")
     models.read_listed(answer)
     models.read_loaded(answer)
-    models.read_progress(answer)
+    models.Layers("m").read({**answer, "status": "pulling"})

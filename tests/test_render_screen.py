@@ -20,11 +20,13 @@ from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import Count, Turn
 from chatcli.errors import BadValue, ChatcliError, Missing
 from chatcli.render.extract import code_blocks
+from chatcli.render.progress import Pace, _lasting, _row
 from chatcli.render.screen import Screen
 from chatcli.render.theme import Palette
 from chatcli.render.views import Document, History, Listing, Note, SourceText, View, WindowView
 from chatcli.session.wishes import make_screen
 from chatcli.settings.layers import Layer, Settings
+from chatcli.text import cells
 from tests.screen import Seen
 
 PLAN = Plan(
@@ -178,6 +180,30 @@ def test_progress_leaves_one_line_for_each_status() -> None:
     assert not terminal.cursor_is_hidden
 
 
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_a_download_tells_speed_and_time_left_where_there_is_room(columns: int) -> None:
+    moment = 0.0
+
+    def clock() -> float:
+        return moment
+
+    pace, told = Pace(clock), ""
+    for second in range(21):
+        moment = float(second)
+        told = pace.of(Progress("pulling tiny", 10**9 + second * 50 * 10**6, 4 * 10**9))
+    assert told == "50.0 MB/s  40 s left"
+    row = _row(Progress("pulling tiny", 2 * 10**9, 4 * 10**9), columns, Palette("mono"), told).text
+    assert cells(row) < columns
+    assert row.startswith("pulling tiny  ━")
+    assert " 50%" in row
+    assert (told in row) == (columns > 40)
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0, "0 s"), (59, "59 s"), (60, "1 min"), (7500, "2 h 5 min")])
+def test_the_time_left_is_told_in_two_units_at_most(seconds: float, said: str) -> None:
+    assert _lasting(seconds) == said
+
+
 def test_progress_may_be_of_something_else_than_bytes() -> None:
     terminal = Seen()
     Screen(terminal, terminal, width=80, height=24).progress(iter([Progress("Reading x.pdf", 3, 12, "pages")]))
@@ -191,10 +217,13 @@ def test_progress_towards_an_end_that_is_not_known_tells_how_much_it_is_so_far()
     assert terminal.text[0].endswith("…  2.5 MB")
 
 
-def test_progress_in_a_pipe_tells_each_status_on_stderr() -> None:
+def test_progress_in_a_pipe_tells_each_status_and_tenth_on_stderr() -> None:
     out, err = io.StringIO(), io.StringIO()
     Screen(out, err).progress(steps())
-    assert (out.getvalue(), err.getvalue()) == ("", "pulling abc\nverifying\n")
+    assert (out.getvalue(), err.getvalue()) == (
+        "",
+        "pulling abc\npulling abc: 50% of 100.0 MB\npulling abc: 100% of 100.0 MB\nverifying\n",
+    )
 
 
 def test_stopping_a_progress_closes_its_iterator() -> None:

@@ -5,6 +5,7 @@ it.
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -84,12 +85,10 @@ def unreachable(url: str, cause: str, proxy: Proxy | None = None, retry_after: f
         told = f"{address.shown(url)} cannot be reached through {proxy}: {cause}."
         return Unreachable(told, proxy.remedy(url), retry_after=retry_after)
     if address.is_loopback(url):
-        hint = Hint(
-            "Start Ollama with `ollama serve`; get it at https://ollama.com/download. Name another host with ",
-            _HOST,
-            ". ",
-            _DEMO,
-        )
+        start = Hint("Start Ollama with ", Either(Do("serve"), "`ollama serve`"), ".")
+        if not shutil.which("ollama"):
+            start = Hint("Get Ollama at https://ollama.com/download, and start it with `ollama serve`.")
+        hint = Hint(start, " Name another host with ", _HOST, ". ", _DEMO)
     else:
         hint = Hint(
             "Check the name, and that Ollama on that machine listens to others (OLLAMA_HOST=0.0.0.0 there). "
@@ -182,6 +181,7 @@ def _missing(refusal: Refusal) -> Missing:
     return Missing(
         f"The server at {refusal.where} has no model named {name}.",
         Hint("Get it with ", Do("pull", name), "."),
+        model=name,
     )
 
 

@@ -136,9 +136,23 @@ def read_loaded(row: Mapping[str, Any]) -> Loaded:
     )
 
 
-def read_progress(line: Mapping[str, Any]) -> Progress:
-    """From a line of /api/pull."""
-    return Progress(_text(line.get("status")), _number(line.get("completed")), _number(line.get("total")))
+class Layers:
+    """The lines of /api/pull and /api/create as progress. A model comes in several layers, one line tells of one:
+    their sizes are added up, under one status.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._done: dict[str, int] = {}
+        self._total: dict[str, int] = {}
+
+    def read(self, line: Mapping[str, Any]) -> Progress:
+        status, digest = _text(line.get("status")), _text(line.get("digest"))
+        done, total = _number(line.get("completed")), _number(line.get("total"))
+        if not digest or not total or not status.startswith("pulling"):
+            return Progress(status, done, total)
+        self._done[digest], self._total[digest] = done or 0, total
+        return Progress(f"pulling {self._name}", sum(self._done.values()), sum(self._total.values()))
 
 
 def read_vectors(answer: Mapping[str, Any], count: int, url: str) -> list[list[float]]:

@@ -240,12 +240,12 @@ class Client:
         self, path: str, body: Mapping[str, Any], model: str, broken: StreamBroken
     ) -> Generator[Progress, None, None]:
         """The progress of a long job; raises `broken` when it ends before it says success."""
-        progress, cause = Progress(""), None
+        progress, cause, layers = Progress(""), None, models.Layers(model)
         try:
             with closing(self._lines(path, body, model)) as lines:
                 for line in lines:
                     if line is not None:
-                        progress = models.read_progress(line)
+                        progress = layers.read(line)
                         yield progress
         except StreamBroken as error:
             cause = error

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from chatcli.client import address
 from chatcli.errors import ServerError
@@ -51,8 +51,15 @@ def find(host: str | None) -> str:
     return address.read(named, "OLLAMA_HOST", forgive_ports=True) if named.strip() else address.DEFAULT
 
 
+class Process(Protocol):
+    """A process that can be ended."""
+
+    def close(self) -> None: ...
+
+
 class Server:
-    """A server to talk to. close() ends it if it is our own (the demo engine), and else does nothing.
+    """A server to talk to. close() ends it if it is our own (the demo engine, or one that was started for us), and
+    else does nothing.
 
     `name`: what the settings file calls it; "" for an address. `access` may take seconds, and raises what is wrong
     with what it reads.
@@ -68,6 +75,7 @@ class Server:
     ) -> None:
         self._url = url
         self._engine = engine
+        self._own: list[Process] = [engine] if engine is not None else []
         self.name, self.access = name, access
 
     @property
@@ -86,9 +94,13 @@ class Server:
         """The URL as people may see it: without user name and password."""
         return address.shown(self.url)
 
+    def end_with(self, process: Process) -> None:
+        """This process, too, ends when the server is closed."""
+        self._own.append(process)
+
     def close(self) -> None:
-        if self._engine is not None:
-            self._engine.close()
+        for each in self._own:
+            each.close()
 
     def __enter__(self) -> Server:
         return self

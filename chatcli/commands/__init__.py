@@ -26,6 +26,7 @@ def everything() -> Registry:
         private,
         profiles,
         search,
+        serve,
         settings,
         share,
         shell_chats,
@@ -42,7 +43,7 @@ def everything() -> Registry:
             "attachments": [files],
             "memory": [context, memory, statistics],
             "settings": [settings, profiles, shell_config],
-            "server": [models],
+            "server": [models, serve],
             "program": [doctor, help],
         }
     )

@@ -26,6 +26,7 @@ from chatcli.session.context_window import as_allocated, gigabytes, loaded, on_g
 from chatcli.session.embeddings import embedder
 from chatcli.session.fallback import mend
 from chatcli.session.fallback import restore as restore_backup
+from chatcli.session.model_in_use import FIRST_MODEL
 from chatcli.session.named_hosts import remarks
 from chatcli.session.session import Session
 from chatcli.settings import table
@@ -197,7 +198,7 @@ def _server(session: Session) -> Iterator[Finding]:
         yield Finding("server", remark)
     names = [row.name.removesuffix(":latest") for row in session.client.get().models()]
     shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-    yield Finding("models", shown or "none", "" if names else Hint("Get one: ", Do("pull", "llama3.2")))
+    yield Finding("models", shown or "none", "" if names else Hint("Get one: ", Do("pull", FIRST_MODEL)))
 
 
 def _proxies(session: Session) -> Iterator[Finding]:

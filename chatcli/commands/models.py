@@ -16,7 +16,7 @@ from chatcli.errors import BadArgument, ChatcliError, Missing
 from chatcli.hints import Do, Hint, Usage
 from chatcli.render.views import Listing, Note, SourceText
 from chatcli.session.context_window import gigabytes, in_memory, on_gpu
-from chatcli.session.model_in_use import describe, known_model, model_names
+from chatcli.session.model_in_use import FIRST_MODEL, describe, known_model, model_names
 from chatcli.session.next_request import changing
 from chatcli.session.session import Session
 from chatcli.settings import table
@@ -75,7 +75,7 @@ def models(session: Session) -> Outcome:
     client = session.client.get()
     listed = client.models()
     if not listed:
-        return Show.of(Note(Hint("The server has no model yet. Get one: ", Do("pull", "llama3.2")), "warning"))
+        return Show.of(Note(Hint("The server has no model yet. Get one: ", Do("pull", FIRST_MODEL)), "warning"))
     describe(session, [row for row in listed if not row.capabilities])
     in_memory = client.loaded()
     current = session.settings[table.MODEL]
@@ -124,7 +124,9 @@ def pull(session: Session, name: Annotated[str, Arg("a model from ollama.com/lib
     """Download a model. Ctrl-C stops it; the next one of the model continues the download."""
     progress = session.client.get().pull(name, session.settings[table.INSECURE])
     return Watch(
-        progress, lambda: Show.of(Note(Hint(f"{name} is downloaded. Use it: ", Do("model", name)), "good"))
+        progress,
+        lambda: Show.of(Note(Hint(f"{name} is downloaded. Use it: ", Do("model", name)), "good")),
+        Hint("What came is kept: ", Do("pull", name), " goes on from there."),
     )
 
 

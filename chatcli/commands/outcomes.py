@@ -74,10 +74,13 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Draw the progress until it ends, then call `then`. Ctrl-C closes the iterator, which ends the work."""
+    """Draw the progress until it ends, then call `then`. Ctrl-C closes the iterator, which ends the work;
+    `unfinished` is shown then.
+    """
 
     progress: Generator[Progress, None, None]
     then: Callable[[], Outcome]
+    unfinished: Words = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,9 +88,8 @@ def perform(session: Session, outcome: Outcome, surface: Surface) -> int:
             return perform(session, then_with(index), surface) if index is not None else DECLINED
         case Edit(text, then_edited, ending):
             return perform(session, then_edited(surface.edit(text, ending)), surface)
-        case Watch(progress, then):
-            with closing(progress):
-                surface.watch(progress)
+        case Watch(then=then):
+            _watch(outcome, surface)
             return perform(session, then(), surface)
         case Copy(text, what):
             surface.copy(text)
@@ -110,6 +109,16 @@ def perform(session: Session, outcome: Outcome, surface: Surface) -> int:
         case _:
             assert_never(outcome)
     return 0
+
+
+def _watch(job: Watch, surface: Surface) -> None:
+    try:
+        with closing(job.progress):
+            surface.watch(job.progress)
+    except KeyboardInterrupt:
+        if job.unfinished:
+            surface.show(Note(job.unfinished, "quiet"))
+        raise
 
 
 def _ask_again(session: Session, again: AskAgain, surface: Surface) -> None:

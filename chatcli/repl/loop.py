@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TypeVar
 
 from chatcli.attachments.compose import Composed, composing, refuse
 from chatcli.attachments.files import is_path
@@ -26,6 +28,7 @@ from chatcli.render.views import Note, Pictures, SourceText, View
 from chatcli.repl.crash_report import told
 from chatcli.repl.furniture import Furniture
 from chatcli.repl.notes import Apart, about_composed, about_counting, about_format, after_reply, farewell
+from chatcli.repl.remedies import Remedies
 from chatcli.repl.signals import Interrupt
 from chatcli.repl.streams import OutputFailed
 from chatcli.repl.waiting import Waiting
@@ -36,6 +39,8 @@ from chatcli.session.reply_format import language_of
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.turn import answer, answered, ask
+
+T = TypeVar("T")
 
 LEAVING = frozenset({"quit", "exit"})
 
@@ -54,6 +59,7 @@ class Loop:
         self._leaving = self._said = False
         self._apart = Apart(lambda: self._screen.show(Note("")))
         self._flows = True  # the queue goes on: what was done last went well
+        self._remedies = Remedies(session, self._ask, self._act)
         session.show_retries(lambda retry: self._screen.show(Note(str(retry), "quiet")))
 
     @property
@@ -131,7 +137,7 @@ class Loop:
     def _command(self, line: str) -> None:
         self._session.summarizer.collect()
         self._apart.expect()
-        still_there(self._session, lambda: self._run(line))
+        self._helped(lambda: still_there(self._session, lambda: self._run(line)))
         self._furniture.warn()
         if not self._leaving:
             self._furniture.get_ready()
@@ -218,6 +224,24 @@ class Loop:
                 self._screen.show(note)
         return reply
 
+    def _hear(self, question: Node) -> Node | None:
+        """The reply to a question that may have left the path when it failed."""
+        if self._session.conversation.tip != question.id:
+            self._session.go_to(question.id)
+        return self._listen(question)
+
+    def _helped(self, step: Callable[[], T]) -> T:
+        """Run `step`, and again when what it lacked was offered and could be had."""
+        try:
+            return step()
+        except ChatcliError as error:
+            if not self._remedies.helped(error, default=not self._screen.plain):
+                raise
+        return step()
+
+    def _ask(self, question: str, default: bool) -> bool:
+        return self._reader.ask(question, default)
+
     def _act(self, outcome: Outcome) -> None:
         perform(self._session, outcome, self)
 
@@ -258,7 +282,7 @@ class Loop:
         session = self._session
         question: Node | None = None
         try:
-            self._settle_model()
+            self._helped(self._settle_model)
             for note in said_elsewhere(session):
                 self.show(note)
             composed = self._compose(text)
@@ -271,7 +295,7 @@ class Loop:
                 self._screen.show(note)
             for line in unlike_last_turn(session):
                 self._screen.show(Note(line, "warning"))
-            if self._listen(question) is None:
+            if self._helped(partial(self._hear, question)) is None:
                 self._screen.show(Note("No reply came. The message is back in the line.", "quiet"))
         finally:
             self._line = TypedLine(text, pasted=True).retyped

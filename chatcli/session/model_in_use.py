@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 # How many models the server is asked about at once, and the seconds that a list waits for the answers.
 AT_ONCE, PATIENCE = 4, 1.5
 
+# What is offered where there is no model at all: small, and good for most questions.
+FIRST_MODEL = "llama3.2"
+
 
 def model_names(session: Session) -> list[str]:
     """The names of the server's models, as a person types them: without the ending that can be left out."""
@@ -63,11 +66,12 @@ def settle_model(session: Session) -> list[str]:
             f"The server at {session.server.shown} has no model yet.",
             Hint(
                 "Get one: ",
-                Do("pull", "llama3.2"),
+                Do("pull", FIRST_MODEL),
                 " (or any from ollama.com/library), or try ",
                 Do("chatcli", demo=True),
                 ".",
             ),
+            model=FIRST_MODEL,
         )
     if len(names) > 1 and not session.server.demo:
         return names
@@ -94,7 +98,7 @@ def known_model(session: Session, name: str) -> Model:
         names = model_names(session)
         there = f"There are: {', '.join(names)}." if names else "It has no model yet."
         hint = Hint(Do("model"), " switches to one of them.") if session.server.demo else error.advice
-        raise Missing(f"{error.message} {there}", hint) from None
+        raise Missing(f"{error.message} {there}", hint, model="" if session.server.demo else error.model) from None
 
 
 def ready_counter(session: Session) -> Counter:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 from chatcli.client import server as servers
 from chatcli.client.models import Model
 from chatcli.client.ollama import Client
-from chatcli.conversation.events import Retry
+from chatcli.conversation.events import Progress, Retry
 from chatcli.conversation.message import Attachment
 from chatcli.conversation.plan import Plan
 from chatcli.conversation.tree import Conversation
@@ -219,6 +219,18 @@ class Session:
         self.warn(*remarks(server, self.settings, self.paths))
         self.forget_model()
         self.embeddings.model_set()
+
+    def start_server(self, *, keep: bool) -> Generator[Progress, None, None]:
+        """Start `ollama serve` where the server is looked for, and wait until it answers; unless `keep`, it ends
+        with this session. Raises ServerError.
+        """
+        from chatcli.client.ollama_serve import OllamaServe
+
+        process = OllamaServe(self.server.url, self.paths.server_log)
+        if not keep:
+            self.server.end_with(process)
+        yield from process.answers()
+        self.forget_model()
 
     def change_store(self) -> None:
         """Store messages from now on where the settings say: on disk, or (save off) in memory only. This

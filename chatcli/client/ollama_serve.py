@@ -1,0 +1,94 @@
+"""Starts `ollama serve` on this machine, waits until it answers, and ends it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Generator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from chatcli.client import address
+from chatcli.client.ollama import Client
+from chatcli.client.server import GRACE
+from chatcli.conversation.events import Progress
+from chatcli.errors import ServerError, Unreachable
+from chatcli.paths import private_directory
+
+_PAUSE = 0.2  # seconds between two looks
+_LAST_LINES = 3  # of its output, where it ended by itself
+
+
+def program_for(url: str) -> str:
+    """The `ollama` program that could serve this URL; "" where it is not installed, or the URL is no plain address
+    of this machine.
+    """
+    plain = urlsplit(url).scheme == "http" and not urlsplit(url).path and "@" not in url
+    return shutil.which("ollama") or "" if plain and address.is_loopback(url) else ""
+
+
+class OllamaServe:
+    """The process. `log`: the file that its output goes to, and stays in while the process goes on after chatcli.
+
+    Raises ServerError when there is no program for that URL, or it cannot be started.
+    """
+
+    def __init__(self, url: str, log: Path) -> None:
+        program = program_for(url)
+        if not program:
+            raise ServerError(
+                f"Ollama cannot be started at {address.shown(url)}: no program `ollama` is on the PATH.",
+                "Get it at https://ollama.com/download.",
+            )
+        self._url, self._log = url, log
+        try:
+            private_directory(log.parent)
+            with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
+                self._child = subprocess.Popen(  # noqa: S603 - the program that the person was asked about
+                    [program, "serve"],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, "OLLAMA_HOST": urlsplit(url).netloc},
+                    # The terminal's Ctrl-C ends the waiting, not the server.
+                    start_new_session=os.name == "posix",
+                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+                )
+        except OSError as error:
+            raise ServerError("Ollama did not start.", f"{error.strerror or error}.") from None
+
+    def answers(self) -> Generator[Progress, None, None]:
+        """Wait until it answers. Raises ServerError when it ends before that."""
+        began = time.monotonic()
+        with Client(self._url) as client:
+            while True:
+                is_gone = self._child.poll() is not None
+                try:
+                    client.version()
+                    return
+                except Unreachable:
+                    if is_gone:
+                        raise ServerError("`ollama serve` ended at once.", self._last_words()) from None
+                waited = int(time.monotonic() - began)
+                yield Progress(f"`ollama serve` starts at {address.shown(self._url)}", waited, unit="s")
+                time.sleep(_PAUSE)
+
+    def close(self) -> None:
+        """End it; a second call does nothing."""
+        for stop in (self._child.terminate, self._child.kill):
+            if self._child.poll() is not None:
+                return
+            stop()
+            try:
+                self._child.wait(timeout=GRACE)
+            except subprocess.TimeoutExpired:
+                continue
+
+    def _last_words(self) -> str:
+        try:
+            lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        except OSError:
+            return "It gave no reason."
+        return "\n".join(lines[-_LAST_LINES:]) or "It gave no reason."
