@@ -137,7 +137,7 @@ class Loop:
     def _command(self, line: str) -> None:
         self._session.summarizer.collect()
         self._apart.expect()
-        self._helped(lambda: still_there(self._session, lambda: self._run(line)))
+        still_there(self._session, lambda: self._run(line))
         self._furniture.warn()
         if not self._leaving:
             self._furniture.get_ready()
@@ -224,11 +224,12 @@ class Loop:
                 self._screen.show(note)
         return reply
 
-    def _hear(self, question: Node) -> Node | None:
+    def _hear(self, question: Node, onward: Node | None = None, model: str = "") -> Node | None:
         """The reply to a question that may have left the path when it failed."""
-        if self._session.conversation.tip != question.id:
-            self._session.go_to(question.id)
-        return self._listen(question)
+        tip = (onward or question).id
+        if self._session.conversation.tip != tip:
+            self._session.go_to(tip)
+        return self._listen(question, onward, model)
 
     def _helped(self, step: Callable[[], T]) -> T:
         """Run `step`, and again when what it lacked was offered and could be had."""
@@ -305,7 +306,7 @@ class Loop:
             self._furniture.warn()
 
     def reply(self, question: Node, onward: Node | None, model: str) -> None:
-        self._listen(question, onward, model)
+        self._helped(partial(self._hear, question, onward, model))
 
     def leave(self) -> None:
         self._leaving = True
