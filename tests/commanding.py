@@ -13,7 +13,7 @@ from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError
 from chatcli.hints import Words, spelled
 from chatcli.prompt.editor import edit
-from chatcli.render.views import Document, Listing, Note, SourceText, View
+from chatcli.render.views import Document, Drawing, Listing, Note, SourceText, View
 from chatcli.session.session import Session
 from chatcli.turn import answer, ask
 
@@ -77,7 +77,7 @@ def shown(outcome: Outcome) -> str:
     texts = []
     for view in outcome.views:
         match view:
-            case Note(text) | Document(text) | SourceText(text):
+            case Note(text) | Document(text) | SourceText(text) | Drawing(text):
                 texts.append(spelled(text, at_prompt))
             case Listing(_, rows, title):
                 texts += [spelled(title, at_prompt)] if title else []

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chatcli.commands import everything
 from chatcli.commands.navigation import grown_elsewhere
-from chatcli.commands.outcomes import AskAgain, Choose, Opened, Prefill
+from chatcli.commands.outcomes import AskAgain, Choose, Opened, Prefill, Show
 from chatcli.commands.spelling import at_prompt
 from chatcli.commands.tree import WIDTH, draw, tips_of
 from chatcli.conversation.message import Attachment, Message, Role
@@ -18,6 +18,8 @@ from chatcli.conversation.tree import Ended
 from chatcli.errors import BadArgument, CannotSee, Missing, NotFound, StreamBroken, UserError
 from chatcli.hints import spelled
 from chatcli.render.lines import cells
+from chatcli.render.notices import draw as draw_view
+from chatcli.render.theme import Palette
 from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from chatcli.settings import table
@@ -188,6 +190,14 @@ def test_the_tree_is_drawn_with_the_branch_one_is_on_straight(forked: Session) -
         " 3 you: why",
         " 4 demo: because ● here",
     ]
+
+
+def test_a_plain_screen_draws_the_tree_without_box_characters(forked: Session) -> None:
+    outcome = do(forked, "tree")
+    assert isinstance(outcome, Show)
+    lines = [line.text for view in outcome.views for line in draw_view(view, Palette("mono"), 80, False)]
+    assert any("+-" in line for line in lines)
+    assert all(line.isascii() for line in lines)
 
 
 def test_the_difference_of_two_replies_is_told_by_words(session: Session, engine: Engine) -> None:

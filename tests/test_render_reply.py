@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tracemalloc
+from contextlib import suppress
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -396,7 +397,87 @@ def test_a_plain_screen_only_ever_adds_text() -> None:
             answer.feed(event)
     assert "\x1b" not in "".join(seen.written)
     assert seen.text[0].startswith("Thought for ")
-    assert seen.text[1:] == ["**a** b"]
+    assert seen.text[1:] == ["**a** b", "Done."]
+
+
+def test_a_screen_that_is_read_aloud_gets_whole_paragraphs_and_is_told_of_the_end() -> None:
+    seen = Seen()
+    with Screen(seen, seen, plain=True).answer("m", "show") as answer:
+        for piece in ("I th", "ink", ".\nSo\nit"):
+            answer.feed(Thinking(piece))
+        for piece in ("A para", "graph. ", "Still it.\n\nAn", "other\n- o", "ne\n- two"):
+            answer.feed(Text(piece))
+        answer.feed(Done("stop"))
+    written = [text for text in seen.written if text.strip() and not text.startswith("Thought for")]
+    assert [text.strip() for text in written] == [
+        "I think.\nSo",
+        "it",
+        "A paragraph. Still it.",
+        "Another",
+        "- one",
+        "- two",
+        "Done.",
+    ]
+
+
+@pytest.mark.parametrize("name", ["NO_COLOR", "a pipe"])
+def test_what_is_only_plain_gets_tokens_as_they_come(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name.replace(" ", "_"), "1")
+    out = Pipe() if name == "a pipe" else Seen()
+    pieces = ["A para", "graph"]
+    with Screen(out, Pipe()).answer("m") as answer:
+        for at, piece in enumerate(pieces):
+            answer.feed(Text(piece))
+            assert (
+                out.getvalue() == "".join(pieces[: at + 1]) if isinstance(out, Pipe) else out.written[-1] == piece
+            )
+        answer.feed(Done("stop"))
+    assert "Done" not in (out.getvalue() if isinstance(out, Pipe) else "".join(out.written))
+
+
+KITTY = Known(program="kitty(0.35.2)")
+NOTIFIED = "\x1b]9;m has replied\x1b\\"
+
+
+@pytest.mark.parametrize(
+    ("bell", "known", "plain", "rung"),
+    [
+        (None, Known(), False, ""),
+        (30, Known(), False, ""),
+        (5, Known(), False, "\a"),
+        (0, KITTY, False, NOTIFIED),
+        (5, KITTY, True, "\a"),
+    ],
+)
+def test_the_terminal_rings_when_a_reply_took_longer_than_is_set(
+    bell: float | None, known: Known, plain: bool, rung: str
+) -> None:
+    seen, clock = Seen(), Clock()
+    screen = Screen(seen, seen, plain=plain, known=known)
+    screen.bell = bell
+    with screen.answer("m", clock=clock) as answer:
+        feed(answer, clock, Text("Hi"))
+        feed(answer, clock, Done("stop"))
+    found = re.findall(r"\a|\x1b\]9;.*?\x1b\\", "".join(seen.written))
+    assert "".join(found) == rung
+
+
+def test_it_rings_for_an_error_and_not_after_a_ctrl_c_or_in_a_pipe() -> None:
+    for stop, rung in ((ValueError, 1), (KeyboardInterrupt, 0)):
+        seen = Seen()
+        screen = Screen(seen, seen, known=Known())
+        screen.bell = 0
+        with suppress(stop), screen.answer("m") as answer:
+            answer.feed(Text("Hi"))
+            raise stop
+        assert "".join(seen.written).count("\a") == rung
+    out = Pipe()
+    screen = Screen(out, out)
+    screen.bell = 0
+    with screen.answer("m") as answer:
+        answer.feed(Text("Hi"))
+        answer.feed(Done("stop"))
+    assert out.getvalue() == "Hi\n"
 
 
 @pytest.mark.parametrize("name", ["ACCESSIBLE", "TERM"])

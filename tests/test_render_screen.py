@@ -331,11 +331,14 @@ def test_plain_off_overrides_the_environment(
     assert make_screen(settings, at_prompt).plain is expected
 
 
-def test_the_width_of_prose_is_that_of_the_setting() -> None:
+def test_the_width_of_prose_and_the_bell_are_those_of_the_settings() -> None:
     settings = Settings()
     assert make_screen(settings, at_prompt).prose == 100
+    assert make_screen(settings, at_prompt).bell is None
     settings.put("wordwrap", "off", Layer.SET)
+    settings.put("bell", "10", Layer.SET)
     assert make_screen(settings, at_prompt).prose == 0
+    assert make_screen(settings, at_prompt).bell == 10
 
 
 def test_no_color_on_a_screen_that_is_not_plain_drops_the_colours(monkeypatch: pytest.MonkeyPatch) -> None:

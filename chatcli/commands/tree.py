@@ -13,7 +13,7 @@ from chatcli.conversation.message import ROLE_NAMES, THOUGHT
 from chatcli.conversation.reply_endings import CUT_SHORT
 from chatcli.conversation.usage import counted
 from chatcli.errors import UserError
-from chatcli.render.views import SourceText
+from chatcli.render.views import Drawing
 from chatcli.session.session import Session
 from chatcli.store.listing import Twig
 from chatcli.text import cells, shortened
@@ -47,7 +47,7 @@ def tree(session: Session) -> Outcome:
         raise UserError("Nothing has been said yet, so there is no tree.")
     twigs = session.store.outline(session.conversation.id)
     lines = draw(twigs, session.conversation.tip, session.conversation.names, room())
-    return Show.of(SourceText("\n".join(lines)))
+    return Show.of(Drawing("\n".join(lines)))
 
 
 def room() -> int:

@@ -20,6 +20,7 @@ from chatcli.render.views import (
     Change,
     Changes,
     Document,
+    Drawing,
     History,
     Listing,
     Note,
@@ -56,6 +57,8 @@ def draw(
             yield from _markdown(markdown, palette, width if rendered else None, prose)
         case SourceText(text):
             yield from _source(text)
+        case Drawing(text):
+            yield from _source(text if rendered else text.translate(_AS_ASCII))
         case Changes(parts):
             yield from _changes(parts, palette, width, prose)
         case Thought(text):
@@ -108,6 +111,7 @@ def _is_json(text: str) -> bool:
     return True
 
 
+_AS_ASCII = str.maketrans("│├└─●⋮", "|+`-*:")
 _MARKS = {"gone": ("[-", "-]"), "new": ("{+", "+}")}
 
 

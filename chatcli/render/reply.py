@@ -36,8 +36,18 @@ class Page(Protocol):
 
 
 class Answer:
-    def __init__(self, page: Page, clock: Callable[[], float] = monotonic) -> None:
-        self._page, self._clock = page, clock
+    """`ended` is called when the reply is there, or an error has ended it, with the seconds that it took and
+    whether it is whole. It is not called after Ctrl-C, when somebody is there.
+    """
+
+    def __init__(
+        self,
+        page: Page,
+        clock: Callable[[], float] = monotonic,
+        ended: Callable[[float, bool], object] = lambda _seconds, _is_whole: None,
+    ) -> None:
+        self._page, self._clock, self._ended = page, clock, ended
+        self._began, self._is_whole = clock(), False
         self._thinking_since: float | None = None
         self.repeats = False
         self._thoughts = 0  # events; Ollama sends one for each token
@@ -54,6 +64,8 @@ class Answer:
                 self._end_thinking()
             finally:
                 self._page.close()
+        if self._is_whole or isinstance(error, Exception):
+            self._ended(self._clock() - self._began, self._is_whole)
 
     def feed(self, event: Event) -> None:
         match event:
@@ -74,6 +86,7 @@ class Answer:
                 self._page.note(called(use))
             case Done():
                 self._end_thinking()
+                self._is_whole = True
 
     def _think(self, text: str) -> None:
         if self._thinking_since is None:
@@ -120,12 +133,20 @@ class Patience:
 
 
 class PlainPage:
-    """`aside` takes lines that are no part of the reply, among them what is `awaited` before it."""
+    """`aside` takes lines that are no part of the reply, among them what is `awaited` before it. `by_lines`: what
+    reads the screen aloud gets whole lines, which are paragraphs, instead of tokens.
+    """
 
     def __init__(
-        self, write: Write, think: Write | None, note: Write | None, aside: Write, awaited: Patience | None = None
+        self,
+        write: Write,
+        think: Write | None,
+        note: Write | None,
+        aside: Write,
+        awaited: Patience | None = None,
+        by_lines: bool = False,
     ) -> None:
-        self._text, self._thinking = _Pen(write), _Pen(think) if think else None
+        self._text, self._thinking = _Pen(write, by_lines), _Pen(think, by_lines) if think else None
         self._written, self._note, self._aside, self._awaited = write, note, aside, awaited
 
     def open(self) -> None:
@@ -173,17 +194,24 @@ class PlainPage:
 class _Pen:
     """Writes clean pieces, and ends the text with a newline."""
 
-    def __init__(self, write: Write) -> None:
+    def __init__(self, write: Write, by_lines: bool) -> None:
         self._write, self._cleaner, self._last = write, Cleaner(), "\n"
+        self._by_lines, self._held = by_lines, ""
 
     def write(self, piece: str) -> None:
-        if text := self._cleaner.feed(piece):
+        text = self._held + self._cleaner.feed(piece)
+        whole = text.rfind("\n") + 1 if self._by_lines else len(text)
+        self._held = text[whole:]
+        self._put(text[:whole])
+
+    def _put(self, text: str) -> None:
+        if text:
             self._write(text)
             self._last = text[-1]
 
     def end(self) -> None:
-        if rest := self._cleaner.finish():
-            self.write(rest)
+        held, self._held = self._held + self._cleaner.finish(), ""
+        self._put(held)
         if self._last != "\n":
             self._write("\n")
             self._last = "\n"

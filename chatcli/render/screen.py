@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable
-from functools import cached_property
+from functools import cached_property, partial
 from time import monotonic
 from typing import TYPE_CHECKING, TextIO
 
@@ -36,8 +36,9 @@ class Screen:
 
     `plain`: text is only ever added, without escapes; None lets TERM=dumb, NO_COLOR and ACCESSIBLE decide. If
     `file` is not a terminal, output is always plain. `known`: what the terminal has told about itself so far.
-    Whoever makes the screen sets `speller`, which spells the commands in what is shown, and `prose`, the most
-    cells of a line of running text (0: lines are not broken).
+    Whoever makes the screen sets `speller`, which spells the commands in what is shown, `prose`, the most cells of
+    a line of running text (0: lines are not broken), and `bell`, the seconds of a reply after which it rings.
+    `is_spoken`: the terminal is read aloud.
     """
 
     def __init__(
@@ -58,9 +59,11 @@ class Screen:
         self._known = known or Known()
         self.speller: Speller = in_python
         self.prose = ENDLESS
+        self.bell: float | None = None
         self.is_terminal = self._file.isatty()
         self._wants_plain = _plain_by_environment() if plain is None else plain
         self.plain = self._wants_plain or not self.is_terminal
+        self.is_spoken = self.is_terminal and (_is_read_aloud() if plain is None else plain)
 
     def show(self, view: View) -> None:
         """Draws `view` on stdout; a Note goes to stderr when stdout is not a terminal."""
@@ -115,7 +118,8 @@ class Screen:
             if self.is_terminal:
                 thoughts = self._write if thinking == "show" else None
                 note = self._write if aside else None
-                return Answer(PlainPage(self._write, thoughts, note, self._write, awaited), clock)
+                spoken = PlainPage(self._write, thoughts, note, self._write, awaited, self.is_spoken)
+                return Answer(spoken, clock, partial(self._ended, model))
             return Answer(PlainPage(self._write, aside, aside, self._write_error, awaited), clock)
         from chatcli.render.live import LivePage
         from chatcli.render.markdown import Layout
@@ -124,7 +128,17 @@ class Screen:
         painter = Painter(self._write, self._known.reflows, below)
         layout = Layout(self.prose, language)
         page = LivePage(painter, self._palette, self.size, model, thinking, clock, waits, layout)
-        return Answer(page, clock)
+        return Answer(page, clock, partial(self._ended, model))
+
+    def _ended(self, model: str, seconds: float, is_whole: bool) -> None:
+        """A reply is there on this terminal, after so many seconds."""
+        from chatcli.render.sanitize import one_line
+
+        if self.is_spoken and is_whole:
+            self._write("Done.\n")
+        if self.bell is not None and seconds >= self.bell:
+            words = f"{one_line(model)} {'has replied' if is_whole else 'has stopped'}"
+            self._write("\a" if self.plain else self._known.ring(words))
 
     def progress(self, steps: Iterable[Progress]) -> None:
         """Draws the progress of a job until it ends. However this is left, the job's iterator gets closed."""
@@ -231,5 +245,9 @@ def _write(file: TextIO, text: str) -> None:
 
 
 def _plain_by_environment() -> bool:
-    asked = os.environ.get("NO_COLOR") or os.environ.get("ACCESSIBLE", "0") not in {"", "0"}
-    return bool(asked) or os.environ.get("TERM") in {"dumb", "unknown"}
+    asked = bool(os.environ.get("NO_COLOR")) or _is_read_aloud()
+    return asked or os.environ.get("TERM") in {"dumb", "unknown"}
+
+
+def _is_read_aloud() -> bool:
+    return os.environ.get("ACCESSIBLE", "0") not in {"", "0"}

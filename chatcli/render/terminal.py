@@ -71,14 +71,23 @@ class Known:
 
     def protocol(self) -> Protocol:
         """Returns how pictures are shown, "" for not at all. A multiplexer takes sixels, or nothing."""
-        nested = bool(os.environ.get("TMUX") or os.environ.get("STY"))
-        nested = nested or os.environ.get("TERM", "").startswith(("screen", "tmux"))
-        name = self.program if self.program or nested else _named_by_environment()
+        name = self._name()
         if name.startswith(_KITTY):
             return "kitty"
         if name.startswith(_ITERM):
             return "iterm"
         return "sixel" if self.sixel and self.cell else ""
+
+    def ring(self, words: str) -> str:
+        """Returns what calls the person: a notification (OSC 9) where it is known to be shown, else the bell."""
+        notifies = self._name().startswith((*_KITTY, *_ITERM))
+        return f"\x1b]9;{words}\x1b\\" if notifies else "\a"
+
+    def _name(self) -> str:
+        """Returns the program's name, "" where a multiplexer hides it."""
+        nested = bool(os.environ.get("TMUX") or os.environ.get("STY"))
+        nested = nested or os.environ.get("TERM", "").startswith(("screen", "tmux"))
+        return self.program if self.program or nested else _named_by_environment()
 
     def reflows(self) -> bool | None:
         """Whether lines too long for a narrower window continue in the next row; None if unknown."""

@@ -62,6 +62,13 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawing:
+    """Lines that draw something with box characters; a plain screen shows those as ASCII."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Thought:
     """What a model thought before its reply."""
 
@@ -101,4 +108,4 @@ class WindowView:
     dropped: int = 0
 
 
-View = Note | Listing | Document | SourceText | Changes | Thought | History | Pictures | WindowView
+View = Note | Listing | Document | SourceText | Drawing | Changes | Thought | History | Pictures | WindowView

@@ -35,6 +35,7 @@ FURNITURE: tuple[Setting[Any], ...] = (
     table.THEME,
     table.CODE_THEME,
     table.WORDWRAP,
+    table.BELL,
     table.VI,
     table.HISTORY,
     table.SAVE,

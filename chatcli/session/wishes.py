@@ -66,4 +66,5 @@ def make_screen(settings: Settings, speller: Speller, known: Known | None = None
     )
     screen.speller = speller
     screen.prose = settings[table.WORDWRAP]
+    screen.bell = settings[table.BELL]
     return screen

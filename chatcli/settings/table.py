@@ -369,7 +369,7 @@ PLAIN = _row(
     "plain",
     values.boolean(),
     False,
-    "Append-only text without colors or repainting, for screen readers.",
+    "Append-only text without colors or repainting, for screen readers: whole paragraphs, and a word at the end.",
     from_outside=nothing(Refusal.PROGRAM),
 )
 
@@ -390,6 +390,14 @@ CODE_THEME = _row(
     from_outside=nothing(Refusal.PROGRAM),
 )
 
+BELL = _row(
+    "screen",
+    "bell",
+    values.optional(values.number(0)),
+    None,
+    "Ring, or notify where the terminal can, when a reply took this many seconds; unset: never.",
+    from_outside=nothing(Refusal.PROGRAM),
+)
 WORDWRAP = _row(
     "screen",
     "wordwrap",
