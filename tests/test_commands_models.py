@@ -126,6 +126,17 @@ def test_rm_of_a_model_that_is_not_there_deletes_none_and_names_the_nearest(
         do(session, "models rm")
 
 
+def test_a_switch_says_what_is_new_in_the_other_model(session: Session) -> None:
+    say(session, "hi")
+    assert "It thinks." in shown(do(session, "model demo-thinking"))
+    assert "It sees pictures and does not think." in shown(do(session, "model demo-vision"))
+    do(session, "unset num_ctx")
+    text = shown(do(session, "model demo-brief"))
+    assert "Its window has 2048 tokens" in text
+    assert "It sees no pictures." in text
+    assert shown(do(session, "model demo-brief")).endswith("(from the next message).")
+
+
 def test_cp_gives_a_model_another_name_and_replaces_none_unasked(session: Session) -> None:
     assert "mine" in shown(do(session, "models cp demo mine"))
     assert row(listed(session), "mine")
@@ -170,7 +181,7 @@ def test_after_a_word_its_own_argument_is_completed(session: Session) -> None:
 
 
 def test_what_is_no_word_of_a_command_gets_the_nearest(session: Session) -> None:
-    with pytest.raises(BadArgument) as caught:
+    with pytest.raises(BadArgument, match='has no word "shwo"') as caught:
         do(session, "models shwo demo")
     assert "/models show" in advised(caught.value)
     with pytest.raises(BadArgument) as caught:

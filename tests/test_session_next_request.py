@@ -160,7 +160,7 @@ def test_a_model_that_cannot_see_says_so_at_the_switch_and_in_context(
     assert part.lacks == "without its picture: the model cannot see"
     assert "without its picture" in shown(do(pictured, "context why 1"))
     assert "picture" not in shown(do(pictured, "set temperature 0.5"))
-    assert "picture" not in shown(do(pictured, "model demo-vision"))
+    assert "without its picture" not in shown(do(pictured, "model demo-vision"))
     pictured.close()
 
 

@@ -15,7 +15,7 @@ from chatcli.commands.registry import command
 from chatcli.errors import BadArgument, ChatcliError, Missing
 from chatcli.hints import Do, Hint, Usage
 from chatcli.render.views import Listing, Note, SourceText
-from chatcli.session.context_window import gigabytes, in_memory, on_gpu
+from chatcli.session.context_window import gigabytes, in_memory, on_gpu, window_without_asking
 from chatcli.session.model_in_use import FIRST_MODEL, describe, known_model, model_names
 from chatcli.session.next_request import changing
 from chatcli.session.session import Session
@@ -215,10 +215,28 @@ def _reloaded(session: Session, found: Sequence[Loaded]) -> str:
 
 
 def switched(session: Session, name: str) -> Show:
-    """Use that model, and say first what it will not get to see of the conversation."""
+    """Use that model, and say first what it will not get to see of the conversation, and what else is new."""
+    before, window = session.model.ready, session.window.ready
     found, lost = changing(session, lambda: session.use_model(name))
     notes = (Note(line, "warning") for line in lost)
-    return Show((*notes, Note(f"Model: {found.name} (from the next message).", "good")))
+    new = " ".join(("", *_what_is_new(session, before, window, found)))
+    return Show((*notes, Note(f"Model: {found.name} (from the next message).{new}", "good")))
+
+
+# What a model can, as a verb: a model that has it, and one that does not.
+_ABILITIES = {"vision": ("sees pictures", "sees no pictures"), "thinking": ("thinks", "does not think")}
+
+
+def _what_is_new(session: Session, before: Model | None, window: int | None, found: Model) -> Iterator[str]:
+    """Sentences on how the model differs from the one before, as far as that is known without asking."""
+    now = window_without_asking(session, found)
+    if now is not None and now != window:
+        yield f"Its window has {now} tokens{f', not {window}' if window is not None else ''}."
+    if before is None or not before.capabilities or not found.capabilities:
+        return
+    changed = [each for each in _ABILITIES if (each in before.capabilities) != (each in found.capabilities)]
+    if changed:
+        yield f"It {' and '.join(_ABILITIES[each][each not in found.capabilities] for each in changed)}."
 
 
 def _about(found: Model) -> Note:

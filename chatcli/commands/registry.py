@@ -163,8 +163,10 @@ class Registry:
         """Run the command line (without its slash). Raises UnknownCommand, BadArgument and its errors."""
         found, rest = self.chosen(line)
         if rest and not found.parameters:
-            meant = self.word_meant(found, _split_name(rest)[0])
-            raise BadArgument(f"/{found.name} takes no arguments.", meant or Hint("Usage: ", Usage(found.name)))
+            word = _split_name(rest)[0]
+            meant = self.word_meant(found, word)
+            wrong = f'/{found.name} has no word "{word}".' if meant else f"/{found.name} takes no arguments."
+            raise BadArgument(wrong, meant or Hint("Usage: ", Usage(found.name)))
         try:
             positional, keywords = read_arguments(found.parameters, rest)
         except BadArgument as error:
