@@ -18,9 +18,9 @@ import chatcli
 from chatcli.cli.command_line import CommandLine, read_line
 from chatcli.cli.help_pages import Page, SettingsPage
 from chatcli.commands import everything
-from chatcli.errors import BadArgument, BadData, BadFile, BadValue, UnknownCommand
+from chatcli.errors import BadArgument, BadValue, UnknownCommand
 from chatcli.hints import Do, Hint, Words
-from chatcli.paths import readable, shown
+from chatcli.paths import shown
 from chatcli.session.wishes import Wishes
 from chatcli.settings import table
 from chatcli.settings.layers import find_setting
@@ -331,16 +331,20 @@ def _signed(command: Callable[..., Work], parameters: list[inspect.Parameter]) -
 
 def _values(given: dict[str, Any]) -> dict[str, Any]:
     """The settings given, by name; `--system @FILE` and `--format -` are replaced by the text they name. A flag of
-    its own comes before `--option`.
+    its own comes before a shorthand, and that before `--option`.
     """
     values = _options(given.pop("option", None) or ())
     values |= {setting.name: value for word, (setting, value) in SHORTHANDS.items() if given.pop(word, False)}
     values |= {name: value for name, value in given.items() if value is not None}
-    system = values.get("system", "")
-    if system.startswith("@"):
-        values["system"] = _written_in(system[1:], values.get("encoding", ""))
+    encoding = values.get("encoding", "")
+    if values.get("system", "").startswith("@"):
+        from chatcli.reading.files import text_named
+
+        values["system"] = text_named(values["system"][1:], encoding)
     if values.get("format") == "-":  # standard input: read now, and kept as the schema itself
-        values["format"] = _written_in("-", values.get("encoding", ""))
+        from chatcli.reading.files import text_named
+
+        values["format"] = text_named("-", encoding)
     return values
 
 
@@ -355,22 +359,6 @@ def _options(given: Sequence[str]) -> dict[str, Any]:
         value = value if is_given else setting.kind.bare
         values[setting.name] = [*values.get(setting.name, ()), value] if setting.kind.many else value
     return values
-
-
-def _written_in(named: str, encoding: str) -> str:
-    from chatcli.reading.encoding import decode_as, python_name
-    from chatcli.reading.files import read_named
-    from chatcli.reading.json_toml import text_of
-
-    with readable(named, "Name a text file."):
-        data = read_named(named)
-    try:
-        return (decode_as(data, encoding).text if python_name(encoding) else text_of(data)).strip()
-    except BadData as error:
-        advice = Hint("Name a text file, or its encoding: ", Do("set", "encoding", "VALUE"), ".")
-        raise BadFile(f"{shown(named)} cannot be read: {error.why}.", advice) from None
-    except UnicodeDecodeError:
-        raise BadFile(f"{shown(named)} is not text in {encoding}.", "Name another encoding.") from None
 
 
 def _print_version() -> int:

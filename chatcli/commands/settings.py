@@ -73,6 +73,14 @@ def value_words(session: Session, typed: str) -> Iterator[Word]:
     return (Word(word, meanings.get(word, "")) for word in words if word.startswith(value))
 
 
+def prompt_file_words(session: Session, typed: str) -> Iterator[Word]:
+    """The files after an @."""
+    from chatcli.commands.files import file_words
+
+    if typed.startswith("@"):
+        yield from (Word(f"@{each.text}", each.meaning) for each in file_words(session, typed[1:]))
+
+
 @command("set")
 def set_(
     session: Session,
@@ -106,7 +114,9 @@ def set_(
 
         changed = model.run(session, setting.typed(value) or "")
     else:
-        changed = _telling(session, setting, lambda: _change(session, setting, setting.typed(value)))
+        is_file = setting is table.SYSTEM and value.startswith("@")
+        given = _text_of_file(session, value) if is_file else setting.typed(value)
+        changed = _telling(session, setting, lambda: _change(session, setting, given))
     return _lasting(session, setting, changed) if always else changed
 
 
@@ -132,17 +142,21 @@ def unset(
 
 
 @command("system", in_shell="--system")
-def system(session: Session, *, text: Annotated[str, Arg("the new system prompt")] = "") -> Outcome:
+def system(
+    session: Session, *, text: Annotated[str, Arg("the new system prompt, or @FILE", prompt_file_words)] = ""
+) -> Outcome:
     """Show the system prompt, or replace it.
 
-    `/system TEXT` replaces it from the next message on; `/system edit` puts it into the line; `/unset system`
+    `/system TEXT` replaces it from the next message on, `/system @FILE` by the text of a file; TEXT may be a block
+    between three double quotes. `/system edit` puts it into the line; `/unset system`
     removes it. A change empties the server's prompt cache: the next reply starts later.
     """
     current = session.settings[table.SYSTEM]
     if text == "edit":
         return Prefill(f"/{system.name} {table.SYSTEM.as_typed(current) if current else current}")
     if text:
-        return _telling(session, table.SYSTEM, lambda: _change(session, table.SYSTEM, unquoted(text)))
+        given = _text_of_file(session, text) if text.startswith("@") else unquoted(text)
+        return _telling(session, table.SYSTEM, lambda: _change(session, table.SYSTEM, given))
     if current:
         return Show.of(Document(current))
     of_model = _of_model(_known_model(session), table.SYSTEM)
@@ -150,6 +164,13 @@ def system(session: Session, *, text: Annotated[str, Arg("the new system prompt"
         whose = f"This is the system prompt of {session.settings[table.MODEL]}, from its Modelfile. Replace it: "
         return Show.of(Document(of_model), Note(Hint(whose, Do("system", "TEXT"), "."), "quiet"))
     return Show.of(Note(Hint("No system prompt. Set one: ", Do("system", "TEXT")), "quiet"))
+
+
+def _text_of_file(session: Session, typed: str) -> str:
+    """The text of the file that is named after an @. Raises BadFile."""
+    from chatcli.reading.files import text_named
+
+    return text_named(unquoted(typed[1:].strip()), session.settings[table.ENCODING])
 
 
 def _telling(session: Session, setting: Setting[Any], change: Callable[[], Outcome]) -> Outcome:

@@ -12,6 +12,7 @@ from chatcli.commands.registry import command
 from chatcli.commands.settings import setting_words, short
 from chatcli.errors import BadArgument, ConfigError
 from chatcli.hints import Do, Hint, Usage
+from chatcli.reading.files import text_named
 from chatcli.render.views import Listing, Note
 from chatcli.session.reply_format import shape
 from chatcli.session.session import Session
@@ -76,8 +77,10 @@ def set_(
     given = (setting.kind.bare,) if not value and setting.kind.bare else value
     if not given:
         raise BadArgument("The value is missing.", Hint("Usage: ", Usage("config set")))
-    read = Settings()
-    read.put(setting.name, list(given) if setting.kind.many else " ".join(given), Layer.FILE)
+    read, text = Settings(), " ".join(given)
+    if setting is table.SYSTEM and text.startswith("@"):
+        text = text_named(text[1:], session.settings[table.ENCODING])
+    read.put(setting.name, list(given) if setting.kind.many else text, Layer.FILE)
     shape(read[table.FORMAT])  # raises BadFile
     write_setting(path, setting, read.written(setting) or None)
     told = Note(f"{setting.name} = {setting.as_typed(read.shown(setting))}  (in {path})", "good")

@@ -14,7 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from chatcli.paths import path_of
+from chatcli.errors import BadData, BadFile
+from chatcli.hints import Do, Hint
+from chatcli.paths import path_of, readable, shown
 from chatcli.reading.raw import LARGEST
 
 STDIN = "-"
@@ -63,6 +65,24 @@ def not_regular(path: Path) -> str | None:
 def read_named(named: str, most: int = LARGEST) -> bytes:
     """The content of the file that a person named; "-" is standard input. Raises as read_bytes."""
     return read_stdin(most) if named == STDIN else read_bytes(path_of(named), most)
+
+
+def text_named(named: str, encoding: str = "") -> str:
+    """The text of the file that a person named, without the blanks around it. `encoding`: "" is told by its bytes.
+    Raises BadFile.
+    """
+    from chatcli.reading.encoding import decode_as, python_name
+    from chatcli.reading.json_toml import text_of
+
+    with readable(named, "Name a text file."):
+        data = read_named(named)
+    try:
+        return (decode_as(data, encoding).text if python_name(encoding) else text_of(data)).strip()
+    except BadData as error:
+        advice = Hint("Name a text file, or its encoding: ", Do("set", "encoding", "VALUE"), ".")
+        raise BadFile(f"{shown(named)} cannot be read: {error.why}.", advice) from None
+    except UnicodeDecodeError:
+        raise BadFile(f"{shown(named)} is not text in {encoding}.", "Name another encoding.") from None
 
 
 def read_stdin(most: int = LARGEST) -> bytes:

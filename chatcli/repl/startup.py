@@ -93,6 +93,8 @@ def warm_up(session: Later[Session], furniture: Furniture, line: FirstLine, is_f
             furniture.reader.show_above(lambda: furniture.screen.show(tips(opened.server.demo)))
         furniture.screen.warm_up()
         opened.model.get()
+        if opened.warnings:
+            furniture.reader.show_above(furniture.warn)
         furniture.reader.refresh()
         opened.window.get()
         if told := line.settled(opened):

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from chatcli.client import server as servers
-from chatcli.errors import NotFound, StoreError
+from chatcli.errors import NotFound
 from chatcli.hints import Do, Hint, Words
-from chatcli.paths import find_paths, is_there
+from chatcli.paths import find_paths
 from chatcli.session.fallback import keep_in_memory, mending, open_store
+from chatcli.session.model_in_use import last_model
 from chatcli.session.named_hosts import find_server
 from chatcli.session.session import Session
 from chatcli.session.wishes import Wishes, read_settings
 from chatcli.settings import table
 from chatcli.settings.layers import Layer, Settings, not_loaded
-from chatcli.store.conversations import settings_of
-from chatcli.store.store import Store
 
 __all__ = ["Wishes", "build"]
 
@@ -58,17 +55,6 @@ def _resume(session: Session) -> None:
 
 
 def _take_last_model(session: Session) -> None:
-    """If no setting names a model, use the one used last; the demo engine has only its own."""
-    settings, demo = session.settings, session.server.demo
-    if settings[table.MODEL] and not (demo and settings.origin(table.MODEL) < Layer.CONVERSATION):
-        return
-    name = _last_model(session.store, demo)
-    if not settings[table.SAVE] and is_there(session.paths.store):  # nothing is stored, but this may be read
-        with suppress(StoreError), Store.open(session.paths.store) as stored:
-            name = _last_model(stored, demo)
-    settings.put("model", name, Layer.CONVERSATION)
-
-
-def _last_model(store: Store, demo: bool) -> str:
-    last = store.last(demo=demo)
-    return store.read(settings_of, last).get("model", "") if last is not None else ""
+    """If no setting names a model, use the one used last."""
+    if not session.settings[table.MODEL]:
+        session.settings.put("model", last_model(session), Layer.CONVERSATION)

@@ -8,14 +8,17 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from chatcli.client.models import Listed, Loaded, Model
+from chatcli.client.models import Listed, Loaded, Model, same_model
 from chatcli.client.request import Request, think_as
 from chatcli.conversation.message import Message
-from chatcli.errors import ChatcliError, Missing, UserError
+from chatcli.errors import ChatcliError, Missing, StoreError, UserError
 from chatcli.hints import Do, Hint
+from chatcli.paths import is_there
 from chatcli.session.context_window import cutting
 from chatcli.settings import table
 from chatcli.settings.layers import Layer
+from chatcli.store.conversations import settings_of
+from chatcli.store.store import Store
 from chatcli.tokens.counter import Counter
 from chatcli.tokens.prepare import ModelSource
 
@@ -54,13 +57,38 @@ def describe(session: Session, rows: Iterable[Listed | Loaded]) -> None:
         session.background.wait(name, max(0.0, end - monotonic()))
 
 
+def last_model(session: Session) -> str:
+    """The model of the conversation used last; "" where there is none."""
+    path, demo = session.paths.store, session.server.demo
+    if not session.settings[table.SAVE] and is_there(path):  # nothing is stored, but this may be read
+        with suppress(StoreError), Store.open(path) as stored:
+            return _last_model(stored, demo)
+    return _last_model(session.store, demo)
+
+
+def _last_model(store: Store, demo: bool) -> str:
+    last = store.last(demo=demo)
+    return store.read(settings_of, last).get("model", "") if last is not None else ""
+
+
 def settle_model(session: Session) -> list[str]:
     """Make sure that a model is named. If neither a setting nor an earlier conversation names one, use the
     server's only model. Returns the names to choose from if there are several; [] when the model is settled.
+
+    What file or environment name is meant for another server than the demo engine, which may not have it.
     """
-    if session.settings[table.MODEL]:
+    settings, demo = session.settings, session.server.demo
+    wanted = settings[table.MODEL]
+    if wanted and not (demo and settings.origin(table.MODEL) < Layer.CONVERSATION):
         return []
     names = model_names(session)
+    if any(same_model(wanted, name) for name in names):
+        return []
+    if wanted and names:
+        said = f"The demo engine has only its own models: {', '.join(names)}. "
+        session.warn(f"{said}{wanted} ({settings.origin(table.MODEL)}) is not used.")
+        settings.put("model", last_model(session) or names[0], Layer.CONVERSATION)
+        return []
     if not names:
         raise Missing(
             f"The server at {session.server.shown} has no model yet.",

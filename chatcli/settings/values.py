@@ -193,13 +193,15 @@ def size(low: int = 1) -> ValueKind[int]:
     return ValueKind(expects, read, words=("2k", "4k", "8k", "16k", "32k", "64k", "128k"), spell=_whole)
 
 
-def boolean() -> ValueKind[bool]:
-    yes, no = ("on", "true", "yes", "1"), ("off", "false", "no", "0")
+# Other words for on and off.
+_YES, _NO = ("on", "true", "yes", "1"), ("off", "false", "no", "0")
 
+
+def boolean() -> ValueKind[bool]:
     def read(given: str) -> bool:
-        if given.lower() not in yes + no:
+        if given.lower() not in _YES + _NO:
             raise _bad(given, "on or off")
-        return given.lower() in yes
+        return given.lower() in _YES
 
     return ValueKind("on or off", read, lambda value: "on" if value else "off", ("on", "off"), _switch)
 
@@ -207,10 +209,14 @@ def boolean() -> ValueKind[bool]:
 def choice(*words: str) -> ValueKind[str]:
     expects = f"one of {', '.join(words)}"
 
+    other = {**dict.fromkeys(_YES, "on"), **dict.fromkeys(_NO, "off")}
+
     def read(given: str) -> str:
-        if given.lower() not in words:
+        word = given.lower()
+        word = word if word in words else other.get(word, word)
+        if word not in words:
             raise _bad(given, expects)
-        return given.lower()
+        return word
 
     return ValueKind(expects, read, words=words, spell=_switch)
 
