@@ -424,19 +424,19 @@ def compact_summarizes_what_is_out(world: World, exchanges: int) -> None:
 
 @kind(29, LOOP * 400, "x" * 6000, "- item\n" * 700, "ha " * 3000, "One. Two. " * 500)
 def endless_sameness_is_named(world: World, reply: str) -> None:
-    with world.terminal(rows=40) as person:
+    with world.terminal("--num-ctx", "32k", rows=40) as person:
         world.engine.say(reply)
         person.ready().enter("go")
         person.until(lambda: re.search(r"repeat|Ctrl-C", person.text.rpartition("go\n")[2]) is not None)
     world.engine.say(reply)
-    assert world.pipe("go").ended(0).out.strip() == reply.strip()
+    assert world.pipe("--num-ctx", "32k", "go").ended(0).out.strip() == reply.strip()
 
 
 @kind(
     29, "".join(f"Line {at} of the listing.\n" for at in range(400)), "| a | b |\n|---|---|\n" + "| 0 | 0 |\n" * 30
 )
 def what_differs_is_not_called_sameness(world: World, reply: str) -> None:
-    with world.terminal(rows=40) as person:
+    with world.terminal("--num-ctx", "32k", rows=40) as person:
         world.engine.say(reply + "\nTHE END")
         text = person.ready().say("go", "THE END")
         assert "repeat" not in text

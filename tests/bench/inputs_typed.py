@@ -199,7 +199,7 @@ def the_toolbar_shows_what_context_shows(world: World, line: str) -> None:
         person.ready().say("one", "Send a message")
         person.tells(line, "Send a message")
         told = person.tells("/context", "Send a message").replace(",", "")
-        used, window = re.findall(r"[~=](\d+)/(\d+)", told)[-1]
+        used, window = re.findall(r"(\d+) of (\d+) tokens", told)[-1]
         parts = [int(each) for each in re.findall(r"^█  (?!reserved).*[=~](\d+)  ", told, re.MULTILINE)]
         assert (int(used), f"Window {window} tokens" in told) == (sum(parts), True), told
         assert int(window) <= 32768

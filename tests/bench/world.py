@@ -105,11 +105,14 @@ class Person(Terminal):
     def tells(self, line: str, pattern: str) -> str:
         """Type a line, and wait for what this pattern matches behind it; what is there."""
         before = self.text.count(line)
+
+        def after() -> str:
+            return line.join(self.text.split(line)[before + 1 :])
+
         self.enter(line)
-        self.until(lambda: self.text.count(line) > before)
-        self.until(lambda: re.search(pattern, self.text.rpartition(line)[2]) is not None)
+        self.until(lambda: re.search(pattern, after()) is not None)
         self.settle()
-        return self.text.rpartition(line)[2]
+        return after()
 
     def until(self, happened: Callable[[], bool]) -> None:
         end = time.monotonic() + PATIENCE
