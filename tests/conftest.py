@@ -14,6 +14,7 @@ from hypothesis import settings
 
 from chatcli.client import retries
 from chatcli.client.connection import AUTHORITIES
+from chatcli.session import background
 from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from tests.faults import Engine
@@ -86,6 +87,12 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before a request is sent again; programs that tests start pause as they do for everybody."""
     monkeypatch.setattr(retries, "FIRST", 0.001)
+
+
+@pytest.fixture(autouse=True)
+def patient_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What completion makes in the background is there, however busy the machine is."""
+    monkeypatch.setattr(background, "AT_ONCE", 60.0)
 
 
 @pytest.fixture

@@ -141,9 +141,11 @@ def test_completion_knows_commands_settings_and_values(session: Session) -> None
     def offered(line: str) -> list[str]:
         return [word.text for word, _ in everything().suggest(session, line)]
 
-    assert offered("/mo") == ["/model", "/models"]
+    assert offered("/mo")[:2] == ["/model", "/models"]
     assert "num_ctx" in offered("/set num")
     assert offered("/set strategy a") == ["auto"]
+    assert offered("/set str")[0] == "strategy"
+    assert offered("/set prdct") == ["num_predict", "draft_num_predict"]
     assert "8k" in offered("/set num_ctx ")
     assert offered("/clear ") == []
     assert offered("/nothing ") == []

@@ -5,8 +5,10 @@ import shlex
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from chatcli.prompt.completer import mentions, paths
+from chatcli.prompt.completer import mentions, paths, ranked
 
 IMAGES = frozenset({".png", ".jpg"})
 
@@ -21,6 +23,34 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (place / name).write_bytes(b"x")
     monkeypatch.chdir(place)
     return place
+
+
+@pytest.mark.parametrize(
+    ("wanted", "best"),
+    [
+        ("sum", ["summary", "sumo", "a summary", "consummate"]),
+        ("SUMM", ["summary", "a summary", "consummate"]),
+        ("smry", ["summary", "a summary"]),
+        ("s", ["summary", "sumo", "a summary"]),
+        ("summary a", ["a summary"]),
+        ("", ["consummate", "a summary", "summary", "sumo"]),
+        ("xyz", []),
+    ],
+)
+def test_what_begins_with_the_typed_text_comes_before_what_only_contains_its_letters(
+    wanted: str, best: list[str]
+) -> None:
+    assert ranked(wanted, ["consummate", "a summary", "summary", "sumo"], str) == best
+
+
+@given(st.text(max_size=20), st.lists(st.text(max_size=30), max_size=20))
+def test_ranking_keeps_all_that_begin_with_the_typed_text_first_and_adds_none(
+    wanted: str, texts: list[str]
+) -> None:
+    found = ranked(wanted, texts, str)
+    begin = [text for text in texts if text.casefold().startswith(wanted.casefold())]
+    assert found[: len(begin)] == begin
+    assert not set(found) - set(texts)
 
 
 def typed(prefix: str, endings: frozenset[str] | None = IMAGES) -> list[str]:
@@ -64,7 +94,7 @@ def test_names_with_blanks_are_quoted_and_a_folder_stays_open(folder: Path) -> N
 
 
 def test_a_quote_that_is_typed_is_kept(folder: Path) -> None:
-    assert typed("'c") == ["'cat.png'"]
+    assert typed("'c") == ["'cat.png'", "'my cat.png'"]
     assert typed('"my c') == ['"my cat.png"']
 
 
@@ -80,7 +110,7 @@ def test_what_is_offered_reads_back_as_the_file(folder: Path) -> None:
 def test_the_home_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME" if os.name == "posix" else "USERPROFILE", str(folder))
     assert typed("~") == ["~/"]
-    assert typed("~/c") == ["~/cat.png"]
+    assert typed("~/c") == ["~/cat.png", '"~/my cat.png"']
 
 
 @pytest.mark.parametrize("prefix", ["nowhere/c", "~nobody-here/c", "a\0b", "cat.png/"])
@@ -94,7 +124,7 @@ def test_what_is_not_there_offers_nothing(folder: Path, prefix: str) -> None:
         ("what is in @no", ["notes.txt"]),
         ("what is in @images/", ["images/sun.jpg"]),
         ('compare @"my c', ['"my cat.png"']),
-        ("what is this? ./c", ["./cat.png"]),
+        ("what is this? ./c", ["./cat.png", '"./my cat.png"']),
         ("what is this? ./n", []),
         ("write to me@no", []),
         ("a line of words", []),

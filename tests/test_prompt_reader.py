@@ -345,6 +345,13 @@ class TestCompletion:
             board.when("what is set", then="<down><down><enter> x<enter>")
             assert reader_at(board, suggestions=self.WORDS).read() == TypedLine("/show x")
 
+    def test_more_choices_than_rows_are_said(self) -> None:
+        words = [Suggestion(f"/say{number}", 2, f"/say{number}") for number in range(20)]
+        with keyboard() as board:
+            seen = screen_while(board, "/s", "20 choices, Down for more")
+            reader_at(board, suggestions=words).read()
+        assert "/say0" in "".join(seen)
+
     def test_ordinary_text_opens_no_menu(self) -> None:
         word = Suggestion("hello", 1, "hello", "a greeting")
         with keyboard() as board:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
 from chatcli.errors import BadArgument
+from chatcli.prompt.completer import ranked
 
 if TYPE_CHECKING:
     from chatcli.session.session import Session
@@ -26,6 +27,11 @@ class Word:
     meaning: str = ""
 
 
+def fitting(words: Iterable[Word], typed: str) -> list[Word]:
+    """The words that fit what is typed, the best first."""
+    return ranked(typed, words, lambda word: word.text)
+
+
 Suggest = Callable[["Session", str], Iterable[Word]]
 
 
@@ -33,8 +39,9 @@ Suggest = Callable[["Session", str], Iterable[Word]]
 class Arg:
     """What a parameter means, and the words that completion offers for it.
 
-    `suggest` gets the session and the word typed so far. `whole`: the words form one name, and `suggest` gets all
-    of them. `dashed`: what begins with a dash is a word for it in the shell, too, unless it is a flag's name.
+    `suggest` gets the session and the word typed so far, and returns what fits it, the best first. `whole`: the
+    words form one name, and `suggest` gets all of them. `dashed`: what begins with a dash is a word for it in the
+    shell, too, unless it is a flag's name.
     """
 
     meaning: str

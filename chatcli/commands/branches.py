@@ -5,15 +5,14 @@ Nothing is overwritten: another reply, or another question, becomes a sibling. t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import islice
 from typing import Annotated
 
 from chatcli.client.request import Request, check
-from chatcli.commands.arguments import Arg, Word, whole_number
+from chatcli.commands.arguments import Arg, Word, fitting, whole_number
 from chatcli.commands.chats import when
 from chatcli.commands.models import model_words
-from chatcli.commands.navigation import address, arrive, jump, visit, waiting_question
+from chatcli.commands.navigation import address, arrive, jump, message_words, visit, waiting_question
 from chatcli.commands.outcomes import AskAgain, Choose, Outcome, Prefill, Show
 from chatcli.commands.registry import command
 from chatcli.commands.tree import BEFORE, Tip, room, standing, tips_of
@@ -31,11 +30,16 @@ from chatcli.text import shortened
 NARROW = 60
 
 
-def place_words(session: Session, typed: str) -> Iterator[Word]:
+def place_words(session: Session, typed: str) -> list[Word]:
     """The names given by /branch."""
-    for name, node in session.conversation.names.items():
-        if name.startswith(typed) and name != BEFORE:
-            yield Word(name, f"message {session.conversation.node(node).number}")
+    places = {name: session.conversation.node(node) for name, node in session.conversation.names.items()}
+    words = (Word(name, f"message {node.number}") for name, node in places.items() if name != BEFORE)
+    return fitting(words, typed)
+
+
+def goto_words(session: Session, typed: str) -> list[Word]:
+    """The names given by /branch, and the numbers of messages."""
+    return [*place_words(session, typed), *message_words(session, typed)]
 
 
 @command("retry", "regenerate")
@@ -80,7 +84,8 @@ def undo(session: Session, exchanges: Annotated[int, Arg("how many exchanges to 
 
 @command("edit")
 def edit(
-    session: Session, number: Annotated[int, Arg("the number of a question, as /history shows it")] = 0
+    session: Session,
+    number: Annotated[int, Arg("the number of a question, as /history shows it", message_words)] = 0,
 ) -> Outcome:
     """Edit an earlier question (by default the last one) and send it as a branch.
 
@@ -137,7 +142,7 @@ def branches(session: Session) -> Outcome:
 @command("goto")
 def goto(
     session: Session,
-    *place: Annotated[str, Arg("a message's number, or a name given by /branch", place_words, whole=True)],
+    *place: Annotated[str, Arg("a message's number, or a name given by /branch", goto_words, whole=True)],
 ) -> Outcome:
     """Go to a message by its number, or to a name given by /branch; without either, to a branch you choose.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
@@ -28,6 +28,7 @@ from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import counted
 from chatcli.errors import BadArgument, ChatcliError, NotFound, UserError
 from chatcli.hints import Do, Hint, Usage
+from chatcli.prompt.completer import MOST, ranked
 from chatcli.render.views import History, Listing, Note
 from chatcli.session.background import waiting
 from chatcli.session.fallback import is_stored
@@ -52,11 +53,10 @@ OTHER_COLUMNS = 35
 OTHER_COLUMNS_OF_FEW = 23
 
 
-def chat_words(session: Session, typed: str) -> Iterator[Word]:
-    """The titles of the newest conversations."""
-    for entry in session.store.entries(50, demo=session.server.demo):
-        if entry.title.lower().startswith(typed.lower()):
-            yield Word(entry.title, counted(entry.messages, "message"))
+def chat_words(session: Session, typed: str) -> list[Word]:
+    """The titles of the conversations, the newest first."""
+    found = ranked(typed, session.titles.get() or [], lambda row: row[0])
+    return [Word(title, counted(messages, "message")) for title, messages in found[:MOST]]
 
 
 @command("clear", "new")

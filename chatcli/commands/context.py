@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Annotated
 
 from chatcli.client.models import Loaded, Model
-from chatcli.commands.arguments import Arg, Word
+from chatcli.commands.arguments import Arg, Word, fitting
 from chatcli.commands.outcomes import Outcome, Show
 from chatcli.commands.registry import command
 from chatcli.commands.statistics import counted_by
@@ -30,9 +29,9 @@ _FATES = {
 }
 
 
-def why_words(session: Session, typed: str) -> Iterator[Word]:
+def why_words(session: Session, typed: str) -> list[Word]:
     words = {"why": "one message", "last": "the last request, with what was recalled for it"}
-    return (Word(word, meaning) for word, meaning in words.items() if word.startswith(typed))
+    return fitting((Word(word, meaning) for word, meaning in words.items()), typed)
 
 
 @command("context", "ctx")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from chatcli.commands.arguments import Arg
+from chatcli.commands.navigation import message_words
 from chatcli.commands.outcomes import Copy, Outcome, Show
 from chatcli.commands.registry import command
 from chatcli.conversation.message import Role
@@ -19,7 +20,7 @@ from chatcli.session.session import Session
 @command("copy")
 def copy(
     session: Session,
-    number: Annotated[int, Arg("which message, or with --code which code block")] = 0,
+    number: Annotated[int, Arg("which message, or with --code which code block", message_words)] = 0,
     *,
     code: Annotated[bool, Arg("copy only the code")] = False,
 ) -> Outcome:
@@ -45,13 +46,13 @@ def copy(
 
 
 @command("raw")
-def raw(session: Session, number: Annotated[int, Arg("the number of a message")] = 0) -> Outcome:
+def raw(session: Session, number: Annotated[int, Arg("the number of a message", message_words)] = 0) -> Outcome:
     """Show a reply as the Markdown that the model wrote; a reply without text shows its thinking."""
     return Show.of(SourceText(_reply(session, number).message.source))
 
 
 @command("thinking", "thoughts")
-def thinking(session: Session, number: Annotated[int, Arg("the number of a reply")] = 0) -> Outcome:
+def thinking(session: Session, number: Annotated[int, Arg("the number of a reply", message_words)] = 0) -> Outcome:
     """Show what the model thought before a reply: the last one that it thought about, or one by its number."""
     if number:
         thoughts = _reply(session, number).message.thinking

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator
 from typing import Annotated
 
-from chatcli.commands.arguments import Arg, Word
+from chatcli.commands.arguments import Arg, Word, fitting
 from chatcli.commands.outcomes import Outcome, Quit, Show
 from chatcli.commands.own import OwnCommands
 from chatcli.commands.registry import Command, Registry, command
@@ -23,7 +23,7 @@ _SHOWS_VALUES = (Do("set"), " lists the values, ", Do("set", "NAME", "VALUE"), "
 _NAMED = {name: setting for setting in TABLE for name in (setting.name, *setting.aliases)}
 
 
-def topic_words(session: Session, typed: str) -> Iterator[Word]:
+def topic_words(session: Session, typed: str) -> list[Word]:
     from chatcli.commands import everything
 
     registry = everything()
@@ -34,7 +34,7 @@ def topic_words(session: Session, typed: str) -> Iterator[Word]:
     topics |= {each.name: each.summary for each in own.values()}
     topics |= {each.name: each.help for each in TABLE if each.name not in topics}
     topics |= {f"{SETTINGS} {group}": f"the settings of {group}" for group in by_group()}
-    yield from (Word(name, meaning) for name, meaning in topics.items() if name.startswith(typed))
+    return fitting((Word(name, meaning) for name, meaning in topics.items()), typed)
 
 
 @command("help", "?", subcommand="help", tolerant=True)

@@ -9,7 +9,7 @@ from itertools import takewhile
 from typing import Annotated
 
 from chatcli.commands.arguments import Arg
-from chatcli.commands.navigation import jump
+from chatcli.commands.navigation import jump, message_words
 from chatcli.commands.outcomes import Outcome, Prefill, Show, Watch
 from chatcli.commands.registry import command
 from chatcli.commands.search import in_their_place
@@ -160,7 +160,7 @@ def recall(
 
 
 @command("pin")
-def pin(session: Session, *numbers: Annotated[int, Arg("numbers of messages")]) -> Outcome:
+def pin(session: Session, *numbers: Annotated[int, Arg("numbers of messages", message_words)]) -> Outcome:
     """Send messages word for word with every request from now on; /pin N again unpins N.
 
     Without a number, list the pinned messages.
@@ -169,13 +169,13 @@ def pin(session: Session, *numbers: Annotated[int, Arg("numbers of messages")]) 
 
 
 @command("forget")
-def forget(session: Session, *numbers: Annotated[int, Arg("numbers of messages")]) -> Outcome:
+def forget(session: Session, *numbers: Annotated[int, Arg("numbers of messages", message_words)]) -> Outcome:
     """Keep messages out of requests, summaries and recall; /forget N again lets N back in."""
     return _mark(session, numbers, "forgotten", "forgotten", "pins")
 
 
 @command("drop")
-def drop(session: Session, *numbers: Annotated[int, Arg("numbers of messages")]) -> Outcome:
+def drop(session: Session, *numbers: Annotated[int, Arg("numbers of messages", message_words)]) -> Outcome:
     """Continue on a branch without these messages. Nothing is deleted; /back undoes it."""
     if not numbers:
         raise UserError("The numbers of messages are missing.", Hint(Do("context"), " lists them."))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from chatcli.client.models import Listed, Loaded, Model, same_model
-from chatcli.commands.arguments import Arg, Word
+from chatcli.commands.arguments import Arg, Word, fitting
 from chatcli.commands.outcomes import Choose, Confirm, Outcome, Show, Watch
 from chatcli.commands.registry import command
-from chatcli.errors import BadArgument, ChatcliError, Missing
+from chatcli.errors import BadArgument, Missing
 from chatcli.hints import Do, Hint, Usage
 from chatcli.render.views import Listing, Note, SourceText
 from chatcli.session.context_window import gigabytes, in_memory, on_gpu, window_without_asking
@@ -36,20 +36,20 @@ COLUMNS = ("", "name", "family", "parameters", "quantized", "size", "trained", "
 OPTIONAL = ("changed", "family", "quantized", "trained", "parameters", "size", "can")
 
 
-def model_words(session: Session, typed: str) -> Iterator[Word]:
-    """The names of the server's models, if chatcli is connected already: completion never waits for a network."""
-    if session.client.ready is None:
-        return
-    try:
-        names = model_names(session)
-    except ChatcliError:
-        return
-    yield from (Word(name) for name in names if name.startswith(typed))
+def model_words(session: Session, typed: str) -> list[Word]:
+    """The server's models as far as they are known: completion does not wait for a network."""
+    rows = session.models_on_server.get() or []
+    return fitting((Word(_typed(row.name), in_brief(session, row)) for row in rows), typed)
 
 
-def show_words(session: Session, typed: str) -> Iterator[Word]:
-    yield from (Word(word) for word in ASPECTS if word.startswith(typed))
-    yield from model_words(session, typed)
+def in_brief(session: Session, row: Listed) -> str:
+    """Size, quantization and what the model can do, in a few words, as far as they are known."""
+    _, _, _, parameters, quantized, size, _, able, _, _ = _row(row, session.client.get().described(row), (), "")
+    return ", ".join(filter(None, (parameters, quantized, size, able)))
+
+
+def show_words(session: Session, typed: str) -> list[Word]:
+    return [*fitting(map(Word, ASPECTS), typed), *model_words(session, typed)]
 
 
 @command("model", "m", in_shell="--model")

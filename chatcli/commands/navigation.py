@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
+from chatcli.commands.arguments import Word, fitting
 from chatcli.commands.outcomes import Opened, Outcome
 from chatcli.commands.tree import BEFORE, standing
 from chatcli.conversation.message import Role
@@ -11,6 +13,7 @@ from chatcli.conversation.reply_endings import CUT_SHORT, ending_of
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.errors import NotFound
 from chatcli.hints import Do, Hint, Words, lines
+from chatcli.prompt.completer import ranked
 from chatcli.session.session import Session
 from chatcli.settings.layers import not_loaded
 from chatcli.store import locations
@@ -18,6 +21,19 @@ from chatcli.text import shortened
 
 # Columns of a quoted message.
 SHOWN = 50
+# How many messages completion offers.
+OFFERED = 200
+
+
+def message_words(session: Session, typed: str) -> list[Word]:
+    """The numbers of the newest messages on the path with their first words, by which they are found, too."""
+    nodes = islice(session.conversation.back(), OFFERED)
+    words = [Word(str(node.number), f"{node.message.role.value}: {_first_words(node)}") for node in nodes]
+    return fitting(words, typed) if typed.isdecimal() else ranked(typed, words, lambda word: word.meaning)
+
+
+def _first_words(node: Node) -> str:
+    return shortened(" ".join(node.message.source[:SHOWN].split()), SHOWN)
 
 
 def address(text: str) -> int | None:

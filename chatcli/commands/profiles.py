@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 from chatcli.attachments.compose import attaching
-from chatcli.commands.arguments import Arg, Word
+from chatcli.commands.arguments import Arg, Word, fitting
 from chatcli.commands.files import attach
 from chatcli.commands.outcomes import Outcome, Show, Watch
 from chatcli.commands.registry import command
@@ -25,15 +24,15 @@ from chatcli.settings.table import TABLE, Setting
 NONE = "none"
 
 
-def profile_words(session: Session, typed: str) -> Iterator[Word]:
+def profile_words(session: Session, typed: str) -> list[Word]:
     try:
         sound = read_rows(PROFILES, session.paths.settings_file).sound
     except ConfigError:  # the command itself shows it
-        return
+        return []
     words = {name: described(row) for name, row in sound.items()}
     if session.settings.profile is not None:
         words.setdefault(NONE, "the settings without a profile")
-    yield from (Word(name, meaning) for name, meaning in words.items() if name.startswith(typed))
+    return fitting((Word(name, meaning) for name, meaning in words.items()), typed)
 
 
 @command("profile", in_shell="--profile")

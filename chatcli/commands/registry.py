@@ -13,11 +13,20 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from chatcli.commands.arguments import Parameter, Word, leading_flags, parameters_of, read_arguments, split_words
+from chatcli.commands.arguments import (
+    Parameter,
+    Word,
+    fitting,
+    leading_flags,
+    parameters_of,
+    read_arguments,
+    split_words,
+)
 from chatcli.commands.outcomes import Outcome
 from chatcli.errors import BadArgument, UnknownCommand
 from chatcli.hints import Do, Hint, Usage, Words
 from chatcli.paths import find_paths
+from chatcli.prompt.completer import ranked
 from chatcli.session.session import Session
 
 if TYPE_CHECKING:
@@ -178,10 +187,12 @@ class Registry:
     def suggest(self, session: Session, line: str) -> list[tuple[Word, int]]:
         """The completions for the end of `line` (begins with /), each with how many characters it replaces."""
         if " " not in line:
-            typed = line[1:]
             words = [Word(f"/{each.name}", each.summary) for each in self.commands if " " not in each.name]
             words += [Word(f"/{each.name}", each.summary) for each in self.own().sound.values()]
-            return [(word, len(line)) for word in words if word.text[1:].startswith(typed)]
+            if line != "/":  # the list of all is long enough without other names, and words of commands
+                words += [Word(f"/{each.name}", each.summary) for each in self.commands if " " in each.name]
+                words += [Word(f"/{alias}", f"= /{each.name}") for each in self.commands for alias in each.aliases]
+            return [(word, len(line)) for word in ranked(line[1:], words, lambda word: word.text[1:])]
         name, rest = _split_name(line[1:])
         found = self._by_name.get(name)
         if found is None:
@@ -189,8 +200,8 @@ class Registry:
         word, blank, more = rest.partition(" ")
         if not blank:
             offered = [Word(_last_word(each.name), each.summary) for each in self.words_of(found)]
-            beginnings = [(each, len(word)) for each in offered if each.text.startswith(word)]
-            return beginnings + self._of_parameter(session, found, rest)
+            own = [(each, len(word)) for each in fitting(offered, word)]
+            return own + self._of_parameter(session, found, rest)
         longer = self._by_name.get(f"{found.name} {word}")
         return (
             self._of_parameter(session, found, rest)
@@ -199,13 +210,24 @@ class Registry:
         )
 
     def _of_parameter(self, session: Session, found: Command, rest: str) -> list[tuple[Word, int]]:
-        """The completions for the argument at the end of `rest`."""
-        if any(parameter.raw for parameter in found.parameters):
-            _, rest = leading_flags(found.parameters, rest)
+        """The completions for the argument at the end of `rest`: values, and flags that are not given yet."""
+        flags = {f"--{parameter.name}": parameter for parameter in found.parameters if parameter.flag}
+        takes_raw = any(parameter.raw for parameter in found.parameters)
+        given: list[str] = []
+        if takes_raw:
+            given, rest = leading_flags(found.parameters, rest)
         before, current = _at_end(rest)
-        parameter = found.parameter_at(len(before))
+        last = flags.get(before[-1]) if before else None
+        if last is not None and last.kind is not bool:
+            return [(word, len(current)) for word in last.suggest(session, current)] if last.suggest else []
+        left = {name: each for name, each in flags.items() if name not in before and each.name not in given}
+        named = fitting([Word(name, each.meaning) for name, each in left.items()], current)
+        further = [(word, len(current)) for word in named if not (takes_raw and before)]
+        if current.startswith("-"):
+            return further
+        parameter = found.parameter_at(_positional(before, flags))
         if parameter is None or parameter.suggest is None:
-            return []
+            return further if not current else []
         found_words = parameter.suggest(session, rest if parameter.raw or parameter.whole else current)
         return [(word, len(rest if parameter.whole else current)) for word in found_words]
 
@@ -252,6 +274,12 @@ def _split_name(line: str) -> tuple[str, str]:
 
 def _last_word(name: str) -> str:
     return name.rpartition(" ")[2]
+
+
+def _positional(words: Sequence[str], flags: Mapping[str, Parameter]) -> int:
+    """How many of the words are neither flags nor their values."""
+    valued = [name for name, parameter in flags.items() if parameter.kind is not bool]
+    return sum(word not in flags and (at == 0 or words[at - 1] not in valued) for at, word in enumerate(words))
 
 
 def _at_end(rest: str) -> tuple[list[str], str]:

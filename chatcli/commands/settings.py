@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Any
 
 from chatcli.client.models import Model
-from chatcli.commands.arguments import Arg, Word
+from chatcli.commands.arguments import Arg, Word, fitting
 from chatcli.commands.outcomes import Confirm, Outcome, Prefill, Show
 from chatcli.commands.registry import command
 from chatcli.errors import BadArgument, ChatcliError
@@ -46,23 +46,23 @@ STORED = Hint("This conversation is stored from its beginning: ", Do("chats"), "
 RELOADING = (table.NUM_CTX, table.NUM_BATCH, table.NUM_GPU, table.MAIN_GPU, table.USE_MMAP, table.NUM_THREAD)
 
 
-def setting_words(session: Session, typed: str) -> Iterator[Word]:
+def setting_words(session: Session, typed: str) -> list[Word]:
     """The names of settings, and the shorthands of ollama run."""
     names = {setting.name: setting.help for setting in TABLE}
     names |= {word: f"{setting.name} {value}" for word, (setting, value) in SHORTHANDS.items()}
-    return (Word(name, meaning) for name, meaning in names.items() if name.startswith(typed))
+    return fitting((Word(name, meaning) for name, meaning in names.items()), typed)
 
 
-def value_words(session: Session, typed: str) -> Iterator[Word]:
+def value_words(session: Session, typed: str) -> list[Word]:
     """The values of the setting that the typed text begins with."""
     name, _, value = typed.partition(" ")
     setting = next((row for row in TABLE if name in {row.name, *row.aliases}), None)
     if setting is table.HOST:
-        return (Word(name) for name in host_names(session.paths) if name.startswith(value))
+        return fitting(map(Word, host_names(session.paths)), value)
     if setting in NAMES_OF_MODELS:
         from chatcli.commands.models import model_words
 
-        return iter(list(model_words(session, value)))
+        return model_words(session, value)
     kind = setting.kind if setting is not None else None
     words = kind.words if kind is not None else ()
     meanings = kind.meanings if kind is not None else {}
@@ -70,7 +70,10 @@ def value_words(session: Session, typed: str) -> Iterator[Word]:
     if setting is table.NUM_CTX and model is not None:
         sizes = {word: as_allocated(table.NUM_CTX.kind.take(word) or 1, model) for word in words}
         meanings = {word: in_memory(model, size) for word, size in sizes.items()}
-    return (Word(word, meanings.get(word, "")) for word in words if word.startswith(value))
+    if setting is not None:  # a word without a meaning of its own says whether it is in use, or the default
+        now, usual = session.settings.shown(setting), setting.kind.write(setting.default)
+        meanings = {usual: "the default", now: "in use", **meanings}
+    return fitting((Word(word, meanings.get(word, "")) for word in words), value)
 
 
 def prompt_file_words(session: Session, typed: str) -> Iterator[Word]:

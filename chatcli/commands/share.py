@@ -47,10 +47,14 @@ def import_words(session: Session, typed: str) -> Iterator[Word]:
     return (Word(path.text, path.meaning) for path in paths(typed, IMPORTS))
 
 
+def save_words(session: Session, typed: str) -> Iterator[Word]:
+    return (Word(path.text, path.meaning) for path in paths(typed, frozenset(EXPORTS)))
+
+
 @command("save")
 def save(
     session: Session,
-    *name: Annotated[str, Arg("a name, or a file ending in .md, .json, .jsonl or .html", whole=True)],
+    *name: Annotated[str, Arg("a name, or a file ending in .md, .json, .jsonl or .html", save_words, whole=True)],
     model: Annotated[str | None, Arg("make an Ollama model of that name from the conversation")] = None,
 ) -> Outcome:
     """Name the conversation, export it to a file, or make a model from it.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from chatcli.paths import path_of
 from chatcli.text import as_name
@@ -14,7 +14,12 @@ from chatcli.text import as_name
 if TYPE_CHECKING:
     from prompt_toolkit.completion import Completer
 
-_MOST = 200
+T = TypeVar("T")
+
+MOST = 200
+_BEFORE_WORD = re.compile(r"[\W_](?=\w)")
+_FIRST = 3000  # of more items only these are searched for scattered letters, which takes longest
+_WIDEST = 3  # the letters typed may be spread over so many times their number
 _MENTION = re.compile(r"""(?<!\S)@("[^"\n]*+|'[^'\n]*+|(?:[^\s\\"']|\\.)*+)""")
 _PATH = re.compile(r"""(?<!\S)((?:~|\.{1,2})?/(?:[^\s\\]|\\.)*+|["'](?:~|\.{1,2})?/[^"'\n]*+)""")
 _TO_QUOTE = re.compile(r"""[\s"'`]|\\|[,;:!?.)\]}>]\Z""" if os.name != "nt" else r"""[\s"'`]""")
@@ -30,6 +35,64 @@ class Suggestion(NamedTuple):
     meaning: str = ""
 
 
+def ranked(typed: str, items: Iterable[T], text_of: Callable[[T], str]) -> list[T]:
+    """Returns the items whose text fits what is typed, the best first: those that begin with it; those with a word
+    that begins with it; those that contain it. Where there is none of them, those with words that begin with its
+    words, and those with its letters in order, from the beginning of a word on. A single letter has to begin a
+    word. Items that fit alike keep their order.
+    """
+    wanted = typed.casefold()
+    if not wanted:
+        return list(items)
+    texts = [(text_of(item).casefold(), item) for item in items]
+    fitting = [(rank, item) for text, item in texts if (rank := _contained(wanted, text)) is not None]
+    if not fitting:  # otherwise they would only be noise
+        first = texts[:_FIRST]
+        fitting = [(rank, item) for text, item in first if (rank := _scattered(wanted, text)) is not None]
+    return [item for _, item in sorted(fitting, key=lambda each: each[0])]
+
+
+def _contained(wanted: str, text: str) -> int | None:
+    at = text.find(wanted)
+    if at <= 0:
+        return 0 if at == 0 else None
+    while at > 0 and text[at - 1].isalnum():
+        at = text.find(wanted, at + 1)
+    return 1 if at > 0 else 2 if len(wanted) > 1 else None
+
+
+def _scattered(wanted: str, text: str) -> int | None:
+    """Returns a smaller number the nearer the letters are to each other and to the beginning."""
+    parts = wanted.split()
+    if len(wanted) < 2 or not all(_in_order(part, text) for part in parts):
+        return None  # quickly, for most of many
+    words = [0, *(found.end() for found in _BEFORE_WORD.finditer(text))]
+    if len(parts) > 1:
+        return 0 if all(any(text.startswith(part, word) for word in words) for part in parts) else None
+    most = _WIDEST * len(wanted)
+    return min((word + span for word in words if 0 < (span := _span(wanted, text, word)) <= most), default=None)
+
+
+def _in_order(letters: str, text: str) -> bool:
+    """Whether the letters are in `text`, in this order."""
+    left = iter(text)
+    return all(letter in left for letter in letters)
+
+
+def _span(wanted: str, text: str, start: int) -> int:
+    """Returns how many characters of `text` the letters of `wanted` take in order, the first one at `start`; 0 if
+    they are not there.
+    """
+    if not text.startswith(wanted[0], start):
+        return 0
+    at = start
+    for letter in wanted[1:]:
+        at = text.find(letter, at + 1)
+        if at < 0:
+            return 0
+    return at + 1 - start
+
+
 def paths(prefix: str, endings: frozenset[str] | None = None) -> list[Suggestion]:
     """Returns the folders and files that `prefix` may become, as they are typed: quoted where needed.
 
@@ -42,8 +105,9 @@ def paths(prefix: str, endings: frozenset[str] | None = None) -> list[Suggestion
         return [Suggestion("~/", len(prefix), "~/", "folder")]
     cut = max(typed.rfind(separator) for separator in _SEPARATORS) + 1
     folder, name = typed[:cut], typed[cut:]
-    found = sorted(_entries(folder, name, endings), key=lambda entry: (not entry[1], entry[0].casefold()))
-    return [_suggestion(folder, entry, is_folder, quote, len(prefix)) for entry, is_folder in found[:_MOST]]
+    there = sorted(_entries(folder, name, endings), key=lambda entry: (not entry[1], entry[0].casefold()))
+    found = ranked(name, there, lambda entry: entry[0])
+    return [_suggestion(folder, entry, is_folder, quote, len(prefix)) for entry, is_folder in found[:MOST]]
 
 
 def mentions(typed: str) -> list[Suggestion]:
@@ -82,18 +146,17 @@ def as_completer(suggest: Callable[[str], Sequence[Suggestion]]) -> Completer:
                     display=as_name(each.shown),
                     display_meta=as_name(each.meaning),
                 )
-                for each in suggest(typed) or ([] if typed.startswith("/") else mentions(typed))
+                for each in suggest(typed)[:MOST] or ([] if typed.startswith("/") else mentions(typed))
             ]
 
     return Suggestions()
 
 
 def _entries(folder: str, name: str, endings: frozenset[str] | None) -> list[tuple[str, bool]]:
-    """Returns (name, whether it is a folder) of the entries of `folder` that begin with `name`."""
+    """Returns (name, whether it is a folder) of the entries of `folder`; hidden ones if `name` is hidden."""
     try:
         with os.scandir(path_of(folder or ".")) as entries:
-            fitting = [entry for entry in entries if entry.name.casefold().startswith(name.casefold())]
-            shown = [entry for entry in fitting if name.startswith(".") or not entry.name.startswith(".")]
+            shown = [entry for entry in entries if entry.name.startswith(".") == name.startswith(".")]
             found = [(entry.name, entry.is_dir()) for entry in shown]
     except (OSError, ValueError):  # missing, not readable, or a NUL in it
         return []

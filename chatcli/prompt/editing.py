@@ -332,6 +332,9 @@ class EditedLine:
         ascii_only = "utf" not in self._output.encoding().lower()
         width = self._output.get_size().columns
         given = self._draw_toolbar() if self._beside is None else toolbar.of_reply(self._beside.status)
+        menu = self.buffer.complete_state
+        if menu is not None and len(menu.completions) >= self._session.reserve_space_for_menu:
+            given = given._replace(notes=(f"{len(menu.completions)} choices, Down for more", *given.notes))
         return [*toolbar.draw(given, width, ascii_only=ascii_only)]
 
     def _prompt(self) -> StyleAndTextTuples:

@@ -13,6 +13,9 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+# How long a key may wait for the first value of a Recent (s).
+AT_ONCE = 0.03
+
 
 class Later(Generic[T]):
     """A value made once: in the background after start(), or by the first get(). get() raises what making it
@@ -49,6 +52,36 @@ class Later(Generic[T]):
         """Make it again at the next get()."""
         with self._lock:
             self._value.clear()
+
+
+class Recent(Generic[T]):
+    """A value that is asked for often and made in the background: what was made last is returned while a newer one
+    is made. `make` runs in a thread of that `name`, at most every `pause` seconds.
+    """
+
+    def __init__(self, background: Background, name: str, make: Callable[[], T], pause: float = 3.0) -> None:
+        self._background, self._name, self._make, self._pause = background, name, make, pause
+        self._due = -math.inf
+        self._value: list[T] = []
+
+    def get(self) -> T | None:
+        """The newest value there is; None before the first, which is waited for no longer than a key may take."""
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + self._pause
+            self._background.start(self._name, self._renew)
+        if not self._value:
+            self._background.wait(self._name, AT_ONCE)
+        return self._value[0] if self._value else None
+
+    def forget(self) -> None:
+        """What is known belongs to something else: the next get() makes it again."""
+        self._due, self._value = -math.inf, []
+
+    def _renew(self) -> None:
+        before = self._value
+        made = self._make()
+        if self._value is before:  # otherwise it was forgotten meanwhile
+            self._value = [made]
 
 
 def waiting(later: Later[T], every: float = 0.1, most: float = math.inf) -> Iterator[None]:

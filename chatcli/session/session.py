@@ -17,7 +17,7 @@ from chatcli.conversation.tree import Conversation
 from chatcli.errors import Gone, StoreError
 from chatcli.hints import Words
 from chatcli.paths import Paths
-from chatcli.session.background import Background, Later
+from chatcli.session.background import Background, Later, Recent
 from chatcli.session.background_summary import Summarizer
 from chatcli.session.context_window import find_window
 from chatcli.session.embeddings import Embeddings
@@ -60,6 +60,8 @@ class Session:
         self.counting: Later[Counter] = Later(lambda: ready_counter(self))
         self.counter = self._new_counter()
         self.background = Background()
+        self.models_on_server = Recent(self.background, "models", lambda: self.client.get().models())
+        self.titles = Recent(self.background, "titles", lambda: self.store.titles(self.server.demo))
         self.conversation = self._new_conversation()
         self.pending: tuple[Attachment, ...] = ()
         self.plan: Plan | None = None
@@ -317,6 +319,7 @@ class Session:
     def _disconnect(self) -> None:
         client = self.client.ready
         self.client.forget()
+        self.models_on_server.forget()
         if client is not None:
             client.close()
         self.server.close()

@@ -73,6 +73,17 @@ def entries(
 
 
 @nonsense_is_damage()
+def titles(connection: sqlite3.Connection, demo: bool) -> list[tuple[str, int]]:
+    """Title and number of messages of each conversation with a message, last used first."""
+    rows = connection.execute(
+        """SELECT title, coalesce(number, 0) FROM conversations JOIN nodes ON nodes.id = tip
+           WHERE latest > 0 AND trashed IS NULL AND demo = ? ORDER BY latest DESC, updated DESC""",
+        (demo,),
+    )
+    return [(unpack(title), messages) for title, messages in rows]
+
+
+@nonsense_is_damage()
 def outline(connection: sqlite3.Connection, conversation: int) -> list[Twig]:
     rows = connection.execute(
         f"""SELECT {TWIG} FROM branches JOIN nodes ON branch = branches.id

@@ -236,6 +236,10 @@ class Store:
         """
         return self.read(listing.entries, limit=limit, demo=demo, unanswered=unanswered)
 
+    def titles(self, demo: bool) -> list[tuple[str, int]]:
+        """Returns title and number of messages of each conversation, last used first: quick, for completion."""
+        return self.read(listing.titles, demo=demo)
+
     def find(self, name: str) -> list[Entry]:
         """Returns the conversations that `name` may mean: by exact title, else by id, else by the start of the
         title, else by what the title contains (case does not matter); last used first. One in which no reply ever
