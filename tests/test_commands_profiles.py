@@ -80,6 +80,7 @@ def test_a_profile_in_mid_conversation_says_what_changes_and_answers_from_then_o
     assert request["options"]["temperature"] == 0.5
     assert request["messages"][0]["content"] == "You write code."
     assert "* code" in shown(do(chat, "profile"))
+    assert "temperature = 0.5  (profile code)" in shown(do(chat, "set temperature"))
 
 
 def test_the_next_profile_takes_back_what_the_first_one_set_and_none_takes_back_all(chat: Session) -> None:

@@ -262,7 +262,7 @@ def _row_note(session: Session, setting: Setting[Any]) -> Note:
     value = session.settings.shown(setting)
     of_model = "" if value else _of_model(_known_model(session), setting)
     shown = f"{short(setting.as_typed(of_model), OF_MODEL)}  ({FROM_MODEL})" if of_model else None
-    shown = shown or f"{setting.as_typed(value)}  ({session.settings.origin(setting)})"
+    shown = shown or f"{setting.as_typed(value)}  ({session.settings.source(setting)})"
     meaning = setting.kind.meanings.get(value)
     means = f"\n{value}: {meaning}." if meaning else ""
     more = f"{_without_effect(session, setting)}{_allocated(session, setting)}"
@@ -319,7 +319,7 @@ def _listing(session: Session) -> Listing:
 def _value_and_origin(settings: Settings, model: Model | None, setting: Setting[Any]) -> tuple[str, str]:
     value = settings.shown(setting)
     of_model = "" if value else _of_model(model, setting)
-    return short(setting.as_typed(of_model or value)), FROM_MODEL if of_model else str(settings.origin(setting))
+    return short(setting.as_typed(of_model or value)), FROM_MODEL if of_model else settings.source(setting)
 
 
 def short(value: str, most: int = 24) -> str:

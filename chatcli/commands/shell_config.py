@@ -39,7 +39,7 @@ def show(session: Session, *, json: Annotated[bool, Arg("as JSON")] = False) -> 
     if json:
         return _as_json({each.name: _told(settings, each) for each in TABLE})
     rows = tuple(
-        (each.name, short(each.as_typed(settings.shown(each)), 40), str(settings.origin(each)), each.help)
+        (each.name, short(each.as_typed(settings.shown(each)), 40), settings.source(each), each.help)
         for each in TABLE
     )
     path = session.paths.settings_file
@@ -143,7 +143,7 @@ def _told(settings: Settings, setting: Setting[Any]) -> dict[str, Any]:
     if isinstance(value, tuple):
         value = list(value)
     plain = value is None or isinstance(value, bool | int | float | list)
-    return {"value": value if plain else settings.shown(setting), "from": str(settings.origin(setting))}
+    return {"value": value if plain else settings.shown(setting), "from": settings.source(setting)}
 
 
 def _as_json(value: Any) -> Print:

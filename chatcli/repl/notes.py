@@ -134,7 +134,7 @@ def figures(turn: Turn) -> str:
         f"prompt {in_tokens(usage.prompt_tokens)} (planned {turn.planned})"
         if usage.prompt_tokens is not None
         else "",
-        f"read in {usage.prompt_seconds:.2f} s" if usage.prompt_seconds else "",
+        f"prompt eval {usage.prompt_seconds:.2f} s" if usage.prompt_seconds else "",
         f"reply {in_tokens(usage.reply_tokens)}" if usage.reply_tokens is not None else "",
         _speed(usage),
         f"model loaded in {usage.load_seconds:.1f} s" if (usage.load_seconds or 0) > 0.5 else "",
@@ -145,4 +145,4 @@ def figures(turn: Turn) -> str:
 def _speed(usage: Usage) -> str:
     if not usage.reply_tokens or not usage.reply_seconds:
         return ""
-    return f"{usage.reply_tokens / usage.reply_seconds:.1f} tokens/s"
+    return f"eval rate {usage.reply_tokens / usage.reply_seconds:.1f} tokens/s"

@@ -86,7 +86,7 @@ def settle_model(session: Session) -> list[str]:
         return []
     if wanted and names:
         said = f"The demo engine has only its own models: {', '.join(names)}. "
-        session.warn(f"{said}{wanted} ({settings.origin(table.MODEL)}) is not used.")
+        session.warn(f"{said}{wanted} ({settings.source(table.MODEL)}) is not used.")
         settings.put("model", last_model(session) or names[0], Layer.CONVERSATION)
         return []
     if not names:

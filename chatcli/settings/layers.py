@@ -90,6 +90,13 @@ class Settings:
         layers = (layer for layer in reversed(Layer) if layer <= highest)
         return next((layer for layer in layers if setting.name in self._layers[layer]), Layer.DEFAULT)
 
+    def source(self, setting: Setting[Any]) -> str:
+        """Where its value comes from, for a person."""
+        origin = self.origin(setting)
+        if origin in {Layer.PROFILE, Layer.SWITCHED} and self.profile is not None:
+            return f"{origin} {self.profile.name}"
+        return str(origin)
+
     def values(self) -> tuple[Any, ...]:
         """All values, in the order of the table."""
         return tuple(self[setting] for setting in TABLE)
