@@ -271,3 +271,25 @@ def test_nothing_on_the_screen_has_token_or_headers(engine: Engine) -> None:
         assert person.ends() == 0
     assert TOKEN not in text
     assert HEADER not in text
+
+
+def test_a_profile_with_an_unknown_host_changes_nothing(file: Path, session: Session) -> None:
+    host(file, "127.0.0.1:1")
+    with file.open("a") as out:
+        out.write('[profiles.far]\nhost = "gpuu"\nseed = 7\n')
+    before = session.settings.values()
+    with pytest.raises(NotFound):
+        do(session, "profile far")
+    assert session.settings.values() == before
+
+
+def test_the_doctor_says_that_a_certificate_is_not_verified_also_when_nothing_answers(file: Path) -> None:
+    host(file, "https://127.0.0.1:1", "verify = false")
+    done = run(["doctor", "--host", "gpu"], dict(os.environ), b"")
+    assert b"The certificate of gpu is not verified" in done.stdout
+
+
+def test_a_download_from_a_registry_without_a_certificate_is_asked_for(engine: Engine) -> None:
+    for flags in ([], ["--insecure"]):
+        run(["pull", "llama3.2", "--host", engine.url, *flags], dict(os.environ), b"")
+    assert [each.body.get("insecure") for each in engine.requests if each.path == "/api/pull"] == [None, True]

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 # What to do once the command line is parsed; it returns the exit code.
 Work = Callable[[], int]
+# The settings that have a flag in every subcommand.
+OF_SERVER = (table.HOST, table.INSECURE, table.MODEL)
 SHORT = {"model": "-m", "system": "-s"}
 HELP, SETTINGS = "help", "settings"
 _NAMING = {"--resume", "-r"}  # the words beside one of these are a name
@@ -286,7 +288,7 @@ def _subcommand(chosen: Command) -> Callable[..., Work]:
         return lambda: run_command(wishes, chosen, own)
 
     mine = {each.name: _own_parameter(each) for each in chosen.parameters}
-    about = [_flag(setting) for setting in (table.HOST, table.MODEL) if setting.name not in mine]
+    about = [_flag(setting) for setting in OF_SERVER if setting.name not in mine]
     return _signed(command, [*mine.values(), _demo_flag(), *about])
 
 

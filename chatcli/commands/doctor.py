@@ -190,12 +190,12 @@ def _privacy(path: Path) -> Iterator[Finding]:
 
 
 def _server(session: Session) -> Iterator[Finding]:
+    for remark in remarks(session.server, session.settings, session.paths):
+        yield Finding("server", remark)
     version = session.client.get().version()
     what = "the demo engine" if session.server.demo else f"Ollama {version}"
     named = f", the host {session.server.name}" if session.server.name else ""
     yield Finding("server", f"{what} at {session.server.shown}{named}")
-    for remark in remarks(session.server, session.settings, session.paths):
-        yield Finding("server", remark)
     names = [row.name.removesuffix(":latest") for row in session.client.get().models()]
     shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
     yield Finding("models", shown or "none", "" if names else Hint("Get one: ", Do("pull", FIRST_MODEL)))

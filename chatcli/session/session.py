@@ -154,9 +154,10 @@ class Session:
 
     def use_profile(self, profile: Row | None) -> list[Setting[Any]]:
         """Use its settings from now on, in place of an earlier profile's; returns the settings that have changed.
-        If the server does not know its model, this raises and nothing changes.
+        If there is no such host, or the server does not know its model, this raises and nothing changes.
         """
         settings, given = self.settings, profile.values if profile is not None else {}
+        find_server(settings, self.paths, given.get(table.HOST.name))
         model, saved = given.get(table.MODEL.name), settings[table.SAVE]
         if model not in {None, settings[table.MODEL]} and given.get(table.HOST.name) in {
             None,
