@@ -144,14 +144,16 @@ def test_what_is_cached_is_not_read_again() -> None:
 
 
 @pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize("flags", [[], ["--json"]], ids=["text", "json"])
 def test_a_pipe_says_it_on_standard_error_after_a_while(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    flags: list[str], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chatcli.render.reply._PATIENCE", 0.0)
     with Engine(loading=1.5) as engine, Path(os.devnull).open() as nothing:
         monkeypatch.setattr("sys.stdin", nothing)
         engine.say("Here I am.")
-        assert run(["--host", engine.url, "-m", "demo", "--num-ctx", "2k", "hi"]) == 0
+        assert run(["--host", engine.url, "-m", "demo", "--num-ctx", "2k", *flags, "hi"]) == 0
     out, err = capfd.readouterr()
-    assert out == "Here I am.\n"
+    assert "Here I am." in out
+    assert "loaded" not in out
     assert err.count("demo is being loaded (") == 1

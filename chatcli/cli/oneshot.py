@@ -15,12 +15,13 @@ from chatcli.commands.chats import open_named
 from chatcli.commands.outcomes import Choose
 from chatcli.commands.perform import perform
 from chatcli.commands.spelling import in_shell
-from chatcli.conversation.events import Event, Progress, Repeats, Retry
+from chatcli.conversation.events import Event, Progress, Repeats, Retry, Text, Thinking, Tick
 from chatcli.conversation.reply_endings import ending_of
 from chatcli.conversation.tree import Node
 from chatcli.errors import Ambiguous, ChatcliError, Interrupted, NoText, StoreError, UserError
 from chatcli.hints import Do, Hint, spelled
 from chatcli.paths import find_paths
+from chatcli.render.reply import Patience
 from chatcli.render.screen import Screen
 from chatcli.render.views import Note, View
 from chatcli.repl.notes import about_composed, about_counting, after_reply
@@ -118,7 +119,8 @@ def _ask(session: Session, question: Node, found: dict[str, Any] | None) -> int:
             for line in unlike_last_turn(session):
                 screen.show(Note(line, "warning"))
             if found is not None:
-                reply = answer(session, question, partial(_tell_retries, screen), lambda: interrupt.asked)
+                patience = Patience(settings[table.MODEL], Waiting(session, settings[table.MODEL]))
+                reply = answer(session, question, partial(_tell, screen, patience), lambda: interrupt.asked)
             else:
                 name = settings[table.MODEL]
                 waits, language = Waiting(session, name), language_of(settings)
@@ -159,7 +161,12 @@ def _judged(reply: Node, form: str, screen: Screen, found: dict[str, Any] | None
     return error.exit_code
 
 
-def _tell_retries(screen: Screen, event: Event) -> None:
-    """With --json nothing else is shown while the reply is made."""
-    if isinstance(event, Retry | Repeats):
-        screen.aside(event)
+def _tell(screen: Screen, patience: Patience, event: Event) -> None:
+    """With --json only this is shown while the reply is made: what it waits for, and what is wrong with it."""
+    match event:
+        case Retry() | Repeats():
+            screen.aside(event)
+        case Tick() if line := patience.line():
+            screen.aside(line.rstrip())
+        case Text() | Thinking():
+            patience.end()

@@ -131,6 +131,10 @@ class Patience:
         self._said = awaited.what
         return f"{self._model} {one_line(str(awaited))}...\n"
 
+    def end(self) -> None:
+        """The reply has begun: nothing is awaited any more."""
+        self._waits = Awaited
+
 
 class PlainPage:
     """`aside` takes lines that are no part of the reply, among them what is `awaited` before it. `by_lines`: what
