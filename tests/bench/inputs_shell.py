@@ -52,7 +52,7 @@ def a_subcommand_after_flags_is_one(world: World, arguments: list[str]) -> None:
     ["models", "list"],
 )
 def a_mistyped_subcommand_is_not_a_prompt(world: World, arguments: list[str]) -> None:
-    assert world.pipe(*arguments).sound().err
+    assert world.pipe(*arguments).sound().said
     assert world.asked == []
 
 
