@@ -98,30 +98,37 @@ class Paths:
 
     @property
     def settings_file(self) -> Path:
+        """The settings, with profiles and hosts."""
         return self.config / "config.toml"
 
     @property
     def own_commands(self) -> Path:
+        """Your own commands, a Markdown file each."""
         return self.config / "commands"
 
     @property
     def store(self) -> Path:
+        """The conversations: an SQLite database."""
         return self.data / "chatcli.db"
 
     @property
     def backups(self) -> Path:
+        """The last three daily copies of the conversations."""
         return backups_of(self.store)
 
     @property
     def line_history(self) -> Path:
+        """The lines typed at the prompt, for the Up key and Ctrl-R."""
         return self.data / "lines.db"
 
     @property
     def faults(self) -> Path:
+        """Tracebacks of chatcli's own errors, without anything that was said."""
         return self.data / "faults.log"
 
     @property
     def servers(self) -> Path:
+        """What was last known of each server."""
         return self.cache / "servers.json"
 
     @property
@@ -131,6 +138,7 @@ class Paths:
 
     @property
     def vocabularies(self) -> Path:
+        """Vocabularies and templates of models, by digest."""
         return self.cache / "vocab"
 
 

@@ -1,5 +1,5 @@
-"""Generates the README's reference tables from the registry and the tables of keys, strategies and settings; and
-the list of modules in docs/architecture.md from their docstrings.
+"""Generates the tables of docs/reference.md from the program's own: the registry, flags, keys, settings,
+strategies, errors and paths; and the list of modules in docs/architecture.md from their docstrings.
 
 `python -m tests.readme` writes them; tests/test_readme.py checks that they are current.
 """
@@ -8,18 +8,31 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from chatcli import errors
+from chatcli.cli.flags import parser
 from chatcli.commands import everything
+from chatcli.paths import Paths
 from chatcli.prompt.keys import shortcuts
 from chatcli.settings.strategies import STRATEGIES
 from chatcli.settings.table import TABLE
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+REFERENCE = ROOT / "docs" / "reference.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 LIBRARY = ROOT / "docs" / "library.md"
+EXIT_CODES = {
+    0: "all is well",
+    1: "an error, or a reply without any text",
+    2: "wrong usage",
+    3: "the message is too long for the context window",
+    4: "the model is not there",
+    5: "the server is not there",
+    130: "interrupted",
+}
 
 
 def tables() -> dict[str, str]:
@@ -41,10 +54,47 @@ def tables() -> dict[str, str]:
     return {
         "commands": table(("command", "what it does", "also"), commands),
         "subcommands": table(("`chatcli` ...", "what it does"), subcommands),
+        "flags": table(("flag", "what it does"), _flags()),
         "keys": table(("key", "what it does"), shortcuts()),
         "strategies": table(("strategy", "what is sent"), [(f"`{each.name}`", each.help) for each in STRATEGIES]),
         "settings": table(("setting", "meaning", "default", "expects", "also"), settings),
+        "exit codes": table(("exit code", "meaning", "kinds of error"), _exit_codes()),
+        "files": table(("directory", "name", "what it holds"), _files()),
     }
+
+
+def _flags() -> Iterator[tuple[str, str]]:
+    """What `chatcli --help` lists, and the flags of all settings in one row."""
+    command, _, _ = parser([], lambda *_: 0)
+    with command.make_context("chatcli", []) as context:
+        for each in command.get_params(context):
+            if record := each.get_help_record(context):
+                yield f"`{record[0]}`", record[1]
+    yield (
+        "`--SETTING VALUE`",
+        "Any [setting](#settings): `--num-ctx 8k`. `--no-SETTING` turns one off that is on or off.",
+    )
+
+
+def _exit_codes() -> Iterator[tuple[str, str, str]]:
+    kinds = [each for each in vars(errors).values() if isinstance(each, type) and hasattr(each, "exit_code")]
+    for code in sorted({0, *(each.exit_code for each in kinds)}):
+        yield (
+            str(code),
+            EXIT_CODES[code],
+            ", ".join(f"`{each.__name__}`" for each in kinds if each.exit_code == code),
+        )
+
+
+def _files() -> Iterator[tuple[str, str, str]]:
+    """The properties of Paths, each with the first sentence of its docstring."""
+    named = {"configuration": Path("config"), "data": Path("data"), "cache": Path("cache")}
+    paths = Paths(*named.values())
+    for name, each in vars(Paths).items():
+        if isinstance(each, property):
+            path = getattr(paths, name)
+            folder = next(word for word, root in named.items() if root in path.parents)
+            yield folder, f"`{path.relative_to(named[folder])}`", (each.__doc__ or "").strip()
 
 
 def modules() -> str:
@@ -85,5 +135,5 @@ def with_tables(text: str, made_of: dict[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    for file, made_of in ((README, tables()), (ARCHITECTURE, {"modules": modules()})):
+    for file, made_of in ((REFERENCE, tables()), (ARCHITECTURE, {"modules": modules()})):
         file.write_text(with_tables(file.read_text(encoding="utf-8"), made_of), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The README is the manual, and it is true."""
+"""README and docs/ are the manual, and they are true."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatcli import Chat, Reply
 from chatcli.commands import everything
 from chatcli.demo.replies import DemoReply
 from tests.faults import Cut, Engine
-from tests.readme import ARCHITECTURE, LIBRARY, README, modules, tables, with_tables
+from tests.readme import ARCHITECTURE, LIBRARY, README, REFERENCE, modules, tables, with_tables
 
 # A Python block, what a comment before it runs for it, and the block of what it prints, if there is one.
 EXAMPLE = re.compile(
@@ -25,7 +25,7 @@ MODELS = {"llama3.2": "demo", "qwen3": "demo-thinking", "gemma3": "demo-vision"}
 
 
 def test_the_reference_tables_are_those_of_the_program() -> None:
-    text = README.read_text(encoding="utf-8")
+    text = REFERENCE.read_text(encoding="utf-8")
     assert text == with_tables(text, tables()), "run: python -m tests.readme"
 
 
@@ -34,9 +34,7 @@ def test_the_list_of_modules_is_that_of_the_program() -> None:
     assert text == with_tables(text, {"modules": modules()}), "run: python -m tests.readme"
 
 
-@pytest.mark.parametrize("guide", [README, LIBRARY], ids=lambda path: path.name)
 def test_the_python_examples_run_and_print_what_is_said(
-    guide: Path,
     engine: Engine,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -51,7 +49,7 @@ def test_the_python_examples_run_and_print_what_is_said(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OLLAMA_HOST", engine.url)
     names: dict[str, Any] = {}
-    examples = list(EXAMPLE.finditer(guide.read_text(encoding="utf-8")))
+    examples = list(EXAMPLE.finditer(LIBRARY.read_text(encoding="utf-8")))
     for example in examples:
         engine.forget()
         exec(example["before"] or "", {"engine": engine, "Cut": Cut, "DemoReply": DemoReply})
@@ -75,9 +73,13 @@ def test_the_two_commands_stand_on_top() -> None:
 
 
 def test_every_subcommand_of_the_shell_is_named() -> None:
-    text = README.read_text(encoding="utf-8")
+    text = REFERENCE.read_text(encoding="utf-8")
     for words in everything().subcommands:
         assert f"`{' '.join(words)}`" in text
+
+
+def test_the_readme_fits_three_screens() -> None:
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 120
 
 
 def test_no_hint_names_a_command_that_is_not_there() -> None:

@@ -1,6 +1,6 @@
 """The context window's size: found once, then fixed for the conversation and sent with every request as num_ctx.
 
-Changing num_ctx reloads the model, and without it the server decides by its own rules: see README, "The window".
+Changing num_ctx reloads the model, and without it the server decides by its own rules: see docs/explanation.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The table of strategies: one row for each, with its name, its help, and what else happens while it is in use.
 
-The setting's choices and their completion, the README's table, the demo engine's tour and the tests come from
+The setting's choices and their completion, the reference's table, the demo engine's tour and the tests come from
 these rows. The function that chooses the messages is bound to a row by its name, in context/strategies.py.
 """
 

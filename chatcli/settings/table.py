@@ -1,7 +1,7 @@
 """The table of settings: one row for each, with its kind of value, default and help.
 
-`/set`, its completion, the settings file, CHATCLI_* variables, flags, the request's options and the README's table
-all come from these rows.
+`/set`, its completion, the settings file, CHATCLI_* variables, flags, the request's options and the reference's
+table all come from these rows.
 """
 
 from __future__ import annotations
