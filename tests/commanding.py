@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chatcli.commands import everything
-from chatcli.commands.outcomes import Choose, Outcome, Show, Watch
+from chatcli.commands.outcomes import Choose, Data, Outcome, Show, Watch
 from chatcli.commands.perform import perform
 from chatcli.commands.spelling import at_prompt
 from chatcli.conversation.events import Progress
@@ -31,6 +31,9 @@ class Person:
 
     def show(self, view: View) -> None:
         self.views.append(view)
+
+    def tell(self, data: Data) -> bool:
+        return False
 
     def print(self, text: str) -> None:
         self.views.append(SourceText(text))

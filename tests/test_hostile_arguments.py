@@ -14,7 +14,7 @@ import pytest
 
 from chatcli.cli.main import run
 from chatcli.commands import everything
-from chatcli.commands.outcomes import Choose, Outcome
+from chatcli.commands.outcomes import Choose, Data, Outcome
 from chatcli.commands.perform import perform
 from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError
@@ -163,6 +163,9 @@ class Hasty(Person):
     def __init__(self, session: Session, screen: Screen) -> None:
         super().__init__(session)
         self._screen, self._asked = screen, 0
+
+    def tell(self, data: Data) -> bool:
+        return False
 
     def show(self, view: View) -> None:
         self._screen.show(view)

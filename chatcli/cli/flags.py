@@ -283,12 +283,15 @@ def _subcommand(chosen: Command) -> Callable[..., Work]:
     def command(**given: Any) -> Work:
         from chatcli.cli.subcommand import run_command
 
-        own = {name: given.pop(name) for name in mine}
+        own, as_json = {name: given.pop(name) for name in mine}, given.pop("json", False)
         wishes = Wishes(demo=given.pop("demo"), values=_values(given), chats=False, tolerant=chosen.tolerant)
-        return lambda: run_command(wishes, chosen, own)
+        return lambda: run_command(wishes, chosen, own, as_json)
 
     mine = {each.name: _own_parameter(each) for each in chosen.parameters}
     about = [_flag(setting) for setting in OF_SERVER if setting.name not in mine]
+    if chosen.data:
+        option = typer.Option("--json", help="Print JSON for programs instead of text.")
+        about.append(_parameter("json", bool, option, False))
     return _signed(command, [*mine.values(), _demo_flag(), *about])
 
 

@@ -1,16 +1,19 @@
-"""The one JSON object that --json prints: what came of a question, why it failed, or both."""
+"""What --json prints: for a question one object (what came of it, why it failed, or both), for a subcommand its
+data.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Set
+from datetime import datetime
 from typing import Any
 
 from chatcli.commands.spelling import in_shell
 from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError
-from chatcli.hints import spelled
+from chatcli.hints import Hint, spelled
 from chatcli.session.session import Session
 from chatcli.text import escaped
 
@@ -52,7 +55,19 @@ def failure(error: ChatcliError) -> dict[str, Any]:
     }
 
 
-def write(found: Mapping[str, Any]) -> None:
-    """Write the object to standard output, with control characters escaped in case it is shown in a terminal."""
-    text = json.dumps(found, ensure_ascii=False)
+def write(found: Any) -> None:
+    """Write it to standard output on one line, with control characters escaped in case a terminal shows it."""
+    text = json.dumps(found, ensure_ascii=False, default=_plain)
     sys.stdout.write(escaped(text) + "\n")
+
+
+def _plain(value: object) -> Any:
+    """What JSON has no form for: a moment, a set, or a hint as it is typed in a shell."""
+    match value:
+        case datetime():
+            return value.isoformat()
+        case Set():
+            return sorted(value)
+        case Hint():
+            return spelled(value, in_shell)
+    raise TypeError(f"{type(value).__name__} has no form in JSON")

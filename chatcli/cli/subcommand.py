@@ -6,7 +6,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from chatcli.commands.outcomes import Choose
+from chatcli.cli.json_object import write
+from chatcli.commands.outcomes import Choose, Data
 from chatcli.commands.perform import perform
 from chatcli.commands.registry import Command
 from chatcli.commands.spelling import in_shell
@@ -23,8 +24,10 @@ from chatcli.session.fallback import mending
 from chatcli.session.session import Session
 
 
-def run_command(wishes: Wishes, command: Command, given: Mapping[str, Any]) -> int:
-    """Run the command and return the exit code. Arguments not given take the command's defaults."""
+def run_command(wishes: Wishes, command: Command, given: Mapping[str, Any], as_json: bool = False) -> int:
+    """Run the command and return the exit code. Arguments not given take the command's defaults. `as_json`: print
+    its data.
+    """
     session = build(wishes)
     screen = Screen()
     screen.speller = in_shell
@@ -44,7 +47,7 @@ def run_command(wishes: Wishes, command: Command, given: Mapping[str, Any]) -> i
                 positional.extend(value if each.many else [value])
         outcome = mending(session, lambda: command.run(session, *positional, **keywords))
         _say(screen, session)
-        return perform(session, outcome, Shell(screen))
+        return perform(session, outcome, Shell(screen, as_json))
     finally:
         session.close()
 
@@ -58,11 +61,17 @@ def _say(screen: Screen, session: Session) -> None:
 class Shell:
     """The shell as a Surface: it shows and asks, but it has no conversation to go on with."""
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(self, screen: Screen, as_json: bool = False) -> None:
         self._screen = screen
+        self._as_json = as_json
 
     def show(self, view: View) -> None:
         self._screen.show(view)
+
+    def tell(self, data: Data) -> bool:
+        if self._as_json:
+            write(data())
+        return self._as_json
 
     def print(self, text: str) -> None:
         if self._screen.is_terminal:

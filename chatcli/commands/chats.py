@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain, islice
-from typing import Annotated
+from typing import Annotated, Any
 
 from chatcli.client.request import Request
 from chatcli.commands.arguments import Arg, Word
@@ -44,6 +44,8 @@ from chatcli.text import shortened
 
 LISTED = Hint(Do("chats"), " lists them.")
 RENAMED = Hint(Do("rename", "NAME"), " sets one.")
+# How many conversations a list has, if nothing else is asked for.
+SHOWN = 20
 # How many messages are searched for the conversations that contain some words.
 FOUND = 50
 # A terminal with less than this gets shorter previews.
@@ -80,7 +82,7 @@ def history(session: Session, last: Annotated[int, Arg("how many messages, count
 
 
 @command("chats")
-def chats(session: Session, count: Annotated[int, Arg("how many, newest first")] = 20) -> Outcome:
+def chats(session: Session, count: Annotated[int, Arg("how many, newest first")] = SHOWN) -> Outcome:
     """List the conversations, newest first; `*` marks the open one. /load NUMBER opens one."""
     return listing(session, session.store.entries(demo=session.server.demo), count)
 
@@ -222,11 +224,11 @@ def find_chats(session: Session, name: str) -> list[Entry]:
     return [entry for entry in found if entry.demo == session.server.demo] or found
 
 
-def listing(session: Session, entries: list[Entry], count: int) -> Outcome:
-    """A table of the first `count` conversations."""
+def listing(session: Session, entries: list[Entry], count: int | None = None) -> Outcome:
+    """A table of the first `count` conversations; if it is not given, of SHOWN, while the data has all."""
     if not entries:
-        return Show.of(Note("There is no conversation yet.", "quiet"))
-    shown = entries[: max(1, count)]
+        return Show.of(Note("There is no conversation yet.", "quiet"), data=list)
+    shown = entries[: max(1, SHOWN if count is None else count)]
     more = Hint(f"{len(entries) - len(shown)} more: ", Do("chats", str(len(entries))))
     left = more if len(entries) > len(shown) else ""
     columns = ("", "number", "title", "messages", "last used", "model")
@@ -239,7 +241,21 @@ def listing(session: Session, entries: list[Entry], count: int) -> Outcome:
         tuple(cell for name, cell in zip(columns, _cells(session, entry, titles), strict=True) if name in kept)
         for entry in shown
     )
-    return Show.of(Listing(kept, rows, right=frozenset({"number", "messages"}), note=left))
+    return Show.of(
+        Listing(kept, rows, right=frozenset({"number", "messages"}), note=left),
+        data=lambda: [as_data(entry) for entry in (entries if count is None else shown)],
+    )
+
+
+def as_data(entry: Entry) -> dict[str, Any]:
+    return {
+        "number": entry.id,
+        "title": entry.title,
+        "messages": entry.messages,
+        "last_used": entry.updated,
+        "model": entry.model,
+        "demo": entry.demo,
+    }
 
 
 def _cells(session: Session, entry: Entry, columns: int) -> tuple[str, ...]:

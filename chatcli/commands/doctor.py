@@ -47,7 +47,7 @@ class Finding:
     todo: Words = ""
 
 
-@command("doctor", subcommand="doctor", tolerant=True)
+@command("doctor", subcommand="doctor", tolerant=True, data=True)
 def doctor(
     session: Session, *, restore: Annotated[int | None, Arg("a backup to restore; 1 is the newest")] = None
 ) -> Outcome:
@@ -62,7 +62,13 @@ def doctor(
     rows = tuple((_mark(each), each.what, _text(each)) for each in findings)
     wrong = sum(bool(each.todo) for each in findings)
     note = f"{counted(wrong, 'problem')}." if wrong else "All is well."
-    return Show((Listing(("", "what", "found"), rows, note=note),), exit_code=1 if wrong else 0)
+    return Show(
+        (Listing(("", "what", "found"), rows, note=note),),
+        exit_code=1 if wrong else 0,
+        data=lambda: [
+            {"what": each.what, "ok": not each.todo, "found": each.found, "todo": each.todo} for each in findings
+        ],
+    )
 
 
 def _restored(session: Session, number: int) -> Outcome:

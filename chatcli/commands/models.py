@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from chatcli.client.models import Listed, Loaded, Model, same_model
@@ -15,7 +15,7 @@ from chatcli.commands.registry import command
 from chatcli.errors import BadArgument, Missing
 from chatcli.hints import Do, Hint, Usage
 from chatcli.render.views import Listing, Note, SourceText
-from chatcli.session.context_window import gigabytes, in_memory, on_gpu, window_without_asking
+from chatcli.session.context_window import gigabytes, in_memory, memory_of_window, on_gpu, window_without_asking
 from chatcli.session.model_in_use import FIRST_MODEL, describe, known_model, model_names
 from chatcli.session.next_request import changing
 from chatcli.session.session import Session
@@ -44,7 +44,9 @@ def model_words(session: Session, typed: str) -> list[Word]:
 
 def in_brief(session: Session, row: Listed) -> str:
     """Size, quantization and what the model can do, in a few words, as far as they are known."""
-    _, _, _, parameters, quantized, size, _, able, _, _ = _row(row, session.client.get().described(row), (), "")
+    _, _, _, parameters, quantized, size, _, able, _, _ = _row(
+        _as_data(row, session.client.get().described(row), (), "")
+    )
     return ", ".join(filter(None, (parameters, quantized, size, able)))
 
 
@@ -69,17 +71,19 @@ def model(session: Session, name: Annotated[str, Arg("the model to use", model_w
     return Choose(title, tuple(names), lambda index: switched(session, names[index]))
 
 
-@command("models", "list", "ls", "models list", subcommand=("models", "models list"))
+@command("models", "list", "ls", "models list", subcommand=("models", "models list"), data=True)
 def models(session: Session) -> Outcome:
     """List the server's models: what each can do, how large it is, and whether it is loaded."""
     client = session.client.get()
     listed = client.models()
     if not listed:
-        return Show.of(Note(Hint("The server has no model yet. Get one: ", Do("pull", FIRST_MODEL)), "warning"))
+        none = Note(Hint("The server has no model yet. Get one: ", Do("pull", FIRST_MODEL)), "warning")
+        return Show.of(none, data=list)
     describe(session, [row for row in listed if not row.capabilities])
     in_memory = client.loaded()
     current = session.settings[table.MODEL]
-    rows = [_row(row, client.described(row), in_memory, current) for row in listed]
+    data = [_as_data(row, client.described(row), in_memory, current) for row in listed]
+    rows = list(map(_row, data))
     told = [at for at, column in enumerate(zip(*rows, strict=True)) if any(column)]
     columns = tuple(COLUMNS[at] for at in told)
     return Show.of(
@@ -88,7 +92,8 @@ def models(session: Session) -> Outcome:
             tuple(tuple(row[at] for at in told) for row in rows),
             right=frozenset({"size", "parameters", "trained"}),
             optional=tuple(name for name in OPTIONAL if name in columns),
-        )
+        ),
+        data=lambda: data,
     )
 
 
@@ -191,18 +196,21 @@ def unload(
     return Show.of(Note(f"{name} is no longer in memory.", "good"))
 
 
-@command("models ps", "ps", subcommand=("models ps", "ps"))
+@command("models ps", "ps", subcommand=("models ps", "ps"), data=True)
 def ps(session: Session) -> Outcome:
     """List the models that are loaded now, each with its context window and about the memory that this takes."""
     client = session.client.get()
     found = client.loaded()
     if not found:
-        return Show.of(Note("No model is loaded.", "quiet"))
+        return Show.of(Note("No model is loaded.", "quiet"), data=list)
     describe(session, found)
     rows = tuple(_loaded_row(row, client.described(row)) for row in found)
     columns = ("name", "size", "on GPU", "window", "memory of it", "unloaded")
     right = frozenset({"size", "window", "memory of it"})
-    return Show.of(Listing(columns, rows, right=right, note=_reloaded(session, found), optional=("memory of it",)))
+    return Show.of(
+        Listing(columns, rows, right=right, note=_reloaded(session, found), optional=("memory of it",)),
+        data=lambda: [_loaded_data(row, client.described(row)) for row in found],
+    )
 
 
 def _reloaded(session: Session, found: Sequence[Loaded]) -> str:
@@ -243,22 +251,38 @@ def _about(found: Model) -> Note:
     return Note(f"Model: {found.name}.")
 
 
-def _row(row: Listed, known: Model | None, in_memory: Sequence[Loaded], current: str) -> tuple[str, ...]:
-    """A row with all COLUMNS. A model is loaded under its own name, or runs elsewhere."""
-    able = row.capabilities or (known.capabilities if known is not None else frozenset())
-    trained = row.trained or (known.trained if known is not None else None)
-    loaded = "loaded" if any(same_model(each.name, row.name) for each in in_memory) else ""
+def _as_data(row: Listed, known: Model | None, in_memory: Sequence[Loaded], current: str) -> dict[str, Any]:
+    """What is known of a model of the server. A model is loaded under its own name, or runs elsewhere."""
+    return {
+        "name": _typed(row.name),
+        "in_use": bool(current) and same_model(row.name, current),
+        "family": row.details.get("family", ""),
+        "parameters": row.details.get("parameter_size", ""),
+        "quantization": row.details.get("quantization_level", ""),
+        "size": row.size,
+        "trained": row.trained or (known.trained if known is not None else None),
+        "capabilities": row.capabilities or (known.capabilities if known is not None else frozenset()),
+        "loaded": any(same_model(each.name, row.name) for each in in_memory),
+        "remote": row.remote,
+        "modified": row.modified,
+        "digest": row.digest,
+    }
+
+
+def _row(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """The same as a row with all COLUMNS."""
+    able, remote = data["capabilities"], data["remote"]
     return (
-        "*" if current and same_model(row.name, current) else "",
-        _typed(row.name),
-        row.details.get("family", ""),
-        row.details.get("parameter_size", ""),
-        row.details.get("quantization_level", ""),
-        "" if row.remote else gigabytes(row.size),
-        str(trained or ""),
+        "*" if data["in_use"] else "",
+        data["name"],
+        data["family"],
+        data["parameters"],
+        data["quantization"],
+        "" if remote else gigabytes(data["size"]),
+        str(data["trained"] or ""),
         " ".join(sorted(able - {"completion"})) or ("chat" if able else ""),
-        f"runs at {urlsplit(row.remote).hostname or row.remote}" if row.remote else loaded,
-        _ago(row.modified),
+        f"runs at {urlsplit(remote).hostname or remote}" if remote else "loaded" if data["loaded"] else "",
+        _ago(data["modified"]),
     )
 
 
@@ -292,6 +316,18 @@ def _loaded_row(row: Loaded, known: Model | None) -> tuple[str, ...]:
     window = str(row.context_length or "?")
     memory = in_memory(known, row.context_length) if known is not None and row.context_length else ""
     return (_typed(row.name), gigabytes(row.size), on_gpu(row), window, memory, _until(row.expires))
+
+
+def _loaded_data(row: Loaded, known: Model | None) -> dict[str, Any]:
+    window = row.context_length
+    return {
+        "name": _typed(row.name),
+        "size": row.size,
+        "size_vram": row.size_vram,
+        "context_length": window,
+        "window_memory": memory_of_window(known, window) if known is not None and window else None,
+        "expires_at": row.expires,
+    }
 
 
 def _until(moment: datetime | None) -> str:

@@ -11,27 +11,35 @@ from chatcli.conversation.tree import Node
 from chatcli.hints import Hint, Words
 from chatcli.render.views import View
 
+# What an outcome says, as values of JSON (also moments, sets and hints), made when a program asks for it: --json.
+Data = Callable[[], Any]
 # How many choices an error names when nobody can be asked.
 NAMED = 9
 
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """Draw these views, in order. `exit_code` is for a command that runs as a subcommand of the shell."""
+    """Draw these views, in order. `exit_code` is for a command that runs as a subcommand of the shell. `data`: see
+    Data.
+    """
 
     views: tuple[View, ...]
     exit_code: int = 0
+    data: Data | None = None
 
     @classmethod
-    def of(cls, *views: View) -> Show:
-        return cls(views)
+    def of(cls, *views: View, data: Data | None = None) -> Show:
+        return cls(views, data=data)
 
 
 @dataclass(frozen=True, slots=True)
 class Print:
-    """Write this text to standard output unchanged; for a terminal it is cleaned, as all foreign text."""
+    """Write this text to standard output unchanged; for a terminal it is cleaned, as all foreign text. `data`: see
+    Data.
+    """
 
     text: str
+    data: Data | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from chatcli.commands.outcomes import (
     Choose,
     Confirm,
     Copy,
+    Data,
     Edit,
     Opened,
     Outcome,
@@ -41,6 +42,9 @@ class Surface(Protocol):
     """Where a person meets chatcli. What a surface cannot do, it refuses with a UserError."""
 
     def show(self, view: View) -> None: ...
+
+    def tell(self, data: Data, /) -> bool:
+        """Write what an outcome says as data, in place of its views; False where a person is to read it."""
 
     def print(self, text: str) -> None:
         """Write `text` unchanged."""
@@ -75,12 +79,9 @@ class Surface(Protocol):
 def perform(session: Session, outcome: Outcome, surface: Surface) -> int:
     """Do it, and what follows from it; returns the exit code that a shell gets."""
     match outcome:
-        case Show(views, exit_code):
-            for view in views:
-                surface.show(view)
-            return exit_code
-        case Print(text):
-            surface.print(text)
+        case Show() | Print():
+            _told(outcome, surface)
+            return outcome.exit_code if isinstance(outcome, Show) else 0
         case Confirm(question, then):
             return perform(session, then(), surface) if surface.confirm(question) else DECLINED
         case Choose(then=then_with):
@@ -119,6 +120,18 @@ def _watch(job: Watch, surface: Surface) -> None:
         if job.unfinished:
             surface.show(Note(job.unfinished, "quiet"))
         raise
+
+
+def _told(outcome: Show | Print, surface: Surface) -> None:
+    """Say it as data where the surface asks for that, and else to a person, who always gets the warnings."""
+    as_data = outcome.data is not None and surface.tell(outcome.data)
+    match outcome:
+        case Show(views):
+            for view in views:
+                if not as_data or (isinstance(view, Note) and view.tone == "warning"):
+                    surface.show(view)
+        case Print(text) if not as_data:
+            surface.print(text)
 
 
 def _ask_again(session: Session, again: AskAgain, surface: Surface) -> None:

@@ -44,7 +44,8 @@ class Command:
     """One command. `name`: one word, or two where it is a word of another command. `subcommands`: its names in the
     shell, one word or two (none: it is no subcommand); without a `name` it is a subcommand only. `in_shell`: what
     a shell has in its place when it is no subcommand: a flag to ask again with, or `chatcli` with what follows.
-    `tolerant`: it runs even if the settings file cannot be read.
+    `tolerant`: it runs even if the settings file cannot be read. `data`: its outcome has data, so that the shell
+    knows it with --json.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Command:
     subcommands: tuple[str, ...] = ()
     in_shell: str = ""
     tolerant: bool = False
+    data: bool = False
 
     @property
     def subcommand(self) -> str:
@@ -78,7 +80,12 @@ class Command:
 
 
 def command(
-    name: str, *aliases: str, subcommand: str | tuple[str, ...] = (), in_shell: str = "", tolerant: bool = False
+    name: str,
+    *aliases: str,
+    subcommand: str | tuple[str, ...] = (),
+    in_shell: str = "",
+    tolerant: bool = False,
+    data: bool = False,
 ) -> Callable[[Callable[..., Outcome]], Command]:
     """Make a function a Command: the first line of its docstring is the summary, the rest the details."""
     subcommands = (subcommand,) if isinstance(subcommand, str) else subcommand
@@ -97,6 +104,7 @@ def command(
             subcommands,
             in_shell,
             tolerant,
+            data,
         )
 
     return make

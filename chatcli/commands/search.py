@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from chatcli.commands.arguments import Arg
 from chatcli.commands.chats import when
@@ -56,9 +56,27 @@ def shown(
     found = session.store.search(words, conversation=conversation, limit=HITS + 1)
     if not found:
         where = "in this conversation" if conversation is not None else "in any conversation"
-        return Show.of(Note(f'"{" ".join(words)}" was not found {where}.{_prefix(words)}', "quiet"))
+        return Show.of(Note(f'"{" ".join(words)}" was not found {where}.{_prefix(words)}', "quiet"), data=list)
     more = Note(f"The best {HITS} are shown.", "quiet")
-    return Show((*in_their_place(session, found[:HITS], go), *([more] if len(found) > HITS else [])))
+    listings = in_their_place(session, found[:HITS], go)
+    return Show.of(*listings, *([more] if len(found) > HITS else []), data=lambda: _as_data(session, found[:HITS]))
+
+
+def _as_data(session: Session, hits: Sequence[Hit]) -> list[dict[str, Any]]:
+    around = session.store.read(places, [hit.node for hit in hits])
+    return [
+        {
+            "address": f"@{hit.node}",
+            "conversation": hit.conversation,
+            "title": hit.title,
+            "message": hit.number,
+            "role": hit.role.value,
+            "created": hit.created,
+            "on_path": around[hit.node].on_path if hit.node in around else False,
+            "text": hit.text,
+        }
+        for hit in hits
+    ]
 
 
 def _prefix(words: Sequence[str]) -> str:

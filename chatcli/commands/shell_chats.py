@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 from chatcli.commands.arguments import Arg, whole_number
-from chatcli.commands.chats import give_name, listing, one_of
+from chatcli.commands.chats import as_data, give_name, listing, one_of
 from chatcli.commands.navigation import waiting_question
 from chatcli.commands.outcomes import Confirm, Outcome, Print, Show
 from chatcli.commands.registry import command
@@ -22,12 +22,12 @@ from chatcli.session.session import Session
 from chatcli.store.listing import find
 
 
-@command("", subcommand=("chats", "chats list"))
+@command("", subcommand=("chats", "chats list"), data=True)
 def list_(session: Session, *count: Annotated[str, Arg("how many, newest first", whole=True)]) -> Outcome:
     """List the conversations, newest first. With --demo only those with the demo engine."""
     if count and not (len(count) == 1 and count[0].isdecimal()):
         raise BadArgument(f'Unknown argument "{" ".join(count)}".', _known(count[0]))
-    most = whole_number(count[0], "how many are listed") if count else 20
+    most = whole_number(count[0], "how many are listed") if count else None
     return listing(session, session.store.entries(demo=session.server.demo or None), most)
 
 
@@ -47,7 +47,7 @@ def show(
     return _one(session, name, last, whole)
 
 
-@command("", subcommand="chats search")
+@command("", subcommand="chats search", data=True)
 def search(
     session: Session, *words: Annotated[str, Arg('words, "phrases" (quoted twice), or prefixes*')]
 ) -> Outcome:
@@ -107,21 +107,22 @@ def import_(
     return Show((*notes, *losses(found)))
 
 
-@command("", subcommand="chats restore")
+@command("", subcommand="chats restore", data=True)
 def restore(
     session: Session, *name: Annotated[str, Arg("a deleted conversation; by default they are listed", whole=True)]
 ) -> Outcome:
     """Restore a conversation from the trash, or list what is in the trash."""
     trash = session.store.trash()
     if not name:
-        return listing(session, trash, len(trash)) if trash else Show.of(Note("The trash is empty.", "quiet"))
+        empty = Show.of(Note("The trash is empty.", "quiet"), data=list)
+        return listing(session, trash, len(trash)) if trash else empty
     found = find(trash, " ".join(name))
     if len(found) != 1:
         several = f'Several deleted conversations match "{" ".join(name)}".'
         none = f'There is no conversation "{" ".join(name)}" in the trash.'
         raise NotFound(several if found else none, Hint(Do("chats restore"), " lists them with their numbers."))
     session.store.restore(found[0].id)
-    return Show.of(Note(f'Restored "{found[0].title}".', "good"))
+    return Show.of(Note(f'Restored "{found[0].title}".', "good"), data=lambda: [as_data(found[0])])
 
 
 @command("", subcommand="chats purge")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,20 +30,21 @@ BEGINNING = """\
 """
 
 
-@command("", subcommand=("config", "config show"), tolerant=True)
-def show(session: Session, *, json: Annotated[bool, Arg("as JSON")] = False) -> Outcome:
+@command("", subcommand=("config", "config show"), tolerant=True, data=True)
+def show(session: Session) -> Outcome:
     """Show every setting with its value, and where the value comes from."""
     _check(session)
     settings = session.settings
-    if json:
-        return _as_json({each.name: _told(settings, each) for each in TABLE})
     rows = tuple(
         (each.name, short(each.as_typed(settings.shown(each)), 40), settings.source(each), each.help)
         for each in TABLE
     )
     path = session.paths.settings_file
     where = f"The settings file is {path}." if path.exists() else f"There is no settings file: it would be {path}."
-    return Show.of(Listing(("setting", "value", "from", "meaning"), rows, note=where))
+    return Show.of(
+        Listing(("setting", "value", "from", "meaning"), rows, note=where),
+        data=lambda: {each.name: _told(settings, each) for each in TABLE},
+    )
 
 
 @command("", subcommand="config path", tolerant=True)
@@ -53,17 +53,12 @@ def path_(session: Session) -> Outcome:
     return Print(f"{session.paths.settings_file}\n")
 
 
-@command("", subcommand="config get", tolerant=True)
-def get(
-    session: Session,
-    name: Annotated[str, Arg("a setting", setting_words)],
-    *,
-    json: Annotated[bool, Arg("as JSON, with where it comes from")] = False,
-) -> Outcome:
+@command("", subcommand="config get", tolerant=True, data=True)
+def get(session: Session, name: Annotated[str, Arg("a setting", setting_words)]) -> Outcome:
     """Print the value of a setting: of the environment, the settings file, or the default."""
     _check(session)
     setting = find_setting(name)
-    return _as_json(_told(session.settings, setting)) if json else Print(f"{session.settings.shown(setting)}\n")
+    return Print(f"{session.settings.shown(setting)}\n", data=lambda: _told(session.settings, setting))
 
 
 @command("", subcommand="config set", tolerant=True)
@@ -144,10 +139,6 @@ def _told(settings: Settings, setting: Setting[Any]) -> dict[str, Any]:
         value = list(value)
     plain = value is None or isinstance(value, bool | int | float | list)
     return {"value": value if plain else settings.shown(setting), "from": settings.source(setting)}
-
-
-def _as_json(value: Any) -> Print:
-    return Print(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
 def _hidden(session: Session, setting: Setting[Any]) -> tuple[Note, ...]:

@@ -33,7 +33,7 @@ def file_words(session: Session, typed: str) -> Iterator[Word]:
     return (Word(path.text, path.meaning) for path in paths(typed, None))
 
 
-@command("tokens", subcommand="tokens")
+@command("tokens", subcommand="tokens", data=True)
 def tokens(session: Session, *files: Annotated[str, Arg("text files", file_words)]) -> Outcome:
     """Count the tokens of files as they would be sent (in the shell also of standard input), as wc counts words.
 
@@ -46,21 +46,26 @@ def tokens(session: Session, *files: Annotated[str, Arg("text files", file_words
     unread: list[BadFile] = []
     progress = _reading(files or (STDIN,), texts, unread, session.settings[table.ENCODING])
 
-    def counted() -> Outcome:
+    def listed() -> Outcome:
         if not texts:
             raise unread[0]
         counter = counter_of(session)
         counts = [counter.text(text_of(each)) for each in texts]
         names = [each.name if files else "" for each in texts]
-        rows = [(str(count), name) for count, name in zip(counts, names, strict=True)]
+        counted = list(zip(counts, names, strict=True))
+        rows = [(str(count), name) for count, name in counted]
         if len(rows) > 1:
             rows.append((str(total(counts)), "total"))
         listing = Listing(("tokens", "file"), tuple(rows), right=frozenset({"tokens"}), note=counted_by(session))
         said = (*(error.message for error in unread), *(note for each in texts for note in each.notes))
         notes = [Note(each, "warning") for each in said]
-        return Show((*notes, listing), exit_code=1 if unread else 0)
+        return Show(
+            (*notes, listing),
+            exit_code=1 if unread else 0,
+            data=lambda: [{"file": name, "tokens": count.tokens, "exact": count.exact} for count, name in counted],
+        )
 
-    return Watch(progress, counted)
+    return Watch(progress, listed)
 
 
 @command("stats")

@@ -12,7 +12,7 @@ from chatcli.attachments.mentions import Missing, Sure
 from chatcli.commands import everything
 from chatcli.commands.files import attach
 from chatcli.commands.navigation import opened
-from chatcli.commands.outcomes import Choose, Outcome, Send, Show
+from chatcli.commands.outcomes import Choose, Data, Outcome, Send, Show
 from chatcli.commands.perform import perform, said_elsewhere
 from chatcli.commands.spelling import at_prompt
 from chatcli.conversation.events import Progress
@@ -251,6 +251,9 @@ class Loop:
     def show(self, view: View) -> None:
         self._apart.begin()
         self._screen.show(view)
+
+    def tell(self, _data: Data) -> bool:
+        return False
 
     def print(self, text: str) -> None:
         self.show(SourceText(text))
