@@ -26,7 +26,7 @@ from chatcli.hints import Do, Hint, Words
 from chatcli.session.context_window import cutting
 from chatcli.session.fallback import go_on, still_there
 from chatcli.session.next_request import getting_ready
-from chatcli.session.planning import plan_next, request_for, settled, with_costs
+from chatcli.session.planning import asks_chat, plan_next, request_for, settled, with_costs
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.strategies import AUTO
@@ -140,7 +140,7 @@ def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Ev
     session.embeddings.question_comes()
     yield from _ready(session)
     _check_sight(session, question.message)
-    if not session.settings[table.COMPLETE]:
+    if asks_chat(session):
         yield from session.summarizer.before_request()
     plan, state[0] = yield from session.embeddings.planned()
     session.warn(*_about_context(session, plan))
@@ -181,7 +181,7 @@ def _settle(session: Session) -> None:
     """After a reply: move the cut if it must move, and start a summary of the messages before it, or one that the
     last question cancelled.
     """
-    if session.plan is not None and session.plan.raw:
+    if session.plan is not None and not session.plan.is_chat:
         return
     before, state = session.conversation.state, settled(session)
     if state != before:

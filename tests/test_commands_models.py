@@ -18,7 +18,7 @@ from chatcli.render.theme import Palette
 from chatcli.render.views import Listing
 from chatcli.session.session import Session
 from tests.commanding import advised, do, say, shown
-from tests.faults import Engine, Status
+from tests.faults import Engine, Slow, Status
 
 WORDS = everything().words_of(everything().find("models"))
 REMOTE = {
@@ -89,6 +89,14 @@ def test_the_list_comes_although_the_server_does_not_describe_a_model(session: S
     listing = listed(session)
     assert len(listing.rows) == 5
     assert "can" not in listing.columns  # no column of blanks
+
+
+def test_the_list_does_not_wait_long_for_a_server_that_describes_nothing(
+    session: Session, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatcli.session.model_in_use.PATIENCE", 0.05)
+    engine.script(*[Slow(first=60.0)] * 5, path="/api/show")
+    assert len(listed(session).rows) == 5
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 200])

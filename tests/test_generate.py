@@ -21,6 +21,7 @@ from chatcli.demo.protocol import NDJSON, Answer, HttpRequest, HttpResponse
 from chatcli.errors import ContextTooLong
 from chatcli.hints import spelled
 from chatcli.render.views import WindowView
+from chatcli.repl.toolbar_data import meter
 from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from tests.commanding import Person, do, said, say
@@ -273,3 +274,18 @@ def test_in_a_pipe_a_flag_asks_for_it(engine: Engine, flag: str) -> None:
     assert body["prompt"] == "Once there was"
     assert bool(body.get("raw")) == (flag == "--complete")
     assert (b"deprecated" in done.stderr) == (flag == "--generate")
+
+
+@pytest.mark.parametrize("setting", ["generate", "complete"])
+def test_no_summary_is_made_of_what_the_server_has_anyway(session: Session, engine: Engine, setting: str) -> None:
+    do(session, f"set {setting} on")
+    do(session, "set strategy summary")
+    do(session, "set keep_recent 2")
+    for number in range(6):
+        say(session, f"question {number}")
+    assert engine.chats == []
+    assert len(generated(engine)) == 6
+
+
+def test_the_toolbar_says_that_text_is_raw(completing: Session) -> None:
+    assert "raw text" in meter(completing).notes

@@ -58,6 +58,7 @@ def _notes(session: Session, plan: Plan | None) -> tuple[str, ...]:
     attached = [counted(number, what) for what, number in numbers.items() if number]
     notes = (
         "" if session.settings[table.SAVE] else "not saved",
+        "raw text" if session.settings[table.COMPLETE] else "",
         f"{out} left out" if out else "",
         f"{in_tokens(unread)} not read" if unread else "",
         f"{' and '.join(attached)} attached" if kinds else "",

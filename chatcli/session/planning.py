@@ -95,6 +95,12 @@ def context_before(session: Session, coming: Node | None = None) -> tuple[int, .
     return unpacked(turn.context)
 
 
+def asks_chat(session: Session) -> bool:
+    """Whether the next question goes to /api/chat, with messages, as far as that is known without a plan."""
+    settings = session.settings
+    return not settings[table.COMPLETE] and not (settings[table.GENERATE] and context_before(session) is not None)
+
+
 def _measured(session: Session) -> list[tuple[Message, Turn]]:
     """The last replies on the path and the turns they came from, newest first: their measurements are valid in
     this process too.
