@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote
 
 # The separator between a scheme and a place; one slash too few or a backslash is accepted. The colon of a drive
@@ -25,8 +25,7 @@ _WORD = re.compile(r"\S*")
 _PUNCTUATION = ".,;:!?'\")]}>`*_"
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """`scheme` and `credentials` as written, None where there is no @; `place`: host and port; `rest`: path, query
     and fragment. `sound`: whether it names a place.
     """

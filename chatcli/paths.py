@@ -9,11 +9,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from chatcli import addresses
 from chatcli.errors import BadFile
@@ -90,8 +89,7 @@ def why(error: OSError | ValueError) -> str:
     return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "no file can have such a name"
 
 
-@dataclass(frozen=True, slots=True)
-class Paths:
+class Paths(NamedTuple):
     config: Path
     data: Path
     cache: Path
@@ -176,6 +174,8 @@ def replace_private(path: Path, data: bytes) -> None:
     if is_there(path) and (not is_file(path) or _is_our_output(path)):
         _write_over(path, data)
         return
+    import tempfile
+
     try:
         handle, aside = tempfile.mkstemp(dir=real.parent, prefix=".chatcli-")
     except OSError:

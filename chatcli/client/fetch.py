@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +95,7 @@ def _read(address: str) -> Address:
         host = ""
     if not host:
         raise BadFile("That is no address of the web.", "Check it; in a password, / is written %2F and @ %40.")
-    return replace(found, rest=found.rest.partition("#")[0])
+    return found._replace(rest=found.rest.partition("#")[0])
 
 
 class _Exchange:

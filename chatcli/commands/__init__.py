@@ -15,6 +15,7 @@ def everything() -> Registry:
     from chatcli.commands import (
         branches,
         chats,
+        completion,
         context,
         copy,
         diff,
@@ -44,6 +45,6 @@ def everything() -> Registry:
             "memory": [context, memory, statistics],
             "settings": [settings, profiles, shell_config],
             "server": [models, serve],
-            "program": [doctor, help],
+            "program": [doctor, completion, help],
         }
     )

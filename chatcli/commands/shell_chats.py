@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 from chatcli.commands.arguments import Arg, whole_number
-from chatcli.commands.chats import as_data, give_name, listing, one_of
+from chatcli.commands.chats import as_data, chat_words, give_name, listing, one_of
 from chatcli.commands.navigation import waiting_question
 from chatcli.commands.outcomes import Confirm, Outcome, Print, Show
 from chatcli.commands.registry import command
@@ -34,7 +34,7 @@ def list_(session: Session, *count: Annotated[str, Arg("how many, newest first",
 @command("", subcommand="chats show")
 def show(
     session: Session,
-    *name: Annotated[str, Arg("a conversation, by name or number", whole=True)],
+    *name: Annotated[str, Arg("a conversation, by name or number", chat_words, whole=True)],
     last: Annotated[bool, Arg("the last one")] = False,
 ) -> Outcome:
     """Print a conversation."""
@@ -58,7 +58,7 @@ def search(
 @command("", subcommand="chats rename")
 def rename(
     session: Session,
-    name: Annotated[str, Arg("a conversation, by name (quoted) or number")],
+    name: Annotated[str, Arg("a conversation, by name (quoted) or number", chat_words)],
     *title: Annotated[str, Arg("its new name", whole=True)],
 ) -> Outcome:
     """Rename a conversation."""
@@ -70,7 +70,7 @@ def rename(
 @command("", subcommand="chats export")
 def export(
     session: Session,
-    *name: Annotated[str, Arg("a conversation, by name or number", whole=True)],
+    *name: Annotated[str, Arg("a conversation, by name or number", chat_words, whole=True)],
     last: Annotated[bool, Arg("the last one")] = False,
     format: Annotated[str | None, Arg("md, json, jsonl or html")] = None,  # noqa: A002
 ) -> Outcome:

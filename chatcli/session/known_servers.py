@@ -42,6 +42,11 @@ def known(file: Path, server: str) -> Known:
     return Known(str(kept.get("used", "")), {name: _about(row) for name, row in kept["models"].items()})
 
 
+def models_of_all(file: Path) -> list[str]:
+    """The models of every known server, those of the server used last first."""
+    return list(dict.fromkeys(name for server in reversed(_read(file)) for name in known(file, server).models))
+
+
 def remember(file: Path, server: str, used: str, models: Mapping[str, About]) -> None:
     """Keep what the server has said just now. A full or read-only disk raises nothing."""
     servers = _read(file)
