@@ -174,7 +174,7 @@ def _about_context(session: Session, plan: Plan) -> Iterator[Words]:
     if plan.context == ():
         yield "Ollama calls the context of /api/generate deprecated. Where it returns none, /api/chat is asked."
     elif plan.is_chat and (session.plan is None or not session.plan.is_chat):
-        yield "/api/chat is asked: the server has returned no context for all of this, or it no longer fits."
+        yield "/api/chat is asked: the server returned no context that holds all of this, or it no longer fits."
 
 
 def _settle(session: Session) -> None:
@@ -262,8 +262,13 @@ def _provenance(session: Session, reply: GrowingReply) -> Turn:
         left_out=plan.left_out if plan is not None else 0,
         first_token_seconds=reply.first_token,
         sent=session.counter.fingerprint(plan, done.usage) if plan is not None else "",
-        context=packed(done.context) if done.context and plan is not None and plan.context is not None else "",
+        context=packed(done.context) if done.context and plan is not None and _holds_all(plan) else "",
     )
+
+
+def _holds_all(plan: Plan) -> bool:
+    """Whether the context that comes back stands for all that was said: a picture is not among its tokens."""
+    return plan.context is not None and not any(message.images for message in plan.messages)
 
 
 # A reply in progress is saved at least this often, in seconds.

@@ -24,10 +24,13 @@ from chatcli.render.views import WindowView
 from chatcli.repl.toolbar_data import meter
 from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
+from chatcli.turn import answer, ask
 from tests.commanding import Person, do, said, say
 from tests.faults import Engine
 from tests.starting import run
 from tests.test_cli_oneshot import PNG
+
+PICTURE = Attachment("image", "dot.png", "image/png", PNG)
 
 
 def generated(engine: Engine) -> list[dict[str, Any]]:
@@ -179,13 +182,14 @@ def test_the_plan_counts_the_context_and_context_shows_it(generating: Session) -
     assert "/api/generate" in repr(do(generating, "context why 1"))
 
 
-def test_pictures_go_along(generating: Session, engine: Engine) -> None:
+def test_a_picture_goes_along_and_what_follows_it_goes_to_chat(generating: Session, engine: Engine) -> None:
+    """The picture is not among the tokens of the context."""
     do(generating, "model demo-vision")
-    generating.attach([Attachment("image", "dot.png", "image/png", PNG)])
-    from chatcli.turn import answer, ask
-
-    answer(generating, ask(generating, "what is it?", generating.pending), lambda event: None)
+    answer(generating, ask(generating, "what is it?", (PICTURE,)), lambda event: None)
     assert len(generated(engine)[-1]["images"]) == 1
+    say(generating, "and now?")
+    assert len(generated(engine)) == 1
+    assert len(engine.chats[-1]["messages"][0]["images"]) == 1
 
 
 def test_no_export_has_the_context_and_no_import_takes_one(
