@@ -20,6 +20,7 @@ from chatcli.hints import Words
 
 # Of a longer name only the beginning and the end are shown.
 LONGEST_SHOWN = 160
+_BREAKS = str.maketrans({"\n": "\\n", "\r": "\\r", "\t": "\\t"})  # as a shell would write them
 
 
 def working_directory() -> Path:
@@ -77,8 +78,10 @@ def writable(named: object, hint: Words) -> Iterator[None]:
 
 
 def shown(named: object) -> str:
-    """The name in the form used in a sentence. What was typed may be part of an address with a password."""
-    text = addresses.shown_beginning(str(named))
+    """The name in the form used in a sentence, on one line. What was typed may be part of an address with a
+    password.
+    """
+    text = addresses.shown_beginning(str(named)).translate(_BREAKS)
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN // 2]}…{text[-LONGEST_SHOWN // 4 :]}"
 
 

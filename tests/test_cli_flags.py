@@ -75,6 +75,14 @@ def test_after_two_dashes_it_is_a_prompt(words: tuple[str, ...]) -> None:
     assert asked("-cr", *words).named == " ".join(words)
 
 
+@pytest.mark.parametrize("flag", ["--resume=two whales", "-rtwo whales"])
+def test_a_conversation_named_with_its_flag_leaves_the_words_to_the_prompt(flag: str) -> None:
+    chat = asked(flag, "chats", "and now?", "-m", "demo")
+    assert (chat.named, chat.prompt) == ("two whales", ["chats", "and now?"])
+    assert chat.values["model"] == "demo"
+    assert (asked(flag).named, asked(flag).prompt) == ("two whales", [])
+
+
 @pytest.mark.parametrize("setting", [row for row in TABLE if not row.kind.bare], ids=lambda row: row.name)
 def test_the_value_of_a_flag_is_no_subcommand(setting: Setting[object]) -> None:
     chat = asked(setting.flag, "models", "hi")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.errors import BadFile, ConfigError, ReadOnly
-from chatcli.paths import private_directory, write_private
+from chatcli.paths import private_directory, shown, write_private
 from chatcli.prompt.history import LineHistory
 from chatcli.settings import table
 from chatcli.settings.file import read_file, write_setting
@@ -168,3 +168,7 @@ def test_settings_that_another_user_put_into_everybodys_folder_are_refused(tmp_p
 def test_a_folder_of_ones_own_that_others_may_read_is_closed_to_them(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir(mode=0o755)
     assert mode(private_directory(tmp_path / "mine")) == 0o700
+
+
+def test_a_name_with_line_breaks_is_shown_on_one_line() -> None:
+    assert shown("no\nx\r\t.txt") == r"no\nx\r\t.txt"

@@ -220,7 +220,7 @@ def test_what_is_broken_forty_thousand_times_is_read_in_one_go_and_does_not_grow
     st.lists(st.sampled_from([*BROKEN, ">", "'", '"', "=", "/", "-->", "]]>", "</script>", "word "]), max_size=20)
 )
 def test_whatever_is_broken_in_a_page_a_tag_that_follows_it_is_read(pieces: list[str]) -> None:
-    ends = "'>\">-->]]></script></style></title>" + "</textarea></svg></nav></div></i>" * 20
+    ends = "'>\">-->]]></script></style></title>" + "</textarea></svg></ul></nav></div></i>" * 20
     assert "last" in text_of_html("".join(pieces) + ends + "<p>last</p>")
 
 
@@ -308,6 +308,7 @@ def test_what_markup_hides_is_left_out_and_nothing_else(html: str, text: str) ->
         ("<tr><td>a<td rowspan=3>b<td>c<tr><td>d<td>e<tr></tr><tr><td>f<td>g", "a | b | c\nd | b | e\nf | g"),
         ("<tr><td rowspan=2 colspan=2>a<td>b<tr><td>c", "a |  | b\na |  | c"),
         ("<tbody><tr><td rowspan=9>a<tbody><tr><td>b", "a\nb"),
+        ("<tbody><tr><td rowspan=0>a<td>b<tr><td>c<tr><td>d</tbody><tr><td>e<td>f", "a | b\na | c\na | d\ne | f"),
         (f"<tr><td rowspan=2>{'long ' * 20}<td>b<tr><td>c", f"{'long ' * 20}| b\n | c"),
         ("<tr><td><p>a<p>b<td>c<tr><td>d<td>e", "a / b | c\nd | e"),
         ("<tr><td rowspan=x>a<td colspan=-1>b<td rowspan=0>c<tr><td>d", "a | b | c\nd"),

@@ -4,6 +4,11 @@ A flag whose value may be left out takes the next argument only if that is one o
 
     chatcli --think "what is rain"      --think=on, and one word: the prompt
     chatcli --think high "and snow"     --think=high, and the prompt
+
+The value of --resume is only what follows a "="; without one, all words are the name:
+
+    chatcli --resume two whales         the conversation, and no prompt
+    chatcli --resume=whales "and now?"  the conversation, and the prompt
 """
 
 from __future__ import annotations
@@ -39,10 +44,13 @@ class CommandLine:
 
 
 def read_line(
-    arguments: Sequence[str], valued: Collection[str], optional: Mapping[str, Setting[Any]]
+    arguments: Sequence[str],
+    valued: Collection[str],
+    optional: Mapping[str, Setting[Any]],
+    bare: Mapping[str, str],
 ) -> CommandLine:
     """`valued`: the names of the flags that take a value. `optional`: the settings whose value may be left out, by
-    the names of their flags.
+    the names of their flags. `bare`: what other flags mean that never take the next argument.
     """
     left, read, places, flags = list(arguments), list[str](), list[int](), set[str]()
     while left and left[0] != "--":
@@ -51,12 +59,17 @@ def read_line(
             places.append(len(read))
             read.append(given)
             continue
-        filled = _filled(given, left, optional)
-        read.append(filled or given)
         names = [given.partition("=")[0]] if given.startswith("--") else list(_letters(given, valued))
         flags.update(names)
         # The last letter's value may be attached: -mNAME.
         is_whole = given == names[0] if given.startswith("--") else len(names) == len(given) - 1
+        if is_whole and names[-1] in bare:
+            if len(names) > 1:  # -cr
+                read.append(given[:-1])
+            read.append(bare[names[-1]])
+            continue
+        filled = _filled(given, left, optional)
+        read.append(filled or given)
         if filled is None and is_whole and names[-1] in valued and left:
             read.append(left.pop(0))
     return CommandLine((*read, *left), tuple(places), frozenset(flags), bool(left))

@@ -36,7 +36,7 @@ Work = Callable[[], int]
 OF_SERVER = (table.HOST, table.INSECURE, table.MODEL)
 SHORT = {"model": "-m", "system": "-s"}
 HELP, SETTINGS = "help", "settings"
-_NAMING = {"--resume", "-r"}  # the words beside one of these are a name
+_NAMING = {"--resume", "-r"}  # beside one of these no word is a subcommand
 
 
 class Chat(Protocol):
@@ -126,7 +126,8 @@ def line_of(arguments: Sequence[str]) -> CommandLine:
         if bool not in {kind, *get_args(kind)} and isinstance(option, OptionInfo):
             names = (option.default, *(option.param_decls or ()))  # Typer takes the first name for a default
             valued.update(map(str, names))
-    return read_line(arguments, valued, {setting.flag: setting for setting in TABLE if setting.kind.bare})
+    optional = {setting.flag: setting for setting in TABLE if setting.kind.bare}
+    return read_line(arguments, valued, optional, dict.fromkeys(_NAMING, "--resume="))
 
 
 def asks_json(arguments: Sequence[str]) -> bool:
@@ -138,7 +139,7 @@ def asks_json(arguments: Sequence[str]) -> bool:
 
 
 def _chosen(line: CommandLine) -> Command | None:
-    """The subcommand that the words of the line begin with. After --resume they are a name."""
+    """The subcommand that the words of the line begin with. Beside --resume they are a name or a prompt."""
     words = line.words
     if not words or line.flags & _NAMING:  # no command is imported where no word can be one
         return None
@@ -198,8 +199,8 @@ def _chat_command(chat: Chat) -> Callable[..., Work]:
             return _print_version
         prompt, as_json = given.pop("prompt") or [], given.pop("json")
         images, files = given.pop("image") or [], given.pop("file") or []
-        named, own = None, given.pop("template")
-        if given.pop("resume"):
+        named, own = given.pop("resume"), given.pop("template")
+        if named == "":
             named, prompt = " ".join(prompt), []
         wishes = Wishes(
             demo=given.pop("demo"),
@@ -231,11 +232,13 @@ def _fixed() -> list[inspect.Parameter]:
         ),
         _parameter(
             "resume",
-            bool,
+            str | None,
             typer.Option(
-                "--resume", "-r", help="Open the conversation of that name or number; without one, choose."
+                "--resume",
+                "-r",
+                metavar="[NAME]",
+                help="Open the conversation of that name or number; without one, choose.",
             ),
-            False,
         ),
         _parameter("demo", bool, typer.Option("--demo", help="Use the demo engine: no Ollama needed."), False),
         _parameter(

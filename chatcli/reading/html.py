@@ -18,6 +18,7 @@ from chatcli.reading.tags import Attributes, read_tags
 
 _UNREAD = frozenset({"script", "style", "noscript", "template", "svg", "iframe", "object", "select", "textarea"})
 _FURNITURE = frozenset({"nav", "button", "dialog", "rp"})
+_ROW_GROUPS = frozenset({"thead", "tbody", "tfoot"})
 _HEADINGS = {f"h{level}": "#" * level + " " for level in range(1, 7)}
 _INLINE = frozenset(
     "a abbr b base bdi bdo cite code data del dfn em font i img input ins kbd label link mark meta q rp rt ruby s "  # noqa: SIM905
@@ -190,9 +191,8 @@ class _Reader:
                 self._end_row()
             self._groups += 1
             self._tables.append(Table(self._groups, self._padding))
-        elif tag in {"thead", "tbody", "tfoot"} and self._tables and not self._deeper:
-            self._end_row()
-            self._tables[-1].covered.clear()
+        elif tag in _ROW_GROUPS and self._tables and not self._deeper:
+            self._end_row_group()
         elif tag == "main" and len(self._pages) == 1:
             self._pages.append([])
 
@@ -211,6 +211,8 @@ class _Reader:
             self._deeper -= 1
         elif tag == "tr" and self._tables and not self._deeper:
             self._end_row()
+        elif tag in _ROW_GROUPS and self._tables and not self._deeper:
+            self._end_row_group()
         elif tag == "table" and self._tables:
             self._end_table()
         elif tag == "main" and len(self._pages) == 2 and not self._tables:
@@ -263,6 +265,10 @@ class _Reader:
     def _end_row(self) -> None:
         self._end_cell()
         self._tables[-1].end_row()
+
+    def _end_row_group(self) -> None:
+        self._end_cell()
+        self._tables[-1].end_group()
 
     def _end_table(self) -> None:
         self._end_row()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 _WIDEST = 100  # columns that a cell may cover, and up to which cells are covered from above
+_TALLEST = 65_500  # rows that a cell may cover
 _LONGEST_AGAIN = 80  # characters of a cell that are said again in each row that it covers
 _LONGEST_CELL = 300  # characters of a paragraph in a cell of a table of data
 
@@ -36,9 +37,9 @@ class Table:
     def add(self, blocks: list[Block]) -> None:
         """Add a cell, or words that are in none, in their order."""
         self._cover()
-        columns, rows = (
-            min(max(1, span or 1), _WIDEST * most) for span, most in zip(self.spans, (1, 655), strict=True)
-        )
+        columns, rows = self.spans
+        columns = min(max(1, columns or 1), _WIDEST)
+        rows = _TALLEST if rows == 0 else min(max(1, rows or 1), _TALLEST)  # 0: all rows of the group
         self.spans = 1, 1
         words = " / ".join(block.text.replace("\n", " ") for block in blocks)
         again = words if len(words) <= _LONGEST_AGAIN else ""
@@ -49,6 +50,11 @@ class Table:
         self._line.append(words)
         if columns > 1 and self._pay(3 * columns):
             self._line += [None] * (columns - 1)
+
+    def end_group(self) -> None:
+        """What begins now is covered by no cell before it."""
+        self.end_row()
+        self.covered.clear()
 
     def end_row(self) -> None:
         if not self.begun and not self._row:
