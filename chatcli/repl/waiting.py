@@ -5,6 +5,7 @@ another request comes first.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from itertools import pairwise
 from time import monotonic
 
@@ -33,8 +34,9 @@ class Waiting:
         self._session, self._name = session, name
         self._due = monotonic() + _FIRST
         self._loading = _NOTHING
-        self._is_settled = False
+        self._is_settled = False  # nothing more is to be asked
         self._is_loaded = False
+        self._expires: datetime | None = None
         self._plan_before = session.plan
         self._read_since = 0.0
         turns = [node.turn for node in session.conversation.path() if node.turn is not None]
@@ -66,23 +68,33 @@ class Waiting:
 
     def _ask(self) -> None:
         try:
-            self._loading = self._found()
+            self._loading, self._is_settled = self._found()
         except Exception:
-            self._loading, self._is_loaded = _NOTHING, False
+            self._loading, self._is_settled, self._is_loaded = _NOTHING, True, False
             raise
-        finally:
-            self._is_settled = not self._loading
 
-    def _found(self) -> Awaited:
-        client = self._session.client.get()
-        known, plan = self._session.model.ready, self._session.plan
+    def _found(self) -> tuple[Awaited, bool]:
+        """What the server's lists say, and whether that is all that they will say."""
+        client, known = self._session.client.get(), self._session.model.ready
         row = next((row for row in client.loaded() if _is_it(row, self._name, known)), None)
-        self._is_loaded = row is not None
         if row is not None:
-            another = plan is not None and row.context_length not in {None, plan.window}
-            return Awaited("is loaded again", f"a window of {plan.window}") if plan and another else _NOTHING
+            return self._listed(row)
         on_disk = next((row for row in client.models() if same_model(row.name, self._name)), None)
-        return _words(on_disk) if on_disk is not None and on_disk.size > _STUB else _NOTHING
+        found = _words(on_disk) if on_disk is not None and on_disk.size > _STUB else _NOTHING
+        return found, not found
+
+    def _listed(self, row: Loaded) -> tuple[Awaited, bool]:
+        """A model is listed from when its loading begins. Until it has answered once, the time at which it expires
+        moves with the clock: two looks tell whether it does.
+        """
+        plan, before, self._expires = self._session.plan, self._expires, row.expires
+        if plan is not None and row.context_length not in {None, plan.window}:
+            return Awaited("is loaded again", f"a window of {plan.window}"), False
+        if row.expires is not None and row.expires != before:
+            words = Awaited("is being loaded, or reads the prompt", gigabytes(row.size))
+            return words if before is not None else _NOTHING, False
+        self._is_loaded = True
+        return _NOTHING, True
 
 
 def unread(plan: Plan, last: Turn | None) -> int:
