@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Generator
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
 from chatcli.client import address
@@ -30,32 +32,32 @@ def program_for(url: str) -> str:
 
 
 class OllamaServe:
-    """The process. `log`: the file that its output goes to, and stays in while the process goes on after chatcli.
+    """The process. `log`: the file that its output goes to, and stays in while the process goes on after chatcli;
+    None: one that nobody else can see.
 
     Raises ServerError when there is no program for that URL, or it cannot be started.
     """
 
-    def __init__(self, url: str, log: Path) -> None:
+    def __init__(self, url: str, log: Path | None) -> None:
         program = program_for(url)
         if not program:
             raise ServerError(
                 f"Ollama cannot be started at {address.shown(url)}: no program `ollama` is on the PATH.",
                 "Get it at https://ollama.com/download.",
             )
-        self._url, self._log = url, log
+        self._url = url
         try:
-            private_directory(log.parent)
-            with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
-                self._child = subprocess.Popen(  # noqa: S603 - the program that the person was asked about
-                    [program, "serve"],
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    env={**os.environ, "OLLAMA_HOST": urlsplit(url).netloc},
-                    # The terminal's Ctrl-C ends the waiting, not the server.
-                    start_new_session=os.name == "posix",
-                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-                )
+            self._output = _opened(log)
+            self._child = subprocess.Popen(  # noqa: S603 - the program that the person was asked about
+                [program, "serve"],
+                stdin=subprocess.DEVNULL,
+                stdout=self._output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "OLLAMA_HOST": urlsplit(url).netloc},
+                # The terminal's Ctrl-C ends the waiting, not the server.
+                start_new_session=os.name == "posix",
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            )
         except OSError as error:
             raise ServerError("Ollama did not start.", f"{error.strerror or error}.") from None
 
@@ -79,16 +81,23 @@ class OllamaServe:
         """End it; a second call does nothing."""
         for stop in (self._child.terminate, self._child.kill):
             if self._child.poll() is not None:
-                return
+                break
             stop()
             try:
                 self._child.wait(timeout=GRACE)
             except subprocess.TimeoutExpired:
                 continue
+        self._output.close()
 
     def _last_words(self) -> str:
-        try:
-            lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        except OSError:
-            return "It gave no reason."
+        self._output.seek(0)
+        lines = self._output.read().decode("utf-8", "replace").strip().splitlines()
         return "\n".join(lines[-_LAST_LINES:]) or "It gave no reason."
+
+
+def _opened(log: Path | None) -> IO[bytes]:
+    """Raises OSError."""
+    if log is None:
+        return tempfile.TemporaryFile()
+    private_directory(log.parent)
+    return os.fdopen(os.open(log, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "w+b")

@@ -229,7 +229,7 @@ class Session:
         """
         from chatcli.client.ollama_serve import OllamaServe
 
-        process = OllamaServe(self.server.url, self.paths.server_log)
+        process = OllamaServe(self.server.url, self.paths.server_log if self.settings[table.SAVE] else None)
         if not keep:
             self.server.end_with(process)
         yield from process.answers()
