@@ -93,7 +93,7 @@ def test_the_screen_tells_it() -> None:
         person.see("Send a message")
         person.enter("hi")
         person.see("is being loaded (")
-        text = person.see("Here I am.")
+        text = person.see("Here I am.", "Send a message")
         assert "being loaded" not in text
 
 
