@@ -22,6 +22,7 @@ from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.file import read_environment
 from chatcli.settings.layers import Layer, Settings
+from chatcli.turn import ask
 from tests.commanding import do, followed, said, say, shown
 from tests.faults import Engine
 from tests.starting import run
@@ -204,6 +205,7 @@ def test_in_demo_a_model_of_the_settings_file_holds_or_it_is_said_why_not(config
         config.write_text(f'model = "{named}"\n')
         session = build(Wishes(demo=True))
         try:
+            ask(session, "hello")  # a pipe stores the question before it asks the server
             assert session.model.get().name.removesuffix(":latest") == used
             warnings = " ".join(map(str, session.take_warnings()))
             assert ("llama3.2 (settings file) is not used." in warnings) is (named != used)

@@ -87,7 +87,9 @@ def settle_model(session: Session) -> list[str]:
     if wanted and names:
         said = f"The demo engine has only its own models: {', '.join(names)}. "
         session.warn(f"{said}{wanted} ({settings.source(table.MODEL)}) is not used.")
-        settings.put("model", last_model(session) or names[0], Layer.CONVERSATION)
+        last = last_model(session)  # of this conversation, too, where its first question is stored already
+        known = (name for name in names if same_model(name, last))
+        settings.put("model", next(known, names[0]), Layer.CONVERSATION)
         return []
     if not names:
         raise Missing(
