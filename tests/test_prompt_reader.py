@@ -303,6 +303,9 @@ class TestHistory:
     def test_down_returns_to_what_was_typed(self) -> None:
         assert self.recalled("hel<up><down>!<enter>") == TypedLine("hel!")
 
+    def test_ctrl_p_and_ctrl_n_go_through_earlier_lines_too(self) -> None:
+        assert self.recalled("<c-p><c-p><c-n><enter>") == TypedLine("help me")
+
     def test_ctrl_r_searches(self) -> None:
         assert self.recalled("<c-r>world<enter><enter>") == TypedLine("hello world")
 

@@ -122,7 +122,10 @@ def _about_group(registry: Registry, group: str) -> Listing:
 def _about_own(own: OwnCommands) -> Iterator[View]:
     """The person's own commands, and what is wrong with the files that are none."""
     rows = tuple((f"/{each.name}", each.summary) for each in own.sound.values())
-    where = f"NAME.md in {own.folder} is /NAME. In its text $ARGUMENTS and $1 stand for what follows the name."
+    where = Hint(
+        f"NAME.md in {own.folder} is /NAME at the prompt and chatcli -t NAME in the shell. "
+        "In its text $ARGUMENTS and $1 stand for what follows the name."
+    )
     yield Listing(("command", "what it sends"), rows, note=where) if rows else Note(where, "quiet")
     yield from (Note(Hint(each.message, " ", each.advice), "warning") for each in own.faults.values())
 
