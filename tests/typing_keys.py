@@ -31,6 +31,8 @@ NAMED = {
     "backspace": "\x7f",
     "alt-enter": "\x1b\r",
     "alt-backspace": "\x1b\x7f",
+    "alt-up": "\x1b\x1b[A",
+    "alt-down": "\x1b\x1b[B",
     "up": "\x1b[A",
     "down": "\x1b[B",
     "right": "\x1b[C",

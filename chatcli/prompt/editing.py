@@ -23,7 +23,7 @@ from prompt_toolkit.formatted_text import FormattedText, StyleAndTextTuples
 from prompt_toolkit.history import History
 from prompt_toolkit.input import Input
 from prompt_toolkit.layout.processors import TabsProcessor
-from prompt_toolkit.lexers import SimpleLexer
+from prompt_toolkit.lexers import DynamicLexer, SimpleLexer
 from prompt_toolkit.output import Output
 from prompt_toolkit.styles import Style
 from prompt_toolkit.validation import ValidationError
@@ -79,26 +79,28 @@ class EditedLine:
         self.queue: list[TypedLine] = []
         self._beside: LineBesideReply | None = None  # while a reply comes
         self._kept: Document | None = None  # what was in the line when the reply ended
+        self._warning = ""  # why the line cannot be sent
         self._options = options
         self._draw_toolbar = draw_toolbar
         self._output = output
         self._input = input_
         self._keys = mind_marks(input_)
         self._may_leave = False  # whether a Ctrl-D typed ahead may leave
+        self._recall = _Recall(history)
         self._session: PromptSession[Outcome] = PromptSession(
             self._prompt,
             prompt_continuation=self._continuation,
             placeholder=self._placeholder,
             bottom_toolbar=self._toolbar,
             vi_mode=options.vi,
-            history=_Recall(history),
+            history=self._recall,
             completer=as_completer(suggest),
             complete_while_typing=Condition(self._has_menu),
             enable_history_search=Condition(lambda: not self._has_menu()),
             reserve_space_for_menu=_MENU_ROWS,
             style=_STYLE,
             include_default_pygments_style=False,
-            lexer=SimpleLexer("class:typed"),  # what a person said stands out above the replies
+            lexer=DynamicLexer(self._lexer),  # what a person said stands out above the replies
             key_bindings=keys.bind(self),
             input=input_,
             output=output,
@@ -112,7 +114,7 @@ class EditedLine:
         self.app.ttimeoutlen = _ESCAPE_SECONDS
         self.buffer = self._session.default_buffer
         self.buffer.accept_handler = self._accept
-        self.pastes = Pastes(self.buffer)
+        self.pastes = self._recall.pastes = Pastes(self.buffer)
         tabs = TabsProcessor(char1=" ", char2=" ")
         self._session.input_processors = [HideUnwanted(), ShowFolded(self.pastes), tabs]
 
@@ -251,6 +253,27 @@ class EditedLine:
         self.buffer.reset()
         self.pastes.reset()
 
+    def open_paste(self) -> None:
+        """Puts the text of the folded paste at the cursor, or else of the first one, in its place."""
+        before = self.buffer.cursor_position
+        at = max(self.pastes.first_in(self.buffer.text[:before], last=True), -1)
+        at = at if at == before - 1 >= 0 else self.pastes.first_in(self.buffer.text)
+        if at >= 0:
+            text, pasted = self.buffer.text, self.pastes.expand(self.buffer.text[at])
+            self.buffer.save_to_undo_stack()
+            self.buffer.document = Document(text[:at] + pasted + text[at + 1 :], at + len(pasted))
+
+    def earlier_question(self, step: int) -> None:
+        """Goes to the next earlier (-1) or later (1) line of the history that is no command."""
+        go = self.buffer.history_backward if step < 0 else self.buffer.history_forward
+        before = None
+        while before != self.buffer.working_index:
+            before = self.buffer.working_index
+            self.buffer.history_search_text = ""  # of all lines, whatever this one is
+            go()
+            if not is_command(self.buffer.text):
+                return
+
     def suspend(self) -> None:
         """Stops the program, and the programs it is piped together with."""
         if hasattr(signal, "SIGTSTP"):
@@ -332,10 +355,19 @@ class EditedLine:
         ascii_only = "utf" not in self._output.encoding().lower()
         width = self._output.get_size().columns
         given = self._draw_toolbar() if self._beside is None else toolbar.of_reply(self._beside.status)
+        if given.warning != self._warning:
+            self._warning = given.warning
+            self.app.invalidate()  # the line has been drawn already
+        if self.pastes.first_in(self.buffer.text) >= 0:
+            given = given._replace(notes=("Ctrl-O opens the paste", *given.notes))
         menu = self.buffer.complete_state
         if menu is not None and len(menu.completions) >= self._session.reserve_space_for_menu:
             given = given._replace(notes=(f"{len(menu.completions)} choices, Down for more", *given.notes))
         return [*toolbar.draw(given, width, ascii_only=ascii_only)]
+
+    def _lexer(self) -> SimpleLexer:
+        """What a person said stands out above the replies."""
+        return SimpleLexer("class:refused" if self._warning else "class:typed")
 
     def _prompt(self) -> StyleAndTextTuples:
         """The prompt, and above it the queue."""
@@ -352,6 +384,11 @@ class EditedLine:
         return [*queue, ("", self._options.prompt)]
 
 
+def is_command(text: str) -> bool:
+    """Whether a line of the history is a command: of chatcli, or of the shell."""
+    return (text.startswith("/") and not text.startswith("//")) or (text.startswith("!") and text[:2] != "!!")
+
+
 def _first_line(text: str) -> str:
     return as_name(text.strip().split("\n", 1)[0])
 
@@ -362,12 +399,13 @@ class _Recall(History):
     def __init__(self, history: LineHistory) -> None:
         super().__init__()
         self._history = history
+        self.pastes: Pastes | None = None
 
     async def load(self) -> AsyncGenerator[str, None]:
         if not self._history.is_loaded:
             await get_running_loop().run_in_executor(None, self._history.lines)
         for line in self._history.lines():
-            yield line
+            yield self.pastes.recalled(line) if self.pastes is not None else line
 
     def get_strings(self) -> list[str]:
         return self._history.lines()[::-1]

@@ -88,10 +88,30 @@ def start_new_line(line: EditedLine) -> None:
 _builtin('"""', 'begin a text of several lines; another """ ends it')
 _builtin("Tab", "complete, or open the menu of what fits")
 _builtin("Up, Down", "earlier and later lines that begin with what is typed")
+
+
+@_key("Alt+Up", "escape up")
+def go_to_earlier_question(line: EditedLine) -> None:
+    """an earlier question: a line that is no command"""
+    line.earlier_question(-1)
+
+
+@_key("Alt+Down", "escape down")
+def go_to_later_question(line: EditedLine) -> None:
+    """a later one"""
+    line.earlier_question(1)
+
+
 _builtin("Ctrl+R", "search the earlier lines")
 
 
-@_key("Ctrl+G", "c-g")
+@_key("Ctrl+O", "c-o")
+def open_paste(line: EditedLine) -> None:
+    """open a folded paste in the line"""
+    line.open_paste()
+
+
+@_key("Ctrl+G, Ctrl+X Ctrl+E", "c-g", "c-x c-e")
 def compose(line: EditedLine) -> None:
     """write the message in your editor (OLLAMA_EDITOR, VISUAL or EDITOR)"""
     line.compose()

@@ -13,6 +13,8 @@ from chatcli.text import is_long, lines_in
 if TYPE_CHECKING:
     from prompt_toolkit.buffer import Buffer
 
+# A line of the history as long as this is recalled folded.
+_LONG_LINES, _LONG_CHARACTERS = 100, 10_000
 _FIRST_CHIP = 0x10F000
 _CHIP = re.compile("[\U0010f000-\U0010f8ff]")
 
@@ -46,12 +48,25 @@ class Pastes:
         """Returns `text` as it is put into the line: as a chip when it is long."""
         return self._fold(text) if is_long(text) else text
 
+    def recalled(self, line: str) -> str:
+        """Returns a line of the history as it is put into the line: as a chip when it is very long."""
+        if lines_in(line) < _LONG_LINES and len(line) < _LONG_CHARACTERS:
+            return line
+        known = next((chip for chip, text in self._folded.items() if text is line), None)
+        return known or self._fold(line)
+
+    def first_in(self, text: str, *, last: bool = False) -> int:
+        """Returns where the first chip (or the last one) of the buffer's `text` is, -1 without any."""
+        found = [chip.start() for chip in _CHIP.finditer(text) if chip[0] in self._folded] if self._folded else []
+        return -1 if not found else found[-1] if last else found[0]
+
     def expand(self, text: str) -> str:
         """Returns the buffer's `text` with every chip replaced by its paste."""
         return _CHIP.sub(lambda chip: self._folded.get(chip[0], chip[0]), text)
 
     def begin(self, text: str) -> bool:
         """Whether the (expanded) `text` begins with a paste, even if the paste was shortened since."""
+        text = text.lstrip()
         return bool(self._head and text) and (text.startswith(self._head) or self._head.startswith(text))
 
     def label(self, character: str) -> str | None:

@@ -73,7 +73,8 @@ class Reader:
             raise
         if isinstance(outcome, TypedLine):
             outcome = TypedLine(LONE_SURROGATES.sub("\N{REPLACEMENT CHARACTER}", outcome.text), outcome.pasted)
-            self._history.add(outcome.retyped)
+            if outcome.pasted or not outcome.text.startswith(" "):
+                self._history.add(outcome.retyped)
         return outcome
 
     def ask(self, question: str, default: bool = False) -> bool:
@@ -144,7 +145,8 @@ class Reader:
     def _keep_typed(self) -> None:
         """Stores the content of the line, and what is queued, in the history when the terminal is gone."""
         for text in (*(entry.retyped for entry in self._line.queue), self._line.typed):
-            self._history.add(LONE_SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text))
+            if not text.startswith(" "):
+                self._history.add(LONE_SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text))
 
     def _answer(self, question: str) -> str | None:
         try:

@@ -16,6 +16,7 @@ STYLE = {
     # A gray that is readable on black and on white.
     "bottom-toolbar.text": "fg:#888888",
     "toolbar.full": "fg:#c07000 bold",
+    "refused": "fg:#d03030 bold",
 }
 _MARGIN = " "
 _BETWEEN = " · "
@@ -27,7 +28,8 @@ class Toolbar(NamedTuple):
     """`used`: a count ("=24", "~1912") or words; `tokens`: the same as a number; `window` in tokens, 0 when
     unknown.
 
-    `notes` are ordered by importance. The mark of an exact count is not drawn, that of an estimate is.
+    `notes` are ordered by importance; `warning` says why the line cannot be sent. The mark of an exact count is
+    not drawn, that of an estimate is.
     """
 
     model: str
@@ -36,6 +38,7 @@ class Toolbar(NamedTuple):
     tokens: int
     strategy: str = ""
     notes: tuple[str, ...] = ()
+    warning: str = ""
 
 
 def of_reply(status: str) -> Toolbar:
@@ -67,12 +70,19 @@ def _ever_shorter(toolbar: Toolbar) -> Iterator[tuple[Toolbar, int]]:
         yield bare, detail
     for kept in range(len(toolbar.notes), -1, -1):
         yield bare._replace(notes=toolbar.notes[:kept]), 0
+    yield bare._replace(notes=(), warning=""), 0
 
 
 def _line(toolbar: Toolbar, detail: int, ascii_only: bool) -> Fragments:
     usage = "class:toolbar.full" if _is_nearly_full(toolbar) else ""
     amount = _amount(toolbar, detail, ascii_only)
-    parts = [("", toolbar.model), (usage, amount), ("", toolbar.strategy), *(("", note) for note in toolbar.notes)]
+    parts = [
+        ("", toolbar.model),
+        (usage, amount),
+        ("class:refused", toolbar.warning),
+        ("", toolbar.strategy),
+        *(("", note) for note in toolbar.notes),
+    ]
     between = _BETWEEN_ASCII if ascii_only else _BETWEEN
     line: Fragments = []
     for style, text in parts:
