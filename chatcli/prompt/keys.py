@@ -86,6 +86,8 @@ def start_new_line(line: EditedLine) -> None:
 
 
 _builtin('"""', 'begin a text of several lines; another """ ends it')
+_builtin("!COMMAND", "run a command in your shell; its output can go with the next message")
+_builtin("//, !!", "begin a message with / or !")
 _builtin("Tab", "complete, or open the menu of what fits")
 _builtin("Up, Down", "earlier and later lines that begin with what is typed")
 

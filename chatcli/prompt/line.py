@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+# What a command begins with: chatcli's own, or one for the shell. Doubled, it begins a message.
+SIGNS = ("/", "!")
+
 
 class TypedLine(NamedTuple):
     """One entry, whole, lines separated by "\\n".
 
-    `pasted`: it began with a paste or a block, so a leading "/" is text and not a command.
+    `pasted`: it began with a paste or a block, so a leading sign of a command is text.
     """
 
     text: str
@@ -18,7 +21,8 @@ class TypedLine(NamedTuple):
     @property
     def retyped(self) -> str:
         """Returns what a person would type to get the same entry: the line history stores this."""
-        return f"/{self.text}" if self.pasted and self.text.startswith("/") else self.text
+        sign = self.text[:1]
+        return sign + self.text if self.pasted and sign in SIGNS else self.text
 
 
 @dataclass(frozen=True, slots=True)

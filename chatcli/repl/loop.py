@@ -18,10 +18,12 @@ from chatcli.commands.spelling import at_prompt
 from chatcli.conversation.events import Progress
 from chatcli.conversation.message import Attachment
 from chatcli.conversation.tree import Node
-from chatcli.errors import ChatcliError, Damaged
+from chatcli.errors import ChatcliError, Damaged, UserError
 from chatcli.hints import Do, Hint, Words, spelled
+from chatcli.prompt.line import SIGNS
 from chatcli.prompt.reader import Closed, Interrupted, Reader, TypedLine
 from chatcli.prompt.reader import Outcome as Entry
+from chatcli.prompt.shell import run
 from chatcli.prompt.typeahead import quiet_keyboard
 from chatcli.render.screen import Screen
 from chatcli.render.views import Note, Pictures, SourceText, View
@@ -29,6 +31,7 @@ from chatcli.repl.crash_report import told
 from chatcli.repl.furniture import Furniture
 from chatcli.repl.notes import Apart, about_composed, about_counting, about_format, after_reply, farewell
 from chatcli.repl.remedies import Remedies
+from chatcli.repl.shell_output import as_attachment, offer
 from chatcli.repl.signals import Interrupt
 from chatcli.repl.streams import OutputFailed
 from chatcli.repl.waiting import Waiting
@@ -122,17 +125,33 @@ class Loop:
     def _take(self, typed: TypedLine) -> None:
         self._flows = True
         text = typed.text.strip("\n")
-        if typed.pasted or not text.lstrip().startswith("/"):
+        if typed.pasted or not text.lstrip().startswith(SIGNS):
             if text.strip() in LEAVING and not typed.pasted:
                 self._leaving = True
             elif text.strip():
                 self._guarded(lambda: self.send(text))
-        elif text.startswith("//"):
+        elif text.startswith(tuple(sign * 2 for sign in SIGNS)):
             self._guarded(lambda: self.send(text[1:]))
         elif is_path(text):
             self._guarded(lambda: self.send(text))
+        elif text.lstrip().startswith("!"):
+            self._guarded(lambda: self._in_shell(text.lstrip()[1:].strip()), typed.retyped)
         else:
             self._guarded(lambda: self._command(text.lstrip()[1:]), typed.retyped)
+
+    def _in_shell(self, command: str) -> None:
+        """Run it in the shell, and offer its output to the next message."""
+        if not command:
+            raise UserError(
+                "A command for the shell follows the !.", "To send a message that begins with !, type !!."
+            )
+        ran = run(command, self._reader.keyboard)
+        if ran.status:
+            self.show(Note(f"It ended with status {ran.status}.", "quiet"))
+        if ran.output and self._reader.ask(offer(self._session, ran), True):
+            self._act(attach(self._session, [as_attachment(command, ran)]))
+        self._furniture.warn()
+        self._furniture.get_ready()
 
     def _command(self, line: str) -> None:
         self._session.summarizer.collect()
