@@ -87,24 +87,7 @@ class EditedLine:
         self._keys = mind_marks(input_)
         self._may_leave = False  # whether a Ctrl-D typed ahead may leave
         self._recall = _Recall(history)
-        self._session: PromptSession[Outcome] = PromptSession(
-            self._prompt,
-            prompt_continuation=self._continuation,
-            placeholder=self._placeholder,
-            bottom_toolbar=self._toolbar,
-            vi_mode=options.vi,
-            history=self._recall,
-            completer=as_completer(suggest),
-            complete_while_typing=Condition(self._has_menu),
-            enable_history_search=Condition(lambda: not self._has_menu()),
-            reserve_space_for_menu=_MENU_ROWS,
-            style=_STYLE,
-            include_default_pygments_style=False,
-            lexer=DynamicLexer(self._lexer),  # what a person said stands out above the replies
-            key_bindings=keys.bind(self),
-            input=input_,
-            output=output,
-        )
+        self._session = self._made_session(suggest)
         self.app = self._session.app
         self._last_key = monotonic()
         self._listener: Listener | None = None
@@ -117,6 +100,26 @@ class EditedLine:
         self.pastes = self._recall.pastes = Pastes(self.buffer)
         tabs = TabsProcessor(char1=" ", char2=" ")
         self._session.input_processors = [HideUnwanted(), ShowFolded(self.pastes), tabs]
+
+    def _made_session(self, suggest: Callable[[str], Sequence[Suggestion]]) -> PromptSession[Outcome]:
+        return PromptSession(
+            self._prompt,
+            prompt_continuation=self._continuation,
+            placeholder=self._placeholder,
+            bottom_toolbar=self._toolbar,
+            vi_mode=self._options.vi,
+            history=self._recall,
+            completer=as_completer(suggest),
+            complete_while_typing=Condition(self._has_menu),
+            enable_history_search=Condition(lambda: not self._has_menu()),
+            reserve_space_for_menu=_MENU_ROWS,
+            style=_STYLE,
+            include_default_pygments_style=False,
+            lexer=DynamicLexer(self._lexer),  # what a person said stands out above the replies
+            key_bindings=keys.bind(self),
+            input=self._input,
+            output=self._output,
+        )
 
     def read(self, prefill: str) -> Outcome:
         begin = self._beginning(prefill)
