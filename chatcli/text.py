@@ -19,7 +19,7 @@ from functools import lru_cache
 
 LONG_LINES = 8
 LONG_CHARACTERS = 1000
-# Cells of a line that is never broken.
+# More cells than any screen has.
 ENDLESS = 1_000_000
 
 LONE_SURROGATES = re.compile("[\ud800-\udfff]")

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
-from chatcli.text import ENDLESS, cells, cluster_cells, clusters
+from chatcli.text import cells, cluster_cells, clusters
 
 __all__ = [
     "BLANK",
@@ -38,6 +38,7 @@ ESCAPE = re.compile(r"\x1b\[[0-9;]*[mCX]|\x1b\]8;;[^\x1b]*\x1b\\|\x1b[78]")
 _PARTS = re.compile(rf"{ESCAPE.pattern}|[^\x1b]+")
 _RESET = "\x1b[0m"
 _LONGEST_WORD = 2048  # characters that are left whole
+_UNBROKEN = 8192  # cells of a line that is not broken: more than a paragraph has, and cheap to draw while it grows
 _DENSEST = 32  # characters in a cell, averaged over a line: endless combining marks must not make a line endless
 
 
@@ -63,7 +64,7 @@ def prose_width(width: int, prose: int) -> int:
     """Returns the cells of a line of running text on a screen of `width`: at most `prose` of them; if that is 0,
     lines are not broken at all, and the terminal continues them in its next row.
     """
-    return min(width, prose) if prose else ENDLESS
+    return min(width, prose) if prose else _UNBROKEN
 
 
 def both(outer: str, inner: str) -> str:
