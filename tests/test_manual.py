@@ -69,7 +69,7 @@ class Reader(Person):
         as_json: bool,
     ) -> int:
         """As `chatcli` does in a terminal."""
-        assert not (prompt or images or files)
+        assert [*prompt, *images, *files] == []
         assert not as_json
         self._session.close()
         self._session = build(replace(wishes, demo=False))
