@@ -83,8 +83,8 @@ class Loop:
         if attached:
             self._guarded(lambda: self._act(attach(self._session, attached)))
         self._converse(entry)
-        if self._said and (kept := farewell(self._session)):
-            self._screen.show(Note(kept, "quiet"))
+        if self._said:
+            self._guarded(self._part)
 
     def _converse(self, entry: Entry | None) -> None:
         """Until the person leaves."""
@@ -100,6 +100,10 @@ class Loop:
                 case TypedLine() as typed:
                     self._take(typed)
             entry = None
+
+    def _part(self) -> None:
+        if kept := farewell(self._session):
+            self._screen.show(Note(kept, "quiet"))
 
     def _greet(self, opening: Outcome | None) -> None:
         """Show where the conversation is. The first prompt waits for no server."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from chatcli.client.ollama_serve import program_for
 from chatcli.commands.models import pull
-from chatcli.commands.outcomes import Outcome, Show
+from chatcli.commands.outcomes import Outcome, Show, Watch
 from chatcli.commands.serve import serve
 from chatcli.errors import ChatcliError, Missing, Unreachable
 from chatcli.render.views import Note
@@ -35,7 +36,9 @@ class Remedies:
             case Missing(model=name) if name and self._is_new(name):
                 if not self._agreed(error, f"Download {name} now?", default):
                     return False
-                self._act(pull.run(self._session, name))
+                download = pull.run(self._session, name)
+                assert isinstance(download, Watch)
+                self._act(replace(download, then=lambda: Show(())))  # the question goes on with it
                 return True
         return False
 
