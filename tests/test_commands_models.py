@@ -149,6 +149,7 @@ def test_cp_gives_a_model_another_name_and_replaces_none_unasked(session: Sessio
     assert "mine" in shown(do(session, "models cp demo mine"))
     assert row(listed(session), "mine")
     assert isinstance(do(session, "models cp demo demo-vision"), Confirm)
+    assert "demo is also demo-vision now" in shown(do(session, "models cp demo demo-vision --yes"))
     with pytest.raises(Missing):
         do(session, "models cp nope other")
 
@@ -169,7 +170,8 @@ def test_unload_takes_a_model_out_of_memory(session: Session, engine: Engine, na
 
 def test_show_describes_another_model_too(session: Session) -> None:
     assert "demo-vision" in shown(do(session, "models show demo-vision"))
-    assert "start_of_turn" in shown(do(session, "show template demo-vision"))
+    for line in ("show template demo-vision", "models show demo-vision template"):
+        assert "start_of_turn" in shown(do(session, line))
     with pytest.raises(BadArgument):
         do(session, "show demo demo-vision")
 

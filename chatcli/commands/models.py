@@ -50,8 +50,12 @@ def in_brief(session: Session, row: Listed) -> str:
     return ", ".join(filter(None, (parameters, quantized, size, able)))
 
 
+def aspect_words(_session: Session, typed: str) -> list[Word]:
+    return list(fitting(map(Word, ASPECTS), typed))
+
+
 def show_words(session: Session, typed: str) -> list[Word]:
-    return [*fitting(map(Word, ASPECTS), typed), *model_words(session, typed)]
+    return [*aspect_words(session, typed), *model_words(session, typed)]
 
 
 @command("model", "m", in_shell="--model")
@@ -100,19 +104,20 @@ def models(session: Session) -> Outcome:
 @command("models show", "show", subcommand="models show")
 def show(
     session: Session,
-    *words: Annotated[
-        str, Arg("a model (without one: the one in use), and info, license, modelfile, ...", show_words)
-    ],
+    name: Annotated[str, Arg("a model; by default the one in use", show_words)] = "",
+    aspect: Annotated[str, Arg("info, license, modelfile, ...", aspect_words)] = "",
 ) -> Outcome:
-    """Show details of a model: info, license, modelfile, parameters, system or template."""
-    aspects = [word for word in words if word in ASPECTS]
-    names = [word for word in words if word not in ASPECTS]
-    if len(aspects) > 1 or len(names) > 1:
-        raise BadArgument(
-            "One model at a time, and one thing about it.", f"Name a model, and one of: {', '.join(ASPECTS)}."
-        )
-    known = _named(session, names[0]) if names else session.model.get()
-    if not aspects or aspects == ["info"]:
+    """Show details of a model: info, license, modelfile, parameters, system or template.
+
+    The model's name may be left out.
+    """
+    if name in ASPECTS:
+        name, aspect = aspect, name
+    aspect = aspect or "info"
+    if aspect not in ASPECTS:
+        raise BadArgument(f'Unknown argument "{aspect}".', f"One of: {', '.join(ASPECTS)}.")
+    known = _named(session, name) if name else session.model.get()
+    if aspect == "info":
         return Show.of(_info(known))
     text = {
         "license": known.license,
@@ -120,8 +125,8 @@ def show(
         "parameters": known.parameters,
         "system": known.system,
         "template": known.template,
-    }[aspects[0]]
-    return Show.of(SourceText(text) if text else Note(f"{known.name} {_ABSENT[aspects[0]]}.", "quiet"))
+    }[aspect]
+    return Show.of(SourceText(text) if text else Note(f"{known.name} {_ABSENT[aspect]}.", "quiet"))
 
 
 @command("models pull", "pull", subcommand=("models pull", "pull"))
@@ -168,6 +173,7 @@ def cp(
     session: Session,
     name: Annotated[str, Arg("a model", model_words)],
     copy: Annotated[str, Arg("the name of the copy")],
+    *,
     yes: Annotated[bool, Arg("do not ask before another model is replaced")] = False,
 ) -> Outcome:
     """Copy a model: it gets another name, too. Takes no more room on the disk."""
