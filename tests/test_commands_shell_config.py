@@ -84,6 +84,16 @@ def test_a_wrong_value_changes_nothing(file: Path) -> None:
         assert file.read_text() == MINE
 
 
+def test_a_wrong_value_in_the_file_can_be_mended_and_what_is_still_wrong_is_said(file: Path) -> None:
+    file.write_text('seed = "x"\ntop-k = "y"\nmodle = "z"\n')
+    out, err, code = config("set", "seed", "1")
+    assert code == 0
+    assert "line 2: top-k" in out + err
+    out, err, code = config("unset", "top_k")
+    assert "line 2: modle" in out + err
+    assert file.read_text() == 'seed = "1"\nmodle = "z"\n'
+
+
 def test_a_value_that_the_environment_hides_is_said(file: Path) -> None:
     out, err, _ = config("set", "seed", "9", CHATCLI_SEED="1")
     assert "The environment comes before the file: seed = 1." in out + err

@@ -14,7 +14,8 @@ from chatcli.commands.arguments import Parameter, Suggest
 from chatcli.commands.chats import chat_words
 from chatcli.commands.help import topic_words
 from chatcli.commands.models import model_words, show_words
-from chatcli.commands.settings import NAMES_OF_MODELS, setting_words
+from chatcli.commands.settings import NAMES_OF_MODELS
+from chatcli.commands.shell_config import settings_by_name
 from chatcli.paths import private_directory, replace_private
 from chatcli.session.session import Session
 from chatcli.settings import table
@@ -23,7 +24,7 @@ from chatcli.text import first_clause
 
 # Where complete.py finds what a session would suggest, and what needs no session. All else is a file, or free.
 _SOURCES: dict[Suggest, str] = {model_words: "models", show_words: "models", chat_words: "chats"}
-_WITHOUT_SESSION: tuple[Suggest, ...] = (topic_words, setting_words)
+_WITHOUT_SESSION: tuple[Suggest, ...] = (topic_words, settings_by_name)
 _OF_FLAGS = {"profile": "profiles", "template": "own commands"}
 _SETTINGS: dict[str, Setting[Any]] = {each.name: each for each in TABLE}
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from chatcli.commands.arguments import Arg
+from chatcli.commands.arguments import Arg, Word, fitting
 from chatcli.commands.outcomes import Edit, Outcome, Print, Show
 from chatcli.commands.registry import command
-from chatcli.commands.settings import setting_words, short
+from chatcli.commands.settings import short
 from chatcli.errors import BadArgument, ConfigError
 from chatcli.hints import Do, Hint, Usage
 from chatcli.reading.files import text_named
@@ -16,7 +16,7 @@ from chatcli.render.views import Listing, Note
 from chatcli.session.reply_format import shape
 from chatcli.session.session import Session
 from chatcli.settings import table
-from chatcli.settings.file import read_file, read_text, text_of_file, write_setting, write_text
+from chatcli.settings.file import is_written, read_file, read_text, text_of_file, write_setting, write_text
 from chatcli.settings.layers import Layer, Settings, find_setting
 from chatcli.settings.table import TABLE, Setting
 
@@ -28,6 +28,10 @@ BEGINNING = """\
 # [profiles.code]
 # system = "You write code."
 """
+
+
+def settings_by_name(session: Session, typed: str) -> list[Word]:
+    return fitting((Word(each.name, each.help) for each in TABLE), typed)
 
 
 @command("", subcommand=("config", "config show"), tolerant=True, data=True)
@@ -54,7 +58,7 @@ def path_(session: Session) -> Outcome:
 
 
 @command("", subcommand="config get", tolerant=True, data=True)
-def get(session: Session, name: Annotated[str, Arg("a setting", setting_words)]) -> Outcome:
+def get(session: Session, name: Annotated[str, Arg("a setting", settings_by_name)]) -> Outcome:
     """Print the value of a setting: of the environment, the settings file, or the default."""
     _check(session)
     setting = find_setting(name)
@@ -64,7 +68,7 @@ def get(session: Session, name: Annotated[str, Arg("a setting", setting_words)])
 @command("", subcommand="config set", tolerant=True)
 def set_(
     session: Session,
-    name: Annotated[str, Arg("a setting", setting_words)],
+    name: Annotated[str, Arg("a setting", settings_by_name)],
     *value: Annotated[str, Arg("its value", dashed=True)],
 ) -> Outcome:
     """Write a setting to the settings file. Comments, order and profiles in it stay."""
@@ -79,18 +83,18 @@ def set_(
     shape(read[table.FORMAT])  # raises BadFile
     write_setting(path, setting, read.written(setting) or None)
     told = Note(f"{setting.name} = {setting.as_typed(read.shown(setting))}  (in {path})", "good")
-    return Show.of(told, *_hidden(session, setting))
+    return Show.of(told, *_hidden(session, setting), *_faults(path))
 
 
 @command("", subcommand="config unset", tolerant=True)
-def unset(session: Session, name: Annotated[str, Arg("a setting", setting_words)]) -> Outcome:
+def unset(session: Session, name: Annotated[str, Arg("a setting", settings_by_name)]) -> Outcome:
     """Remove a setting from the settings file."""
-    setting, path, read = find_setting(name), session.paths.settings_file, Settings()
-    read_file(read, path)
-    if read.origin(setting) is not Layer.FILE:
-        return Show.of(Note(f"{setting.name} is not in {path}.", "quiet"))
+    setting, path = find_setting(name), session.paths.settings_file
+    if not is_written(path, setting):
+        return Show.of(Note(f"{setting.name} is not in {path}.", "quiet"), *_faults(path))
     write_setting(path, setting, None)
-    return Show.of(Note(f"{setting.name} is removed from {path}.", "good"), *_hidden(session, setting))
+    told = Note(f"{setting.name} is removed from {path}.", "good")
+    return Show.of(told, *_hidden(session, setting), *_faults(path))
 
 
 @command("", subcommand="config edit", tolerant=True)
@@ -139,6 +143,15 @@ def _told(settings: Settings, setting: Setting[Any]) -> dict[str, Any]:
         value = list(value)
     plain = value is None or isinstance(value, bool | int | float | list)
     return {"value": value if plain else settings.shown(setting), "from": settings.source(setting)}
+
+
+def _faults(path: Path) -> tuple[Note, ...]:
+    """What is still wrong with the settings of the file, as a note: this did not keep one from being written."""
+    try:
+        read_file(Settings(), path)
+    except ConfigError as error:
+        return (Note(Hint(error.message, " ", error.advice), "warning"),)
+    return ()
 
 
 def _hidden(session: Session, setting: Setting[Any]) -> tuple[Note, ...]:

@@ -60,7 +60,7 @@ def write_setting(path: Path, setting: Setting[Any], text: str | None) -> None:
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
-    from chatcli.settings.named_tables import KINDS, head_and_tables, not_toml, parsed_in_parts
+    from chatcli.settings.named_tables import head_and_tables, not_toml, parsed_in_parts
 
     text_now = text_of_file(path)
     parsed_in_parts(text_now, path)
@@ -68,7 +68,7 @@ def write_setting(path: Path, setting: Setting[Any], text: str | None) -> None:
     try:
         document = tomlkit.parse(head)
         for name in list(document):
-            if name not in {setting.name, *KINDS} and find_setting(name) is setting:
+            if name != setting.name and _names(name, setting):
                 document.pop(name)  # an alias
         if text is None:
             document.pop(setting.name, None)
@@ -77,6 +77,17 @@ def write_setting(path: Path, setting: Setting[Any], text: str | None) -> None:
         write_text(path, tomlkit.dumps(document) + tables)
     except TOMLKitError as error:
         raise not_toml(path, str(error), None) from None
+
+
+def is_written(path: Path, setting: Setting[Any]) -> bool:
+    """Whether the setting is in the file, whatever its value. Raises ConfigError where the file is not TOML."""
+    from chatcli.settings.named_tables import parsed_in_parts
+
+    return any(_names(name, setting) for name in parsed_in_parts(text_of_file(path), path)[0])
+
+
+def _names(name: str, setting: Setting[Any]) -> bool:
+    return name.lower().replace("-", "_") in {setting.name, *setting.aliases}
 
 
 def write_text(path: Path, text: str) -> None:
