@@ -25,7 +25,7 @@ from chatcli.text import first_clause
 # Where complete.py finds what a session would suggest, and what needs no session. All else is a file, or free.
 _SOURCES: dict[Suggest, str] = {model_words: "models", show_words: "models", chat_words: "chats"}
 _WITHOUT_SESSION: tuple[Suggest, ...] = (topic_words, settings_by_name)
-_OF_FLAGS = {"profile": "profiles", "template": "own commands"}
+_OF_FLAGS = {"profile": "profiles", "template": "own commands", "resume": "chats"}
 _SETTINGS: dict[str, Setting[Any]] = {each.name: each for each in TABLE}
 
 
