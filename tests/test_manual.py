@@ -29,6 +29,7 @@ from tests.commanding import Person
 from tests.faults import Engine
 from tests.manual import MANUAL, PAGES, Bash, Line, Page, bash
 from tests.papers import pdf
+from tests.picture import PICTURE, taken, text_in, text_of
 
 if os.name != "posix":
     pytest.skip("a bash is needed", allow_module_level=True)
@@ -190,6 +191,11 @@ def every_flag() -> set[str]:
 
 
 EVERY_FLAG = every_flag()
+
+
+def test_the_picture_shows_what_the_program_shows() -> None:
+    shown = text_in(PICTURE.read_text(encoding="utf-8"))
+    assert shown == text_of(taken()), "run: python -m tests.picture"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -74,6 +74,10 @@ class Terminal:
         self._set_size(columns, rows)
 
     @property
+    def screen(self) -> pyte.Screen:
+        return self._screen
+
+    @property
     def rows(self) -> list[str]:
         """Everything from the top of the scrollback to the bottom of the screen."""
         width = self._screen.columns
