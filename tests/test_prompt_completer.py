@@ -33,6 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("smry", ["summary", "a summary"]),
         ("s", ["summary", "sumo", "a summary"]),
         ("summary a", ["a summary"]),
+        ("sumo", ["sumo"]),
         ("", ["consummate", "a summary", "summary", "sumo"]),
         ("xyz", []),
     ],
@@ -49,6 +50,7 @@ def test_ranking_keeps_all_that_begin_with_the_typed_text_first_and_adds_none(
 ) -> None:
     found = ranked(wanted, texts, str)
     begin = [text for text in texts if text.casefold().startswith(wanted.casefold())]
+    begin.sort(key=lambda text: bool(wanted) and text.casefold() != wanted.casefold())
     assert found[: len(begin)] == begin
     assert not set(found) - set(texts)
 

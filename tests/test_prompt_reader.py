@@ -463,22 +463,6 @@ class TestAsking:
             board.when("Delete it?", then=typed)
             assert reader_at(board).ask("Delete it?", default) is answer
 
-    @pytest.mark.parametrize(
-        ("typed", "index"),
-        [("2<enter>", 1), ("gemma3<enter>", 1), ("9<enter>1<enter>", 0), ("<enter>", None), ("<c-c>", None)],
-    )
-    def test_a_choice_by_number_or_name(self, typed: str, index: int | None) -> None:
-        with keyboard() as board:
-            board.type(typed)
-            assert reader_at(board).choose("Which model?", ["llama3.2", "gemma3"]) == index
-            assert board.screen()[:3] == ["Which model?", "  1  llama3.2", "  2  gemma3"]
-
-    def test_names_from_elsewhere_cannot_steer_the_terminal(self) -> None:
-        with keyboard() as board:
-            board.type("<enter>")
-            reader_at(board).choose("Which?", ["\x1b]0;gotcha\x07evil"])
-            assert b"\x1b]0" not in board.recorded.getvalue()
-
     def test_answers_are_not_remembered(self) -> None:
         history = LineHistory(None)
         with keyboard() as board:

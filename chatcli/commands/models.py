@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -16,7 +16,7 @@ from chatcli.errors import BadArgument, Missing
 from chatcli.hints import Do, Hint, Usage
 from chatcli.render.views import Listing, Note, SourceText
 from chatcli.session.context_window import gigabytes, in_memory, memory_of_window, on_gpu, window_without_asking
-from chatcli.session.model_in_use import FIRST_MODEL, describe, known_model, model_names
+from chatcli.session.model_in_use import FIRST_MODEL, describe, known_model
 from chatcli.session.next_request import changing
 from chatcli.session.session import Session
 from chatcli.settings import table
@@ -67,12 +67,22 @@ def model(session: Session, name: Annotated[str, Arg("the model to use", model_w
     """
     if name:
         return switched(session, name)
-    names = model_names(session)
-    current = session.settings[table.MODEL]
-    if len(names) < 2:
+    current, rows = session.settings[table.MODEL], session.client.get().models()
+    if len(rows) < 2:
         return Show.of(_about(session.model.get()))
     title = f"Model: {current}. Switch to which one?" if current else "Which model?"
-    return Choose(title, tuple(names), lambda index: switched(session, names[index]))
+    return choose_model(session, title, rows, lambda name: switched(session, name))
+
+
+def choose_model(
+    session: Session, question: str, rows: Sequence[Listed], then: Callable[[str], Outcome]
+) -> Choose:
+    """Ask which of these models, each with what is to be known of it, and call `then` with its name."""
+    describe(session, rows)
+    names = tuple(_typed(row.name) for row in rows)
+    longest = max(map(len, names))
+    lines = [f"{name:<{longest}}  {in_brief(session, row)}" for name, row in zip(names, rows, strict=True)]
+    return Choose(question, names, lambda at: then(names[at]), lambda at: [lines[at]])
 
 
 @command("models", "list", "ls", "models list", subcommand=("models", "models list"), data=True)

@@ -36,10 +36,10 @@ class Suggestion(NamedTuple):
 
 
 def ranked(typed: str, items: Iterable[T], text_of: Callable[[T], str]) -> list[T]:
-    """Returns the items whose text fits what is typed, the best first: those that begin with it; those with a word
-    that begins with it; those that contain it. Where there is none of them, those with words that begin with its
-    words, and those with its letters in order, from the beginning of a word on. A single letter has to begin a
-    word. Items that fit alike keep their order.
+    """Returns the items whose text fits what is typed, the best first: what is equal to it; those that begin
+    with it; those with a word that begins with it; those that contain it. Where there is none of them, those
+    with words that begin with its words, and those with its letters in order, from the beginning of a word on.
+    A single letter has to begin a word. Items that fit alike keep their order.
     """
     wanted = typed.casefold()
     if not wanted:
@@ -53,6 +53,8 @@ def ranked(typed: str, items: Iterable[T], text_of: Callable[[T], str]) -> list[
 
 
 def _contained(wanted: str, text: str) -> int | None:
+    if text == wanted:
+        return -1
     at = text.find(wanted)
     if at <= 0:
         return 0 if at == 0 else None

@@ -36,6 +36,7 @@ from chatcli.prompt.drawing import HideUnwanted, ShowFolded, without_unwanted
 from chatcli.prompt.handover import at_rest, prompting, show_above
 from chatcli.prompt.history import LineHistory
 from chatcli.prompt.line import Interrupted, Outcome, ReaderOptions, TypedLine
+from chatcli.prompt.menu import Detail, Find
 from chatcli.prompt.paste import Pastes, label_of
 from chatcli.prompt.terminal_answers import Listener, listen
 from chatcli.prompt.terminal_io import Terminal
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 _STYLE = Style.from_dict(
     {
         **toolbar.STYLE,
+        "menu.chosen": "bold",
+        "menu.detail": "fg:#888888",
         "prompt": "bold",
         "typed": "bold",
         "prompt-continuation": "fg:#888888",
@@ -178,6 +181,21 @@ class EditedLine:
         asking = PromptSession[str](question, input=self._input, output=self._output, style=_STYLE)
         with prompting(asking.app, self._input):
             return asking.prompt(pre_run=self._begin)
+
+    def choose(
+        self, question: str, choices: Sequence[str], detail: Detail | None, find: Find | None
+    ) -> int | None:
+        """Returns the index of the choice; None when none is taken."""
+        from chatcli.prompt.choosing import ChoiceMenu, choosing
+
+        asking = choosing(
+            question, ChoiceMenu(choices, detail, find, self.size), _STYLE, self._input, self._output
+        )
+        asking.ttimeoutlen = _ESCAPE_SECONDS
+        with prompting(asking, self._input):
+            index = asking.run(pre_run=self._begin)
+        self.say(f"{as_name(question)} {as_name(choices[index])}" if index is not None else as_name(question))
+        return index
 
     def say(self, text: str) -> None:
         self._output.write(text + "\r\n")

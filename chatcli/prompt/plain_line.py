@@ -11,7 +11,7 @@ import os
 import select
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cached_property
 from typing import Any, TextIO
@@ -19,6 +19,7 @@ from typing import Any, TextIO
 from chatcli.prompt import multiline
 from chatcli.prompt.history import LineHistory
 from chatcli.prompt.line import Outcome, ReaderOptions, TypedLine
+from chatcli.prompt.menu import Detail, Find, pick
 from chatcli.prompt.plain_editing import LineEdit, line_edit
 from chatcli.prompt.typeahead import DO_NOT_MARK_PASTES, MARK_PASTES, can_mark_pastes, quietened, set_terminal
 from chatcli.suspension import lent
@@ -68,6 +69,12 @@ class PlainLine:
     def ask(self, question: str) -> str:
         with self._terminal():
             return self._input(question)
+
+    def choose(
+        self, question: str, choices: Sequence[str], detail: Detail | None, find: Find | None
+    ) -> int | None:
+        """Asks line by line: see menu.py."""
+        return pick(self, lambda asking: self.ask(asking).strip(), question, choices, detail, find)
 
     def say(self, text: str) -> None:
         print(text, flush=True)  # noqa: T201

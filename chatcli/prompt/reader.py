@@ -12,7 +12,7 @@ from chatcli.errors import UserError
 from chatcli.prompt.completer import Suggestion
 from chatcli.prompt.history import LineHistory
 from chatcli.prompt.line import Closed, Interrupted, Outcome, ReaderOptions, TypedLine
-from chatcli.prompt.menu import Detail, Find, pick
+from chatcli.prompt.menu import Detail, Find
 from chatcli.prompt.toolbar import Toolbar
 from chatcli.text import LONE_SURROGATES, as_name
 
@@ -88,8 +88,13 @@ class Reader:
     def choose(
         self, question: str, choices: Sequence[str], detail: Detail | None = None, find: Find | None = None
     ) -> int | None:
-        """Returns the index of the choice, named by its number or name; None when none is picked. See menu.py."""
-        return pick(self._line, self._answer, question, choices, detail, find)
+        """Returns the index of the choice; None when none is taken. `detail` returns the lines to show instead of
+        a choice; `find` returns the choices that match some words, if not just their names are searched.
+        """
+        try:
+            return self._line.choose(question, choices, detail, find)
+        except (KeyboardInterrupt, EOFError):
+            return None
 
     def beside_reply(self) -> AbstractContextManager[LineBesideReply | None]:
         """In this block, while a reply comes, lines can be typed below it, and those that are entered wait in the
@@ -164,6 +169,9 @@ class _OneLine(Protocol):
     def take_queued(self) -> TypedLine: ...
     def beside_reply(self) -> AbstractContextManager[LineBesideReply | None]: ...
     def ask(self, question: str) -> str: ...
+    def choose(
+        self, question: str, choices: Sequence[str], detail: Detail | None, find: Find | None
+    ) -> int | None: ...
     def say(self, text: str) -> None: ...
     def size(self) -> tuple[int, int]: ...
     @property

@@ -11,6 +11,7 @@ from chatcli.attachments.files import is_path
 from chatcli.attachments.mentions import Missing, Sure
 from chatcli.commands import everything
 from chatcli.commands.files import attach
+from chatcli.commands.models import choose_model
 from chatcli.commands.navigation import opened
 from chatcli.commands.outcomes import Choose, Data, Outcome, Send, Show
 from chatcli.commands.perform import perform, said_elsewhere
@@ -120,7 +121,8 @@ class Loop:
         if not self._session.settings[table.MODEL] and not self._session.server.demo:
             names = settle_model(self._session)
             if names:
-                self._act(Choose("Which model?", tuple(names), lambda index: self._chosen(names[index])))
+                rows = self._session.client.get().models()
+                self._act(choose_model(self._session, "Which model?", rows, self._chosen))
 
     def _chosen(self, name: str) -> Outcome:
         self._session.use_model(name)

@@ -23,7 +23,7 @@ def offer(session: Session, ran: Ran) -> str:
         else Count(len(ran.output) // 4)
     )
     lines = lines_in(ran.output)
-    size = f"{lines} line{'s' if lines > 1 else ''}, {in_tokens(count)}"
+    size = f"{lines} line{'s' if lines > 1 else ''}, {in_tokens(str(count).removeprefix('='))}"
     left_out = f", without {ran.left_out} characters in its middle" if ran.left_out else ""
     return f"Send the output with the next message ({size}{left_out})?"
 
