@@ -21,6 +21,7 @@ from tests.commanding import do, say
 from tests.faults import Engine
 from tests.growing import looks, pieces, rendered, streamed
 from tests.test_cli_oneshot import chatcli
+from tests.test_terminal import terminal
 
 AGE: dict[str, Any] = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
 SCHEMA = json.dumps(AGE)
@@ -72,6 +73,13 @@ def test_a_schema_that_is_none_is_refused_with_the_place_before_anything_is_sent
     assert (done.returncode, done.stdout) == (2, "")
     assert fault in done.stderr
     assert not engine.chats
+
+
+def test_a_flag_with_a_schema_that_is_none_is_refused_before_there_is_a_prompt(engine: Engine) -> None:
+    with terminal("-m", "demo", "--format", '{"type": "strin"}', url=engine.url) as person:
+        assert person.ends() == 2
+        assert "is not a JSON Schema: at $.type" in person.text
+        assert ">>>" not in person.text
 
 
 @pytest.mark.parametrize("schema", [{"$ref": "http://127.0.0.1:9/a.json"}, {"$ref": "#"}, {"pattern": "("}])

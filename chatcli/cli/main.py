@@ -126,6 +126,10 @@ def chat(
             "The output is not a terminal, so a prompt is needed.",
             Hint("Give it after the flags: ", Do("chatcli", "PROMPT"), ", or pipe it in."),
         )
+    if form := wishes.values.get("format"):
+        from chatcli.session.reply_format import shape
+
+        shape(form)  # a schema that is none is refused before there is a prompt
     from chatcli.repl import startup
 
     return startup.run(wishes, images, files)
