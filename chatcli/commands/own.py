@@ -125,7 +125,7 @@ def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
                     yield Path(entry.path), entry.stat()
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def _read(path: Path, _changed: int, _size: int) -> OwnCommand:
     from chatcli.reading.files import read_bytes
     from chatcli.reading.json_toml import text_of
