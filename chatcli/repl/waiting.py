@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from itertools import pairwise
+from itertools import islice, pairwise
 from time import monotonic
 
 from chatcli.client.models import Listed, Loaded, Model, same_model
@@ -15,6 +15,7 @@ from chatcli.conversation.plan import Plan
 from chatcli.conversation.usage import Turn, in_tokens
 from chatcli.session.background_summary import Stage
 from chatcli.session.context_window import gigabytes
+from chatcli.session.planning import LOOKED_AT
 from chatcli.session.session import Session
 
 _FIRST, _AGAIN = 0.4, 1.0  # seconds until the server is asked, and asked again
@@ -39,7 +40,8 @@ class Waiting:
         self._expires: datetime | None = None
         self._plan_before = session.plan
         self._read_since = 0.0
-        turns = [node.turn for node in session.conversation.path() if node.turn is not None]
+        last = islice(session.conversation.back(), LOOKED_AT)
+        turns = [node.turn for node in last if node.turn is not None][::-1]
         self._last = turns[-1] if turns else None
         self._speed = reading_speed(turn for turn in turns if same_model(turn.model, name))
 
