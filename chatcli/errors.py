@@ -16,7 +16,8 @@
     │   ├── StreamBroken      the reply broke off; the text so far is with the code that collects it
     │   └── BadReply          what came back is not Ollama's protocol
     │       ├── NoText        the reply ended without text; the model's thinking is kept
-    │       └── WrongFormat   the reply has not the format that was asked for; it is kept
+    │       ├── WrongFormat   the reply has not the format that was asked for; it is kept
+    │       └── NoCode        the reply has no code block, and only that was asked for; it is kept
     ├── ModelError            this model cannot do it
     │   ├── Missing
     │   ├── CannotThink
@@ -139,6 +140,10 @@ class NoText(BadReply):
 
 
 class WrongFormat(BadReply):
+    pass
+
+
+class NoCode(BadReply):
     pass
 
 

@@ -13,7 +13,7 @@ from chatcli.commands import everything
 from chatcli.commands.spelling import in_shell
 from chatcli.errors import BadArgument, BadValue, ChatcliError, UnknownCommand
 from chatcli.hints import spelled
-from chatcli.session.wishes import Wishes
+from chatcli.session.wishes import Output, Wishes
 from chatcli.settings.layers import Layer, Settings
 from chatcli.settings.table import SHORTHANDS, STOP, TABLE, Setting
 
@@ -28,13 +28,13 @@ class Asked:
     values: dict[str, object] = field(default_factory=dict)
     prompt: list[str] = field(default_factory=list)
     named: str | None = None
-    as_json: bool = False
+    output: Output = field(default_factory=Output)
 
     def __call__(
-        self, wishes: Wishes, prompt: Sequence[str], images: Sequence[str], files: Sequence[str], as_json: bool
+        self, wishes: Wishes, prompt: Sequence[str], images: Sequence[str], files: Sequence[str], output: Output
     ) -> int:
         self.values, self.prompt = dict(wishes.values), list(prompt)
-        self.named, self.as_json = wishes.named, as_json
+        self.named, self.output = wishes.named, output
         return 0
 
 

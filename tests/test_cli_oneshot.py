@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -271,3 +274,80 @@ def test_a_subcommand_tells_of_it_too_and_the_setting_says_how_often() -> None:
         assert failed.returncode == 1
         assert failed.stderr.count("Asked again") == 1
         assert failed.stderr.count("server busy") == 2
+
+
+CODE = "Here it is:\n\n```python\nprint(1)\n\n    x = 2\n```\n\nAnd more:\n\n```sh\nls\n```\n"
+
+
+def test_x_prints_only_the_first_code_block() -> None:
+    with Engine() as engine:
+        engine.say(CODE, CODE)
+        done = chatcli("-x", "-m", "demo", "code", url=engine.url)
+        assert (done.stdout, done.stderr, done.returncode) == ("print(1)\n\n    x = 2\n", "", 0)
+        told = json.loads(chatcli("-x", "--json", "-m", "demo", "code", url=engine.url).stdout)
+        assert (told["code"], told["content"]) == ("print(1)\n\n    x = 2\n", CODE)
+
+
+def test_x_without_a_code_block_fails_and_the_reply_is_on_standard_error() -> None:
+    with Engine() as engine:
+        engine.say(
+            "No code.", "No code.", "```\na block that is cut off before it ends, of a dozen words or so\n```"
+        )
+        done = chatcli("-x", "-m", "demo", "code", url=engine.url)
+        assert (done.stdout, done.returncode) == ("", 1)
+        assert "No code.\n" in done.stderr
+        assert "The reply has no code block." in done.stderr
+        told = json.loads(chatcli("-x", "--json", "-m", "demo", "code", url=engine.url).stdout)
+        assert (told["code"], told["kind"], told["exit_code"]) == (None, "NoCode", 1)
+        done = chatcli("-x", "--num-predict", "6", "-m", "demo", "code", url=engine.url)
+        assert (done.stdout, done.returncode) == ("", 1)
+        assert "ends inside its first code block" in done.stderr
+
+
+def lines(stdout: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stdout.splitlines()]
+
+
+def test_jsonl_prints_each_event_and_then_what_json_has() -> None:
+    with Engine() as engine:
+        done = chatcli("--jsonl", "-m", "demo-thinking", "hi", url=engine.url)
+        *events, last = lines(done.stdout)
+        told = json.loads(chatcli("--json", "-m", "demo-thinking", "hi", url=engine.url).stdout)
+        assert last.pop("type") == "done"
+        assert list(last) == list(told)
+        for kind, key in (("thinking", "thinking"), ("text", "content")):
+            assert "".join(each["text"] for each in events if each["type"] == kind) == last[key]
+        assert len(events) > 4
+        assert done.returncode == 0
+
+
+def test_jsonl_ends_with_the_error_and_what_came_before_it() -> None:
+    with Engine() as engine:
+        last = lines(chatcli("--jsonl", "-m", "nope", "hi", url=engine.url).stdout)[-1]
+        assert (last["type"], last["kind"], last["exit_code"]) == ("error", "Missing", 4)
+        engine.script(Cut(after=2))
+        *events, last = lines(chatcli("--jsonl", "-m", "demo", "--retries", "0", "hi", url=engine.url).stdout)
+        assert last["type"] == "error"
+        assert last["content"] == "".join(each["text"] for each in events) != ""
+        assert last["kind"] == "StreamBroken"
+
+
+def test_jsonl_comes_while_the_reply_is_made() -> None:
+    """The first line is there while the server still holds the rest back."""
+    with Engine(pace=0.2) as engine:
+        engine.say("word " * 200)
+        environment = {**os.environ, "OLLAMA_HOST": engine.url}
+        command = [sys.executable, "-m", "chatcli", "--jsonl", "-m", "demo", "hi"]
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as child:
+            assert child.stdout is not None
+            first = json.loads(child.stdout.readline())
+            child.send_signal(signal.SIGINT)
+            rest = child.stdout.read().decode().splitlines()
+    assert first["type"] == "text"
+    assert len(rest) < 100
+    last = json.loads(rest[-1])
+    assert (last["type"], last["kind"], last["exit_code"], child.returncode) == ("error", "Interrupted", 130, 130)
+
+
+def test_json_and_jsonl_are_not_given_together() -> None:
+    assert chatcli("--json", "--jsonl", "hi").returncode == 2

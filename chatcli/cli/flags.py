@@ -21,7 +21,7 @@ from chatcli.commands import everything
 from chatcli.errors import BadArgument, BadValue, UnknownCommand
 from chatcli.hints import Do, Hint, Words
 from chatcli.paths import shown
-from chatcli.session.wishes import Wishes
+from chatcli.session.wishes import Output, Wishes
 from chatcli.settings import table
 from chatcli.settings.layers import find_setting
 from chatcli.settings.table import SHORTHANDS, TABLE, Setting
@@ -43,7 +43,7 @@ class Chat(Protocol):
     """Asks once, or starts the loop; returns the exit code."""
 
     def __call__(
-        self, wishes: Wishes, prompt: Sequence[str], images: Sequence[str], files: Sequence[str], as_json: bool
+        self, wishes: Wishes, prompt: Sequence[str], images: Sequence[str], files: Sequence[str], output: Output
     ) -> int: ...
 
 
@@ -130,12 +130,14 @@ def line_of(arguments: Sequence[str]) -> CommandLine:
     return read_line(arguments, valued, optional, dict.fromkeys(_NAMING, "--resume="))
 
 
-def asks_json(arguments: Sequence[str]) -> bool:
-    """Whether --json is among the flags, also of a command line that cannot be parsed."""
+def asks(flag: str, arguments: Sequence[str]) -> bool:
+    """Whether the flag is given, also in a command line that cannot be parsed."""
+    if flag not in arguments:
+        return False
     try:
-        return "--json" in line_of(arguments).flags
+        return flag in line_of(arguments).flags
     except BadValue:
-        return "--json" in arguments
+        return True
 
 
 def _chosen(line: CommandLine) -> Command | None:
@@ -197,7 +199,7 @@ def _chat_command(chat: Chat) -> Callable[..., Work]:
     def command(**given: Any) -> Work:
         if given.pop("version"):
             return _print_version
-        prompt, as_json = given.pop("prompt") or [], given.pop("json")
+        prompt, output = given.pop("prompt") or [], _output(given)
         images, files = given.pop("image") or [], given.pop("file") or []
         named, own = given.pop("resume"), given.pop("template")
         if named == "":
@@ -212,13 +214,20 @@ def _chat_command(chat: Chat) -> Callable[..., Work]:
         if own:
             template = everything().own().get(own)
             prompt, values = [template.expanded(" ".join(prompt))], dict(template.values)
-        return lambda: chat(replace(wishes, values=values | _values(given)), prompt, images, files, as_json)
+        return lambda: chat(replace(wishes, values=values | _values(given)), prompt, images, files, output)
 
     command.__doc__ = "Chat with an Ollama model: in the terminal, with one prompt, or in a pipe."
     # The settings that have no short flag are listed by `chatcli help settings`.
     return _signed(
         command, _fixed() + [_flag(each, hidden=each.name not in SHORT) for each in TABLE] + _shorthands()
     )
+
+
+def _output(given: dict[str, Any]) -> Output:
+    as_json, as_lines = given.pop("json"), given.pop("jsonl")
+    if as_json and as_lines:
+        raise BadArgument("--json and --jsonl are two forms of one reply.", "Give one of them.")
+    return Output("json" if as_json else "jsonl" if as_lines else "text", given.pop("extract"))
 
 
 def _fixed() -> list[inspect.Parameter]:
@@ -267,6 +276,13 @@ def _fixed() -> list[inspect.Parameter]:
             typer.Option("--option", "-o", metavar="NAME=VALUE", help="Any setting; may be given several times."),
         ),
         _parameter("json", bool, typer.Option("--json", help="Print one JSON object instead of text."), False),
+        _parameter("jsonl", bool, typer.Option("--jsonl", help="Print JSON lines while the reply comes."), False),
+        _parameter(
+            "extract",
+            bool,
+            typer.Option("--extract", "-x", help="Print only the reply's first code block."),
+            False,
+        ),
         _parameter("version", bool, typer.Option("--version", "-V", help="Print the version."), False),
     ]
 

@@ -1,16 +1,18 @@
-"""What --json prints: for a question one object (what came of it, why it failed, or both), for a subcommand its
-data.
+"""What --json and --jsonl print: of a question one object (what came of it, why it failed, or both), with --jsonl
+after a line for each event; of a subcommand its data.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from datetime import datetime
 from typing import Any
 
 from chatcli.commands.spelling import in_shell
+from chatcli.conversation.events import Event, Text, Thinking, ToolCall
+from chatcli.conversation.message import ToolUse
 from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError
 from chatcli.hints import Hint, spelled
@@ -24,12 +26,12 @@ def account(session: Session, reply: Node) -> dict[str, Any]:
     if turn is None:
         raise TypeError("a reply has its turn")
     usage = turn.usage
-    calls = [{"name": use.name, "arguments": dict(use.arguments)} for use in reply.message.tool_uses]
+    calls = list(map(_call, reply.message.tool_uses))
     return {
         "model": turn.model,
         "content": reply.message.text,
         "thinking": reply.message.thinking,
-        **({"tool_calls": [{"function": call} for call in calls]} if calls else {}),
+        **({"tool_calls": calls} if calls else {}),
         "done_reason": turn.done_reason or str(reply.ended),
         "planned_tokens": turn.planned.tokens,
         "planned_exact": turn.planned.exact,
@@ -55,10 +57,32 @@ def failure(error: ChatcliError) -> dict[str, Any]:
     }
 
 
+def event_line(event: Event) -> dict[str, Any]:
+    """The line of --jsonl for what comes of a reply; {} where it is none of the reply."""
+    match event:
+        case Thinking(text):
+            return {"type": "thinking", "text": text}
+        case Text(text):
+            return {"type": "text", "text": text}
+        case ToolCall(use):
+            return {"type": "tool_call", **_call(use)}
+    return {}
+
+
+def last_line(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The last line of --jsonl: what --json would print."""
+    return {"type": "error" if "error" in found else "done", **found}
+
+
+def _call(use: ToolUse) -> dict[str, Any]:
+    return {"function": {"name": use.name, "arguments": dict(use.arguments)}}
+
+
 def write(found: Any) -> None:
     """Write it to standard output on one line, with control characters escaped in case a terminal shows it."""
     text = json.dumps(found, ensure_ascii=False, default=_plain)
     sys.stdout.write(escaped(text) + "\n")
+    sys.stdout.flush()
 
 
 def _plain(value: object) -> Any:

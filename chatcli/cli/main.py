@@ -16,7 +16,7 @@ from chatcli.hints import Do, Hint
 from chatcli.paths import find_paths
 from chatcli.repl.crash_report import told
 from chatcli.repl.streams import OutputFailed, open_streams, silence
-from chatcli.session.wishes import Wishes
+from chatcli.session.wishes import Output, Wishes
 
 if TYPE_CHECKING:
     from chatcli.cli.flags import Chat
@@ -31,7 +31,7 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run with these arguments and return the exit code. Every error that a person can meet is shown on stderr,
-    and with --json also on stdout, as an object.
+    and with --json or --jsonl also on stdout, as an object.
     """
     open_streams()
     try:
@@ -45,7 +45,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _worked(arguments: list[str]) -> int:
-    found: dict[str, Any] = {}  # what --json prints
+    found: dict[str, Any] = {}  # what --json prints, and --jsonl at the end
     try:
         code = _done(arguments, partial(chat, found))
     except KeyboardInterrupt:
@@ -57,29 +57,31 @@ def _worked(arguments: list[str]) -> int:
     except Exception as error:  # the last resort
         code = _failed(told(error, find_paths().faults), arguments, found)
     if found:
-        from chatcli.cli.json_object import write
+        from chatcli.cli.flags import asks
+        from chatcli.cli.json_object import last_line, write
 
-        write(found)
+        write(last_line(found) if asks("--jsonl", arguments) else found)
     return code
 
 
 def _done(arguments: list[str], chat: Chat) -> int:
     if not arguments and _in_terminal():
-        return chat(Wishes(), (), (), (), False)
+        return chat(Wishes(), (), (), (), Output())
     from chatcli.cli.flags import parsed
 
     return parsed(arguments, chat)()
 
 
 def _failed(error: ChatcliError, arguments: list[str], found: dict[str, Any]) -> int:
-    """Say it, and with --json add it to what was found; who pressed Ctrl-C knows already."""
+    """Say it, and for a program add it to what was found; who pressed Ctrl-C knows already."""
     if not isinstance(error, Interrupted):
         _say(error)
-    if "--json" in arguments:
-        from chatcli.cli.flags import asks_json
+    if {"--json", "--jsonl"} & {*arguments}:
+        from chatcli.cli.flags import asks
         from chatcli.cli.json_object import failure
 
-        found.update(failure(error) if asks_json(arguments) else {})
+        if asks("--json", arguments) or asks("--jsonl", arguments):
+            found.update(failure(error))
     return error.exit_code
 
 
@@ -112,16 +114,17 @@ def chat(
     prompt: Sequence[str],
     images: Sequence[str],
     files: Sequence[str],
-    as_json: bool,
+    output: Output,
 ) -> int:
     """Ask once when there is a prompt or piped input, or a file and nobody to ask about it; else run the loop.
-    `found`: what --json prints.
+    `found`: what --json prints, and --jsonl at the end.
     """
-    if prompt or not sys.stdin.isatty() or ((images or files) and (as_json or not sys.stdout.isatty())):
+    nobody = output != Output() or not sys.stdout.isatty()
+    if prompt or not sys.stdin.isatty() or ((images or files) and nobody):
         from chatcli.cli import oneshot
 
-        return oneshot.run(wishes, " ".join(prompt), images, files, found if as_json else None)
-    if as_json or not sys.stdout.isatty():
+        return oneshot.run(wishes, " ".join(prompt), images, files, output, found)
+    if nobody:
         raise UserError(
             "The output is not a terminal, so a prompt is needed.",
             Hint("Give it after the flags: ", Do("chatcli", "PROMPT"), ", or pipe it in."),

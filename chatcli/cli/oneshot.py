@@ -1,15 +1,17 @@
-"""One question and its reply, for the shell: text or one JSON object on stdout, everything else on stderr."""
+"""One question and its reply, for the shell: text or JSON on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
+from io import StringIO
 from typing import Any
 
 from chatcli.attachments.compose import Composed, composing, with_piped
-from chatcli.cli.json_object import account, failure
+from chatcli.cli.json_object import account, event_line, failure, write
 from chatcli.cli.subcommand import Shell
 from chatcli.commands.chats import open_named
 from chatcli.commands.outcomes import Choose
@@ -17,10 +19,11 @@ from chatcli.commands.perform import perform
 from chatcli.commands.spelling import in_shell
 from chatcli.conversation.events import Event, Progress, Repeats, Retry, Text, Thinking, Tick
 from chatcli.conversation.reply_endings import ending_of
-from chatcli.conversation.tree import Node
-from chatcli.errors import Ambiguous, ChatcliError, Interrupted, NoText, StoreError, UserError
+from chatcli.conversation.tree import Ended, Node
+from chatcli.errors import Ambiguous, ChatcliError, Interrupted, NoCode, NoText, StoreError, UserError
 from chatcli.hints import Do, Hint, spelled
 from chatcli.paths import find_paths
+from chatcli.render.extract import first_code
 from chatcli.render.reply import Patience
 from chatcli.render.screen import Screen
 from chatcli.render.views import Note, View
@@ -32,9 +35,10 @@ from chatcli.session.fallback import mending
 from chatcli.session.next_request import unlike_last_turn
 from chatcli.session.reply_format import judged, language_of, shape
 from chatcli.session.session import Session
-from chatcli.session.wishes import Wishes, make_screen, read_settings
+from chatcli.session.wishes import Output, Wishes, make_screen, read_settings
 from chatcli.settings import table
 from chatcli.settings.layers import Layer
+from chatcli.text import clean
 from chatcli.turn import answer, answered, ask
 
 
@@ -43,15 +47,17 @@ def run(
     prompt: str,
     images: Sequence[str] = (),
     files: Sequence[str] = (),
+    output: Output = Output(),  # noqa: B008 - it is frozen
     found: dict[str, Any] | None = None,
 ) -> int:
-    """Ask once and return the exit code. Errors are raised, and cli/main.py shows them. `found`: for --json, the
-    object that gets what comes of it, whatever happens; then nothing goes to standard output.
+    """Ask once and return the exit code. Errors are raised, and cli/main.py shows them. `found` gets what comes of
+    it, whatever happens, where the output is JSON: cli/main.py prints it.
     """
+    found = {} if found is None else found
     settings = read_settings(find_paths(), wishes)
     shape(settings[table.FORMAT])  # refused before anything is read or sent
     files = (*(settings.profile.files if settings.profile is not None else ()), *files)
-    composed = _composed(settings[table.ENCODING], prompt, images, files, quiet=found is not None)
+    composed = _composed(settings[table.ENCODING], prompt, images, files, quiet=output.form != "text")
     if not composed.text and not composed.attachments:
         raise UserError(
             "There is nothing to send: no prompt, and nothing on standard input.",
@@ -67,7 +73,8 @@ def run(
             screen.show(note)
         if wishes.named is not None:
             mending(session, lambda: _open(session, wishes.named or ""))
-        return mending(session, lambda: _ask(session, ask(session, composed.text, composed.attachments), found))
+        one = Oneshot(session, output, found)
+        return mending(session, lambda: one.ask(ask(session, composed.text, composed.attachments)))
     finally:
         session.close()
 
@@ -110,59 +117,101 @@ def _open(session: Session, name: str) -> None:
     perform(session, open_named(session, name), Opening(Screen()))
 
 
-def _ask(session: Session, question: Node, found: dict[str, Any] | None) -> int:
-    settings = session.settings
-    screen = make_screen(settings, in_shell)
-    reply: Node | None = None
-    try:
-        with Interrupt() as interrupt:
-            for line in unlike_last_turn(session):
-                screen.show(Note(line, "warning"))
-            if found is not None:
-                patience = Patience(settings[table.MODEL], Waiting(session, settings[table.MODEL]))
-                reply = answer(session, question, partial(_tell, screen, patience), lambda: interrupt.asked)
-            else:
-                name = settings[table.MODEL]
-                waits, language = Waiting(session, name), language_of(settings)
-                with screen.answer(name, settings[table.THINKING], waits=waits, language=language) as view:
-                    reply = answer(session, question, view.feed, lambda: interrupt.asked)
-    finally:
-        for warning in session.take_warnings():
-            screen.error(StoreError(spelled(warning, in_shell)))
-        reply = reply or answered(session, question)
-        if found is not None and reply is not None:
-            found.update(account(session, reply))
-    if interrupt.asked:
-        raise Interrupted("The reply was interrupted." if reply is not None else "Interrupted before the reply.")
-    assert reply is not None, "what nothing comes of is an error"
-    for note in (*after_reply(reply, settings[table.VERBOSE]), *about_counting(session.counter.notice())):
-        screen.show(note)
-    return _judged(reply, settings[table.FORMAT], screen, found)
+class Oneshot:
+    """Gets the reply to one question, and gives it to the shell as `output` says; `found`: see `run`."""
 
+    def __init__(self, session: Session, output: Output, found: dict[str, Any]) -> None:
+        self._session, self._output, self._found = session, output, found
+        self._screen = make_screen(session.settings, in_shell)
 
-def _judged(reply: Node, form: str, screen: Screen, found: dict[str, Any] | None) -> int:
-    """The exit code. A reply that is complete but has no text, only thinking or a tool call, is no answer, nor is
-    one that has not the format asked for.
-    """
-    ended = ending_of(reply)
-    error: ChatcliError
-    if not reply.message.has_text and ended is not None:
-        error = NoText(ended.what, ended.remedy)  # which a note has told
-    else:
-        verdict = judged(reply.message.text, form)
-        if verdict.remark:
-            screen.aside(verdict.remark)
-        if verdict.error is None:
+    def ask(self, question: Node) -> int:
+        session = self._session
+        reply: Node | None = None
+        try:
+            with Interrupt() as interrupt, self._listening() as feed:
+                for line in unlike_last_turn(session):
+                    self._screen.show(Note(line, "warning"))
+                reply = answer(session, question, feed, lambda: interrupt.asked)
+        finally:
+            for warning in session.take_warnings():
+                self._screen.error(StoreError(spelled(warning, in_shell)))
+            reply = reply or answered(session, question)
+            if self._is_json and reply is not None:
+                self._found.update(account(session, reply))
+        if interrupt.asked:
+            raise Interrupted(
+                "The reply was interrupted." if reply is not None else "Interrupted before the reply."
+            )
+        assert reply is not None, "what nothing comes of is an error"
+        verbose = session.settings[table.VERBOSE]
+        for note in (*after_reply(reply, verbose), *about_counting(session.counter.notice())):
+            self._screen.show(note)
+        return self._judged(reply)
+
+    @property
+    def _is_json(self) -> bool:
+        return self._output.form != "text"
+
+    @contextmanager
+    def _listening(self) -> Iterator[Callable[[Event], None]]:
+        """What shows the events of the reply while it comes."""
+        session, settings = self._session, self._session.settings
+        name = settings[table.MODEL]
+        waits = Waiting(session, name)
+        if self._is_json:
+            yield partial(_tell, self._screen, Patience(name, waits), self._output.form == "jsonl")
+            return
+        screen, language = self._screen, language_of(settings)
+        if self._output.code:  # which of the text is code is known at the end
+            screen = make_screen(settings, in_shell, file=StringIO())
+        with screen.answer(name, settings[table.THINKING], waits=waits, language=language) as view:
+            yield view.feed
+
+    def _judged(self, reply: Node) -> int:
+        """The exit code."""
+        error = self._fault(reply) or (self._code_of(reply) if self._output.code else None)
+        if error is None:
             return 0
-        error = verdict.error
-        screen.error(error)
-    if found is not None:
-        found.update(failure(error))
-    return error.exit_code
+        if not isinstance(error, NoText):  # a note has told of that
+            self._screen.error(error)
+        if self._is_json:
+            self._found.update(failure(error))
+        return error.exit_code
+
+    def _fault(self, reply: Node) -> ChatcliError | None:
+        """Why a whole reply is no answer: it has no text, only thinking or a tool call, or it has not the format
+        asked for.
+        """
+        ended = ending_of(reply)
+        if not reply.message.has_text and ended is not None:
+            return NoText(ended.what, ended.remedy)
+        verdict = judged(reply.message.text, self._session.settings[table.FORMAT])
+        if verdict.remark:
+            self._screen.aside(verdict.remark)
+        return verdict.error
+
+    def _code_of(self, reply: Node) -> NoCode | None:
+        """Print the first code block of the reply; where there is none, the reply is on standard error."""
+        text, broken_off = reply.message.text, reply.ended is not Ended.COMPLETE
+        code = first_code(text, broken_off)
+        if self._is_json:
+            self._found["code"] = code
+        elif code is not None:
+            Shell(self._screen).print(clean(code))
+        else:
+            sys.stderr.write(clean(text).rstrip("\n") + "\n")
+        if code is not None:
+            return None
+        if broken_off and first_code(text) is not None:
+            longer = Hint("Ask for less at once, or for a longer reply: ", Do("set", "num_predict"), ".")
+            return NoCode("The reply ends inside its first code block.", longer)
+        return NoCode("The reply has no code block.", "Ask for code between ``` and ```.")
 
 
-def _tell(screen: Screen, patience: Patience, event: Event) -> None:
-    """With --json only this is shown while the reply is made: what it waits for, and what is wrong with it."""
+def _tell(screen: Screen, patience: Patience, as_lines: bool, event: Event) -> None:
+    """With --json only this is shown while the reply is made: what it waits for, and what is wrong with it.
+    `as_lines`: the reply is printed, too, as it comes.
+    """
     match event:
         case Retry() | Repeats():
             screen.aside(event)
@@ -170,3 +219,5 @@ def _tell(screen: Screen, patience: Patience, event: Event) -> None:
             screen.aside(line.rstrip())
         case Text() | Thinking():
             patience.end()
+    if as_lines and (line_of_it := event_line(event)):
+        write(line_of_it)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, TextIO
 
 from chatcli.errors import ConfigError
 from chatcli.hints import Speller
@@ -36,6 +36,16 @@ class Wishes:
     profile: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How the reply to one question is given to the shell. `form`: as text, as one JSON object, or as JSON lines
+    while it comes. `code`: only its first code block.
+    """
+
+    form: Literal["text", "json", "jsonl"] = "text"
+    code: bool = False
+
+
 def read_settings(paths: Paths, wishes: Wishes) -> Settings:
     """What is wished for, over what the environment and the settings file say. Raises ConfigError, BadValue, and
     NotFound for a profile that there is not.
@@ -53,12 +63,15 @@ def read_settings(paths: Paths, wishes: Wishes) -> Settings:
     return settings
 
 
-def make_screen(settings: Settings, speller: Speller, known: Known | None = None) -> Screen:
+def make_screen(
+    settings: Settings, speller: Speller, known: Known | None = None, file: TextIO | None = None
+) -> Screen:
     """The screen as the settings ask for it; where they leave it open, the environment decides whether it is
-    plain. `known`: what the terminal told an earlier screen.
+    plain. `known`: what the terminal told an earlier screen. `file`: takes the place of standard output.
     """
     chosen = settings.origin(table.PLAIN) is not Layer.DEFAULT
     screen = Screen(
+        file,
         plain=settings[table.PLAIN] if chosen else None,
         theme=settings[table.THEME],
         code_theme=settings[table.CODE_THEME],
