@@ -94,7 +94,7 @@ def test_the_value_of_a_flag_is_no_subcommand(setting: Setting[object]) -> None:
     "arguments",
     [
         ["--temperature", "0", "models"],
-        ["--json", "chats", "list"],
+        ["--json", "chats", "purge"],
         ["--file", "a.csv", "tokens"],
         ["models", "of", "cars"],
     ],

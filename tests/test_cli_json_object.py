@@ -23,7 +23,7 @@ from tests.typable import slash_commands
 FAILURES: list[tuple[list[str], str, int]] = [
     (["--no-such-flag", "hi"], "BadArgument", 2),
     (["-m"], "BadArgument", 2),
-    (["models"], "BadArgument", 2),
+    (["pull"], "BadArgument", 2),
     (["--verbose=maybe", "hi"], "BadValue", 2),
     (["--num-ctx", "lots", "hi"], "BadValue", 2),
     (["chast", "list"], "UnknownCommand", 2),

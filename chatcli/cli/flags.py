@@ -275,6 +275,13 @@ def _fixed() -> list[inspect.Parameter]:
             list[str] | None,
             typer.Option("--option", "-o", metavar="NAME=VALUE", help="Any setting; may be given several times."),
         ),
+        *_of_output(),
+        _parameter("version", bool, typer.Option("--version", "-V", help="Print the version."), False),
+    ]
+
+
+def _of_output() -> list[inspect.Parameter]:
+    return [
         _parameter("json", bool, typer.Option("--json", help="Print one JSON object instead of text."), False),
         _parameter("jsonl", bool, typer.Option("--jsonl", help="Print JSON lines while the reply comes."), False),
         _parameter(
@@ -283,7 +290,6 @@ def _fixed() -> list[inspect.Parameter]:
             typer.Option("--extract", "-x", help="Print only the reply's first code block."),
             False,
         ),
-        _parameter("version", bool, typer.Option("--version", "-V", help="Print the version."), False),
     ]
 
 

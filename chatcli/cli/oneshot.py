@@ -12,6 +12,7 @@ from typing import Any
 
 from chatcli.attachments.compose import Composed, composing, with_piped
 from chatcli.cli.json_object import account, event_line, failure, write
+from chatcli.cli.overflow import ERROR, LongInput, with_ways
 from chatcli.cli.subcommand import Shell
 from chatcli.commands.chats import open_named
 from chatcli.commands.outcomes import Choose
@@ -20,7 +21,16 @@ from chatcli.commands.spelling import in_shell
 from chatcli.conversation.events import Event, Progress, Repeats, Retry, Text, Thinking, Tick
 from chatcli.conversation.reply_endings import ending_of
 from chatcli.conversation.tree import Ended, Node
-from chatcli.errors import Ambiguous, ChatcliError, Interrupted, NoCode, NoText, StoreError, UserError
+from chatcli.errors import (
+    Ambiguous,
+    ChatcliError,
+    ContextTooLong,
+    Interrupted,
+    NoCode,
+    NoText,
+    StoreError,
+    UserError,
+)
 from chatcli.hints import Do, Hint, spelled
 from chatcli.paths import find_paths
 from chatcli.render.extract import first_code
@@ -39,7 +49,7 @@ from chatcli.session.wishes import Output, Wishes, make_screen, read_settings
 from chatcli.settings import table
 from chatcli.settings.layers import Layer
 from chatcli.text import clean
-from chatcli.turn import answer, answered, ask
+from chatcli.turn import answer, answered
 
 
 def run(
@@ -74,7 +84,7 @@ def run(
         if wishes.named is not None:
             mending(session, lambda: _open(session, wishes.named or ""))
         one = Oneshot(session, output, found)
-        return mending(session, lambda: one.ask(ask(session, composed.text, composed.attachments)))
+        return mending(session, lambda: one.run(composed))
     finally:
         session.close()
 
@@ -123,6 +133,32 @@ class Oneshot:
     def __init__(self, session: Session, output: Output, found: dict[str, Any]) -> None:
         self._session, self._output, self._found = session, output, found
         self._screen = make_screen(session.settings, in_shell)
+        self._patience = Patience(session.settings[table.MODEL], Waiting(session, session.settings[table.MODEL]))
+        self._holds_back, self._held = output.code, StringIO()
+
+    def run(self, composed: Composed) -> int:
+        self._found.clear()
+        tell = partial(_tell, self._screen, self._patience, False)
+        try:
+            return self.ask(LongInput(self._session, composed, self._screen.aside, tell, self._heard).question())
+        except ContextTooLong as error:
+            if self._session.settings[table.OVERFLOW] == ERROR:
+                error = with_ways(error)
+            raise error
+
+    def _heard(self, reply: Node, number: int, count: int) -> None:
+        """Keep the reply to a part of the input for --json. Of the answer to the whole a pipe gets all, or nothing
+        where it is not complete.
+        """
+        self._holds_back = self._holds_back or not self._screen.is_terminal
+        for note in after_reply(reply, verbose=False):
+            self._screen.show(note)
+        if not self._is_json:
+            return
+        told = account(self._session, reply)
+        self._found.setdefault("parts", []).append(told)
+        if self._output.form == "jsonl":
+            write({"type": "part", "part": number, "of": count, **told})
 
     def ask(self, question: Node) -> int:
         session = self._session
@@ -143,6 +179,8 @@ class Oneshot:
                 "The reply was interrupted." if reply is not None else "Interrupted before the reply."
             )
         assert reply is not None, "what nothing comes of is an error"
+        if not self._output.code:
+            sys.stdout.write(self._held.getvalue())
         verbose = session.settings[table.VERBOSE]
         for note in (*after_reply(reply, verbose), *about_counting(session.counter.notice())):
             self._screen.show(note)
@@ -156,14 +194,12 @@ class Oneshot:
     def _listening(self) -> Iterator[Callable[[Event], None]]:
         """What shows the events of the reply while it comes."""
         session, settings = self._session, self._session.settings
-        name = settings[table.MODEL]
-        waits = Waiting(session, name)
         if self._is_json:
-            yield partial(_tell, self._screen, Patience(name, waits), self._output.form == "jsonl")
+            yield partial(_tell, self._screen, self._patience, self._output.form == "jsonl")
             return
-        screen, language = self._screen, language_of(settings)
-        if self._output.code:  # which of the text is code is known at the end
-            screen = make_screen(settings, in_shell, file=StringIO())
+        name, language = settings[table.MODEL], language_of(settings)
+        screen = make_screen(settings, in_shell, file=self._held) if self._holds_back else self._screen
+        waits = Waiting(session, name)
         with screen.answer(name, settings[table.THINKING], waits=waits, language=language) as view:
             yield view.feed
 

@@ -92,9 +92,13 @@ def _of(model: Model, name: str, default: int | None = None) -> int | None:
 
 
 def next_window(needed: int, model: Model) -> int | None:
-    """The smallest power of two that holds `needed` tokens, if the model was trained for that many; else None."""
+    """The smallest power of two that holds `needed` tokens, or where that is smaller the window that the model was
+    trained for; None where it was not trained for as many tokens.
+    """
     size = 1 << max(needed - 1, 1).bit_length()
-    return size if model.trained is None or size <= model.trained else None
+    if model.trained is None:
+        return size
+    return min(size, model.trained) if needed <= model.trained else None
 
 
 def offer(model: Model, needed: int) -> Hint:

@@ -331,6 +331,14 @@ SHIFT = _row(
     kept=True,
     from_outside=anything,
 )
+OVERFLOW = _row(
+    "memory",
+    "overflow",
+    values.choice("error", "head", "tail", "grow", "chunk"),
+    "error",
+    "In the shell, when input does not fit: an error, its head or tail, a window that grows, or chunk by chunk.",
+    from_outside=nothing(Refusal.PROGRAM),
+)
 TOKENIZER = _row(
     "memory",
     "tokenizer",
