@@ -22,7 +22,7 @@ from chatcli.commands.chats import open_named
 from chatcli.commands.perform import perform
 from chatcli.demo.models import THINKING
 from chatcli.session.build import build
-from chatcli.session.wishes import Wishes
+from chatcli.session.wishes import Output, Wishes
 from chatcli.settings.table import TABLE
 from chatcli.turn import answer, ask
 from tests.commanding import Person
@@ -67,11 +67,11 @@ class Reader(Person):
         prompt: Sequence[str],
         images: Sequence[str],
         files: Sequence[str],
-        as_json: bool,
+        output: Output,
     ) -> int:
         """As `chatcli` does in a terminal."""
         assert [*prompt, *images, *files] == []
-        assert not as_json
+        assert output == Output()
         self._session.close()
         self._session = build(replace(wishes, demo=False))
         if wishes.named is not None:
