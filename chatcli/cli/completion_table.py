@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
-from chatcli.cli.flags import parser
+from chatcli.cli.flags import NAMING, parser
 from chatcli.commands import everything
 from chatcli.commands.arguments import Parameter, Suggest
 from chatcli.commands.chats import chat_words
@@ -68,7 +68,8 @@ def _command(words: tuple[str, ...]) -> dict[str, Any]:
         flags += [[name, first_clause(each.help or "")] for name in names]
         if not each.is_flag:
             values |= dict.fromkeys((*each.opts, *each.secondary_opts), _values(each.name, by_name))
-            alone += names if each.name in _SETTINGS and _SETTINGS[each.name].kind.bare else []
+            if NAMING & set(names) or (each.name in _SETTINGS and _SETTINGS[each.name].kind.bare):
+                alone += [*each.opts, *each.secondary_opts]
     flags.append(["--help", "Show the help."])
     argument = next((_suggested(each) for each in own if not each.flag), None)
     return {"flags": flags, "values": values, "alone": alone, "argument": argument, "words": _following(words)}

@@ -36,7 +36,7 @@ Work = Callable[[], int]
 OF_SERVER = (table.HOST, table.INSECURE, table.MODEL)
 SHORT = {"model": "-m", "system": "-s"}
 HELP, SETTINGS = "help", "settings"
-_NAMING = {"--resume", "-r"}  # beside one of these no word is a subcommand
+NAMING = {"--resume", "-r"}  # beside one of these no word is a subcommand
 
 
 class Chat(Protocol):
@@ -80,7 +80,7 @@ def _help_on(arguments: Sequence[str]) -> tuple[Sequence[str], type[TyperCommand
     """
     line = line_of(arguments)
     first, *topic = line.words or [""]
-    if first == HELP and not line.forced and not line.flags & {*_NAMING, *_HELP["help_option_names"]}:
+    if first == HELP and not line.forced and not line.flags & {*NAMING, *_HELP["help_option_names"]}:
         if topic == [SETTINGS]:
             return ["--help"], SettingsPage
         if not topic or tuple(topic) in everything().subcommands:
@@ -127,7 +127,7 @@ def line_of(arguments: Sequence[str]) -> CommandLine:
             names = (option.default, *(option.param_decls or ()))  # Typer takes the first name for a default
             valued.update(map(str, names))
     optional = {setting.flag: setting for setting in TABLE if setting.kind.bare}
-    return read_line(arguments, valued, optional, dict.fromkeys(_NAMING, "--resume="))
+    return read_line(arguments, valued, optional, dict.fromkeys(NAMING, "--resume="))
 
 
 def asks(flag: str, arguments: Sequence[str]) -> bool:
@@ -143,7 +143,7 @@ def asks(flag: str, arguments: Sequence[str]) -> bool:
 def _chosen(line: CommandLine) -> Command | None:
     """The subcommand that the words of the line begin with. Beside --resume they are a name or a prompt."""
     words = line.words
-    if not words or line.flags & _NAMING:  # no command is imported where no word can be one
+    if not words or line.flags & NAMING:  # no command is imported where no word can be one
         return None
     chosen = everything().subcommand(words)
     meant = everything().meant(words) if chosen is None and not line.forced else None

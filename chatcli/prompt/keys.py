@@ -71,7 +71,7 @@ def _builtin(shown: str, meaning: str) -> None:
 
 @_key("Enter", "enter")
 def submit(line: EditedLine) -> None:
-    """send the message, or while a reply comes queue it; in the completion menu, take what is chosen"""
+    """send the message, or queue it while a reply comes"""
     menu = line.buffer.complete_state
     if menu and menu.current_completion:
         line.buffer.complete_state = None
@@ -86,9 +86,9 @@ def start_new_line(line: EditedLine) -> None:
 
 
 _builtin('"""', 'begin a text of several lines; another """ ends it')
-_builtin("!COMMAND", "run a command in your shell; its output can go with the next message")
+_builtin("!COMMAND", "run it in your shell; its output can go with a message")
 _builtin("//, !!", "begin a message with / or !")
-_builtin("Tab", "complete, or open the menu of what fits")
+_builtin("Tab", "complete, or open the menu of what fits (Enter takes one)")
 _builtin("Up, Down", "earlier and later lines that begin with what is typed")
 
 
@@ -115,14 +115,12 @@ def open_paste(line: EditedLine) -> None:
 
 @_key("Ctrl+G, Ctrl+X Ctrl+E", "c-g", "c-x c-e")
 def compose(line: EditedLine) -> None:
-    """write the message in your editor (OLLAMA_EDITOR, VISUAL or EDITOR)"""
+    """write the message in your editor (OLLAMA_EDITOR, EDITOR)"""
     line.compose()
 
 
-_builtin("Ctrl+A, Home", "go to the beginning of the line")
-_builtin("Ctrl+E, End", "go to the end of the line")
-_builtin("Ctrl+B, Ctrl+F", "go one character back, forward")
-_builtin("Alt+B, Alt+F", "go one word back, forward")
+_builtin("Ctrl+A, Ctrl+E", "go to the beginning, the end of the line (also Home, End)")
+_builtin("Alt+B, Alt+F", "go one word back, forward; with Ctrl one character")
 _builtin("Ctrl+W, Alt+Backspace", "delete the word before the cursor")
 _builtin("Ctrl+U, Ctrl+K", "delete to the beginning, to the end of the line")
 _builtin("Ctrl+Y", "put back what was deleted last")
@@ -138,7 +136,7 @@ def clear_screen(line: EditedLine) -> None:
 
 @_key("Ctrl+C", "c-c", "<sigint>")
 def clear_line(line: EditedLine) -> None:
-    """clear the line; while a reply comes, stop it; then take back what was queued"""
+    """clear the line; stop the reply; take back what is queued"""
     if line.is_composing:
         return  # it was meant for the editor
     if line.buffer.text:
@@ -151,7 +149,7 @@ def clear_line(line: EditedLine) -> None:
 
 @_key("Ctrl+D", "c-d")
 def delete_or_leave(line: EditedLine) -> None:
-    """delete the character under the cursor; on an empty line, leave"""
+    """delete a character; on an empty line, leave"""
     if line.buffer.text or line.is_beside_reply:
         line.buffer.delete()
     else:
