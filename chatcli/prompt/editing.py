@@ -295,6 +295,27 @@ class EditedLine:
             if not is_command(self.buffer.text):
                 return
 
+    def paste(self) -> None:
+        """Attaches the picture on the clipboard to the next message; without one, its text is pasted."""
+        from chatcli.prompt import clipboard
+
+        async def fetch() -> None:
+            try:
+                held = await get_running_loop().run_in_executor(None, clipboard.read)
+                if isinstance(held, str):
+                    self.pastes.insert(held)
+                    if not held:
+                        self._complain("The clipboard has neither a picture nor text.")
+                elif self._beside is not None:
+                    self._complain("A picture is attached when the reply has ended: press Ctrl-V then.")
+                elif self._options.take_picture is not None:
+                    self._options.take_picture(held)
+            except ChatcliError as error:
+                self._complain(f"{error.message} {error.hint}")
+            self.app.invalidate()
+
+        get_app().create_background_task(fetch())
+
     def suspend(self) -> None:
         """Stops the program, and the programs it is piped together with."""
         if hasattr(signal, "SIGTSTP"):

@@ -107,6 +107,12 @@ def go_to_later_question(line: EditedLine) -> None:
 _builtin("Ctrl+R", "search the earlier lines")
 
 
+@_key("Ctrl+V", "c-v")
+def paste(line: EditedLine) -> None:
+    """attach the picture that is on the clipboard; without one, paste its text"""
+    line.paste()
+
+
 @_key("Ctrl+O", "c-o")
 def open_paste(line: EditedLine) -> None:
     """open a folded paste in the line"""

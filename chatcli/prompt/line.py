@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -43,6 +44,7 @@ class ReaderOptions(NamedTuple):
 
     `plain`: nothing is ever drawn twice, so no toolbar and no menu (for simple terminals and screen readers).
     `from_terminal`: read the terminal itself, because standard input is something else.
+    `take_picture` attaches the picture of the clipboard to the next message. Raises ChatcliError.
     """
 
     prompt: str = ">>> "
@@ -51,3 +53,4 @@ class ReaderOptions(NamedTuple):
     vi: bool = False
     plain: bool = False
     from_terminal: bool = False
+    take_picture: Callable[[bytes], object] | None = None

@@ -6,6 +6,7 @@ What acts on a line is imported once that prompt is on the screen.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,12 +101,19 @@ class Furniture:
         settings = self._settings
         self._wanted = [settings[each] for each in FURNITURE]
         self.screen = make_screen(settings, at_prompt, self._known)
-        options = ReaderOptions(vi=settings[table.VI], plain=self.screen.plain)
+        options = ReaderOptions(vi=settings[table.VI], plain=self.screen.plain, take_picture=self._take_picture)
         remembered = settings[table.HISTORY] and settings[table.SAVE]
         history = LineHistory(self._paths.line_history) if remembered else None
         self.reader = Reader(history, self._suggest, self._toolbar, options)
         self.reader.queue.extend(queue)
         self.reader.inquire(self.screen.questions(), self.screen.heed)
+
+    def _take_picture(self, data: bytes) -> None:
+        from chatcli.attachments.images import as_image
+        from chatcli.reading.raw import Raw
+
+        picture = as_image(Raw("The picture on the clipboard", data))
+        self._session.get().attach([replace(picture, name="clipboard." + picture.media_type.rpartition("/")[2])])
 
     def _suggest(self, typed: str) -> list[Suggestion]:
         if not typed.startswith("/"):
