@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatcli.chat import Chat
-from chatcli.cli.flags import parser
+from chatcli.cli.flags import line_of, parser
 from chatcli.cli.main import chat, run
 from chatcli.commands import everything
 from chatcli.commands.arguments import read_arguments
@@ -91,7 +91,7 @@ SHELL_WORDS = {" ".join(words) for words in everything().subcommands}
 def shell_parses(line: str) -> dict[str, Any]:
     """What Typer reads from a command line; raises where it does not parse."""
     words = shlex.split(line)
-    given = words[1:] if words[0] == "chatcli" else [*words, "a question"]
+    given = list(line_of(words[1:] if words[0] == "chatcli" else [*words, "a question"]).arguments)
     chosen = everything().subcommand(given)
     command, taken = _command(chosen.subcommand if chosen is not None else "")
     with redirect_stdout(StringIO()):
