@@ -59,6 +59,8 @@ def in_shell(do: Do) -> str | None:
     form = everything().find(do.command).in_shell
     if not form or isinstance(do, Usage):
         return None
+    if do.flags and form.split()[-1].startswith("-"):  # a flag of the shell has no flags of its own
+        return None
     if form.startswith("--") and not do.words:
         return f"{form} {everything().find(do.command).parameters[0].word}"
     return f"{form} {shell_words(do)}".rstrip()
