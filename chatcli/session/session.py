@@ -157,7 +157,8 @@ class Session:
         If there is no such host, or the server does not know its model, this raises and nothing changes.
         """
         settings, given = self.settings, profile.values if profile is not None else {}
-        find_server(settings, self.paths, given.get(table.HOST.name))
+        if table.HOST.name in given:
+            find_server(settings, self.paths, given[table.HOST.name])
         model, saved = given.get(table.MODEL.name), settings[table.SAVE]
         if model not in {None, settings[table.MODEL]} and given.get(table.HOST.name) in {
             None,
