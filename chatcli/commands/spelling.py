@@ -57,9 +57,8 @@ def in_shell(do: Do) -> str | None:
         begin = f"chatcli {command.subcommand}"
         return command.usage_after(begin) if isinstance(do, Usage) else f"{begin} {shell_words(do)}".rstrip()
     form = everything().find(do.command).in_shell
-    if not form or isinstance(do, Usage):
-        return None
-    if do.flags and form.split()[-1].startswith("-"):  # a flag of the shell has no flags of its own
+    is_flag = form.rpartition(" ")[2].startswith("-")  # one of the shell has no flags of its own
+    if not form or isinstance(do, Usage) or (is_flag and do.flags):
         return None
     if form.startswith("--") and not do.words:
         return f"{form} {everything().find(do.command).parameters[0].word}"
