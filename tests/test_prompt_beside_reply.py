@@ -182,3 +182,21 @@ def test_text_that_is_typed_goes_behind_a_message_that_comes_back() -> None:
         person.see(">>> other words")
         person.press("\x03")
         person.see("No reply came", ">>> first words", "... other words")
+
+
+def test_what_waits_when_the_program_ends_is_found_in_the_history_of_lines() -> None:
+    with Engine(pace=0.02) as engine:
+        engine.say(WORDS)
+        with terminal("-m", "demo", url=engine.url) as person:
+            begin(person)
+            person.enter("one more")
+            person.press("half a thought")
+            person.see("queued: one more", ">>> half a thought")
+            person.signal(signal.SIGTERM)
+            assert person.ends() == 128 + signal.SIGTERM
+        with terminal("-m", "demo", url=engine.url) as person:
+            person.see("Send a message", "of 4096")
+            person.press("\x1b[A")
+            person.see(">>> half a thought")
+            person.press("\x1b[A")
+            person.see(">>> one more")

@@ -69,7 +69,9 @@ class LineBesideReply:
             app.erase_when_done, app.terminal_size_polling_interval = False, polls
             self._take(None)
             take_again()
-        if self._failure is not None:
+        if self._failure is not None and not isinstance(
+            self._failure, EOFError
+        ):  # the next prompt meets that, too
             raise self._failure
 
     @property

@@ -222,6 +222,12 @@ class EditedLine:
         unfinished = self._keys.unfinished if self._keys is not None else ""
         return self.pastes.expand(self.buffer.text) + unfinished
 
+    @property
+    def unsent(self) -> list[str]:
+        """Returns what waits in the queue, and what was typed while the last reply came."""
+        kept = self.pastes.expand(self._kept.text) if self._kept is not None else ""
+        return [*(entry.retyped for entry in self.queue), *filter(None, [kept])]
+
     def idle(self) -> float:
         return monotonic() - self._last_key
 

@@ -99,6 +99,10 @@ class PlainLine:
         """Returns the lines of the entry so far, and the content of the last line as far as it is known."""
         return "\n".join([*self._lines, self._edit.buffer] if self._edit is not None else self._lines)
 
+    @property
+    def unsent(self) -> list[str]:
+        return []
+
     def idle(self) -> float:
         """The terminal handles keys here, and shows them at once whatever else happens."""
         return float("inf")

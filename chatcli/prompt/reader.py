@@ -142,14 +142,18 @@ class Reader:
         return self._line.idle()
 
     def close(self) -> None:
-        """Closes the terminal, if it was opened for this."""
+        """Stores what was typed and not sent in the history; closes the terminal, if it was opened for this."""
+        self._remember(self._line.unsent)
         self._line.close()
         if self.keyboard is not None:
             self.keyboard.close()
 
     def _keep_typed(self) -> None:
         """Stores the content of the line, and what is queued, in the history when the terminal is gone."""
-        for text in (*(entry.retyped for entry in self._line.queue), self._line.typed):
+        self._remember([*(entry.retyped for entry in self._line.queue), self._line.typed])
+
+    def _remember(self, texts: Sequence[str]) -> None:
+        for text in texts:
             if not text.startswith(" "):
                 self._history.add(LONE_SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text))
 
@@ -166,6 +170,8 @@ class _OneLine(Protocol):
     queue: list[TypedLine]
 
     def read(self, prefill: str) -> Outcome: ...
+    @property
+    def unsent(self) -> list[str]: ...
     def take_queued(self) -> TypedLine: ...
     def beside_reply(self) -> AbstractContextManager[LineBesideReply | None]: ...
     def ask(self, question: str) -> str: ...
