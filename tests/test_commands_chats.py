@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from chatcli.cli import main
 from chatcli.commands import everything
 from chatcli.commands.chats import open_named, title_in
 from chatcli.commands.outcomes import Choose, Confirm, Opened, Watch
-from chatcli.commands.share import take_in
+from chatcli.commands.share import EXPORTS, take_in
 from chatcli.conversation.message import Message
 from chatcli.errors import BadArgument, BadFile, ChatcliError, Missing, NotFound, UserError
 from chatcli.session.session import Session
@@ -325,6 +327,49 @@ def test_an_html_page_is_highlighted_and_harmless(session: Session, engine: Engi
     assert "go &lt;b&gt;" in page
 
 
+class _Labels(HTMLParser):
+    """The elements of a page with their texts, by tag and class; and what it would fetch or run."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, str]] = []
+        self.outside: list[str] = []
+        self._open: list[tuple[str, str]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag not in {"meta", "img", "link"}:
+            self._open.append((tag, given.get("class") or ""))
+        if tag in {"script", "link", "iframe"} or not (given.get("src") or "data:").startswith("data:"):
+            self.outside.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            tag, kind = self._open[-1]
+            self.found.append((kind or tag, data))
+
+
+def test_a_page_has_dates_and_a_heading_of_a_reply_is_no_speaker(
+    session: Session, engine: Engine, tmp_path: Path
+) -> None:
+    engine.say("## You\n\nThat is a heading.\n\n# Second")
+    say(session, "## Assistant")
+    file = tmp_path / "page.html"
+    do(session, f"save {file}")
+    labels = _Labels(file.read_text())
+    assert [text for kind, text in labels.found if kind == "who"] == ["You", "demo"]
+    assert ("h2", "You") in labels.found
+    days = [text for kind, text in labels.found if kind == "time"]
+    assert len(days) == 2
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d", day) for day in days)
+    assert any(kind == "about" and "demo · 2 messages" in text for kind, text in labels.found)
+    assert labels.outside == []
+
+
 # In the shell
 
 
@@ -376,6 +421,38 @@ def test_the_last_conversation_is_exported_as_it_is_and_imported_again(
     assert "tell me of snails" not in shell(capfd, "chats")[1]
     assert "Imported" in shell(capfd, "chats", "import", str(file))[2]
     assert shell(capfd, "chats")[1].count("tell me of snails") == 1
+
+
+@pytest.mark.usefixtures("closed")
+@pytest.mark.parametrize("ending", EXPORTS)
+def test_an_export_to_a_file_has_the_form_of_its_ending_and_replaces_none_unasked(
+    ending: str, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / f"snails{ending}"
+    command = ("chats", "export", "--last", "--to", str(file))
+    assert shell(capfd, *command)[:2] == (0, "")
+    assert file.read_text() == shell(capfd, "chats", "export", "--last", "--format", EXPORTS[ending])[1]
+    file.write_text("mine")
+    code, _, err = shell(capfd, *command)
+    assert code == 2
+    assert "already exists" in err
+    assert "--yes" in err
+    assert file.read_text() == "mine"
+    assert shell(capfd, *command, "--yes")[0] == 0
+    assert "Snails" in file.read_text()
+
+
+@pytest.mark.usefixtures("closed")
+def test_an_export_to_a_file_without_a_known_ending_needs_a_format(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "snails.txt"
+    command = ("chats", "export", "--last", "--to", str(file))
+    code, _, err = shell(capfd, *command)
+    assert (code, file.exists()) == (2, False)
+    assert ".html" in err
+    assert shell(capfd, *command, "--format", "md")[0] == 0
+    assert file.read_text() == shell(capfd, "chats", "export", "--last", "--to", "-")[1]
 
 
 def test_a_last_conversation_without_any_reply_is_exported_too(

@@ -71,16 +71,11 @@ def save(
         raise BadArgument("A name or a file is missing.", Hint("Usage: ", Usage("save")))
     named = " ".join(name)
     file = path_of(named)
-    if file.suffix.lower() not in EXPORTS:
+    if form_of(file) is None:
         if file.suffix.lower() in DOCUMENT_ENDINGS or is_plainly_a_path(named):
-            raise BadArgument(
-                f"{shown(named)} has no ending that a conversation can be written with.",
-                f"Name a file that ends in {', '.join(EXPORTS)}.",
-            )
+            raise without_form(named)
         return stored_first(session, lambda: give_name(session, session.conversation.id, named))
-    if is_there(file):
-        return Confirm(f"{file} already exists. Replace it?", lambda: _export(session, file))
-    return _export(session, file)
+    return written(session, session.conversation.id, file)
 
 
 @command("import", in_shell="chatcli chats import")
@@ -252,10 +247,33 @@ def exported(session: Session, conversation: int, form: str) -> str:
     return transfer.export(whole, form, rendered=to_html, style=STYLE)
 
 
-def _export(session: Session, file: Path) -> Outcome:
-    text = exported(session, session.conversation.id, EXPORTS[file.suffix.lower()])
-    write_private(file, text)
-    return Show.of(Note(f"Written to {file}.", "good"))
+def form_of(file: Path) -> str | None:
+    """The format of an export that the name of the file ends in; None where it ends in none."""
+    return EXPORTS.get(file.suffix.lower())
+
+
+def without_form(named: str) -> BadArgument:
+    return BadArgument(
+        f"{shown(named)} has no ending that a conversation can be written with.",
+        f"Name a file that ends in {', '.join(EXPORTS)}.",
+    )
+
+
+def written(
+    session: Session, conversation: int, file: Path, form: str | None = None, yes: bool = False
+) -> Outcome:
+    """Export the conversation to the file, in the format that its name ends in if no other is given. Asks before
+    it replaces a file, unless `yes`. Raises BadArgument where there is no format.
+    """
+    chosen = form or form_of(file)
+    if chosen is None:
+        raise without_form(str(file))
+
+    def write() -> Outcome:
+        write_private(file, exported(session, conversation, chosen))
+        return Show.of(Note(f"Written to {file}.", "good"))
+
+    return Confirm(f"{file} already exists. Replace it?", write) if is_there(file) and not yes else write()
 
 
 def _save_as_model(session: Session, name: str) -> Outcome:

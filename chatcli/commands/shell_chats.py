@@ -12,7 +12,17 @@ from chatcli.commands.navigation import waiting_question
 from chatcli.commands.outcomes import Confirm, Outcome, Print, Show
 from chatcli.commands.registry import command
 from chatcli.commands.search import shown
-from chatcli.commands.share import EXPORTS, exported, imported, losses, read_in, take_all
+from chatcli.commands.share import (
+    EXPORTS,
+    exported,
+    form_of,
+    imported,
+    losses,
+    read_in,
+    take_all,
+    without_form,
+    written,
+)
 from chatcli.conversation.usage import counted
 from chatcli.errors import BadArgument, NotFound
 from chatcli.hints import Do, Hint, Usage, Words
@@ -73,15 +83,21 @@ def export(
     *name: Annotated[str, Arg("a conversation, by name or number", chat_words, whole=True)],
     last: Annotated[bool, Arg("the last one")] = False,
     format: Annotated[str | None, Arg("md, json, jsonl or html")] = None,  # noqa: A002
+    to: Annotated[str | None, Arg("a file whose ending names the format; - is standard output")] = None,
+    yes: Annotated[bool, Arg("replace the file if there is one")] = False,
 ) -> Outcome:
-    """Print a conversation as Markdown, JSON, JSONL or an HTML page.
+    """Print a conversation as Markdown, JSON, JSONL or an HTML page, or write it to a file.
 
     JSON and JSONL have all of it, every branch and attachment, and `chatcli chats import` reads them back.
     """
-    form = format or "md"
-    if form not in EXPORTS.values():
-        raise BadArgument(f'There is no format "{form}".', f"One of: {', '.join(EXPORTS.values())}.")
-    return _one(session, name, last, lambda chat: Print(exported(session, chat, form)))
+    if format is not None and format not in EXPORTS.values():
+        raise BadArgument(f'There is no format "{format}".', f"One of: {', '.join(EXPORTS.values())}.")
+    if to is None or to == "-":
+        return _one(session, name, last, lambda chat: Print(exported(session, chat, format or "md")))
+    file = path_of(to)
+    if format is None and form_of(file) is None:
+        raise without_form(to)
+    return _one(session, name, last, lambda chat: written(session, chat, file, format, yes))
 
 
 @command("", subcommand="chats import")

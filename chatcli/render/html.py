@@ -16,7 +16,7 @@ article.assistant pre { font: 0.9em/1.4 ui-monospace, monospace; white-space: pr
   background: #8881; padding: 0.6rem; }
 article.assistant code, .formula { font-family: ui-monospace, monospace; }
 .formula { white-space: pre-wrap; }
-article.assistant table { border-collapse: collapse; }
+article.assistant table { border-collapse: collapse; display: block; overflow-x: auto; }
 article.assistant td, article.assistant th { border: 1px solid #8886; padding: 0.2rem 0.5rem; }
 article.assistant blockquote { border-left: 3px solid #8886; margin-left: 0; padding-left: 1rem; }
 .c, .c1, .cm, .ch, .cs { color: #808080; font-style: italic; }

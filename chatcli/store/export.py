@@ -5,13 +5,15 @@ terminal would obey is left out of both: pages are printed, too.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from html import escape
 
+from chatcli.conversation.clock import local_time
 from chatcli.conversation.message import Attachment, Role
 from chatcli.conversation.reply_endings import CUT_SHORT
 from chatcli.conversation.tree import Conversation, Node
+from chatcli.conversation.usage import counted
 from chatcli.text import as_name, clean
 
 _SPEAKERS = {Role.USER: "You", Role.ASSISTANT: "Assistant", Role.SYSTEM: "System", Role.TOOL: "Tool"}
@@ -37,8 +39,17 @@ def html_page(conversation: Conversation, rendered: Callable[[str], str] | None,
     plain.
     """
     title = escape(_safe(conversation.title) or "Conversation")
-    articles = "\n".join(_article(node, rendered or _verbatim) for node in _safe_path(conversation))
-    return _PAGE.format(title=title, style=_STYLE + style, articles=articles)
+    nodes = list(_safe_path(conversation))
+    articles = "\n".join(_article(node, rendered or _verbatim) for node in nodes)
+    return _PAGE.format(title=title, about=escape(_about(nodes)), style=_STYLE + style, articles=articles)
+
+
+def _about(nodes: Sequence[Node]) -> str:
+    """When the conversation was held, with which models, and how long it is."""
+    days = list(dict.fromkeys(f"{local_time(node.created):%Y-%m-%d}" for node in nodes))
+    models = dict.fromkeys(node.turn.model for node in nodes if node.turn is not None and node.turn.model)
+    when = [" to ".join(dict.fromkeys((days[0], days[-1])))] if days else []
+    return " · ".join([*when, *models, counted(len(nodes), "message")])
 
 
 def _safe(text: str) -> str:
@@ -62,13 +73,18 @@ def _verbatim(text: str) -> str:
 
 def _article(node: Node, rendered: Callable[[str], str]) -> str:
     message = node.message
-    parts = [f"<h2>{escape(_heading(node))}</h2>"]
+    moment = local_time(node.created)
+    parts = [
+        f'<div class="speaker"><span class="who">{escape(_heading(node))}</span>'
+        f'<time datetime="{moment.isoformat(timespec="seconds")}">{moment:%Y-%m-%d %H:%M}</time></div>'
+    ]
     if message.thinking:
         parts.append(f"<details><summary>Thinking</summary><pre>{escape(message.thinking)}</pre></details>")
     parts.extend(_shown(each) for each in message.attachments)
     if message.text:
         # What a person typed is not Markdown: it is shown as typed.
-        parts.append((_verbatim if message.role is Role.USER else rendered)(message.text))
+        said = (_verbatim if message.role is Role.USER else rendered)(message.text)
+        parts.append(f'<div class="said">{said}</div>')
     return f'<article class="{message.role.value}">\n' + "\n".join(parts) + "\n</article>"
 
 
@@ -80,7 +96,7 @@ def _shown(attachment: Attachment) -> str:
     if attachment.kind == "text":
         text = escape(_safe(attachment.data.decode(errors="replace")))
         return f"<details><summary>{described}</summary><pre>{text}</pre></details>"
-    return f"<p><em>{described}</em></p>"
+    return f'<p><em class="file">{described}</em></p>'
 
 
 def _heading(node: Node) -> str:
@@ -98,15 +114,39 @@ def _described(attachment: Attachment) -> str:
 
 
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem;
-  color: #1c1c1c; background: #fff; }
-article { margin: 1.5rem 0; padding: 0 1rem; border-left: 3px solid #ccc; }
-article.user { border-color: #2a6fb0; }
-h2 { font-size: 0.9rem; color: #666; margin: 0; }
-pre { font: inherit; white-space: pre-wrap; overflow-wrap: anywhere; margin: 0.4rem 0; }
-details pre { color: #666; }
-img { max-width: 100%; }
-@media (prefers-color-scheme: dark) { body { color: #ddd; background: #1a1a1a; } h2, details pre { color: #999; } }
+:root { color-scheme: light dark; --text: #1c1c1c; --page: #fff; --quiet: #666; --line: #d5d5d5; --you: #1f5fa0;
+  --model: #2c6e49; --asked: #f2f6fb; }
+@media (prefers-color-scheme: dark) { :root { --text: #ddd; --page: #1a1a1a; --quiet: #999; --line: #3c3c3c;
+  --you: #7fb2e5; --model: #86c79f; --asked: #212831; } }
+body { font: 16px/1.55 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem;
+  color: var(--text); background: var(--page); overflow-wrap: anywhere; }
+body > header { border-bottom: 1px solid var(--line); margin-bottom: 2rem; }
+body > header h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 0.3rem; }
+.about, time { color: var(--quiet); font-size: 0.85rem; }
+.about { margin: 0 0 0.8rem; }
+article { margin: 0 0 1.8rem; }
+article.user > .said { background: var(--asked); border-radius: 0.5rem; padding: 0.6rem 0.9rem; }
+.speaker { display: flex; justify-content: space-between; gap: 1rem; align-items: baseline; margin-bottom: 0.4rem;
+  border-bottom: 1px solid var(--line); }
+.who { font-size: 0.85rem; font-weight: 600; letter-spacing: 0.04em; color: var(--model); }
+article.user .who { color: var(--you); }
+.said > :first-child { margin-top: 0; }
+.said > :last-child { margin-bottom: 0; }
+.said h1, .said h2, .said h3, .said h4, .said h5, .said h6 { line-height: 1.3; margin: 1.4em 0 0.5em; }
+.said h1 { font-size: 1.4rem; } .said h2 { font-size: 1.25rem; } .said h3 { font-size: 1.1rem; }
+.said h4, .said h5, .said h6 { font-size: 1rem; }
+pre { font: inherit; white-space: pre-wrap; margin: 0.4rem 0; }
+details { margin: 0.4rem 0; }
+summary, details pre, em.file { color: var(--quiet); font-size: 0.9rem; }
+img { max-width: 100%; height: auto; }
+@page { margin: 2cm; }
+@media print { :root { color-scheme: light; --text: #000; --page: #fff; --quiet: #555; --line: #bbb;
+    --you: #1f5fa0; --model: #2c6e49; --asked: #f2f6fb; }
+  body { font-size: 10.5pt; max-width: none; margin: 0; padding: 0; }
+  .speaker, .said h1, .said h2, .said h3, .said h4 { break-after: avoid; }
+  img, tr, article.user { break-inside: avoid; }
+  article pre, article.assistant pre { white-space: pre-wrap; }
+  p { orphans: 3; widows: 3; } }
 """
 
 _PAGE = """<!DOCTYPE html>
@@ -120,8 +160,13 @@ _PAGE = """<!DOCTYPE html>
 <style>{style}</style>
 </head>
 <body>
+<header>
 <h1>{title}</h1>
+<p class="about">{about}</p>
+</header>
+<main>
 {articles}
+</main>
 </body>
 </html>
 """
