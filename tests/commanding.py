@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rich.color import ColorSystem
+
 from chatcli.commands import everything
 from chatcli.commands.outcomes import Choose, Data, Outcome, Show, Watch
 from chatcli.commands.perform import perform
@@ -90,14 +92,16 @@ def shown(outcome: Outcome) -> str:
     return "\n".join(texts)
 
 
-def drawn(outcome: Outcome) -> list[str]:
-    """The lines of what is to be shown, without colors."""
+def drawn(outcome: Outcome, colors: ColorSystem | None = None) -> list[str]:
+    """The lines of what is to be shown by a terminal with these colors; they are taken out."""
     from chatcli.render.lines import plain
     from chatcli.render.notices import draw
     from chatcli.render.theme import Palette
 
     assert isinstance(outcome, Show)
-    return [plain(line) for view in outcome.views for line in draw(view, Palette("mono"), 100, True)]
+    return [
+        plain(line) for view in outcome.views for line in draw(view, Palette("dark", colors=colors), 100, True)
+    ]
 
 
 def advised(error: ChatcliError) -> str:

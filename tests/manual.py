@@ -1,7 +1,8 @@
 """Reads README and docs/: their command lines, links and headings. Also a bash for their lines of the shell.
 
 A block marked `sh` has lines of a shell. In one marked `console`, lines after `$` are a shell's, those after `>>>`
-are typed at chatcli's prompt, and others are what is shown. What needs a network or Ollama itself stands below a
+are typed at chatcli's prompt, and those below are what is shown then; `...` stands for any lines. A chatcli
+in a console with nothing shown below it opens the prompt. What needs a network or Ollama itself stands below a
 comment, `<!-- only parsed: WHY -->`.
 """
 
@@ -16,7 +17,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -31,6 +32,7 @@ PAGES = [README, *sorted(DOCS.rglob("*.md"))]
 # What is for those who work on chatcli, and what was true once, is not tried.
 MANUAL = [each for each in PAGES if each.name not in {"architecture.md", "CONTRIBUTING.md", "CHANGELOG.md"}]
 ONLY_PARSED = "<!-- only parsed: "
+DEMO = {"CHATCLI_MODEL": "demo"}
 # A chatcli for the shell, which has the test start it with this process's streams.
 STARTER = """#!{python} -IS
 import json, os, socket, sys
@@ -46,7 +48,7 @@ with socket.socket(socket.AF_UNIX) as test:
 @dataclass(frozen=True)
 class Line:
     """One command line, typed at chatcli's prompt or in a shell. `conversing`: in a console. `number`: that of its
-    line in the page.
+    line in the page. `shown`: the lines below it that tell what is shown, without blank ones.
     """
 
     text: str
@@ -54,6 +56,13 @@ class Line:
     conversing: bool
     only_parsed: bool
     number: int
+    shown: list[str] = field(default_factory=list)
+
+    def is_followed_by(self, text: str) -> bool:
+        """Whether what was shown is what the page says."""
+        pattern = "".join("(.*\n)*" if line == "..." else f"{re.escape(line)}\n" for line in self.shown)
+        said = "".join(f"{line.rstrip()}\n" for line in text.splitlines() if line.strip())
+        return not self.shown or re.fullmatch(pattern, said) is not None
 
 
 class Page:
@@ -91,11 +100,18 @@ class Page:
 
 def _lines(block: Token, only_parsed: bool) -> Iterator[Line]:
     assert block.map is not None
+    line: Line | None = None
     for number, text in enumerate(block.content.splitlines(), block.map[0] + 2):
         sign, _, rest = ("$", "", text) if block.info == "sh" else text.partition(" ")
         if sign in {"$", ">>>"}:
+            if line is not None:
+                yield line
             typed = re.sub(r"\s{2,}#.*", "", rest)
-            yield Line(typed, sign == ">>>", block.info == "console", only_parsed, number)
+            line = Line(typed, sign == ">>>", block.info == "console", only_parsed, number)
+        elif line is not None and text.strip():
+            line.shown.append(text)
+    if line is not None:
+        yield line
 
 
 class Bash:
@@ -151,8 +167,9 @@ def _start(connection: socket.socket) -> None:
     with connection, connection.makefile(encoding="utf-8") as stream:
         _, streams, _, _ = socket.recv_fds(connection, 1, 3)
         arguments, environment, folder = json.load(stream)
-        ours = [each for each in arguments if each != "--demo"]  # the test has a demo engine
-        process = start(ours, environment, streams, folder)
+        if "--demo" in arguments:  # the test has a demo engine
+            arguments, environment = [each for each in arguments if each != "--demo"], environment | DEMO
+        process = start(arguments, environment, streams, folder)
         for each in streams:
             os.close(each)
         connection.sendall(str(process.wait()).encode())

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.color import ColorSystem
 
 from chatcli import Chat
 from chatcli.attachments.compose import Composed, composing
@@ -19,13 +20,14 @@ from chatcli.client.fetch import fetch
 from chatcli.commands import everything
 from chatcli.commands.arguments import read_arguments
 from chatcli.commands.chats import open_named
+from chatcli.commands.outcomes import Show
 from chatcli.commands.perform import perform
 from chatcli.demo.models import THINKING
 from chatcli.session.build import build
 from chatcli.session.wishes import Output, Wishes
 from chatcli.settings.table import TABLE
 from chatcli.turn import answer, ask
-from tests.commanding import Person
+from tests.commanding import Person, drawn, said
 from tests.faults import Engine
 from tests.manual import MANUAL, PAGES, Bash, Line, Page, bash
 from tests.papers import pdf
@@ -73,26 +75,31 @@ class Reader(Person):
         assert [*prompt, *images, *files] == []
         assert output == Output()
         self._session.close()
-        self._session = build(replace(wishes, demo=False))
+        values = {"model": "demo"} if wishes.demo else {}
+        self._session = build(replace(wishes, demo=False, values={**values, **wishes.values}))
         if wishes.named is not None:
             perform(self._session, open_named(self._session, wishes.named), self)
         return 0
 
-    def do(self, line: Line) -> None:
+    def do(self, line: Line) -> str:
+        """What is shown then."""
+        self.views.clear()
         command, *arguments = shlex.split(line.text) if not line.at_prompt else [""]
         if line.at_prompt:
-            self._type(line.text)
-        elif line.conversing and command == "chatcli":
+            return self._type(line.text)
+        if line.conversing and command == "chatcli" and not line.shown:
             assert parsed(arguments, self._open)() == 0
-        else:
-            done = self._shell.run(line.text)
-            assert done.returncode == 0, f"{line.text}: {done.returncode}\n{done.stdout}{done.stderr}"
+            return ""
+        done = self._shell.run(line.text)
+        assert done.returncode == 0, f"{line.text}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout
 
-    def _type(self, text: str) -> None:
+    def _type(self, text: str) -> str:
         if text.startswith("/"):
             perform(self._session, everything().dispatch(self._session, text[1:]), self)
-        else:
-            self.send(text)
+            return "\n".join(drawn(Show(tuple(self.views)), ColorSystem.TRUECOLOR))
+        self.send(text)
+        return said(self._session)[-1]
 
     def send(self, text: str) -> None:
         composed: list[Composed] = []
@@ -133,7 +140,8 @@ def test_the_command_lines_run(page: Path, reader: Reader) -> None:
     for line in Page(page).lines():
         try:
             if not line.only_parsed:
-                reader.do(line)
+                shown = reader.do(line)
+                assert line.is_followed_by(shown), shown
         except Exception as error:
             raise AssertionError(f"{page}:{line.number}: {line.text}") from error
 

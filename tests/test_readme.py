@@ -34,7 +34,9 @@ def test_the_list_of_modules_is_that_of_the_program() -> None:
     assert text == with_tables(text, {"modules": modules()}), "run: python -m tests.readme"
 
 
+@pytest.mark.parametrize("guide", [README, LIBRARY], ids=lambda path: path.name)
 def test_the_python_examples_run_and_print_what_is_said(
+    guide: Path,
     engine: Engine,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -49,7 +51,7 @@ def test_the_python_examples_run_and_print_what_is_said(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OLLAMA_HOST", engine.url)
     names: dict[str, Any] = {}
-    examples = list(EXAMPLE.finditer(LIBRARY.read_text(encoding="utf-8")))
+    examples = list(EXAMPLE.finditer(guide.read_text(encoding="utf-8")))
     for example in examples:
         engine.forget()
         exec(example["before"] or "", {"engine": engine, "Cut": Cut, "DemoReply": DemoReply})
