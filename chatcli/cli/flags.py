@@ -8,7 +8,7 @@ import inspect
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, get_args
 
 import typer
 from typer.core import TyperCommand
@@ -227,7 +227,11 @@ def _output(given: dict[str, Any]) -> Output:
     as_json, as_lines = given.pop("json"), given.pop("jsonl")
     if as_json and as_lines:
         raise BadArgument("--json and --jsonl are two forms of one reply.", "Give one of them.")
-    return Output("json" if as_json else "jsonl" if as_lines else "text", given.pop("extract"))
+    form: Literal["text", "json", "jsonl"] = "json" if as_json else "jsonl" if as_lines else "text"
+    output = Output(form, given.pop("extract"), given.pop("then_chat"))
+    if output.then_chat and replace(output, then_chat=False) != Output():
+        raise BadArgument("--then-chat is for people: it has no JSON and no -x.", "Leave one of them out.")
+    return output
 
 
 def _fixed() -> list[inspect.Parameter]:
@@ -282,6 +286,12 @@ def _fixed() -> list[inspect.Parameter]:
 
 def _of_output() -> list[inspect.Parameter]:
     return [
+        _parameter(
+            "then_chat",
+            bool,
+            typer.Option("--then-chat", help="Chat on after the prompt or what is piped in."),
+            False,
+        ),
         _parameter("json", bool, typer.Option("--json", help="Print one JSON object instead of text."), False),
         _parameter("jsonl", bool, typer.Option("--jsonl", help="Print JSON lines while the reply comes."), False),
         _parameter(

@@ -119,6 +119,10 @@ def chat(
     """Ask once when there is a prompt or piped input, or a file and nobody to ask about it; else run the loop.
     `found`: what --json prints, and --jsonl at the end.
     """
+    if output.then_chat:
+        from chatcli.cli import then_chat
+
+        return then_chat.run(wishes, " ".join(prompt), images, files)
     nobody = output != Output() or not sys.stdout.isatty()
     if prompt or not sys.stdin.isatty() or ((images or files) and nobody):
         from chatcli.cli import oneshot

@@ -75,14 +75,20 @@ class Loop:
         return self._furniture.reader
 
     def run(
-        self, opening: Outcome | None = None, entry: Entry | None = None, attached: Sequence[Attachment] = ()
+        self,
+        opening: Outcome | None = None,
+        entry: Entry | None = None,
+        attached: Sequence[Attachment] = (),
+        first: str = "",
     ) -> None:
         """Run the loop. `opening`: what to do first; `entry`: what was entered at the first prompt, if it has been
-        shown; `attached`: what goes with the first message.
+        shown; `attached`: what goes with the first message; `first`: that message, if it is known already.
         """
         self._guarded(self._furniture.warn if entry is not None else lambda: self._greet(opening))
         if attached:
             self._guarded(lambda: self._act(attach(self._session, attached)))
+        if first:
+            self._guarded(lambda: self.send(first))
         self._converse(entry)
         if self._said:
             self._guarded(self._part)

@@ -39,9 +39,15 @@ FIRST_KEYS = 0.05
 QUIET = 0.6
 
 
-def run(wishes: Wishes, images: Sequence[str] = (), files: Sequence[str] = ()) -> int:
-    """Chat until the person leaves; returns the exit code. The images and files go with the first message. Raises
-    BadFile before there is a prompt.
+def run(
+    wishes: Wishes,
+    images: Sequence[str] = (),
+    files: Sequence[str] = (),
+    attached: Sequence[Attachment] = (),
+    first: str = "",
+) -> int:
+    """Chat until the person leaves; returns the exit code. The images and files, and what is `attached`, go with
+    the first message: that is `first` if it is not empty. Raises BadFile before there is a prompt.
     """
     with orderly_end(), ExitStack() as stack:
         background = Background()
@@ -60,8 +66,9 @@ def run(wishes: Wishes, images: Sequence[str] = (), files: Sequence[str] = ()) -
             # Nothing can be shown above the line of a simple terminal, so all is said before it.
             named = wishes.resume or wishes.named is not None
             files = (*(settings.profile.files if settings.profile is not None else ()), *files)
-            attached = _attached(furniture, settings, images, files) if images or files else ()
-            comes_first = furniture.screen.plain or named or attached
+            if images or files:
+                attached = (*attached, *_attached(furniture, settings, images, files))
+            comes_first = furniture.screen.plain or named or attached or first
             opening = _opening(session.get(), wishes.named) if comes_first else None
             if comes_first and is_first:
                 furniture.screen.show(tips(wishes.demo))
@@ -73,7 +80,7 @@ def run(wishes: Wishes, images: Sequence[str] = (), files: Sequence[str] = ()) -
 
         furniture.reader.on_first_render(begin)
         entry = None if comes_first else furniture.read()
-        _loop()(session.get(), furniture).run(opening, entry, attached)
+        _loop()(session.get(), furniture).run(opening, entry, attached, first)
     return 0
 
 

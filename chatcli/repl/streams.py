@@ -10,6 +10,8 @@ import os
 import sys
 from typing import Any, TextIO
 
+from chatcli.errors import UserError
+
 
 class OutputFailed(OSError):
     """Nothing can be written to standard output or error: a full disk, a reader that has gone."""
@@ -31,6 +33,19 @@ def open_streams() -> None:
     """
     sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115, PTH123 - open for as long as the program runs
     sys.stdout, sys.stderr = _opened(sys.stdout), _opened(sys.stderr)
+
+
+def read_from_terminal() -> None:
+    """Make the terminal the standard input, once a pipe has been read. Raises UserError where there is none."""
+    try:
+        # The terminal that is written to, by its own name: macOS cannot wait for keys of /dev/tty.
+        named = "CONIN$" if os.name == "nt" else os.ttyname(sys.stdout.fileno())
+        terminal = os.open(named, os.O_RDWR)
+    except OSError as error:
+        raise UserError("There is no terminal to read from.", f"{error.strerror}.") from None
+    os.dup2(terminal, 0)
+    os.close(terminal)
+    sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
 
 
 def silence(stream: TextIO) -> None:

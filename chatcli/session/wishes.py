@@ -39,11 +39,12 @@ class Wishes:
 @dataclass(frozen=True, slots=True)
 class Output:
     """How the reply to one question is given to the shell. `form`: as text, as one JSON object, or as JSON lines
-    while it comes. `code`: only its first code block.
+    while it comes. `code`: only its first code block. `then_chat`: the terminal talks on.
     """
 
     form: Literal["text", "json", "jsonl"] = "text"
     code: bool = False
+    then_chat: bool = False
 
 
 def read_settings(paths: Paths, wishes: Wishes) -> Settings:
