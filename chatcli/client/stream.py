@@ -9,7 +9,6 @@ from contextlib import closing, suppress
 from time import monotonic
 from typing import Any
 
-from chatcli.client.reader_thread import TICK
 from chatcli.conversation.events import Done, Event, Retry, Text, Thinking, Tick, ToolCall
 from chatcli.conversation.message import ToolUse
 from chatcli.conversation.usage import Usage
@@ -56,6 +55,7 @@ def _events(chunks: Generator[Chunk | Retry | None, None, None]) -> Generator[Ev
     raise StreamBroken("The reply broke off before its end.", _GO_ON)
 
 
+_FAREWELL = 0.1  # seconds for a stream to end after its last chunk
 _GO_ON = Hint(Do("continue"), " goes on from there", Hint(", ", Do("retry"), " asks again"), ".")
 # With these reasons a reply is over; servers that are not Ollama's have other words for "stop".
 _OVER = {"", "stop", "length", "tool_calls", "eos", "end_turn"}
@@ -75,11 +75,11 @@ def _size(event: Event) -> int:
 
 
 def _let_it_end(chunks: Iterable[object]) -> None:
-    """Read on to the end of the stream, for at most a tick, so that the server sees no broken connection."""
-    until = monotonic() + TICK
+    """Read on to the end of the stream, for a moment, so that the server sees no broken connection."""
+    until = monotonic() + _FAREWELL
     with suppress(ServerError):
-        for more in chunks:
-            if more is None or monotonic() > until:
+        for _ in chunks:
+            if monotonic() > until:
                 return
 
 
