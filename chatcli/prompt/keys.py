@@ -109,7 +109,7 @@ _builtin("Ctrl+R", "search the earlier lines")
 
 @_key("Ctrl+V", "c-v")
 def paste(line: EditedLine) -> None:
-    """attach the picture that is on the clipboard; without one, paste its text"""
+    """attach the picture on the clipboard, or paste its text"""
     line.paste()
 
 
