@@ -95,7 +95,7 @@ def _checked(session: Session, name: str, check: Callable[[Session], Iterator[Fi
     try:
         yield from check(session)
     except ChatcliError as error:
-        yield Finding(name, error.message, error.advice or "See README.md.")
+        yield Finding(name, error.message, error.advice or "See docs/how-to/troubleshooting.md.")
     except OSError as error:  # of a file that is looked at
         yield Finding(name, f"It cannot be read: {why(error)}.", "Check what is there, and its permissions.")
 
