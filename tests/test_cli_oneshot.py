@@ -48,6 +48,18 @@ def test_standard_input_stands_before_the_prompt() -> None:
         assert engine.chats[0]["messages"][-1]["content"] == "diff --git a b\n+x\n\nwrite a commit message"
 
 
+def test_a_file_and_standard_input_go_with_one_question(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("from the file")
+    with Engine() as engine:
+        done = chatcli(
+            "-m", "demo", "--file", "a.txt", "which?", url=engine.url, stdin="from the pipe", cwd=tmp_path
+        )
+        assert done.returncode == 0
+        asked = engine.chats[0]["messages"][-1]["content"]
+        assert "from the file" in asked
+        assert asked.endswith("from the pipe\n\nwhich?")
+
+
 def test_json_prints_one_object() -> None:
     with Engine() as engine:
         engine.say("Seven.")

@@ -109,6 +109,7 @@ class LongInput:
 
     def chunk(self, refusal: ContextTooLong) -> Node:
         """Ask about each part, and return the request to make one answer of the answers."""
+        self._tell("The input does not fit the window: it is cut into parts, and each is asked about.")
         parts = list(self._parts(refusal))
         answers = []
         for number, part in enumerate(parts, start=1):

@@ -111,7 +111,7 @@ def models(session: Session) -> Outcome:
     )
 
 
-@command("models show", "show", subcommand="models show")
+@command("models show", "show", subcommand="models show", data=True)
 def show(
     session: Session,
     name: Annotated[str, Arg("a model; by default the one in use", show_words)] = "",
@@ -128,7 +128,7 @@ def show(
         raise BadArgument(f'Unknown argument "{aspect}".', f"One of: {', '.join(ASPECTS)}.")
     known = _named(session, name) if name else session.model.get()
     if aspect == "info":
-        return Show.of(_info(known))
+        return Show.of(_info(known), data=lambda: _info_data(known))
     text = {
         "license": known.license,
         "modelfile": known.modelfile,
@@ -136,7 +136,8 @@ def show(
         "system": known.system,
         "template": known.template,
     }[aspect]
-    return Show.of(SourceText(text) if text else Note(f"{known.name} {_ABSENT[aspect]}.", "quiet"))
+    view = SourceText(text) if text else Note(f"{known.name} {_ABSENT[aspect]}.", "quiet")
+    return Show.of(view, data=lambda: {aspect: text})
 
 
 @command("models pull", "pull", subcommand=("models pull", "pull"))
@@ -360,6 +361,18 @@ def _ago(moment: datetime | None) -> str:
         return ""
     days = (datetime.now(UTC) - moment).days
     return "today" if days < 1 else f"{days} day{'s' if days > 1 else ''} ago"
+
+
+def _info_data(known: Model) -> dict[str, Any]:
+    return {
+        "name": known.name,
+        "details": dict(known.details),
+        "trained": known.trained,
+        "num_ctx": known.num_ctx,
+        "capabilities": known.capabilities,
+        "digest": known.digest,
+        "model_info": dict(known.info),
+    }
 
 
 def _info(known: Model) -> Listing:
