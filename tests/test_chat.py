@@ -534,4 +534,4 @@ def test_a_windows_memory_is_told_from_the_models_shape() -> None:
     assert memory_of_window(Model("unknown"), 8192) is None
     assert next_window(5000, model) == 8192
     assert next_window(9000, model) is None
-    assert next_window(5000, replace(model, trained=6000)) == 6000
+    assert next_window(5000, Model("small", trained=6000)) == 6000
