@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 from chatcli import errors
 from chatcli.cli.flags import parser
 from chatcli.commands import everything
+from chatcli.commands.registry import Command
 from chatcli.paths import Paths
 from chatcli.prompt.keys import shortcuts
 from chatcli.settings.strategies import STRATEGIES
-from chatcli.settings.table import TABLE
+from chatcli.settings.table import UNSET, Setting, by_group
 
+Row = TypeVar("Row")
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 REFERENCE = ROOT / "docs" / "reference.md"
@@ -36,31 +39,39 @@ EXIT_CODES = {
 
 
 def tables() -> dict[str, str]:
-    commands = [
-        (f"`{each.usage}`", each.summary, ", ".join(f"`/{alias}`" for alias in each.aliases))
-        for each in everything().commands
-    ]
     subcommands = [(f"`{' '.join(words)}`", each.summary) for words, each in everything().subcommands.items()]
-    settings = [
-        (
-            f"`{each.name}`{' •' if each.kept else ''}",
-            each.help,
-            f"`{each.kind.write(each.default)}`" if each.kind.write(each.default) else "unset",
-            each.kind.expects,
-            ", ".join(f"`{alias}`" for alias in each.aliases),
-        )
-        for each in TABLE
-    ]
     return {
-        "commands": table(("command", "what it does", "also"), commands),
+        "commands": _by_group(("command", "what it does", "also"), everything().groups, _command),
         "subcommands": table(("`chatcli` ...", "what it does"), subcommands),
         "flags": table(("flag", "what it does"), _flags()),
         "keys": table(("key", "what it does"), shortcuts()),
         "strategies": table(("strategy", "what is sent"), [(f"`{each.name}`", each.help) for each in STRATEGIES]),
-        "settings": table(("setting", "meaning", "default", "expects", "also"), settings),
+        "settings": _by_group(("setting", "meaning", "default", "expects", "also"), by_group(), _setting),
         "exit codes": table(("exit code", "meaning", "kinds of error"), _exit_codes()),
         "files": table(("directory", "name", "what it holds"), _files()),
     }
+
+
+def _by_group(
+    columns: tuple[str, ...], groups: Mapping[str, list[Row]], row: Callable[[Row], tuple[str, ...]]
+) -> str:
+    """The groups of /help, each with a table."""
+    return "\n\n".join(f"**{group}**\n\n{table(columns, map(row, rows))}" for group, rows in groups.items())
+
+
+def _command(each: Command) -> tuple[str, ...]:
+    return f"`{each.usage}`", each.summary, ", ".join(f"`/{alias}`" for alias in each.aliases)
+
+
+def _setting(each: Setting[Any]) -> tuple[str, ...]:
+    default = each.kind.write(each.default)
+    return (
+        f"`{each.name}`{' •' if each.kept else ''}",
+        each.help,
+        f"`{default}`" if default else UNSET,
+        each.kind.expects,
+        ", ".join(f"`{alias}`" for alias in each.aliases),
+    )
 
 
 def _flags() -> Iterator[tuple[str, str]]:
