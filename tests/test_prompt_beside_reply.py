@@ -11,8 +11,16 @@ import pytest
 if os.name != "posix":
     pytest.skip("a pty is POSIX's", allow_module_level=True)
 
+import pyte
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatcli.prompt.completer import Suggestion
+from chatcli.render.lines import Span, to_line
+from chatcli.render.paint import Painter
 from tests.faults import Engine, Hang, Status
 from tests.test_terminal import Terminal, terminal
+from tests.typing_keys import keyboard, reader_at
 
 WORDS = " ".join(f"word{number}" for number in range(120))
 
@@ -157,6 +165,55 @@ def test_a_reply_stands_once_when_the_terminal_changes_while_a_line_is_typed(col
             f"This is paragraph {number}." for number in range(40)
         ]
         assert text.count(">>> typed") == 1
+
+
+KEYS = [
+    "x",
+    "words and words ",
+    "/",
+    "/se",
+    "<enter>",
+    "<backspace>",
+    "<tab>",
+    "<c-j>",
+    "<up>",
+    "<escape>",
+    "<c-l>",
+]
+STEPS = st.one_of(st.sampled_from(KEYS), st.tuples(st.integers(0, 3), st.integers(0, 14)))
+
+
+@settings(max_examples=25)
+@given(st.lists(STEPS, max_size=14))
+def test_whatever_is_typed_between_whatever_comes_final_lines_stand_once_in_order(
+    steps: list[str | tuple[int, int]],
+) -> None:
+    printed: list[str] = []
+    words = [Suggestion(f"/set{number}", 1, f"/set{number}") for number in range(12)]
+    with keyboard(columns=40, rows=14) as board:
+
+        def write(text: str) -> None:
+            board.output.write_raw(text)
+            board.output.flush()
+
+        with reader_at(board, suggestions=words).beside_reply() as below:
+            assert below is not None
+            painter = Painter(write, lambda: None, below)
+            for step in [*steps, (1, 0)]:
+                if isinstance(step, str):
+                    board.type(step)
+                    below.poll("answers")
+                    continue
+                final = [f"final {len(printed) + number}" for number in range(step[0])]
+                live = [to_line([Span(f"live {number}")]) for number in range(step[1])]
+                printed += final
+                painter.paint([to_line([Span(each)]) for each in final], live, (40, 14))
+        screen = pyte.HistoryScreen(40, 14, history=1000)
+        pyte.Stream(screen).feed(board.recorded.getvalue().decode())
+        rows = ["".join(row[at].data for at in range(40)).rstrip() for row in screen.history.top]
+        rows += [row.rstrip() for row in screen.display]
+    assert [row for row in rows if row.startswith("final")] == printed
+    assert not [row for row in rows if row.startswith("live")]
 
 
 def test_a_suspended_reply_goes_on_below_what_the_shell_wrote() -> None:

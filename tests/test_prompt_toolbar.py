@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from wcwidth import wcswidth
 
-from chatcli.prompt.toolbar import Toolbar, draw
+from chatcli.prompt.toolbar import Toolbar, draw, of_reply
 
 BUSY = Toolbar("qwen2.5-coder:32b", "~1912", 8192, 1912, "summary", ("12 left out", "2 pictures attached"))
 
@@ -89,3 +90,15 @@ def test_above_85_percent_the_usage_warns() -> None:
 
     assert not warns(850)
     assert warns(851)
+
+
+@pytest.mark.parametrize(
+    ("ascii_only", "line"),
+    [
+        (False, " ⠋ answers, 3 s · Ctrl-C stops it · Enter queues"),
+        (True, " answers, 3 s - Ctrl-C stops it - Enter queues"),
+    ],
+)
+def test_what_a_reply_does_is_said_in_the_characters_that_the_terminal_has(ascii_only: bool, line: str) -> None:
+    told = of_reply("⠋ answers, 3 s", ascii_only=ascii_only)
+    assert "".join(text for _, text in draw(told, 80, ascii_only=ascii_only)) == line

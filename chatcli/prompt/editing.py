@@ -402,7 +402,11 @@ class EditedLine:
     def _toolbar(self) -> StyleAndTextTuples:
         ascii_only = "utf" not in self._output.encoding().lower()
         width = self._output.get_size().columns
-        given = self._draw_toolbar() if self._beside is None else toolbar.of_reply(self._beside.status)
+        given = (
+            self._draw_toolbar()
+            if self._beside is None
+            else toolbar.of_reply(self._beside.status, ascii_only=ascii_only)
+        )
         if given.warning != self._warning:
             self._warning = given.warning
             self.app.invalidate()  # the line has been drawn already

@@ -41,9 +41,10 @@ class Toolbar(NamedTuple):
     warning: str = ""
 
 
-def of_reply(status: str) -> Toolbar:
-    """Returns the line for the time in which a reply comes; `status` says what it does."""
-    return Toolbar(status, "", 0, 0, notes=("Ctrl-C stops it", "Enter queues"))
+def of_reply(status: str, *, ascii_only: bool = False) -> Toolbar:
+    """Returns the line for the time in which a reply comes; `status` says what it does, and turns."""
+    said = status.encode("ascii", "ignore").decode().strip() if ascii_only else status
+    return Toolbar(said, "", 0, 0, notes=("Ctrl-C stops it", "Enter queues"))
 
 
 def draw(toolbar: Toolbar, width: int, *, ascii_only: bool = False) -> Fragments:
