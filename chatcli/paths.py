@@ -7,12 +7,14 @@ is looked up without raising; a file that cannot be opened raises BadFile.
 from __future__ import annotations
 
 import errno
+import io
+import json
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from chatcli import addresses
 from chatcli.errors import BadFile
@@ -20,6 +22,7 @@ from chatcli.hints import Words
 
 # Of a longer name only the beginning and the end are shown.
 LONGEST_SHOWN = 160
+LARGEST_KEPT = 1_000_000  # bytes; a longer file is cut, and is no JSON then
 _BREAKS = str.maketrans({"\n": "\\n", "\r": "\\r", "\t": "\\t"})  # as a shell would write them
 
 
@@ -166,6 +169,24 @@ def write_private(path: Path, text: str) -> None:
     """Write `text` to a file that only its owner can read (0600), whatever its mode was. Raises BadFile."""
     with writable(path, "Name another place."):
         replace_private(path, text.encode("utf-8", "replace"))
+
+
+def kept_bytes(file: Path) -> bytes:
+    """What a file of chatcli's own begins with, at most LARGEST_KEPT bytes; nothing where it cannot be read."""
+    try:
+        with file.open("rb") if file.is_file() else io.BytesIO() as opened:
+            return opened.read(LARGEST_KEPT)
+    except (OSError, ValueError):
+        return b""
+
+
+def read_kept(file: Path) -> dict[str, Any]:
+    """The JSON object in a small file that chatcli has written and can make again; {} where there is none."""
+    try:
+        kept = json.loads(kept_bytes(file))
+    except (ValueError, RecursionError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
 
 
 def replace_private(path: Path, data: bytes) -> None:

@@ -66,6 +66,8 @@ FROM_OUTSIDE: dict[str, tuple[str, tuple[str, ...]]] = {
     "history": ("", ("off", "on")),
     "save": ("", ("off", "on")),
     "vi": ("", ("on",)),
+    "generate": ("on", ()),
+    "complete": ("on", ()),
     "num_ctx": ("8192", ("1m", "2147483647", "9" * 5000)),
     "num_predict": ("100", ()),
     "temperature": ("0.123456789", ("nan",)),

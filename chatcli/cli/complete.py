@@ -8,18 +8,16 @@ nothing offers files.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import chatcli
-from chatcli.paths import find_paths
+from chatcli.paths import find_paths, kept_bytes, read_kept
 
 VARIABLE = "_CHATCLI_COMPLETE"
 MOST = 500  # words that are offered
@@ -58,11 +56,10 @@ def main() -> None:
 def table() -> dict[str, Any]:
     """What each subcommand takes ("" is chatcli itself), as completion_table.py has it."""
     file, now = find_paths().cache / "completion.json", _version()
-    with suppress(OSError, ValueError):
-        kept = json.loads(file.read_bytes())
-        if isinstance(kept, dict) and kept.get("version") == now:
-            words: dict[str, Any] = kept["commands"]
-            return words
+    kept = read_kept(file)
+    if kept.get("version") == now:
+        words: dict[str, Any] = kept["commands"]
+        return words
     from chatcli.cli.completion_table import commands, keep
 
     made = commands()
@@ -134,10 +131,7 @@ def _values(source: Any, before: Sequence[str]) -> list[Word]:
 
 def _tables(file: Path, kind: str) -> Iterable[str]:
     """The names of the [profiles.NAME] or [hosts.NAME] of the settings file."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return []
+    text = kept_bytes(file).decode("utf-8", "replace")
     return re.findall(rf"^\[{kind}\.[\"']?([\w-]+)", text, re.MULTILINE)
 
 

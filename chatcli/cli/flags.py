@@ -80,7 +80,7 @@ def _help_on(arguments: Sequence[str]) -> tuple[Sequence[str], type[TyperCommand
     """
     line = line_of(arguments)
     first, *topic = line.words or [""]
-    if first == HELP and not line.forced and not line.flags & {*NAMING, *_HELP["help_option_names"]}:
+    if first == HELP and not line.flags & {*NAMING, *_HELP["help_option_names"]}:
         if topic == [SETTINGS]:
             return ["--help"], SettingsPage
         if not topic or tuple(topic) in everything().subcommands:

@@ -12,10 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from chatcli.paths import private_directory, replace_private
+from chatcli.paths import private_directory, read_kept, replace_private
 
 MOST = 8  # servers, those used last
-LARGEST = 1_000_000  # bytes that are read
 
 
 class About(NamedTuple):
@@ -36,7 +35,7 @@ class Known(NamedTuple):
 
 def known(file: Path, server: str) -> Known:
     """`server`: its address without a password."""
-    kept = _read(file).get(server)
+    kept = read_kept(file).get(server)
     if not isinstance(kept, dict) or not isinstance(kept.get("models"), dict):
         return Known()
     return Known(str(kept.get("used", "")), {name: _about(row) for name, row in kept["models"].items()})
@@ -44,26 +43,17 @@ def known(file: Path, server: str) -> Known:
 
 def models_of_all(file: Path) -> list[str]:
     """The models of every known server, those of the server used last first."""
-    return list(dict.fromkeys(name for server in reversed(_read(file)) for name in known(file, server).models))
+    return list(dict.fromkeys(name for server in reversed(read_kept(file)) for name in known(file, server).models))
 
 
 def remember(file: Path, server: str, used: str, models: Mapping[str, About]) -> None:
     """Keep what the server has said just now. A full or read-only disk raises nothing."""
-    servers = _read(file)
+    servers = read_kept(file)
     servers.pop(server, None)
     kept = [*servers.items(), (server, {"used": used, "models": models})][-MOST:]
     with suppress(OSError):
         private_directory(file.parent)
         replace_private(file, json.dumps(dict(kept)).encode())
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        with file.open("rb") as opened:
-            kept = json.loads(opened.read(LARGEST))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return kept if isinstance(kept, dict) else {}
 
 
 def _about(row: Any) -> About:
