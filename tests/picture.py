@@ -39,6 +39,7 @@ REPLY = """The **blue whale**. No animal that ever lived was heavier:
 heaviest = max(whales, key=lambda whale: whale.tons)
 ```
 """
+WAITS = re.compile(r">>> Send a message.*\n.* left out$")  # the prompt, and the toolbar below it
 # Rich's frame for a screen, without fonts that would have to be downloaded. Its description is the screen's text.
 FRAME = """<svg viewBox="0 0 {{width}} {{height}}" xmlns="http://www.w3.org/2000/svg">
 <desc>{text}</desc>
@@ -67,17 +68,21 @@ def taken() -> Screen:
         looks = {"COLORTERM": "truecolor", "COLORFGBG": "15;0"}
         person = Terminal("--continue", columns=COLUMNS, rows=ROWS, OLLAMA_HOST=engine.url, **looks)
         try:
-            person.see("Send a message", "1024 tokens")
+            person.see("Send a message", "window 1024 of")
             person.press("\x0c")
-            person.enter(QUESTION)
-            person.see("heaviest")
-            person.settle()
-            person.enter("/context")
-            person.see("planned")
-            person.settle()
+            person.until(lambda: "window" not in text_of(person.screen))
+            _enter(person, QUESTION, "heaviest")
+            _enter(person, "/context", "planned")
             return person.screen
         finally:
             person.close()
+
+
+def _enter(person: Terminal, line: str, seen: str) -> None:
+    """Enter it, and wait for the prompt below what is `seen` then."""
+    person.enter(line)
+    person.until(lambda: WAITS.search(text_of(person.screen).partition(seen)[2]) is not None)
+    person.settle()
 
 
 def text_of(screen: Screen) -> str:
