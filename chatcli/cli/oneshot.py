@@ -151,8 +151,8 @@ class Oneshot:
         where it is not complete.
         """
         self._holds_back = self._holds_back or not self._screen.is_terminal
-        for note in after_reply(reply, verbose=False):
-            self._screen.show(note)
+        if (ended := ending_of(reply)) is not None:  # what to do is about the one answer, which comes later
+            self._screen.aside(ended.what)
         if not self._is_json:
             return
         told = account(self._session, reply)
