@@ -78,6 +78,10 @@ class Page:
                 yield from _lines(token, before.startswith(ONLY_PARSED))
             before = token.content
 
+    def blocks(self, language: str) -> list[str]:
+        """Its blocks in that language."""
+        return [token.content for token in self._tokens if token.type == "fence" and token.info == language]
+
     @cached_property
     def _inline(self) -> list[Token]:
         return [child for token in self._tokens for child in token.children or ()]

@@ -25,6 +25,8 @@ from chatcli.commands.perform import perform
 from chatcli.demo.models import THINKING
 from chatcli.session.build import build
 from chatcli.session.wishes import Output, Wishes
+from chatcli.settings.file import read_text
+from chatcli.settings.layers import Settings
 from chatcli.settings.table import TABLE
 from chatcli.turn import answer, ask
 from tests.commanding import Person, drawn, said
@@ -166,6 +168,22 @@ def test_what_is_named_in_sentences_is_there(page: Path, home: Path) -> None:
             parsed(shlex.split(code)[1:], lambda *_: 0)
         elif code.startswith("--"):
             assert flags(code) <= EVERY_FLAG, code
+
+
+def test_the_settings_files_that_are_shown_hold(home: Path) -> None:
+    shown = [text for page in MANUAL for text in Page(page).blocks("toml")]
+    assert shown
+    for text in shown:
+        assert read_text(Settings(), text, home / "config.toml") == []
+
+
+def test_the_own_commands_that_are_shown_can_be_used(home: Path) -> None:
+    shown = [text for page in MANUAL for text in Page(page).blocks("markdown")]
+    assert shown
+    (home / "commands").mkdir(parents=True)
+    for number, text in enumerate(shown):
+        (home / "commands" / f"own{number}.md").write_text(text, encoding="utf-8")
+    assert everything().own().faults == {}
 
 
 def chatclis(line: str) -> Iterator[list[str]]:
