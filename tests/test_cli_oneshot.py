@@ -122,6 +122,7 @@ def test_exit_codes_say_what_went_wrong() -> None:
         assert chatcli("--num-ctx", "lots", "hi", url=engine.url).returncode == 2
         assert chatcli("--no-such-flag", url=engine.url).returncode == 2
         assert chatcli(url=engine.url).returncode == 2
+        assert "chatcli --resume=NAME PROMPT" in chatcli("--resume", "3", "hi", url=engine.url).stderr
         engine.script(Cut(after=2))
         assert chatcli("-m", "demo", "hi", url=engine.url).returncode == 1
         engine.script(Status(500, "out of memory"))

@@ -53,8 +53,9 @@ def asked(engine: Engine) -> str:
 def test_compact_puts_a_summary_in_the_place_of_older_messages_and_uncompact_takes_it_back(
     session: Session, engine: Engine
 ) -> None:
-    with pytest.raises(UserError, match="nothing to summarize"):
+    with pytest.raises(UserError, match="nothing to summarize") as caught:
         do(session, "compact")
+    assert spelled(caught.value.advice, at_prompt) == "/context shows what is sent."
     do(session, "set strategy trim")  # nothing is summarised behind the test's back
     talk(session, engine, 8)
     engine.say("We spoke of eight things; tastes differ.")

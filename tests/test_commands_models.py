@@ -10,13 +10,14 @@ import pytest
 
 from chatcli.cli.main import run
 from chatcli.commands import everything
-from chatcli.commands.outcomes import Confirm, Show
+from chatcli.commands.outcomes import Choose, Confirm, Show
 from chatcli.demo.protocol import Answer, HttpRequest, HttpResponse, whole
-from chatcli.errors import BadArgument, Missing
+from chatcli.errors import BadArgument, Missing, ModelError
 from chatcli.render.notices import draw
 from chatcli.render.theme import Palette
 from chatcli.render.views import Listing
 from chatcli.session.session import Session
+from chatcli.settings import table
 from tests.commanding import advised, do, say, shown
 from tests.faults import Engine, Slow, Status
 
@@ -143,6 +144,16 @@ def test_a_switch_says_what_is_new_in_the_other_model(session: Session) -> None:
     assert "Its window has 2048 tokens" in text
     assert "It sees no pictures." in text
     assert shown(do(session, "model demo-brief")).endswith("(from the next message).")
+
+
+def test_a_model_that_does_not_chat_is_neither_offered_nor_taken(session: Session) -> None:
+    with pytest.raises(ModelError, match="demo-embed does not chat: it is for embedding"):
+        do(session, "model demo-embed")
+    assert session.settings[table.MODEL] == "demo"
+    offered = do(session, "model")
+    assert isinstance(offered, Choose)
+    assert "demo-vision" in offered.choices
+    assert "demo-embed" not in offered.choices
 
 
 def test_cp_gives_a_model_another_name_and_replaces_none_unasked(session: Session) -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from chatcli.commands import everything
 from chatcli.commands.registry import Command
+from chatcli.commands.spelling import at_prompt
+from chatcli.errors import UnknownCommand
+from chatcli.hints import spelled
 from chatcli.session.session import Session
+from chatcli.settings.table import TABLE, Setting
 from tests.commanding import do, say
 from tests.faults import Engine, Hang
 
@@ -37,7 +43,7 @@ def test_completion_offers_the_numbers_of_messages_with_their_first_words(sessio
     say(session, "tell me of whales")
     say(session, "and of ships")
     offered = {word.text: word.meaning for word, _ in everything().suggest(session, f"/{name} ")}
-    assert offered["1"] == "user: tell me of whales"
+    assert offered["1"] == "you: tell me of whales"
     assert "3" in [word.text for word, _ in everything().suggest(session, f"/{name} ships")]
 
 
@@ -45,6 +51,15 @@ def test_completion_says_which_value_is_in_use_and_which_is_the_default(session:
     do(session, "set verbose on")
     offered = {word.text: word.meaning for word, _ in everything().suggest(session, "/set verbose ")}
     assert offered == {"on": "in use", "off": "the default"}
+
+
+@pytest.mark.parametrize("setting", TABLE, ids=lambda each: each.name)
+def test_a_setting_typed_as_a_command_is_told_as_what_it_is(session: Session, setting: Setting[Any]) -> None:
+    if setting.name in everything():
+        return
+    with pytest.raises(UnknownCommand) as caught:
+        do(session, f"{setting.name} 1")
+    assert f"Did you mean /set {setting.name}?" in spelled(caught.value.advice, at_prompt)
 
 
 def test_completion_never_waits_for_a_server(

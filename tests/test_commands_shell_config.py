@@ -52,6 +52,7 @@ def test_show_tells_where_each_value_comes_from(file: Path) -> None:
     assert told["num_ctx"] == {"value": 8192, "from": "settings file"}
     assert told["temperature"] == {"value": 0.5, "from": "environment"}
     assert told["top_k"] == {"value": None, "from": "default"}
+    assert told["model"] == {"value": "", "from": "default"}
 
 
 def test_get_prints_the_value_alone(file: Path) -> None:

@@ -87,6 +87,29 @@ def test_what_is_shown_above_the_line_changes_neither_the_line_nor_the_terminal(
         assert board.screen()[:2] == ["a note", ">>> half a line"]
 
 
+@pytest.mark.parametrize("early", [False, True])
+def test_what_is_said_only_once_stands_above_the_prompt_or_the_next_one(early: bool) -> None:
+    with keyboard() as board:
+        reader = reader_at(board)
+
+        def show() -> None:
+            board.output.write("a note\r\n")
+            board.output.flush()
+
+        if early:
+            reader.show_above_next(show)
+        else:
+            board.type("first<enter>")
+            assert reader.read() == TypedLine("first")
+            reader.show_above_next(show)
+        assert "a note" not in board.screen()
+        board.type("second")
+        board.when("a note", then="<enter>")
+        assert reader.read() == TypedLine("second")
+        rows = board.screen()
+        assert rows[rows.index("a note") + 1] == ">>> second"
+
+
 def test_what_is_typed_too_early_is_the_next_line() -> None:
     with keyboard() as board:
         reader = reader_at(board)

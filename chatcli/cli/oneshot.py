@@ -51,6 +51,8 @@ from chatcli.settings.layers import Layer
 from chatcli.text import clean
 from chatcli.turn import answer, answered
 
+_OF_THE_NAME = "All words after --resume are the name; with a prompt: chatcli --resume=NAME PROMPT. "
+
 
 def run(
     wishes: Wishes,
@@ -71,7 +73,7 @@ def run(
     if not composed.text and not composed.attachments:
         raise UserError(
             "There is nothing to send: no prompt, and nothing on standard input.",
-            Hint("See ", Do("chatcli", help=True), "."),
+            Hint(_OF_THE_NAME if wishes.named else "", "See ", Do("chatcli", help=True), "."),
         )
     if not sys.stdout.isatty():
         settings.put_value(table.LOOP_GUARD, "off", Layer.DEFAULT)

@@ -52,6 +52,11 @@ class Model:
         return not self.capabilities or "vision" in self.capabilities
 
     @property
+    def chats(self) -> bool:
+        """Whether it writes text, as one for embeddings does not; assumed where no capabilities are named."""
+        return can_chat(self.capabilities)
+
+    @property
     def knows_tools(self) -> bool:
         """Whether its template shows tool calls; assumed where the server names no capabilities."""
         return not self.capabilities or "tools" in self.capabilities
@@ -86,6 +91,10 @@ class Loaded:
     expires: datetime | None
     details: Mapping[str, str] = field(default_factory=dict)
     digest: str = ""
+
+
+def can_chat(capabilities: frozenset[str]) -> bool:
+    return not capabilities or "completion" in capabilities
 
 
 def read_model(name: str, shown: Mapping[str, Any], digest: str) -> Model:

@@ -93,7 +93,7 @@ def _nothing_yet(session: Session) -> UserError:
     keep = session.settings[table.KEEP_RECENT]
     why = f"the last {counted(keep, 'message')} (keep_recent) stay word for word" if keep else "nothing is new"
     if session.conversation.last is None:
-        why = "nothing has been said"
+        why, keep = "nothing has been said", 0
     fewer = Hint(Do("set", "keep_recent", "0"), " summarizes them, too; ") if keep else Hint()
     return UserError(
         f"There is nothing to summarize yet: {why}.", Hint(fewer, Do("context"), " shows what is sent.")

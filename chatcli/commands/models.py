@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from chatcli.client.models import Listed, Loaded, Model, same_model
+from chatcli.client.models import Listed, Loaded, Model, can_chat, same_model
 from chatcli.commands.arguments import Arg, Word, fitting
 from chatcli.commands.outcomes import Choose, Confirm, Outcome, Show, Watch
 from chatcli.commands.registry import command
@@ -79,6 +79,7 @@ def choose_model(
 ) -> Choose:
     """Ask which of these models, each with what is to be known of it, and call `then` with its name."""
     describe(session, rows)
+    rows = [row for row in rows if can_chat(_able(row, session.client.get().described(row)))] or rows
     names = tuple(_typed(row.name) for row in rows)
     longest = max(map(len, names))
     lines = [f"{name:<{longest}}  {in_brief(session, row)}" for name, row in zip(names, rows, strict=True)]
@@ -278,12 +279,17 @@ def _as_data(row: Listed, known: Model | None, in_memory: Sequence[Loaded], curr
         "quantization": row.details.get("quantization_level", ""),
         "size": row.size,
         "trained": row.trained or (known.trained if known is not None else None),
-        "capabilities": row.capabilities or (known.capabilities if known is not None else frozenset()),
+        "capabilities": _able(row, known),
         "loaded": any(same_model(each.name, row.name) for each in in_memory),
         "remote": row.remote,
         "modified": row.modified,
         "digest": row.digest,
     }
+
+
+def _able(row: Listed, known: Model | None) -> frozenset[str]:
+    """Its capabilities, as far as they are known."""
+    return row.capabilities or (known.capabilities if known is not None else frozenset())
 
 
 def _row(data: Mapping[str, Any]) -> tuple[str, ...]:

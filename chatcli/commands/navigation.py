@@ -8,7 +8,7 @@ from itertools import islice
 from chatcli.commands.arguments import Word, fitting
 from chatcli.commands.outcomes import Opened, Outcome
 from chatcli.commands.tree import BEFORE, standing
-from chatcli.conversation.message import Role
+from chatcli.conversation.message import ROLE_NAMES, Role
 from chatcli.conversation.reply_endings import CUT_SHORT, ending_of
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.errors import NotFound
@@ -28,7 +28,7 @@ OFFERED = 200
 def message_words(session: Session, typed: str) -> list[Word]:
     """The numbers of the newest messages on the path with their first words, by which they are found, too."""
     nodes = islice(session.conversation.back(), OFFERED)
-    words = [Word(str(node.number), f"{node.message.role.value}: {_first_words(node)}") for node in nodes]
+    words = [Word(str(node.number), f"{ROLE_NAMES[node.message.role]}: {_first_words(node)}") for node in nodes]
     return fitting(words, typed) if typed.isdecimal() else ranked(typed, words, lambda word: word.meaning)
 
 

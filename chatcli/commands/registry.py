@@ -28,6 +28,7 @@ from chatcli.hints import Do, Hint, Usage, Words
 from chatcli.paths import find_paths
 from chatcli.prompt.completer import ranked
 from chatcli.session.session import Session
+from chatcli.settings.table import TABLE
 
 if TYPE_CHECKING:
     from chatcli.commands.own import OwnCommands
@@ -146,7 +147,12 @@ class Registry:
         if name in {*own.sound, *own.faults}:
             return own.get(name).command
         near = difflib.get_close_matches(name, {*self._by_name, *own.sound}, n=1, cutoff=0.5)
-        meant = Hint("Did you mean ", Do(near[0]), "?") if near else _LISTED
+        setting = next((each.name for each in TABLE if name in {each.name, *each.aliases}), "")
+        meant = (
+            Hint("Did you mean ", Do("set", setting) if setting else Do(near[0]), "?")
+            if near or setting
+            else _LISTED
+        )
         raise UnknownCommand(
             f"There is no command /{name}.", Hint(meant, " To send a line that begins with /, type //.")
         )

@@ -361,7 +361,7 @@ class EditedLine:
         self._output.flush()
 
     def _start(self, _: object) -> None:
-        while self._starting:
+        while self._starting and self._beside is None and not self.app.is_done:
             self._starting.pop(0)()
 
     def _note_key(self, _: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
@@ -116,6 +117,11 @@ class Reader:
         the screen, or on a simple terminal, it does nothing. May be called from any thread.
         """
         self._line.show_above(show)
+
+    def show_above_next(self, show: Callable[[], None]) -> None:
+        """The same; without a prompt on the screen, `show` is called as soon as there is one."""
+        self.on_first_render(partial(self.show_above, show))
+        self.refresh()
 
     def on_first_render(self, callback: Callable[[], None]) -> None:
         """Calls back once, when the next prompt has been drawn: the time to start threads."""

@@ -97,7 +97,7 @@ def warm_up(session: Later[Session], furniture: Furniture, line: FirstLine, is_f
             furniture.reader.show_above(furniture.warn)
         everything()
         if is_first:
-            furniture.reader.show_above(lambda: furniture.screen.show(tips(opened.server.demo)))
+            furniture.reader.show_above_next(lambda: furniture.screen.show(tips(opened.server.demo)))
         furniture.screen.warm_up()
         opened.model.get()
         if opened.warnings:
@@ -105,7 +105,7 @@ def warm_up(session: Later[Session], furniture: Furniture, line: FirstLine, is_f
         furniture.reader.refresh()
         opened.window.get()
         if told := line.settled(opened):
-            furniture.reader.show_above(partial(furniture.screen.first_line, told))
+            furniture.reader.show_above_next(partial(furniture.screen.first_line, told))
         while furniture.reader.idle() < QUIET:
             time.sleep(QUIET / 4)
         opened.counting.get()

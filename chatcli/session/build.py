@@ -56,5 +56,6 @@ def _resume(session: Session) -> None:
 
 def _take_last_model(session: Session) -> None:
     """If no setting names a model, use the one used last."""
-    if not session.settings[table.MODEL]:
-        session.settings.put("model", last_model(session), Layer.CONVERSATION)
+    last = "" if session.settings[table.MODEL] else last_model(session)
+    if last:
+        session.settings.put("model", last, Layer.CONVERSATION)

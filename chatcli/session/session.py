@@ -14,8 +14,8 @@ from chatcli.conversation.events import Progress, Retry
 from chatcli.conversation.message import Attachment
 from chatcli.conversation.plan import Plan
 from chatcli.conversation.tree import Conversation
-from chatcli.errors import Gone, StoreError
-from chatcli.hints import Words
+from chatcli.errors import Gone, ModelError, StoreError
+from chatcli.hints import Do, Hint, Words
 from chatcli.paths import Paths
 from chatcli.session.background import Background, Later, Recent
 from chatcli.session.background_summary import Summarizer
@@ -123,10 +123,15 @@ class Session:
         return taken
 
     def use_model(self, name: str) -> Model:
-        """Use that model from the next turn on. If the server does not know the name, this raises and the old one
-        stays.
+        """Use that model from the next turn on. If the server does not know the name, or the model does not chat,
+        this raises and the old one stays.
         """
         model = known_model(self, name)
+        if not model.chats:
+            able = " and ".join(sorted(model.capabilities))
+            raise ModelError(
+                f"{name} does not chat: it is for {able}.", Hint(Do("models"), " tells what each can.")
+            )
         self.settings.put(table.MODEL.name, name, Layer.SET)
         self.setting_changed(table.MODEL)
         self.model.put(model)
