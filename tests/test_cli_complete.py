@@ -67,6 +67,12 @@ def test_after_a_prompt_flags_are_offered_and_after_two_dashes_nothing() -> None
     assert offered("chatcli --temperature mod") == []
 
 
+def test_an_option_is_completed_with_its_name_and_then_its_value() -> None:
+    assert "num_ctx=" in offered("chatcli -o num_")
+    assert offered("chatcli --option theme=l") == ["theme=light"]
+    assert [for_bash(word, "theme=l") for word in offered("chatcli -o theme=l")] == ["light"]
+
+
 def test_topics_settings_and_shells_are_offered() -> None:
     assert "settings" in offered("chatcli help sett")
     assert "num_ctx" in offered("chatcli help num_")

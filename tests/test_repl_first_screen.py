@@ -56,6 +56,22 @@ def test_the_line_needs_no_server_and_names_the_model_used_last() -> None:
             )
 
 
+def test_the_line_names_a_model_that_was_switched_to() -> None:
+    with Engine() as engine:
+        with terminal("-m", "demo", url=engine.url) as person:
+            person.see("window 4096 of 32768 tokens", "of 4096 tokens (")
+            person.enter("/model demo-vision")
+            person.see("from the next message")
+            person.enter("hi")
+            person.see("demo-vision · ", "Send a message")
+            person.until(lambda: bool(engine.chats))
+            person.press("\x04")
+            assert person.ends() == 0
+        with terminal(url=engine.url) as person:
+            person.see(">>>")
+            assert f"{PROGRAM} · demo-vision" in first_rows(person)[0]
+
+
 def test_what_the_server_says_now_is_told_where_it_is_not_what_was_kept() -> None:
     with Engine() as engine:
         remember(find_paths().servers, engine.url, "demo", {"demo": About("1B", "", 99, 99)})

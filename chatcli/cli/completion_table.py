@@ -88,6 +88,8 @@ def _values(name: str, own: dict[str, Parameter]) -> Any:
     """The values of the flag of that name: of a setting, or of a subcommand's own parameter."""
     if name in own:
         return _suggested(own[name])
+    if name == "option":
+        return [each for setting in TABLE for each in _named(setting)]
     setting = _SETTINGS.get(name)
     if setting is None:
         return _OF_FLAGS.get(name)
@@ -96,6 +98,12 @@ def _values(name: str, own: dict[str, Parameter]) -> Any:
     if setting is table.HOST:
         return "hosts"
     return [[word, setting.kind.meanings.get(word, "")] for word in setting.kind.words]
+
+
+def _named(setting: Setting[Any]) -> list[list[str]]:
+    """NAME= and each NAME=VALUE."""
+    values = [[f"{setting.name}={word}", setting.kind.meanings.get(word, "")] for word in setting.kind.words]
+    return [[f"{setting.name}=", first_clause(setting.help)], *values]
 
 
 def _suggested(parameter: Parameter) -> Any:

@@ -6,9 +6,11 @@ known, or is another now, is told above the prompt.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import chatcli
+from chatcli.errors import StoreError
 from chatcli.hints import Do, Hint, lines
 from chatcli.paths import Paths
 from chatcli.session.known_servers import About, known, remember
@@ -50,6 +52,19 @@ class FirstLine:
             return ""
         self._told = (name, about)
         return self._line()
+
+    def keep_used(self, session: Session) -> None:
+        """Keep at the end which model the next start takes: that of the conversation used last."""
+        from chatcli.session.model_in_use import last_model
+
+        server = DEMO if session.server.demo else session.server.shown
+        if self._file is None or server != self._server:
+            return
+        kept = known(self._file, server)
+        with suppress(StoreError):
+            name = last_model(session).removesuffix(":latest")
+            if name not in {"", kept.used}:
+                remember(self._file, server, name, kept.models)
 
     def _line(self, program: str = "", server: str = "") -> str:
         """The parts in this order, without those that matter least where there is no room."""

@@ -63,6 +63,7 @@ def run(
             stack.callback(furniture.close)
             line = FirstLine(settings, paths, server, furniture.screen.size()[0])
             furniture.screen.first_line(line.text)
+            stack.callback(_keep_used, session, line)
             # Nothing can be shown above the line of a simple terminal, so all is said before it.
             named = wishes.resume or wishes.named is not None
             files = (*(settings.profile.files if settings.profile is not None else ()), *files)
@@ -133,6 +134,12 @@ def _build(wishes: Wishes, settings: Settings) -> Session:
     session = build(wishes, settings)
     session.warn(*remarks(session.server, settings, session.paths))
     return session
+
+
+def _keep_used(session: Later[Session], line: FirstLine) -> None:
+    opened = session.settled()
+    if opened is not None:
+        line.keep_used(opened)
 
 
 def _close(session: Later[Session]) -> None:
