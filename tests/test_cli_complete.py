@@ -22,7 +22,7 @@ from chatcli.commands import everything
 from chatcli.commands.completion import SCRIPTS
 from chatcli.paths import find_paths
 from chatcli.session.known_servers import About, remember
-from chatcli.settings.table import TABLE
+from chatcli.settings.table import TABLE, THEME
 from tests.faults import Engine
 from tests.starting import ROOT, run
 
@@ -69,6 +69,8 @@ def test_after_a_prompt_flags_are_offered_and_after_two_dashes_nothing() -> None
 
 def test_an_option_is_completed_with_its_name_and_then_its_value() -> None:
     assert "num_ctx=" in offered("chatcli -o num_")
+    assert offered("chatcli -o them") == ["theme="]
+    assert offered("chatcli -o theme=") == [f"theme={word}" for word in THEME.kind.words]
     assert offered("chatcli --option theme=l") == ["theme=light"]
     assert [for_bash(word, "theme=l") for word in offered("chatcli -o theme=l")] == ["light"]
 

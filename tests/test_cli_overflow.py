@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from chatcli.cli.overflow import ERROR, WAYS
+from chatcli.cli.overflow import ERROR, GROW, WAYS
 from chatcli.settings import table
 from tests.faults import Engine
 from tests.test_cli_oneshot import chatcli
@@ -104,9 +104,12 @@ def test_grow_takes_a_window_that_is_large_enough() -> None:
 
 def test_grow_fails_where_the_model_was_trained_for_less() -> None:
     with Engine() as engine:
-        done = overflow("grow", engine, stdin=INPUT * 40)
-        assert done.returncode == 3
-        assert "was trained for no more than" in done.stderr
+        for way in (GROW, ERROR):  # what is advised can be done
+            done = overflow(way, engine, stdin=INPUT * 40)
+            assert done.returncode == 3
+            assert "was trained for no more than" in done.stderr
+            assert "--overflow chunk reads it in parts, --overflow head its beginning" in done.stderr
+            assert "--overflow tail its end." in done.stderr
         assert not questions(engine)
 
 

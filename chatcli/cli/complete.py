@@ -74,10 +74,11 @@ def fitting(typed: Typed, commands: dict[str, Any]) -> Iterator[Word]:
     joined, is_joined, value = current.partition("=")
     if flag:
         found = _values(commands[name]["values"].get(flag), typed.before)
-        yield from (word for word in found if word.text.startswith(current))
+        yield from (word for word in _name_first(found, current) if word.text.startswith(current))
     elif is_joined and current.startswith("--"):
         found = _values(commands[name]["values"].get(joined), typed.before)
-        yield from (Word(f"{joined}={text}", told) for text, told in found if text.startswith(value))
+        found = [word for word in _name_first(found, value) if word.text.startswith(value)]
+        yield from (Word(f"{joined}={text}", told) for text, told in found)
     elif place is Place.REST:
         return
     elif current.startswith("-"):
@@ -88,6 +89,14 @@ def fitting(typed: Typed, commands: dict[str, Any]) -> Iterator[Word]:
         if not name and {"--resume", "-r"} & set(typed.before):
             words = _values("chats", typed.before)
         yield from (word for word in words if word.text.startswith(current))
+
+
+def _name_first(words: list[Word], current: str) -> list[Word]:
+    """Of NAME= and NAME=VALUE the names, and the values when a name is typed."""
+    names = [word for word in words if word.text.endswith("=")]
+    if not names:
+        return words
+    return [word for word in words if word not in names] if "=" in current else names
 
 
 def _read(before: Sequence[str], commands: dict[str, Any]) -> tuple[str, str, Place]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from chatcli.attachments.compose import Composed, composing, with_piped
 from chatcli.cli.json_object import account, event_line, failure, write
-from chatcli.cli.overflow import ERROR, LongInput, with_ways
+from chatcli.cli.overflow import ERROR, GROW, LongInput, with_ways
 from chatcli.cli.subcommand import Shell
 from chatcli.commands.chats import open_named
 from chatcli.commands.outcomes import Choose
@@ -144,8 +144,8 @@ class Oneshot:
         try:
             return self.ask(LongInput(self._session, composed, self._screen.aside, tell, self._heard).question())
         except ContextTooLong as error:
-            if self._session.settings[table.OVERFLOW] == ERROR:
-                error = with_ways(error)
+            if self._session.settings[table.OVERFLOW] in {ERROR, GROW}:
+                error = with_ways(error, self._session)
             raise error
 
     def _heard(self, reply: Node, number: int, count: int) -> None:

@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 
 from chatcli.attachments.compose import Composed
+from chatcli.client.models import Model
 from chatcli.context.outgoing import text_files, whole
 from chatcli.conversation.events import Event
 from chatcli.conversation.message import Message
@@ -36,7 +37,7 @@ _PARAGRAPH, _LINE, _SENTENCE, _WORD, _ANYWHERE = map(
 _OF_PARTS = (_PARAGRAPH, _LINE, _SENTENCE, _WORD, _ANYWHERE)
 _OF_LINES = (_LINE, _WORD, _ANYWHERE)
 
-ERROR, CHUNK = "error", "chunk"
+ERROR, CHUNK, GROW = "error", "chunk", "grow"
 
 
 class LongInput:
@@ -94,9 +95,7 @@ class LongInput:
         model = session.model.get()
         still: ContextTooLong | None = refusal
         while still is not None:  # what the model needs besides may be more in a larger window
-            window = session.window.get()
-            besides = window - (still.available or 0)
-            size = next_window(max((still.needed or 0) + besides, window + 1), model)
+            size = _grown(still, session.window.get(), model)
             if size is None:
                 raise still
             session.settings.put_value(table.NUM_CTX, size, Layer.FLAG)
@@ -274,21 +273,24 @@ _MAKE_ONE = "Make one answer of these answers."
 WAYS: dict[str, Callable[[LongInput, ContextTooLong], Node]] = {
     "head": LongInput.head,
     "tail": LongInput.tail,
-    "grow": LongInput.grow,
+    GROW: LongInput.grow,
     CHUNK: LongInput.chunk,
 }
 
 
-def with_ways(error: ContextTooLong) -> ContextTooLong:
+def _grown(refusal: ContextTooLong, window: int, model: Model) -> int | None:
+    """The next window that would hold it; None where the model was not trained for one."""
+    besides = window - (refusal.available or 0)
+    return next_window(max((refusal.needed or 0) + besides, window + 1), model)
+
+
+def with_ways(error: ContextTooLong, session: Session) -> ContextTooLong:
     """The error with what a shell can do about input that is too long."""
-    ways = {
-        "chunk": "reads it in parts",
-        "head": "its beginning",
-        "tail": "its end",
-        "grow": "takes a larger window",
-    }
+    ways = {CHUNK: "reads it in parts", "head": "its beginning", "tail": "its end"}
+    if _grown(error, session.window.get(), session.model.get()) is not None:
+        ways[GROW] = "takes a larger window"
     said = [part for way, does in ways.items() for part in (Do("set", "overflow", way), f" {does}, ")]
-    said[-1] = f" {ways['grow']}."
+    said[-1] = f" {list(ways.values())[-1]}."
     error.advice = Hint(error.advice, " ", *said)
     return error
 
