@@ -53,6 +53,13 @@ def test_completion_says_which_value_is_in_use_and_which_is_the_default(session:
     assert offered == {"on": "in use", "off": "the default"}
 
 
+@pytest.mark.parametrize("name", ["rm", "cp", "unload"])
+def test_the_word_of_a_command_typed_alone_is_told_with_its_command(session: Session, name: str) -> None:
+    with pytest.raises(UnknownCommand) as caught:
+        do(session, f"{name} demo")
+    assert f"Did you mean /models {name}?" in spelled(caught.value.advice, at_prompt)
+
+
 @pytest.mark.parametrize("setting", TABLE, ids=lambda each: each.name)
 def test_a_setting_typed_as_a_command_is_told_as_what_it_is(session: Session, setting: Setting[Any]) -> None:
     if setting.name in everything():

@@ -146,16 +146,19 @@ class Registry:
         own = self.own()
         if name in {*own.sound, *own.faults}:
             return own.get(name).command
-        near = difflib.get_close_matches(name, {*self._by_name, *own.sound}, n=1, cutoff=0.5)
-        setting = next((each.name for each in TABLE if name in {each.name, *each.aliases}), "")
-        meant = (
-            Hint("Did you mean ", Do("set", setting) if setting else Do(near[0]), "?")
-            if near or setting
-            else _LISTED
-        )
         raise UnknownCommand(
-            f"There is no command /{name}.", Hint(meant, " To send a line that begins with /, type //.")
+            f"There is no command /{name}.",
+            Hint(self._meant(name), " To send a line that begins with /, type //."),
         )
+
+    def _meant(self, name: str) -> Hint:
+        """What a name that is no command may stand for: a word of one, a setting, or a similar name."""
+        words = [Do(each.name) for each in self.commands if each.name.endswith(f" {name}")]
+        settings = [Do("set", each.name) for each in TABLE if name in {each.name, *each.aliases}]
+        names = {*self._by_name, *self.own().sound}
+        similar = [Do(near) for near in difflib.get_close_matches(name, names, n=1, cutoff=0.5)]
+        meant = [*words, *settings, *similar]
+        return Hint("Did you mean ", meant[0], "?") if meant else _LISTED
 
     def words_of(self, command: Command) -> list[Command]:
         """The commands that are words of this one: `/models rm` of `/models`."""
