@@ -98,6 +98,12 @@ def test_show_tells_of_the_model(aspect: str, session: Session) -> None:
     assert shown(do(session, f"show {aspect}"))
 
 
+def test_show_system_tells_the_prompt_that_is_in_use_and_with_a_name_that_of_the_model(session: Session) -> None:
+    do(session, "set system You are a pirate.")
+    assert "You are a pirate." in shown(do(session, "show system"))
+    assert "demo sets no system prompt" in shown(do(session, "show demo system"))
+
+
 def test_load_another_model_keeps_the_conversation(session: Session) -> None:
     say(session, "hi")
     assert "demo-vision" in shown(followed(session, do(session, "load demo-vision")))

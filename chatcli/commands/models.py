@@ -120,7 +120,7 @@ def show(
 ) -> Outcome:
     """Show details of a model: info, license, modelfile, parameters, system or template.
 
-    The model's name may be left out.
+    The model's name may be left out; system is then the system prompt in use, also where it is your own.
     """
     if name in ASPECTS:
         name, aspect = aspect, name
@@ -134,7 +134,7 @@ def show(
         "license": known.license,
         "modelfile": known.modelfile,
         "parameters": known.parameters,
-        "system": known.system,
+        "system": ("" if name else session.settings[table.SYSTEM]) or known.system,
         "template": known.template,
     }[aspect]
     view = SourceText(text) if text else Note(f"{known.name} {_ABSENT[aspect]}.", "quiet")
