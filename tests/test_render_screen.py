@@ -304,9 +304,7 @@ def test_auto_heeds_what_the_terminal_says_of_its_background(
     assert found == expected
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("NO_COLOR", "1"), ("ACCESSIBLE", "1"), ("TERM", "dumb"), ("TERM", "unknown")]
-)
+@pytest.mark.parametrize(("name", "value"), [("ACCESSIBLE", "1"), ("TERM", "dumb"), ("TERM", "unknown")])
 def test_these_ask_for_plain_text(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
     terminal = seen(Note("careful", "warning"), Document("# T\n\n`x`"))
@@ -323,7 +321,7 @@ def test_an_empty_wish_is_none(name: str, value: str, monkeypatch: pytest.Monkey
 def test_plain_off_overrides_the_environment(
     plain: str | None, expected: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("ACCESSIBLE", "1")
     monkeypatch.setattr(sys, "stdout", Seen())
     settings = Settings()
     if plain is not None:
@@ -341,10 +339,11 @@ def test_the_width_of_prose_and_the_bell_are_those_of_the_settings() -> None:
     assert make_screen(settings, at_prompt).bell == 10
 
 
-def test_no_color_on_a_screen_that_is_not_plain_drops_the_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_color_drops_the_colours_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     terminal = Seen()
-    screen = Screen(terminal, terminal, plain=False, width=80, height=24)
+    screen = Screen(terminal, terminal, width=80, height=24)
+    assert not screen.plain
     for view in (Note("careful", "warning"), Document("# T\n\n`x`\n\n```python\nimport a\n```")):
         screen.show(view)
     assert {cell[1] for row in terminal.cells for cell in row} == {"default"}

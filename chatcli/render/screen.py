@@ -34,7 +34,7 @@ _SAMPLE = "**a** `b` [c](https://d)\n\n| a |\n|---|\n\n```python\nx\n```\n```bas
 class Screen:
     """`file` and `errors` are stdout and stderr unless given; `width` and `height` are the terminal's.
 
-    `plain`: text is only ever added, without escapes; None lets TERM=dumb, NO_COLOR and ACCESSIBLE decide. If
+    `plain`: text is only ever added, without escapes; None lets TERM=dumb and ACCESSIBLE decide. If
     `file` is not a terminal, output is always plain. `known`: what the terminal has told about itself so far.
     Whoever makes the screen sets `speller`, which spells the commands in what is shown, `prose`, the most cells of
     a line of running text (0: lines are not broken), and `bell`, the seconds of a reply after which it rings.
@@ -245,8 +245,7 @@ def _write(file: TextIO, text: str) -> None:
 
 
 def _plain_by_environment() -> bool:
-    asked = bool(os.environ.get("NO_COLOR")) or _is_read_aloud()
-    return asked or os.environ.get("TERM") in {"dumb", "unknown"}
+    return _is_read_aloud() or os.environ.get("TERM") in {"dumb", "unknown"}
 
 
 def _is_read_aloud() -> bool:
