@@ -24,7 +24,6 @@ from chatcli.conversation.plan import Fate, Part, PartKind, Plan
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import in_tokens
 from chatcli.errors import ContextTooLong
-from chatcli.hints import Do, Hint
 from chatcli.settings.strategies import Strategy
 
 
@@ -176,7 +175,7 @@ def _too_long(budget: Budget, needed: int, biggest: Sequence[tuple[str, int]]) -
     return ContextTooLong(
         f"This does not fit the context window of {budget.window} tokens even without any history: {sizes}; "
         f"there is room for {max(0, budget.most)}.",
-        Hint("Shorten it, or take a larger window with ", Do("set", "num_ctx"), "."),
+        "Shorten it.",
         needed=needed,
         available=max(0, budget.most),
         biggest=tuple(biggest),
