@@ -14,17 +14,14 @@ from time import monotonic
 from typing import Any
 
 from prompt_toolkit.application import Application
+from prompt_toolkit.layout.containers import Window
 from prompt_toolkit.layout.screen import Screen
 
 from chatcli.prompt.terminal_io import Terminal
 from chatcli.suspension import lent, take_again
 
 _TURNS = 4  # of the loop: a key is read, handled, and drawn
-_LEAST, _MOST, _SHARE = (
-    3,
-    6,
-    4,
-)  # the rows kept free: one of so many; an empty one, the line and the toolbar at least
+_LEAST, _MOST, _SHARE = 3, 6, 4  # rows kept free: one of so many; an empty one, the line and the toolbar at least
 _STATUS = 0.25  # seconds between two drawings of the status
 _ERASE = "\r\x1b[K\x1b[C\x1b[J\r"  # all below; from the screen's first cell, tmux would move it into its history
 _HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
@@ -43,6 +40,7 @@ class LineBesideReply:
         self._task: Task[Any] | None = None
         self._failure: BaseException | None = None
         self._status_due = 0.0
+        self._drawn_in: Window | None = None  # where the cursor was when the screen was drawn last
 
     @contextmanager
     def running(self, prompt: Callable[[], Any]) -> Iterator[LineBesideReply]:
@@ -51,6 +49,7 @@ class LineBesideReply:
         """
         app, polls = self._app, self._app.terminal_size_polling_interval
         app.erase_when_done, app.terminal_size_polling_interval = True, None
+        app.after_render += self._note_cursor
         self._take(self.reserved)
         try:
             with Runner() as runner:
@@ -67,11 +66,10 @@ class LineBesideReply:
                     self._end()
         finally:
             app.erase_when_done, app.terminal_size_polling_interval = False, polls
+            app.after_render -= self._note_cursor
             self._take(None)
             take_again()
-        if self._failure is not None and not isinstance(
-            self._failure, EOFError
-        ):  # the next prompt meets that, too
+        if self._failure is not None and not isinstance(self._failure, EOFError):  # the next prompt meets it, too
             raise self._failure
 
     @property
@@ -133,12 +131,17 @@ class LineBesideReply:
 
     @property
     def _cursor(self) -> tuple[int, int]:
-        at = self._screen.get_cursor_position(self._app.layout.current_window)
+        """A key may have moved the focus since, as Ctrl-R does."""
+        at = self._screen.get_cursor_position(self._drawn_in or self._app.layout.current_window)
         return at.x, at.y
+
+    def _note_cursor(self, app: Application[Any]) -> None:
+        self._drawn_in = app.layout.current_window
 
     def _draw(self) -> None:
         if self._app.is_running and self._app.context is not None:
             self._app.context.copy().run(self._app.renderer.render, self._app, self._app.layout)
+            self._note_cursor(self._app)
 
     def _turn(self) -> None:
         if self._loop is None or self._task is None or self._task.done():
