@@ -147,7 +147,7 @@ def test_json_says_all_and_commands_no_terminal() -> None:
 
 def test_hints_name_flags_in_the_shell_and_slash_commands_at_the_prompt() -> None:
     with Engine() as engine:
-        long = chatcli("x" * 40_000, "--model", "demo", "--num-ctx", "512", url=engine.url)
+        long = chatcli("x" * 4_000, "--model", "demo", "--num-ctx", "512", url=engine.url)
         engine.say("so and so on " * 30)
         ended = chatcli("hi", "--model", "demo", "--num-predict", "5", url=engine.url)
     assert "--num-ctx" in long.stderr

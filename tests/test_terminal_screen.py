@@ -175,7 +175,7 @@ def test_the_question_comes_after_the_prompt() -> None:
         (SILENT, {"TERM_PROGRAM": "iTerm.app"}, rb"\x1b\]1337;File=inline=1"),
         (SILENT, {}, b""),
         (SILENT, {"TERM": "xterm-kitty", "TMUX": "/tmp/none"}, b""),
-        (KITTY, {"NO_COLOR": "1"}, b""),
+        (KITTY, {"ACCESSIBLE": "1"}, b""),
     ],
     ids=["kitty", "sixel", "kitty by TERM", "iTerm", "none", "tmux", "plain"],
 )
