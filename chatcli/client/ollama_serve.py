@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from chatcli.client import address
 from chatcli.client.ollama import Client
-from chatcli.client.server import GRACE
+from chatcli.client.server import end
 from chatcli.conversation.events import Progress
 from chatcli.errors import ServerError, Unreachable
 from chatcli.paths import private_directory
@@ -79,14 +79,7 @@ class OllamaServe:
 
     def close(self) -> None:
         """End it; a second call does nothing."""
-        for stop in (self._child.terminate, self._child.kill):
-            if self._child.poll() is not None:
-                break
-            stop()
-            try:
-                self._child.wait(timeout=GRACE)
-            except subprocess.TimeoutExpired:
-                continue
+        end(self._child)
         self._output.close()
 
     def _last_words(self) -> str:

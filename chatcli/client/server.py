@@ -8,9 +8,10 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 from chatcli.client import address
 from chatcli.errors import ServerError
@@ -141,14 +142,7 @@ class DemoEngine:
 
     def close(self) -> None:
         """End it: first by closing its stdin, then by signals. A second call does nothing."""
-        for stop in (self._close_stdin, self._child.terminate, self._child.kill):
-            if self._child.poll() is not None:
-                break
-            stop()
-            try:
-                self._child.wait(timeout=GRACE)
-            except subprocess.TimeoutExpired:
-                continue
+        end(self._child, self._close_stdin)
         self._close_stdin()
         self._reader.join(timeout=1.0)
         self._errors.close()
@@ -173,6 +167,18 @@ class DemoEngine:
         self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - _LONGEST))
         lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
         return "\n".join(lines[-5:])
+
+
+def end(child: subprocess.Popen[Any], *gently: Callable[[], None]) -> None:
+    """End a child process: by what `gently` does, else by signals, with a moment after each. A second call does
+    nothing.
+    """
+    for stop in (*gently, child.terminate, child.kill):
+        if child.poll() is not None:
+            return
+        stop()
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(timeout=GRACE)
 
 
 def _spawn(command: list[str], errors: IO[bytes]) -> subprocess.Popen[str]:
