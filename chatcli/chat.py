@@ -17,7 +17,7 @@ from typing import Any
 
 from chatcli.attachments.compose import Composed, compose
 from chatcli.attachments.mentions import as_words
-from chatcli.conversation.events import Done, Repeats, Retry, Text, Thinking, Tick, ToolCall
+from chatcli.conversation.events import Done, Repeats, Retry, Text, Thinking, Tick, ToolCall, ToolResult, ToolRuns
 from chatcli.conversation.message import Message, ToolUse
 from chatcli.conversation.plan import Plan
 from chatcli.conversation.reply_endings import ending_of
@@ -240,7 +240,7 @@ class Chat:
                         return
                     if isinstance(event, Repeats):
                         session.warn(f"{event}.")
-                    elif not isinstance(event, Tick | Retry):
+                    elif not isinstance(event, Tick | Retry | ToolRuns | ToolResult):
                         yield event
         finally:
             node = answered(session, question)

@@ -40,6 +40,21 @@ def test_pictures_go_along_in_base64_and_text_files_do_not() -> None:
     assert [base64.b64decode(image) for image in sent["images"]] == [PICTURE.data]
 
 
+def test_definitions_calls_and_results_go_along_with_their_ids() -> None:
+    use = ToolUse("now", {"zone": "UTC"}, "call_7")
+    definition = {"type": "function", "function": {"name": "now", "parameters": {"enum": ["UTC"]}}}
+    said = (Message(Role.ASSISTANT, "", tool_uses=(use,)), Message.tool(use, "12:30"))
+    body = Request("tiny", said, tools=(definition,)).body()
+    assert body["tools"] == [definition]
+    assert body["messages"][0]["tool_calls"][0]["id"] == "call_7"
+    assert body["messages"][1] == {
+        "role": "tool",
+        "content": "12:30",
+        "tool_name": "now",
+        "tool_call_id": "call_7",
+    }
+
+
 def test_thinking_and_tool_calls_of_earlier_replies_go_along() -> None:
     reply = Message(Role.ASSISTANT, "", "Hm.", tool_uses=(ToolUse("now", {"zone": "UTC"}),))
     assert asks(reply).body()["messages"] == [

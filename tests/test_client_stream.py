@@ -51,6 +51,23 @@ def test_a_last_chunk_that_holds_text_too_loses_none_of_it() -> None:
     assert all_of(whole)[:2] == [Thinking("Quick."), Text("All at once.")]
 
 
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ('{"zone": "UTC"}', {"zone": "UTC"}),
+        ("{", {"arguments": "{"}),
+        (["UTC"], {"arguments": ["UTC"]}),
+        (None, {}),
+        ("", {}),
+    ],
+)
+def test_arguments_of_another_form_are_read_or_kept_for_the_model_to_be_told(
+    given: Any, read: dict[str, Any]
+) -> None:
+    call = {"id": "call_7", "function": {"index": 0, "name": "now", "arguments": given}}
+    assert all_of(said(content="", tool_calls=[call]), LAST)[0] == ToolCall(ToolUse("now", read, "call_7"))
+
+
 def test_tool_calls_come_with_their_arguments() -> None:
     call = {"function": {"name": "now", "arguments": {"zone": "UTC"}}}
     assert all_of(said(content="", tool_calls=[call]), LAST)[0] == ToolCall(ToolUse("now", {"zone": "UTC"}))
@@ -95,7 +112,7 @@ def test_closing_the_events_closes_the_chunks() -> None:
         {"message": {"thinking": ["x"]}},
         {"message": {"tool_calls": "now"}},
         {"message": {"tool_calls": ["now"]}},
-        {"message": {"tool_calls": [{"function": {"name": "now", "arguments": "{"}}]}},
+        {"message": {"tool_calls": [{"function": "now"}]}},
     ],
 )
 def test_a_chunk_of_the_wrong_shape_is_a_bad_reply(odd: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ LAYERS: list[set[str]] = [
     {"reading"},
     {"conversation", "settings"},
     {"attachments"},
-    {"prompt", "tokens", "context", "client", "render", "store"},
+    {"prompt", "tokens", "context", "client", "render", "store", "tools"},
     {"session"},
     {"turn"},
     {"commands"},

@@ -13,7 +13,7 @@ from typing import Any
 
 from chatcli.client.failures import A_VISION_MODEL, WITHOUT_THINKING
 from chatcli.client.models import Model
-from chatcli.conversation.message import Message, Role
+from chatcli.conversation.message import Message, Role, ToolUse
 from chatcli.errors import CannotSee, CannotThink
 from chatcli.hints import Do, Hint
 
@@ -28,6 +28,8 @@ class Request:
     """`think`: None leaves it to the model; a str is a level ("low", ...). `keep_alive`: "5m", "-1", ...
     `cutting`: whether the server may cut the prompt (`truncate`) and what came before the reply (`shift`).
 
+    `tools`: the definitions, as {"type": "function", "function": {...}}; only /api/chat takes them.
+
     With `context` or `raw` it goes to /api/generate: the last message after these tokens, with the system message
     if there is one; or the texts of all messages as one, without a template.
     """
@@ -41,6 +43,7 @@ class Request:
     cutting: Mapping[str, bool] = field(default_factory=lambda: NEVER_CUT)
     context: tuple[int, ...] | None = None
     raw: bool = False
+    tools: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def path(self) -> str:
@@ -66,7 +69,8 @@ class Request:
 
     def _said(self) -> dict[str, Any]:
         if self.path == "/api/chat":
-            return {"messages": [_message(message) for message in self.messages]}
+            tools = {"tools": list(self.tools)} if self.tools else {}
+            return {"messages": [_message(message) for message in self.messages], **tools}
         if self.raw:
             return {"prompt": "".join(message.text for message in self.messages), "raw": True}
         first, last = self.messages[0], self.messages[-1]
@@ -116,11 +120,18 @@ def _message(message: Message) -> dict[str, Any]:
         sent["thinking"] = message.thinking
     if message.images:
         sent["images"] = _encoded(message)
-    if message.tool_uses:
-        sent["tool_calls"] = [
-            {"function": {"name": use.name, "arguments": dict(use.arguments)}} for use in message.tool_uses
-        ]
+    if message.calls:
+        sent["tool_calls"] = list(map(_call, message.calls))
+    if (use := message.answers) is not None:
+        sent["tool_name"] = use.name
+        if use.id:
+            sent["tool_call_id"] = use.id
     return sent
+
+
+def _call(use: ToolUse) -> dict[str, Any]:
+    function = {"name": use.name, "arguments": dict(use.arguments)}
+    return {"id": use.id, "function": function} if use.id else {"function": function}
 
 
 def _encoded(message: Message) -> list[str]:

@@ -14,6 +14,7 @@ from chatcli.conversation.message import ToolUse
 from chatcli.conversation.usage import Usage
 from chatcli.errors import BadReply, ServerError, StreamBroken
 from chatcli.hints import Do, Hint
+from chatcli.reading.json_toml import read_json
 
 Chunk = Mapping[str, Any]
 
@@ -99,9 +100,19 @@ def _said(chunk: Chunk) -> Iterator[Event]:
 
 def _tool_use(call: Any) -> ToolUse:
     function = call.get("function") if isinstance(call, Mapping) else None
-    if not isinstance(function, Mapping) or not isinstance(arguments := function.get("arguments") or {}, Mapping):
+    if not isinstance(function, Mapping):
         raise _odd("tool call", call)
-    return ToolUse(_text(function, "name"), arguments)
+    return ToolUse(_text(function, "name"), _arguments(function.get("arguments")), _text(call, "id"))
+
+
+def _arguments(given: Any) -> Mapping[str, Any]:
+    """Some models write them as JSON in a string. What is no object is kept, for the model to be told so."""
+    if isinstance(given, str):
+        with suppress(ValueError):
+            given = read_json(given)
+    if isinstance(given, Mapping):
+        return given
+    return {"arguments": given} if given else {}
 
 
 def _usage(chunk: Chunk) -> Usage:

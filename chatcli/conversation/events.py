@@ -1,5 +1,6 @@
 """The events of a reply as it arrives: any number of Thinking, Text, ToolCall, Tick, Retry and Repeats, then one
-Done.
+Done. Where the reply asks for tools, each call is a ToolRuns (if it runs), Ticks while it does, and a ToolResult;
+then the events of the next reply follow.
 
 Progress is the event of any other long job: a download, an import, a page being fetched.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chatcli.conversation.message import ToolUse
+from chatcli.conversation.tree import Ended
 from chatcli.conversation.usage import Usage
 
 
@@ -25,6 +27,25 @@ class Text:
 @dataclass(frozen=True, slots=True)
 class ToolCall:
     use: ToolUse
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRuns:
+    """The call begins to run."""
+
+    use: ToolUse
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What came of the call. `ended`: COMPLETE, REFUSED or FAILED, or RUNNING when it was stopped meanwhile.
+    `text`: the whole result, or why there is none, as the model is told.
+    """
+
+    use: ToolUse
+    ended: Ended
+    text: str
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +113,7 @@ class Awaited:
         return f"{self.what} ({self.detail})" if self.detail else self.what
 
 
-Event = Thinking | Text | ToolCall | Tick | Retry | Repeats | Done
+Event = Thinking | Text | ToolCall | ToolRuns | ToolResult | Tick | Retry | Repeats | Done
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,14 +53,19 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class ToolUse:
-    """A tool call that the model asked for."""
+    """A tool call that the model asked for. `id` is the server's, "" where it gave none. Arguments that are no
+    object are kept as one, under the name "arguments".
+    """
 
     name: str
     arguments: Mapping[str, Any]
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
+    """`tool_uses`: the calls that a reply asks for; of a message of role tool, the one call whose result it is."""
+
     role: Role
     text: str
     thinking: str = ""
@@ -78,6 +83,21 @@ class Message:
     @classmethod
     def assistant(cls, text: str, thinking: str = "") -> Message:
         return cls(Role.ASSISTANT, text, thinking)
+
+    @classmethod
+    def tool(cls, use: ToolUse, text: str) -> Message:
+        """The result of that call."""
+        return cls(Role.TOOL, text, tool_uses=(use,))
+
+    @property
+    def calls(self) -> tuple[ToolUse, ...]:
+        """The calls that a reply asks for."""
+        return self.tool_uses if self.role is Role.ASSISTANT else ()
+
+    @property
+    def answers(self) -> ToolUse | None:
+        """The call whose result this is; None where that is not known, and for every other role."""
+        return self.tool_uses[0] if self.role is Role.TOOL and self.tool_uses else None
 
     @property
     def has_text(self) -> bool:

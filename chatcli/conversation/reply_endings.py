@@ -70,8 +70,7 @@ def ending(message: Message, ended: Ended, turn: Turn | None, onward: bool = Fal
             return Ending(f"Stopped{where}.", ON, calm=True)
         case Ended.BROKEN:
             return Ending("What came is kept.", ON, calm=True)
-        case Ended.INTERRUPTED:
-            return None
+    return None
 
 
 def repeated() -> Ending:

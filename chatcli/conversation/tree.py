@@ -15,13 +15,20 @@ from chatcli.conversation.usage import Turn
 
 
 class Ended(StrEnum):
-    """How a message ended. All but COMPLETE are for replies."""
+    """How a message ended: COMPLETE, or for replies one of the next four. Of a tool's message, how far its call
+    has come: COMPLETE, or one of the last five.
+    """
 
     COMPLETE = "complete"
     LENGTH = "length"  # num_predict or the window ended it
     STOPPED = "stopped"  # Ctrl-C
     BROKEN = "broken"  # the server or the stream failed
     INTERRUPTED = "interrupted"  # chatcli itself was killed
+    ASKED = "asked"  # the model asks for it; nobody has allowed it
+    ALLOWED = "allowed"  # it has leave to run
+    RUNNING = "running"  # it runs, or ran when chatcli was killed
+    REFUSED = "refused"  # it was not run
+    FAILED = "failed"  # it ran, and raised an error
 
 
 @dataclass(frozen=True, slots=True)

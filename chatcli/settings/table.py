@@ -29,6 +29,7 @@ class Refusal(StrEnum):
     LARGE = "it is larger than a stranger may ask for"
     MACHINE = "it is about the machine that the model runs on"
     PROGRAM = "no conversation may set it"
+    TOOLS = "it would let the model run tools"
 
 
 # Takes a value; returns why an imported conversation may not set it, or None when it may.
@@ -188,6 +189,24 @@ THINK = _row(
     values.optional(values.choice("on", "off", "low", "medium", "high", "max")),
     None,
     "Whether a thinking model thinks, and how much.",
+    kept=True,
+    from_outside=anything,
+)
+TOOLS = _row(
+    "conversation",
+    "tools",
+    values.tools(),
+    (),
+    "Tools that the model may ask to run: off, on, or their names.",
+    kept=True,
+    from_outside=only((), why=Refusal.TOOLS),
+)
+TOOL_SHARE = _row(
+    "memory",
+    "tool_share",
+    values.share(),
+    0.25,
+    "Share of the window for the result of one tool call; a longer one is cut in its middle.",
     kept=True,
     from_outside=anything,
 )

@@ -323,6 +323,31 @@ _DOUBLE, _SINGLE = r'"(?:[^"\\]|\\.)*"', r"'[^']*'"
 _PIECE = re.compile(rf"""(?s)({_DOUBLE})|(?<!\w)({_SINGLE})|\\([\s"'\\])|([^\s"']|(?<=\w)')""")
 
 
+def tools() -> ValueKind[tuple[str, ...]]:
+    """Names of tools; () is off, and ("on",) all that need no name of their own."""
+    expects = "on, off, or names of tools separated by commas"
+
+    def read(given: str) -> tuple[str, ...]:
+        names = tuple(dict.fromkeys(given.replace(",", " ").split()))
+        if len(names) == 1 and names[0].lower() in _YES + _NO:
+            return ("on",) if names[0].lower() in _YES else ()
+        if not all(map(_TOOL_NAME.fullmatch, names)):
+            raise _bad(given, expects)
+        return names
+
+    def write(value: tuple[str, ...]) -> str:
+        return ",".join(value) or "off"
+
+    def spell(value: Any) -> str | None:
+        every = isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
+        return ",".join(value) if every else _switch(value)
+
+    return ValueKind(expects, read, write, ("on", "off"), spell)
+
+
+_TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
 def words_of(given: str) -> tuple[str, ...]:
     """The words of a text, quoted as in a shell; in double quotes also \\n, \\t and \\r. Raises BadValue."""
     words, begun, at = [""], False, 0

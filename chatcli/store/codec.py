@@ -57,7 +57,12 @@ def pack_json(value: object) -> str:
 
 
 def pack_tool_uses(uses: tuple[ToolUse, ...]) -> str | None:
-    return pack_json([{"name": use.name, "arguments": dict(use.arguments)} for use in uses]) if uses else None
+    return pack_json([tool_use_to_plain(use) for use in uses]) if uses else None
+
+
+def tool_use_to_plain(use: ToolUse) -> dict[str, Any]:
+    plain = {"name": use.name, "arguments": dict(use.arguments)}
+    return plain | {"id": use.id} if use.id else plain
 
 
 def unpack_tool_uses(column: Column | None) -> tuple[ToolUse, ...]:
@@ -65,7 +70,7 @@ def unpack_tool_uses(column: Column | None) -> tuple[ToolUse, ...]:
     if not column:
         return ()
     try:
-        return tuple(ToolUse(use["name"], use["arguments"]) for use in read_json(column))
+        return tuple(ToolUse(use["name"], use["arguments"], use.get("id", "")) for use in read_json(column))
     except TooDeep:
         return (ToolUse("tool", {"text": unpack(column)}),)
 

@@ -1,0 +1,78 @@
+"""Tool: a name, a schema, a reach and a function. Built-in tools, a program's own and (one day) those of servers
+are all of this form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+
+class Reach(StrEnum):
+    """What a call can touch; it decides who is asked, and when."""
+
+    PURE = "pure"  # nothing but its arguments
+    PRIVATE = "private"  # reads what is the user's own: files, conversations
+    NET = "net"  # sends something to another machine
+    ACTS = "acts"  # changes something
+
+
+class ToolFailure(Exception):
+    """A call that came to nothing. The text is for the model: what is wrong, and what to do instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What leave for a call is about. `what`: the folder, the host, the command, or "the chats"; an answer "a"
+    gives leave for every call of the tool with the same. `secret`: it looks like a secret, and is asked for each
+    time.
+    """
+
+    what: str = ""
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """What the functions work with. `folder`: where chatcli was started, resolved; files are read below it.
+    `search` gives the passages of stored conversations that fit a question; `fetch` the text of a page;
+    `web_search` the results for a question (None: not offered here); `result` the whole result of a call by its
+    message's number. `stopped`: whether the person has stopped the call; long work asks ten times a second.
+    """
+
+    folder: Path
+    search: Callable[[str, int], str] | None = None
+    fetch: Callable[[str], str] | None = None
+    web_search: Callable[[str, int], str] | None = None
+    result: Callable[[int], str | None] = lambda _number: None
+    stopped: Callable[[], bool] = lambda: False
+
+
+NO_WORKPLACE = Workplace(Path())
+
+
+def _no_scope(_arguments: Mapping[str, Any], _workplace: Workplace) -> Scope:
+    return Scope()
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """`parameters`: a JSON Schema of kind object. `run` takes the arguments, which fit the schema, and returns the
+    result as text; it raises ToolFailure. `scope` raises ToolFailure for a call that nobody may allow.
+    """
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    reach: Reach
+    run: Callable[[Mapping[str, Any], Workplace], str]
+    scope: Callable[[Mapping[str, Any], Workplace], Scope] = field(default=_no_scope)
+
+    @property
+    def definition(self) -> Mapping[str, Any]:
+        """As it is sent."""
+        function = {"name": self.name, "description": self.description, "parameters": self.parameters}
+        return {"type": "function", "function": function}
