@@ -176,7 +176,7 @@ def test_a_flag_without_its_value_means_on_and_leaves_the_prompt(setting: Settin
         assert value(f"{setting.flag}={word}", "what is rain") == setting.kind.read(word)
         assert value(setting.flag, word, "what is rain") == setting.kind.read(word)
     with pytest.raises(BadValue, match=f"^{setting.name}: "):
-        Settings().put(setting.name, asked(f"{setting.flag}=nonsense", "x").values[setting.name], Layer.FLAG)
+        Settings().put(setting.name, asked(f"{setting.flag}=?", "x").values[setting.name], Layer.FLAG)
 
 
 @pytest.mark.parametrize("word", SHORTHANDS)

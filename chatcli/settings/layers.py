@@ -82,13 +82,17 @@ class Settings:
         self.faults: tuple[ConfigError, ...] = ()
 
     def __getitem__(self, setting: Setting[T]) -> T:
-        value: T = self._layers[self.origin(setting)].get(setting.name, setting.default)
-        return value
+        return self.up_to(setting, Layer.ONE_MESSAGE)
 
     def origin(self, setting: Setting[Any], highest: Layer = Layer.ONE_MESSAGE) -> Layer:
         """The layer that its value comes from, of those up to `highest`."""
         layers = (layer for layer in reversed(Layer) if layer <= highest)
         return next((layer for layer in layers if setting.name in self._layers[layer]), Layer.DEFAULT)
+
+    def up_to(self, setting: Setting[T], highest: Layer) -> T:
+        """The value that it has without the layers above `highest`."""
+        value: T = self._layers[self.origin(setting, highest)].get(setting.name, setting.default)
+        return value
 
     def source(self, setting: Setting[Any]) -> str:
         """Where its value comes from, for a person."""

@@ -458,6 +458,31 @@ RETRIES = _row(
     "How often a request is sent again when the server is busy or restarts and nothing has come; 0: never.",
     from_outside=nothing(Refusal.PROGRAM),
 )
+TOOLS_DENY = _row(
+    "program",
+    "tools_deny",
+    values.rules(),
+    (),
+    "Calls of tools that never run: rules such as run or 'run(rm *)'. They come before all others.",
+    from_outside=nothing(Refusal.PROGRAM),
+)
+TOOLS_ASK = _row(
+    "program",
+    "tools_ask",
+    values.rules(),
+    (),
+    "Calls of tools that are asked for, also where a rule of tools_allow or their kind would let them run.",
+    from_outside=nothing(Refusal.PROGRAM),
+)
+TOOLS_ALLOW = _row(
+    "program",
+    "tools_allow",
+    values.rules(),
+    (),
+    "Calls of tools that run without a question: rules such as fetch_page(docs.python.org) or 'run(ls *)'.",
+    "allow",
+    from_outside=nothing(Refusal.PROGRAM),
+)
 HISTORY = _row(
     "program",
     "history",

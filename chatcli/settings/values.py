@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from numbers import Integral, Real
 from os import PathLike
@@ -346,6 +346,22 @@ def tools() -> ValueKind[tuple[str, ...]]:
 
 
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# A rule on tools: the name of one, and in parentheses a pattern for what the call is about.
+RULE = re.compile(rf"({_TOOL_NAME.pattern})(?:\((.+)\))?", re.DOTALL)
+
+
+def rules() -> ValueKind[tuple[str, ...]]:
+    """Rules on tools, each `TOOL` or `TOOL(PATTERN)`."""
+    several = texts()
+
+    def read(given: str) -> tuple[str, ...]:
+        found = several.read(given)
+        for rule in found:
+            if not RULE.fullmatch(rule):
+                raise _bad(rule, 'a rule such as fetch_page or "run(ls *)", in quotes if it contains spaces')
+        return found
+
+    return replace(several, expects="rules such as fetch_page or 'run(ls *)'", read=read)
 
 
 def words_of(given: str) -> tuple[str, ...]:
