@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         WrongFormat,
     )
     from chatcli.store.listing import Entry
+    from chatcli.tools.tool import ToolFailure, Workplace, tool
 
 __all__ = [
     "Ambiguous",
@@ -101,6 +102,7 @@ __all__ = [
     "Thinking",
     "TooNew",
     "ToolCall",
+    "ToolFailure",
     "ToolUse",
     "Turn",
     "Unforeseen",
@@ -109,15 +111,17 @@ __all__ = [
     "Unreachable",
     "Usage",
     "UserError",
+    "Workplace",
     "WrongFormat",
     "__version__",
+    "tool",
 ]
 __version__ = "0.1.0"
 
 # Where those names are, the lightest modules first.
 _HOMES = (
     *("errors", "conversation.message", "conversation.events", "conversation.plan"),
-    *("conversation.tree", "conversation.usage", "chat"),
+    *("conversation.tree", "conversation.usage", "tools.tool", "chat"),
 )
 
 

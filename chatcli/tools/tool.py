@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 
 class Reach(StrEnum):
@@ -18,6 +18,30 @@ class Reach(StrEnum):
     PRIVATE = "private"  # reads what is the user's own: files, conversations
     NET = "net"  # sends something to another machine
     ACTS = "acts"  # changes something
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def tool(reach: str) -> Callable[[F], F]:
+    """Say what a function of one's own can touch when a model calls it: "pure", "private", "net" or "acts". One
+    that is not marked counts as "acts". Raises ValueError for another word.
+    """
+    found = Reach(reach)
+
+    def mark(function: F) -> F:
+        setattr(function, _MARK, found)
+        return function
+
+    return mark
+
+
+def reach_of(function: Callable[..., Any]) -> Reach:
+    found = getattr(function, _MARK, Reach.ACTS)
+    return found if isinstance(found, Reach) else Reach.ACTS
+
+
+_MARK = "chatcli_reach"
 
 
 class ToolFailure(Exception):
