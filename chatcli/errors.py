@@ -23,6 +23,7 @@
     │   ├── CannotThink
     │   ├── CannotSee
     │   ├── CannotUseTools
+    │   ├── CallsWithoutEnd   it asks for tools again and again
     │   └── Refused           the server refused, in its own words
     │       └── Busy          the server has too much to do
     ├── ContextTooLong        the request does not fit into the context window
@@ -172,6 +173,10 @@ class CannotSee(ModelError):
 
 
 class CannotUseTools(ModelError):
+    pass
+
+
+class CallsWithoutEnd(ModelError):
     pass
 
 

@@ -15,7 +15,7 @@ from chatcli.attachments.compose import each_once
 from chatcli.client.request import Request, check
 from chatcli.conversation.context_state import State
 from chatcli.conversation.events import LOOP, Done, Event, Text, Thinking, Tick, ToolCall
-from chatcli.conversation.message import Attachment, Message, Role, ToolUse
+from chatcli.conversation.message import MOST_CALLS, Attachment, Message, Role, ToolUse
 from chatcli.conversation.plan import Plan
 from chatcli.conversation.repetition import watched
 from chatcli.conversation.reply_endings import ending
@@ -31,6 +31,7 @@ from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.strategies import AUTO
 from chatcli.store.draft import Draft
+from chatcli.tools.leave import Allow, nobody
 
 
 def ask(session: Session, text: str, attachments: tuple[Attachment, ...] = ()) -> Node:
@@ -73,8 +74,10 @@ def answer(
     stopped: Callable[[], bool] = lambda: False,
     onward: Node | None = None,
     model: str = "",
+    allow: Allow = nobody,
 ) -> Node | None:
-    """Get the reply to `question`, pass each event to `feed`, and return the reply's node.
+    """Get the reply to `question`, pass each event to `feed`, and return the reply's node: the last one, where
+    tools were called. `question` is a user's message, or the last result of a tool.
 
     The tip is `question`, or `onward`, a reply to it to be continued: the new reply then begins with the text of
     that one. A reply may have thinking and no text: conversation/reply_endings.py says why.
@@ -83,9 +86,10 @@ def answer(
     parent) but still in the tree. So it is when an error is raised before anything came (NoText: an empty reply).
     After an error later on, the partial reply is kept and the error is raised all the same.
 
-    `stopped` is called between events, at least ten times a second. `model`: the model to ask this time.
+    `stopped` is called between events, at least ten times a second. `model`: the model to ask this time. `allow`
+    is asked about calls that need leave, between replies.
     """
-    with session.asking(model), closing(stream(session, question, onward)) as events:
+    with session.asking(model), closing(stream(session, question, onward, allow)) as events:
         for event in events:
             feed(event)
             if stopped():
@@ -95,14 +99,36 @@ def answer(
 
 
 def answered(session: Session, question: Node) -> Node | None:
-    """The tip of the conversation when it is a reply to `question`, else None."""
-    last = session.conversation.last
-    follows = last is not None and last.number == question.number + 1 and last.message.role is Role.ASSISTANT
-    return last if follows else None
+    """The last reply after `question` on the path; None where none came."""
+    for node in session.conversation.back():
+        if node.number <= question.number or node.message.role is Role.USER:
+            return None
+        if node.message.role is Role.ASSISTANT:
+            return node
+    return None
 
 
-def stream(session: Session, question: Node, onward: Node | None = None) -> Generator[Event]:
-    """Yield the events of the reply to `question`. Closing stops it; what came is kept however it ends."""
+def stream(
+    session: Session, question: Node, onward: Node | None = None, allow: Allow = nobody
+) -> Generator[Event]:
+    """Yield the events of the reply to `question`: where it asks for tools, those of its calls and of the next
+    reply, until one asks for none. Closing stops it; what came is kept however it ends.
+    """
+    yield from _reply_to(session, question, onward)
+    while session.tools.called():
+        from chatcli.session.tool_calls import TurnEnded, run_calls
+
+        try:
+            yield from run_calls(session, allow)
+        except TurnEnded:
+            return
+        last = session.conversation.last
+        assert last is not None, "the results are there"
+        yield from _reply_to(session, last)
+
+
+def _reply_to(session: Session, question: Node, onward: Node | None = None) -> Generator[Event]:
+    """The events of one reply, to a question or to the results of tools."""
     draft = session.store.begin_reply(session.conversation, question)
     reply = GrowingReply(save=draft.save, onward=onward.message if onward is not None else Message.assistant(""))
     outcome = [session.conversation.state]
@@ -123,7 +149,8 @@ def stream(session: Session, question: Node, onward: Node | None = None) -> Gene
         session.counter.learn(session.plan, reply.done.usage, reply.message if onward is None else None)
         session.count_again()
         try:
-            _settle(session)
+            if not session.tools.called():
+                _settle(session)
         except (NoRoom, ReadOnly, Damaged, Gone) as error:
             go_on(session, error)
     if reply.done is not None and reply.new.is_empty:
@@ -215,8 +242,9 @@ def _keep_reply(session: Session, draft: Draft, reply: GrowingReply, state: Stat
         draft.finish(reply.message, reply.ended, _provenance(session, reply), state)
     except (NoRoom, ReadOnly, Damaged, Gone) as error:
         go_on(session, error)
-        if session.conversation.unanswered is None and session.conversation.last is not None:
-            session.store.go_to(session.conversation, session.conversation.last.parent)
+        last = session.conversation.last
+        if last is not None and last.message.role is Role.ASSISTANT:  # as far as it was saved, or to be continued
+            session.store.go_to(session.conversation, last.parent)
         question = session.conversation.last
         if question is not None:
             again = session.store.begin_reply(session.conversation, question)
@@ -224,10 +252,11 @@ def _keep_reply(session: Session, draft: Draft, reply: GrowingReply, state: Stat
 
 
 def _step_back(session: Session, question: Node, onward: Node | None) -> None:
-    """Nothing came: take the question off the path; a reply that was to be continued stays the tip. Where nothing
-    can be written, the next question does so.
+    """Nothing came: take the question off the path; a reply that was to be continued stays the tip, and so do
+    results of tools. Where nothing can be written, the next question does so.
     """
-    tip = onward.id if onward is not None else question.parent
+    stays = onward or (question if question.message.role is Role.TOOL else None)
+    tip = stays.id if stays is not None else question.parent
     if session.conversation.tip != tip:
         with suppress(NoRoom, ReadOnly):
             session.store.go_to(session.conversation, tip)
@@ -299,7 +328,8 @@ class GrowingReply:
             case Thinking(text):
                 self.thoughts.append(text)
             case ToolCall(use):
-                self.tool_uses.append(use)
+                if len(self.tool_uses) < MOST_CALLS:
+                    self.tool_uses.append(use)
             case Done():
                 self.done = event
         now = time.monotonic()

@@ -15,6 +15,8 @@ from chatcli.hints import Words
 
 # Put before the thinking of a reply that has no text.
 THOUGHT = "only thinking"
+# Of one reply this many calls of tools are kept, and answered.
+MOST_CALLS = 32
 
 
 class Role(StrEnum):

@@ -11,9 +11,8 @@ from itertools import takewhile
 from typing import Any
 
 from chatcli.demo.models import DemoModel, Shelf
-from chatcli.demo.replies import DemoReply
-from chatcli.demo.request import Definition, DemoMessage
-from chatcli.demo.tool_script import reply_or_call
+from chatcli.demo.replies import DemoReply, reply
+from chatcli.demo.request import DemoMessage
 
 LOADED, LOADING = 8_000_000, 350_000_000  # nanoseconds of load_duration; reported, not waited for
 PER_TOKEN = 200_000  # nanoseconds of prompt_eval_duration for each token that is not in the cache
@@ -95,7 +94,7 @@ class Runners:
 
 PACE = 0.012  # seconds
 
-Speaker = Callable[[Sequence[DemoMessage], dict[str, Any] | None, Sequence[Definition]], DemoReply]
+Speaker = Callable[[Sequence[DemoMessage], dict[str, Any] | None], DemoReply]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +102,12 @@ class Engine:
     """`pace`: seconds between two tokens of a reply. `window`: num_ctx when nobody asks for another. `loading`:
     seconds that it takes to load a model.
 
-    `speak` gets the messages, a JSON Schema if the request asks for that format, and the definitions of the tools;
-    it returns the reply.
+    `speak` gets the messages, and a JSON Schema if the request asks for that format, and returns the reply.
     """
 
     pace: float = PACE
     window: int = 4096
-    speak: Speaker = reply_or_call
+    speak: Speaker = reply
     loading: float = 0.0
     shelf: Shelf = field(default_factory=Shelf)
     runners: Runners = field(default_factory=Runners)

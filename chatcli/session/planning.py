@@ -44,7 +44,7 @@ def plan_next(session: Session, coming: Node | None = None) -> tuple[Plan, State
     (Conversation.coming), planned for as if it were the tip.
     """
     session.counter.warm_up()
-    _settle_window(session)
+    _settle(session)
     return planned(session, coming)
 
 
@@ -208,6 +208,7 @@ def request_for(session: Session, plan: Plan) -> Request:
         cutting=cutting(session),
         context=plan.context,
         raw=plan.raw,
+        tools=session.tools.definitions() if plan.is_chat else (),
     )
 
 
@@ -245,13 +246,16 @@ def counter_of(session: Session) -> Counter:
     return session.counter
 
 
-def _settle_window(session: Session) -> None:
-    """Fix the window for the rest of the conversation by storing it as its num_ctx. Where that cannot be written,
-    neither can the reply: it is told then.
+def _settle(session: Session) -> None:
+    """Fix the window for the rest of the conversation by storing it as its num_ctx; and the tools, since another
+    set means that all is read again. Where that cannot be written, neither can the reply: it is told then.
     """
-    window = session.window.get()
-    if session.settings[table.NUM_CTX] is None:
-        session.settings.put_value(table.NUM_CTX, window, Layer.CONVERSATION)
+    settings, window, before = session.settings, session.window.get(), session.settings.kept()
+    if settings[table.NUM_CTX] is None:
+        settings.put_value(table.NUM_CTX, window, Layer.CONVERSATION)
+    if settings[table.TOOLS] and settings.origin(table.TOOLS) < Layer.CONVERSATION:
+        settings.put_value(table.TOOLS, settings[table.TOOLS], Layer.CONVERSATION)
+    if settings.kept() != before:
         with suppress(NoRoom, ReadOnly):
             session.keep_settings()
 

@@ -25,6 +25,7 @@ from chatcli.session.fallback import open_store
 from chatcli.session.model_in_use import find_model, known_model, preset_of, ready_counter
 from chatcli.session.named_hosts import find_server, remarks
 from chatcli.session.next_request import NextRequest
+from chatcli.session.toolbox import Toolbox
 from chatcli.settings import table
 from chatcli.settings.layers import Layer, Settings, find_setting
 from chatcli.settings.named_tables import Row
@@ -71,6 +72,7 @@ class Session:
         self.summarizer = Summarizer(self)
         self.embeddings = Embeddings(self)
         self.next_request = NextRequest(self)
+        self.tools = Toolbox(self)
 
     def open(self, conversation_id: int) -> list[Words]:
         """Open that conversation with the settings it was left with; returns the settings that could not be
@@ -197,6 +199,7 @@ class Session:
             table.NUM_CTX.name: self.window.forget,
             table.MODEL.name: self.forget_model,
             table.THINK.name: self.counting.forget,
+            table.TOOLS.name: self.counting.forget,
             table.HOST.name: self.reconnect,
             table.INSECURE.name: self.reconnect,
             table.SAVE.name: self.change_store,
@@ -279,6 +282,7 @@ class Session:
         self.conversation = conversation
         self.plan = None
         self.summarizer.conversation_changed()
+        self.tools.conversation_changed()
 
     def _new_conversation(self) -> Conversation:
         return Conversation(id=0, demo=self.server.demo)

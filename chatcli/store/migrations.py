@@ -147,11 +147,18 @@ _VECTORS = (
 )
 
 
+def m005_tool_calls(_connection: sqlite3.Connection) -> None:
+    """A tool's message has the call in `tool_uses`, and in `ended` how far it has come. Nothing changes here, but
+    a version that does not know these words would take them for damage.
+    """
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m001_conversations,
     m002_search,
     m003_names,
     m004_vectors,
+    m005_tool_calls,
 )
 
 

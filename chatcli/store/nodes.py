@@ -202,6 +202,16 @@ def with_files(connection: sqlite3.Connection, conversation: int, upto: int) -> 
     )
 
 
+def has_private(connection: sqlite3.Connection, conversation: int, upto: int, tools: Sequence[str]) -> bool:
+    """Whether `upto` or an ancestor has a file attached, or is the result of one of these tools."""
+    query = f"""{WAY} SELECT EXISTS (
+        SELECT 1 FROM way JOIN nodes USING (branch) WHERE number <= upto AND (
+            (role = 'tool' AND ended = 'complete' AND tool_uses IS NOT NULL
+                AND json_extract(tool_uses, '$[0].name') IN (SELECT value FROM json_each(?)))
+            OR id IN (SELECT node FROM attachments)))"""  # noqa: S608
+    return bool(connection.execute(query, (upto, conversation, json.dumps(list(tools)))).fetchone()[0])
+
+
 def way(connection: sqlite3.Connection, conversation: int, upto: int) -> dict[int, int]:
     """Returns the branches on the path to that node, each with the number of its last message on the path."""
     query = f"{WAY} SELECT branch, upto FROM way"  # noqa: S608

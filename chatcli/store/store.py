@@ -146,6 +146,31 @@ class Store:
         conversation.title = title
         return node
 
+    def add_calls(self, conversation: Conversation, results: Sequence[Message]) -> list[Node]:
+        """Stores a message for each call of the reply at the tip, one below the other, as asked for."""
+        created, added = pack_time(self._now()), list[Node]()
+        with self._database.writing() as connection:
+            for message in results:
+                parent = added[-1].id if added else conversation.tip
+                node = nodes.insert(
+                    connection, conversation.id, parent, message, created=created, ended=Ended.ASKED
+                )
+                added.append(node)
+            nodes.move_tip(connection, conversation.id, added[-1])
+        for node in added:
+            conversation.add(node)
+        return added
+
+    def change_call(
+        self, conversation: Conversation, node: Node, text: str, ended: Ended, *, lasting: bool = False
+    ) -> Node:
+        """Stores how far the call of that message has come, and its result. `lasting`: it waits for the disk."""
+        changed = replace(node, message=replace(node.message, text=text), ended=ended)
+        with self._database.writing(lasting=lasting) as connection:
+            nodes.rewrite(connection, node.id, changed.message, ended, None)
+        conversation.nodes[node.id] = changed
+        return changed
+
     def copy(self, conversation: Conversation, node: Node) -> Node:
         """Adds a copy of `node` at the tip: its message, ending, turn and time (not before its parent's).
 

@@ -114,6 +114,11 @@ _SENSITIVE = "it looks like a secret"
 _LEAKS = "something private is in the conversation, and this call could send it away"
 
 
+def nobody(_asking: Asking) -> Answer:
+    """For where nobody can be asked."""
+    return Answer(Leave.NO, "Nobody can be asked here.")
+
+
 def judged(
     tool: Tool, use: ToolUse, scope: Scope, rules: Rules, granted: Set[Grant], private: bool
 ) -> tuple[Verdict, str]:

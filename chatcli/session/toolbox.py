@@ -1,0 +1,112 @@
+"""Toolbox: the tools of a session, what they work with, and the leave that was given in the open conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chatcli.conversation.message import Role, ToolUse
+from chatcli.conversation.tree import Ended
+from chatcli.settings import table
+from chatcli.store import nodes
+from chatcli.tools.leave import Asking, Grant, Rules, Verdict, judged
+from chatcli.tools.tool import Reach, Scope, Tool, Workplace
+
+if TYPE_CHECKING:
+    from chatcli.session.session import Session
+
+
+class Toolbox:
+    """`own`: tools that a program has added. `granted`: what was answered with "always" in this conversation."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._own: dict[str, Tool] = {}
+        self._granted: set[Grant] = set()
+        self._folder = Path.cwd().resolve()
+        self._offered: tuple[object, tuple[Tool, ...]] = (None, ())
+
+    def add(self, tools: Iterable[Tool]) -> None:
+        """Offer these, too, whatever the settings say."""
+        self._own |= {tool.name: tool for tool in tools}
+
+    def conversation_changed(self) -> None:
+        self._granted.clear()
+
+    def offered(self) -> tuple[Tool, ...]:
+        """The tools that requests offer now, by name. What settings name and nobody knows is warned of, once."""
+        session = self._session
+        names = session.settings[table.TOOLS]
+        if not (names or self._own) or session.settings[table.COMPLETE] or not session.model.get().knows_tools:
+            return ()
+        rules = self.rules()
+        made_from = (names, rules.deny, *self._own)
+        if self._offered[0] != made_from:
+            every = {tool.name: tool for tool in self._chosen(names)} | self._own
+            self._offered = made_from, tuple(every[name] for name in sorted(every) if not rules.denies(name))
+        return self._offered[1]
+
+    def _chosen(self, names: tuple[str, ...]) -> tuple[Tool, ...]:
+        if not names:
+            return ()
+        from chatcli.tools.table import chosen
+
+        tools, problems = chosen(names, self.workplace())
+        self._session.warn(*problems)
+        return tools
+
+    def definitions(self) -> tuple[Mapping[str, Any], ...]:
+        return tuple(tool.definition for tool in self.offered())
+
+    def called(self) -> tuple[ToolUse, ...]:
+        """The calls of the last message, if tools are offered; or the one that it has written as text, unless it
+        was just told not to.
+        """
+        conversation = self._session.conversation
+        last = conversation.last
+        if last is None or last.message.role is not Role.ASSISTANT or not self.offered():
+            return ()
+        if last.message.calls:
+            return last.message.calls
+        if last.parent is None or conversation.node(last.parent).ended is Ended.REFUSED:
+            return ()
+        from chatcli.tools.written_calls import written_call
+
+        written = written_call(last.message, {tool.name for tool in self.offered()})
+        return (written,) if written is not None else ()
+
+    def named(self, name: str) -> Tool | None:
+        """The offered tool of that name."""
+        return next((tool for tool in self.offered() if tool.name == name), None)
+
+    def workplace(self, stopped: Callable[[], bool] = lambda: False) -> Workplace:
+        return Workplace(self._folder, stopped=stopped)
+
+    def judged(self, tool: Tool, use: ToolUse, scope: Scope) -> tuple[Verdict, Asking]:
+        """Whether this call may run now, and the question to a person, with the reason."""
+        rules, private = self.rules(), tool.reach is Reach.NET and self._has_private()
+        verdict, why = judged(tool, use, scope, rules, self._granted, private)
+        asking = Asking(tool, use, scope, why)
+        then, _ = judged(tool, use, scope, rules, {asking.grant}, private)
+        return verdict, replace(asking, lasting=then is Verdict.RUN)
+
+    def rules(self) -> Rules:
+        """The user's own."""
+        return Rules.of(self._session.settings)
+
+    def grant(self, asking: Asking) -> None:
+        """Leave for such calls until the conversation ends."""
+        self._granted.add(asking.grant)
+
+    def _has_private(self) -> bool:
+        """Whether something private is in the conversation: a file, what a tool has read, or other chats."""
+        session = self._session
+        conversation = session.conversation
+        if session.settings[table.RECALL] == "always":
+            return True
+        readers = [tool.name for tool in self.offered() if tool.reach in {Reach.PRIVATE, Reach.ACTS}]
+        return conversation.tip is not None and session.store.read(
+            nodes.has_private, conversation.id, conversation.tip, readers
+        )
