@@ -145,7 +145,7 @@ def test_where_several_models_are_and_none_is_named_the_first_question_asks_whic
         person.see("Which model? None is set", "demo-vision")
         engine.say("A reply.")
         person.enter("a question")
-        person.see("1 of 4", "Enter takes")
+        person.see("1 of 5", "Enter takes")
         person.enter("demo-vision")
         person.see("Model: demo-vision", "A reply.")
         assert engine.chats[0]["model"].startswith("demo-vision")

@@ -30,7 +30,7 @@ from tests.test_cli_oneshot import chatcli
 DOT = Attachment("image", "dot.png", "image/png", b"\x89PNG\r\n\x1a\n" + bytes(40))
 
 SWITCHES = [
-    *(f"model {name}" for name in ("demo", "demo-vision", "demo-thinking", "demo-brief")),
+    *(f"model {name}" for name in ("demo", "demo-vision", "demo-thinking", "demo-tools", "demo-brief")),
     *(f"set strategy {each.name}" for each in STRATEGIES),
     *(f"set num_ctx {size}" for size in ("512", "2k", "4k", "1m")),
     *("set window_messages 2", "set reserve 100", "set history_budget 300", "unset history_budget"),

@@ -109,7 +109,7 @@ def test_an_uncertain_prompt_that_was_longer_is_not_counted_too_low_again() -> N
     assert counting.prompt(odd) == Count(more, False)
 
 
-@pytest.mark.parametrize("model", ["demo", "demo-vision", "demo-thinking", "demo-brief"])
+@pytest.mark.parametrize("model", ["demo", "demo-vision", "demo-thinking", "demo-brief", "demo-tools"])
 @pytest.mark.parametrize("way", ["template", "vocabulary only", "learned costs"])
 def test_the_server_never_counts_more_than_was_planned(client: Client, model: str, way: str) -> None:
     def request(messages: Sequence[Message]) -> Request:
