@@ -18,6 +18,7 @@ from chatcli.context.plan_inputs import Basis, Memory
 from chatcli.context.retrieved_passages import MOST, LookedUp, Sought, look_up
 from chatcli.context.strategies import CHOOSERS, LOW_WATER, Choice, LeftOut, Need, since_cut, stable_cut
 from chatcli.context.system_message import Front
+from chatcli.context.tool_results import Shares, of_turn
 from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Part, PartKind, Plan
@@ -36,16 +37,16 @@ def assemble(back: Iterable[Node], basis: Basis) -> tuple[Plan, State]:
     """
     kept = basis.state.summary
     nodes = iter(back)
-    question = from_last_question(nodes)
-    basis = basis.at(question[0].parent)
+    turn = from_last_question(nodes)
+    basis = basis.at(turn[0].parent)
     budget, copies, memory, state = basis.limits, basis.copies, basis.memory, basis.state
-    asked = _asked(question, basis.front().tokens, budget, copies)
+    question, asked = _asked(turn, basis)
     pinned, summary = basis.standing(question[0].parent)
     most = basis.front(pinned, summary)
     room = basis.rooms(most)
     said = sum(asked.cost(node.message).tokens for node in question)
     space = max(0, min(budget.room - most.tokens - said, room.history))
-    need = Need(question[0], nodes, space, room.share, copies.tokens, state, basis.window_messages)
+    need = Need(question[0], basis.sent(nodes), space, room.share, copies.tokens, state, basis.window_messages)
     choice, passed = _chosen(basis.strategy, need)
     first = _after(choice.left_out, [*choice.sent, question[0]])
     summary = summary if summary and _stands(summary, first, choice, memory) else None
@@ -134,7 +135,9 @@ def _in_order(
 
 
 def from_last_question(nodes: Iterator[Node]) -> tuple[Node, ...]:
-    """The last question and what follows it (a reply that is to be continued), oldest first."""
+    """The last question and what follows it (a reply that is to be continued, calls of tools and their results),
+    oldest first.
+    """
     tail: list[Node] = []
     for node in nodes:
         tail.append(node)
@@ -152,18 +155,26 @@ def _stands(summary: Summary, first: Node, choice: Choice, memory: Memory) -> bo
     return bool(memory.look_up([summary.upto], first.parent))
 
 
-def _asked(question: Sequence[Node], system: int, budget: Budget, copies: Copies) -> Copies:
-    """The question's copy: with its files whole if they are small enough and fit. Raises ContextTooLong when it
-    does not fit even without them.
+def _asked(turn: Sequence[Node], basis: Basis) -> tuple[Sequence[Node], Copies]:
+    """The turn that goes on, and how it is copied: with the question's files whole and the whole share of each
+    result, if that fits. Raises ContextTooLong when it does not fit even without the files and with short results.
     """
-    for largest in (copies.largest, 0):
+    budget, copies, system = basis.limits, basis.copies, basis.front().tokens
+    tries = [(copies.largest, basis.shares.one), *((0, share) for share in basis.shares.halves)]
+    if not any(node.message.role is Role.TOOL for node in turn):
+        tries = tries[:2]
+    for largest, share in tries:
         asked = replace(copies, largest=largest, goes_on=True)
-        if system + sum(asked.cost(node.message).tokens for node in question) <= budget.most:
-            return asked
-    said = sum(asked.cost(node.message).tokens for node in question)
+        sent = of_turn(turn, basis.count, Shares(share, basis.shares.turn))
+        costs = {node.id: asked.cost(node.message).tokens for node in sent}
+        said = sum(costs.values())
+        if system + said <= budget.most:
+            return sent, asked
+    results = sum(costs[node.id] for node in sent if node.message.role is Role.TOOL)
     sizes = (
         ("system prompt", system),
-        ("this message" if len(question) == 1 else "this message and the reply so far", said),
+        ("this message" if len(turn) == 1 else "this message and the reply so far", said - results),
+        ("results of tools", results),
         ("the model's own template", budget.fixed.tokens if budget.fixed.tokens > budget.window // 8 else 0),
     )
     biggest = sorted(sizes, key=lambda row: -row[1])
@@ -189,7 +200,7 @@ def settle_cut(back: Iterable[Node], basis: Basis) -> State:
     `back` as in assemble.
     """
     state = basis.state
-    nodes = iter(back)
+    nodes = basis.sent(back)
     tip = next(nodes, None)
     if not basis.strategy.moves_cut or tip is None:
         return state

@@ -12,6 +12,7 @@ from chatcli.context.retrieved_passages import LookedUp
 from chatcli.context.strategies import LeftOut
 from chatcli.context.system_message import Front
 from chatcli.conversation.context_state import Summary
+from chatcli.conversation.message import Role
 from chatcli.conversation.plan import Fate, Part, PartKind
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import NOTHING
@@ -47,7 +48,10 @@ def word_for_word(kind: PartKind, nodes: Iterable[Node], copies: Copies) -> Iter
     why = "always sent" if kind is PartKind.QUESTION else ""
     for node in nodes:
         cost, lacks = copies.cost(node.message), copies.lacks(node.message)
-        if copies.sends_whole(node.message):
+        if node.message.calls or node.message.role is Role.TOOL:
+            kind_here = PartKind.CALLS if node.message.calls else PartKind.RESULTS
+            yield Part(kind_here, Fate.SENT, cost, why, node.number, node.number, node.id, lacks)
+        elif copies.sends_whole(node.message):
             files = copies.files_cost(node.message)
             names = ", ".join(file.name for file in text_files(node.message))
             yield Part(kind, Fate.SENT, less(cost, files), why, node.number, node.number, node.id, lacks)

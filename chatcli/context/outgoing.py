@@ -18,7 +18,7 @@ class Copies:
     whether it knows tools. `largest`: how many
     tokens of attached text may be sent whole with its message. Both are the same for every request, so that a
     message is sent the same way each time. `goes_on`: only for the end of a request, where a reply that is to be
-    continued may consist of thinking alone.
+    continued may consist of thinking alone, and where the template shows what was thought before a call.
     """
 
     count: Counting
@@ -29,7 +29,7 @@ class Copies:
 
     def of(self, message: Message) -> Message:
         """Earlier thinking is left out: templates drop it, and it would be counted. Text files become text."""
-        if message.has_text or not self.goes_on:
+        if not self.goes_on or (message.has_text and not message.calls):
             message = message.without_thinking
         if message.images and not self.sees:
             message = replace(

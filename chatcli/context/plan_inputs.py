@@ -4,7 +4,7 @@ recalled.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -12,6 +12,7 @@ from typing import Literal
 from chatcli.context.budget import Budget, Rooms, rooms
 from chatcli.context.outgoing import Copies, Counting
 from chatcli.context.system_message import Front, front
+from chatcli.context.tool_results import Shares, as_sent, with_share
 from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.retrieval import Retrieved
 from chatcli.conversation.tree import Node
@@ -34,7 +35,8 @@ class Memory:
     such function.
 
     `recall`: on (when the question asks for it), off, or always (in other conversations too, if the search looks
-    there). The shares are shares of the room for history. `preset`: the Modelfile's system prompt, which a system
+    there). The shares are shares of the room for history, `tool_share` of the window: for one result of a tool.
+    `preset`: the Modelfile's system prompt, which a system
     prompt in the request would replace.
     """
 
@@ -44,6 +46,7 @@ class Memory:
     recall: Literal["on", "off", "always"] = "on"
     recall_share: float = 0.2
     document_share: float = 0.5
+    tool_share: float = 0.25
     keep_recent: int = 6
     preset: str = ""
 
@@ -81,6 +84,19 @@ class Basis:
         whole = max(0, self.limits.window - self.limits.reserve)
         return Copies(self.count, self.sees, self.tools, int(whole * self.memory.document_share))
 
+    @property
+    def shares(self) -> Shares:
+        """What results of tools may have. All of one turn get no more than half of the window, so that the next
+        question can be asked about them.
+        """
+        whole = max(0, self.budget.window - self.budget.reserve)
+        one = int(whole * self.memory.tool_share)
+        return Shares(one, max(one, whole // 2))
+
+    def sent(self, back: Iterable[Node]) -> Iterator[Node]:
+        """The nodes, newest first, with the calls and results of tools as they are sent."""
+        return as_sent(back, self.count, self.shares)
+
     def front(self, pinned: Sequence[Node] = (), summary: Summary | None = None) -> Front:
         return front(self.system, self.memory.preset, pinned, summary, self.copies)
 
@@ -111,7 +127,8 @@ class Basis:
             summary = None
         pinned: list[Node] = []
         if self.state.pins and self.memory.look_up is not None and parent is not None:
-            for node in self.memory.look_up(self.state.pins, parent):
+            for found in self.memory.look_up(self.state.pins, parent):
+                node = with_share(found, self.count, self.shares.one)
                 if self.front([*pinned, node]).tokens - bare > room:
                     continue
                 pinned.append(node)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from chatcli.context.tool_results import untorn
 from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Node
@@ -169,7 +170,7 @@ def server(need: Need) -> Choice:
 
 @chooser
 def window(need: Need) -> Choice:
-    """The last N messages before the question (fewer when they do not fit)."""
+    """The last N messages before the question; fewer when they do not fit, or begin with the result of a call."""
     sent: list[Node] = []
     used, why = 0, f"window_messages is {need.messages}"
     for node in need.earlier:
@@ -183,6 +184,7 @@ def window(need: Need) -> Choice:
             break
         sent.append(node)
     sent.reverse()
+    sent = sent[untorn(sent) :]
     return Choice(tuple(sent), need.all_but(sent, why), need.state)
 
 

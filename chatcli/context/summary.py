@@ -8,14 +8,15 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import chain
+from itertools import chain, takewhile
 
 from chatcli.context.outgoing import Copies, Counting
 from chatcli.context.plan_inputs import Basis
 from chatcli.context.strategies import LOW_WATER, Stretch, since_cut, stable_cut
 from chatcli.context.system_message import Front
+from chatcli.context.tool_results import Group, groups, in_words, untorn
 from chatcli.conversation.context_state import State, Summary
-from chatcli.conversation.message import Message
+from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, PartKind, Plan
 from chatcli.conversation.repetition import repeats
 from chatcli.conversation.tree import Node
@@ -25,6 +26,7 @@ SHARE = 0.12  # of the room for history, and no more than MOST tokens
 MOST = 600
 LEAST = 48
 EARLIER = 4  # earlier summaries that are kept, for /uncompact
+RESULT = 96  # tokens of a tool's result that the model reads for a summary
 REQUESTS = 8  # the most requests for one /compact, each with as many messages as fit
 LOOP = 120  # characters of a summary that are too many of the same
 
@@ -69,7 +71,7 @@ def due(back: Iterable[Node], basis: Basis, plan: Plan | None = None, now: bool 
     rest is due once this summary is in the state of the basis. `plan`: that of the last request, which the
     summary's request continues while the server has it cached; None where another model makes the summary.
     """
-    nodes = iter(back)
+    nodes = basis.sent(back)
     tip = next(nodes, None)
     if tip is None or not (basis.strategy.summarizes or now):
         return None
@@ -88,14 +90,15 @@ def due(back: Iterable[Node], basis: Basis, plan: Plan | None = None, now: bool 
     ask = _Asking(basis, copies, begin, limit, kept[0] if kept else None)
     more = () if _reaches_summary(recent, state) else nodes
     gone = recent.nodes[: len(recent.nodes) - len(kept)]
-    missing = _older(chain(reversed(gone), more), state, copies, ask.space, REQUESTS if now else 1)
-    older = missing[: _first_that_fit(missing, copies, ask.space)]
-    if not older:
+    missing = _older(chain(reversed(gone), more), state, ask, REQUESTS if now else 1)
+    said = _first_that_fit(missing, ask)
+    if not said:
         return None
-    left = len(missing) > len(older)
+    left = len(missing) > len(said)
+    older = [node for group in said for node in group]
     continued = ask.continuing(plan, older, recent.nodes) if plan is not None and not left else None
     return Due(
-        messages=continued or ask.alone(older),
+        messages=continued or ask.alone(said),
         limit=limit,
         first=_first(older[0], old),
         last=older[-1].number,
@@ -104,7 +107,7 @@ def due(back: Iterable[Node], basis: Basis, plan: Plan | None = None, now: bool 
         replaces=sum(map(copies.tokens, older)) + sum(part.count.tokens for part in begin.summary),
         cached=continued is not None,
         more=left,
-        shortened=() if continued else tuple(node.number for node in older if copies.tokens(node) > ask.space),
+        shortened=() if continued else tuple(group[0].number for group in said if ask.cost(group) > ask.space),
     )
 
 
@@ -223,10 +226,11 @@ class _Asking:
         its question, with the instruction in place of question and reply, because the server has that in its cache
         too. None when neither contains the messages to summarize, or its question is no longer on the path.
         """
-        question = [part for part in plan.parts if part.kind is PartKind.QUESTION]
-        if not {part.node for part in question} <= {node.id for node in recent}:
+        first = min((part.first for part in plan.parts if part.kind is PartKind.QUESTION), default=0)
+        turn = [part for part in plan.parts if part.fate is Fate.SENT and part.first >= first > 0]
+        if not {part.node for part in turn} <= {node.id for node in recent}:
             return None
-        asked = max((part.last for part in question), default=0)
+        asked = max((part.last for part in turn), default=0)
         since = [node for node in recent if node.number > asked]
         sent = {part.node for part in plan.parts if part.fate is Fate.SENT}
         ask = self._ask(self.kept, any(part.kind is PartKind.SUMMARY for part in plan.parts))
@@ -235,15 +239,28 @@ class _Asking:
         wanted = {node.id for node in older}
         if wanted <= sent | {node.id for node in since} and needed <= self._window:
             return (*plan.messages, *after)
-        before = plan.messages[: len(plan.messages) - len(question)]
+        before = plan.messages[: len(plan.messages) - len(turn)]
         needed = sum(self.copies.count(message).tokens for message in (*before, ask))
-        held = wanted <= sent - {part.node for part in question}
+        held = wanted <= sent - {part.node for part in turn}
         return (*before, ask) if held and needed <= self._most else None
 
-    def alone(self, older: Sequence[Node]) -> tuple[Message, ...]:
+    def alone(self, older: Iterable[Group]) -> tuple[Message, ...]:
         front_message = (self.begin.message,) if self.begin.message else ()
-        said = (_within(self.copies.of(node.message), self.space, self.copies.count) for node in older)
+        said = (_within(self.told(group), self.space, self.copies.count) for group in older)
         return (*front_message, *said, self._ask(None, bool(self.begin.summary)))
+
+    def told(self, group: Group) -> Message:
+        """The message, as it is sent; calls and their results as one message in words, with short results."""
+        first = group[0].message
+        if not first.calls and first.role is not Role.TOOL:
+            return self.copies.of(first)
+        return Message.assistant("\n".join(in_words(node.message, self._short) for node in group))
+
+    def cost(self, group: Group) -> int:
+        return self.copies.count(self.told(group)).tokens
+
+    def _short(self, result: str) -> str:
+        return _within(Message.assistant(result), RESULT, self.copies.count).text
 
     def _ask(self, kept: Node | None, again: bool) -> Message:
         return Message.user(instruction(self.limit, kept, again))
@@ -257,7 +274,7 @@ def _from_cut(recent: Stretch, state: State) -> tuple[Node, ...] | None:
 
 def _newest(recent: Stretch, number: int, low: int, room: int) -> tuple[Node, ...]:
     """The newest `number` messages. Where they exceed `low` tokens, fewer, from a question on; and where no
-    exchange fits into `room`, those that do.
+    exchange fits into `room`, those that do. They do not begin with the result of a call.
     """
     index = max(0, len(recent.nodes) - number)
     if sum(recent.costs[index:]) > low:
@@ -266,6 +283,7 @@ def _newest(recent: Stretch, number: int, low: int, room: int) -> tuple[Node, ..
             return recent.nodes[max(index, first) :]
     while index < len(recent.nodes) and sum(recent.costs[index:]) > room:
         index += 1
+    index += untorn(recent.nodes[index:])
     return recent.nodes[index:]
 
 
@@ -274,32 +292,30 @@ def _reaches_summary(recent: Stretch, state: State) -> bool:
     return not recent.nodes or (state.summary is not None and recent.nodes[0].parent == state.summary.upto)
 
 
-def _older(nodes: Iterable[Node], state: State, copies: Copies, space: int, requests: int) -> list[Node]:
+def _older(nodes: Iterable[Node], state: State, ask: _Asking, requests: int) -> list[Group]:
     """Of `nodes`, newest first, those to summarize, oldest first: back to the old summary, as far as they fit into
-    so many requests. A message that is too long for one is shortened in it.
+    so many requests. What is too long for one is shortened in it.
     """
-    older: list[Node] = []
+    older: list[Group] = []
     used = 0
-    for node in nodes:
-        if state.summary is not None and node.id == state.summary.upto:
+    upto = state.summary.upto if state.summary is not None else None
+    since = takewhile(lambda node: node.id != upto, nodes)
+    for group in groups(node for node in since if node.id not in state.forgotten):
+        used += min(ask.cost(group), ask.space)
+        if used > ask.space * requests:
             break
-        if node.id in state.forgotten:
-            continue
-        used += min(copies.tokens(node), space)
-        if used > space * requests:
-            break
-        older.append(node)
+        older.append(group)
     return older[::-1]
 
 
-def _first_that_fit(older: Sequence[Node], copies: Copies, space: int) -> int:
-    """How many of them, oldest first, fit into one request."""
+def _first_that_fit(older: Sequence[Group], ask: _Asking) -> Sequence[Group]:
+    """Those, oldest first, that fit into one request."""
     used = 0
-    for index, node in enumerate(older):
-        used += min(copies.tokens(node), space)
-        if used > space:
-            return index
-    return len(older)
+    for index, group in enumerate(older):
+        used += min(ask.cost(group), ask.space)
+        if used > ask.space:
+            return older[:index]
+    return older
 
 
 def _within(message: Message, space: int, count: Counting) -> Message:

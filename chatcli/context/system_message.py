@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chatcli.context.outgoing import Copies, Counting, less
+from chatcli.context.tool_results import in_words
 from chatcli.conversation.context_state import Summary
 from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Fate, Part, PartKind
@@ -67,4 +68,4 @@ def _added(text: str, before: Count, count: Counting) -> tuple[Count, Count]:
 
 
 def _quoted(node: Node) -> str:
-    return f"{node.message.role}: {node.message.text}"
+    return f"{node.message.role}: {in_words(node.message)}"

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from chatcli.hints import Words
+from chatcli.text import shortened
 
 # Put before the thinking of a reply that has no text.
 THOUGHT = "only thinking"
@@ -62,6 +63,16 @@ class ToolUse:
     name: str
     arguments: Mapping[str, Any]
     id: str = ""
+
+    @property
+    def brief(self) -> str:
+        """The call in one line: read_file(path=notes.md), long arguments shortened."""
+        given = ", ".join(f"{name}={_one_line(value)}" for name, value in self.arguments.items())
+        return f"{self.name}({given})"
+
+
+def _one_line(value: object) -> str:
+    return shortened(" ".join(str(value)[:500].split()), 60)
 
 
 @dataclass(frozen=True, slots=True)

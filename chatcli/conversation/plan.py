@@ -23,11 +23,15 @@ class PartKind(StrEnum):
     PASSAGES = "passages"  # of longer files, for one question
     VERBATIM = "verbatim"
     QUESTION = "question"
+    CALLS = "calls"  # replies that ask for tools, with what they say beside it
+    RESULTS = "results"  # of these calls
 
 
 # What is looked up for one question and sent with it alone.
 LOOKED_UP = frozenset({PartKind.RECALLED, PartKind.PASSAGES})
 
+
+_DROPPABLE = frozenset({PartKind.VERBATIM, PartKind.DOCUMENTS, PartKind.CALLS, PartKind.RESULTS})
 
 # Why a message may not reach the model although it is sent (Plan.may_be_dropped).
 MAY_BE_DROPPED = "the server may drop it"
@@ -116,8 +120,7 @@ class Plan:
 
     def may_be_dropped(self, part: Part) -> bool:
         """Whether the server may drop it. Ollama keeps system messages and the last message."""
-        sent = part.fate is Fate.SENT and part.kind in {PartKind.VERBATIM, PartKind.DOCUMENTS}
-        return sent and self.excess > 0
+        return part.fate is Fate.SENT and part.kind in _DROPPABLE and self.excess > 0
 
     def of(self, kind: PartKind) -> Count:
         """The tokens of that kind that are sent."""

@@ -156,6 +156,7 @@ def memory_of(session: Session) -> Memory:
         recall=cast("Literal['on', 'off', 'always']", settings[table.RECALL]),
         recall_share=settings[table.RECALL_SHARE],
         document_share=settings[table.DOCUMENT_SHARE],
+        tool_share=settings[table.TOOL_SHARE],
         keep_recent=settings[table.KEEP_RECENT],
         preset=session.model.get().system,
     )
@@ -231,7 +232,10 @@ def _cost_of(session: Session, first: int, last: int) -> Count:
     if last - first < COUNTED:
         ids = store.read(locations.ids_between, conversation.id, conversation.tip, first, last)
         found = store.on_path(conversation, conversation.tip, ids)
-        return total(session.counter.count(node.message.without_thinking) for node in found)
+        return total(
+            session.counter.count(node.message.without_thinking)
+            for node in basis_of(session).sent(reversed(found))
+        )
     letters = store.read(locations.letters_between, conversation.id, conversation.tip, first, last)
     known = [node.message.without_thinking for node in islice(conversation.back(), COUNTED // 4)]
     rate = total(map(session.counter.count, known)).tokens / max(1, sum(len(each.text) for each in known))
