@@ -24,10 +24,11 @@ from typing import Any
 
 from chatcli.demo.api import answer
 from chatcli.demo.protocol import NDJSON, Answer, HttpRequest, HttpResponse, whole
-from chatcli.demo.replies import DemoReply, reply
-from chatcli.demo.request import DemoMessage
+from chatcli.demo.replies import DemoReply
+from chatcli.demo.request import Definition, DemoMessage
 from chatcli.demo.runner import Engine as DemoEngine
 from chatcli.demo.server import DemoServer, closing_chunks
+from chatcli.demo.tool_script import reply_or_call
 
 Fault = Callable[[HttpRequest, Answer], HttpResponse]
 
@@ -91,8 +92,10 @@ class Engine:
         """Wait until a client has hung up in the middle of a reply; False when none did in time."""
         return self._left.acquire(timeout=timeout)
 
-    def _speak(self, messages: Sequence[DemoMessage], schema: dict[str, Any] | None) -> DemoReply:
-        return self._says.popleft() if self._says else reply(messages, schema)
+    def _speak(
+        self, messages: Sequence[DemoMessage], schema: dict[str, Any] | None, tools: Sequence[Definition]
+    ) -> DemoReply:
+        return self._says.popleft() if self._says else reply_or_call(messages, schema, tools)
 
     def _receive(self, request: HttpRequest) -> HttpResponse:
         received = Received(request.method, request.path, _object(request.body), request.headers)

@@ -86,9 +86,9 @@ def test_details_are_asked_once_for_each_digest_and_not_where_the_list_has_them(
 
 
 def test_the_list_comes_although_the_server_does_not_describe_a_model(session: Session, engine: Engine) -> None:
-    engine.script(*[Status(400, "no")] * 5, path="/api/show")
+    engine.script(*[Status(400, "no")] * 6, path="/api/show")
     listing = listed(session)
-    assert len(listing.rows) == 5
+    assert len(listing.rows) == 6
     assert "can" not in listing.columns  # no column of blanks
 
 
@@ -96,8 +96,8 @@ def test_the_list_does_not_wait_long_for_a_server_that_describes_nothing(
     session: Session, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chatcli.session.model_in_use.PATIENCE", 0.05)
-    engine.script(*[Slow(first=60.0)] * 5, path="/api/show")
-    assert len(listed(session).rows) == 5
+    engine.script(*[Slow(first=60.0)] * 6, path="/api/show")
+    assert len(listed(session).rows) == 6
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 200])
@@ -116,7 +116,7 @@ def test_rm_asks_and_deletes_also_what_is_loaded(session: Session, engine: Engin
     outcome = do(session, "models rm demo demo-vision")
     assert isinstance(outcome, Confirm)
     assert "demo-vision (" in str(outcome.question)
-    assert len(list(engine.inside.shelf)) == 5
+    assert len(list(engine.inside.shelf)) == 6
     text = shown(outcome.then())
     assert "demo-vision is deleted" in text
     assert "It was the model in use" in text
@@ -130,7 +130,7 @@ def test_rm_of_a_model_that_is_not_there_deletes_none_and_names_the_nearest(
     with pytest.raises(Missing) as caught:
         do(session, "models rm demo demo-vison --yes")
     assert "demo-vision" in advised(caught.value)
-    assert len(list(engine.inside.shelf)) == 5
+    assert len(list(engine.inside.shelf)) == 6
     with pytest.raises(BadArgument):
         do(session, "models rm")
 
@@ -216,6 +216,6 @@ def test_the_shell_lists_and_deletes_models(engine: Engine, capfd: pytest.Captur
     assert run(["models", "rm", "demo", "--host", engine.url]) == 2
     assert "--yes" in capfd.readouterr().err
     assert run(["models", "rm", "demo", "--yes", "--host", engine.url]) == 0
-    assert len(list(engine.inside.shelf)) == 4
+    assert len(list(engine.inside.shelf)) == 5
     assert run(["models", "shwo", "--host", engine.url]) == 2
     assert "chatcli models show" in capfd.readouterr().err

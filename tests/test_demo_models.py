@@ -39,7 +39,7 @@ def names(engine: Engine) -> list[str]:
 
 
 def test_demo_is_listed_first(engine: Engine) -> None:
-    own = ("demo", "demo-vision", "demo-thinking", "demo-brief", "demo-embed")
+    own = ("demo", "demo-vision", "demo-thinking", "demo-tools", "demo-brief", "demo-embed")
     assert names(engine) == [f"{name}:latest" for name in own]
 
 
@@ -48,6 +48,7 @@ def test_each_model_says_what_it_can(engine: Engine) -> None:
         "demo:latest": ["completion"],
         "demo-vision:latest": ["completion", "vision"],
         "demo-thinking:latest": ["completion", "thinking"],
+        "demo-tools:latest": ["completion", "tools"],
         "demo-brief:latest": ["completion"],
         "demo-embed:latest": ["embedding"],
     }

@@ -11,7 +11,7 @@ from chatcli.demo.models import DemoModel
 from chatcli.demo.options import Options, seconds, settle
 from chatcli.demo.protocol import HttpRefusal, HttpRequest, HttpResponse, lines, whole
 from chatcli.demo.replies import read_format
-from chatcli.demo.request import DemoMessage, read_messages
+from chatcli.demo.request import Definition, DemoMessage, read_messages, read_tools
 from chatcli.demo.runner import Engine
 from chatcli.demo.truncation import Prompt, cut, fit, prompt_of, refuse_if_too_long
 
@@ -33,7 +33,8 @@ def chat(engine: Engine, request: HttpRequest) -> HttpResponse:
     if "vision" not in model.capabilities:
         messages = tuple(replace(message, images=()) for message in messages)  # silently, as Ollama does
     think = may_think(name, model, body.get("think"))
-    if body.get("tools"):
+    tools = read_tools(body.get("tools"))
+    if tools and "tools" not in model.capabilities:
         raise HttpRefusal(400, f"registry.example/library/{model.name} does not support tools")
     schema = read_format(body.get("format"))
     options = settle(body.get("options"), model, engine.window)
@@ -41,11 +42,11 @@ def chat(engine: Engine, request: HttpRequest) -> HttpResponse:
     runner, load = engine.runners.load(model, options.num_ctx, keep, wait)
     if not messages:
         return whole(last(name, "load"))
-    prompt = _prompt(model, messages, think, options, body)
+    prompt = _prompt(model, messages, think, tools, options, body)
     if body.get("_debug_render_only"):
         return whole(chunk(name, "") | {"_debug_info": {"rendered_template": prompt.text}})
     shift = body.get("shift") is not False
-    turn = Generation(name, messages, prompt, options, bool(think), shift, schema, load)
+    turn = Generation(name, messages, prompt, options, bool(think), shift, schema, load, tools)
     chunks = talk(turn, engine, runner, request.pause)
     return lines(chunks) if body.get("stream") is not False else whole(together(chunks))
 
@@ -64,15 +65,20 @@ def may_think(name: str, model: DemoModel, wish: object) -> bool | None:
 
 
 def _prompt(
-    model: DemoModel, messages: tuple[DemoMessage, ...], think: bool | None, options: Options, body: dict[str, Any]
+    model: DemoModel,
+    messages: tuple[DemoMessage, ...],
+    think: bool | None,
+    tools: tuple[Definition, ...],
+    options: Options,
+    body: dict[str, Any],
 ) -> Prompt:
     """Returns the prompt to evaluate: all of it, or what is left after dropping and cutting to fit."""
     every = (*model.messages, *messages)
     if model.system and messages[0].role != "system":
         every = (DemoMessage("system", model.system), *every)
     if body.get("truncate") is False:
-        prompt = prompt_of(model, every, think)
+        prompt = prompt_of(model, every, think, tools)
         refuse_if_too_long(prompt, options.num_ctx)
         return prompt
-    prompt = fit(model, every, think, options.num_ctx)
+    prompt = fit(model, every, think, tools, options.num_ctx)
     return Prompt(prompt.text, cut(prompt.tokens, options.num_ctx, options.num_keep))

@@ -7,12 +7,12 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from chatcli.demo.models import DemoModel
 from chatcli.demo.options import Options
 from chatcli.demo.protocol import timestamp
 from chatcli.demo.replies import DemoReply
-from chatcli.demo.request import DemoMessage
+from chatcli.demo.request import Definition, DemoCall, DemoMessage
 from chatcli.demo.runner import PER_TOKEN, Engine, Runner
-from chatcli.demo.tokenizer import DemoVocabulary
 from chatcli.demo.truncation import Prompt
 
 Chunks = Generator[dict[str, Any]]
@@ -31,14 +31,18 @@ class Generation:
     shift: bool
     schema: dict[str, Any] | None
     load: int
+    tools: tuple[Definition, ...] = ()
 
 
 def talk(turn: Generation, engine: Engine, runner: Runner, pause: Callable[[float], None]) -> Chunks:
-    """Returns a chunk for each token that completes a character, then the last. The runner caches the tokens."""
-    vocabulary = runner.model.vocabulary
+    """Returns a chunk for each token that completes a character, one for each tool call, then the last. The runner
+    caches the tokens.
+    """
+    model, vocabulary = runner.model, runner.model.vocabulary
     with runner.turn(pause):
         evaluated = runner.evaluate(turn.prompt.tokens)
-        spoken = list(_spoken(engine.speak(turn.messages, turn.schema), turn, vocabulary))
+        reply = engine.speak(turn.messages, turn.schema, turn.tools)
+        spoken = list(_spoken(reply, turn, model))
         limit = _limit(turn)
         reason = "stop" if limit is None or len(spoken) <= limit else "length"
         began, said = time.monotonic_ns(), 0
@@ -51,18 +55,25 @@ def talk(turn: Generation, engine: Engine, runner: Runner, pause: Callable[[floa
                 pause(engine.pace)
         finally:
             runner.read = (*turn.prompt.tokens, *(token for _, token in spoken[:said]))
-        yield last(turn.name, reason) | _account(turn, evaluated, said, time.monotonic_ns() - began)
+        calls = reply.calls if reason == "stop" else ()
+        if not reply.late:
+            yield from (_calling(chunk(turn.name, ""), (call,)) for call in calls)
+        ending = last(turn.name, reason) | _account(turn, evaluated, said, time.monotonic_ns() - began)
+        yield _calling(ending, calls) if reply.late and calls else ending
 
 
 def together(chunks: Chunks) -> dict[str, Any]:
     """Joins all chunks into the single one that is sent without streaming."""
     texts = {"content": "", "thinking": ""}
+    calls: list[dict[str, Any]] = []
     one: dict[str, Any] = {}
     for one in chunks:
         for kind in texts:
             texts[kind] += one["message"].get(kind, "")
+        calls += one["message"].get("tool_calls", ())
     thinking = {"thinking": texts["thinking"]} if texts["thinking"] else {}
-    return one | {"message": {"role": "assistant", "content": texts["content"], **thinking}}
+    called = {"tool_calls": calls} if calls else {}
+    return one | {"message": {"role": "assistant", "content": texts["content"], **thinking, **called}}
 
 
 def chunk(name: str, text: str, kind: str = "content") -> dict[str, Any]:
@@ -74,10 +85,15 @@ def last(name: str, reason: str) -> dict[str, Any]:
     return chunk(name, "") | {"done": True, "done_reason": reason}
 
 
-def _spoken(reply: DemoReply, turn: Generation, vocabulary: DemoVocabulary) -> Iterable[_Spoken]:
-    """Returns the tokens of the reply. Thinking is between tags that are generated and counted, but not sent. A
-    stop text ends the reply wherever it comes, in the thinking, too.
+def _calling(chunk: dict[str, Any], calls: Iterable[DemoCall]) -> dict[str, Any]:
+    return chunk | {"message": chunk["message"] | {"tool_calls": [call.field() for call in calls]}}
+
+
+def _spoken(reply: DemoReply, turn: Generation, model: DemoModel) -> Iterable[_Spoken]:
+    """Returns the tokens of the reply. Thinking is between tags that are generated and counted, but not sent; so
+    is what the model writes for its calls. A stop text ends the reply wherever it comes, in the thinking, too.
     """
+    vocabulary = model.vocabulary
     if turn.thinks and reply.thinking:
         thoughts = _before_stop(reply.thinking, turn.options.stop)
         yield from (("tag", token) for token in vocabulary.prompt("<think>\n"))
@@ -87,6 +103,8 @@ def _spoken(reply: DemoReply, turn: Generation, vocabulary: DemoVocabulary) -> I
         yield from (("tag", token) for token in vocabulary.prompt("\n</think>\n\n"))
     content = _before_stop(reply.content, turn.options.stop)
     yield from (("content", token) for token in vocabulary.tokens(content))
+    written = model.template.calls(reply.calls) if reply.written is None else reply.written
+    yield from (("tag", token) for token in vocabulary.prompt(written if reply.calls else ""))
 
 
 def _before_stop(text: str, stops: Iterable[str]) -> str:

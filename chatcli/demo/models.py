@@ -7,25 +7,29 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from chatcli.demo.protocol import HttpRefusal, timestamp
-from chatcli.demo.request import DemoMessage
+from chatcli.demo.protocol import HttpRefusal, encode, timestamp
+from chatcli.demo.request import Definition, DemoCall, DemoMessage, last_question
 from chatcli.demo.tokenizer import DemoVocabulary, vocabulary
 
 
 @dataclass(frozen=True, slots=True)
 class DemoTemplate:
-    """`source` is the Go template that is shown; `write(system, messages, think)` returns the prompt it renders.
+    """`source` is the Go template that is shown; `write(system, messages, think, tools)` returns the prompt it
+    renders, and `calls(calls)` what a reply has for its tool calls.
 
-    `system` is all system messages, joined; `messages` are all messages, no two neighbors with the same role;
-    `think` is None for a model that cannot think.
+    `system` is all system messages, joined; `messages` are all messages, no two neighbors with the same role but
+    tool; `think` is None for a model that cannot think.
     """
 
     source: str
-    write: Callable[[str, Sequence[DemoMessage], bool | None], str]
+    write: Callable[[str, Sequence[DemoMessage], bool | None, Sequence[Definition]], str]
+    calls: Callable[[Sequence[DemoCall]], str] = lambda _calls: ""
 
-    def render(self, messages: Sequence[DemoMessage], think: bool | None = None) -> str:
+    def render(
+        self, messages: Sequence[DemoMessage], think: bool | None = None, tools: Sequence[Definition] = ()
+    ) -> str:
         system = "\n\n".join(message.content for message in messages if message.role == "system")
-        return self.write(system, _merged(messages), think)
+        return self.write(system, _merged(messages), think, tools)
 
 
 def _merged(messages: Sequence[DemoMessage]) -> list[DemoMessage]:
@@ -40,7 +44,9 @@ def _merged(messages: Sequence[DemoMessage]) -> list[DemoMessage]:
     return merged
 
 
-def _headers(_system: str, messages: Sequence[DemoMessage], _think: bool | None) -> str:
+def _headers(
+    _system: str, messages: Sequence[DemoMessage], _think: bool | None, _tools: Sequence[Definition]
+) -> str:
     """Writes each message once. A reply at the end is left open: the model continues it."""
     prompt = ""
     for message in messages:
@@ -50,7 +56,7 @@ def _headers(_system: str, messages: Sequence[DemoMessage], _think: bool | None)
     return prompt + "<|start_header_id|>assistant<|end_header_id|>\n\n"
 
 
-def _turns(system: str, messages: Sequence[DemoMessage], _think: bool | None) -> str:
+def _turns(system: str, messages: Sequence[DemoMessage], _think: bool | None, _tools: Sequence[Definition]) -> str:
     """Writes the system message twice: on its own, and again among the messages. Real templates do this, too."""
     prompt = f"<start_of_turn>system\n{system}<end_of_turn>\n" if system else ""
     for message in messages:
@@ -58,9 +64,11 @@ def _turns(system: str, messages: Sequence[DemoMessage], _think: bool | None) ->
     return prompt + "<start_of_turn>assistant\n"
 
 
-def _chatml(_system: str, messages: Sequence[DemoMessage], think: bool | None) -> str:
+def _chatml(
+    _system: str, messages: Sequence[DemoMessage], think: bool | None, _tools: Sequence[Definition]
+) -> str:
     """Writes thinking only after the last question; that of earlier replies is dropped."""
-    asked = max((at for at, message in enumerate(messages) if message.role == "user"), default=-1)
+    asked = last_question(messages)
     prompt = ""
     for at, message in enumerate(messages):
         prompt += f"<|im_start|>{message.role}\n"
@@ -70,6 +78,41 @@ def _chatml(_system: str, messages: Sequence[DemoMessage], think: bool | None) -
     if messages and messages[-1].role == "assistant":
         return prompt.removesuffix("<|im_end|>\n")
     return prompt + "<|im_start|>assistant\n" + ("<think>\n\n</think>\n\n" if think is False else "")
+
+
+def _tool_calling(
+    system: str, messages: Sequence[DemoMessage], _think: bool | None, tools: Sequence[Definition]
+) -> str:
+    """Writes the definitions below the system prompt, a call as a line below the text of its reply, and a result
+    as a message of its own.
+    """
+    asked = last_question(messages)
+    prompt = ""
+    if system or tools:
+        rows = "".join(f"\n{encode(tool['function']).decode()}" for tool in tools)
+        offered = f"These tools can be called:{rows}\n{_HOW_TO_CALL}" if tools else ""
+        both = "\n\n" if system and tools else ""
+        prompt = f"<|im_start|>system\n{system}{both}{offered}<|im_end|>\n"
+    for at, message in enumerate(messages):
+        if message.role == "system":
+            continue
+        prompt += f"<|im_start|>{message.role}\n"
+        if message.thinking and at > asked:
+            prompt += f"<think>\n{message.thinking}\n</think>\n\n"
+        prompt += f"{message.content}{_call_lines(message.calls)}<|im_end|>\n"
+    if messages and messages[-1].role == "assistant" and not messages[-1].calls:
+        return prompt.removesuffix("<|im_end|>\n")
+    return prompt + "<|im_start|>assistant\n"
+
+
+_HOW_TO_CALL = 'To call one, write a line for each call: <call>{"name": "...", "arguments": {...}}</call>'
+
+
+def _call_lines(calls: Sequence[DemoCall]) -> str:
+    return "".join(
+        f'\n<call>{{"name": "{call.name}", "arguments": {encode(call.arguments).decode()}}}</call>'
+        for call in calls
+    )
 
 
 HEADERS = DemoTemplate(
@@ -116,6 +159,45 @@ CHATML = DemoTemplate(
 {{ end }}{{ end }}
 {{- end }}""",
     _chatml,
+)
+
+
+TOOL_CALLING = DemoTemplate(
+    """{{- $asked := -1 }}
+{{- range $i, $_ := .Messages }}{{ if eq .Role "user" }}{{ $asked = $i }}{{ end }}{{ end }}
+{{- if or .System .Tools }}<|im_start|>system
+{{ .System }}
+{{- if .Tools }}{{ if .System }}
+
+{{ end }}These tools can be called:
+{{- range .Tools }}
+{{ .Function }}
+{{- end }}
+"""
+    + _HOW_TO_CALL
+    + """
+{{- end }}<|im_end|>
+{{ end }}
+{{- range $i, $_ := .Messages }}
+{{- if ne .Role "system" }}
+{{- $last := eq (len (slice $.Messages $i)) 1 }}<|im_start|>{{ .Role }}
+{{ if and .Thinking (gt $i $asked) }}<think>
+{{ .Thinking }}
+</think>
+
+{{ end }}{{ .Content }}
+{{- range .ToolCalls }}
+<call>{"name": "{{ .Function.Name }}", "arguments": {{ .Function.Arguments }}}</call>
+{{- end }}
+{{- $open := and $last (eq .Role "assistant") (not .ToolCalls) }}
+{{- if not $open }}<|im_end|>
+{{ end }}
+{{- if and $last (not $open) }}<|im_start|>assistant
+{{ end }}
+{{- end }}
+{{- end }}""",
+    _tool_calling,
+    _call_lines,
 )
 
 
@@ -168,6 +250,14 @@ VISION = DemoModel(
 THINKING = DemoModel(
     "demo-thinking:latest", "qwen2", "qwen2", CHATML, "2026-11-01T12:00:02.000000000Z", ("completion", "thinking")
 )
+TOOLS = DemoModel(
+    "demo-tools:latest",
+    "qwen2",
+    "qwen2",
+    TOOL_CALLING,
+    "2026-11-01T12:00:01.500000000Z",
+    ("completion", "tools"),
+)
 BRIEF = replace(
     DEMO,
     name="demo-brief:latest",
@@ -188,7 +278,7 @@ class Shelf:
     """The existing models, by full name (with tag)."""
 
     def __init__(self) -> None:
-        self._models = {model.name: model for model in (DEMO, VISION, THINKING, BRIEF, EMBED)}
+        self._models = {model.name: model for model in (DEMO, VISION, THINKING, TOOLS, BRIEF, EMBED)}
 
     def __iter__(self) -> Iterator[DemoModel]:
         """Newest first, as Ollama lists them."""

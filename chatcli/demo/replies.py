@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from chatcli.demo.protocol import HttpRefusal
-from chatcli.demo.request import DemoMessage
+from chatcli.demo.request import DemoCall, DemoMessage
 from chatcli.settings.strategies import STRATEGIES
 
 _RECALLED = (
@@ -177,8 +178,15 @@ _QUOTED = 400  # characters of a question that the reply quotes
 
 @dataclass(frozen=True, slots=True)
 class DemoReply:
+    """`calls`: the tool calls it asks for, in chunks of their own, or in the last chunk when they are `late`.
+    `written`: what the model writes for them; None: what its template has.
+    """
+
     content: str
     thinking: str = ""
+    calls: tuple[DemoCall, ...] = ()
+    late: bool = False
+    written: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +200,8 @@ def reply(messages: Sequence[DemoMessage], schema: dict[str, Any] | None = None)
     """Returns the reply to the last message; if that is an interrupted reply, the rest of it."""
     if messages[-1].role == "assistant":
         return _rest(messages, schema)
+    if messages[-1].role == "tool":
+        return DemoReply(_introduced(messages, _about_results(messages)))
     question = messages[-1]
     if schema is not None:
         return DemoReply(json.dumps(shaped(schema, "No language model is behind this."), ensure_ascii=False))
@@ -210,8 +220,19 @@ def _talk(messages: Sequence[DemoMessage], question: DemoMessage) -> DemoReply:
         said = f"{part.text}\n\n{_quoted(without_recalled(question.content))}"
     else:
         said = part.text
-    earlier = any(message.role == "assistant" for message in messages)
-    return DemoReply(said if earlier else f"{NO_MODEL}\n\n{said}", _thoughts(asked, part))
+    return DemoReply(_introduced(messages, said), _thoughts(asked, part))
+
+
+def _introduced(messages: Sequence[DemoMessage], said: str) -> str:
+    earlier = any(message.role == "assistant" and message.content for message in messages)
+    return said if earlier else f"{NO_MODEL}\n\n{said}"
+
+
+def _about_results(messages: Sequence[DemoMessage]) -> str:
+    """Quotes the first line of each result of the last round."""
+    results = list(takewhile(lambda message: message.role == "tool", reversed(messages)))[::-1]
+    lines = [(result.tool or "a tool", next(iter(result.content.splitlines()), "")) for result in results]
+    return "\n".join(f"The result of `{tool}` begins: {line or '(nothing)'}" for tool, line in lines)
 
 
 def _rest(messages: Sequence[DemoMessage], schema: dict[str, Any] | None) -> DemoReply:

@@ -11,8 +11,9 @@ from itertools import takewhile
 from typing import Any
 
 from chatcli.demo.models import DemoModel, Shelf
-from chatcli.demo.replies import DemoReply, reply
-from chatcli.demo.request import DemoMessage
+from chatcli.demo.replies import DemoReply
+from chatcli.demo.request import Definition, DemoMessage
+from chatcli.demo.tool_script import reply_or_call
 
 LOADED, LOADING = 8_000_000, 350_000_000  # nanoseconds of load_duration; reported, not waited for
 PER_TOKEN = 200_000  # nanoseconds of prompt_eval_duration for each token that is not in the cache
@@ -94,7 +95,7 @@ class Runners:
 
 PACE = 0.012  # seconds
 
-Speaker = Callable[[Sequence[DemoMessage], dict[str, Any] | None], DemoReply]
+Speaker = Callable[[Sequence[DemoMessage], dict[str, Any] | None, Sequence[Definition]], DemoReply]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +103,13 @@ class Engine:
     """`pace`: seconds between two tokens of a reply. `window`: num_ctx when nobody asks for another. `loading`:
     seconds that it takes to load a model.
 
-    `speak` gets the messages, and a JSON Schema if the request asks for that format, and returns the reply.
+    `speak` gets the messages, a JSON Schema if the request asks for that format, and the definitions of the tools;
+    it returns the reply.
     """
 
     pace: float = PACE
     window: int = 4096
-    speak: Speaker = reply
+    speak: Speaker = reply_or_call
     loading: float = 0.0
     shelf: Shelf = field(default_factory=Shelf)
     runners: Runners = field(default_factory=Runners)

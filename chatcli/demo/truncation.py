@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from chatcli.demo.models import DemoModel
 from chatcli.demo.protocol import HttpRefusal
-from chatcli.demo.request import DemoMessage
+from chatcli.demo.request import Definition, DemoMessage
 
 _IMAGE = re.compile(r"\[img-(\d+)\]")
 
@@ -23,7 +23,9 @@ class Prompt:
     tokens: tuple[int, ...]
 
 
-def prompt_of(model: DemoModel, messages: Sequence[DemoMessage], think: bool | None) -> Prompt:
+def prompt_of(
+    model: DemoModel, messages: Sequence[DemoMessage], think: bool | None, tools: Sequence[Definition] = ()
+) -> Prompt:
     """Returns the messages as the model reads them: an image is [img-N] before the text of its message."""
     images: list[bytes] = []
     written: list[DemoMessage] = []
@@ -31,15 +33,21 @@ def prompt_of(model: DemoModel, messages: Sequence[DemoMessage], think: bool | N
         marks = "".join(f"[img-{len(images) + at}]" for at in range(len(message.images)))
         images.extend(message.images)
         written.append(replace(message, content=marks + message.content))
-    text = model.template.render(written, think)
+    text = model.template.render(written, think, tools)
     return Prompt(text, tuple(tokens_of(model, text, images)))
 
 
-def fit(model: DemoModel, messages: Sequence[DemoMessage], think: bool | None, window: int) -> Prompt:
+def fit(
+    model: DemoModel,
+    messages: Sequence[DemoMessage],
+    think: bool | None,
+    tools: Sequence[Definition],
+    window: int,
+) -> Prompt:
     """Drops the oldest messages, except system messages, until the prompt fits; the last message always stays."""
     for first in range(len(messages)):
         system = [message for message in messages[:first] if message.role == "system"]
-        prompt = prompt_of(model, [*system, *messages[first:]], think)
+        prompt = prompt_of(model, [*system, *messages[first:]], think, tools)
         if len(prompt.tokens) <= window:
             break
     return prompt
