@@ -184,7 +184,7 @@ class _Call:
 
     def refuse(self, text: str) -> ToolResult:
         """Store that it is not run, and why."""
-        self._change(Ended.REFUSED, text)
+        self._change(Ended.REFUSED, text + self.note)
         return ToolResult(self.use, Ended.REFUSED, text)
 
     def _change(self, ended: Ended, text: str, *, lasting: bool = False) -> None:
