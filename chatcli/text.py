@@ -66,6 +66,18 @@ def escaped(text: str) -> str:
     return UNWANTED.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
+# Printable in the sense of Unicode, and still nothing is seen: fillers, the blank of braille, variation selectors.
+_UNSEEN = re.compile("[\u115f\u1160\u2800\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+
+
+def revealed(text: str) -> str:
+    """The text with every character that is not seen, or moves others, spelled as an escape; newlines stay."""
+    return "".join(
+        each if each == "\n" or (each.isprintable() and not _UNSEEN.match(each)) else json.dumps(each)[1:-1]
+        for each in text
+    )
+
+
 def as_name(text: str) -> str:
     """A name in the form it can be shown: on one line, without unwanted characters."""
     return re.sub(r"[\n\t\u2028\u2029]", " ", without_unwanted(text))

@@ -98,6 +98,24 @@ class Keyboard:
         watcher.start()
         return seen
 
+    def in_turn(self, *steps: tuple[tuple[str, ...], str]) -> None:
+        """For each step: once all of its texts are on the screen, type its keys."""
+
+        def press() -> None:
+            deadline = time.monotonic() + PATIENCE
+            for texts, then in steps:
+                while not all(any(text in row for row in self.screen()) for text in texts):
+                    if self._over.wait(0.01):
+                        return
+                    if time.monotonic() > deadline:
+                        self.type("<c-c><c-c>")
+                        return
+                self.type(then)
+
+        watcher = threading.Thread(target=press)
+        self._watchers.append(watcher)
+        watcher.start()
+
     def leave(self) -> None:
         """Nobody waits for the screen any more."""
         self._over.set()

@@ -15,12 +15,17 @@ from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import Turn, in_tokens
 from chatcli.hints import Do, Hint
 
-# A phrase for each way in which a reply does not end by itself.
+# A phrase for each way in which a reply does not end by itself, or the call of a tool's message comes to nothing.
 CUT_SHORT = {
     Ended.LENGTH: "cut off",
     Ended.STOPPED: "stopped",
     Ended.BROKEN: "broke off",
     Ended.INTERRUPTED: "interrupted",
+    Ended.ASKED: "not run",
+    Ended.ALLOWED: "not run",
+    Ended.RUNNING: "may have run",
+    Ended.REFUSED: "refused",
+    Ended.FAILED: "failed",
 }
 # The window ended the reply if prompt and reply together are within this many tokens of it.
 _NEAR = 8

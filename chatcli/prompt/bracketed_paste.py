@@ -53,7 +53,7 @@ class MarkedKeys(Vt100Parser):
     def begin(self, *, may_leave: bool) -> None:
         """Begins a prompt. Waiting keys were typed ahead: a Ctrl-D among them ends nothing, unless `may_leave`."""
         self._ended_early = False
-        ahead = [*get_typeahead(self._input), *self._waiting()]
+        ahead = [*get_typeahead(self._input), *self.waiting()]
         if not may_leave:
             ahead = [_DELETE if press.key == Keys.ControlD else press for press in ahead]
         store_typeahead(self._input, ahead)
@@ -138,7 +138,7 @@ class MarkedKeys(Vt100Parser):
         self._end()
         self._ended_early = True
 
-    def _waiting(self) -> list[KeyPress]:
+    def waiting(self) -> list[KeyPress]:
         """Returns the keys that were typed and not read yet."""
         waiting: list[KeyPress] = []
         is_terminal = os.isatty(self._input.fileno())

@@ -22,6 +22,8 @@ from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import FormattedText, StyleAndTextTuples
 from prompt_toolkit.history import History
 from prompt_toolkit.input import Input
+from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
+from prompt_toolkit.key_binding import KeyPress
 from prompt_toolkit.layout.processors import TabsProcessor
 from prompt_toolkit.lexers import DynamicLexer, SimpleLexer
 from prompt_toolkit.output import Output
@@ -81,6 +83,7 @@ class EditedLine:
         self.is_composing = False
         self.queue: list[TypedLine] = []
         self._beside: LineBesideReply | None = None  # while a reply comes
+        self._ahead: list[KeyPress] = []  # typed before a question that asks for a key
         self._kept: Document | None = None  # what was in the line when the reply ended
         self._warning = ""  # why the line cannot be sent
         self._options = options
@@ -196,6 +199,35 @@ class EditedLine:
             index = asking.run(pre_run=self._begin)
         self.say(f"{as_name(question)} {as_name(choices[index])}" if index is not None else as_name(question))
         return index
+
+    def key(self, told: str, letters: str) -> str | None:
+        """Asks for one of these letters: see one_key.py. Other keys are kept for the line."""
+        from chatcli.prompt.one_key import OneKey
+
+        keys = self._keys
+        asking = OneKey(
+            as_name(told), letters, _STYLE, self._input, self._output, keys.waiting if keys is not None else list
+        )
+
+        def begin() -> None:
+            self._begin()
+            asking.begin()
+
+        asking.app.ttimeoutlen = _ESCAPE_SECONDS
+        try:
+            with prompting(asking.app, self._input):
+                return asking.app.run(pre_run=begin)
+        finally:
+            self._ahead += asking.ahead
+
+    @contextmanager
+    def ahead_kept(self) -> Iterator[None]:
+        """What `key` has kept for the line is handed to it when this block is left, not to a question in it."""
+        try:
+            yield
+        finally:
+            ahead, self._ahead = self._ahead, []
+            store_typeahead(self._input, [*ahead, *get_typeahead(self._input)])
 
     def say(self, text: str) -> None:
         self._output.write(text + "\r\n")

@@ -21,13 +21,23 @@ from chatcli.prompt.history import LineHistory
 from chatcli.prompt.line import Outcome, ReaderOptions, TypedLine
 from chatcli.prompt.menu import Detail, Find, pick
 from chatcli.prompt.plain_editing import LineEdit, line_edit
-from chatcli.prompt.typeahead import DO_NOT_MARK_PASTES, MARK_PASTES, can_mark_pastes, quietened, set_terminal
+from chatcli.prompt.typeahead import (
+    DO_NOT_MARK_PASTES,
+    MARK_PASTES,
+    can_mark_pastes,
+    quiet_keyboard,
+    quietened,
+    set_terminal,
+)
 from chatcli.suspension import lent
+from chatcli.text import clean
 
 # readline searches line by line and nothing needs more.
 _HISTORY_LINES = 1000
 _AT_ONCE = 0.05  # the next line of a paste without marks comes within these seconds
 _SILENCE = 1.0  # seconds after which the end mark of a paste is given up
+_PAUSE = 0.3  # seconds without a key, after which a question counts as read
+_WORDS = {"yes", "always", "no", "quit"}
 
 
 class PlainLine:
@@ -43,8 +53,10 @@ class PlainLine:
         self._between: list[Any] | None = None  # the terminal's settings between two lines of readline
         self._manners: list[Any] | None = None  # ... and within one
         self._prompt = ""
+        self._ahead = ""  # typed before a question, and not ended by Enter
 
     def read(self, prefill: str) -> Outcome:
+        prefill, self._ahead = prefill + self._ahead, ""
         while self._starting:
             self._starting.pop(0)()
         if self._edit is not None:
@@ -60,7 +72,9 @@ class PlainLine:
         return multiline.close(text)
 
     def take_queued(self) -> TypedLine:
-        return self.queue.pop(0)
+        entry = self.queue.pop(0)
+        self.say(self._options.prompt + entry.retyped)
+        return entry
 
     def beside_reply(self) -> AbstractContextManager[None]:
         """Shows nothing: a line would stand in the middle of the reply."""
@@ -69,6 +83,19 @@ class PlainLine:
     def ask(self, question: str) -> str:
         with self._terminal():
             return self._input(question)
+
+    def key(self, told: str, letters: str) -> str | None:
+        """Asks for a line with one of these letters, or a word that begins with it."""
+        self._put_aside()
+        while answer := self.ask(f"{told}: ").strip().lower():
+            if answer in letters or (answer[0] in letters and answer in _WORDS):
+                return answer[0]
+        return ""
+
+    @contextmanager
+    def ahead_kept(self) -> Iterator[None]:
+        """What was typed ahead of a question is in the next line, or in the queue where Enter ended it."""
+        yield
 
     def choose(
         self, question: str, choices: Sequence[str], detail: Detail | None, find: Find | None
@@ -101,7 +128,7 @@ class PlainLine:
 
     @property
     def unsent(self) -> list[str]:
-        return []
+        return [*(entry.retyped for entry in self.queue), *filter(None, [self._ahead])]
 
     def idle(self) -> float:
         """The terminal handles keys here, and shows them at once whatever else happens."""
@@ -209,6 +236,21 @@ class PlainLine:
 
     def _is_waiting(self, seconds: float) -> bool:
         return self._descriptor is not None and bool(select.select([self._descriptor], [], [], seconds)[0])
+
+    def _put_aside(self) -> None:
+        """Takes what was typed ahead out of the terminal, until nothing more comes."""
+        if self._descriptor is None:
+            return
+        came = b""
+        with quiet_keyboard(self._keyboard, marks_pastes=self.marks_pastes):
+            while self._is_waiting(_PAUSE) and (more := os.read(self._descriptor, 1 << 16)):
+                came += more
+        text = came.decode("utf-8", "replace").replace("\x1b[200~", "").replace("\x1b[201~", "")
+        *whole, rest = clean(text.replace("\r", "\n")).split("\n")
+        for line in whole:
+            self.queue += [TypedLine(self._ahead + line)] if (self._ahead + line).strip() else []
+            self._ahead = ""
+        self._ahead += rest
 
     def _waiting(self) -> int:
         """Returns how many bytes were typed and not read yet."""

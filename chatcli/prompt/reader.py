@@ -86,6 +86,23 @@ class Reader:
                 return answers[answer.lower()]
         return False
 
+    def key(self, told: str, letters: str) -> str | None:
+        """Tells which keys there are, and returns one of `letters` once it is pressed, "" for Enter and Escape,
+        None for Ctrl+C and Ctrl+D. A key that was pressed before they were told is none: it is kept for the line.
+        """
+        try:
+            return self._line.key(told, letters)
+        except (KeyboardInterrupt, EOFError):
+            return None
+
+    def answer(self, question: str) -> str | None:
+        """One short answer in words, None after Ctrl+C and Ctrl+D."""
+        return self._answer(question)
+
+    def ahead_kept(self) -> AbstractContextManager[None]:
+        """Around questions that ask for a key: what was typed ahead of them is in the line after this block."""
+        return self._line.ahead_kept()
+
     def choose(
         self, question: str, choices: Sequence[str], detail: Detail | None = None, find: Find | None = None
     ) -> int | None:
@@ -181,6 +198,8 @@ class _OneLine(Protocol):
     def take_queued(self) -> TypedLine: ...
     def beside_reply(self) -> AbstractContextManager[LineBesideReply | None]: ...
     def ask(self, question: str) -> str: ...
+    def key(self, told: str, letters: str) -> str | None: ...
+    def ahead_kept(self) -> AbstractContextManager[None]: ...
     def choose(
         self, question: str, choices: Sequence[str], detail: Detail | None, find: Find | None
     ) -> int | None: ...

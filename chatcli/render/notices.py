@@ -13,10 +13,11 @@ from chatcli.reading.json_toml import read_json
 from chatcli.render.columns import Align, Row, fit, total
 from chatcli.render.context_view import draw_window
 from chatcli.render.lines import BLANK, Line, Span, prose_width, to_line, wrap
-from chatcli.render.reply import called
 from chatcli.render.sanitize import one_line
 from chatcli.render.theme import Palette
+from chatcli.render.tool_calls import called, came, whole
 from chatcli.render.views import (
+    CallLine,
     Change,
     Changes,
     Document,
@@ -25,12 +26,14 @@ from chatcli.render.views import (
     Listing,
     Note,
     Pictures,
+    ResultLine,
     SourceText,
     Thought,
     View,
+    WholeCall,
     WindowView,
 )
-from chatcli.text import ENDLESS, cells, clean
+from chatcli.text import ENDLESS, cells, clean, shortened
 
 Preview = Callable[[bytes], Line | None]
 
@@ -63,6 +66,12 @@ def draw(
             yield from _changes(parts, palette, width, prose)
         case Thought(text):
             yield from _text(text.strip("\n"), palette["thinking"], prose_width(width, prose) if width else None)
+        case CallLine(use):
+            yield _on_one_line(f"> {called(use)}", palette["tool"], width)
+        case ResultLine(ended, text, seconds):
+            yield _on_one_line(f"  {came(ended, text, seconds)}", palette["quiet"], width)
+        case WholeCall(node):
+            yield from _whole_call(node, palette, width)
         case History(nodes):
             yield from _history(nodes, palette, width, rendered, preview, prose)
         case Pictures(attachments):
@@ -83,6 +92,20 @@ def _text(text: str, sgr: str, width: int | None) -> Iterator[Line]:
     for line in clean(text).expandtabs(4).split("\n"):
         spans = [Span(line, sgr)]
         yield from map(to_line, wrap(spans, width) if width else [spans])
+
+
+def _on_one_line(text: str, sgr: str, width: int | None) -> Line:
+    return to_line([Span(shortened(text, width - 1) if width else text, sgr)])
+
+
+def _whole_call(node: Node, palette: Palette, width: int | None) -> Iterator[Line]:
+    yield to_line([Span(_heading(node), palette["quiet"])])
+    use = node.message.answers
+    if use is not None:
+        yield to_line([Span(f"> {one_line(use.name)}", palette["tool"])])
+        yield from (to_line([Span(line)]) for line in whole(use, width or ENDLESS))
+        yield BLANK
+    yield from _source(node.message.text)
 
 
 def _source(text: str) -> Iterator[Line]:
@@ -179,6 +202,10 @@ def _history(
             yield from _without_text(message, palette, running)
         elif message.role is Role.ASSISTANT:
             yield from _markdown(message.text, palette, width if rendered else None, prose)
+            yield from _calls(message, palette, width)
+        elif message.answers is not None:
+            yield _on_one_line(f"> {called(message.answers)}", palette["tool"], width)
+            yield _on_one_line(f"  {came(node.ended, message.text)}", palette["quiet"], width)
         else:
             yield from _text(message.text, "", running)
         for attachment in message.attachments:
@@ -191,8 +218,12 @@ def _without_text(message: Message, palette: Palette, width: int | None) -> Iter
     if message.thinking:
         yield from _text(f"({THOUGHT})", palette["quiet"], width)
         yield from _text(message.thinking.strip("\n"), palette["thinking"], width)
-    for use in message.tool_uses:
-        yield from _text(called(use), palette["quiet"], width)
+    yield from _calls(message, palette, width)
+
+
+def _calls(message: Message, palette: Palette, width: int | None) -> Iterator[Line]:
+    for use in message.calls:
+        yield _on_one_line(f"> {called(use)}", palette["tool"], width)
 
 
 def _pictures(attachments: tuple[Attachment, ...], preview: Preview) -> Iterator[Line]:

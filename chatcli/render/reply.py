@@ -6,17 +6,16 @@ However its context is left, the complete text stays on the screen, once.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from time import monotonic
 from types import TracebackType
 from typing import Protocol
 
 from chatcli.conversation.events import Awaited, Done, Event, Repeats, Retry, Text, Thinking, Tick, ToolCall
-from chatcli.conversation.message import ToolUse
 from chatcli.conversation.usage import in_tokens
 from chatcli.render.paint import signals
 from chatcli.render.sanitize import Cleaner, one_line
+from chatcli.render.tool_calls import called
 
 
 class Page(Protocol):
@@ -83,7 +82,7 @@ class Answer:
                 self._page.warn(f"{event}: Ctrl-C stops it.")
             case ToolCall(use):
                 self._end_thinking()
-                self._page.note(called(use))
+                self._page.note(f"calls {called(use)}")
             case Done():
                 self._end_thinking()
                 self._is_whole = True
@@ -100,10 +99,6 @@ class Answer:
             self._thinking_since = None
             self._page.thought(f"Thought for {_duration(seconds)} ({in_tokens(self._thoughts)})")
             self._thoughts = 0
-
-
-def called(use: ToolUse) -> str:
-    return one_line(f"calls {use.name} {json.dumps(dict(use.arguments), default=str)}")
 
 
 def _duration(seconds: float) -> str:

@@ -39,6 +39,7 @@ _MONO = {
     "rule": "dim",
     "html": "dim",
     "thinking": "dim italic",
+    "tool": "bold",
     "gone": "strike",
     "new": "bold",
     "quiet": "dim",

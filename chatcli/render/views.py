@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from chatcli.conversation.message import Attachment
+from chatcli.conversation.message import Attachment, ToolUse
 from chatcli.conversation.plan import Plan
-from chatcli.conversation.tree import Node
+from chatcli.conversation.tree import Ended, Node
 from chatcli.hints import Words
 
 
@@ -76,6 +76,29 @@ class Thought:
 
 
 @dataclass(frozen=True, slots=True)
+class CallLine:
+    """A tool call in one line."""
+
+    use: ToolUse
+
+
+@dataclass(frozen=True, slots=True)
+class ResultLine:
+    """What came of the call before, in one line."""
+
+    ended: Ended
+    text: str
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class WholeCall:
+    """A tool call with all of its arguments, and its whole result."""
+
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """Messages of the conversation as they are stored, with their numbers."""
 
@@ -108,4 +131,18 @@ class WindowView:
     dropped: int = 0
 
 
-View = Note | Listing | Document | SourceText | Drawing | Changes | Thought | History | Pictures | WindowView
+View = (
+    Note
+    | Listing
+    | Document
+    | SourceText
+    | Drawing
+    | Changes
+    | Thought
+    | CallLine
+    | ResultLine
+    | WholeCall
+    | History
+    | Pictures
+    | WindowView
+)

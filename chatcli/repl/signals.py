@@ -57,6 +57,19 @@ class Interrupt:
 
 
 @contextmanager
+def raised() -> Iterator[None]:
+    """Inside the block SIGINT raises KeyboardInterrupt at once, whoever else listens: for a question."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def orderly_end() -> Iterator[None]:
     """Turn signals that end the program into SystemExit, so that terminal and store are left in order.
 

@@ -104,12 +104,6 @@ class Answer:
 
 Allow = Callable[[Asking], Answer]
 
-# Why a call is asked for that no rule speaks of, as a phrase.
-_WHY = {
-    Reach.PRIVATE: "it reads what is yours",
-    Reach.NET: "it sends something to another machine",
-    Reach.ACTS: "it can change something",
-}
 _SENSITIVE = "it looks like a secret"
 _LEAKS = "something private is in the conversation, and this call could send it away"
 
@@ -146,8 +140,8 @@ def _grounds(
     if rule := _first(rules.allow, tool, use, kept):
         yield Verdict.RUN, f"the rule {rule} allows it"
     if tool.reach is Reach.PURE:
-        yield Verdict.RUN, "it touches nothing but its arguments"
-    yield Verdict.ASK, _WHY.get(tool.reach, "")
+        yield Verdict.RUN, f"it {tool.reach.meaning}"
+    yield Verdict.ASK, f"it {tool.reach.meaning}"
 
 
 def grant_of(tool: Tool, use: ToolUse, scope: Scope) -> Grant:

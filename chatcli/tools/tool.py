@@ -19,6 +19,19 @@ class Reach(StrEnum):
     NET = "net"  # sends something to another machine
     ACTS = "acts"  # changes something
 
+    @property
+    def meaning(self) -> str:
+        """What a tool of this reach does, as a predicate."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    Reach.PURE: "touches nothing but its arguments",
+    Reach.PRIVATE: "reads what is yours",
+    Reach.NET: "sends something to another machine",
+    Reach.ACTS: "can change something",
+}
+
 
 F = TypeVar("F", bound=Callable[..., Any])
 
