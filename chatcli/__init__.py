@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chatcli.chat import Chat, Reply
-    from chatcli.conversation.events import Done, Text, Thinking, ToolCall
+    from chatcli.conversation.events import Done, Text, Thinking, ToolCall, ToolResult
     from chatcli.conversation.message import Attachment, Message, Role, ToolUse
     from chatcli.conversation.plan import Fate, Part, PartKind, Plan
     from chatcli.conversation.tree import Ended
@@ -54,10 +54,13 @@ if TYPE_CHECKING:
         WrongFormat,
     )
     from chatcli.store.listing import Entry
-    from chatcli.tools.tool import ToolFailure, Workplace, tool
+    from chatcli.tools.leave import Answer, Asking, Leave
+    from chatcli.tools.tool import Tool, ToolFailure, Workplace, tool
 
 __all__ = [
     "Ambiguous",
+    "Answer",
+    "Asking",
     "Attachment",
     "BadArgument",
     "BadData",
@@ -81,6 +84,7 @@ __all__ = [
     "Fate",
     "Gone",
     "Interrupted",
+    "Leave",
     "Locked",
     "Message",
     "Missing",
@@ -103,8 +107,10 @@ __all__ = [
     "Text",
     "Thinking",
     "TooNew",
+    "Tool",
     "ToolCall",
     "ToolFailure",
+    "ToolResult",
     "ToolUse",
     "Turn",
     "Unforeseen",
@@ -123,7 +129,7 @@ __version__ = "0.1.0"
 # Where those names are, the lightest modules first.
 _HOMES = (
     *("errors", "conversation.message", "conversation.events", "conversation.plan"),
-    *("conversation.tree", "conversation.usage", "tools.tool", "chat"),
+    *("conversation.tree", "conversation.usage", "tools.tool", "tools.leave", "chat"),
 )
 
 

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence, Set
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +32,8 @@ from chatcli.settings import table
 from chatcli.settings.layers import Layer, not_loaded
 from chatcli.settings.strategies import AUTO
 from chatcli.store.listing import Entry
+from chatcli.tools.leave import Allow, Answer, Asking, Leave, nobody
+from chatcli.tools.tool import Tool
 from chatcli.turn import answered, ask, preview, stream
 
 # Seconds to wait for another thread to leave the reply that it reads.
@@ -71,7 +73,9 @@ class Reply(str):
 
     @property
     def tool_calls(self) -> tuple[ToolUse, ...]:
-        """The calls that the model asked for, each with a name and arguments. chatcli itself offers no tools."""
+        """The calls that this reply asks for and that were not run. Those that were are in Chat.messages, each
+        before its result.
+        """
         return self.message.tool_uses
 
     @property
@@ -127,6 +131,11 @@ class Chat:
     `format={"type": "object"}`. None leaves a setting to the settings file and the environment. Raises the errors
     of chatcli.errors: BadValue and UnknownSetting for settings.
 
+    `tools` are functions that the model may call (their names, annotations and docstrings are what it is told),
+    names of built-in tools, or "on". What a call needs leave for is asked of `allow`, which gets an Asking (tool,
+    use, scope, why) and returns True or False, or an Answer. Without it the functions run, and built-in tools only
+    where the rules of the settings allow it.
+
     Any thread may use a Chat, but only one at a time, for one reply at a time: everything else raises UserError
     meanwhile. Several Chats are independent of each other, also with save=True.
     """
@@ -140,9 +149,13 @@ class Chat:
         num_ctx: int | str | None = None,
         host: str = "",
         save: bool | None = False,
+        tools: ToolsGiven = (),
+        allow: Callable[[Asking], bool | Answer] | None = None,
         **settings: Any,
     ) -> None:
+        named, own = _sorted_out(tools)
         given = {
+            "tools": named or ("off" if own else None),
             "model": model,
             "system": system,
             "strategy": strategy,
@@ -154,6 +167,8 @@ class Chat:
         unset = [name for name, value in given.items() if value is None or (isinstance(value, str) and not value)]
         self._opened = build(Wishes({name: value for name, value in given.items() if name not in unset}))
         self._opened.settings.put_value(table.LOOP_GUARD, "off", Layer.DEFAULT)
+        self._opened.tools.add(own)
+        self._allow = _asked(allow, {tool.name for tool in own})
         self._closed = False
         self._busy = threading.Lock()
         self._running: Generator[object] | None = None
@@ -209,9 +224,10 @@ class Chat:
         files: Sequence[str | Path] = (),
         *,
         mentions: bool = True,
-    ) -> Generator[Thinking | Text | ToolCall | Done]:
+    ) -> Generator[Thinking | Text | ToolCall | ToolResult | Done]:
         """Yield the events of the reply as they arrive: any number of Thinking, Text and ToolCall, then one Done
-        with the server's counts. `last_reply` has all of it afterwards. Otherwise as `stream`.
+        with the server's counts. Where tools were called, a ToolResult for each call and the events of the next
+        reply follow. `last_reply` has all of it afterwards. Otherwise as `stream`.
         """
         with self._in_use() as session:
             self._running, self._reply = (running := self._events(session, text, images, files, mentions)), None
@@ -228,19 +244,19 @@ class Chat:
         images: Sequence[str | Path],
         files: Sequence[str | Path],
         mentions: bool,
-    ) -> Generator[Thinking | Text | ToolCall | Done]:
+    ) -> Generator[Thinking | Text | ToolCall | ToolResult | Done]:
         composed = _composed(session, text, images, files, mentions)
         session.warn(*(note for each in composed.attachments for note in each.notes))
         session.warn(*filter(None, [as_words(composed.missing)]))
         question = ask(session, composed.text, composed.attachments)
         try:
-            with closing(stream(session, question)) as events:
+            with closing(stream(session, question, allow=self._allow)) as events:
                 for event in events:
                     if self._closed:
                         return
                     if isinstance(event, Repeats):
                         session.warn(f"{event}.")
-                    elif not isinstance(event, Tick | Retry | ToolRuns | ToolResult):
+                    elif not isinstance(event, Tick | Retry | ToolRuns):
                         yield event
         finally:
             node = answered(session, question)
@@ -401,6 +417,32 @@ def _composed(
 
     encoding = session.settings[table.ENCODING]
     return compose(text, fetch, map(str, images), map(str, files), mentions=mentions, encoding=encoding)
+
+
+ToolsGiven = str | Sequence[Callable[..., Any] | Tool | str]
+
+
+def _sorted_out(tools: ToolsGiven) -> tuple[list[str], list[Tool]]:
+    """The names of built-in tools, and the tools made of functions."""
+    from chatcli.tools.schema import tool_of
+    from chatcli.tools.tool import reach_of
+
+    given = [tools] if isinstance(tools, str) else list(tools)
+    named = [each for each in given if isinstance(each, str)]
+    others = [each for each in given if not isinstance(each, str)]
+    return named, [each if isinstance(each, Tool) else tool_of(each, reach_of(each)) for each in others]
+
+
+def _asked(allow: Callable[[Asking], bool | Answer] | None, own: Set[str]) -> Allow:
+    """`allow` as a turn calls it. Without it the program's `own` functions have leave."""
+
+    def answer(asking: Asking) -> Answer:
+        if allow is None:
+            return Answer(Leave.ONCE) if asking.tool.name in own else nobody(asking)
+        said = allow(asking)
+        return said if isinstance(said, Answer) else Answer(Leave.ONCE if said else Leave.NO)
+
+    return answer
 
 
 def _no_text(reply: Node) -> NoText:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ import pytest
 import chatcli
 from chatcli import (
     Ambiguous,
+    Answer,
+    Asking,
     BadValue,
     CannotSee,
     Chat,
@@ -27,6 +30,7 @@ from chatcli import (
     Done,
     Ended,
     Fate,
+    Leave,
     Missing,
     NoText,
     NotFound,
@@ -41,6 +45,7 @@ from chatcli import (
     UnknownSetting,
     UserError,
     errors,
+    tool,
 )
 from chatcli.client.models import Model
 from chatcli.demo.replies import DemoReply
@@ -535,3 +540,51 @@ def test_a_windows_memory_is_told_from_the_models_shape() -> None:
     assert next_window(5000, model) == 8192
     assert next_window(9000, model) is None
     assert next_window(5000, Model("small", trained=6000)) == 6000
+
+
+def weather(city: str, days: int = 1) -> str:
+    """The weather in a city."""
+    return f"Sunny in {city} for {days} days."
+
+
+CALL = 'call weather {"city": "Rome", "days": "3"}'
+
+
+def test_functions_given_as_tools_are_called_and_their_results_go_back(engine: Engine) -> None:
+    with Chat("demo-tools", host=engine.url, tools=[weather]) as chat:
+        reply = chat.send(CALL)
+        assert "Sunny in Rome for 3 days." in reply
+        assert reply.tool_calls == ()
+        assert [message.role for message in chat.messages] == ["user", "assistant", "tool", "assistant"]
+        kinds = [type(each).__name__ for each in chat.events(CALL) if not isinstance(each, Text)]
+    assert kinds == ["ToolCall", "Done", "ToolResult", "Done"]
+    (definition,) = engine.chats[0]["tools"]
+    assert definition["function"]["parameters"]["required"] == ["city"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [(True, "Sunny"), (False, "leave was refused"), (Answer(Leave.NO, "too far"), "too far")],
+)
+def test_allow_decides_on_a_call_and_its_reason_is_told_to_the_model(
+    engine: Engine, answer: bool | Answer, told: str
+) -> None:
+    asked: list[Asking] = []
+
+    def allow(asking: Asking) -> bool | Answer:
+        asked.append(asking)
+        return answer
+
+    with Chat("demo-tools", host=engine.url, tools=[weather], allow=allow) as chat:
+        chat.send(CALL)
+        assert told in chat.messages[2].text
+    assert [asking.tool.name for asking in asked] == ["weather"]
+
+
+def test_built_in_tools_are_given_by_name_and_only_those_that_reach_nothing_run_unasked(engine: Engine) -> None:
+    with Chat("demo-tools", host=engine.url, tools=["now", tool("pure")(weather)], allow=lambda _: False) as chat:
+        chat.send("what time is it?")
+        assert str(datetime.now().year) in chat.messages[2].text
+        chat.send(CALL)
+        assert "Sunny" in chat.messages[-2].text
+    assert [each["function"]["name"] for each in engine.chats[0]["tools"]] == ["now", "weather"]

@@ -11,6 +11,7 @@ import pytest
 from chatcli import Chat, Reply
 from chatcli.commands import everything
 from chatcli.demo.replies import DemoReply
+from chatcli.demo.request import DemoCall
 from tests.faults import Cut, Engine
 from tests.readme import ARCHITECTURE, LIBRARY, README, REFERENCE, modules, tables, with_tables
 
@@ -21,7 +22,7 @@ EXAMPLE = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 # The models that examples name, and those of the demo engine that stand for them.
-MODELS = {"llama3.2": "demo", "qwen3": "demo-thinking", "gemma3": "demo-vision"}
+MODELS = {"llama3.2": "demo", "qwen3": "demo-thinking", "gemma3": "demo-vision", "qwen3-coder": "demo-tools"}
 
 
 def test_the_reference_tables_are_those_of_the_program() -> None:
@@ -54,7 +55,7 @@ def test_the_python_examples_run_and_print_what_is_said(
     examples = list(EXAMPLE.finditer(guide.read_text(encoding="utf-8")))
     for example in examples:
         engine.forget()
-        exec(example["before"] or "", {"engine": engine, "Cut": Cut, "DemoReply": DemoReply})
+        exec(example["before"] or "", {"engine": engine, "Cut": Cut, "DemoReply": DemoReply, "DemoCall": DemoCall})
         exec(example["code"], names)
         printed = capsys.readouterr().out
         if example["printed"] is not None:

@@ -155,8 +155,8 @@ def _by_itself(message: Message, onward: bool) -> Ending | None:
     if message.tool_uses:
         names = ", ".join(use.name for use in message.tool_uses)
         return Ending(
-            f"The reply has no text: it calls {names}, and chatcli has no such tool to run.",
-            Hint("Ask for an answer in words, or ask again", _AGAIN, "."),
+            f"The reply has no text: it calls {names}, which was not run.",
+            Hint(Do("set", "tools", "on"), " lets the model call tools. Or ask again", _AGAIN, "."),
         )
     if message.thinking.strip():
         return Ending(
