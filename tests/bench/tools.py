@@ -3,12 +3,12 @@
     python -m tests.bench.tools [--turns 30] [--tools 0 1 8 40] [--window 16384]
     python -m tests.bench.tools --host http://127.0.0.1:11434 --models NAME ...
 
-Without a host the demo engine answers, in a process of its own, with a model for each way to write tools. With one,
-its models are asked, and the calls are put into the conversation, since no script makes a real model ask for them.
+Without a host the demo engine answers, in a process of its own, with a model for each way to write tools. With
+one, its models are asked, and the calls are put into the conversation: no script makes a real model ask for them.
 
 Prints one JSON line. For each model and number of tools: `rounds` with a measured prompt, `equal` ones, how many
-were planned as `exact`, the `worst` difference in tokens. `round_ms`: CPU time of the client's process from the end
-of a reply that asks for tools to the first word of the next reply.
+were planned as `exact`, the `worst` difference in tokens. `round_ms`: CPU time of the client's process from the
+end of a reply that asks for tools to the first word of the next reply.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from chatcli.conversation.events import Done, Text, Thinking, ToolCall
+from chatcli.conversation.events import Done, Text, Thinking, ToolCall, ToolResult
 from chatcli.conversation.message import Message, Role, ToolUse
 from chatcli.conversation.tree import Ended, Node
 from chatcli.session.build import build
