@@ -60,6 +60,13 @@ def size_of(path: Path) -> int:
         return 0
 
 
+def in_shell(command: str) -> list[str]:
+    """The words that run a command in the person's own shell."""
+    if os.name == "nt":
+        return [os.environ.get("COMSPEC") or "cmd", "/c", command]
+    return [os.environ.get("SHELL") or "/bin/sh", "-c", command]
+
+
 @contextmanager
 def readable(named: object, hint: Words) -> Iterator[None]:
     """Raise whatever keeps the file of that name from being read, in this block, as a BadFile."""

@@ -439,6 +439,23 @@ def test_a_page_of_the_own_network_may_lead_on_in_it_through_a_proxy(
     assert [head.split()[1] for head in proxy.heads] == [first, "http://nas.local/", "http://public.example/"]
 
 
+def test_a_model_names_no_address_of_the_own_network_and_is_led_to_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    public = [False]  # the first address is taken for one of the internet
+    with Script(whole(b"inside")) as inside, Script(redirect(inside.url)) as outside:
+        with pytest.raises(BadFile, match="own network"):
+            list(fetch(inside.url, from_model=True))
+        with pytest.raises(BadFile, match="own network"):
+            list(fetch(outside.url, private=lambda ip: not public or public.pop(), from_model=True))
+    assert (len(inside.heads), len(outside.heads)) == (0, 1)
+    with Script(whole(b"there")) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        for name in ("http://nas.local/", "http://inside.example/", "http://10.0.0.1.nip.io/"):
+            with pytest.raises(BadFile, match="own network"):
+                list(fetch(name, look_up=lambda name: list(NAMES.get(name, ())), from_model=True))
+        list(fetch("http://public.example/", look_up=lambda name: list(NAMES.get(name, ())), from_model=True))
+    assert [head.split()[1] for head in proxy.heads] == ["http://public.example/"]
+
+
 def test_a_name_is_looked_up_only_where_a_page_sends_us_on(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     plays = in_turn(whole(b"one"), redirect("/there"), whole(b"two"))

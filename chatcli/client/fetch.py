@@ -1,8 +1,9 @@
-"""Fetches a web address that a person gave: a page, a text, a document. Nothing else is ever fetched.
+"""Fetches a web address that a person gave, or that a model gave and a person allowed: a page, a text, a document.
+Nothing else is ever fetched.
 
 Size, time and number of redirects are limited. It sends no cookies, no credentials except those in the address
-itself, and nothing of Ollama's. The person may name an address of their own network; a public server may not
-redirect there.
+itself, and nothing of Ollama's. The person may name an address of their own network; a model may not, and a public
+server may not redirect there.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     import httpx
 
 _HEADERS = {
-    "user-agent": f"chatcli/{__version__} (terminal chat; fetches only what a person asked for)",
+    "user-agent": f"chatcli/{__version__} (terminal chat; fetches only what a person asked for or allowed)",
     # Prefer text made for reading, where a server has the choice.
     "accept": "text/markdown, text/plain;q=0.9, text/html;q=0.8, application/pdf;q=0.7, */*;q=0.5",
     "accept-encoding": decompress.ASKED,
@@ -55,17 +56,19 @@ def fetch(
     limits: Limits = Limits(),
     private: Callable[[str], bool] = is_private,
     look_up: Callable[[str], list[str]] = look_up,
+    *,
+    from_model: bool = False,
 ) -> Generator[Progress, None, Raw]:
     """The content, named by the address without password and fragment. Raises BadFile. Closing the generator cuts
     the connection.
 
     `private` judges an IP address (in tests every address is private); `look_up` gives the addresses of a host
-    name.
+    name. `from_model`: no person wrote the address, so it may lead to no private one at all.
     """
     read, cut = _read(address), Cut()
     name = read.bare
     progress, end = Progress(f"Fetching {name}"), monotonic() + limits.seconds
-    exchange = _Exchange(name, limits, Guard(name, private, look_up), cut)
+    exchange = _Exchange(name, limits, Guard(name, private, look_up, from_model), cut)
     with closing(relay(lambda: exchange.pieces(name, read.authorization), cut)) as items:
         for item in items:
             if isinstance(item, Raw):

@@ -1,4 +1,6 @@
-"""Guard: a person may name an address of their own network, but a public server may not redirect there."""
+"""Guard: a person may name an address of their own network. A model may not, and a public server may not redirect
+there.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from collections.abc import Callable
 
 from chatcli.client import hosts
 from chatcli.errors import BadFile
+from chatcli.hints import Do, Hint
 
 
 class Guard:
@@ -15,16 +18,20 @@ class Guard:
     Without a proxy, the address connected to is judged, because the name may resolve differently each time. A
     proxy resolves names itself: there the name is looked up here first, and a name that is not found here must be
     a plain name of the internet. A host that does not redirect is never looked up: perhaps only the proxy is meant
-    to know its name.
+    to know its name. `from_model`: the first address comes from outside as well.
     """
 
     def __init__(
-        self, name: str, private: Callable[[str], bool], look_up: Callable[[str], list[str]] = hosts.look_up
+        self,
+        name: str,
+        private: Callable[[str], bool],
+        look_up: Callable[[str], list[str]] = hosts.look_up,
+        from_model: bool = False,
     ) -> None:
         self._name = name
         self._private = private
         self._look_up = look_up
-        self._was_public = False
+        self._from_model = self._was_public = from_model
         self._asked: list[str] = []
 
     def connected(self, ip: str) -> None:
@@ -62,6 +69,11 @@ class Guard:
         return bool(found) and all(self._private(ip) for ip in found)
 
     def _refusal(self) -> BadFile:
+        if self._from_model:
+            return BadFile(
+                f"{self._name} is, or leads to, an address of the user's own network: no model may have it.",
+                Hint("Attach it yourself if you mean it: ", Do("file", self._name)),
+            )
         return BadFile(
             f"{self._name} sends us on to an address of your own network: that is not followed.",
             "Give that address itself if you mean it.",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from chatcli.client import address, failures, models, stream
+from chatcli.client import address, failures, models, stream, web_search
 from chatcli.client.models import Listed, Loaded, Model
 from chatcli.client.reader_thread import Cut, relay
 from chatcli.client.request import NEVER_CUT, Request, duration
@@ -211,6 +211,35 @@ class Client:
         told = first.get("_debug_info")
         prompt = told.get("rendered_template") if isinstance(told, dict) else None
         return prompt if isinstance(prompt, str) else None
+
+    def searches_the_web(self) -> bool:
+        """Whether the server can be asked to: one that can refuses an empty request, and passes nothing on."""
+        try:
+            self._answer("POST", web_search.path_at(self.url))
+        except Refused:
+            return True
+        except BadReply:
+            return False
+        return True
+
+    def web_search(
+        self, question: str, most: int, stopped: Callable[[], bool] = lambda: False
+    ) -> list[web_search.Found]:
+        """Pages of the web that fit; none once `stopped` returns True. A server on this machine asks ollama.com in
+        the name of who is signed in on it; ollama.com itself wants OLLAMA_API_KEY.
+        """
+
+        def ask(wire: Wire, cut: Cut) -> Generator[dict[str, Any], None, None]:
+            body = {"query": question, "max_results": most}
+            yield wire.answer("POST", web_search.path_at(self.url), body, cut, "")
+
+        with closing(_without_retries(self._relayed(ask), bool)) as answers:
+            for answer in answers:
+                if answer is not None:
+                    return web_search.read_found(answer, most)
+                if stopped():
+                    break
+        return []
 
     def warm_up(self) -> None:
         """Import the library and prepare to connect, without connecting: for a background thread."""

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, TextIO
 
 from chatcli.errors import NotFound
+from chatcli.paths import in_shell
 from chatcli.reading.terminal_codes import as_shown
 from chatcli.suspension import handed_over
 
@@ -32,13 +33,13 @@ class Ran(NamedTuple):
 
 def run(command: str, keyboard: TextIO | None = None) -> Ran:
     """Raises NotFound when the shell does not start. `keyboard`: the terminal, when it is not standard input."""
-    shell = os.environ.get("COMSPEC" if os.name == "nt" else "SHELL") or ("cmd" if os.name == "nt" else "/bin/sh")
+    words = in_shell(command)
     source = keyboard or sys.stdin
     with handed_over():
         if os.name == "posix" and source.isatty() and sys.stdout.isatty():
-            status, recorded = _in_terminal([shell, "-c", command], source.fileno(), sys.stdout.fileno())
+            status, recorded = _in_terminal(words, source.fileno(), sys.stdout.fileno())
         else:
-            status, recorded = _through_pipe(shell, command)
+            status, recorded = _through_pipe(words)
     text = as_shown(recorded.decode("utf-8", "replace").replace("\r\n", "\n")).strip("\n")
     return Ran(status, *_bounded("" if _FULL_SCREEN in recorded else text))
 
@@ -50,15 +51,14 @@ def _bounded(text: str) -> tuple[str, int]:
     return f"{text[: MOST // 2]}\n[{left} characters are left out here]\n{text[-MOST // 2 :]}", left
 
 
-def _through_pipe(shell: str, command: str) -> tuple[int, bytes]:
-    flag = "/c" if os.name == "nt" else "-c"
+def _through_pipe(words: list[str]) -> tuple[int, bytes]:
     try:
         ran = subprocess.run(  # noqa: S603  the person's own command
-            [shell, flag, command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
         )
     except OSError as error:
         raise NotFound(
-            f"The shell {shell} did not start: {error.strerror}.", "Set SHELL to one you have."
+            f"The shell {words[0]} did not start: {error.strerror}.", "Set SHELL to one you have."
         ) from None
     sys.stdout.write(ran.stdout.decode("utf-8", "replace"))
     sys.stdout.flush()

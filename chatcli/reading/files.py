@@ -31,7 +31,7 @@ _WHAT = (
 )
 PATIENCE = 1.0  # s until it is said that a pipe is waited for
 # If a pipe replaces the file after the check, opening it does not wait. Not every system has these flags.
-_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+OPENING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 
 
 def read_bytes(path: Path, most: int = LARGEST) -> bytes:
@@ -40,17 +40,24 @@ def read_bytes(path: Path, most: int = LARGEST) -> bytes:
     """
     mode = path.stat().st_mode
     if stat.S_ISFIFO(mode) and _OPENED_BY_THE_SHELL.fullmatch(str(path)):
-        handle = os.open(path, os.O_RDONLY)
-    else:
-        _refuse(mode)
-        handle = os.open(path, _FLAGS)
-    with os.fdopen(handle, "rb") as file:
-        about = os.fstat(handle)
-        if not stat.S_ISFIFO(mode):
-            _refuse(about.st_mode)
-        if about.st_size > most:
-            raise _too_large(most)
-        return read_pipe(file, str(path), most) if stat.S_ISFIFO(about.st_mode) else read_stream(file, most)
+        with path.open("rb") as pipe:
+            return read_pipe(pipe, str(path), most)
+    refuse_irregular(mode)
+    handle = os.open(path, OPENING)
+    try:
+        return read_handle(handle, most)
+    finally:
+        os.close(handle)
+
+
+def read_handle(handle: int, most: int = LARGEST) -> bytes:
+    """The same for a file that is open."""
+    about = os.fstat(handle)
+    refuse_irregular(about.st_mode)
+    if about.st_size > most:
+        raise _too_large(most)
+    with os.fdopen(handle, "rb", closefd=False) as file:
+        return read_stream(file, most)
 
 
 def not_regular(path: Path) -> str | None:
@@ -97,7 +104,8 @@ def in_words(size: int) -> str:
     return f"{size / 1e6:g} MB"
 
 
-def _refuse(mode: int) -> None:
+def refuse_irregular(mode: int) -> None:
+    """Raise OSError for the mode of what is no regular file."""
     for is_it, number, what in _WHAT:
         if is_it(mode):
             raise OSError(number, what)

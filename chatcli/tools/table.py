@@ -43,9 +43,9 @@ def builtin(
 @cache
 def builtins() -> Mapping[str, Builtin]:
     """The built-in ones by name, sorted."""
-    from chatcli.tools import arithmetic, date_time
+    from chatcli.tools import arithmetic, date_time, files, looking_up, shell_command
 
-    modules = (arithmetic, date_time)
+    modules = (arithmetic, date_time, files, looking_up, shell_command)
     found = [each for module in modules for each in vars(module).values() if isinstance(each, Builtin)]
     return {each.tool.name: each for each in sorted(found, key=lambda each: each.tool.name)}
 

@@ -72,20 +72,24 @@ class Scope:
     secret: bool = False
 
 
+Stopped = Callable[[], bool]
+
+
 @dataclass(frozen=True, slots=True)
 class Workplace:
     """What the functions work with. `folder`: where chatcli was started, resolved; files are read below it.
-    `search` gives the passages of stored conversations that fit a question; `fetch` the text of a page;
-    `web_search` the results for a question (None: not offered here); `result` the whole result of a call by its
-    message's number. `stopped`: whether the person has stopped the call; long work asks ten times a second.
+    `search` gives the passages of stored conversations that fit a question; `fetch` the text of a page, and
+    `web_search` the results for a question, until `stopped` says so (None: not offered here); `result` the whole
+    result of a call by its message's number. They raise ToolFailure. `stopped`: whether the person has stopped the
+    call; long work asks ten times a second.
     """
 
     folder: Path
     search: Callable[[str, int], str] | None = None
-    fetch: Callable[[str], str] | None = None
-    web_search: Callable[[str, int], str] | None = None
+    fetch: Callable[[str, Stopped], str] | None = None
+    web_search: Callable[[str, int, Stopped], str] | None = None
     result: Callable[[int], str | None] = lambda _number: None
-    stopped: Callable[[], bool] = lambda: False
+    stopped: Stopped = lambda: False
 
 
 NO_WORKPLACE = Workplace(Path())
