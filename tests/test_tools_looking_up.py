@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from chatcli.context.tool_results import cut
+from chatcli.conversation.usage import Count
 from chatcli.tools.fitting import fitting
 from chatcli.tools.looking_up import fetch_page, read_result, search_chats, web_search
 from chatcli.tools.table import Builtin, chosen
@@ -71,7 +74,7 @@ def test_a_page_is_fetched_with_leave_for_its_host() -> None:
         *("https://example.org\\@evil.example/", "https://exa mple.org/"),
         *(
             "https://example.org/a b",
-            "https://example.org/\n",
+            "https://example.org/\nx",
             "https://example.org/\x1b[31m",
             "https://exämple.org/",
         ),
@@ -135,6 +138,19 @@ def test_a_question_is_passed_on_and_bounded() -> None:
                 ran(tool, question=question)
     with pytest.raises(ToolFailure, match="at most 10"):
         ran(web_search, question="tea", most=1000)
+
+
+def test_what_a_cut_result_names_is_what_is_read() -> None:
+    text = "".join(f"line {number} \x0c\u2028 of it\n" for number in range(500))
+    short = cut(text, 200, 7, lambda message: Count(len(message.text) // 4))
+    named = re.search(r"message=(\d+), first_line=(\d+), last_line=(\d+)", short)
+    assert named is not None
+    place = Workplace(Path(), result={7: text}.get)
+    number, first, last = map(int, named.groups())
+    more = read_result.tool.run({"message": number, "first_line": first, "last_line": last}, place)
+    _, _, rest = more.partition("\n")
+    before, _, after = short.partition(f"[Lines {first} to {last}")
+    assert before + rest + "\n" + after.partition("\n")[2] == text
 
 
 def test_more_of_a_result_is_read_by_its_lines() -> None:

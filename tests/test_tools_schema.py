@@ -234,9 +234,19 @@ def test_a_result_is_text_that_no_terminal_obeys(result: Any, text: str) -> None
 
 def test_a_huge_result_keeps_its_beginning_and_its_end() -> None:
     text = text_of("a" + "x" * 100_000_000 + "z")
-    assert len(text) < LARGEST_RESULT + 100
+    assert len(text) < LARGEST_RESULT + 2000
     assert (text[0], text[-1]) == ("a", "z")
     assert "98,000,002 characters are left out" in text
+
+
+def test_very_long_lines_of_a_result_are_broken() -> None:
+    words, letters = "word " * 5000, "x" * 5001
+    for text in (words, letters, f"short\n{words}\n{letters}\n\n"):
+        broken = text_of(text)
+        assert max(map(len, broken.split("\n"))) <= 2000
+        assert broken.replace("\n", "") == text.replace("\n", "")
+    assert not any(line.startswith("ord") for line in text_of(words).split("\n"))
+    assert text_of("x" * 2000) == "x" * 2000
 
 
 def test_leave_for_a_function_of_ones_own_is_for_that_very_call() -> None:

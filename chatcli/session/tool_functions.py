@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from chatcli.client.ollama import Client
 from chatcli.client.web_search import HOSTED, Found
@@ -17,9 +17,11 @@ from chatcli.conversation.retrieval import Hit
 from chatcli.conversation.tree import Conversation
 from chatcli.errors import ChatcliError
 from chatcli.reading.raw import Raw
-from chatcli.session.session import Session
 from chatcli.store.search import terms_of
 from chatcli.tools.tool import Stopped, ToolFailure
+
+if TYPE_CHECKING:
+    from chatcli.session.session import Session
 
 T = TypeVar("T")
 
@@ -57,6 +59,12 @@ def _asked(conversation: Conversation) -> int:
 def _told(hit: Hit) -> str:
     where = f'"{hit.title}", {hit.created:%Y-%m-%d}, message {hit.number} ({ROLE_NAMES[hit.role]})'
     return f"{where}:\n{hit.text.strip()}"
+
+
+def whole_result(session: Session, number: int) -> str | None:
+    """What came of the call that is this message of the path; None where it is none."""
+    node = session.conversation.message(number)
+    return node.message.text if node is not None and node.message.role is Role.TOOL else None
 
 
 def fetch_page(address: str, stopped: Stopped) -> str:

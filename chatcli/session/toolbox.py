@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chatcli.conversation.message import Role, ToolUse
 from chatcli.conversation.tree import Ended
+from chatcli.paths import working_directory
 from chatcli.settings import table
 from chatcli.store import nodes
 from chatcli.tools.leave import Asking, Grant, Rules, Verdict, judged
@@ -25,7 +26,8 @@ class Toolbox:
         self._session = session
         self._own: dict[str, Tool] = {}
         self._granted: set[Grant] = set()
-        self._folder = Path.cwd().resolve()
+        self._folder = working_directory().resolve()
+        self._searches_web = False
         self._offered: tuple[object, tuple[Tool, ...]] = (None, ())
 
     def add(self, tools: Iterable[Tool]) -> None:
@@ -44,15 +46,19 @@ class Toolbox:
         rules = self.rules()
         made_from = (names, rules.deny, *self._own)
         if self._offered[0] != made_from:
-            every = {tool.name: tool for tool in self._chosen(names)} | self._own
+            from chatcli.tools.table import with_reader
+
+            every = with_reader({tool.name: tool for tool in self._chosen(names)} | self._own)
             self._offered = made_from, tuple(every[name] for name in sorted(every) if not rules.denies(name))
         return self._offered[1]
 
     def _chosen(self, names: tuple[str, ...]) -> tuple[Tool, ...]:
         if not names:
             return ()
-        from chatcli.tools.table import chosen
+        from chatcli.session.tool_functions import can_search_the_web
+        from chatcli.tools.table import ON, chosen
 
+        self._searches_web = bool({ON, "web_search"} & set(names)) and can_search_the_web(self._session)
         tools, problems = chosen(names, self.workplace())
         self._session.warn(*problems)
         return tools
@@ -82,7 +88,17 @@ class Toolbox:
         return next((tool for tool in self.offered() if tool.name == name), None)
 
     def workplace(self, stopped: Callable[[], bool] = lambda: False) -> Workplace:
-        return Workplace(self._folder, stopped=stopped)
+        """What the tools work with here. The web is searched where that was found to be possible."""
+        from chatcli.session.tool_functions import fetch_page, search_chats, web_search, whole_result
+
+        return Workplace(
+            self._folder,
+            search=partial(search_chats, self._session),
+            fetch=fetch_page,
+            web_search=partial(web_search, self._session) if self._searches_web else None,
+            result=partial(whole_result, self._session),
+            stopped=stopped,
+        )
 
     def judged(self, tool: Tool, use: ToolUse, scope: Scope) -> tuple[Verdict, Asking]:
         """Whether this call may run now, and the question to a person, with the reason."""

@@ -13,6 +13,7 @@ from chatcli.errors import BadFile
 from chatcli.reading.raw import Extracted, Raw
 from chatcli.text import as_name, escaped
 from chatcli.tools.folder import SEEN, Place, content, entries, place_of, scope_of, told
+from chatcli.tools.schema import lines_of
 from chatcli.tools.table import builtin
 from chatcli.tools.tool import Reach, Scope, ToolFailure, Workplace
 
@@ -51,7 +52,7 @@ def read_file(
         extracted: Extracted = end.value
     except BadFile as error:
         raise ToolFailure(error.message) from None
-    lines = extracted.text.splitlines()
+    lines = lines_of(extracted.text)
     first, last = span(len(lines), first_line, last_line)
     head = f"{told(place.name)}, lines {first} to {last} of {len(lines)}:"
     return "\n".join((head, *(f"{at}: {line}" for at, line in enumerate(lines[first - 1 : last], first))))

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from chatcli import addresses
 from chatcli.tools.files import span
+from chatcli.tools.schema import lines_of
 from chatcli.tools.table import builtin
 from chatcli.tools.tool import Reach, Scope, ToolFailure, Workplace
 
@@ -95,7 +96,7 @@ def read_result(
     result = workplace.result(message)
     if result is None:
         raise ToolFailure(f"Message {message} is no result of a tool call.")
-    lines = result.splitlines()
+    lines = lines_of(result)
     first, last = span(len(lines), first_line, last_line)
     return "\n".join((f"Lines {first} to {last} of {len(lines)}:", *lines[first - 1 : last]))
 

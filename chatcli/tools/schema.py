@@ -28,6 +28,8 @@ from chatcli.tools.tool import Reach, Scope, Tool, ToolFailure, Workplace
 ScopeOf = Callable[[Mapping[str, Any], Workplace], Scope]
 
 LARGEST_RESULT = 2_000_000  # characters; of a longer one the middle is left out
+# As much of a line as has a sign after it; it ends at a blank where one is near.
+_LONG_LINE = re.compile(r"(?:[^\n]{1500,2000}(?<=\s)|[^\n]{2000})(?=[^\n])")
 DEPTH = 8  # kinds inside each other
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -89,14 +91,21 @@ def _called(function: Callable[..., Any], name: str, given: Mapping[str, Any]) -
 
 
 def text_of(result: Any) -> str:
-    """A result as the model is given it: what is no text as JSON, without what a terminal would obey."""
+    """A result as the model is given it: what is no text as JSON, without what a terminal would obey. Lines that
+    are very long are broken: a result is cut and read on by its lines.
+    """
     if result is None:
         return "Done."
     text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False, default=str)
     if len(text) > LARGEST_RESULT:
         half, left = LARGEST_RESULT // 2, len(text) - LARGEST_RESULT
         text = f"{text[:half]}\n[{left:,} characters are left out here]\n{text[-half:]}"
-    return as_shown(text)
+    return _LONG_LINE.sub(r"\g<0>\n", as_shown(text))
+
+
+def lines_of(text: str) -> list[str]:
+    """As they are counted where a result is cut."""
+    return text.removesuffix("\n").split("\n")
 
 
 def _whole_call(arguments: Mapping[str, Any], _workplace: Workplace) -> Scope:

@@ -17,6 +17,7 @@ from chatcli.tools.tool import Reach, Tool, Workplace, reach_of
 
 ON = "on"  # in a setting: every built-in tool that need not be named
 GROUP = "chatcli.tools"
+READER = "read_result"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,12 @@ def chosen(names: Sequence[str], workplace: Workplace) -> tuple[tuple[Tool, ...]
         else:
             problems.append(f"The tool {name} cannot work here.")
     return tuple(tool for _, tool in sorted(found.items())), problems
+
+
+def with_reader(tools: Mapping[str, Tool]) -> dict[str, Tool]:
+    """With `read_result`, where a result may be longer than its share: the rest can be read then."""
+    long = any(tool.reach is not Reach.PURE for tool in tools.values())
+    return {**tools, **({READER: builtins()[READER].tool} if long else {})}
 
 
 def _of_that(name: str) -> list[Words]:
