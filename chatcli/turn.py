@@ -195,12 +195,17 @@ def _ready(session: Session) -> Iterator[Event]:
 
 
 def _about_context(session: Session, plan: Plan) -> Iterator[Words]:
-    """What a person should know, once, of /api/generate and the context that it returns."""
+    """What a person should know, once: why no tools are offered, and of /api/generate and its context."""
+    if told := session.tools.notice():
+        yield told
     if not session.settings[table.GENERATE] or plan.raw:
         return
     if plan.context == ():
         yield "Ollama calls the context of /api/generate deprecated. Where it returns none, /api/chat is asked."
     elif plan.is_chat and (session.plan is None or not session.plan.is_chat):
+        if session.tools.offered():
+            yield "/api/chat is asked: /api/generate takes no tools."
+            return
         yield "/api/chat is asked: the server returned no context that holds all of this, or it no longer fits."
 
 

@@ -416,3 +416,65 @@ def test_strategies_that_summarise_never_overflow_and_lose_no_message(
     )
     if not strategy.moves_cut:  # the summary is waited for
         assert session.conversation.state.summary is not None
+
+
+@pytest.fixture
+def tooled(engine: Engine) -> Iterator[Session]:
+    """A conversation of a question, a call, its result and the answer."""
+    opened = build(Wishes({"host": engine.url, "model": "demo-tools", "tools": "calculate", "num_ctx": "2k"}))
+    say(opened, 'call calculate {"expression": "6*7"}')
+    assert roles(opened) == ["user", "assistant", "tool", "assistant"]
+    yield opened
+    opened.close()
+
+
+def roles(session: Session) -> list[str]:
+    return [node.message.role.value for node in session.conversation.path()]
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_a_call_and_its_result_are_forgotten_and_let_in_again_together(tooled: Session, number: int) -> None:
+    text = shown(do(tooled, f"forget {number}"))
+    assert "messages 2, 3: forgotten. A call and its results go together." in text
+    say(tooled, "And now?")
+    assert tooled.plan is not None
+    assert [message.role.value for message in tooled.plan.messages] == ["user", "assistant", "user"]
+    do(tooled, f"forget {5 - number}")
+    assert not tooled.conversation.state.forgotten
+
+
+def test_a_pinned_call_is_quoted_with_its_result(tooled: Session) -> None:
+    do(tooled, "set strategy window")
+    do(tooled, "set window_messages 1")
+    do(tooled, "pin 3")
+    say(tooled, "And now?")
+    assert tooled.plan is not None
+    front = tooled.plan.messages[0].text
+    assert "(called calculate(expression=6*7))" in front
+    assert "(calculate gave: 42" in front
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_a_call_and_its_result_are_dropped_together(tooled: Session, number: int) -> None:
+    do(tooled, f"drop {number}")
+    assert roles(tooled) == ["user", "assistant"]
+
+
+def test_a_summary_before_a_request_is_made_of_what_was_said_before_its_turn(engine: Engine) -> None:
+    wishes = {"model": "demo-tools", "tools": "calculate", "num_ctx": "1k", "strategy": "summary"}
+    session = build(Wishes({"host": engine.url, "keep_recent": "0", **wishes}))
+    try:
+        for number in range(8):
+            say(
+                session,
+                f"Tell me of thing {number}. "
+                + "It matters. " * 20
+                + f'\ncall calculate {{"expression": "{number}+1"}}',
+            )
+        upto = session.conversation.state.summary
+        assert upto is not None
+        assert session.conversation.node(upto.upto).message.role.value == "assistant"
+        assert session.plan is not None
+        assert session.plan.of(PartKind.SUMMARY).tokens > 0
+    finally:
+        session.close()

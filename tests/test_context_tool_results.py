@@ -239,11 +239,25 @@ def test_window_counts_messages_and_tears_no_call_from_its_result(keep: int) -> 
 
 
 @pytest.mark.parametrize("keep", range(9))
-def test_a_summary_tears_no_call_from_its_result(keep: int) -> None:
+@pytest.mark.parametrize("size", [1, 60])
+def test_a_summary_tears_no_call_from_its_result(keep: int, size: int) -> None:
     made = Talk()
     for _ in range(6):
-        made.turn("one", "two")
-    wanted = due(reversed(made.nodes), basis(2000, SUMMARY, keep=keep), now=True)
+        made.turn("one" * size, "two" * size)
+    wanted = due(reversed(made.nodes), basis(1000, SUMMARY, keep=keep), now=True)
+    assert wanted is not None
+    after = [node for node in made.nodes if node.id > wanted.upto]
+    assert not after or after[0].message.role is not Role.TOOL
+
+
+@pytest.mark.parametrize("keep", range(1, 8))
+def test_a_summary_in_a_turn_that_fills_the_room_tears_no_call_from_its_result(keep: int) -> None:
+    made = Talk()
+    made.turn()
+    made.say(Message.user("Read them."))
+    made.call("", "r" * 80)
+    made.call("r" * 80, "r" * 80, "r" * 800)
+    wanted = due(reversed(made.nodes), basis(600, keep=keep), now=True)
     assert wanted is not None
     after = [node for node in made.nodes if node.id > wanted.upto]
     assert not after or after[0].message.role is not Role.TOOL

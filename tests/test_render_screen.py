@@ -159,6 +159,13 @@ def test_the_window_is_a_picture_with_its_sums() -> None:
     assert "10 messages are out." in shown
 
 
+@pytest.mark.parametrize("kind", PartKind)
+def test_every_kind_of_part_has_its_row_with_its_tokens(kind: PartKind) -> None:
+    plan = Plan((), (Part(kind, Fate.SENT, Count(777, exact=True), "", 1, 1),), window=2048, reserve=512)
+    shown = seen(WindowView(plan, "trim")).text
+    assert any("=777" in row and "38 %" in row for row in shown)
+
+
 @pytest.mark.parametrize("columns", [40, 80])
 def test_the_bar_is_as_wide_as_it_says_even_when_the_plan_is_over(columns: int) -> None:
     full = Plan((), (Part(PartKind.VERBATIM, Fate.SENT, Count(5000), "", 1, 2),), window=2048, reserve=512)

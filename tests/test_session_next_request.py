@@ -4,7 +4,7 @@ takes away.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +14,7 @@ from chatcli.commands.outcomes import Show
 from chatcli.commands.perform import perform
 from chatcli.conversation.message import Attachment
 from chatcli.conversation.plan import Fate, PartKind, Plan
-from chatcli.conversation.usage import Count
+from chatcli.conversation.usage import Count, in_tokens
 from chatcli.errors import ContextTooLong
 from chatcli.render.views import WindowView
 from chatcli.repl.toolbar_data import TOO_LONG, meter
@@ -278,3 +278,68 @@ def test_a_smaller_window_in_the_shell_says_on_stderr_what_it_leaves_out(engine:
         done = chatcli("--continue", "--num-ctx", "512", "and now?", url=engine.url)
         assert done.returncode == 0
         assert ("will not be sent: older than" in done.stderr) == told
+
+
+@pytest.fixture
+def tooled(engine: Engine) -> Iterator[Session]:
+    session = build(Wishes({"host": engine.url, "model": "demo-tools"}))
+    say(session, "Good day.")
+    yield session
+    session.close()
+
+
+def test_turning_tools_on_and_off_says_what_it_costs_and_that_all_is_read_again(tooled: Session) -> None:
+    said = shown(do(tooled, "set tools now,calculate"))
+    assert "2 tools: " in said
+    assert f"{in_tokens(in_context(tooled).planned)} are read again." in said
+    off = shown(do(tooled, "set tools off"))
+    assert "No tools: " in off
+    assert f"{in_tokens(in_context(tooled).planned)} are read again." in off
+
+
+def test_a_model_that_knows_no_tools_is_asked_without_them_and_that_is_said_once(
+    tooled: Session, engine: Engine
+) -> None:
+    do(tooled, "set tools calculate")
+    said = shown(do(tooled, "model demo"))
+    assert "demo knows no tools: it is asked without them." in said
+    tooled.take_warnings()
+    say(tooled, "And now?")
+    assert "tools" not in engine.chats[-1]
+    assert not [line for line in tooled.take_warnings() if "tools" in str(line)]
+
+
+def test_a_start_with_tools_and_a_model_that_knows_none_says_so_with_the_first_question(engine: Engine) -> None:
+    session = build(Wishes({"host": engine.url, "model": "demo", "tools": "on", "save": "off"}))
+    try:
+        say(session, "Good day.")
+        assert "demo knows no tools: it is asked without them." in map(str, session.take_warnings())
+        say(session, "And now?")
+        assert not session.take_warnings()
+    finally:
+        session.close()
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"), [("generate", "takes no tools"), ("complete", "asked without tools")]
+)
+def test_generate_asks_chat_where_tools_are_on_and_complete_leaves_them_out(
+    tooled: Session, engine: Engine, setting: str, told: str
+) -> None:
+    do(tooled, "set tools calculate")
+    do(tooled, f"set {setting} on")
+    tooled.take_warnings()
+    tooled.begin()
+    say(tooled, "Good day.")
+    assert told in " ".join(map(str, tooled.take_warnings())) or setting == "complete"
+    assert tooled.plan is not None
+    assert tooled.plan.is_chat == (setting == "generate")
+
+
+def test_calls_and_results_are_parts_of_the_next_request(tooled: Session) -> None:
+    do(tooled, "set tools calculate")
+    say(tooled, 'call calculate {"expression": "6*7"}')
+    plan = in_context(tooled)
+    for kind in (PartKind.CALLS, PartKind.RESULTS):
+        assert plan.of(kind).tokens > 0
+    assert meter(tooled).used == str(plan.planned)

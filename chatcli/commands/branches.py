@@ -62,8 +62,13 @@ def retry(
 
 @command("continue", "go", in_shell="chatcli --continue")
 def continue_(session: Session) -> Outcome:
-    """Continue a reply that was stopped, broke off, or reached a limit (the shorter reply is kept)."""
+    """Continue a reply that was stopped, broke off, or reached a limit (the shorter reply is kept).
+
+    A turn that was ended after calls of tools goes on with their results.
+    """
     last = session.conversation.last
+    if last is not None and last.message.role is Role.TOOL:
+        return AskAgain(last)
     if last is None or last.message.role is not Role.ASSISTANT or last.parent is None:
         raise UserError("There is no reply to continue.", Hint(Do("retry"), " asks the last question again."))
     return AskAgain(session.conversation.node(last.parent), onward=last)

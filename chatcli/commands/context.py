@@ -16,7 +16,7 @@ from chatcli.errors import BadArgument, NotFound, ServerError, UserError
 from chatcli.hints import Do, Hint, Words
 from chatcli.render.views import Note, WindowView
 from chatcli.session.context_window import gigabytes, in_memory, loaded, on_gpu
-from chatcli.session.planning import with_costs
+from chatcli.session.planning import cost_of, with_costs
 from chatcli.session.session import Session
 from chatcli.settings import table
 
@@ -117,7 +117,7 @@ def _why(session: Session, plan: Plan, number: int) -> Note:
     begin = node.message.brief[:60]
     why = part.lacks or part.why or (MAY_BE_DROPPED if plan.may_be_dropped(part) else "")
     reason = f": {why}" if why and part.fate is not Fate.SUMMARIZED else ""
-    cost = session.counter.count(node.message.without_thinking)
+    cost = part.count if part.fate is Fate.SENT else cost_of(session, number, number)
     said = f'Message {number} ({node.message.role}, {in_tokens(cost)}, "{begin}") is {_FATES[part.fate]}{reason}.'
     last = session.plan.parts if session.plan is not None else ()
     quoted = next((each for each in last if each.fate is Fate.RECALLED and each.first == number), None)

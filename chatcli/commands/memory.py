@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import closing
 from dataclasses import replace
 from itertools import takewhile
@@ -179,7 +179,7 @@ def drop(session: Session, *numbers: Annotated[int, Arg("numbers of messages", m
     """Continue on a branch without these messages. Nothing is deleted; /back undoes it."""
     if not numbers:
         raise UserError("The numbers of messages are missing.", Hint(Do("context"), " lists them."))
-    doomed = [_message(session, number) for number in numbers]
+    doomed, numbers = _together(session, numbers)
     first = min(doomed, key=lambda node: node.number)
     onward = list(takewhile(lambda node: node.number > first.number, session.conversation.back()))[::-1]
     jump(session, first.parent)
@@ -197,7 +197,7 @@ def _mark(session: Session, numbers: tuple[int, ...], which: str, word: str, oth
     marked: frozenset[int] = getattr(state, which)
     if not numbers:
         return _marked(session, marked, word)
-    nodes = [_message(session, number) for number in numbers]
+    nodes, _ = _together(session, numbers)
     ids = frozenset(node.id for node in nodes)
     changed = marked ^ ids
     _keep(session, replace(state, **{which: changed, other: getattr(state, other) - ids}))
@@ -206,6 +206,7 @@ def _mark(session: Session, numbers: tuple[int, ...], which: str, word: str, oth
     said: list[Words] = [
         f"{_listed(on)}: {word}." if on else "",
         f"{_listed(off)}: no longer {word}." if off else "",
+        "A call and its results go together." if len(nodes) > len(set(numbers)) else "",
     ]
     summary = _standing(session)
     if which == "forgotten" and summary and any(summary.first <= number <= summary.last for number in on):
@@ -243,6 +244,13 @@ def _message(session: Session, number: int) -> Node:
             f"There is no message {number} in this conversation.", Hint(Do("context"), " lists them by number.")
         )
     return node
+
+
+def _together(session: Session, numbers: Iterable[int]) -> tuple[list[Node], tuple[int, ...]]:
+    """The messages of these numbers in order, with the results that belong to a call, or the call to a result."""
+    groups = [session.conversation.together(_message(session, number)) for number in numbers]
+    nodes = sorted({node.id: node for group in groups for node in group}.values(), key=lambda node: node.number)
+    return nodes, tuple(node.number for node in nodes)
 
 
 def _listed(numbers: tuple[int, ...] | list[int]) -> str:

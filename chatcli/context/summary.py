@@ -252,7 +252,7 @@ class _Asking:
     def told(self, group: Group) -> Message:
         """The message, as it is sent; calls and their results as one message in words, with short results."""
         first = group[0].message
-        if not first.calls and first.role is not Role.TOOL:
+        if len(group) == 1 and first.role is not Role.TOOL:
             return self.copies.of(first)
         return Message.assistant("\n".join(in_words(node.message, self._short) for node in group))
 
@@ -277,14 +277,12 @@ def _newest(recent: Stretch, number: int, low: int, room: int) -> tuple[Node, ..
     exchange fits into `room`, those that do. They do not begin with the result of a call.
     """
     index = max(0, len(recent.nodes) - number)
-    if sum(recent.costs[index:]) > low:
-        first = stable_cut(recent, low, room)
-        if first < len(recent.nodes):
-            return recent.nodes[max(index, first) :]
+    first = stable_cut(recent, low, room) if sum(recent.costs[index:]) > low else 0
+    if first < len(recent.nodes):
+        index = max(index, first)
     while index < len(recent.nodes) and sum(recent.costs[index:]) > room:
         index += 1
-    index += untorn(recent.nodes[index:])
-    return recent.nodes[index:]
+    return recent.nodes[index + untorn(recent.nodes[index:]) :]
 
 
 def _reaches_summary(recent: Stretch, state: State) -> bool:

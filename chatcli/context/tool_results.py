@@ -137,14 +137,14 @@ Group = tuple[Node, ...]
 
 
 def groups(back: Iterable[Node]) -> Iterator[Group]:
-    """The nodes, newest first, in groups that stay together, each oldest first: a reply with calls and the results
-    that follow it; any other node by itself.
+    """The nodes, newest first, in groups that stay together, each oldest first: a reply with calls (a call may be
+    written in its text) and the results that follow it; any other node by itself.
     """
     results: list[Node] = []
     for node in back:
         if node.message.role is Role.TOOL:
             results.append(node)
-        elif results and node.message.calls:
+        elif results and node.message.role is Role.ASSISTANT:
             yield (node, *results[::-1])
             results = []
         else:

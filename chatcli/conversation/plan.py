@@ -16,6 +16,7 @@ class PartKind(StrEnum):
     """What a part of the plan is."""
 
     TEMPLATE = "template"  # what the request costs besides its messages
+    DEFINITIONS = "definitions"  # of the tools: a part of that
     SYSTEM = "system"
     SUMMARY = "summary"
     RECALLED = "recalled"

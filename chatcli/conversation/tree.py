@@ -115,6 +115,19 @@ class Conversation:
         found = self.find(self.tip, number)
         return self.node(found) if found is not None else None
 
+    def together(self, node: Node) -> list[Node]:
+        """The node and what belongs to it, as one is not sent without the other: a reply and the results of its
+        calls. Oldest first. The node is on the path.
+        """
+        first = node
+        while first.message.role is Role.TOOL and first.parent is not None:
+            first = self.node(first.parent)
+        found = [first]
+        if first.message.role is Role.ASSISTANT:
+            while (after := self.message(found[-1].number + 1)) and after.message.role is Role.TOOL:
+                found.append(after)
+        return found if node in found else [node]
+
     def add(self, node: Node) -> None:
         """Add `node` to the tree and move the tip to it."""
         self.nodes[node.id] = node

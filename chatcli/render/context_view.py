@@ -16,12 +16,15 @@ from chatcli.text import clean
 
 # In the order of the request: the words of the legend, and the letters of a bar without colors.
 _PARTS = (
+    (PartKind.DEFINITIONS, "tool definitions", "f"),
     (PartKind.SYSTEM, "system prompt", "s"),
     (PartKind.SUMMARY, "summary", "u"),
     (PartKind.RECALLED, "recalled", "r"),
     (PartKind.DOCUMENTS, "documents", "d"),
     (PartKind.PASSAGES, "passages", "p"),
     (PartKind.VERBATIM, "messages", "m"),
+    (PartKind.CALLS, "tool calls", "c"),
+    (PartKind.RESULTS, "tool results", "o"),
     (PartKind.QUESTION, "question", "q"),
     (PartKind.TEMPLATE, "template", "t"),
 )

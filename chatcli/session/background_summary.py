@@ -9,10 +9,10 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from chatcli.client.models import Model
+from chatcli.context.assemble import from_last_question
 from chatcli.context.summary import Due, Refusal, accepted, due
 from chatcli.conversation.context_state import State
 from chatcli.conversation.events import Done, Event, Retry, Text, Tick
@@ -140,14 +140,16 @@ class Summarizer:
             self._session.background.wait("summary", 1.0)
 
     def before_request(self) -> Iterator[Event]:
-        """Before the request for the question at the tip, where the strategy moves no cut: make the summary that
-        is due. Yields ticks, so that the elapsed time can be shown.
+        """Before a request for the last question on the path, where the strategy moves no cut: make the summary
+        that is due of what was said before it. Yields ticks, so that the elapsed time can be shown.
         """
         session = self._session
         strategy = session.settings[table.STRATEGY]
         if strategy.moves_cut or not strategy.summarizes:
             return
-        job = self._wanted(islice(session.conversation.back(), 1, None))
+        back = session.conversation.back()
+        from_last_question(back)
+        job = self._wanted(back)
         if job is None:
             return
         self._enter(Stage.ASKED, job)
@@ -194,7 +196,9 @@ class Summarizer:
         session = self._session
         pieces: list[str] = []
         job.shortened += job.due.shortened
-        request = request_of(session, job.model, job.window, job.due.messages, job.due.limit)
+        # What continues the last request begins with the definitions, as that did.
+        tools = session.tools.definitions() if job.due.cached else ()
+        request = request_of(session, job.model, job.window, job.due.messages, job.due.limit, tools)
         with closing(session.client.get().chat(request)) as events:
             for event in events:
                 if isinstance(event, Text):

@@ -12,7 +12,7 @@ from chatcli.client.models import same_model
 from chatcli.client.request import Request, check, think_as
 from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Fate, Part, PartKind, Plan
-from chatcli.conversation.usage import in_tokens, total
+from chatcli.conversation.usage import counted, in_tokens, total
 from chatcli.errors import ChatcliError, ContextTooLong
 from chatcli.hints import Do, Hint, Words
 from chatcli.session.background import waiting
@@ -99,12 +99,13 @@ class NextRequest:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What is known of the next request: its plan (None: not known), and why it will be refused ("": it will not
-    be).
+    """What is known of the next request: its plan (None: not known), why it will be refused ("": it will not be),
+    and the names of the tools that it offers.
     """
 
     plan: Plan | None = None
     refused: Words = ""
+    tools: tuple[str, ...] = ()
 
 
 def outlook(session: Session) -> Outlook:
@@ -126,21 +127,42 @@ def outlook(session: Session) -> Outlook:
         check(Request(model.name, (question,), think=think_as(session.settings[table.THINK])), model)
     except ChatcliError as error:
         return Outlook(found, Hint(error.message, " ", error.advice))
-    return Outlook(found)
+    return Outlook(found, tools=tuple(tool.name for tool in session.tools.offered()))
 
 
 def changing(session: Session, change: Callable[[], T]) -> tuple[T, list[Words]]:
     """Make the change; returns what it returns, and what it takes out of the next request."""
     before = outlook(session)
     made = change()
-    return made, taken_away(before, outlook(session))
+    return made, _told(session, before)
 
 
 def with_another_model(session: Session, name: str) -> list[Words]:
     """What asking that model this time would take out of the request."""
     before = outlook(session)
     with session.asking(name):
-        return taken_away(before, outlook(session))
+        return _told(session, before)
+
+
+def _told(session: Session, before: Outlook) -> list[Words]:
+    """What is lost since, and what another set of tools costs."""
+    after = outlook(session)
+    lines = taken_away(before, after)
+    if session.model.ready is not None and (notice := session.tools.notice()):
+        lines.append(notice)
+    if before.tools != after.tools and before.plan is not None and after.plan is not None:
+        lines.append(_tools_cost(before.plan, after.plan, after.tools))
+    return lines
+
+
+def _tools_cost(before: Plan, after: Plan, tools: tuple[str, ...]) -> str:
+    """What the new set of tools costs in each request, and once, since definitions come before what was said."""
+    saved, cost = before.of(PartKind.DEFINITIONS), after.of(PartKind.DEFINITIONS)
+    each = f"{counted(len(tools), 'tool')}: {in_tokens(cost)} in each request"
+    if not tools:
+        each = f"No tools: {in_tokens(saved)} fewer in each request"
+    said = any(part.first and part.fate is Fate.SENT for part in after.parts)
+    return f"{each}; {in_tokens(after.planned)} are read again." if said else f"{each}."
 
 
 def unlike_last_turn(session: Session) -> list[Words]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from chatcli.client.models import Model
 from chatcli.client.request import Request, think_as
@@ -68,7 +68,9 @@ def _to_generate(session: Session, coming: Node | None) -> Plan | None:
     settings = session.settings
     if settings[table.COMPLETE]:
         return raw_text(session.conversation.back(coming), basis_of(session), session.counter.text)
-    context = context_before(session, coming) if settings[table.GENERATE] else None
+    # /api/generate takes no tools.
+    generates = settings[table.GENERATE] and not session.tools.offered()
+    context = context_before(session, coming) if generates else None
     if context is None:
         return None
     fixed = first_fixed(session)
@@ -98,7 +100,9 @@ def context_before(session: Session, coming: Node | None = None) -> tuple[int, .
 def asks_chat(session: Session) -> bool:
     """Whether the next question goes to /api/chat, with messages, as far as that is known without a plan."""
     settings = session.settings
-    return not settings[table.COMPLETE] and not (settings[table.GENERATE] and context_before(session) is not None)
+    if settings[table.COMPLETE]:
+        return False
+    return not settings[table.GENERATE] or bool(session.tools.offered()) or context_before(session) is None
 
 
 def _measured(session: Session) -> list[tuple[Message, Turn]]:
@@ -219,12 +223,12 @@ def with_costs(session: Session, plan: Plan) -> Plan:
     def cost(part: Part) -> Part:
         if part.fate is Fate.SENT or not part.first or part.count.tokens:
             return part
-        return replace(part, count=_cost_of(session, part.first, part.last))
+        return replace(part, count=cost_of(session, part.first, part.last))
 
     return replace(plan, parts=tuple(map(cost, plan.parts)))
 
 
-def _cost_of(session: Session, first: int, last: int) -> Count:
+def cost_of(session: Session, first: int, last: int) -> Count:
     """The tokens of messages `first` to `last` of the path; for very many an estimate from their length."""
     conversation, store = session.conversation, session.store
     if conversation.tip is None:
@@ -264,7 +268,14 @@ def _settle(session: Session) -> None:
             session.keep_settings()
 
 
-def request_of(session: Session, model: Model, window: int, messages: tuple[Message, ...], limit: int) -> Request:
+def request_of(
+    session: Session,
+    model: Model,
+    window: int,
+    messages: tuple[Message, ...],
+    limit: int,
+    tools: tuple[Mapping[str, Any], ...] = (),
+) -> Request:
     """A request outside the chat, for a summary. It uses the chat's model and window, so that the model is not
     reloaded and its prompt cache is used; no thinking where that can be switched off; the chat's `stop`; at most
     `limit` tokens.
@@ -277,4 +288,5 @@ def request_of(session: Session, model: Model, window: int, messages: tuple[Mess
         think=False if "thinking" in model.capabilities else None,
         keep_alive=session.settings[table.KEEP_ALIVE],
         cutting={**cutting(session), "truncate": False},
+        tools=tools,
     )

@@ -29,6 +29,7 @@ class Toolbox:
         self._folder = working_directory().resolve()
         self._searches_web = False
         self._offered: tuple[object, tuple[Tool, ...]] = (None, ())
+        self._said = ""
 
     def add(self, tools: Iterable[Tool]) -> None:
         """Offer these, too, whatever the settings say."""
@@ -62,6 +63,21 @@ class Toolbox:
         tools, problems = chosen(names, self.workplace())
         self._session.warn(*problems)
         return tools
+
+    def withheld(self) -> str:
+        """Why the tools that the settings name are not offered, as a sentence; "" where they are, or none is."""
+        session = self._session
+        if not session.settings[table.TOOLS]:
+            return ""
+        if session.settings[table.COMPLETE]:
+            return "The model is asked without tools: with complete, it gets nothing but text."
+        name = session.model.get().name
+        return "" if session.model.get().knows_tools else f"{name} knows no tools: it is asked without them."
+
+    def notice(self) -> str:
+        """`withheld`, once: where it is new."""
+        said, self._said = self._said, self.withheld()
+        return self._said if self._said != said else ""
 
     def definitions(self) -> tuple[Mapping[str, Any], ...]:
         return tuple(tool.definition for tool in self.offered())
