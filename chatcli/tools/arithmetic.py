@@ -24,8 +24,8 @@ Number = Fraction | float  # a float is a rounded value
 
 
 @builtin(Reach.PURE)
-def calculate(expression: Annotated[str, "As (2+3)*4/7, 2**64, sqrt(2), round(x, 2)"]) -> str:
-    """Compute an arithmetic expression exactly: + - * / // % **, functions like sqrt, ln, sin (radians), pi, e."""
+def calculate(expression: Annotated[str, "As (2+3)*4/7 or sqrt(2)**64"]) -> str:
+    """Compute arithmetic exactly; knows functions like ln, sin, round, factorial, and pi."""
     if len(expression) > LONGEST:
         _refuse(f"it has more than {LONGEST:,} characters")
     try:

@@ -31,13 +31,13 @@ def _folder_of_file(arguments: Mapping[str, Any], workplace: Workplace) -> Scope
 
 @builtin(Reach.PRIVATE, _folder_of_file)
 def read_file(
-    path: Annotated[str, "Below the user's folder"],
+    path: str,
     first_line: Annotated[int, {"minimum": 1}] = 1,
     last_line: Annotated[int, "0: to the end", {"minimum": 0}] = 0,
     *,
     workplace: Workplace,
 ) -> str:
-    """Read a text, PDF or Word file of the user, with line numbers."""
+    """Read a text, PDF or Word file in the user's folder."""
     place = place_of(path, workplace.folder)
     data = content(place, LARGEST)
     from chatcli.reading.document import read
@@ -74,7 +74,7 @@ def _folder_of_pattern(arguments: Mapping[str, Any], workplace: Workplace) -> Sc
 
 @builtin(Reach.PRIVATE, _folder_of_pattern)
 def list_files(pattern: Annotated[str, "As src/*.py or **/*.md"] = "*", *, workplace: Workplace) -> str:
-    """List the user's files that fit a pattern, with size and date. Hidden ones are listed where it names them."""
+    """List files in the user's folder, with size and date."""
     place, parts = _parted(pattern.strip() or "*", workplace)
     rows: list[str] = []
     for seen, row in enumerate(_fitting(place, parts), 1):

@@ -86,7 +86,7 @@ def web_search(
 
 @builtin(Reach.PURE)
 def read_result(
-    message: Annotated[int, "Its number"],
+    message: int,
     first_line: Annotated[int, {"minimum": 1}] = 1,
     last_line: Annotated[int, "0: to the end", {"minimum": 0}] = 0,
     *,
