@@ -20,6 +20,8 @@ from chatcli.paths import Paths
 from chatcli.prompt.keys import shortcuts
 from chatcli.settings.strategies import STRATEGIES
 from chatcli.settings.table import UNSET, Setting, by_group
+from chatcli.tools.fitting import form
+from chatcli.tools.table import builtins
 
 Row = TypeVar("Row")
 ROOT = Path(__file__).parent.parent
@@ -48,6 +50,7 @@ def tables() -> dict[str, str]:
         "strategies": table(("strategy", "what is sent"), [(f"`{each.name}`", each.help) for each in STRATEGIES]),
         "settings": _by_group(("setting", "meaning", "default", "expects", "also"), by_group(), _setting),
         "exit codes": table(("exit code", "meaning", "kinds of error"), _exit_codes()),
+        "tools": table(("tool", "what it does", "reach", "offered"), _tools()),
         "files": table(("directory", "name", "what it holds"), _files()),
     }
 
@@ -57,6 +60,11 @@ def _by_group(
 ) -> str:
     """The groups of /help, each with a table."""
     return "\n\n".join(f"**{group}**\n\n{table(columns, map(row, rows))}" for group, rows in groups.items())
+
+
+def _tools() -> Iterator[tuple[str, ...]]:
+    for name, each in builtins().items():
+        yield f"`{form(each.tool)}`", each.tool.description, each.tool.reach, f"`{name}`" if each.named else "`on`"
 
 
 def _command(each: Command) -> tuple[str, ...]:
