@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from chatcli.commands.spelling import in_shell
-from chatcli.conversation.events import Event, Text, Thinking, ToolCall
+from chatcli.conversation.events import Event, Text, Thinking, ToolCall, ToolResult
 from chatcli.conversation.message import ToolUse
 from chatcli.conversation.tree import Node
 from chatcli.errors import ChatcliError
@@ -66,6 +66,8 @@ def event_line(event: Event) -> dict[str, Any]:
             return {"type": "text", "text": text}
         case ToolCall(use):
             return {"type": "tool_call", **_call(use)}
+        case ToolResult():
+            return {"type": "tool_result", **result(event), "text": event.text}
     return {}
 
 
@@ -75,7 +77,13 @@ def last_line(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _call(use: ToolUse) -> dict[str, Any]:
-    return {"function": {"name": use.name, "arguments": dict(use.arguments)}}
+    return {"name": use.name, "arguments": dict(use.arguments)}
+
+
+def result(came: ToolResult) -> dict[str, Any]:
+    """What came of a call. `state`: complete, refused or failed; `characters`: the size of the whole result."""
+    size = {"characters": len(came.text), "seconds": round(came.seconds, 3)}
+    return {**_call(came.use), "state": str(came.ended), **size}
 
 
 def write(found: Any) -> None:

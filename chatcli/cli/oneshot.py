@@ -11,14 +11,14 @@ from io import StringIO
 from typing import Any
 
 from chatcli.attachments.compose import Composed, composing, with_piped
-from chatcli.cli.json_object import account, event_line, failure, write
+from chatcli.cli.json_object import account, event_line, failure, result, write
 from chatcli.cli.overflow import ERROR, GROW, LongInput, with_ways
-from chatcli.cli.subcommand import Shell
+from chatcli.cli.subcommand import Shell, one_answer
 from chatcli.commands.chats import open_named
 from chatcli.commands.outcomes import Choose
 from chatcli.commands.perform import perform
 from chatcli.commands.spelling import in_shell
-from chatcli.conversation.events import Event, Progress, Repeats, Retry, Text, Thinking, Tick
+from chatcli.conversation.events import Event, Progress, Repeats, Retry, Text, Thinking, Tick, ToolResult
 from chatcli.conversation.reply_endings import ending_of
 from chatcli.conversation.tree import Ended, Node
 from chatcli.errors import (
@@ -37,18 +37,21 @@ from chatcli.render.extract import first_code
 from chatcli.render.reply import Patience
 from chatcli.render.screen import Screen
 from chatcli.render.views import Note, View
+from chatcli.repl.hearing import Hearing
+from chatcli.repl.leave_question import nobody
 from chatcli.repl.notes import about_composed, about_counting, after_reply
 from chatcli.repl.signals import Interrupt
 from chatcli.repl.waiting import Waiting
 from chatcli.session.build import build
 from chatcli.session.fallback import mending
 from chatcli.session.next_request import unlike_last_turn
-from chatcli.session.reply_format import judged, language_of, shape
+from chatcli.session.reply_format import judged, shape
 from chatcli.session.session import Session
 from chatcli.session.wishes import Output, Wishes, make_screen, read_settings
 from chatcli.settings import table
 from chatcli.settings.layers import Layer
 from chatcli.text import clean
+from chatcli.tools.leave import Allow
 from chatcli.turn import answer, answered
 
 _OF_THE_NAME = "All words after --resume are the name; with a prompt: chatcli --resume=NAME PROMPT. "
@@ -137,6 +140,7 @@ class Oneshot:
         self._screen = make_screen(session.settings, in_shell)
         self._patience = Patience(session.settings[table.MODEL], Waiting(session, session.settings[table.MODEL]))
         self._holds_back, self._held = output.code, StringIO()
+        self._results: list[ToolResult] = []
 
     def run(self, composed: Composed) -> int:
         self._found.clear()
@@ -166,21 +170,25 @@ class Oneshot:
         session = self._session
         reply: Node | None = None
         try:
-            with Interrupt() as interrupt, self._listening() as feed:
+            with Interrupt() as interrupt, self._listening() as (feed, allow):
                 for line in unlike_last_turn(session):
                     self._screen.show(Note(line, "warning"))
-                reply = answer(session, question, feed, lambda: interrupt.asked)
+                reply = answer(session, question, feed, lambda: interrupt.asked, allow=allow)
         finally:
             for warning in session.take_warnings():
                 self._screen.error(StoreError(spelled(warning, in_shell)))
             reply = reply or answered(session, question)
             if self._is_json and reply is not None:
                 self._found.update(account(session, reply))
+                if self._results:
+                    self._found["tool_calls"] = list(map(result, self._results))
         if interrupt.asked:
             raise Interrupted(
                 "The reply was interrupted." if reply is not None else "Interrupted before the reply."
             )
         assert reply is not None, "what nothing comes of is an error"
+        if reply.message.calls and reply != session.conversation.last:
+            raise Interrupted("The turn was ended before an answer.")
         if not self._output.code:
             sys.stdout.write(self._held.getvalue())
         verbose = session.settings[table.VERBOSE]
@@ -193,17 +201,23 @@ class Oneshot:
         return self._output.form != "text"
 
     @contextmanager
-    def _listening(self) -> Iterator[Callable[[Event], None]]:
-        """What shows the events of the reply while it comes."""
+    def _listening(self) -> Iterator[tuple[Callable[[Event], None], Allow]]:
+        """What shows the events while they come, and what is asked about calls of tools."""
         session, settings = self._session, self._session.settings
         if self._is_json:
-            yield partial(_tell, self._screen, self._patience, self._output.form == "jsonl")
+            tell = partial(_tell, self._screen, self._patience, self._output.form == "jsonl")
+
+            def feed(event: Event) -> None:
+                self._results += [event] if isinstance(event, ToolResult) else []
+                tell(event)
+
+            yield feed, partial(nobody, self._screen.aside)
             return
-        name, language = settings[table.MODEL], language_of(settings)
         screen = make_screen(settings, in_shell, file=self._held) if self._holds_back else self._screen
-        waits = Waiting(session, name)
-        with screen.answer(name, settings[table.THINKING], waits=waits, language=language) as view:
-            yield view.feed
+        may_ask = settings[table.TOOLS] and screen.is_terminal and sys.stdin.isatty()
+        reader = one_answer() if may_ask else None
+        with Hearing(session, screen, reader) as hearing:
+            yield hearing.feed, hearing.allow
 
     def _judged(self, reply: Node) -> int:
         """The exit code."""

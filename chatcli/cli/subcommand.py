@@ -85,12 +85,12 @@ class Shell:
     def confirm(self, question: Words) -> bool:
         if not self._can_ask:
             raise UserError(spelled(question, in_shell), "Needs confirmation: add --yes.")
-        return _reader().ask(spelled(question, in_shell))
+        return one_answer().ask(spelled(question, in_shell))
 
     def choose(self, question: Choose) -> int | None:
         if not self._can_ask:
             raise Ambiguous(question.brief, Hint("Give a number: ", Do("chats"), " lists them."))
-        return _reader().choose(question.question, question.choices, question.detail, question.find)
+        return one_answer().choose(question.question, question.choices, question.detail, question.find)
 
     def edit(self, text: str, ending: str) -> str:
         from chatcli.prompt.editor import edit_between_prompts
@@ -121,6 +121,6 @@ def _only_inside() -> UserError:
     return UserError("That works only inside chatcli.", Hint("Start it: ", Do("chatcli")))
 
 
-def _reader() -> Reader:
+def one_answer() -> Reader:
     """A reader for a question or two: no history, no completion, no redrawing."""
     return Reader(None, lambda _: (), lambda: Toolbar("", "", 0, 0, "", ()), ReaderOptions(plain=True))

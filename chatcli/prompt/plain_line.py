@@ -87,9 +87,13 @@ class PlainLine:
     def key(self, told: str, letters: str) -> str | None:
         """Asks for a line with one of these letters, or a word that begins with it."""
         self._put_aside()
-        while answer := self.ask(f"{told}: ").strip().lower():
-            if answer in letters or (answer[0] in letters and answer in _WORDS):
-                return answer[0]
+        try:
+            while answer := self.ask(f"{told}: ").strip().lower():
+                if answer in letters or (answer[0] in letters and answer in _WORDS):
+                    return answer[0]
+        except (KeyboardInterrupt, EOFError):
+            self.say("")
+            raise
         return ""
 
     @contextmanager

@@ -66,11 +66,11 @@ class Screen:
         self.is_spoken = self.is_terminal and (_is_read_aloud() if plain is None else plain)
 
     def show(self, view: View) -> None:
-        """Draws `view` on stdout; a Note goes to stderr when stdout is not a terminal."""
+        """Draws `view` on stdout; a note or a tool call goes to stderr when stdout is not a terminal."""
         from chatcli.render.notices import draw
-        from chatcli.render.views import Note
+        from chatcli.render.views import CallLine, Note, ResultLine
 
-        if isinstance(view, Note) and not self.is_terminal:
+        if isinstance(view, Note | CallLine | ResultLine) and not self.is_terminal:
             room = self._room(self._errors)
             lines = draw(view, self._error_palette, room, rendered=False, speller=self.speller)
             self._put(self._errors, lines)

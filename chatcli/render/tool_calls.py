@@ -13,14 +13,6 @@ from chatcli.render.sanitize import one_line
 from chatcli.text import cells, lines_in, revealed
 
 _BAR = "  | "
-# What came of a call that has no result, before the reason.
-_NOT_DONE = {
-    Ended.ASKED: "not run",
-    Ended.ALLOWED: "not run",
-    Ended.RUNNING: "stopped",
-    Ended.REFUSED: "refused",
-    Ended.FAILED: "failed",
-}
 
 
 def called(use: ToolUse) -> str:
@@ -32,8 +24,8 @@ def called(use: ToolUse) -> str:
 
 def came(ended: Ended, text: str, seconds: float | None = None) -> str:
     """What came of a call, in one line: the size of its result, or why there is none."""
-    if ended in _NOT_DONE:
-        return one_line(f"{_NOT_DONE[ended]}: {text}")
+    if ended is not Ended.COMPLETE:
+        return one_line(text) or "Stopped."
     size = f"{counted(lines_in(text), 'line')}, {counted(len(text), 'character')}" if text else "nothing"
     return size if seconds is None else f"{size}, {seconds:.1f} s"
 

@@ -16,10 +16,10 @@ from chatcli.tools.tool import Reach
 _KEPT_FREE = 6  # rows of a page for the question around it
 # What an answer "always" allows, by the reach of the tool.
 _EVERY = {
-    Reach.PURE: "every call of it",
+    Reach.PURE: "every call of it for {}",
     Reach.PRIVATE: "every call of it for {}",
     Reach.NET: "every call of it to {}",
-    Reach.ACTS: "exactly this again, as often as it is asked for",
+    Reach.ACTS: "exactly this again, as often as it comes",
 }
 
 
@@ -50,8 +50,8 @@ def _answer(screen: Screen, reader: Reader, asking: Asking) -> Answer:
     letters, always = "ynq", ""
     if asking.lasting and not asking.scope.secret:
         letters, always = "yanq", "a always, "
-        _, what = asking.grant
-        every = _EVERY[asking.tool.reach].format(_on_one_line(what))
+        what = _on_one_line(asking.scope.what)
+        every = _EVERY[asking.tool.reach].format(what) if what else "the same call again, as often as it comes"
         screen.show(Note(f"Always, until the conversation ends: {every}.", "quiet"))
     match reader.key(f"y yes, once; {always}n no (Enter), q no and end the turn", letters):
         case "y":

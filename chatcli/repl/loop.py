@@ -25,21 +25,27 @@ from chatcli.prompt.line import SIGNS
 from chatcli.prompt.reader import Closed, Interrupted, Reader, TypedLine
 from chatcli.prompt.reader import Outcome as Entry
 from chatcli.prompt.shell import run
-from chatcli.prompt.typeahead import quiet_keyboard
 from chatcli.render.screen import Screen
 from chatcli.render.views import Note, Pictures, SourceText, View
 from chatcli.repl.crash_report import told
 from chatcli.repl.furniture import Furniture
-from chatcli.repl.notes import Apart, about_composed, about_counting, about_format, after_reply, farewell
+from chatcli.repl.hearing import Hearing
+from chatcli.repl.notes import (
+    Apart,
+    about_composed,
+    about_counting,
+    about_format,
+    after_reply,
+    farewell,
+    unanswered_calls,
+)
 from chatcli.repl.remedies import Remedies
 from chatcli.repl.shell_output import as_attachment, offer
 from chatcli.repl.signals import Interrupt
 from chatcli.repl.streams import OutputFailed
-from chatcli.repl.waiting import Waiting
 from chatcli.session.fallback import mend, still_there
 from chatcli.session.model_in_use import settle_model
 from chatcli.session.next_request import unlike_last_turn
-from chatcli.session.reply_format import language_of
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.turn import answer, answered, ask
@@ -233,22 +239,15 @@ class Loop:
         session, settings = self._session, self._session.settings
         self._apart.end()
         self._said = True
-        name = model or settings[table.MODEL]
-        waits, language = Waiting(session, name), language_of(settings)
-        with (
-            Interrupt() as interrupt,
-            quiet_keyboard(self._reader.keyboard, marks_pastes=self._reader.marks_pastes),
-            self._reader.beside_reply() as beside,
-            self._screen.answer(
-                name, settings[table.THINKING], waits=waits, language=language, below=beside
-            ) as view,
-        ):
-            reply = answer(session, question, view.feed, lambda: interrupt.asked, onward, model)
-        self._flows = reply is not None and not interrupt.asked
+        with Interrupt() as interrupt, Hearing(session, self._screen, self._reader, model) as hearing:
+            reply = answer(session, question, hearing.feed, lambda: interrupt.asked, onward, model, hearing.allow)
+        self._flows = reply is not None and not interrupt.asked and not hearing.was_quit
         self._screen.show(Note(""))
-        if reply is not None:
+        if reply is not None and reply.message.calls and reply != session.conversation.last:
+            self._screen.show(unanswered_calls())
+        elif reply is not None:
             for note in (
-                *after_reply(reply, settings[table.VERBOSE], view.repeats),
+                *after_reply(reply, settings[table.VERBOSE], hearing.repeats),
                 *about_format(reply, settings[table.FORMAT]),
                 *about_counting(session.counter.notice()),
             ):

@@ -74,6 +74,11 @@ def after_reply(node: Node, verbose: bool, repeats: bool = False) -> list[Note]:
     return notes
 
 
+def unanswered_calls() -> Note:
+    """The note on a turn that was ended after calls of tools."""
+    return Note(Hint("The turn ended before an answer: ", Do("continue"), " lets the model go on."), "quiet")
+
+
 def about_format(node: Node, form: str) -> list[Note]:
     """What is wrong with a reply that should have this format. One that was stopped, broke off or has no text has
     its note already.

@@ -82,9 +82,10 @@ class Asking:
 
     @property
     def rule(self) -> str:
-        """The rule that allows just this; "" where none does."""
-        name, what = self.grant
-        return "" if self.scope.secret else f"{name}({what})"
+        """The rule that allows just this, or every call of a tool without a scope; "" where none does."""
+        if self.scope.secret:
+            return ""
+        return f"{self.tool.name}({self.scope.what})" if self.scope.what else self.tool.name
 
 
 class Leave(StrEnum):
