@@ -116,7 +116,7 @@ def test_the_server_never_counts_more_than_was_planned(client: Client, model: st
         return Request(model, tuple(messages), {"num_ctx": 16384, "num_predict": 1})
 
     counter, known, chance = Counter(None), client.model(model), random.Random(model + way)
-    render = (lambda messages: client.render(request(messages))) if way == "template" else (lambda _: None)
+    render = (lambda messages, _: client.render(request(messages))) if way == "template" else (lambda *_: None)
     source = None if way == "learned costs" else ModelSource(lambda: client.vocabulary(model), render)
     preset = [*([Message.system(known.system)] if known.system else []), *known.messages]
     counter.use(model, known.digest, preset, source)
@@ -139,7 +139,7 @@ def test_the_server_never_counts_more_than_was_planned(client: Client, model: st
 def test_a_modelfile_s_own_system_message_is_counted_where_a_request_has_none(client: Client) -> None:
     counter, talk = Counter(None), regular(0)
     for preset in ([], [Message.system("Answer in one or two sentences. " * 20)]):
-        counter.use("model", "", preset, ModelSource(lambda: client.vocabulary("demo"), lambda _: None))
+        counter.use("model", "", preset, ModelSource(lambda: client.vocabulary("demo"), lambda *_: None))
         counter.prepare()
         before = counter.prompt(talk).tokens
         for _ in range(2):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import tiktoken
 
-from chatcli.conversation.message import Attachment, Message, ToolUse
+from chatcli.conversation.message import Attachment, Message, Role, ToolUse
 from chatcli.conversation.plan import Fate, Part, PartKind, Plan
 from chatcli.conversation.usage import Usage
 from chatcli.tokens import encoding
@@ -187,8 +187,8 @@ def test_any_message_can_be_counted() -> None:
             message = Message.user(text)
             assert counting.count(message).tokens > 0
             assert counting.text(text).tokens < counting.count(message).tokens
-    call = Message(Message.user("").role, "", tool_uses=(ToolUse("look", {"at": "the sky"}),))
-    assert counter().count(call).tokens > counter().count(Message.user("")).tokens
+    call = Message(Role.ASSISTANT, "", tool_uses=(ToolUse("look", {"at": "the sky"}),))
+    assert counter().count(call).tokens > counter().count(Message.assistant("")).tokens
 
 
 def test_the_modelfile_s_messages_are_counted_and_its_system_gives_way() -> None:

@@ -25,6 +25,7 @@ from chatcli.tokens import cache, template_learning
 from chatcli.tokens.cache import Memo
 from chatcli.tokens.counter import Counter
 from chatcli.tokens.prepare import ModelSource
+from chatcli.tokens.tool_costs import Definitions
 from tests.bench.tokens import TEXTS
 from tests.test_tokens_template import WRITERS
 from tests.test_tokens_vocabulary import own, shown
@@ -51,7 +52,7 @@ class Asked:
             raise self.answer
         return self.answer
 
-    def render(self, messages: Sequence[Message]) -> str | None:
+    def render(self, messages: Sequence[Message], _: Definitions = ()) -> str | None:
         self.renderings += 1
         return WRITERS[self.writer](messages) if self.writer else None
 
@@ -77,7 +78,7 @@ def test_thirty_turns_are_planned_to_the_token(client: Client, model: str, think
         return Request(model, tuple(messages), {"num_ctx": 16384, "num_predict": 3}, think=think)
 
     counter, talk = Counter(None), [Message.system("Be a guide. Ответь кратко.")]
-    source = ModelSource(lambda: client.vocabulary(model), lambda messages: client.render(request(messages)))
+    source = ModelSource(lambda: client.vocabulary(model), lambda messages, _: client.render(request(messages)))
     counter.use(model, client.model(model).digest, source=source)
     counter.prepare()
     for turn in range(30):
@@ -105,7 +106,7 @@ def test_a_picture_is_counted_to_the_token_once_it_was_measured(client: Client) 
 
     counter = Counter(None)
     source = ModelSource(
-        lambda: client.vocabulary("demo-vision"), lambda messages: client.render(request(messages))
+        lambda: client.vocabulary("demo-vision"), lambda messages, _: client.render(request(messages))
     )
     counter.use("demo-vision", "", source=source)
     counter.prepare()
@@ -216,7 +217,7 @@ def test_a_template_that_still_fits_is_kept_with_what_was_learnt(tmp_path: Path)
 def test_what_a_server_rendered_before_it_failed_is_not_asked_for_again(tmp_path: Path) -> None:
     asked, told, most = Asked(shown("llama-bpe")), list[list[str]](), 20
 
-    def failing(messages: Sequence[Message]) -> str | None:
+    def failing(messages: Sequence[Message], _: Definitions) -> str | None:
         if len(told) >= most:
             raise Unreachable("Nothing answers.")
         rendered = asked.render(messages)

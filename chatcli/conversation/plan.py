@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from chatcli.conversation.message import Message
-from chatcli.conversation.usage import Count, total
+from chatcli.conversation.usage import Count, counted, total
 
 
 class PartKind(StrEnum):
@@ -140,3 +140,15 @@ def with_template(plan: Plan, count: Count) -> Plan:
             tokens, saved = max(0, tokens - saved), max(0, saved - tokens)
         parts.append(replace(part, count=Count(tokens, exact)))
     return replace(plan, parts=tuple(parts))
+
+
+def with_definitions(plan: Plan, count: Count, tools: int) -> Plan:
+    """The same plan, with what the definitions of so many tools cost taken out of the template's part."""
+    if not tools:
+        return plan
+    at = next(at for at, part in enumerate(plan.parts) if part.kind is PartKind.TEMPLATE)
+    template = plan.parts[at]
+    tokens = min(count.tokens, template.count.tokens)
+    rest = replace(template, count=Count(template.count.tokens - tokens, template.count.exact))
+    own = Part(PartKind.DEFINITIONS, Fate.SENT, Count(tokens, count.exact), counted(tools, "tool"))
+    return replace(plan, parts=(*plan.parts[:at], rest, own, *plan.parts[at + 1 :]))

@@ -21,6 +21,7 @@ from chatcli.store.conversations import settings_of
 from chatcli.store.store import Store
 from chatcli.tokens.counter import Counter
 from chatcli.tokens.prepare import ModelSource
+from chatcli.tokens.tool_costs import Definitions
 
 if TYPE_CHECKING:
     from chatcli.session.session import Session
@@ -138,17 +139,19 @@ def ready_counter(session: Session) -> Counter:
     model, window = session.model.get(), session.window.get()
     think = session.settings[table.THINK]
 
-    def render(messages: Sequence[Message]) -> str | None:
+    def render(messages: Sequence[Message], tools: Definitions) -> str | None:
         request = Request(
             model.name,
             tuple(messages),
             {**session.settings.options(), "num_ctx": window},
             think_as(think),
-            cutting=cutting(session),
+            cutting={**cutting(session), "truncate": False},
+            tools=tools,
         )
         return session.client.get().render(request)
 
-    source = ModelSource(lambda: session.client.get().vocabulary(model.name), render, variant=think or "")
+    tools = session.tools.definitions()
+    source = ModelSource(lambda: session.client.get().vocabulary(model.name), render, think or "", tools)
     session.counter.use(model.name, model.digest, preset_of(model), source)
     session.counter.prepare()
     return session.counter

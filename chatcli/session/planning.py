@@ -16,7 +16,7 @@ from chatcli.context.generate import after_context, raw_text
 from chatcli.context.plan_inputs import Basis, Memory, Spans
 from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message, Role
-from chatcli.conversation.plan import Fate, Part, Plan, with_template
+from chatcli.conversation.plan import Fate, Part, Plan, with_definitions, with_template
 from chatcli.conversation.retrieval import Meaning, Retrieved
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.conversation.usage import NOTHING, Count, Turn, total, unpacked
@@ -45,7 +45,12 @@ def plan_next(session: Session, coming: Node | None = None) -> tuple[Plan, State
     """
     session.counter.warm_up()
     _settle(session)
-    return planned(session, coming)
+    plan, state = planned(session, coming)
+    for _ in range(3):  # other messages may fit once those with tool calls are counted as the server writes them
+        if not plan.is_chat or not session.counter.render(plan.messages):
+            break
+        plan, state = planned(session, coming)
+    return plan, state
 
 
 def planned(session: Session, coming: Node | None = None) -> tuple[Plan, State]:
@@ -60,7 +65,8 @@ def planned(session: Session, coming: Node | None = None) -> tuple[Plan, State]:
         before, fixed = fixed, session.counter.fixed(plan.messages)
         if fixed.tokens <= before.tokens and not learnt:
             break
-    return with_template(plan, fixed), state
+    plan = with_template(plan, fixed)
+    return with_definitions(plan, session.counter.definitions(plan.messages), len(session.tools.offered())), state
 
 
 def _to_generate(session: Session, coming: Node | None) -> Plan | None:

@@ -10,13 +10,14 @@ needs nothing else. Importing this module, and counting before `warm_up` and `pr
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from contextlib import suppress
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Plan
-from chatcli.conversation.usage import Count, Turn, Usage, total
+from chatcli.conversation.usage import NOTHING, Count, Turn, Usage, total
 from chatcli.errors import ChatcliError
 from chatcli.tokens import cache
 from chatcli.tokens.cache import Memo
@@ -24,6 +25,8 @@ from chatcli.tokens.encoding import load, tokens_of
 from chatcli.tokens.learned_costs import LearnedCosts, Size, split
 from chatcli.tokens.measured import Measured
 from chatcli.tokens.prepare import ModelSource
+from chatcli.tokens.template import leading
+from chatcli.tokens.tool_costs import Definitions, as_text, has_calls, name_of_set
 
 if TYPE_CHECKING:
     from tiktoken import Encoding
@@ -50,6 +53,7 @@ class Counter:
         self._learned_of: dict[str, LearnedCosts] = {}
         self._prompts: dict[str, Measured] = {}
         self._sizes: Memo[Size] = Memo()
+        self._sets: dict[str, Count] = {}
         self._preset: tuple[Message, ...] = ()
         self._trouble = self._said = ""
         self._failures = 0  # temporary failures of `prepare` in a row
@@ -69,6 +73,8 @@ class Counter:
         before, now = (made.variant if made else "" for made in (self._source, source))
         if (key, now) != (self._key, before):
             self._exact, self._trouble, self._failures = None, "", 0
+        if key != self._key:
+            self._sets = {}
         self._key, self._digest, self._source, self._preset = key, digest, source, tuple(preset)
         if key not in self._learned_of:
             self._learned_of[key] = self._restore()
@@ -154,7 +160,50 @@ class Counter:
             return self._exact.fixed(messages)
         replaced = bool(messages) and messages[0].role is Role.SYSTEM
         preset = [m for m in self._preset if not (replaced and m.role is Role.SYSTEM)]
-        return Count(self._learned.fixed + sum(self.count(message).tokens for message in preset))
+        besides = self.definitions(messages).tokens + sum(self.count(message).tokens for message in preset)
+        return Count(self._learned.fixed + besides)
+
+    def definitions(self, messages: Sequence[Message] = ()) -> Count:
+        """What the definitions of the tools cost in a request of `messages`: a part of `fixed`."""
+        known, tools = (
+            self._exact.tools.definitions if self._exact else (),
+            self._source.tools if self._source else (),
+        )
+        return Count(known[leading(messages) > 0], exact=True) if known else self._about(tools)
+
+    def cost_of(self, tools: Definitions) -> Count:
+        """What these definitions would add to a request: asked of the server, once for each set. They may be
+        others than those in use.
+        """
+        from chatcli.tokens.prepare import cost_of
+
+        name = name_of_set(tools)
+        if self._exact and self._source and name not in self._sets:
+            with suppress(ChatcliError):
+                found = cost_of(self._exact, self._source, tools)
+                self._sets |= {name: Count(found[0], exact=True)} if found else {}
+        return self._sets.get(name) or self._about(tools)
+
+    def _about(self, tools: Definitions) -> Count:
+        """An estimate from the definitions as JSON."""
+        if not tools:
+            return NOTHING
+        text = as_text(tools)
+        if self._exact:
+            return Count(self._exact.text(text).tokens)
+        return Count(self._learned.text(self._sizes.get(("tools", text), len(text), lambda: self._measure(text))))
+
+    def render(self, messages: Sequence[Message]) -> bool:
+        """Have the server write a request that has tool calls, and count it from that: the same request is then
+        counted exactly. It takes a request or two to the server. Returns whether this changed what the request, or
+        a part of it, costs.
+        """
+        if not self._exact or not self._source or not has_calls(messages):
+            return False
+        try:
+            return self._exact.read(messages, self._source.write)
+        except ChatcliError:
+            return False  # the request itself will tell
 
     def prompt(self, messages: Sequence[Message]) -> Count:
         """What the server will count for a request of `messages`: `fixed` of them and every `count`."""
@@ -178,7 +227,8 @@ class Counter:
         self._measured.note(self._measured.fingerprint(plan.messages), measured)
         if any(message.thinking for message in plan.messages):
             return  # whether the template shows that thinking is not known here
-        self._learned.settle(self._sized(plan.messages), measured - self._preset_of(plan.messages))
+        own = measured - self._preset_of(plan.messages)
+        self._learned.settle(self._sized(plan.messages), own, teaches=not (self._source and self._source.tools))
         if reply is not None:
             self._charge(reply, usage)
         self._keep()
@@ -271,7 +321,7 @@ class Counter:
 
     def _size(self, key: Hashable, message: Message) -> Size:
         def measure() -> Size:
-            calls = "".join(f"{use.name} {dict(use.arguments)}" for use in message.tool_uses)
+            calls = "".join(f"{use.name} {dict(use.arguments)}" for use in message.calls)
             said = message.thinking + message.text + calls
             return Size(self._measure(said).text, len(message.images))
 

@@ -3,12 +3,12 @@
 Each prompt measured by the server is compared with the count. A difference that comes again is a property of this
 server (one more token at the beginning, or for every reply) and is added from then on. One that does not come
 again turns the counts into estimates, until they agree again. A prompt that begins with a measured one is counted
-from its end on.
+from its end on. Tool calls are counted as the server renders them (tool_costs.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -17,6 +17,18 @@ from chatcli.conversation.usage import Count
 from chatcli.tokens.learned_costs import IMAGE
 from chatcli.tokens.measured import Measured, name_of
 from chatcli.tokens.template import STRIPS, SYSTEM, THINKING, Piece, Template, leading
+from chatcli.tokens.tool_costs import (
+    AROUND_RESULT,
+    AT_ONCE,
+    STAND_IN,
+    Group,
+    ToolCosts,
+    apart,
+    as_it_is,
+    has_calls,
+    probe,
+    read_probe,
+)
 from chatcli.tokens.vocabulary import Vocabulary
 
 _QUESTION = Message.user("x")
@@ -107,19 +119,24 @@ class Exact:
     preset: int = 0
     short: int = 0
     odd: dict[str, int] = field(default_factory=dict)
+    tools: ToolCosts = field(default_factory=ToolCosts)
     led: int = -1  # system messages at the front of the last measured prompt; -1: none was measured
     measured: Measured = field(default_factory=Measured)
     records: list[tuple[Sequence[Message], int]] = field(default_factory=list)
     tries: int = 3  # attempts to read the vocabulary in other ways; each takes as long as loading it
 
     @classmethod
-    def begin(cls, vocabulary: Vocabulary, template: Template | None, preset: Sequence[Message] = ()) -> Exact:
-        """`preset`: the messages before every prompt; a template includes them by itself."""
+    def begin(
+        cls, vocabulary: Vocabulary, template: Template | None, preset: Sequence[Message] = (), tools: str = ""
+    ) -> Exact:
+        """`preset`: the messages before every prompt; `tools`: the definitions as text. A template includes both
+        by itself.
+        """
         if template:
             return cls(vocabulary, template)
         costs = [12 + vocabulary.count(message.text) for message in preset]
-        own = sum(costs[: leading(preset)])
-        return cls(vocabulary, None, Correction(24 + sum(costs), 12, sound=False, founded=False), preset=own)
+        own, first = sum(costs[: leading(preset)]), 24 + sum(costs) + vocabulary.count(tools)
+        return cls(vocabulary, None, Correction(first, 12, sound=False, founded=False), preset=own)
 
     @property
     def sound(self) -> bool:
@@ -146,6 +163,9 @@ class Exact:
 
     def cost(self, message: Message) -> Count:
         """What one message adds to a prompt. The rest of `prompt` beyond these sums is the request's own."""
+        if self.template is not None and has_calls([message]):
+            tokens, known = self._called(message)
+            return Count(tokens + self._odd([message]), self.sound and known)
         tokens = self._walk(self._pieces(message)) + self._calls([message]) + self._odd([message])
         if self.template is None and message.role == Role.ASSISTANT:
             tokens += self.correction.each
@@ -159,6 +179,37 @@ class Exact:
         asked = messages if leading(messages) < len(messages) else [*messages, _QUESTION]
         whole, parts = self.prompt(asked), [self.cost(message) for message in asked]
         return Count(whole.tokens - sum(part.tokens for part in parts), whole.exact)
+
+    def read(self, messages: Sequence[Message], render: Callable[[Sequence[Message]], str | None]) -> bool:
+        """Count a request that has calls from what `render` writes for it; nothing is asked twice. Returns whether
+        this changed what the request, or a part of it, costs.
+        """
+        if self.template is None or not has_calls(messages):
+            return False
+        rendered = self.tools.rendered_like(messages)
+        found = rendered.longest(messages)
+        if found and found.messages == len(messages):
+            return False
+        learnt = self._learn_calls(messages, render)
+        written = render([replace(message, attachments=()) for message in messages])
+        if written is None:
+            return learnt
+        before = self._counted(messages)
+        rendered.note(rendered.fingerprint(messages), self.vocabulary.around + self._walk([Piece(written)]))
+        now = self._counted(messages)
+        if messages[-1].role is Role.USER:
+            self.tools.agrees = before[0] == now[0]
+        return learnt or before != now
+
+    def _learn_calls(self, messages: Sequence[Message], render: Callable[[Sequence[Message]], str | None]) -> bool:
+        """Learn what the replies with calls add to a prompt; returns whether there was something to learn."""
+        new = {name: each for each in messages if each.calls and (name := name_of(each)) not in self.tools.calls}
+        names, replies = list(new), list(new.values())
+        for at in range(0, len(replies), AT_ONCE):
+            some = replies[at : at + AT_ONCE]
+            for name, texts in zip(names[at:], read_probe(some, render(probe(some)) or ""), strict=False):
+                self.tools.calls[name] = sum(self._walk([Piece(text)]) for text in texts)
+        return bool(new)
 
     def learn(self, messages: Sequence[Message], measured: int) -> None:
         planned, self.raised = self.prompt(messages).tokens - self.raised, 0
@@ -180,13 +231,16 @@ class Exact:
         if begun is None and self._led_otherwise(messages):
             self.correction.measured = None  # what is missing now does not come from the replies in between
         self.led = leading(messages)
-        known = self.records or ([(messages[: begun.messages], begun.tokens)] if begun else [])
-        self.records = [*known, (messages, measured)][-2:]
-        if more:
+        called = has_calls(messages)  # counted with this vocabulary: it says nothing about others
+        if not called:
+            known = self.records or ([(messages[: begun.messages], begun.tokens)] if begun else [])
+            self.records = [*known, (messages, measured)][-2:]
+        if more and not called:
             if self._read_otherwise(abs(more)):
                 return
             if self.vocabulary.way:  # another way, which matched by chance
                 self.vocabulary, self.correction, self.odd = self.vocabulary.read_as(""), Correction(), {}
+                self.tools = ToolCosts(definitions=self.tools.definitions)
             begun = self._begun(messages)
         if begun is not None and begun.messages == len(messages) and begun.tokens != measured:
             begun = None  # the same prompt has another count now
@@ -247,17 +301,62 @@ class Exact:
             read = replace(self, vocabulary=other)
             if all(read._counted(sent)[0] == measured for sent, measured in self.records):
                 self.vocabulary, self.odd = other, {}
+                self.tools = ToolCosts(definitions=self.tools.definitions)
                 self.correction = Correction(sound=len(self.records) == 2)
                 return True
         return False
 
     def _counted(self, messages: Sequence[Message]) -> tuple[int, bool]:
-        calls = self._calls(messages) + self._odd(messages)
         if self.template is not None:
-            pieces, certain = self.template.write(messages)
-            return self.vocabulary.around + self._walk(pieces) + calls, certain
+            count = self._with_calls if has_calls(messages) else self._summed
+            tokens, certain = count(messages)
+            return tokens + self._odd(messages), certain
+        calls = self._calls(messages) + self._odd(messages)
         texts = sum(self._walk(self._pieces(message)) for message in messages)
-        return self.vocabulary.around + texts + calls, _alternates(messages) and not self._calls(messages)
+        certain = _alternates(messages) and not has_calls(messages)
+        return self.vocabulary.around + texts + calls, certain
+
+    def _summed(self, messages: Sequence[Message]) -> tuple[int, bool]:
+        """Template and texts, with each group of calls as what it adds; and whether the template is certain."""
+        template, groups, stand_ins = self.template or Template({}), list[Group](), 0
+        if has_calls(messages):
+            messages, groups, stand_ins = apart(messages)
+        pieces, certain = template.write(messages)
+        tokens = self.vocabulary.around + self._walk(pieces)
+        if stand_ins:
+            tokens -= stand_ins * self._walk(self._pieces(STAND_IN))
+        for reply, results in groups:
+            tokens += self._called(reply)[0] if reply else AROUND_RESULT
+            tokens += sum(self.vocabulary.count(result.text) for result in results)
+        return tokens, certain
+
+    def _with_calls(self, messages: Sequence[Message]) -> tuple[int, bool]:
+        """The sum, corrected by what the longest beginning that was rendered costs. It is certain for what was
+        rendered, and, while such sums agree with the server, for a question after calls that are known.
+        """
+        found = self.tools.rendered_like(messages).longest(messages)
+        before = messages[: found.messages] if found else ()
+        tokens = sum(self._image(image) for message in before for image in message.images)
+        tokens += found.tokens if found else 0
+        if len(before) == len(messages):
+            return tokens, True
+        summed, certain = self._summed(messages)
+        summed += tokens - self._summed(before)[0] if found else 0
+        if not certain or not self.tools.agrees or messages[-1].role is not Role.USER:
+            return summed, False
+        after = [message for message in messages[len(before) :] if has_calls([message])]
+        return summed, all(self._called(m)[1] if m.calls else as_it_is(m.text) for m in after)
+
+    def _called(self, message: Message) -> tuple[int, bool]:
+        """What a reply with calls, or a result, adds to a prompt, and whether that is known."""
+        if message.role is Role.TOOL:
+            return self.vocabulary.count(message.text), True
+        known = self.tools.calls.get(name_of(message))
+        if known is not None:
+            return known, True
+        plain = replace(message, tool_uses=())
+        around = AROUND_RESULT * len(message.calls)
+        return self._walk(self._pieces(plain)) + self._calls([message]) + around, False
 
     def _led_otherwise(self, messages: Sequence[Message]) -> int:
         """Without a template: the most that it can cost that only one of the two, the last measured prompt or this
@@ -333,7 +432,7 @@ class Exact:
     def _calls(self, messages: Iterable[Message]) -> int:
         """Tool calls are written differently by each template: a rough figure."""
         return sum(
-            8 + self.vocabulary.count(f"{use.name} {dict(use.arguments)}") for m in messages for use in m.tool_uses
+            8 + self.vocabulary.count(f"{use.name} {dict(use.arguments)}") for m in messages for use in m.calls
         )
 
 

@@ -136,15 +136,18 @@ class LearnedCosts:
         """That message is known to cost `tokens`."""
         self._costs[key] = tokens
 
-    def settle(self, messages: Sequence[tuple[Hashable, Size]], measured: int) -> None:
-        """A request of exactly these messages was measured: what is new in it is charged to the new messages."""
+    def settle(self, messages: Sequence[tuple[Hashable, Size]], measured: int, *, teaches: bool = True) -> None:
+        """A request of exactly these messages was measured: what is new in it is charged to the new messages.
+        `teaches`: whether the rates learn from it, too; not where it has more in it than the messages.
+        """
         self._raised = 0
         new = self._new(messages)
         rest = measured - self.fixed - self._known(messages)
         if not new:
             self._drift += rest
         elif rest > 0:
-            self._learn([size for _, size in new], rest)
+            if teaches:
+                self._learn([size for _, size in new], rest)
             shares = _shares([self.estimate(size) for _, size in new], rest)
             self._costs.update((key, share) for (key, _), share in zip(new, shares, strict=True))
 

@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from chatcli.conversation.message import Message
+from chatcli.tokens.cache import Memo
 
 MOST = 2000  # prompts remembered, the newest
 
@@ -61,6 +62,15 @@ class Measured:
 
 def name_of(message: Message) -> str:
     """What distinguishes a message as a part of a prompt: a fingerprint, not its text."""
+    size = len(message.text) + len(message.thinking) + sum(each.size for each in message.attachments)
+    return _names.get(id(message), size, lambda: (message, _name_of(message)))[1]
+
+
+# By the identity of a message, which stays in use here as long as its name.
+_names: Memo[tuple[Message, str]] = Memo()
+
+
+def _name_of(message: Message) -> str:
     calls = [(use.name, sorted(map(repr, use.arguments.items()))) for use in message.tool_uses]
     parts = (str(message.role), message.text, message.thinking, *(image.digest for image in message.images), calls)
     return sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -22,6 +22,7 @@ from chatcli.tokens import cache, template_learning
 from chatcli.tokens.exact import Correction, Exact
 from chatcli.tokens.measured import Measured
 from chatcli.tokens.template import Template
+from chatcli.tokens.tool_costs import Definitions, ToolCosts, as_text, name_of_set
 from chatcli.tokens.vocabulary import Vocabulary
 from chatcli.tokens.vocabulary_file import FORMAT, Unusable, build
 
@@ -31,16 +32,27 @@ class ModelSource:
     """Where to ask what a model is made of. Both functions may raise chatcli's errors.
 
     `vocabulary`: the verbose /api/show, best as the bytes of the answer (parsing it would hold up the keyboard),
-    or its model_info. `render`: the prompt the server would make of these messages; None where it does not say.
-    `variant`: what else the rendering depends on (the think setting); it is part of the template's file name.
+    or its model_info. `render`: the prompt the server would make of these messages, with these tools; None where
+    it does not say. `think`: the think setting, on which the rendering depends; `tools`: the definitions sent with
+    every request.
     """
 
     vocabulary: Callable[[], bytes | Mapping[str, Any]]
-    render: Callable[[Sequence[Message]], str | None]
-    variant: str = ""
+    render: Callable[[Sequence[Message], Definitions], str | None]
+    think: str = ""
+    tools: Definitions = ()
+
+    @property
+    def variant(self) -> str:
+        """What the rendering depends on besides the messages: a part of the template's file name."""
+        return "-".join(filter(None, (self.think, name_of_set(self.tools))))
+
+    def write(self, messages: Sequence[Message]) -> str | None:
+        """`render`, with the tools in use."""
+        return self.render(messages, self.tools)
 
 
-__all__ = ["PASSING", "Unusable", "keep", "prepare"]
+__all__ = ["PASSING", "Unusable", "cost_of", "keep", "prepare"]
 
 PASSING = (Unreachable, StreamBroken, Busy)  # failures that may be over the next time
 SAVED_EVERY = 0.3  # seconds between saves of what a slow server has rendered
@@ -64,11 +76,27 @@ def prepare(
             return exact, None
         template = _template(directory, digest, source)
     except ChatcliError as error:
-        return exact or Exact.begin(vocabulary, None, preset), error
+        return exact or Exact.begin(vocabulary, None, preset, as_text(source.tools)), error
     if template is not None or exact is None:
-        exact = Exact.begin(vocabulary, template, preset)
+        exact = Exact.begin(vocabulary, template, preset, as_text(source.tools))
+        with suppress(ChatcliError):
+            exact.tools.definitions = cost_of(exact, source, source.tools)
         keep(directory, digest, source, exact)
     return exact, None
+
+
+def cost_of(exact: Exact, source: ModelSource, tools: Definitions) -> tuple[int, ...]:
+    """What these definitions add to a request without and to one with a system message, as the server renders it;
+    () where it does not, or there are none. Raises chatcli's errors.
+    """
+    costs = []
+    for asked in ([Message.user("x")], [Message.system("x"), Message.user("x")]) if tools else ():
+        texts = source.render(asked, tools), source.render(asked, ())
+        if None in texts:
+            return ()
+        with_tools, without = (exact.text(text or "").tokens for text in texts)
+        costs.append(with_tools - without)
+    return tuple(costs)
 
 
 def keep(directory: Path | None, digest: str, source: ModelSource, exact: Exact) -> None:
@@ -87,6 +115,11 @@ def keep(directory: Path | None, digest: str, source: ModelSource, exact: Exact)
         "preset": exact.preset,
         "short": exact.short,
         "led": exact.led,
+        "tools": {
+            "calls": dict(list(exact.tools.calls.items())[-256:]),
+            "definitions": exact.tools.definitions,
+            "agrees": exact.tools.agrees,
+        },
     }
     cache.write(_file(directory, digest, source), json.dumps(state).encode())
 
@@ -104,12 +137,12 @@ def _vocabulary(directory: Path | None, digest: str, source: ModelSource) -> Voc
 
 def _holds(template: Template, source: ModelSource) -> bool:
     """Whether the server still writes prompts this way. A server that does not say now has said so before."""
-    return template_learning.holds(template, source.render)
+    return template_learning.holds(template, source.write)
 
 
 def _template(directory: Path | None, digest: str, source: ModelSource) -> Template | None:
     if directory is None:
-        return template_learning.learn(source.render)
+        return template_learning.learn(source.write)
     begun = _Begun(source, _file(directory, digest, source).with_suffix(".probes"))
     try:
         template = template_learning.learn(begun.render)
@@ -139,7 +172,7 @@ class _Begun:
         name = Measured().fingerprint(messages)
         if name in self._rendered:
             return self._rendered[name]
-        rendered = self._source.render(messages)
+        rendered = self._source.write(messages)
         if rendered is not None:
             with self._lock:
                 self._rendered[name] = rendered
@@ -172,6 +205,9 @@ def _restored(kept: bytes, vocabulary: Vocabulary) -> Exact | None:
         exact = Exact(own, template, correction, _numbers(state["images"]), odd=_numbers(state.get("odd", {})))
         exact.preset, exact.short = int(state.get("preset", 0)), int(state.get("short", 0))
         exact.led = int(state.get("led", -1))
+        tools = state.get("tools", {"calls": {}, "definitions": (), "agrees": False})
+        definitions = tuple(int(tokens) for tokens in tools["definitions"])
+        exact.tools = ToolCosts(_numbers(tools["calls"]), definitions, bool(tools["agrees"]))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError):
         return None
     return exact

@@ -68,14 +68,19 @@ class Specials:
 
     def __init__(self, tokens: Sequence[str]) -> None:
         self._tokens = frozenset(tokens)
+        self._memo: Memo[Sequence[str]] = Memo()
         lengths: dict[str, set[int]] = {}
         for token in tokens:
             lengths.setdefault(token[0], set()).add(len(token))
         self._lengths = {first: sorted(found, reverse=True) for first, found in lengths.items()}
-        self._first = re.compile("|".join(map(re.escape, lengths)) or r"(?!)")
+        beginnings = sorted({token[:3] for token in tokens})
+        self._first = re.compile("|".join(map(re.escape, beginnings)) or r"(?!)")
 
-    def cut(self, text: str) -> list[str]:
+    def cut(self, text: str) -> Sequence[str]:
         """Text, special token, text, ...: special tokens have the odd indices."""
+        return self._memo.get(text, len(text), lambda: self._cut(text))
+
+    def _cut(self, text: str) -> list[str]:
         parts: list[str] = []
         start = at = 0
         while found := self._first.search(text, at):

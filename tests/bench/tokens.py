@@ -73,7 +73,7 @@ def measure(client: Client, given: argparse.Namespace, cache: Path) -> dict[str,
 
     source = ModelSource(
         lambda: client.vocabulary(given.model),
-        lambda messages: None if given.no_render else client.render(request(messages)),
+        lambda messages, _: None if given.no_render else client.render(request(messages)),
         given.think or "",
     )
     preset = [*([Message.system(model.system)] if model.system else []), *model.messages]
