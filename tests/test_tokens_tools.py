@@ -373,7 +373,9 @@ ASKED = (
 @pytest.mark.parametrize("window", ["16k", "1k"])
 def test_every_round_of_a_chat_with_tools_is_planned_to_the_token(window: str) -> None:
     with Engine() as engine:
-        session = build(Wishes({"host": engine.url, "num_ctx": window, "model": "demo-tools", "tools": "now calculate"}))
+        session = build(
+            Wishes({"host": engine.url, "num_ctx": window, "model": "demo-tools", "tools": "now calculate"})
+        )
         session.counting.get()
         for question in ASKED:
             with suppress(CallsWithoutEnd):
