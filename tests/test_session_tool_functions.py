@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from contextlib import closing
 
 import pytest
 
 from chatcli.client.web_search import Found, read_found
 from chatcli.conversation.message import Message, ToolUse
 from chatcli.session import tool_functions
+from chatcli.session.build import build
 from chatcli.session.session import Session
 from chatcli.session.tool_functions import can_search_the_web, fetch_page, search_chats, web_search
+from chatcli.session.wishes import Wishes
+from chatcli.tools.table import builtins
 from chatcli.tools.tool import ToolFailure
 from tests.faults import Engine, Status
 from tests.raw_server import Script, whole
@@ -30,6 +34,22 @@ def said(session: Session, *texts: str, demo: bool = False) -> list[int]:
     conversation = session.store.create(demo=demo, settings={})
     kinds = (Message.user, Message.assistant)
     return [session.store.append(conversation, kinds[at % 2](text)).id for at, text in enumerate(texts)]
+
+
+def test_the_tools_of_a_session_have_its_functions(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(build(Wishes({"host": engine.url, "model": "demo-tools", "tools": "on,run"}))) as session:
+        every = {name for name, each in builtins().items()}
+        assert {tool.name for tool in session.tools.offered()} == every - {"web_search"}
+        workplace = session.tools.workplace()
+        assert workplace.search is not None
+        assert workplace.fetch is not None
+        session.ensure_stored()
+        session.store.append(session.conversation, Message.user("hi"))
+        session.store.append(session.conversation, Message.tool(ToolUse("now", {}), "noon"))
+        assert [workplace.result(number) for number in (0, 1, 2, 3)] == [None, None, "noon", None]
+        monkeypatch.setenv("OLLAMA_API_KEY", "key")
+        session.reconnect()
+        assert {tool.name for tool in session.tools.offered()} == every
 
 
 def test_passages_of_earlier_conversations_come_with_where_they_are_from(session: Session) -> None:

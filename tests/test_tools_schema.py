@@ -199,7 +199,10 @@ def _no_name(*values: int) -> None: ...
 def _unknown_kind(value: Nowhere) -> None: ...  # type: ignore[name-defined]  # noqa: F821
 
 
-@pytest.mark.parametrize("function", [_no_name, _unknown_kind, lambda x: x])
+async def _later() -> None: ...
+
+
+@pytest.mark.parametrize("function", [_no_name, _unknown_kind, _later, lambda x: x])
 def test_a_function_that_no_model_could_call_is_refused(function: Callable[..., Any]) -> None:
     with pytest.raises(TypeError):
         tool_of(function, Reach.PURE)

@@ -45,7 +45,7 @@ class Toolbox:
         if not (names or self._own) or session.settings[table.COMPLETE] or not session.model.get().knows_tools:
             return ()
         rules = self.rules()
-        made_from = (names, rules.deny, *self._own)
+        made_from = (session.server, names, rules.deny, *self._own)
         if self._offered[0] != made_from:
             from chatcli.tools.table import with_reader
 

@@ -53,6 +53,8 @@ def tool_of(function: Callable[..., Any], reach: Reach, scope: ScopeOf | None = 
     named = name or getattr(function, "__name__", "")
     if not NAME.fullmatch(named):
         raise TypeError(f"{named or function!r} is no name for a tool: it has letters, digits, _ and - only")
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(f"{named} is async: a tool is called as a plain function")
     summary, told = _described(inspect.getdoc(function) or "")
     annotations = _annotations(function, named)
     properties: dict[str, Any] = {}
