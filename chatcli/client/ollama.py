@@ -233,7 +233,7 @@ class Client:
             body = {"query": question, "max_results": most}
             yield wire.answer("POST", web_search.path_at(self.url), body, cut, "")
 
-        with closing(_without_retries(self._relayed(ask), bool)) as answers:
+        with closing(self._once(ask)) as answers:
             for answer in answers:
                 if answer is not None:
                     return web_search.read_found(answer, most)

@@ -15,7 +15,7 @@ from chatcli.client.web_search import HOSTED, Found
 from chatcli.conversation.message import ROLE_NAMES, Role
 from chatcli.conversation.retrieval import Hit
 from chatcli.conversation.tree import Conversation
-from chatcli.errors import ChatcliError
+from chatcli.errors import ChatcliError, Refused
 from chatcli.reading.raw import Raw
 from chatcli.store.search import terms_of
 from chatcli.tools.tool import Stopped, ToolFailure
@@ -113,7 +113,8 @@ def web_search(session: Session, question: str, most: int, stopped: Stopped) -> 
         found = session.client.get().web_search(question, most, stopped)
     except ChatcliError as error:
         if not _has_key():
-            raise ToolFailure(f"{error.message} The user has to sign in: `ollama signin`.") from None
+            signin = " The user can sign in: `ollama signin`." if isinstance(error, Refused) else ""
+            raise ToolFailure(f"{error.message}{signin}") from None
         try:
             with Client(HOSTED) as hosted:
                 found = hosted.web_search(question, most, stopped)
