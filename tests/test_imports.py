@@ -53,6 +53,8 @@ FROM_OUTSIDE: dict[str, tuple[str, tuple[str, ...]]] = {
     "recall_share": ("30%", ()),
     "document_share": ("30%", ()),
     "embedding_model": ("", ("nomic-embed-text",)),
+    "tools": ("off", ("on", "calculate", "run")),
+    "tool_share": ("30%", ()),
     "reserve": ("512", ()),
     "truncate": ("off", ()),
     "shift": ("off", ()),

@@ -228,7 +228,8 @@ def test_open_webui_tells_what_failed_and_what_its_tools_did() -> None:
     read = read_chat(json.dumps([{"chat": chat}]))
     assert [message.text for message in read.messages] == ["Time?", "Noon."]
     assert read.conversation.settings == {"system": "Be brief."}
-    assert read.repairs == ["message 2: what its tools did is left out"]
+    assert [use.name for use in read.messages[1].calls] == ["clock"]
+    assert read.repairs == []
     nodes = read.conversation.nodes.values()
     assert [node.ended.value for node in nodes] == ["complete", "complete", "broken", "interrupted"]
     assert {node.created.year for node in nodes} == {2023}

@@ -219,14 +219,13 @@ def test_claudes_thinking_tools_files_and_branches_are_kept_and_the_rest_is_name
             ]
         )
     )
-    question, reply = chat.messages
+    question, reply, result = chat.messages
     assert [(each.name, each.data) for each in question.attachments] == [("notes.txt", b"my notes")]
-    assert reply == Message(Role.ASSISTANT, "Let me look.", "Clouds.", (), (ToolUse("search", {"q": "rain"}),))
-    assert len(chat.conversation.nodes) == 3
-    assert chat.repairs == [
-        "message 1: the file 'cat.png' is not read",
-        "message 3: what its tools answered is left out",
-    ]
+    search = ToolUse("search", {"q": "rain"})
+    assert reply == Message(Role.ASSISTANT, "Let me look.", "Clouds.", (), (search,))
+    assert result == Message.tool(search, "wet")
+    assert len(chat.conversation.nodes) == 4
+    assert chat.repairs == ["message 1: the file 'cat.png' is not read"]
 
 
 def test_pictures_and_tools_of_a_request_to_claude_are_kept() -> None:
@@ -249,6 +248,128 @@ def test_pictures_and_tools_of_a_request_to_claude_are_kept() -> None:
     assert chat.messages[0].attachments[0].data == PNG
     assert chat.conversation.settings == {"system": "Be brief."}
     assert chat.repairs == []
+
+
+def called(**more: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": "", "tool_calls": [{"function": {**CLOCK}, **more}]}
+
+
+ASKED = {"role": "user", "content": "Time?"}
+NOON = {"role": "assistant", "content": "Noon."}
+CLOCK = {"name": "clock", "arguments": {"zone": "UTC"}}
+AS_TEXT = {"name": "clock", "arguments": '{"zone": "UTC"}'}
+USED = {"type": "tool_use", "id": "c1", "name": "clock", "input": {"zone": "UTC"}}
+GIVEN = {"type": "tool_result", "tool_use_id": "c1", "content": [{"type": "text", "text": "12:00"}]}
+IN_HTML = (
+    '<details type="tool_calls" done="true" id="c1" name="clock" arguments="&quot;{\\&quot;zone\\&quot;: '
+    '\\&quot;UTC\\&quot;}&quot;" result="&quot;12:00&quot;">\n<summary>Done</summary>\n</details>\nNoon.'
+)
+# The same conversation as each program writes it: a question, a call, its result, an answer.
+WITH_TOOLS: dict[str, Any] = {
+    "a request of Ollama": {
+        "messages": [ASKED, called(), {"role": "tool", "tool_name": "clock", "content": "12:00"}, NOON]
+    },
+    "an old request of Ollama": {"messages": [ASKED, called(), {"role": "tool", "content": "12:00"}, NOON]},
+    "a request of OpenAI": {
+        "messages": [
+            ASKED,
+            called(id="c1", type="function", function=AS_TEXT),
+            {"role": "tool", "tool_call_id": "c1", "content": "12:00"},
+            NOON,
+        ]
+    },
+    "an old request of OpenAI": {
+        "messages": [
+            ASKED,
+            {"role": "assistant", "content": None, "function_call": AS_TEXT},
+            {"role": "function", "name": "clock", "content": "12:00"},
+            NOON,
+        ]
+    },
+    "a request to Claude": {
+        "messages": [ASKED, {"role": "assistant", "content": [USED]}, {"role": "user", "content": [GIVEN]}, NOON]
+    },
+    "Claude": claude(
+        {"uuid": "a", "sender": "human", "text": "Time?", "parent_message_uuid": NIL},
+        {
+            "uuid": "b",
+            "sender": "assistant",
+            "content": [USED, GIVEN, {"type": "text", "text": "Noon."}],
+            "parent_message_uuid": "a",
+        },
+    ),
+    "LibreChat": {
+        "conversationId": "c",
+        "messages": [
+            {"messageId": "a", "parentMessageId": NIL, "isCreatedByUser": True, "text": "Time?"},
+            {
+                "messageId": "b",
+                "parentMessageId": "a",
+                "isCreatedByUser": False,
+                "content": [
+                    {"type": "tool_call", "tool_call": {**AS_TEXT, "id": "c1", "output": "12:00"}},
+                    {"type": "text", "text": "Noon."},
+                ],
+            },
+        ],
+    },
+    "Open WebUI": {
+        "chat": {
+            "history": {
+                "messages": {
+                    "a": {"parentId": None, "role": "user", "content": "Time?"},
+                    "b": {"parentId": "a", "role": "assistant", "content": IN_HTML, "done": True},
+                },
+                "currentId": "b",
+            }
+        }
+    },
+    "llm": [
+        {
+            "conversation_id": "c",
+            "prompt": "Time?",
+            "response": "",
+            "tool_calls": [{**CLOCK, "tool_call_id": "c1"}],
+        },
+        {
+            "conversation_id": "c",
+            "prompt": "",
+            "response": "Noon.",
+            "tool_results": [{"name": "clock", "output": "12:00", "tool_call_id": "c1"}],
+        },
+    ],
+}
+
+
+@pytest.mark.parametrize("program", WITH_TOOLS)
+def test_a_call_and_its_result_are_messages_of_their_own_and_know_each_other(program: str) -> None:
+    chat = read_chat(json.dumps(WITH_TOOLS[program]))
+    said = [(each.role.value, each.text) for each in chat.messages]
+    assert said == [("user", "Time?"), ("assistant", ""), ("tool", "12:00"), ("assistant", "Noon.")]
+    (use,) = chat.messages[1].calls
+    assert (use.name, use.arguments) == ("clock", {"zone": "UTC"})
+    assert chat.messages[2].answers == use
+    assert chat.repairs == []
+
+
+def test_results_find_their_calls_by_id_then_by_name_then_by_their_order() -> None:
+    calls = [
+        {"id": name, "function": {"name": tool, "arguments": {"of": name}}}
+        for name, tool in (("c1", "f"), ("c2", "g"), ("c3", "f"), ("", "h"))
+    ]
+    results: list[dict[str, Any]] = [
+        {"tool_call_id": "c3"},
+        {"tool_name": "g"},
+        {},
+        {"name": "h"},
+        {"tool_call_id": "unknown"},
+    ]
+    messages = [
+        {"role": "assistant", "tool_calls": calls},
+        *({"role": "tool", "content": "x", **r} for r in results),
+    ]
+    found = [each.answers for each in read_chat(json.dumps({"messages": [ASKED, *messages]})).messages[2:]]
+    assert [use and use.arguments["of"] for use in found] == ["c3", "c2", "c1", "", None]
 
 
 # One bad among many

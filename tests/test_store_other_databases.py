@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chatcli.conversation.message import ToolUse
 from chatcli.errors import BadFile, UserError
 from chatcli.store import other_databases
 from chatcli.store.import_forms import FORMS
@@ -151,6 +152,35 @@ def test_databases_of_other_programs_are_read_with_all_that_they_hold(program: s
     if program == "the Ollama app":
         assert [each.data for each in chat.messages[0].attachments] == [PICTURE, b"wet"]
         assert [(each.name, each.arguments) for each in chat.messages[1].tool_uses] == [("look", {"at": "sky"})]
+
+
+# How llm keeps a call and its result: with the response that calls, and with the one after it.
+LLM_CALLS = (
+    "CREATE TABLE tool_calls (id INTEGER, response_id TEXT, name TEXT, arguments TEXT, tool_call_id TEXT)",
+    "CREATE TABLE tool_results (id INTEGER, response_id TEXT, name TEXT, output TEXT, tool_call_id TEXT)",
+    """INSERT INTO tool_calls VALUES (1, '0', 'look', '{"at": "sky"}', 'c1')""",
+    "INSERT INTO tool_results VALUES (1, '1', 'look', 'grey', 'c1')",
+    "UPDATE responses SET prompt = '' WHERE id = '1'",
+)
+LLM_PARTS = (
+    """INSERT INTO parts VALUES (90, '1', 9, 'tool_call', 'look', NULL,
+        '{"arguments": {"at": "sky"}, "tool_call_id": "c1"}')""",
+    "DELETE FROM parts WHERE message_hash = '2'",
+    "UPDATE messages SET role = 'tool' WHERE hash = '2'",
+    """INSERT INTO parts VALUES (91, '2', 0, 'tool_result', 'look', NULL,
+        '{"output": "grey", "tool_call_id": "c1"}')""",
+)
+
+
+@pytest.mark.parametrize(("program", "more"), [("llm", LLM_CALLS), ("llm since 0.3x", LLM_PARTS)])
+def test_calls_that_llm_has_logged_come_with_their_results(
+    program: str, more: tuple[str, ...], tmp_path: Path
+) -> None:
+    chat = read_chat(made(tmp_path / "db.sqlite", program, *more))
+    assert [(each.role.value, each.text) for each in chat.messages] == [*SAID[:2], ("tool", "grey"), SAID[3]]
+    use = ToolUse("look", {"at": "sky"}, "c1")
+    assert chat.messages[1].calls == (use,)
+    assert chat.messages[2].answers == use
 
 
 @pytest.mark.parametrize("program", DATABASES)
@@ -293,6 +323,23 @@ def test_aichats_sessions_are_read_with_what_was_summarized() -> None:
     assert [each.data for each in chat.messages[2].attachments] == [PICTURE]
     assert chat.conversation.settings == {"temperature": "0.5"}
     assert chat.conversation.path()[1].turn.model == "ollama:llama3.2"  # type: ignore[union-attr]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("yaml") is None, reason="PyYAML is not installed")
+def test_the_calls_of_aichats_sessions_come_with_their_results() -> None:
+    chat = read_chat(
+        "model: m\nmessages:\n- role: user\n  content: Look\n- role: tool\n  content:\n    text: I look.\n"
+        "    tool_results:\n    - call: {name: look, arguments: {at: sky}, id: c1}\n      output: {color: grey}\n"
+        "- role: assistant\n  content: Grey.\n"
+    )
+    use = ToolUse("look", {"at": "sky"}, "c1")
+    assert [(each.role.value, each.text) for each in chat.messages[1:]] == [
+        ("assistant", "I look."),
+        ("tool", '{"color": "grey"}'),
+        ("assistant", "Grey."),
+    ]
+    assert chat.messages[1].calls == (use,)
+    assert chat.messages[2].answers == use
 
 
 @pytest.mark.skipif(importlib.util.find_spec("yaml") is None, reason="PyYAML is not installed")

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.message import Attachment, Message, Role, ToolUse
+from chatcli.conversation.reply_endings import CUT_SHORT
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.conversation.usage import Count, Turn, Usage
 from chatcli.errors import BadFile, UserError
 from chatcli.store.import_chat import chat_of
+from chatcli.store.reimport import Importer
 from chatcli.store.store import Store
 from chatcli.store.transfer import export, read_chat
 from chatcli.text import UNWANTED
@@ -34,7 +36,9 @@ MESSAGES = st.builds(
     TEXT,
     TEXT,
     st.lists(ATTACHMENTS, max_size=2).map(tuple),
-    st.lists(st.builds(ToolUse, NAMES, st.dictionaries(NAMES, TEXT | st.integers())), max_size=2).map(tuple),
+    st.lists(
+        st.builds(ToolUse, NAMES, st.dictionaries(NAMES, TEXT | st.integers()), st.just("") | NAMES), max_size=2
+    ).map(tuple),
 )
 TURNS = st.builds(
     Turn,
@@ -201,7 +205,7 @@ def test_openai_parts_pictures_and_tool_calls_are_read() -> None:
     assert chat.messages == (
         Message.system("Be brief."),
         Message.user("What is this?", (image,)),
-        Message(Role.ASSISTANT, "", tool_uses=(ToolUse("look", {"at": 1}),)),
+        Message(Role.ASSISTANT, "", tool_uses=(ToolUse("look", {"at": 1}, "1"),)),
     )
     assert chat.repairs == []
 
@@ -267,6 +271,67 @@ def test_markdown_and_html_show_the_path() -> None:
     assert "svg+xml" not in page
 
 
+def with_calls(text: str, ended: Ended = Ended.COMPLETE, at: str | None = None) -> Conversation:
+    """A question, a reply that calls a tool, its result, and an answer."""
+    conversation, now = Conversation(0, "Tools"), datetime(2026, 1, 1, tzinfo=UTC)
+    use = ToolUse("look", {"at": text if at is None else at}, "c1")
+    conversation.add(Node(1, None, 1, Message.user("Look"), now))
+    conversation.add(Node(2, 1, 2, Message(Role.ASSISTANT, "", tool_uses=(use,)), now))
+    conversation.add(Node(3, 2, 3, Message.tool(use, text), now, ended))
+    conversation.add(Node(4, 3, 4, Message.assistant("Seen."), now))
+    return conversation
+
+
+@pytest.mark.parametrize(
+    "text", ["plain", "```", "a\n````\n# b\n~~~\n", "</pre></details><script>", "\n\n  x\n\n"]
+)
+def test_a_call_and_its_result_are_whole_in_what_is_read_and_end_where_they_end(text: str) -> None:
+    from html.parser import HTMLParser
+
+    from markdown_it import MarkdownIt
+
+    blocks = [each for each in MarkdownIt().parse(export(with_calls(text), "md")) if each.type == "fence"]
+    call, result = (each.content for each in blocks)
+    assert json.loads(call) == {"at": text}
+    assert result.strip("\n") == text.strip("\n")
+    shown: list[str] = []
+    parser = HTMLParser()
+    parser.handle_data = shown.append  # type: ignore[method-assign, assignment]
+    page = export(with_calls(text), "html")
+    parser.feed(page)
+    assert text in shown
+    assert "<script>" not in page
+    assert page.count("<details") == page.count("</details>") == 2
+
+
+@pytest.mark.parametrize(("ended", "words"), [*CUT_SHORT.items(), (Ended.COMPLETE, "")])
+@pytest.mark.parametrize("format_", ["md", "html"])
+def test_what_became_of_a_call_is_in_the_heading_of_its_result(ended: Ended, words: str, format_: str) -> None:
+    page = export(with_calls("grey", ended), format_)
+    assert ("Tool look (" in page) == bool(words)
+    assert (f"Tool look ({words})" if words else "Tool look") in page
+
+
+def test_a_state_of_a_call_that_is_not_known_is_taken_as_failed() -> None:
+    plain = json.loads(export(with_calls("grey", Ended.RUNNING), "json"))
+    assert plain["messages"][2]["ended"] == "running"
+    for message in plain["messages"]:
+        message["ended"] = "postponed"
+    path = read_chat(json.dumps(plain)).conversation.path()
+    assert [node.ended for node in path] == [Ended.COMPLETE, Ended.COMPLETE, Ended.FAILED, Ended.COMPLETE]
+
+
+@pytest.mark.parametrize("format_", ["json", "jsonl"])
+def test_an_export_with_calls_is_taken_in_once_also_when_a_call_has_come_further(format_: str) -> None:
+    early, late = export(with_calls("", Ended.ASKED, "grey"), format_), export(with_calls("grey"), format_)
+    with Store.open(None) as store:
+        added = [Importer(store).take(read_chat(each)).added for each in (late, late, early)]
+        (entry,) = store.entries()
+        use = store.whole(entry.id).path()[2].message.answers
+    assert added == [4, 0, 0]
+    assert use == ToolUse("look", {"at": "grey"}, "c1")
+
+
 # Colors, the clipboard, a title that never ends, C1 forms of both, and marks that turn the text round.
 CODES = (
     "\x1b[31m",
@@ -290,6 +355,7 @@ def test_no_export_has_anything_that_a_terminal_would_obey(code: str, format_: s
     conversation.add(Node(1, None, 1, Message.user(f"hi{code}", files), now))
     reply = Message(Role.ASSISTANT, f"yes{code}", f"hm{code}", (), (ToolUse(f"f{code}", {"a": code}),))
     conversation.add(Node(2, 1, 2, reply, now, Ended.COMPLETE, Turn(f"m{code}")))
+    conversation.add(Node(3, 2, 3, Message.tool(reply.tool_uses[0], f"seen{code}"), now, Ended.FAILED))
     text = export(conversation, format_)
     assert UNWANTED.search(text) is None
     if format_ in {"md", "html"}:

@@ -59,6 +59,24 @@ def read_session(text: str) -> dict[str, Any]:
         raise UserError(f"That is no YAML that can be read: {why}.", "Check the file.") from error
     value = value if isinstance(value, dict) else {}
     lists = [value.get(name) for name in ("compressed_messages", "messages")]
-    messages = [each for items in lists if isinstance(items, list) for each in items]
+    messages = [_in_parts(each) for items in lists if isinstance(items, list) for each in items]
     settings = {name: value[name] for name in ("temperature", "top_p") if isinstance(value.get(name), str)}
     return {"model": value.get("model"), "messages": messages, "settings": settings}
+
+
+def _in_parts(message: Any) -> Any:
+    """The message; one with calls, {"text", "tool_results": [{"call": {"name", "arguments", "id"}, "output"}]}, in
+    parts, as other programs write it.
+    """
+    content = message.get("content") if isinstance(message, dict) else None
+    results = content.get("tool_results") if isinstance(content, dict) else None
+    if not isinstance(content, dict) or not isinstance(results, list):
+        return message
+    results = [each for each in results if isinstance(each, dict) and isinstance(each.get("call"), dict)]
+    calls = [{"type": "tool_use", **each["call"]} for each in results]
+    answers = [
+        {"type": "tool_result", "name": each["call"].get("name"), "tool_use_id": each["call"].get("id")}
+        | {"content": each.get("output")}
+        for each in results
+    ]
+    return {"role": "assistant", "content": [{"text": content.get("text") or ""}, *calls, *answers]}

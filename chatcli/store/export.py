@@ -5,16 +5,18 @@ terminal would obey is left out of both: pages are printed, too.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator, Sequence
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from html import escape
 
 from chatcli.conversation.clock import local_time
-from chatcli.conversation.message import Attachment, Role
+from chatcli.conversation.message import Attachment, Message, Role, ToolUse
 from chatcli.conversation.reply_endings import CUT_SHORT
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.conversation.usage import counted
-from chatcli.text import as_name, clean
+from chatcli.text import as_name, clean, escaped
 
 _SPEAKERS = {Role.USER: "You", Role.ASSISTANT: "Assistant", Role.SYSTEM: "System", Role.TOOL: "Tool"}
 # Other kinds of pictures appear by name only: an SVG could carry a script into the page.
@@ -29,8 +31,13 @@ def markdown_page(conversation: Conversation) -> str:
         if message.thinking:
             parts.append("\n".join(f"> {line}".rstrip() for line in message.thinking.splitlines()))
         parts.extend(f"*{_described(each)}*" for each in message.attachments)
-        if message.text:
+        if message.role is Role.TOOL:
+            parts.append(_fenced(message.text, "text"))
+        elif message.text:
             parts.append(message.text.strip("\n"))
+        parts.extend(
+            f"Calls {_code(use.name)} with:\n\n{_fenced(_arguments(use), 'json')}" for use in message.calls
+        )
     return "\n\n".join(parts) + "\n"
 
 
@@ -42,6 +49,33 @@ def html_page(conversation: Conversation, rendered: Callable[[str], str] | None,
     nodes = list(_safe_path(conversation))
     articles = "\n".join(_article(node, rendered or _verbatim) for node in nodes)
     return _PAGE.format(title=title, about=escape(_about(nodes)), style=_STYLE + style, articles=articles)
+
+
+def _fenced(text: str, language: str) -> str:
+    """A block of code that nothing in the text can end."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return "\n".join([f"{fence}{language}", *text.strip("\n").split("\n"), fence])
+
+
+def _code(text: str) -> str:
+    marks = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{marks} {text} {marks}" if "`" in text else f"`{text}`"
+
+
+def _arguments(use: ToolUse) -> str:
+    return escaped(json.dumps(_safe_value(use.arguments), ensure_ascii=False, indent=1, default=str))
+
+
+def _safe_value(value: object) -> object:
+    """The same value with every text in it made safe."""
+    match value:
+        case str():
+            return _safe(value)
+        case Mapping():
+            return {_safe(str(name)): _safe_value(each) for name, each in value.items()}
+        case list():
+            return list(map(_safe_value, value))
+    return value
 
 
 def _about(nodes: Sequence[Node]) -> str:
@@ -62,7 +96,8 @@ def _safe_path(conversation: Conversation) -> Iterator[Node]:
     for node in conversation.path():
         message = node.message
         files = tuple(replace(each, name=as_name(_safe(each.name))) for each in message.attachments)
-        message = replace(message, text=_safe(message.text), thinking=_safe(message.thinking), attachments=files)
+        uses = tuple(replace(use, name=as_name(_safe(use.name))) for use in message.tool_uses)
+        message = Message(message.role, _safe(message.text), _safe(message.thinking), files, uses)
         turn = node.turn and replace(node.turn, model=as_name(_safe(node.turn.model)))
         yield replace(node, message=message, turn=turn)
 
@@ -81,10 +116,18 @@ def _article(node: Node, rendered: Callable[[str], str]) -> str:
     if message.thinking:
         parts.append(f"<details><summary>Thinking</summary><pre>{escape(message.thinking)}</pre></details>")
     parts.extend(_shown(each) for each in message.attachments)
-    if message.text:
+    if message.role is Role.TOOL:
+        # A result is no Markdown of the model's, and may be long: it is folded, and shown as it came.
+        size = counted(len(message.text), "character")
+        parts.append(f"<details><summary>Result, {size}</summary>{_verbatim(message.text)}</details>")
+    elif message.text:
         # What a person typed is not Markdown: it is shown as typed.
         said = (_verbatim if message.role is Role.USER else rendered)(message.text)
         parts.append(f'<div class="said">{said}</div>')
+    parts.extend(
+        f'<details class="call"><summary>Calls {escape(use.name)}</summary>{_verbatim(_arguments(use))}</details>'
+        for use in message.calls
+    )
     return f'<article class="{message.role.value}">\n' + "\n".join(parts) + "\n</article>"
 
 
@@ -100,8 +143,12 @@ def _shown(attachment: Attachment) -> str:
 
 
 def _heading(node: Node) -> str:
-    """Returns the role; for a reply also the model and what cut it off."""
+    """Returns the role; for a reply also the model and what cut it off, for a result the tool and what became of
+    the call if it was not done.
+    """
     speaker = _SPEAKERS[node.message.role]
+    if (use := node.message.answers) is not None:
+        speaker = f"{speaker} {use.name}"
     if node.turn is not None and node.turn.model:
         speaker = node.turn.model
     ending = CUT_SHORT.get(node.ended)

@@ -16,6 +16,7 @@ from chatcli.store import nodes
 from chatcli.store.codec import pack, pack_json, pack_time, renumbered, state_to_plain
 from chatcli.store.conversations import clean_title, title_of
 from chatcli.store.database import Database
+from chatcli.store.import_calls import link_results
 
 
 @dataclass(slots=True)
@@ -80,12 +81,23 @@ def turn_of(message: Message, model: Any) -> Turn | None:
     return Turn(model) if message.role is Role.ASSISTANT and isinstance(model, str) and model else None
 
 
+def chained(before: Sequence[Message], seed: Seed, model: Any) -> Iterator[Seed]:
+    """`seed`, after the messages that were in the same item of the file before it."""
+    parent = seed.parent
+    for place, message in enumerate(before):
+        name = ("before", seed.name, place)
+        yield Seed(name, parent, message, seed.created, turn=turn_of(message, model))
+        parent = name
+    yield replace(seed, parent=parent)
+
+
 def grown(title: Any, seeds: Sequence[Seed], tip: Any, began: datetime | None, repairs: list[str]) -> ImportedChat:
     """Builds the conversation from these messages, ordered by time. A message without a time gets its parent's;
     without a parent either, it gets `began`.
     """
     conversation = Conversation(id=0, title=clean_title(str(title or "")))
     ids = plant(sorted(with_times(seeds, began), key=_when), conversation, repairs)
+    link_results(conversation)
     if isinstance(tip, str) and tip in ids:
         conversation.tip = ids[tip]
     return ImportedChat(conversation, repairs, began is not None or any(seed.created for seed in seeds))

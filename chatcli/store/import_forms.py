@@ -168,6 +168,10 @@ def _is_exchange(value: Any) -> bool:
     )
 
 
+def _objects(line: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    return [mapped(each) for each in listed(line.get(name))]
+
+
 def _from_log(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yields the conversations in such a log; lines without a conversation's id are conversations of their own."""
     chats: dict[Any, dict[str, Any]] = {}
@@ -179,6 +183,10 @@ def _from_log(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         times = {"created": time_of(line)}
         if line.get("system"):
             chat.setdefault("system", line["system"])
+        results = [
+            {"role": "tool", "content": each.get("output"), **each} for each in _objects(line, "tool_results")
+        ]
+        chat["messages"] += [{**each, **times} for each in results]
         asked = {"role": "user", "content": line["prompt"], **times}
         files = [mapped(each) for each in listed(line.get("attachments"))]
         asked["attachments"] = [each for each in files if "data" in each]
@@ -188,5 +196,7 @@ def _from_log(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             if "data" not in each
         ]
         said = {"role": "assistant", "content": line["response"], "model": line.get("model"), **times}
-        chat["messages"] += [asked, {**said, "thinking": line.get("reasoning")}]
+        said |= {"thinking": line.get("reasoning"), "tool_calls": _objects(line, "tool_calls")}
+        # A line that goes on after calls has their results, and no prompt.
+        chat["messages"] += [said] if results and not line["prompt"].strip() else [asked, said]
     yield from chats.values()

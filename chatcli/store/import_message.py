@@ -15,11 +15,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chatcli.conversation.message import Attachment, Message, Role, ToolUse
-from chatcli.errors import BadData
 from chatcli.paths import shown
-from chatcli.reading.json_toml import is_within, read_json
 from chatcli.reading.raw import LARGEST
 from chatcli.reading.signatures import media_type_of, what_else
+from chatcli.store.import_calls import answered_by, call_in, calls_of
 
 _ROLES = {
     **{role.value: role for role in Role},
@@ -49,29 +48,37 @@ _LATEST = 1e11
 # The years a message can be from: other values are not dates, and the calendar's ends fit no time zone.
 _YEARS = range(1970, 2200)
 
-# How deep a tool's arguments may be nested, without the levels around them here and in our own files.
-_DEPTH = 100
+# Digits of a time: more are none.
+_DIGITS = 100
 
 
-def read_message(item: Any, where: str, files: Mapping[str, Any], repairs: list[str]) -> Message | None:
-    """`where` names the item in repairs; `files` are base64 by SHA-256. Returns None if it holds no message."""
+def read_messages(item: Any, where: str, files: Mapping[str, Any], repairs: list[str]) -> list[Message]:
+    """The message, or the messages where one item has the results of tools in it, too: each follows the one before
+    it. `where` names the item in repairs; `files` are base64 by SHA-256. Empty if it holds no message.
+    """
     item = unwrapped(item)
     if isinstance(item, str):
         repairs.append(f"{where} is bare text; taken as the user's")
-        return Message.user(item)
+        return [Message.user(item)]
     if not isinstance(item, dict):
         repairs.append(f"{where} is no message; left out")
-        return None
-    said = _read_content(item, where, repairs)
-    said.attachments += _read_attachments(item, where, files, repairs)
+        return []
+    parts = _read_content(item, where, repairs)
+    role = Role.TOOL if parts[0].is_result and len(parts) == 1 else _read_role(item, where, repairs)
+    if role is Role.TOOL and "tool_calls" not in item:
+        parts[0].tool_uses = parts[0].tool_uses or list(answered_by(item))
+    own = next((said for said in parts if not said.is_result), parts[0])
+    own.attachments += _read_attachments(item, where, files, repairs)
     thinking = _named(item, _THINKING_NAMES)
-    return Message(
-        role=Role.TOOL if said.is_result else _read_role(item, where, repairs),
-        text="\n".join(said.texts),
-        thinking=thinking if thinking and isinstance(thinking, str) else "\n".join(said.thoughts),
-        attachments=tuple(said.attachments),
-        tool_uses=(*said.tool_uses, *_read_tool_uses(item, where, repairs)),
-    )
+    own.thoughts = [thinking] if thinking and isinstance(thinking, str) else own.thoughts
+    last = next((said for said in reversed(parts) if not said.is_result), parts[0])
+    last.tool_uses += calls_of(item, where, repairs)
+    return [said.as_message(role) for said in parts]
+
+
+def read_message(item: Any, where: str, files: Mapping[str, Any], repairs: list[str]) -> Message | None:
+    """The same for an item that holds no results of tools."""
+    return next(iter(read_messages(item, where, files, repairs)), None)
 
 
 def are_messages(items: Iterable[Any]) -> bool:
@@ -125,7 +132,7 @@ def _named(item: Mapping[str, Any], names: Iterable[str]) -> Any:
 
 
 def _has_content(item: Mapping[str, Any]) -> bool:
-    more = ("tool_calls", "images", "attachments", *_THINKING_NAMES)
+    more = ("tool_calls", "function_call", "images", "attachments", *_THINKING_NAMES)
     return _content(item) is not None or any(item.get(name) for name in more)
 
 
@@ -159,7 +166,7 @@ def _moment(value: Any) -> datetime | None:
     for inner in ("$date", "$numberLong"):  # a database's form
         value = mapped(value).get(inner, value)
     if isinstance(value, str) and value.isdecimal():
-        value = int(value[:_DEPTH])
+        value = int(value[:_DIGITS])
     if isinstance(value, str):
         moment = datetime.fromisoformat(value)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
@@ -192,7 +199,7 @@ def _read_role(item: Mapping[str, Any], where: str, repairs: list[str]) -> Role:
 
 @dataclass(slots=True)
 class _Said:
-    """The parts of a message. `is_result`: they are what a tool answered, and nothing else."""
+    """The parts of a message. `is_result`: it is what a tool answered, and `tool_uses` its call."""
 
     texts: list[str] = field(default_factory=list)
     thoughts: list[str] = field(default_factory=list)
@@ -200,57 +207,80 @@ class _Said:
     tool_uses: list[ToolUse] = field(default_factory=list)
     is_result: bool = False
 
+    def as_message(self, role: Role) -> Message:
+        return Message(
+            Role.TOOL if self.is_result else role,
+            "\n".join(self.texts),
+            "\n".join(self.thoughts),
+            tuple(self.attachments),
+            tuple(self.tool_uses),
+        )
 
-def _read_content(item: Mapping[str, Any], where: str, repairs: list[str]) -> _Said:
+
+def _read_content(item: Mapping[str, Any], where: str, repairs: list[str]) -> list[_Said]:
+    """At least one; more than one where there are results of tools among the parts."""
     content = _content(item)
     if isinstance(content, str):
-        return _Said([content])
+        return [_Said([content])]
     if isinstance(content, list):
         return _read_parts(content, where, repairs)
     if content is None:
         if not _has_content(item):
             repairs.append(f"{where} has no content; taken as empty")
-        return _Said()
+        return [_Said()]
     repairs.append(f"{where} has content that is no text; taken as it is written")
-    return _Said([json.dumps(content, ensure_ascii=False)])
+    return [_Said([json.dumps(content, ensure_ascii=False)])]
 
 
-def _read_parts(parts: Sequence[Any], where: str, repairs: list[str]) -> _Said:
+def _read_parts(parts: Sequence[Any], where: str, repairs: list[str]) -> list[_Said]:
     """Reads the parts of OpenAI {"type": "text", "text"}, {"type": "image_url", "image_url": {"url"}}, of Claude
     ("thinking", "tool_use", "tool_result", "image" with a "source"), of LibreChat ("think", "tool_call"), and of
     Gemini ("inlineData").
     """
-    said = _Said()
-    results = [each for each in map(mapped, parts) if each.get("type") == "tool_result"]
-    said.is_result = bool(results) and len(results) == len(parts)
+    found: list[_Said] = []
     for part in parts:
         about = mapped(part)
-        kind = about.get("type")
-        if isinstance(part, str):
-            said.texts.append(part)
-        elif kind == "tool_result" and said.is_result:
-            result = _content(about)
-            inner = result if isinstance(result, list) else [result or ""]
-            said.texts += _read_parts(inner, where, repairs).texts
-        elif kind == "tool_result":
-            _once(f"{where}: what its tools answered is left out", repairs)
-        elif kind in {"thinking", "think", "reasoning"}:
-            thought = _inner(about.get("thinking") or about.get("think") or about.get("text"))
-            said.thoughts += [thought] if isinstance(thought, str) else []
-        elif kind in {"tool_use", "tool_call"}:
-            said.tool_uses += _called(about, where, repairs)
-        elif isinstance(text := _inner(about.get("text")), str):
-            said.texts.append(text)
-        elif (data := _bytes_in(about)) is not _NO_PICTURE:
-            said.attachments += _taken(data, len(said.attachments) + 1, where, repairs)
-        else:
-            repairs.append(f"{where} has a part that is neither text nor a picture; left out")
-    return said
+        if about.get("type") == "tool_result":
+            found.append(_read_result(about, where, repairs))
+            continue
+        if not found or found[-1].is_result:
+            found.append(_Said())
+        call = mapped(about.get("tool_call")) or about
+        _read_part(part, found[-1], where, repairs)
+        if about.get("type") == "tool_call" and call.get("output"):
+            use = found[-1].tool_uses[-1:]
+            found.append(_Said([_as_text(call["output"])], tool_uses=use, is_result=True))
+    return found or [_Said()]
 
 
-def _once(repair: str, repairs: list[str]) -> None:
-    if repair not in repairs:
-        repairs.append(repair)
+def _read_part(part: Any, said: _Said, where: str, repairs: list[str]) -> None:
+    """Adds what the part says; it is no result of a tool."""
+    about = mapped(part)
+    kind = about.get("type")
+    if isinstance(part, str):
+        said.texts.append(part)
+    elif kind in {"thinking", "think", "reasoning"}:
+        thought = _inner(about.get("thinking") or about.get("think") or about.get("text"))
+        said.thoughts += [thought] if isinstance(thought, str) else []
+    elif kind in {"tool_use", "tool_call"}:
+        said.tool_uses += call_in(mapped(about.get("tool_call")) or about, where, repairs)
+    elif isinstance(text := _inner(about.get("text")), str):
+        said.texts.append(text)
+    elif (data := _bytes_in(about)) is not _NO_PICTURE:
+        said.attachments += _taken(data, len(said.attachments) + 1, where, repairs)
+    else:
+        repairs.append(f"{where} has a part that is neither text nor a picture; left out")
+
+
+def _read_result(about: Mapping[str, Any], where: str, repairs: list[str]) -> _Said:
+    content = _content(about)
+    inner = content if isinstance(content, list) else [_as_text(content or "")]
+    texts = [text for said in _read_parts(inner, where, repairs) for text in said.texts]
+    return _Said(texts, tool_uses=list(answered_by(about)), is_result=True)
+
+
+def _as_text(output: Any) -> str:
+    return output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
 
 
 # No part with a picture; None is a picture that cannot be read.
@@ -264,18 +294,6 @@ def _bytes_in(part: Mapping[str, Any]) -> bytes | None:
         return _from_data_url(url) if url.startswith("data:") else _NO_PICTURE
     data = mapped(part.get("source")).get("data", mapped(part.get("inlineData")).get("data"))
     return _decoded(data) if isinstance(data, str) else _NO_PICTURE
-
-
-def _called(part: Mapping[str, Any], where: str, repairs: list[str]) -> list[ToolUse]:
-    """Claude's {"name", "input"}, and LibreChat's {"tool_call": {"name", "args", "output"}}."""
-    call = mapped(part.get("tool_call")) or part
-    arguments = _arguments(call.get("input", call.get("args")))
-    if call.get("output"):
-        _once(f"{where}: what its tools answered is left out", repairs)
-    if isinstance(call.get("name"), str) and isinstance(arguments, dict):
-        return [ToolUse(call["name"], arguments)]
-    repairs.append(f"{where} has a tool call that cannot be read; left out")
-    return []
 
 
 def _read_attachments(
@@ -340,26 +358,3 @@ def _decoded(text: Any) -> bytes | None:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return None
-
-
-def _arguments(given: Any) -> Any:
-    """Returns the arguments as a value. Text that cannot be parsed, or is nested too deeply, stays text."""
-    if isinstance(given, str):
-        try:
-            return read_json(given, depth=_DEPTH)
-        except BadData:
-            return {"text": given}
-    return given if is_within(given, _DEPTH) else {"text": json.dumps(given, ensure_ascii=False)}
-
-
-def _read_tool_uses(item: Mapping[str, Any], where: str, repairs: list[str]) -> list[ToolUse]:
-    """Reads {"function": {"name", "arguments"}}; OpenAI writes the arguments as a string of JSON."""
-    uses = []
-    for call in listed(item.get("tool_calls")):
-        function = mapped(mapped(call).get("function"))
-        arguments = _arguments(function.get("arguments"))
-        if isinstance(function.get("name"), str) and isinstance(arguments, dict):
-            uses.append(ToolUse(function["name"], arguments))
-        else:
-            repairs.append(f"{where} has a tool call that cannot be read; left out")
-    return uses

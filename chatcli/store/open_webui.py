@@ -1,21 +1,26 @@
-"""Reads Open WebUI's export: a list of chats, each with all its branches, or a single chat."""
+"""Reads Open WebUI's export: a list of chats, each with all its branches, or a single chat. Thinking and calls of
+tools are inside the text of a reply, as HTML.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from html import unescape
 from typing import Any
 
 from chatcli.conversation.tree import Ended
+from chatcli.errors import BadData
+from chatcli.reading.json_toml import read_json
 from chatcli.settings.from_imports import imported_settings
 from chatcli.settings.table import SYSTEM
-from chatcli.store.import_chat import ImportedChat, Seed, grown, turn_of
-from chatcli.store.import_message import listed, mapped, read_message, read_time
+from chatcli.store.import_chat import ImportedChat, Seed, chained, grown, turn_of
+from chatcli.store.import_message import listed, mapped, read_messages, read_time
 
-# Thinking and tool calls are inside the text of the reply.
 _DETAILS = re.compile(
-    r'<details type="(\w+)"[^>]*>\s*(?:<summary>.*?</summary>)?(.*?)(?:</details>\s*|\Z)', re.DOTALL
+    r'<details type="(\w+)"([^>]*)>\s*(?:<summary>.*?</summary>)?(.*?)(?:</details>\s*|\Z)', re.DOTALL
 )
+_ATTRIBUTE = re.compile(r'(\w+)="([^"]*)"')
 
 
 def is_open_webui(value: Mapping[str, Any]) -> bool:
@@ -33,11 +38,9 @@ def read_open_webui(value: Mapping[str, Any]) -> ImportedChat:
     chat = mapped(value.get("chat", value))
     history = mapped(chat.get("history"))
     items = mapped(history.get("messages")) or _one_after_the_other(listed(chat.get("messages")))
-    seeds = []
+    seeds: list[Seed] = []
     for place, (name, item) in enumerate(items.items(), start=1):
-        seed = _seed(name, mapped(item), f"message {place}", repairs)
-        if seed is not None:
-            seeds.append(seed)
+        seeds += _seeds(name, mapped(item), f"message {place}", repairs)
     began = read_time(value.get("created_at")) or read_time(chat.get("timestamp"))
     made = grown(value.get("title") or chat.get("title"), seeds, history.get("currentId"), began, repairs)
     system = chat.get("system") or mapped(chat.get("params")).get("system")
@@ -46,35 +49,64 @@ def read_open_webui(value: Mapping[str, Any]) -> ImportedChat:
     return made
 
 
-def _seed(name: str, item: Mapping[str, Any], where: str, repairs: list[str]) -> Seed | None:
+def _seeds(name: str, item: Mapping[str, Any], where: str, repairs: list[str]) -> Iterator[Seed]:
+    """The message, after those that are in its text; nothing if it holds none."""
     about = dict(item)
     files = [mapped(file) for file in listed(about.pop("files", None))]
     pictures = [{"image_url": file.get("url")} for file in files if file.get("type") == "image"]
     text = about.get("content")
     if isinstance(text, str):
-        thoughts, tools, rest = _taken_apart(text)
-        if tools:
-            repairs.append(f"{where}: what its tools did is left out")
-        about["content"] = [{"text": rest}, *pictures]
-        about["thinking"] = thoughts
+        about["thinking"], parts = _taken_apart(text)
+        about["content"] = [*parts, *pictures]
     names = [str(file.get("name") or "file")[:60] for file in files if file.get("type") != "image"]
     repairs += [f"{where}: the file {each!r} is not read" for each in names]
-    message = read_message(about, where, {}, repairs)
-    if message is None:
-        return None
+    messages = read_messages(about, where, {}, repairs)
+    if not messages:
+        return
     parent = about.get("parentId")
-    created, turn = read_time(about.get("timestamp")), turn_of(message, about.get("model"))
+    created, turn = read_time(about.get("timestamp")), turn_of(messages[-1], about.get("model"))
     ended = Ended.BROKEN if about.get("error") else Ended.COMPLETE
     if about.get("done") is False and turn is not None and ended is Ended.COMPLETE:
         ended = Ended.INTERRUPTED
-    return Seed(name, parent if isinstance(parent, str) else None, message, created, ended, turn)
+    above = parent if isinstance(parent, str) else None
+    yield from chained(messages[:-1], Seed(name, above, messages[-1], created, ended, turn), about.get("model"))
 
 
-def _taken_apart(text: str) -> tuple[str, bool, str]:
-    """Returns the thinking, whether tools were called, and the text."""
-    found = _DETAILS.findall(text)
-    thoughts = "\n".join(_unquoted(inside) for kind, inside in found if kind == "reasoning")
-    return thoughts, any(kind != "reasoning" for kind, _ in found), _DETAILS.sub("", text)
+def _taken_apart(text: str) -> tuple[str, list[dict[str, Any]]]:
+    """Returns the thinking, and the text and the calls of tools as the parts of a message."""
+    thoughts: list[str] = []
+    parts: list[dict[str, Any]] = []
+    at = 0
+    for found in _DETAILS.finditer(text):
+        kind, attributes, inside = found.groups()
+        parts.append({"text": text[at : found.start()]})
+        at = found.end()
+        if kind == "reasoning":
+            thoughts.append(_unquoted(inside))
+        elif kind == "tool_calls":
+            parts.append({"type": "tool_call", "tool_call": _call(dict(_ATTRIBUTE.findall(attributes)))})
+    parts.append({"text": text[at:]})
+    said = [part for part in parts if "text" not in part or part["text"].strip()]
+    return "\n".join(thoughts), said or [{"text": text[at:]}]
+
+
+def _call(attributes: Mapping[str, str]) -> dict[str, Any]:
+    """The call and its result, each written as JSON, the arguments as JSON in JSON."""
+    given = {name: unescape(value) for name, value in attributes.items()}
+    values = {name: _json(given.get(name)) for name in ("arguments", "result")}
+    return {
+        "id": given.get("id"),
+        "name": given.get("name"),
+        "args": values["arguments"],
+        "output": values["result"],
+    }
+
+
+def _json(text: str | None) -> Any:
+    try:
+        return read_json(text) if text else None
+    except BadData:
+        return text
 
 
 def _unquoted(thoughts: str) -> str:

@@ -149,6 +149,8 @@ def _from_llm(tables: _Tables) -> Iterator[Row]:
     quoted = tables.by("response_id", "prompt_fragments", "fragment_id", "order")
     files = {row["id"]: row for row in tables.rows("attachments", "id path url content")}
     attached = tables.by("response_id", "prompt_attachments", "attachment_id", "order")
+    calls = tables.by("response_id", "tool_calls", "name arguments tool_call_id")
+    results = tables.by("response_id", "tool_results", "name output tool_call_id")
     columns = "id model prompt system response reasoning conversation_id datetime_utc"
     for row in tables.rows("responses", columns):
         before = [fragments.get(each["fragment_id"], "") for each in quoted[row["id"]]]
@@ -159,6 +161,8 @@ def _from_llm(tables: _Tables) -> Iterator[Row]:
             "response": str(row["response"] or ""),
             "title": names.get(row["conversation_id"]),
             "attachments": list(map(_llm_file, here)),
+            "tool_calls": calls[row["id"]],
+            "tool_results": results[row["id"]],
         }
 
 
@@ -206,15 +210,19 @@ def _llm_message(parts: Iterable[Row], fragments: Mapping[Any, str], files: Mapp
             case "text" | "reasoning" as kind:
                 said[kind].append(text)
             case "tool_call":
-                said["tool_call"].append(
-                    {"function": {"name": part["tool_name"], "arguments": about.get("arguments")}}
-                )
+                called = {"name": part["tool_name"], "arguments": about.get("arguments")}
+                said["tool_call"].append({**called, "tool_call_id": about.get("tool_call_id")})
             case "tool_result":
-                said["tool_result"].append(str(about.get("output") or ""))
+                result = {"name": part["tool_name"], "tool_call_id": about.get("tool_call_id")}
+                said["tool_result"].append(
+                    {"type": "tool_result", **result, "content": str(about.get("output") or "")}
+                )
             case "attachment" if (file := _at(files, mapped(about.get("attachment")).get("id"))) is not None:
                 said["attachment"].append(_llm_file(file))
     return {
-        "content": "\n".join(said["text"] or said["tool_result"]),
+        "content": [*said["tool_result"], *({"text": text} for text in said["text"])]
+        if said["tool_result"]
+        else "\n".join(said["text"]),
         "thinking": "\n".join(said["reasoning"]),
         "tool_calls": said["tool_call"],
         "attachments": [each for each in said["attachment"] if "data" in each],

@@ -4,7 +4,8 @@
 
 `messages` is the path to the tip; `elsewhere` has what lies on other branches. A message: {"id", "parent", "role",
 "content", "thinking", "attachments", "tool_calls", "created", "ended", "turn"}. What is empty is left out. Ids
-count from 1; `files` holds the bytes of each attachment once, in base64, under their SHA-256.
+count from 1; `files` holds the bytes of each attachment once, in base64, under their SHA-256. A tool's message has
+its one call in "tool_calls", and in "ended" how far that came.
 """
 
 from __future__ import annotations
@@ -15,15 +16,16 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from chatcli.conversation.context_state import State
-from chatcli.conversation.message import Attachment
+from chatcli.conversation.message import Attachment, Message, Role, ToolUse
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.conversation.usage import Turn
 from chatcli.settings.from_imports import imported_settings
 from chatcli.settings.layers import NAMED_HERE
 from chatcli.store.codec import renumbered, state_from_plain, state_to_plain, turn_from_plain, turn_to_plain
 from chatcli.store.conversations import clean_title
-from chatcli.store.import_chat import ImportedChat, Seed, plant, turn_of, with_times
-from chatcli.store.import_message import listed, mapped, name_of, parent_of, read_message, read_time, time_of
+from chatcli.store.import_calls import link_results
+from chatcli.store.import_chat import ImportedChat, Seed, chained, plant, turn_of, with_times
+from chatcli.store.import_message import listed, mapped, name_of, parent_of, read_messages, read_time, time_of
 
 FORM = 1
 
@@ -68,6 +70,8 @@ def from_plain(plain: Mapping[str, Any]) -> ImportedChat:
     began = read_time(plain.get("created"))
     dated = began is not None or any(seed.created for seed in seeds)
     ids = plant(list(with_times(seeds, began)), conversation, repairs)
+    if "chatcli" not in plain:
+        link_results(conversation)
     tip = plain.get("tip")
     if isinstance(tip, Hashable) and tip in ids:
         conversation.tip = ids[tip]
@@ -95,8 +99,8 @@ def seeds_from(items: Iterable[Any], files: Mapping[str, Any], model: Any, repai
     names: set[Hashable] = set()
     undated: list[int] = []
     for place, item in enumerate(items, start=1):
-        message = read_message(item, f"message {place}", files, repairs)
-        if message is None:
+        messages = read_messages(item, f"message {place}", files, repairs)
+        if not messages:
             continue
         about = mapped(item)
         name: Hashable = name_of(about)
@@ -107,18 +111,21 @@ def seeds_from(items: Iterable[Any], files: Mapping[str, Any], model: Any, repai
         created = read_time(time_of(about))
         if created is None and time_of(about) is not None:
             undated.append(place)
-        turn = _read_turn(about, place, repairs) or turn_of(message, about.get("model") or model)
-        seeds.append(Seed(name, parent_of(about, before), message, created, _read_ended(about), turn))
+        last, by = messages[-1], about.get("model") or model
+        turn = _read_turn(about, place, repairs) or turn_of(last, by)
+        seed = Seed(name, parent_of(about, before), last, created, _read_ended(about, last), turn)
+        seeds += chained(messages[:-1], seed, by)
     instead = "the one before its" if any(seed.created for seed in seeds) else "today's"
     repairs += [f"message {place}: its date cannot be read; taken as {instead}" for place in undated]
     return seeds
 
 
-def _read_ended(about: Mapping[str, Any]) -> Ended:
+def _read_ended(about: Mapping[str, Any], message: Message) -> Ended:
+    """How it ended. Of a call in a state that is not known here nobody can say that it was done."""
     try:
         return Ended(about.get("ended") or "complete")
     except ValueError:
-        return Ended.COMPLETE
+        return Ended.FAILED if message.role is Role.TOOL else Ended.COMPLETE
 
 
 def _read_turn(about: Mapping[str, Any], place: int, repairs: list[str]) -> Turn | None:
@@ -165,12 +172,17 @@ def _message_to_plain(node: Node, ids: Mapping[int, int]) -> dict[str, Any]:
         "content": message.text,
         "thinking": message.thinking,
         "attachments": [_attachment_to_plain(each) for each in message.attachments],
-        "tool_calls": [{"function": {"name": u.name, "arguments": dict(u.arguments)}} for u in message.tool_uses],
+        "tool_calls": list(map(_call_to_plain, message.tool_uses)),
         "created": node.created.isoformat(),
         "ended": node.ended.value if node.ended is not Ended.COMPLETE else "",
         "turn": turn_to_plain(replace(node.turn, context="")) if node.turn else None,
     }
     return {name: value for name, value in plain.items() if value or name in {"parent", "content"}}
+
+
+def _call_to_plain(use: ToolUse) -> dict[str, Any]:
+    called = {"function": {"name": use.name, "arguments": dict(use.arguments)}}
+    return {"id": use.id, **called} if use.id else called
 
 
 def _attachment_to_plain(attachment: Attachment) -> dict[str, str]:

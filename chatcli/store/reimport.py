@@ -109,5 +109,8 @@ def _same(source: Conversation, stored: Conversation, dated: bool) -> dict[int, 
 
 
 def _content(message: Message, time: int | None) -> Hashable:
+    """By what a message is recognized. A tool's message is that of its call: its text changes until it is done."""
+    if message.answers is not None and time is not None:
+        return message.role, pack_tool_uses(message.tool_uses), time
     files = tuple((each.kind, each.name, each.digest) for each in message.attachments)
     return message.role, message.text, message.thinking, files, pack_tool_uses(message.tool_uses), time
