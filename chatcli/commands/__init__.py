@@ -33,6 +33,7 @@ def everything() -> Registry:
         shell_chats,
         shell_config,
         statistics,
+        tools,
         tree,
     )
     from chatcli.commands.registry import Registry
@@ -43,7 +44,7 @@ def everything() -> Registry:
             "replies": [branches, tree, diff, copy],
             "attachments": [files],
             "memory": [context, memory, statistics],
-            "settings": [settings, profiles, shell_config],
+            "settings": [settings, profiles, tools, shell_config],
             "server": [models, serve],
             "program": [doctor, completion, help],
         }

@@ -64,6 +64,26 @@ class Toolbox:
         self._session.warn(*problems)
         return tools
 
+    def known(self) -> dict[str, Tool]:
+        """All that could be offered here, by name."""
+        from chatcli.tools.table import known
+
+        return known(self.workplace()) | self._own
+
+    def wanted(self) -> set[str]:
+        """The names of those that the settings or a program want to be offered, whatever the model knows."""
+        from chatcli.tools.table import chosen, with_reader
+
+        names = self._session.settings[table.TOOLS]
+        tools, _ = chosen(names, self.workplace())
+        every = with_reader({tool.name: tool for tool in tools} | self._own)
+        return {name for name in every if not self.rules().denies(name)}
+
+    @property
+    def granted(self) -> frozenset[Grant]:
+        """What was answered with "always" in this conversation."""
+        return frozenset(self._granted)
+
     def withheld(self) -> str:
         """Why the tools that the settings name are not offered, as a sentence; "" where they are, or none is."""
         session = self._session

@@ -145,6 +145,26 @@ def _grounds(
     yield Verdict.ASK, f"it {tool.reach.meaning}"
 
 
+_USUALLY = {
+    Reach.PURE: "runs",
+    Reach.PRIVATE: "asks",
+    Reach.NET: "asks for each host",
+    Reach.ACTS: "asks each time",
+}
+
+
+def standing(tool: Tool, rules: Rules, granted: Set[Grant]) -> str:
+    """In a few words whether calls of the tool run: the rules on it and what was granted, else what is usual."""
+    told: list[str] = []
+    for verb, several in (("never", rules.deny), ("runs", rules.here), ("asks", rules.ask), ("runs", rules.allow)):
+        for name, pattern in map(parts_of, several):
+            if name == tool.name and pattern is None:
+                return ", ".join([*told, verb])
+            told += [f"{verb} for {pattern}"] if name == tool.name else []
+    told += [f"runs for {what} in this conversation" for name, what in sorted(granted) if name == tool.name]
+    return ", ".join([*told, f"else {_USUALLY[tool.reach]}" if told else _USUALLY[tool.reach]])
+
+
 def grant_of(tool: Tool, use: ToolUse, scope: Scope) -> Grant:
     """What leave for this call is about. A tool without a scope gets leave for the very same arguments only."""
     return tool.name, scope.what or json.dumps(dict(use.arguments), sort_keys=True, default=str)
