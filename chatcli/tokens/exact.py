@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.usage import Count
+from chatcli.tokens.cache import Memo
 from chatcli.tokens.learned_costs import IMAGE
 from chatcli.tokens.measured import Measured, name_of
 from chatcli.tokens.template import STRIPS, SYSTEM, THINKING, Piece, Template, leading
@@ -124,6 +125,7 @@ class Exact:
     measured: Measured = field(default_factory=Measured)
     records: list[tuple[Sequence[Message], int]] = field(default_factory=list)
     tries: int = 3  # attempts to read the vocabulary in other ways; each takes as long as loading it
+    walked: Memo[int] = field(default_factory=Memo)  # what messages cost alone
 
     @classmethod
     def begin(
@@ -166,7 +168,7 @@ class Exact:
         if self.template is not None and has_calls([message]):
             tokens, known = self._called(message)
             return Count(tokens + self._odd([message]), self.sound and known)
-        tokens = self._walk(self._pieces(message)) + self._calls([message]) + self._odd([message])
+        tokens = self._alone(message) + self._calls([message]) + self._odd([message])
         if self.template is None and message.role == Role.ASSISTANT:
             tokens += self.correction.each
         seen = all(image.digest in self.images for image in message.images)
@@ -312,7 +314,7 @@ class Exact:
             tokens, certain = count(messages)
             return tokens + self._odd(messages), certain
         calls = self._calls(messages) + self._odd(messages)
-        texts = sum(self._walk(self._pieces(message)) for message in messages)
+        texts = sum(self._alone(message) for message in messages)
         certain = _alternates(messages) and not has_calls(messages)
         return self.vocabulary.around + texts + calls, certain
 
@@ -324,7 +326,7 @@ class Exact:
         pieces, certain = template.write(messages)
         tokens = self.vocabulary.around + self._walk(pieces)
         if stand_ins:
-            tokens -= stand_ins * self._walk(self._pieces(STAND_IN))
+            tokens -= stand_ins * self._alone(STAND_IN)
         for reply, results in groups:
             tokens += self._called(reply)[0] if reply else AROUND_RESULT
             tokens += sum(self.vocabulary.count(result.text) for result in results)
@@ -356,7 +358,7 @@ class Exact:
             return known, True
         plain = replace(message, tool_uses=())
         around = AROUND_RESULT * len(message.calls)
-        return self._walk(self._pieces(plain)) + self._calls([message]) + around, False
+        return self._alone(plain) + self._calls([message]) + around, False
 
     def _led_otherwise(self, messages: Sequence[Message]) -> int:
         """Without a template: the most that it can cost that only one of the two, the last measured prompt or this
@@ -382,6 +384,14 @@ class Exact:
         if self.template is not None:
             return replies
         return max(replies, len(messages) - leading(messages) - replies - 1)
+
+    def _alone(self, message: Message) -> int:
+        """Tokens of one message between its usual neighbors."""
+        if message.images:
+            return self._walk(self._pieces(message))
+        key = (self.vocabulary.way, message.role, message.text, message.thinking)
+        size = len(message.text) + len(message.thinking)
+        return self.walked.get(key, size, lambda: self._walk(self._pieces(message)))
 
     def _pieces(self, message: Message) -> list[Piece]:
         """One message between its usual neighbors, from the first special token before its text to the one that
