@@ -14,7 +14,8 @@ from chatcli.render.views import Listing, WholeCall
 from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from chatcli.settings import table
-from tests.commanding import do
+from chatcli.text import UNWANTED
+from tests.commanding import do, shown
 from tests.faults import Engine
 
 
@@ -76,3 +77,28 @@ def test_a_call_is_opened_whole(chat: Session) -> None:
         assert view.node.ended is Ended.ASKED
     with pytest.raises(NotFound, match="Message 1 is no call"):
         do(chat, "tools show 1")
+
+
+CALLED = ToolUse("read_file", {"path": "a\u202e.txt", "part": "<b>"})
+RESULT = "one\n```\n<script>two</script>"
+
+
+@pytest.fixture
+def with_call(chat: Session) -> Session:
+    """A question, a reply that only calls, and a call that was running when chatcli was killed."""
+    chat.ensure_stored()
+    store, conversation = chat.store, chat.conversation
+    store.append(conversation, Message.user("read it"))
+    store.append(conversation, Message(Role.ASSISTANT, "", tool_uses=(CALLED,)))
+    store.add_calls(conversation, [Message.tool(CALLED, RESULT)])
+    last = conversation.last
+    assert last is not None
+    store.change_call(conversation, last, RESULT, Ended.RUNNING)
+    return chat
+
+
+def test_lists_of_messages_show_a_call_in_one_line_with_what_came_of_it(with_call: Session) -> None:
+    drawn = shown(do(with_call, "tree")).split("\n")
+    assert "tool (may have run): read_file" in drawn[2]
+    assert "(calls read_file" in drawn[1]
+    assert not any(UNWANTED.search(line) for line in drawn)

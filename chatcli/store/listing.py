@@ -30,7 +30,7 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class Twig:
     """A node of the tree in brief. `beginning`: the first line or so of its text, or of its thinking when it has
-    no text (`is_thought`); `model`: the model of a reply, or "".
+    no text (`is_thought`), else its calls; of a tool's message, its call. `model`: the model of a reply, or "".
     """
 
     id: int
@@ -97,12 +97,19 @@ def outline(connection: sqlite3.Connection, conversation: int) -> list[Twig]:
 TWIG = """nodes.id, parent, number, role, ended, created,
     coalesce(substr(CAST(text AS BLOB), 1, 400), x''),
     coalesce(substr(CAST(thinking AS BLOB), 1, 400), x''),
+    coalesce(CASE WHEN json_valid(tool_uses) THEN (
+        SELECT group_concat(
+            json_extract(value, '$.name') || ' ' || substr(json_extract(value, '$.arguments'), 1, 200), '; ')
+        FROM json_each(tool_uses)) END, ''),
     coalesce(json_extract(turn, '$.model'), '')"""
 
 
 def twig_of(row: Sequence[Any]) -> Twig:
-    node, parent, number, role, ended, created, text, thinking, model = row
+    node, parent, number, role, ended, created, text, thinking, calls, model = row
     begins, thought = (clean_title(each.decode(errors="replace")) for each in (text, thinking))
+    called = clean_title(str(calls)[:400])
+    if called and (role == Role.TOOL or not (begins or thought)):
+        begins = called if role == Role.TOOL else f"(calls {called})"
     return Twig(
         *(node, parent, number, Role(role), Ended(ended), unpack_time(created)),
         begins or thought,
