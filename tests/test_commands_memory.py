@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.commands.outcomes import Copy, Outcome, Prefill
+from chatcli.commands.outcomes import Copy, Opened, Outcome, Prefill
 from chatcli.commands.spelling import at_prompt
 from chatcli.conversation.context_state import Summary
 from chatcli.conversation.message import Message
@@ -478,3 +478,25 @@ def test_a_summary_before_a_request_is_made_of_what_was_said_before_its_turn(eng
         assert session.plan.of(PartKind.SUMMARY).tokens > 0
     finally:
         session.close()
+
+
+def test_a_turn_that_ended_with_results_is_continued_with_them(tooled: Session, engine: Engine) -> None:
+    outcome = do(tooled, "goto 3")
+    assert isinstance(outcome, Opened)
+    assert "/continue goes on with what the tools gave" in spelled(outcome.note, at_prompt)
+    do(tooled, "continue")
+    assert roles(tooled) == ["user", "assistant", "tool", "assistant"]
+    assert engine.chats[-1]["messages"][-1]["content"] == "42"
+
+
+def test_copy_and_diff_take_the_answer_of_a_turn_and_not_its_calls(tooled: Session) -> None:
+    answer = tooled.conversation.path()[-1].message.text
+    copied = do(tooled, "copy")
+    assert isinstance(copied, Copy)
+    assert copied.text == answer
+    do(tooled, "retry")
+    assert roles(tooled) == ["user", "assistant", "tool", "assistant"]
+    assert "say the same" in shown(do(tooled, "diff"))
+    do(tooled, "goto 3")
+    assert isinstance(last := do(tooled, "undo"), Prefill), last
+    assert roles(tooled) == []

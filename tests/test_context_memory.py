@@ -14,7 +14,7 @@ from chatcli.context.budget import Budget, reserve_like
 from chatcli.context.plan_inputs import Memory
 from chatcli.context.strategies import CHOOSERS, Choice, Need
 from chatcli.context.summary import undone
-from chatcli.conversation.message import Attachment, Message, Role
+from chatcli.conversation.message import Attachment, Message, Role, ToolUse
 from chatcli.conversation.plan import LOOKED_UP, Fate, PartKind, Plan
 from chatcli.errors import ContextTooLong
 from chatcli.settings.strategies import AUTO, STRATEGIES, Strategy
@@ -57,6 +57,18 @@ def test_what_was_left_out_is_recalled_when_it_is_asked_for(store: Store) -> Non
         "quoted for mathilda, play"
     ]
     assert [node.message.text for node in made.conversation.path()][-2] == "What instrument does Mathilda play?"
+
+
+def test_a_result_of_a_tool_is_quoted_with_the_name_of_the_tool(store: Store) -> None:
+    made = chat(store)
+    use = ToolUse("read_file", {"path": "crew.md"})
+    made.say(Message.user("Read the list of the crew."))
+    made.say(Message(Role.ASSISTANT, "", tool_uses=(use,)))
+    made.say(Message.tool(use, "Mathilda plays the accordion."))
+    made.say(Message.assistant("Done."))
+    go_on(made, 20)
+    plan = made.ask("What does Mathilda play?")
+    assert "result of read_file: Mathilda plays the accordion." in plan.messages[-1].text
 
 
 @pytest.mark.parametrize("recall", ["off", "on"])

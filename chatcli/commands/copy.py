@@ -66,7 +66,7 @@ def thinking(session: Session, number: Annotated[int, Arg("the number of a reply
 
 
 def _reply(session: Session, number: int) -> Node:
-    """Message `number`, or for 0 the last reply."""
+    """Message `number`, or for 0 the last reply, but for those that only call tools."""
     if number:
         node = session.conversation.message(number)
         if node is None:
@@ -76,6 +76,6 @@ def _reply(session: Session, number: int) -> Node:
             )
         return node
     for node in session.conversation.back():
-        if node.message.role is Role.ASSISTANT:
+        if node.message.role is Role.ASSISTANT and (node.message.source or not node.message.calls):
             return node
     raise UserError("There is no reply yet.")

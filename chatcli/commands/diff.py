@@ -40,7 +40,7 @@ def diff(
     """Compare two replies to the last question, word by word: the last two, or two by their numbers."""
     question = last_question(session)
     children = session.store.children(session.conversation, question.id)
-    replies = [node for node in children if node.message.role is Role.ASSISTANT]
+    replies = [_answer(session, node) for node in children if node.message.role is Role.ASSISTANT]
     if len(replies) < 2:
         raise UserError(
             "The last question has fewer than two replies to compare.", Hint(Do("retry"), " asks it again.")
@@ -56,6 +56,17 @@ def diff(
         return Show.of(Note(f"{names[0]} and {names[1]} say the same.", "quiet"))
     head = Change("gone", names[0]), Change("same", " "), Change("new", names[1]), Change("same", "\n\n")
     return Show.of(Changes((*head, *shortened(changes(before.message.source, after.message.source)))))
+
+
+def _answer(session: Session, reply: Node) -> Node:
+    """The reply; where it calls tools, the one that ends the turn, as far as that came."""
+    at = answer = reply
+    while after := session.store.children(session.conversation, at.id):
+        at = after[-1]
+        if at.message.role is Role.USER:
+            break
+        answer = at if at.message.role is Role.ASSISTANT else answer
+    return answer
 
 
 def _named(reply: Node, number: int) -> str:

@@ -62,7 +62,7 @@ def arrive(session: Session, node: int) -> Opened:
 
 
 def opened(session: Session, refused: Sequence[Words] = ()) -> Opened:
-    """Notes on the current message (unanswered, unfinished), and on settings that could not be loaded."""
+    """Notes on the current message (unanswered, unfinished, a tool's result), and on settings not loaded."""
     last = session.conversation.last
     notes: list[Words] = []
     if session.conversation.unanswered is not None:
@@ -75,6 +75,12 @@ def opened(session: Session, refused: Sequence[Words] = ()) -> Opened:
         )
     if last is not None and last.message.role is Role.ASSISTANT:
         notes.extend(filter(None, [_unfinished(last)]))
+    if last is not None and last.message.role is Role.TOOL:
+        notes.append(
+            Hint(
+                "This turn has no answer yet", Hint(": ", Do("continue"), " goes on with what the tools gave"), "."
+            )
+        )
     notes.extend(filter(None, [not_loaded(refused)]))
     return Opened(lines(notes))
 

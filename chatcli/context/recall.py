@@ -262,11 +262,11 @@ def _said(passages: Sequence[Candidate]) -> str:
     text = passages[0].text
     for before, here in pairwise(passages):
         text += here.text if here.passage == before.passage + 1 else f" [...] {here.text}"
-    return f"{passages[0].role}: {text.strip()}"
+    return f"{passages[0].said_by}: {text.strip()}"
 
 
 def _line(candidate: Candidate) -> str:
-    return f"{candidate.role}: {candidate.text.strip()}"
+    return f"{candidate.said_by}: {candidate.text.strip()}"
 
 
 def _day(candidate: Candidate) -> str:

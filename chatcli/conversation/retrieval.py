@@ -15,7 +15,7 @@ from chatcli.conversation.message import Role
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """Passage `passage` (from 0) of message `number`, with the terms that occur in it; none, when it is included
-    only because a neighboring passage has some.
+    only because a neighboring passage has some. `tool`: the name of the tool whose result the message is.
     """
 
     node: int
@@ -26,6 +26,12 @@ class Candidate:
     text: str
     terms: frozenset[str] = frozenset()
     conversation: int = 0
+    tool: str = ""
+
+    @property
+    def said_by(self) -> str:
+        """What a quote of it begins with."""
+        return f"result of {self.tool}" if self.tool else str(self.role)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from heapq import nlargest
 from chatcli.conversation.message import Role
 from chatcli.conversation.retrieval import Candidate, Meaning, Retrieved, rarity
 from chatcli.store import nodes
-from chatcli.store.codec import pack_time, unpack_state, unpack_time
+from chatcli.store.codec import pack_time, unpack_state, unpack_time, unpack_tool_uses
 from chatcli.store.passages import SHIFT
 from chatcli.store.search import Scope, quoted
 from chatcli.store.vectors import Near, Vectors, compared, texts
@@ -58,7 +58,9 @@ BESIDE = 2  # messages, and passages, on either side of a find
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A message among the candidates, and its place: branch, number and conversation."""
+    """A message among the candidates, and its place: branch, number and conversation. `tool`: the name of the tool
+    whose result it is.
+    """
 
     node: int
     branch: int
@@ -67,6 +69,7 @@ class Standing:
     created: int
     conversation: int
     demo: bool
+    tool: str
 
 
 def beside(connection: sqlite3.Connection, messages: Mapping[int, Standing], path: Scope) -> dict[int, Standing]:
@@ -128,15 +131,20 @@ def is_elsewhere(path: Scope, message: Standing) -> bool:
 
 def _read(connection: sqlite3.Connection, condition: str, *values: int | str) -> list[Standing]:
     rows = connection.execute(
-        f"""SELECT nodes.id, branch, number, role, nodes.created, conversation, demo FROM nodes
+        f"""SELECT nodes.id, branch, number, role, nodes.created, conversation, demo,
+                   CASE role WHEN 'tool' THEN tool_uses END FROM nodes
             JOIN branches ON branches.id = branch JOIN conversations ON conversations.id = conversation
             WHERE {condition} AND trashed IS NULL AND latest > 0""",  # noqa: S608 - conditions of this module only
         values,
     )
     return [
-        Standing(node, branch, number, Role(role), created, chat, bool(demo))
-        for node, branch, number, role, created, chat, demo in rows
+        Standing(node, branch, number, Role(role), created, chat, bool(demo), _tool(uses))
+        for node, branch, number, role, created, chat, demo, uses in rows
     ]
+
+
+def _tool(uses: str | None) -> str:
+    return next((use.name for use in unpack_tool_uses(uses)), "")
 
 
 def _branch(path: Mapping[int, int], number: int) -> int:
@@ -345,6 +353,5 @@ def _without_forgotten(
 def _candidate(message: Standing, passage: int, text: str, marks: Mapping[str, set[int]]) -> Candidate:
     terms = frozenset(term for term, found in marks.items() if passage in found)
     created = unpack_time(message.created)
-    return Candidate(
-        message.node, message.number, passage & _PLACE, message.role, created, text, terms, message.conversation
-    )
+    said = message.node, message.number, passage & _PLACE, message.role, created, text, terms
+    return Candidate(*said, message.conversation, message.tool)
