@@ -114,7 +114,8 @@ def stream(
     """Yield the events of the reply to `question`: where it asks for tools, those of its calls and of the next
     reply, until one asks for none. Closing stops it; what came is kept however it ends.
     """
-    yield from _reply_to(session, question, onward)
+    cut = session.conversation.state.cut
+    yield from _reply_to(session, question, cut, onward)
     while session.tools.called():
         from chatcli.session.tool_calls import TurnEnded, run_calls
 
@@ -124,11 +125,11 @@ def stream(
             return
         last = session.conversation.last
         assert last is not None, "the results are there"
-        yield from _reply_to(session, last)
+        yield from _reply_to(session, last, cut)
 
 
-def _reply_to(session: Session, question: Node, onward: Node | None = None) -> Generator[Event]:
-    """The events of one reply, to a question or to the results of tools."""
+def _reply_to(session: Session, question: Node, cut: int | None, onward: Node | None = None) -> Generator[Event]:
+    """The events of one reply, to a question or to the results of tools. `cut`: where it was before the turn."""
     draft = session.store.begin_reply(session.conversation, question)
     reply = GrowingReply(save=draft.save, onward=onward.message if onward is not None else Message.assistant(""))
     outcome = [session.conversation.state]
@@ -150,7 +151,7 @@ def _reply_to(session: Session, question: Node, onward: Node | None = None) -> G
         session.count_again()
         try:
             if not session.tools.called():
-                _settle(session)
+                _settle(session, cut)
         except (NoRoom, ReadOnly, Damaged, Gone) as error:
             go_on(session, error)
     if reply.done is not None and reply.new.is_empty:
@@ -209,16 +210,16 @@ def _about_context(session: Session, plan: Plan) -> Iterator[Words]:
         yield "/api/chat is asked: the server returned no context that holds all of this, or it no longer fits."
 
 
-def _settle(session: Session) -> None:
-    """After a reply: move the cut if it must move, and start a summary of the messages before it, or one that the
-    last question cancelled.
+def _settle(session: Session, cut: int | None) -> None:
+    """After a reply: move the cut if it must move, and start a summary of the messages before it, where it is not
+    what it was before the turn, or one that the last question cancelled.
     """
     if session.plan is not None and not session.plan.is_chat:
         return
     before, state = session.conversation.state, settled(session)
     if state != before:
         session.store.keep_state(session.conversation, state)
-    session.summarizer.reply_ended(cut_moved=state.cut != before.cut)
+    session.summarizer.reply_ended(cut_moved=state.cut != cut)
     session.embeddings.reply_ended()
 
 

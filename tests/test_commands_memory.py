@@ -10,7 +10,7 @@ import pytest
 from chatcli.commands.outcomes import Copy, Opened, Outcome, Prefill
 from chatcli.commands.spelling import at_prompt
 from chatcli.conversation.context_state import Summary
-from chatcli.conversation.message import Message
+from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, PartKind
 from chatcli.errors import BadFile, Missing, NotFound, UserError
 from chatcli.hints import spelled
@@ -460,22 +460,35 @@ def test_a_call_and_its_result_are_dropped_together(tooled: Session, number: int
     assert roles(tooled) == ["user", "assistant"]
 
 
+def talk_with_tools(session: Session, turns: int) -> None:
+    for number in range(turns):
+        say(session, f'Of thing {number}. {"It matters. " * 20}\ncall calculate {{"expression": "{number}+1"}}')
+        assert session.background.wait("summary", 10)
+
+
 def test_a_summary_before_a_request_is_made_of_what_was_said_before_its_turn(engine: Engine) -> None:
     wishes = {"model": "demo-tools", "tools": "calculate", "num_ctx": "1k", "strategy": "summary"}
     session = build(Wishes({"host": engine.url, "keep_recent": "0", **wishes}))
     try:
-        for number in range(8):
-            say(
-                session,
-                f"Tell me of thing {number}. "
-                + "It matters. " * 20
-                + f'\ncall calculate {{"expression": "{number}+1"}}',
-            )
-        upto = session.conversation.state.summary
-        assert upto is not None
-        assert session.conversation.node(upto.upto).message.role.value == "assistant"
+        talk_with_tools(session, 6)
+        made = session.conversation.state.summary
+        assert made is not None
+        assert session.conversation.node(made.upto).message.role is Role.ASSISTANT
         assert session.plan is not None
         assert session.plan.of(PartKind.SUMMARY).tokens > 0
+    finally:
+        session.close()
+
+
+def test_what_a_question_with_its_calls_pushes_out_is_summarized_after_its_turn(engine: Engine) -> None:
+    session = build(Wishes({"host": engine.url, "model": "demo-tools", "tools": "calculate", "num_ctx": "1k"}))
+    try:
+        talk_with_tools(session, 4)
+        session.summarizer.collect()
+        made, cut = session.conversation.state.summary, session.conversation.state.cut
+        assert made is not None
+        assert cut is not None
+        assert session.conversation.node(cut).number == made.last + 1
     finally:
         session.close()
 

@@ -112,10 +112,13 @@ def due(back: Iterable[Node], basis: Basis, plan: Plan | None = None, now: bool 
 
 
 def _kept(recent: Stretch, basis: Basis, low: int, room: int, most: int | None) -> tuple[Node, ...] | None:
-    """What stays word for word after the summary; None when none is due, as all of it is no more than `most`."""
+    """What stays word for word after the summary; None when none is due, as all of it is no more than `most`, and
+    nothing before it was left out.
+    """
     if basis.strategy.moves_cut and most is not None:
         return _from_cut(recent, basis.state)
-    if most is not None and recent.tokens <= most:
+    whole = not recent.nodes or recent.nodes[0].parent is None or _reaches_summary(recent, basis.state)
+    if most is not None and recent.tokens <= most and whole:
         return None
     return _newest(recent, basis.memory.keep_recent, low, room)
 
