@@ -112,10 +112,12 @@ def stream(
     session: Session, question: Node, onward: Node | None = None, allow: Allow = nobody
 ) -> Generator[Event]:
     """Yield the events of the reply to `question`: where it asks for tools, those of its calls and of the next
-    reply, until one asks for none. Closing stops it; what came is kept however it ends.
+    reply, until one asks for none. Closing stops it; what came is kept however it ends. A reply to be continued
+    whose calls were never begun goes on with them.
     """
     cut = session.conversation.state.cut
-    yield from _reply_to(session, question, cut, onward)
+    if onward is None or not _awaits_calls(session, onward):
+        yield from _reply_to(session, question, cut, onward)
     while session.tools.called():
         from chatcli.session.tool_calls import TurnEnded, run_calls
 
@@ -126,6 +128,12 @@ def stream(
         last = session.conversation.last
         assert last is not None, "the results are there"
         yield from _reply_to(session, last, cut)
+
+
+def _awaits_calls(session: Session, reply: Node) -> bool:
+    """Whether its calls can be run, and have no message yet, on any branch: so that none runs a second time."""
+    calls = reply.message.calls and session.tools.called()
+    return bool(calls) and not session.store.children(session.conversation, reply.id)
 
 
 def _reply_to(session: Session, question: Node, cut: int | None, onward: Node | None = None) -> Generator[Event]:

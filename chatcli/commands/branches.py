@@ -12,7 +12,7 @@ from chatcli.client.request import Request, check
 from chatcli.commands.arguments import Arg, Word, fitting, whole_number
 from chatcli.commands.chats import when
 from chatcli.commands.models import model_words
-from chatcli.commands.navigation import address, arrive, jump, message_words, visit, waiting_question
+from chatcli.commands.navigation import address, arrive, jump, last_result, message_words, visit, waiting_question
 from chatcli.commands.outcomes import AskAgain, Choose, Outcome, Prefill, Show
 from chatcli.commands.registry import command
 from chatcli.commands.tree import BEFORE, Tip, room, standing, tips_of
@@ -64,11 +64,13 @@ def retry(
 def continue_(session: Session) -> Outcome:
     """Continue a reply that was stopped, broke off, or reached a limit (the shorter reply is kept).
 
-    A turn that was ended after calls of tools goes on with their results.
+    A turn that was ended after calls of tools goes on with their results, or with calls that have not run yet.
     """
     last = session.conversation.last
-    if last is not None and last.message.role is Role.TOOL:
-        return AskAgain(last)
+    end = last_result(session, last) if last is not None else None
+    if end is not None and end.message.role is Role.TOOL:
+        jump(session, end.id)
+        return AskAgain(end)
     if last is None or last.message.role is not Role.ASSISTANT or last.parent is None:
         raise UserError("There is no reply to continue.", Hint(Do("retry"), " asks the last question again."))
     return AskAgain(session.conversation.node(last.parent), onward=last)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from chatcli.commands.arguments import Word, fitting
 from chatcli.commands.outcomes import Opened, Outcome
 from chatcli.commands.tree import BEFORE, standing
-from chatcli.conversation.message import ROLE_NAMES, Role
+from chatcli.conversation.message import Role, ToolUse, calling, speaker
 from chatcli.conversation.reply_endings import CUT_SHORT, ending_of
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.errors import NotFound
@@ -17,7 +17,7 @@ from chatcli.prompt.completer import ranked
 from chatcli.session.session import Session
 from chatcli.settings.layers import not_loaded
 from chatcli.store import locations
-from chatcli.text import shortened
+from chatcli.text import as_name, shortened
 
 # Columns of a quoted message.
 SHOWN = 50
@@ -28,12 +28,21 @@ OFFERED = 200
 def message_words(session: Session, typed: str) -> list[Word]:
     """The numbers of the newest messages on the path with their first words, by which they are found, too."""
     nodes = islice(session.conversation.back(), OFFERED)
-    words = [Word(str(node.number), f"{ROLE_NAMES[node.message.role]}: {_first_words(node)}") for node in nodes]
+    words = [Word(str(node.number), f"{_speaker(node)}: {_first_words(node)}") for node in nodes]
     return fitting(words, typed) if typed.isdecimal() else ranked(typed, words, lambda word: word.meaning)
 
 
 def _first_words(node: Node) -> str:
-    return shortened(" ".join(node.message.source[:SHOWN].split()), SHOWN)
+    message = node.message
+    words = (
+        calling(use.name for use in message.calls) if message.calls and not message.has_text else message.source
+    )
+    return shortened(" ".join(words[:SHOWN].split()), SHOWN)
+
+
+def _speaker(node: Node) -> str:
+    use = node.message.answers
+    return speaker(node.message.role, use.name if use is not None else "")
 
 
 def address(text: str) -> int | None:
@@ -73,16 +82,47 @@ def opened(session: Session, refused: Sequence[Words] = ()) -> Opened:
                 ". Your next message replaces it.",
             )
         )
-    if last is not None and last.message.role is Role.ASSISTANT:
+    if last is not None and (last.message.role is Role.TOOL or last.message.calls):
+        notes.append(_about_calls(session, last))
+    elif last is not None and last.message.role is Role.ASSISTANT:
         notes.extend(filter(None, [_unfinished(last)]))
-    if last is not None and last.message.role is Role.TOOL:
-        notes.append(
-            Hint(
-                "This turn has no answer yet", Hint(": ", Do("continue"), " goes on with what the tools gave"), "."
-            )
-        )
     notes.extend(filter(None, [not_loaded(refused)]))
     return Opened(lines(notes))
+
+
+def last_result(session: Session, node: Node) -> Node:
+    """The last result of the calls of that reply, or of those after that result; the node itself if there is none.
+    Of several branches the newest counts.
+    """
+    while True:
+        children = session.store.children(session.conversation, node.id)
+        results = [child for child in children if child.message.role is Role.TOOL]
+        if not results:
+            return node
+        node = results[-1]
+
+
+def _about_calls(session: Session, last: Node) -> Words:
+    """What became of the calls of the last reply, which has had no answer after them, and how to go on."""
+    end = last_result(session, last)
+    on = Hint(" ", Do("continue"), " lets the model go on.")
+    if end.message.role is not Role.TOOL:
+        return Hint(
+            f"{_names(last.message.calls)} did not run.", Hint(" ", Do("continue"), " goes on from there.")
+        )
+    if end != last:
+        return Hint("The results of these calls are on the branch after this message.", on)
+    results = session.conversation.together(end)[1:] or [end]
+    unsure = [use for each in results if each.ended is Ended.RUNNING for use in each.message.tool_uses]
+    if unsure:
+        return Hint(f"{_names(unsure)} may have run: the result never came.", on)
+    return Hint(
+        "This turn has no answer yet", Hint(": ", Do("continue"), " goes on with what the tools gave"), "."
+    )
+
+
+def _names(uses: Iterable[ToolUse]) -> str:
+    return as_name(", ".join(dict.fromkeys(use.name for use in uses)))
 
 
 def _unfinished(reply: Node) -> Words:

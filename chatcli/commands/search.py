@@ -11,7 +11,7 @@ from chatcli.commands.chats import when
 from chatcli.commands.outcomes import Outcome, Show
 from chatcli.commands.registry import command
 from chatcli.commands.tree import room, standing
-from chatcli.conversation.message import ROLE_NAMES
+from chatcli.conversation.message import speaker
 from chatcli.conversation.retrieval import Hit
 from chatcli.errors import BadArgument, UserError
 from chatcli.hints import Do, Hint, Usage
@@ -71,6 +71,7 @@ def _as_data(session: Session, hits: Sequence[Hit]) -> list[dict[str, Any]]:
             "title": hit.title,
             "message": hit.number,
             "role": hit.role.value,
+            **({"tool": hit.tool} if hit.tool else {}),
             "created": hit.created,
             "on_path": around[hit.node].on_path if hit.node in around else False,
             "text": hit.text,
@@ -115,7 +116,7 @@ def _beside(twig: Twig | None) -> tuple[str, ...]:
 
 
 def _hit_row(hit: Hit) -> tuple[str, ...]:
-    return (">", str(hit.number), f"{ROLE_NAMES[hit.role]}: {_snippet(hit)}")
+    return (">", str(hit.number), f"{speaker(hit.role, hit.tool)}: {_snippet(hit)}")
 
 
 def _snippet(hit: Hit) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from chatcli.commands.outcomes import Outcome, Show
 from chatcli.commands.registry import command
-from chatcli.conversation.message import ROLE_NAMES, THOUGHT
+from chatcli.conversation.message import THOUGHT, speaker
 from chatcli.conversation.reply_endings import CUT_SHORT
 from chatcli.conversation.usage import counted
 from chatcli.errors import UserError
@@ -110,7 +110,7 @@ def tips_of(twigs: Sequence[Twig], tip: int | None, names: Mapping[str, int]) ->
 
 def standing(twig: Twig) -> str:
     """Who said what, in one line."""
-    who = twig.model or ROLE_NAMES[twig.role]
+    who = twig.model or speaker(twig.role)
     ending = f" ({CUT_SHORT[twig.ended]})" if twig.ended in CUT_SHORT else ""
     thought = f"({THOUGHT}) " if twig.is_thought else ""
     return f"{who}{ending}: {thought}{_MARKUP.sub('', twig.beginning).strip()}"

@@ -5,14 +5,14 @@ store's.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal
 
 from chatcli.hints import Words
-from chatcli.text import shortened
+from chatcli.text import as_name, shortened
 
 # Put before the thinking of a reply that has no text.
 THOUGHT = "only thinking"
@@ -29,6 +29,16 @@ class Role(StrEnum):
 
 # What a message is called in lists, by its role.
 ROLE_NAMES = {Role.USER: "you", Role.ASSISTANT: "reply", Role.SYSTEM: "system", Role.TOOL: "tool"}
+
+
+def calling(names: Iterable[str]) -> str:
+    """What stands for the text of a reply that has none, and calls these tools."""
+    return f"(calls {', '.join(names)})"
+
+
+def speaker(role: Role, tool: str = "") -> str:
+    """What a message is called in lists: by its role, a result with its tool."""
+    return f"{ROLE_NAMES[role]} {as_name(tool)}".rstrip()
 
 
 @dataclass(frozen=True, slots=False)
@@ -136,7 +146,7 @@ class Message:
         words = " ".join(self.source.split())
         if self.has_text or self.is_empty or self.attachments:
             return words
-        return f"({THOUGHT}) {words}" if words else f"(calls {', '.join(use.name for use in self.tool_uses)})"
+        return calling(use.name for use in self.calls) if self.calls else f"({THOUGHT}) {words}"
 
     @property
     def images(self) -> tuple[Attachment, ...]:

@@ -65,7 +65,8 @@ def rarity(occurrences: int, passages: int) -> float:
 class Hit:
     """`text` is a passage of about 100 tokens from message `node`; `marks` are the spans in it that match.
 
-    A higher `score` is a better match; scores are comparable within one search only.
+    A higher `score` is a better match; scores are comparable within one search only. `tool`: the tool whose result
+    it is, or "".
     """
 
     conversation: int
@@ -77,6 +78,7 @@ class Hit:
     text: str
     marks: tuple[tuple[int, int], ...]
     score: float
+    tool: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from chatcli.conversation.message import ROLE_NAMES, THOUGHT, Attachment, Message, Role
+from chatcli.conversation.message import THOUGHT, Attachment, Message, Role, speaker
 from chatcli.conversation.reply_endings import CUT_SHORT
 from chatcli.conversation.tree import Node
 from chatcli.errors import BadData, ChatcliError
@@ -232,7 +232,8 @@ def _pictures(attachments: tuple[Attachment, ...], preview: Preview) -> Iterator
 
 
 def _heading(node: Node) -> str:
-    who = ROLE_NAMES[node.message.role]
+    use = node.message.answers
+    who = one_line(speaker(node.message.role, use.name if use is not None else ""))
     if node.turn and node.turn.model:
         who = one_line(node.turn.model)
     ending = CUT_SHORT.get(node.ended, "")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from chatcli.client.ollama import Client
 from chatcli.client.web_search import HOSTED, Found
-from chatcli.conversation.message import ROLE_NAMES, Role
+from chatcli.conversation.message import Role, speaker
 from chatcli.conversation.retrieval import Hit
 from chatcli.conversation.tree import Conversation
 from chatcli.errors import ChatcliError, Refused
@@ -57,7 +57,7 @@ def _asked(conversation: Conversation) -> int:
 
 
 def _told(hit: Hit) -> str:
-    where = f'"{hit.title}", {hit.created:%Y-%m-%d}, message {hit.number} ({ROLE_NAMES[hit.role]})'
+    where = f'"{hit.title}", {hit.created:%Y-%m-%d}, message {hit.number} ({speaker(hit.role)})'
     return f"{where}:\n{hit.text.strip()}"
 
 

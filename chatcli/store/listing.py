@@ -100,7 +100,7 @@ TWIG = """nodes.id, parent, number, role, ended, created,
     coalesce(CASE WHEN json_valid(tool_uses) THEN (
         SELECT group_concat(
             json_extract(value, '$.name') || ' ' || substr(json_extract(value, '$.arguments'), 1, 200), '; ')
-        FROM json_each(tool_uses)) END, ''),
+        FROM json_each(tool_uses) WHERE type = 'object') END, ''),
     coalesce(json_extract(turn, '$.model'), '')"""
 
 

@@ -202,12 +202,23 @@ def with_files(connection: sqlite3.Connection, conversation: int, upto: int) -> 
     )
 
 
+# The names of the tools in `tool_uses`, as JSON; "[]" where there is none, or where SQLite cannot read them.
+TOOLS = """CASE WHEN json_valid(tool_uses) THEN (
+    SELECT json_group_array(json_extract(value, '$.name')) FROM json_each(tool_uses) WHERE type = 'object'
+) ELSE '[]' END"""
+
+
+def tools_in(names: str) -> list[str]:
+    """What TOOLS has found."""
+    return [str(name) for name in json.loads(names)]
+
+
 def has_private(connection: sqlite3.Connection, conversation: int, upto: int, tools: Sequence[str]) -> bool:
     """Whether `upto` or an ancestor has a file attached, or is the result of one of these tools."""
     query = f"""{WAY} SELECT EXISTS (
         SELECT 1 FROM way JOIN nodes USING (branch) WHERE number <= upto AND (
-            (role = 'tool' AND ended = 'complete' AND tool_uses IS NOT NULL
-                AND json_extract(tool_uses, '$[0].name') IN (SELECT value FROM json_each(?)))
+            (role = 'tool' AND ended = 'complete'
+                AND json_extract({TOOLS}, '$[0]') IN (SELECT value FROM json_each(?)))
             OR id IN (SELECT node FROM attachments)))"""  # noqa: S608
     return bool(connection.execute(query, (upto, conversation, json.dumps(list(tools)))).fetchone()[0])
 

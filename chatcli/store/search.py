@@ -17,6 +17,7 @@ from chatcli.conversation.retrieval import Hit
 from chatcli.errors import Damaged
 from chatcli.store.codec import unpack, unpack_time
 from chatcli.store.failures import SAVE_THE_REST, nonsense_is_damage
+from chatcli.store.nodes import TOOLS, tools_in
 from chatcli.store.passages import OFF, ON, SHIFT, spaced, unspaced
 
 COMMON = 10_000
@@ -142,19 +143,20 @@ def is_wanted(connection: sqlite3.Connection, node: int, scope: Scope) -> bool:
 @nonsense_is_damage()
 def _hits(connection: sqlite3.Connection, words: str, found: Mapping[int, float]) -> list[Hit]:
     rows = connection.execute(
-        """SELECT search.rowid, highlight(search, 0, ?, ?), conversation, title, nodes.id, number, role,
-               nodes.created
+        f"""SELECT search.rowid, highlight(search, 0, ?, ?), conversation, title, nodes.id, number, role,
+               nodes.created, {TOOLS}
            FROM search JOIN nodes ON nodes.id = search.rowid >> ?
                JOIN branches ON branches.id = branch JOIN conversations ON conversations.id = conversation
-           WHERE search MATCH ? AND search.rowid IN (SELECT value FROM json_each(?))""",
+           WHERE search MATCH ? AND search.rowid IN (SELECT value FROM json_each(?))""",  # noqa: S608
         (ON, OFF, SHIFT, words, json.dumps(list(found))),
     )
     hits = {}
-    for passage, marked, conversation, title, node, number, role, created in rows:
+    for passage, marked, conversation, title, node, number, role, created, tools in rows:
         text, marks = _read_marks(unspaced(marked))
         when = unpack_time(created)
+        tool = next(iter(tools_in(tools)), "") if role == Role.TOOL else ""
         hits[passage] = Hit(
-            conversation, unpack(title), node, number, Role(role), when, text, marks, found[passage]
+            conversation, unpack(title), node, number, Role(role), when, text, marks, found[passage], tool
         )
     return [hits[passage] for passage in found]
 
