@@ -290,10 +290,13 @@ def tooled(engine: Engine) -> Iterator[Session]:
 
 def test_turning_tools_on_and_off_says_what_it_costs_and_that_all_is_read_again(tooled: Session) -> None:
     said = shown(do(tooled, "set tools now,calculate"))
-    assert "2 tools: " in said
+    definitions = in_context(tooled).of(PartKind.DEFINITIONS)
+    assert definitions.exact
+    assert definitions.tokens > 0
+    assert f" tools: {in_tokens(definitions)} in each request; " in said
     assert f"{in_tokens(in_context(tooled).planned)} are read again." in said
     off = shown(do(tooled, "set tools off"))
-    assert "No tools: " in off
+    assert f"No tools: {in_tokens(definitions)} fewer in each request; " in off
     assert f"{in_tokens(in_context(tooled).planned)} are read again." in off
 
 
@@ -342,4 +345,5 @@ def test_calls_and_results_are_parts_of_the_next_request(tooled: Session) -> Non
     plan = in_context(tooled)
     for kind in (PartKind.CALLS, PartKind.RESULTS):
         assert plan.of(kind).tokens > 0
+        assert plan.of(kind).exact
     assert meter(tooled).used == str(plan.planned)

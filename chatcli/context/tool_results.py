@@ -90,34 +90,40 @@ def up_to(text: str, most: int, count: Counting) -> int:
     return most if len(text) > most * _DENSE else min(most, _tokens(text, count))
 
 
-@lru_cache(maxsize=256)
 def cut(text: str, most: int, number: int, count: Counting) -> str:
     """The text if it has no more than `most` tokens; else without lines in its middle, and with a line that says
     which, and how to read them. `number`: of the message.
     """
-    if len(text.encode(errors="replace")) <= most:  # no token is less than a byte
+    few = len(text) <= most * _DENSE
+    # No token is less than a byte, so what has few bytes need not be counted.
+    if few and (len(text.encode(errors="replace")) <= most or _tokens(text, count) <= most):
         return text
-    if len(text) <= most * _DENSE and _tokens(text, count) <= most:
-        return text
-    size = min(len(text), most * _USUAL)
+    return _cut(text, most, number, count)
+
+
+@lru_cache(maxsize=128)
+def _cut(text: str, most: int, number: int, count: Counting) -> str:
+    size, newlines = min(len(text), most * _USUAL), text.count("\n")
     while True:
-        short = _without_middle(text, size // 2, number)
+        short = _without_middle(text, size // 2, number, newlines)
         tokens = _tokens(short, count)
         if tokens <= most or size < 2:
             return short
         size = min(size * 9 // 10, size * most // tokens)
 
 
-def _without_middle(text: str, half: int, number: int) -> str:
-    """The first and the last `half` characters; fewer, to end and begin with a line, where a line is not long."""
+def _without_middle(text: str, half: int, number: int, newlines: int) -> str:
+    """The first and the last `half` characters; fewer, to end and begin with a line, where a line is not long.
+    `newlines`: how many the text has.
+    """
     end, begin = half, len(text) - half
     newline = text.rfind("\n", half // 2, half) + 1
     end = newline or end
     newline = text.find("\n", begin, len(text) - half // 2) + 1
     begin = newline or begin
-    lines = text.count("\n") + (not text.endswith("\n"))
+    lines = newlines + (not text.endswith("\n"))
     by_line = text[end - 1 : end] in {"", "\n"} and text[begin - 1 : begin] == "\n"
-    first, last = text.count("\n", 0, end) + 1, text.count("\n", 0, begin - 1) + 1
+    first, last = text.count("\n", 0, end) + 1, newlines - text.count("\n", max(0, begin - 1)) + 1
     which = f"line {first}" if first == last else f"lines {first} to {last}"
     what = which.capitalize() if by_line else f"{begin - end} characters of {which}"
     are = "is" if by_line and first == last else "are"
