@@ -179,6 +179,11 @@ def test_a_flag_without_its_value_means_on_and_leaves_the_prompt(setting: Settin
         Settings().put(setting.name, asked(f"{setting.flag}=?", "x").values[setting.name], Layer.FLAG)
 
 
+def test_tools_are_named_after_the_flag_with_an_equals_sign() -> None:
+    assert asked("--tools=now,run", "hi").values["tools"] == "now,run"
+    assert asked("--no-tools", "hi").values["tools"] == "off"
+
+
 @pytest.mark.parametrize("word", SHORTHANDS)
 def test_a_shorthand_is_a_flag_that_sets_another_one_and_that_one_comes_before_it(word: str) -> None:
     setting, value = SHORTHANDS[word]

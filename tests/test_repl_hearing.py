@@ -45,7 +45,7 @@ def test_a_plain_terminal_asks_by_lines_and_takes_no_line_that_was_typed_before(
     with terminal(*ASKS, "--plain") as at:
         at.see(">>>")
         at.enter(SUM)
-        at.see("The model wants to run")
+        at.see("The model wants to call")
         at.press("y\ry")
         at.see(KEYS)
         at.enter("n")
@@ -67,6 +67,11 @@ def test_in_a_pipe_what_asks_is_refused_with_the_rule_that_allows_it_and_stdout_
     allowed = piped("--tools-ask", "calculate", "--allow", "calculate")
     assert "84" in allowed.stdout
     assert allowed.stderr == ""
+
+
+def test_a_rule_that_names_no_tool_is_told_with_the_nearest() -> None:
+    done = piped("--allow", "calcualte(1)")
+    assert "The rule calcualte(1) names no tool. Did you mean calculate?" in done.stderr
 
 
 def test_json_lists_the_calls_with_what_came_of_them() -> None:

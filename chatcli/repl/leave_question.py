@@ -27,7 +27,7 @@ def asked(screen: Screen, reader: Reader, asking: Asking) -> Answer:
     """What the person answers. What was typed before the question is no answer, and is in the line after it."""
     with raised(), reader.ahead_kept():
         name, reach = asking.tool.name, asking.tool.reach
-        screen.show(Note(f"The model wants to run {name}, which {reach.meaning}:", "warning"))
+        screen.show(Note(f"The model wants to call {name}, which {reach.meaning}:", "warning"))
         if not _read(screen, reader, asking):
             return Answer(Leave.QUIT)
         screen.show(Note(f"You are asked because {_on_one_line(asking.why)}.", "quiet"))

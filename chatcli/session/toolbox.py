@@ -45,13 +45,24 @@ class Toolbox:
         if not (names or self._own) or session.settings[table.COMPLETE] or not session.model.get().knows_tools:
             return ()
         rules = self.rules()
-        made_from = (session.server, names, rules.deny, *self._own)
+        made_from = (session.server, names, rules, *self._own)
         if self._offered[0] != made_from:
             from chatcli.tools.table import with_reader
 
             every = with_reader({tool.name: tool for tool in self._chosen(names)} | self._own)
+            self._warn_of(rules)
             self._offered = made_from, tuple(every[name] for name in sorted(every) if not rules.denies(name))
         return self._offered[1]
+
+    def _warn_of(self, rules: Rules) -> None:
+        """Tell which rules name no tool: they hold for nothing."""
+        if rules == Rules():
+            return
+        from chatcli.tools.table import builtins, own_tools
+
+        for rule, near in rules.unknown([*builtins(), *own_tools().tools, *self._own]):
+            meant = f" Did you mean {near}?" if near else ""
+            self._session.warn(f"The rule {rule} names no tool.{meant}")
 
     def _chosen(self, names: tuple[str, ...]) -> tuple[Tool, ...]:
         if not names:

@@ -103,7 +103,7 @@ class Setting(Generic[T]):
     @property
     def is_switch(self) -> bool:
         """Whether it can only be on or off."""
-        return self.kind.words == ("on", "off")
+        return self.kind.is_switch
 
     @property
     def variable(self) -> str:

@@ -25,7 +25,8 @@ class ValueKind(Generic[T]):
     """One kind of value. `read` raises BadValue; completion offers `words`; `expects` completes "Expects ...".
     `spell` returns how a value that is not text would be typed, or None when it is not of this kind. `show`
     returns what may be shown of the text from `write`. `meanings` says of a word what it stands for. `many`: it is
-    several texts, each a word to `/set` and a flag of its own in the shell.
+    several texts, each a word to `/set` and a flag of its own in the shell. `is_switch`: it is
+    on or off, nothing else.
     """
 
     expects: str
@@ -36,6 +37,7 @@ class ValueKind(Generic[T]):
     show: Callable[[str], str] = str
     meanings: Mapping[str, str] = field(default_factory=dict)
     many: bool = False
+    is_switch: bool = False
 
     @property
     def bare(self) -> str:
@@ -139,7 +141,10 @@ def optional(kind: ValueKind[T]) -> ValueKind[T | None]:
     def write(value: T | None) -> str:
         return "" if value is None else kind.write(value)
 
-    return ValueKind(kind.expects, kind.read, write, kind.words, kind.spell, kind.show, kind.meanings, kind.many)
+    return ValueKind(
+        *(kind.expects, kind.read, write, kind.words, kind.spell, kind.show, kind.meanings, kind.many),
+        is_switch=kind.is_switch,
+    )
 
 
 # The largest integer that Ollama accepts.
@@ -203,7 +208,8 @@ def boolean() -> ValueKind[bool]:
             raise _bad(given, "on or off")
         return given.lower() in _YES
 
-    return ValueKind("on or off", read, lambda value: "on" if value else "off", ("on", "off"), _switch)
+    write = {True: "on", False: "off"}.__getitem__
+    return ValueKind("on or off", read, write, ("on", "off"), _switch, is_switch=True)
 
 
 def choice(*words: str) -> ValueKind[str]:
