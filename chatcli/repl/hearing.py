@@ -59,7 +59,7 @@ class Hearing:
 
     def feed(self, event: Event) -> None:
         match event:
-            case ToolCall():
+            case ToolCall() if self._session.tools.offered():
                 self._has_calls = True
             case Done() if self._has_calls:
                 self._has_calls = False
