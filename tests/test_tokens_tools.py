@@ -321,7 +321,8 @@ def test_calls_stay_estimates_while_the_server_does_not_answer() -> None:
     failures.append(Unreachable("Nothing answers."))
     assert not counting.render(talk)
     assert not counting.prompt(talk).exact
-    assert counting.prompt(talk).tokens == pytest.approx(measured("qwen", talk, tools_of(1)), abs=30)
+    true = measured("qwen", talk, tools_of(1))
+    assert true <= counting.prompt(talk).tokens <= true + 60
 
 
 def test_a_picture_in_a_request_with_calls_is_an_estimate_until_it_was_measured() -> None:
@@ -388,6 +389,6 @@ def test_every_round_of_a_chat_with_tools_is_planned_to_the_token(window: str) -
             Count(turn.usage.prompt_tokens or 0, exact=True) for turn in turns
         ]
         assert session.plan is not None
-        assert session.plan.of(PartKind.DEFINITIONS) == session.counter.definitions()
+        assert session.plan.of(PartKind.DEFINITIONS) == session.counter.definitions(session.plan.messages)
         assert session.counter.definitions().exact
         session.close()

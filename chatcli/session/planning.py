@@ -49,16 +49,18 @@ def plan_next(session: Session, coming: Node | None = None) -> tuple[Plan, State
     for _ in range(3):  # other messages may fit once those with tool calls are counted as the server writes them
         if not plan.is_chat or not session.counter.render(plan.messages):
             break
-        plan, state = planned(session, coming)
+        plan, state = planned(session, coming, session.counter.fixed(plan.messages))
     return plan, state
 
 
-def planned(session: Session, coming: Node | None = None) -> tuple[Plan, State]:
-    """The same, as tokens are counted now; nothing is settled by it."""
+def planned(session: Session, coming: Node | None = None, fixed: Count | None = None) -> tuple[Plan, State]:
+    """The same, as tokens are counted now; nothing is settled by it. `fixed`: what the request costs besides its
+    messages, where that is known already.
+    """
     generated = _to_generate(session, coming)
     if generated is not None:
         return generated, session.conversation.state
-    fixed = first_fixed(session)
+    fixed = fixed or first_fixed(session)
     for _ in range(3):  # what a request costs besides its messages depends a little on its messages
         plan, state = _assemble(session, coming, budget_for(session, fixed))
         learnt = session.counter.take_up(plan.messages, _measured(session))

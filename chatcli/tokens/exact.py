@@ -158,7 +158,9 @@ class Exact:
         else:
             otherwise = self._led_otherwise(messages)
             tokens += self.correction.of(self._turns(messages)) + otherwise
-        tokens += self.raised + (0 if certain else _SLACK + len(messages) + self.short)
+        # Calls are no unknown text: they are rendered before they are sent.
+        slack = 0 if self.template is not None and has_calls(messages) else _SLACK + len(messages)
+        tokens += self.raised + (0 if certain else slack + self.short)
         seen = all(image.digest in self.images for message in new for image in message.images)
         sure = self.sound and (begun is not None or self.correction.founded)
         return Count(max(0, tokens), certain and seen and sure and not otherwise)

@@ -21,7 +21,7 @@ from chatcli.tokens.measured import Measured
 Definitions = tuple[Mapping[str, Any], ...]
 
 AT_ONCE = 16  # replies with calls in one rendering
-AROUND_RESULT = 12  # tokens that a template may put around a result, where it was not seen
+AROUND_RESULT = 48  # tokens that a template may put around a call and its result, where it was not seen
 STAND_IN = Message.assistant("ok")
 _SENTINEL = re.compile(r"qz(\d+)rzq")
 
