@@ -493,6 +493,18 @@ def test_what_a_question_with_its_calls_pushes_out_is_summarized_after_its_turn(
         session.close()
 
 
+def test_a_summary_that_continues_the_last_request_sends_its_definitions_again(
+    tooled: Session, engine: Engine
+) -> None:
+    do(tooled, "set keep_recent 0")
+    before = engine.chats[-1]
+    do(tooled, "compact")
+    asked = engine.chats[-1]
+    assert asked["messages"][: len(before["messages"])] == before["messages"]
+    assert asked["tools"] == before["tools"]
+    assert tooled.conversation.state.summary is not None
+
+
 def test_a_turn_that_ended_with_results_is_continued_with_them(tooled: Session, engine: Engine) -> None:
     outcome = do(tooled, "goto 3")
     assert isinstance(outcome, Opened)
