@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,24 @@ def test_nothing_stays_behind_and_nothing_is_waited_for(here: Workplace) -> None
     told = ran("sleep 1000 & echo $!", here)
     assert told.endswith("[Exit status 0.]")
     assert is_gone(int(told.split()[0]))
+
+
+def test_a_command_does_not_outlive_a_chatcli_that_is_killed(here: Workplace) -> None:
+    number = os.fork()
+    if number == 0:
+        try:
+            run.tool.run({"command": "echo $$ > begun.part; mv begun.part begun; sleep 1000"}, here)
+        finally:
+            os._exit(1)
+    pause = threading.Event()
+    while not (here.folder / "begun").exists():
+        pause.wait(0.01)
+    os.kill(number, signal.SIGKILL)
+    os.waitpid(number, 0)
+    until = time.monotonic() + 30
+    while not is_gone(int((here.folder / "begun").read_text())) and time.monotonic() < until:
+        pause.wait(0.01)
+    assert is_gone(int((here.folder / "begun").read_text()))
 
 
 @pytest.mark.parametrize("command", ["", "  ", "a\0b", "x" * 10_000_000])

@@ -6,8 +6,8 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import IO, Annotated, Any
 
@@ -32,20 +32,22 @@ def run(command: Annotated[str, "Has no input, and 60 seconds"], *, workplace: W
     """Run a shell command in the user's folder."""
     if not command.strip():
         raise ToolFailure("There is no command.")
-    try:
-        child = subprocess.Popen(  # noqa: S603 - a person has read and allowed it
-            in_shell(command.strip()),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=workplace.folder,
-            env={**os.environ, **_ALONE},
-            start_new_session=os.name == "posix",
-        )
-    except (OSError, ValueError) as error:
-        raise ToolFailure(f"The command did not start: {why(error)}.") from None
-    output = _Output(child.stdout)
-    how = _waited(child, output, workplace)
+    with _watcher() as watch:
+        try:
+            child = subprocess.Popen(  # noqa: S603 - a person has read and allowed it
+                in_shell(command.strip()),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                cwd=workplace.folder,
+                env={**os.environ, **_ALONE},
+                start_new_session=os.name == "posix",
+            )
+        except (OSError, ValueError) as error:
+            raise ToolFailure(f"The command did not start: {why(error)}.") from None
+        watch(child.pid)
+        output = _Output(child.stdout)
+        how = _waited(child, output, workplace)
     return f"{output.text()}[{how}]"
 
 
@@ -65,6 +67,31 @@ def _waited(child: subprocess.Popen[bytes], output: _Output, workplace: Workplac
         _end(child)
         output.close()
     return how
+
+
+# Reads until this process is gone, however it ended, and then ends the command.
+_WATCH = 'read -r group; read -r _; kill -TERM "-$group"; sleep 1; kill -KILL "-$group"'
+
+
+@contextmanager
+def _watcher() -> Iterator[Callable[[int], object]]:
+    """Gives a function to call with the command's process. In this block it does not outlive chatcli, not even one
+    that is killed. It is started first, so that it is there as soon as the command is.
+    """
+    if os.name != "posix":
+        yield bool
+        return
+    none = subprocess.DEVNULL
+    words = ["sh", "-c", _WATCH]
+    with subprocess.Popen(  # noqa: S603 - our own words
+        words, stdin=subprocess.PIPE, stdout=none, stderr=none, start_new_session=True
+    ) as watcher:
+        assert watcher.stdin is not None
+        group = watcher.stdin.fileno()
+        try:
+            yield lambda number: os.write(group, f"{number}\n".encode())
+        finally:
+            watcher.kill()
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
