@@ -456,6 +456,16 @@ def test_a_model_names_no_address_of_the_own_network_and_is_led_to_none(monkeypa
     assert [head.split()[1] for head in proxy.heads] == ["http://public.example/"]
 
 
+def test_what_a_model_fetches_is_not_sent_on_to_another_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = "http://other.example/?q=1"
+    plays = in_turn(redirect("/there"), redirect(elsewhere), whole(b"there"))
+    with Script(plays) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        with pytest.raises(BadFile, match="another host: http://other.example/"):
+            list(fetch("http://public.example/", look_up=lambda _: ["93.184.216.34"], from_model=True))
+    assert [head.split()[1] for head in proxy.heads] == ["http://public.example/", "http://public.example/there"]
+
+
 def test_a_name_is_looked_up_only_where_a_page_sends_us_on(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     plays = in_turn(whole(b"one"), redirect("/there"), whole(b"two"))

@@ -63,12 +63,13 @@ def fetch(
     the connection.
 
     `private` judges an IP address (in tests every address is private); `look_up` gives the addresses of a host
-    name. `from_model`: no person wrote the address, so it may lead to no private one at all.
+    name. `from_model`: no person wrote the address, so it may lead to no private one at all, and to no other host:
+    leave was given for this one.
     """
     read, cut = _read(address), Cut()
     name = read.bare
     progress, end = Progress(f"Fetching {name}"), monotonic() + limits.seconds
-    exchange = _Exchange(name, limits, Guard(name, private, look_up, from_model), cut)
+    exchange = _Exchange(name, limits, Guard(name, private, look_up, from_model), cut, from_model)
     with closing(relay(lambda: exchange.pieces(name, read.authorization), cut)) as items:
         for item in items:
             if isinstance(item, Raw):
@@ -104,7 +105,8 @@ def _read(address: str) -> Address:
 class _Exchange:
     """One fetch with its redirects, in the reader thread."""
 
-    def __init__(self, name: str, limits: Limits, guard: Guard, cut: Cut) -> None:
+    def __init__(self, name: str, limits: Limits, guard: Guard, cut: Cut, from_model: bool) -> None:
+        self._from_model = from_model
         self._name = name
         self._limits = limits
         self._guard = guard
@@ -125,6 +127,10 @@ class _Exchange:
                 target = yield from self._one(url, headers)
                 if target is None:
                     return
+                if self._from_model and target.host != url.host:
+                    elsewhere = parse(str(target))
+                    shown = elsewhere.bare if elsewhere is not None else target.host
+                    raise BadFile(f"{self._name} sends on to another host: {shown} would have to be fetched.")
                 if (target.scheme, target.host, target.port) != (url.scheme, url.host, url.port):
                     headers = _HEADERS
                 url = target
