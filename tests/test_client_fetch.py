@@ -461,7 +461,7 @@ def test_what_a_model_fetches_is_not_sent_on_to_another_host(monkeypatch: pytest
     plays = in_turn(redirect("/there"), redirect(elsewhere), whole(b"there"))
     with Script(plays) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
-        with pytest.raises(BadFile, match="another host: http://other.example/"):
+        with pytest.raises(BadFile, match=r"another host: http://other\.example/"):
             list(fetch("http://public.example/", look_up=lambda _: ["93.184.216.34"], from_model=True))
     assert [head.split()[1] for head in proxy.heads] == ["http://public.example/", "http://public.example/there"]
 

@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
@@ -29,6 +29,7 @@ from typing import Any
 from chatcli.conversation.events import Done, Text, Thinking, ToolCall, ToolResult
 from chatcli.conversation.message import Message, Role, ToolUse
 from chatcli.conversation.tree import Ended, Node
+from chatcli.errors import CallsWithoutEnd, NoText
 from chatcli.session.build import build
 from chatcli.session.session import Session
 from chatcli.session.wishes import Wishes
@@ -144,16 +145,17 @@ def _with_results(session: Session, uses: Sequence[ToolUse]) -> Node:
 def _listen(session: Session, question: Node, turn: int, figures: Figures) -> None:
     """Read the replies to their end; note what each round between two of them costs."""
     ended, answered = 0.0, False
-    for event in stream(session, question):
-        match event:
-            case Done():
-                figures.add(turn, session, event)
-                ended, answered = time.process_time(), False
-            case ToolResult():
-                answered = True
-            case Text() | Thinking() | ToolCall() if answered:
-                figures.costs.append(time.process_time() - ended)
-                answered = False
+    with suppress(NoText, CallsWithoutEnd):  # a small model may say nothing; its prompt was measured
+        for event in stream(session, question):
+            match event:
+                case Done():
+                    figures.add(turn, session, event)
+                    ended, answered = time.process_time(), False
+                case ToolResult():
+                    answered = True
+                case Text() | Thinking() | ToolCall() if answered:
+                    figures.costs.append(time.process_time() - ended)
+                    answered = False
 
 
 @contextmanager
