@@ -52,7 +52,7 @@ def test_a_plain_terminal_asks_by_lines_and_takes_no_line_that_was_typed_before(
         at.see("Why not?")
         at.enter("too hot")
         at.see("The reason: too hot", "begins: Not run")
-        at.until(lambda: at.text.count(">>> y\n") == 2)  # the line that Enter had ended, and the rest
+        at.until(lambda: [row for row in at.rows if row.startswith(">>> y")] == [">>> y"] * 2)  # sent, and typed
 
 
 def piped(*arguments: str) -> subprocess.CompletedProcess[str]:

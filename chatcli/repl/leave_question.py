@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from chatcli.prompt.reader import Reader
+from chatcli.prompt.typeahead import quiet_keyboard
 from chatcli.render.screen import Screen
 from chatcli.render.tool_calls import whole
-from chatcli.render.views import Note, SourceText
+from chatcli.render.views import Note, SourceText, View
 from chatcli.repl.signals import raised
 from chatcli.text import revealed
 from chatcli.tools.leave import Answer, Asking, Leave
@@ -27,11 +28,17 @@ def asked(screen: Screen, reader: Reader, asking: Asking) -> Answer:
     """What the person answers. What was typed before the question is no answer, and is in the line after it."""
     with raised(), reader.ahead_kept():
         name, reach = asking.tool.name, asking.tool.reach
-        screen.show(Note(f"The model wants to call {name}, which {reach.meaning}:", "warning"))
+        _show(screen, reader, Note(f"The model wants to call {name}, which {reach.meaning}:", "warning"))
         if not _read(screen, reader, asking):
             return Answer(Leave.QUIT)
-        screen.show(Note(f"You are asked because {_on_one_line(asking.why)}.", "quiet"))
+        _show(screen, reader, Note(f"You are asked because {_on_one_line(asking.why)}.", "quiet"))
         return _answer(screen, reader, asking)
+
+
+def _show(screen: Screen, reader: Reader, view: View) -> None:
+    """Show it while the terminal echoes no keys: they would stand in the middle of the question."""
+    with quiet_keyboard(reader.keyboard, marks_pastes=reader.marks_pastes):
+        screen.show(view)
 
 
 def _read(screen: Screen, reader: Reader, asking: Asking) -> bool:
@@ -39,10 +46,10 @@ def _read(screen: Screen, reader: Reader, asking: Asking) -> bool:
     columns, rows = screen.size()
     *pages, last = _pages(list(whole(asking.use, columns)), max(1, rows - _KEPT_FREE))
     for page in pages:
-        screen.show(SourceText("\n".join(page)))
+        _show(screen, reader, SourceText("\n".join(page)))
         if reader.key("The call is longer: Enter shows more of it, q is no and ends the turn", "q") != "":
             return False
-    screen.show(SourceText("\n".join(last)))
+    _show(screen, reader, SourceText("\n".join(last)))
     return True
 
 
@@ -52,7 +59,7 @@ def _answer(screen: Screen, reader: Reader, asking: Asking) -> Answer:
         letters, always = "yanq", "a always, "
         what = _on_one_line(asking.scope.what)
         every = _EVERY[asking.tool.reach].format(what) if what else "the same call again, as often as it comes"
-        screen.show(Note(f"Always, until the conversation ends: {every}.", "quiet"))
+        _show(screen, reader, Note(f"Always, until the conversation ends: {every}.", "quiet"))
     match reader.key(f"y yes, once; {always}n no (Enter), q no and end the turn", letters):
         case "y":
             return Answer(Leave.ONCE)
