@@ -179,9 +179,13 @@ def test_a_flag_without_its_value_means_on_and_leaves_the_prompt(setting: Settin
         Settings().put(setting.name, asked(f"{setting.flag}=?", "x").values[setting.name], Layer.FLAG)
 
 
-def test_tools_are_named_after_the_flag_with_an_equals_sign() -> None:
-    assert asked("--tools=now,run", "hi").values["tools"] == "now,run"
+def test_tools_are_named_after_the_flag_and_other_words_are_the_prompt() -> None:
+    assert asked("--tools=now,mine", "hi").values["tools"] == "now,mine"
     assert asked("--no-tools", "hi").values["tools"] == "off"
+    for names in ("read_file", "now,calculate", "on,run"):
+        chat = asked("--tools", names, "hi")
+        assert (chat.values["tools"], chat.prompt) == (names, ["hi"])
+    assert asked("--tools", "hello").prompt == ["hello"]
 
 
 @pytest.mark.parametrize("word", SHORTHANDS)

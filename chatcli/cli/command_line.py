@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chatcli.errors import BadValue
-from chatcli.settings.table import Setting
+from chatcli.settings.table import TOOLS, Setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def _filled(given: str, left: list[str], optional: Mapping[str, Setting[Any]]) -
     if name in optional:
         setting = optional[name]
         if not is_given:
-            value = left.pop(0) if left and left[0] in setting.kind.words else setting.kind.bare
+            value = left.pop(0) if left and _is_value(setting, left[0]) else setting.kind.bare
     elif f"--{name.removeprefix('--no-')}" in optional and not is_given:
         setting, value = optional[f"--{name.removeprefix('--no-')}"], "off"
     else:
@@ -100,3 +100,14 @@ def _filled(given: str, left: list[str], optional: Mapping[str, Setting[Any]]) -
         return setting.flag if setting.kind.read(value) else setting.negation
     except BadValue as error:
         raise BadValue(f"{setting.name}: {error.message}", setting.help) from None
+
+
+def _is_value(setting: Setting[Any], word: str) -> bool:
+    """Whether a word after the flag is its value rather than a prompt: one of the setting's own, or for tools the
+    names of built-in ones. Other names follow an equals sign.
+    """
+    if setting is not TOOLS or word in setting.kind.words:
+        return word in setting.kind.words
+    from chatcli.tools.table import builtins
+
+    return {*word.split(",")} <= {*builtins(), *setting.kind.words}
