@@ -30,6 +30,20 @@ def test_a_call_is_asked_for_drawn_and_answered_and_what_was_typed_meanwhile_is_
         at.see("> calculate 12*(3+4)", "1 line, 2 characters", "begins: 84", ">>> yes")
 
 
+def test_ctrl_c_stops_a_call_that_runs_and_what_is_typed_meanwhile_is_in_the_line() -> None:
+    with terminal("--demo", "-m", "demo-tools", "--tools=run") as at:
+        at.see(">>>")
+        at.enter('call run {"command": "sleep 60"}')
+        at.see("| sleep 60", KEYS)
+        at.settle()
+        at.press("y")
+        at.see("> run sleep 60", "runs,")
+        at.press("next")
+        at.see(">>> next")
+        at.press("\x03")
+        at.see("  Stopped.", "/continue lets the model go on", ">>> next")
+
+
 @pytest.mark.parametrize("plain", [False, True])
 def test_who_ends_the_turn_is_told_how_to_go_on(plain: bool) -> None:
     with terminal(*ASKS, *(["--plain"] if plain else [])) as at:
