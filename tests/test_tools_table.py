@@ -13,8 +13,9 @@ import chatcli
 from chatcli.tools import table
 from chatcli.tools.schema import NAME
 from chatcli.tools.table import builtins, chosen, known, own_tools
-from chatcli.tools.tool import NO_WORKPLACE, Reach
+from chatcli.tools.tool import Reach, Workplace
 
+NO_WORKPLACE = Workplace(Path())
 ROWS = list(builtins().values())
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from chatcli.client.models import Model
 from chatcli.client.request import Request, think_as
-from chatcli.context.assemble import assemble, settle_cut
+from chatcli.context.assemble import assemble, from_last_question, settle_cut
 from chatcli.context.budget import Budget, margin_for, reserve_for
 from chatcli.context.generate import after_context, raw_text
 from chatcli.context.plan_inputs import Basis, Memory, Spans
@@ -45,30 +45,49 @@ def plan_next(session: Session, coming: Node | None = None) -> tuple[Plan, State
     """
     session.counter.warm_up()
     _settle(session)
-    plan, state = planned(session, coming)
-    for _ in range(3):  # other messages may fit once those with tool calls are counted as the server writes them
-        if not plan.is_chat or not session.counter.render(plan.messages):
-            break
-        plan, state = planned(session, coming, session.counter.fixed(plan.messages))
-    return plan, state
-
-
-def planned(session: Session, coming: Node | None = None, fixed: Count | None = None) -> tuple[Plan, State]:
-    """The same, as tokens are counted now; nothing is settled by it. `fixed`: what the request costs besides its
-    messages, where that is known already.
-    """
     generated = _to_generate(session, coming)
     if generated is not None:
         return generated, session.conversation.state
-    fixed = fixed or first_fixed(session)
+    counter = session.counter
+    counter.learn_calls([node.message for node in from_last_question(session.conversation.back(coming))])
+    plan, state, fixed = _fitted(session, coming, first_fixed(session))
+    for _ in range(3):  # a request with tool calls is counted as the server writes it
+        learnt, before = counter.learn_calls(plan.messages), fixed
+        if not counter.render(plan.messages) and not learnt:
+            break
+        fixed = counter.fixed(plan.messages)
+        if fixed.tokens <= before.tokens and not learnt:
+            break
+        plan, state, fixed = _fitted(session, coming, fixed)
+    return _priced(session, plan, fixed), state
+
+
+def planned(session: Session, coming: Node | None = None) -> tuple[Plan, State]:
+    """The same, as tokens are counted now; nothing is settled by it, and no server is asked."""
+    generated = _to_generate(session, coming)
+    if generated is not None:
+        return generated, session.conversation.state
+    plan, state, fixed = _fitted(session, coming, first_fixed(session))
+    return _priced(session, plan, fixed), state
+
+
+def _fitted(session: Session, coming: Node | None, fixed: Count) -> tuple[Plan, State, Count]:
+    """A plan that fits, the state after it, and what its request costs besides its messages. `fixed`: the same, as
+    far as it is known before.
+    """
     for _ in range(3):  # what a request costs besides its messages depends a little on its messages
         plan, state = _assemble(session, coming, budget_for(session, fixed))
         learnt = session.counter.take_up(plan.messages, _measured(session))
         before, fixed = fixed, session.counter.fixed(plan.messages)
         if fixed.tokens <= before.tokens and not learnt:
             break
-    plan = with_template(plan, fixed)
-    return with_definitions(plan, session.counter.definitions(plan.messages), len(session.tools.offered())), state
+    return plan, state, fixed
+
+
+def _priced(session: Session, plan: Plan, fixed: Count) -> Plan:
+    """The plan with what its request costs besides its messages, and the definitions of tools in it."""
+    definitions = session.counter.definitions(plan.messages)
+    return with_definitions(with_template(plan, fixed), definitions, len(session.tools.offered()))
 
 
 def _to_generate(session: Session, coming: Node | None) -> Plan | None:

@@ -200,6 +200,7 @@ class Session:
             table.MODEL.name: self.forget_model,
             table.THINK.name: self.counting.forget,
             table.TOOLS.name: self.counting.forget,
+            table.TOOLS_DENY.name: self.counting.forget,  # what is denied is not offered
             table.HOST.name: self.reconnect,
             table.INSECURE.name: self.reconnect,
             table.SAVE.name: self.change_store,

@@ -26,7 +26,7 @@ from chatcli.tokens.learned_costs import LearnedCosts, Size, split
 from chatcli.tokens.measured import Measured
 from chatcli.tokens.prepare import ModelSource
 from chatcli.tokens.template import leading
-from chatcli.tokens.tool_costs import Definitions, as_text, has_calls, name_of_set
+from chatcli.tokens.tool_costs import Definitions, as_text, has_calls
 
 if TYPE_CHECKING:
     from tiktoken import Encoding
@@ -53,7 +53,6 @@ class Counter:
         self._learned_of: dict[str, LearnedCosts] = {}
         self._prompts: dict[str, Measured] = {}
         self._sizes: Memo[Size] = Memo()
-        self._sets: dict[str, Count] = {}
         self._preset: tuple[Message, ...] = ()
         self._trouble = self._said = ""
         self._failures = 0  # temporary failures of `prepare` in a row
@@ -73,8 +72,6 @@ class Counter:
         before, now = (made.variant if made else "" for made in (self._source, source))
         if (key, now) != (self._key, before):
             self._exact, self._trouble, self._failures = None, "", 0
-        if key != self._key:
-            self._sets = {}
         self._key, self._digest, self._source, self._preset = key, digest, source, tuple(preset)
         if key not in self._learned_of:
             self._learned_of[key] = self._restore()
@@ -171,19 +168,6 @@ class Counter:
         )
         return Count(known[leading(messages) > 0], exact=True) if known else self._about(tools)
 
-    def cost_of(self, tools: Definitions) -> Count:
-        """What these definitions would add to a request: asked of the server, once for each set. They may be
-        others than those in use.
-        """
-        from chatcli.tokens.prepare import cost_of
-
-        name = name_of_set(tools)
-        if self._exact and self._source and name not in self._sets:
-            with suppress(ChatcliError):
-                found = cost_of(self._exact, self._source, tools)
-                self._sets |= {name: Count(found[0], exact=True)} if found else {}
-        return self._sets.get(name) or self._about(tools)
-
     def _about(self, tools: Definitions) -> Count:
         """An estimate from the definitions as JSON."""
         if not tools:
@@ -192,6 +176,15 @@ class Counter:
         if self._exact:
             return Count(self._exact.text(text).tokens)
         return Count(self._learned.text(self._sizes.get(("tools", text), len(text), lambda: self._measure(text))))
+
+    def learn_calls(self, messages: Sequence[Message]) -> bool:
+        """Ask the server what the replies with calls among these add to a prompt, where that is not known. Returns
+        whether there was something to learn.
+        """
+        if self._exact and self._source and has_calls(messages):
+            with suppress(ChatcliError):
+                return self._exact.learn_calls(messages, self._source.write)
+        return False
 
     def render(self, messages: Sequence[Message]) -> bool:
         """Have the server write a request that has tool calls, and count it from that: the same request is then

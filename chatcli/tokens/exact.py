@@ -194,7 +194,7 @@ class Exact:
         found = rendered.longest(messages)
         if found and found.messages == len(messages):
             return False
-        learnt = self._learn_calls(messages, render)
+        learnt = self.learn_calls(messages, render)
         written = render([replace(message, attachments=()) for message in messages])
         if written is None:
             return learnt
@@ -205,8 +205,10 @@ class Exact:
             self.tools.agrees = before[0] == now[0]
         return learnt or before != now
 
-    def _learn_calls(self, messages: Sequence[Message], render: Callable[[Sequence[Message]], str | None]) -> bool:
+    def learn_calls(self, messages: Sequence[Message], render: Callable[[Sequence[Message]], str | None]) -> bool:
         """Learn what the replies with calls add to a prompt; returns whether there was something to learn."""
+        if self.template is None:
+            return False
         new = {name: each for each in messages if each.calls and (name := name_of(each)) not in self.tools.calls}
         names, replies = list(new), list(new.values())
         for at in range(0, len(replies), AT_ONCE):

@@ -52,7 +52,7 @@ class ModelSource:
         return self.render(messages, self.tools)
 
 
-__all__ = ["PASSING", "Unusable", "cost_of", "keep", "prepare"]
+__all__ = ["PASSING", "Unusable", "keep", "prepare"]
 
 PASSING = (Unreachable, StreamBroken, Busy)  # failures that may be over the next time
 SAVED_EVERY = 0.3  # seconds between saves of what a slow server has rendered
@@ -80,12 +80,12 @@ def prepare(
     if template is not None or exact is None:
         exact = Exact.begin(vocabulary, template, preset, as_text(source.tools))
         with suppress(ChatcliError):
-            exact.tools.definitions = cost_of(exact, source, source.tools)
+            exact.tools.definitions = _cost_of_definitions(exact, source, source.tools)
         keep(directory, digest, source, exact)
     return exact, None
 
 
-def cost_of(exact: Exact, source: ModelSource, tools: Definitions) -> tuple[int, ...]:
+def _cost_of_definitions(exact: Exact, source: ModelSource, tools: Definitions) -> tuple[int, ...]:
     """What these definitions add to a request without and to one with a system message, as the server renders it;
     () where it does not, or there are none. Raises chatcli's errors.
     """

@@ -92,9 +92,6 @@ class Workplace:
     stopped: Stopped = lambda: False
 
 
-NO_WORKPLACE = Workplace(Path())
-
-
 def _no_scope(_arguments: Mapping[str, Any], _workplace: Workplace) -> Scope:
     return Scope()
 
