@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatcli.tools.arithmetic import calculate
-from chatcli.tools.tool import NO_WORKPLACE, ToolFailure
+from chatcli.tools.tool import ToolFailure, Workplace
 
 
 def computed(expression: str) -> str:
-    return calculate.tool.run({"expression": expression}, NO_WORKPLACE)
+    return calculate.tool.run({"expression": expression}, Workplace(Path()))
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from chatcli.tools.date_time import now
-from chatcli.tools.tool import NO_WORKPLACE, ToolFailure
+from chatcli.tools.tool import ToolFailure, Workplace
 
 
 def told(zone: str) -> str:
-    return now.tool.run({"zone": zone}, NO_WORKPLACE)
+    return now.tool.run({"zone": zone}, Workplace(Path()))
 
 
 def test_the_time_has_a_weekday_and_an_offset() -> None:

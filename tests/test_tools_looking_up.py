@@ -18,7 +18,7 @@ from chatcli.conversation.usage import Count
 from chatcli.tools.fitting import fitting
 from chatcli.tools.looking_up import fetch_page, read_result, search_chats, web_search
 from chatcli.tools.table import Builtin, chosen
-from chatcli.tools.tool import NO_WORKPLACE, Scope, ToolFailure, Workplace
+from chatcli.tools.tool import Scope, ToolFailure, Workplace
 
 RESULT = "\n".join(f"line {number}" for number in range(1, 101))
 HERE = Workplace(
@@ -38,9 +38,9 @@ def ran(tool: Builtin, **arguments: Any) -> str:
 
 @pytest.mark.parametrize("name", ["search_chats", "fetch_page", "web_search"])
 def test_a_tool_whose_function_is_not_there_is_not_offered(name: str) -> None:
-    assert name not in {tool.name for tool in chosen(("on",), NO_WORKPLACE)[0]}
+    assert name not in {tool.name for tool in chosen(("on",), Workplace(Path()))[0]}
     assert name in {tool.name for tool in chosen(("on",), HERE)[0]}
-    assert f"{name} cannot work here" in str(chosen((name,), NO_WORKPLACE)[1])
+    assert f"{name} cannot work here" in str(chosen((name,), Workplace(Path()))[1])
 
 
 def test_a_page_is_fetched_with_leave_for_its_host() -> None:

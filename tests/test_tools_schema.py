@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from chatcli.tools.fitting import CHARACTERS, DEPTH, PARTS, fitting, form
 from chatcli.tools.schema import LARGEST_RESULT, text_of, tool_of
-from chatcli.tools.tool import NO_WORKPLACE, Reach, Tool, ToolFailure, Workplace
+from chatcli.tools.tool import Reach, Tool, ToolFailure, Workplace
 
 
 class Color(Enum):
@@ -48,7 +49,7 @@ def everything(
     either: int | str = 0,
     on: bool = False,
     anything: Any = None,
-    workplace: Workplace = NO_WORKPLACE,
+    workplace: Workplace = Workplace(Path()),
 ) -> str:
     """Try every kind
     of parameter.
@@ -69,7 +70,7 @@ TOOL = tool_of(everything, Reach.PURE)
 
 def run(tool: Tool = TOOL, **arguments: Any) -> dict[str, Any]:
     """What the function was called with."""
-    assert tool.run(fitting(tool, arguments), NO_WORKPLACE) == "ran"
+    assert tool.run(fitting(tool, arguments), Workplace(Path())) == "ran"
     return _got.pop()
 
 
@@ -109,7 +110,7 @@ def test_what_fits_reaches_the_function_as_it_is_annotated() -> None:
     assert got["boxes"] == [Box(2, ("x",))]
     assert got["names"] == {"n"}
     assert got["sizes"] == {"a": 1}
-    assert got["workplace"] is NO_WORKPLACE
+    assert got["workplace"] is Workplace(Path())
 
 
 @pytest.mark.parametrize(
@@ -224,7 +225,7 @@ def test_what_a_function_raises_is_told_to_the_model() -> None:
         raise OSError("\x1b[31mno disk")
 
     with pytest.raises(ToolFailure, match=r"broken failed \(OSError: no disk\)"):
-        tool_of(broken, Reach.PURE).run({}, NO_WORKPLACE)
+        tool_of(broken, Reach.PURE).run({}, Workplace(Path()))
 
 
 @pytest.mark.parametrize(
@@ -255,4 +256,4 @@ def test_very_long_lines_of_a_result_are_broken() -> None:
 def test_leave_for_a_function_of_ones_own_is_for_that_very_call() -> None:
     tool = tool_of(everything, Reach.ACTS)
     one, other = ({"text": text} for text in "ab")
-    assert tool.scope(one, NO_WORKPLACE) != tool.scope(other, NO_WORKPLACE)
+    assert tool.scope(one, Workplace(Path())) != tool.scope(other, Workplace(Path()))
