@@ -49,7 +49,7 @@ def everything(
     either: int | str = 0,
     on: bool = False,
     anything: Any = None,
-    workplace: Workplace = Workplace(Path()),
+    workplace: Workplace = Workplace(Path()),  # noqa: B008 - it is frozen
 ) -> str:
     """Try every kind
     of parameter.
