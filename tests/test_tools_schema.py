@@ -110,7 +110,7 @@ def test_what_fits_reaches_the_function_as_it_is_annotated() -> None:
     assert got["boxes"] == [Box(2, ("x",))]
     assert got["names"] == {"n"}
     assert got["sizes"] == {"a": 1}
-    assert got["workplace"] is Workplace(Path())
+    assert got["workplace"] == Workplace(Path())
 
 
 @pytest.mark.parametrize(
