@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 from asyncio import get_running_loop
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from time import monotonic
@@ -20,7 +20,6 @@ from prompt_toolkit.buffer import Buffer, ValidationState
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import FormattedText, StyleAndTextTuples
-from prompt_toolkit.history import History
 from prompt_toolkit.input import Input
 from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
 from prompt_toolkit.key_binding import KeyPress
@@ -39,7 +38,7 @@ from chatcli.prompt.handover import at_rest, prompting, show_above
 from chatcli.prompt.history import LineHistory
 from chatcli.prompt.line import Interrupted, Outcome, ReaderOptions, TypedLine
 from chatcli.prompt.menu import Detail, Find
-from chatcli.prompt.paste import Pastes, label_of
+from chatcli.prompt.paste import Pastes, RecalledLines, label_of
 from chatcli.prompt.terminal_answers import Listener, listen
 from chatcli.prompt.terminal_io import Terminal
 from chatcli.suspension import handed_over
@@ -92,7 +91,7 @@ class EditedLine:
         self._input = input_
         self._keys = mind_marks(input_)
         self._may_leave = False  # whether a Ctrl-D typed ahead may leave
-        self._recall = _Recall(history)
+        self._recall = RecalledLines(history)
         self._session = self._made_session(suggest)
         self.app = self._session.app
         self._last_key = monotonic()
@@ -475,30 +474,3 @@ def is_command(text: str) -> bool:
 
 def _first_line(text: str) -> str:
     return as_name(text.strip().split("\n", 1)[0])
-
-
-class _Recall(History):
-    """The line history in prompt_toolkit's form. Reader adds the lines, because it knows what was meant."""
-
-    def __init__(self, history: LineHistory) -> None:
-        super().__init__()
-        self._history = history
-        self.pastes: Pastes | None = None
-
-    async def load(self) -> AsyncGenerator[str, None]:
-        if not self._history.is_loaded:
-            await get_running_loop().run_in_executor(None, self._history.lines)
-        for line in self._history.lines():
-            yield self.pastes.recalled(line) if self.pastes is not None else line
-
-    def get_strings(self) -> list[str]:
-        return self._history.lines()[::-1]
-
-    def load_history_strings(self) -> Iterable[str]:
-        return self._history.lines()
-
-    def append_string(self, string: str) -> None:
-        pass
-
-    def store_string(self, string: str) -> None:
-        pass

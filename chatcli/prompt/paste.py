@@ -6,8 +6,13 @@ In the buffer a folded paste is one private-use character, so that it is deleted
 from __future__ import annotations
 
 import re
+from asyncio import get_running_loop
+from collections.abc import AsyncGenerator, Iterable
 from typing import TYPE_CHECKING
 
+from prompt_toolkit.history import History
+
+from chatcli.prompt.history import LineHistory
 from chatcli.text import is_long, lines_in
 
 if TYPE_CHECKING:
@@ -95,3 +100,32 @@ def _label(pasted: str, number: int = 1) -> str:
     lines = lines_in(pasted)
     size = f"+{lines} lines" if lines > 1 else f"+{len(pasted)} characters"
     return f"[Pasted text #{number} {size}]"
+
+
+class RecalledLines(History):
+    """The line history in prompt_toolkit's form, with what was pasted folded. Reader adds the lines, because it
+    knows what was meant.
+    """
+
+    def __init__(self, history: LineHistory) -> None:
+        super().__init__()
+        self._history = history
+        self.pastes: Pastes | None = None
+
+    async def load(self) -> AsyncGenerator[str, None]:
+        if not self._history.is_loaded:
+            await get_running_loop().run_in_executor(None, self._history.lines)
+        for line in self._history.lines():
+            yield self.pastes.recalled(line) if self.pastes is not None else line
+
+    def get_strings(self) -> list[str]:
+        return self._history.lines()[::-1]
+
+    def load_history_strings(self) -> Iterable[str]:
+        return self._history.lines()
+
+    def append_string(self, string: str) -> None:
+        pass
+
+    def store_string(self, string: str) -> None:
+        pass
