@@ -1,0 +1,244 @@
+"""Kills the whole program (SIGKILL, in a pipe and in a pty) at random moments of turns with calls of tools.
+
+    python -m tests.bench.killing_calls [--kills 100]
+
+Prints one JSON line of counts. Each question makes the model call a shell command twice or three times, which notes
+its own number in a file: so the file says what ran, and how often. Each program continues where the killed one was,
+with another question or /continue.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import re
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from signal import SIGKILL
+
+from chatcli.conversation.message import Role
+from chatcli.conversation.tree import Ended, Node
+from chatcli.store.store import Store
+from tests.bench.killing import last_of, nodes_of
+from tests.faults import Engine
+from tests.starting import ROOT, start
+from tests.test_terminal import Terminal
+
+PACE = 0.003
+# The command: it works for a moment before it notes its number, and after.
+SCRIPT = "sleep 0.1\necho $1 >> ran\nsleep 0.1\necho noted $1\n"
+ALLOW = ("--tools=run", "--allow", "run(sh note.sh *)", "--strategy", "trim")
+NOTED = re.compile(r"noted (\d+)")
+NUMBER = re.compile(r"note\.sh (\d+)")
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was tried: `calls` by how they were left (`done`, `may_have_run`, `not_run`), and replies whose calls have
+    no message (`never_begun`). What must stay zero: `lost` messages or results; `repeated` calls; calls that ran and
+    are shown as not run (`undone`); calls that are shown as done and did `nothing`; what is `not_shown` by the next
+    program; `damage` of the store.
+    """
+
+    kills: int = 0
+    in_pipe: int = 0
+    in_pty: int = 0
+    while_starting: int = 0
+    questions: int = 0
+    continued: int = 0
+    calls: int = 0
+    ran: int = 0
+    done: int = 0
+    may_have_run: int = 0
+    not_run: int = 0
+    never_begun: int = 0
+    lost: int = 0
+    repeated: int = 0
+    undone: int = 0
+    nothing: int = 0
+    not_shown: int = 0
+    damage: int = 0
+
+    @property
+    def none_lost(self) -> bool:
+        return not (self.lost or self.repeated or self.undone or self.nothing or self.not_shown or self.damage)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--kills", type=int, default=100)
+    wishes = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        print(json.dumps(asdict(kill_in_calls(Path(place), wishes.kills))))
+
+
+def kill_in_calls(place: Path, kills: int) -> Counts:
+    """`place`: an empty folder, for the store and for what the command notes."""
+    (place / "note.sh").write_text(SCRIPT)
+    killing = Killing(place, Counts())
+    with Engine(pace=PACE) as engine:
+        for _ in range(kills):
+            killing.step(engine)
+        time.sleep(1)  # what still ran when its chatcli was killed
+    killing.judge()
+    return killing.counts
+
+
+@dataclass(slots=True)
+class Killing:
+    """`known`: what was stored before; `asked`: how many calls were asked for."""
+
+    place: Path
+    counts: Counts
+    known: dict[int, Node] = field(default_factory=dict)
+    asked: int = 0
+
+    def step(self, engine: Engine) -> None:
+        """One program, from its start to its end."""
+        in_pty = random.random() < 0.5
+        last = last_of(self.home) if self.known else None
+        goes_on = last is not None and is_open(last) and in_pty and random.random() < 0.6
+        line = "/continue" if goes_on else self._question()
+        self.counts.continued += goes_on
+        self.counts.questions += not goes_on
+        before = len(engine.requests)
+        arguments = ["--continue", *ALLOW] if self.known else ["-m", "demo-tools", *ALLOW]
+        (self._in_pty if in_pty else self._in_pipe)(engine, arguments, line, last)
+        self.counts.kills += 1
+        self._look(engine, before, line)
+
+    @property
+    def home(self) -> Path:
+        return self.place / "home"
+
+    def _question(self) -> str:
+        numbers = range(self.asked, self.asked + random.choice([2, 3]))
+        self.asked = numbers.stop
+        return " ".join(f'call run {{"command": "sh note.sh {number}"}}' for number in numbers)
+
+    def _in_pipe(self, engine: Engine, arguments: Sequence[str], line: str, _last: Node | None) -> None:
+        self.counts.in_pipe += 1
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "OLLAMA_HOST": engine.url,
+            "CHATCLI_HOME": str(self.home),
+        }
+        with pipes() as streams:
+            program = start([*arguments, line], environment, streams, str(self.place))
+        asked, end = len(engine.chats), time.monotonic() + 8
+        while len(engine.chats) == asked and time.monotonic() < end and program.poll() is None:
+            time.sleep(0.01)
+        time.sleep(a_moment())
+        with suppress(ProcessLookupError):
+            os.kill(program.pid, SIGKILL)
+        program.wait()
+
+    def _in_pty(self, engine: Engine, arguments: Sequence[str], line: str, last: Node | None) -> None:
+        self.counts.in_pty += 1
+        variables = {"OLLAMA_HOST": engine.url, "CHATCLI_HOME": str(self.home)}
+        person = Terminal(*arguments, columns=200, directory=str(self.place), **variables)
+        try:
+            if random.random() < 0.1:
+                self.counts.while_starting += 1
+                time.sleep(random.uniform(0, 0.8))
+                person.kill()
+                return
+            person.see("Send a message")
+            self.counts.not_shown += last is not None and not all(
+                word in person.settle(0.2) for word in words(last)
+            )
+            asked = len(engine.chats)
+            person.enter(line)
+            person.until(lambda: len(engine.chats) > asked)
+            end = time.monotonic() + a_moment()
+            person.until(lambda: time.monotonic() > end)
+            person.kill()
+        finally:
+            person.close()
+
+    def _look(self, engine: Engine, before: int, line: str) -> None:
+        """Compare what is stored with what was stored before, and with what was sent."""
+        if not (self.home / "chatcli.db").exists():
+            return
+        now = nodes_of(self.home)
+        self.counts.lost += sum(now.get(number) != node for number, node in self.known.items())
+        self.known = now
+        sent = [each for request in engine.requests[before:] for each in request.body.get("messages", ())]
+        stored = {node.message.text for node in now.values()}
+        asked = any(each["role"] == "user" and each["content"] == line for each in sent)
+        self.counts.lost += asked and line not in stored
+        results = {each["content"] for each in sent if each["role"] == "tool"}
+        self.counts.lost += len(results - stored)
+
+    def judge(self) -> None:
+        """Compare what the calls say became of them with what ran."""
+        counts = self.counts
+        noted = self.place / "ran"
+        ran = Counter(map(int, noted.read_text().split() if noted.exists() else ()))
+        counts.ran = len(ran)
+        counts.repeated = sum(times - 1 for times in ran.values())
+        parents = {node.parent for node in self.known.values()}
+        for node in self.known.values():
+            counts.never_begun += bool(node.message.calls) and node.id not in parents
+            if node.message.role is not Role.TOOL:
+                continue
+            counts.calls += 1
+            did_run = number_of(node) in ran
+            done = node.ended is Ended.COMPLETE
+            counts.done += done
+            counts.nothing += done and not did_run
+            counts.may_have_run += node.ended in {Ended.RUNNING, Ended.FAILED}
+            counts.not_run += node.ended in {Ended.ASKED, Ended.ALLOWED, Ended.REFUSED}
+            counts.undone += did_run and node.ended in {Ended.ASKED, Ended.ALLOWED, Ended.REFUSED}
+        with Store.open(self.home / "chatcli.db") as store:
+            counts.damage = len(store.check())
+
+
+@contextmanager
+def pipes() -> Iterator[list[int]]:
+    """Standard input with nothing in it, and a pipe that nobody reads for all output: there is little."""
+    nothing, (read, write) = os.open(os.devnull, os.O_RDONLY), os.pipe()
+    try:
+        yield [nothing, write, write]
+    finally:
+        for each in (nothing, read, write):
+            os.close(each)
+
+
+def a_moment() -> float:
+    """Seconds from the first request to the kill: the calls run one after the other in that time."""
+    return random.choice([random.uniform(0, 0.3), random.uniform(0.1, 1.5), 2.5])
+
+
+def number_of(result: Node) -> int:
+    use = result.message.answers
+    assert use is not None
+    found = NUMBER.search(str(use.arguments["command"]))
+    assert found is not None
+    return int(found[1])
+
+
+def is_open(last: Node) -> bool:
+    """Whether the turn has no answer yet."""
+    return last.message.role is Role.TOOL or bool(last.message.calls)
+
+
+def words(last: Node) -> list[str]:
+    """What the next program shows of the message where the killed one was."""
+    if last.message.role is Role.TOOL:
+        return ["/continue"] + ["may have run"] * (last.ended is Ended.RUNNING)
+    if last.message.calls:
+        return ["did not run", "/continue"]
+    return ["/retry"] if last.message.role is Role.USER else []
+
+
+if __name__ == "__main__":
+    main()
