@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.cli import main
+from chatcli.errors import TooNew
 from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from tests.commanding import do, said, say, shown
@@ -36,6 +37,24 @@ def newer(path: Path, engine: Engine) -> Iterator[Session]:
     session = build(Wishes({"model": "demo", "host": engine.url}))
     yield session
     session.close()
+
+
+def change(path: Path, statement: str) -> None:
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute(statement)
+
+
+@pytest.mark.parametrize("word", ["ended", "role"])
+def test_a_word_that_only_a_newer_one_knows_is_no_damage(path: Path, engine: Engine, word: str) -> None:
+    change(path, f"UPDATE nodes SET {word} = 'from_tomorrow' WHERE number = 2")
+    session = build(Wishes({"model": "demo", "host": engine.url}))
+    try:
+        with pytest.raises(TooNew, match="newer chatcli"):
+            do(session, "load 1")
+        assert session.store.check() == []
+    finally:
+        session.close()
+    assert not list(path.parent.glob("*damaged*"))
 
 
 def rows(path: Path) -> list[tuple[str, ...]]:

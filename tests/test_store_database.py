@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.conversation.message import Message
+from chatcli.conversation.message import Message, Role, ToolUse
+from chatcli.conversation.tree import Ended
 from chatcli.errors import Damaged, Locked, NoRoom, ReadOnly, StoreError, TooNew
 from chatcli.store import database
+from chatcli.store.codec import AS_OLDER
 from chatcli.store.migrations import MIGRATIONS, migrate
 from chatcli.store.store import Store
 
@@ -261,6 +263,35 @@ def test_every_earlier_schema_is_brought_up_to_date(path: Path, steps: int) -> N
         assert [node.message.text for node in store.conversation(1).path()] == ["an old question"]
         if steps == 1:  # from before there was a search
             assert [hit.text for hit in store.search(["question"])] == ["an old question"]
+
+
+# What version 0.1 reads; it takes another word for damage.
+OF_0_1 = {"complete", "length", "stopped", "broken", "interrupted"}
+
+
+@pytest.mark.parametrize("ended", Ended)
+def test_a_state_of_a_call_is_kept_with_it_and_version_0_1_finds_only_words_that_it_knows(
+    path: Path, ended: Ended
+) -> None:
+    use = ToolUse("look", {"at": "sky"}, "c1")
+    with Store.open(path) as store:
+        conversation = store.create()
+        store.append(conversation, Message.user("Look"))
+        store.append(conversation, Message(Role.ASSISTANT, "", tool_uses=(use,)))
+        (node,) = store.add_calls(conversation, [Message.tool(use, "")])
+        store.change_call(conversation, node, "grey", ended)
+    with Store.open(path) as store:
+        last = store.conversation(conversation.id).last
+        assert last is not None
+        assert (last.ended, last.message) == (ended, Message.tool(use, "grey"))
+        assert store.outline(conversation.id)[-1].ended is ended
+        assert store.check() == []
+    with raw(path) as connection:
+        assert {word for (word,) in connection.execute("SELECT ended FROM nodes")} <= OF_0_1
+        connection.execute("UPDATE nodes SET tool_uses = replace(tool_uses, ?, 'odd')", (ended.value,))
+    with Store.open(path) as store:
+        states = [store.whole(conversation.id).path()[-1].ended, store.outline(conversation.id)[-1].ended]
+    assert set(states) == {Ended.FAILED if ended in AS_OLDER else ended}
 
 
 def test_a_step_that_fails_leaves_the_store_as_it_was(path: Path) -> None:

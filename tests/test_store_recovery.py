@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chatcli.conversation.context_state import State
-from chatcli.conversation.message import Attachment, Message
+from chatcli.conversation.message import Attachment, Message, Role, ToolUse
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.conversation.usage import Turn
 from chatcli.errors import Damaged, StoreError
@@ -25,6 +25,8 @@ from chatcli.store.salvage import salvage
 from chatcli.store.store import Store, utc_now
 
 PAGE = 4096
+# The reply that calls a tool, by its place, in conversations 0, 5, 10, ...; and its call, which may have run.
+CALLED, USE = 3, ToolUse("note", {"text": "\udc80", "times": 3}, "call_1")
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def fill(path: Path, conversations: int = 20) -> set[str]:
-    """Conversations of 20 messages, with branches and files; returns what each says."""
+    """Conversations of 20 messages, with branches, files and a call of a tool; returns what each says."""
     with Store.open(path) as store:
         said = set()
         for number in range(conversations):
@@ -46,14 +48,19 @@ def fill(path: Path, conversations: int = 20) -> set[str]:
 def talk(store: Store, conversation: Conversation) -> None:
     for place in range(10):
         picture = Attachment("image", "a.png", "image/png", f"{conversation.title} {place}".encode() * 50)
-        question = store.append(
-            conversation, Message.user(f"{conversation.title}: {place} " + "word " * 50, (picture,))
-        )
+        text = f"{conversation.title}: {place} " + "word " * 50
+        asked, ended = Message.user(text, (picture,)), Ended.COMPLETE
+        calls = conversation.title.endswith(("0", "5"))
+        if calls and place == CALLED + 1:
+            asked, ended = Message(Role.TOOL, text, "", (picture,), (USE,)), Ended.RUNNING
+        question = store.append(conversation, asked, ended=ended)
         store.append(conversation, Message.assistant("a reply that was not good"))
         store.go_to(conversation, question.id)
         draft = store.begin_reply(conversation, question)
         draft.save("half")
-        draft.finish(Message.assistant(f"reply {place} \udc80", "hm"), Ended.LENGTH, Turn("llama"))
+        uses = (USE,) if calls and place == CALLED else ()
+        reply = Message(Role.ASSISTANT, f"reply {place} \udc80", "hm", tool_uses=uses)
+        draft.finish(reply, Ended.LENGTH, Turn("llama"))
     store.keep_state(conversation, State(cut=conversation.tip))
     store.name(conversation, "here", conversation.tip)
 

@@ -16,6 +16,7 @@ from chatcli.conversation.reply_endings import CUT_SHORT
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.conversation.usage import Count, Turn, Usage
 from chatcli.errors import BadFile, UserError
+from chatcli.store.codec import AS_OLDER
 from chatcli.store.import_chat import chat_of
 from chatcli.store.reimport import Importer
 from chatcli.store.store import Store
@@ -86,8 +87,9 @@ def conversations(draw: st.DrawFn) -> Conversation:
         parent = draw(nodes_of(conversation))
         number = conversation.nodes[parent].number + 1 if parent is not None else 1
         created = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=node_id)
-        ended, turn = draw(st.sampled_from(Ended)), draw(st.none() | TURNS)
-        conversation.add(Node(node_id, parent, number, draw(MESSAGES), created, ended, turn))
+        message, turn = draw(MESSAGES), draw(st.none() | TURNS)
+        ended = draw(st.sampled_from([each for each in Ended if each not in AS_OLDER or message.tool_uses]))
+        conversation.add(Node(node_id, parent, number, message, created, ended, turn))
     tip, pin = draw(nodes_of(conversation)), draw(nodes_of(conversation))
     conversation.go_to(tip)
     pins = frozenset([pin] if pin is not None else [])

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Ended
-from chatcli.errors import StoreError
+from chatcli.errors import StoreError, TooNew
 from chatcli.hints import Do, Hint
 from chatcli.store.failures import Nonsense
+from chatcli.store.migrations import from_newer
 
 
 def problems(connection: sqlite3.Connection) -> list[str]:
@@ -23,7 +24,7 @@ def problems(connection: sqlite3.Connection) -> list[str]:
     return [
         *(each for each in found if each != "ok"),
         *(f"a row of {row[0]} refers to nothing" for row in loose),
-        *_impossible(connection),
+        *(() if from_newer(connection) else _impossible(connection)),
     ]
 
 
@@ -37,6 +38,9 @@ def doubted(connection: sqlite3.Connection) -> Iterator[None]:
     except Nonsense as error:
         if problems(connection):
             raise
+        if from_newer(connection):
+            unread = "This was stored by a newer chatcli, and cannot be read by this one."
+            raise TooNew(unread, "Update chatcli.") from error
         raise StoreError(
             f"chatcli cannot read something that it has stored ({error.__cause__!r}). The store is sound and is "
             "left as it is: this is a fault of chatcli.",

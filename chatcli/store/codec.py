@@ -10,6 +10,7 @@ from typing import Any
 
 from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.message import Message, ToolUse
+from chatcli.conversation.tree import Ended
 from chatcli.conversation.usage import NOTHING, Count, Turn, Usage
 from chatcli.reading.json_toml import TooDeep, read_json
 
@@ -56,8 +57,37 @@ def pack_json(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), default=str)
 
 
-def pack_tool_uses(uses: tuple[ToolUse, ...]) -> str | None:
-    return pack_json([tool_use_to_plain(use) for use in uses]) if uses else None
+# How far a call has come is kept with the call. The column `ended` has a word that version 0.1 knows: it takes any
+# other for damage.
+AS_OLDER = {
+    Ended.ASKED: Ended.STOPPED,
+    Ended.ALLOWED: Ended.STOPPED,
+    Ended.REFUSED: Ended.STOPPED,
+    Ended.RUNNING: Ended.INTERRUPTED,
+    Ended.FAILED: Ended.BROKEN,
+}
+
+
+def pack_ended(ended: Ended) -> str:
+    return AS_OLDER.get(ended, ended).value
+
+
+def unpack_ended(ended: str, called: Any) -> Ended:
+    """`called`: what is kept with the call, if it is one. A state that is not known counts as failed."""
+    try:
+        return Ended(called or ended)
+    except ValueError:
+        if not called:
+            raise
+        return Ended.FAILED
+
+
+def pack_tool_uses(uses: tuple[ToolUse, ...], ended: Ended = Ended.COMPLETE) -> str | None:
+    """`ended`: of the message, whose one call it may be."""
+    plain = list(map(tool_use_to_plain, uses))
+    if plain and ended in AS_OLDER:
+        plain[0]["ended"] = ended.value
+    return pack_json(plain) if plain else None
 
 
 def tool_use_to_plain(use: ToolUse) -> dict[str, Any]:
@@ -66,13 +96,21 @@ def tool_use_to_plain(use: ToolUse) -> dict[str, Any]:
 
 
 def unpack_tool_uses(column: Column | None) -> tuple[ToolUse, ...]:
-    """Arguments nested deeper than the reader allows (older versions imported some) stay text."""
+    return unpack_calls(column)[0]
+
+
+def unpack_calls(column: Column | None) -> tuple[tuple[ToolUse, ...], Any]:
+    """The calls, and how far the first one has come where that is kept (else None). Arguments nested deeper than
+    the reader allows (older versions imported some) stay text.
+    """
     if not column:
-        return ()
+        return (), None
     try:
-        return tuple(ToolUse(use["name"], use["arguments"], use.get("id", "")) for use in read_json(column))
+        plain = read_json(column)
     except TooDeep:
-        return (ToolUse("tool", {"text": unpack(column)}),)
+        return (ToolUse("tool", {"text": unpack(column)}),), None
+    uses = tuple(ToolUse(use["name"], use["arguments"], use.get("id", "")) for use in plain)
+    return uses, plain[0].get("ended") if plain else None
 
 
 def unpack_turn(column: Column | None) -> Turn | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Ended
-from chatcli.store.codec import unpack, unpack_time
+from chatcli.store.codec import unpack, unpack_ended, unpack_time
 from chatcli.store.conversations import clean_title
 from chatcli.store.failures import nonsense_is_damage
 
@@ -94,7 +94,8 @@ def outline(connection: sqlite3.Connection, conversation: int) -> list[Twig]:
 
 
 # The columns of a Twig. (In SQLite a part of an empty BLOB is NULL.)
-TWIG = """nodes.id, parent, number, role, ended, created,
+TWIG = """nodes.id, parent, number, role, ended, CASE WHEN json_valid(tool_uses)
+    THEN json_extract(tool_uses, '$[0].ended') END, created,
     coalesce(substr(CAST(text AS BLOB), 1, 400), x''),
     coalesce(substr(CAST(thinking AS BLOB), 1, 400), x''),
     coalesce(CASE WHEN json_valid(tool_uses) THEN (
@@ -105,13 +106,13 @@ TWIG = """nodes.id, parent, number, role, ended, created,
 
 
 def twig_of(row: Sequence[Any]) -> Twig:
-    node, parent, number, role, ended, created, text, thinking, calls, model = row
+    node, parent, number, role, ended, called_ended, created, text, thinking, calls, model = row
     begins, thought = (clean_title(each.decode(errors="replace")) for each in (text, thinking))
     called = clean_title(str(calls)[:400])
     if called and (role == Role.TOOL or not (begins or thought)):
         begins = called if role == Role.TOOL else f"(calls {called})"
     return Twig(
-        *(node, parent, number, Role(role), Ended(ended), unpack_time(created)),
+        *(node, parent, number, Role(role), unpack_ended(ended, called_ended), unpack_time(created)),
         begins or thought,
         model,
         is_thought=bool(thought and not begins),

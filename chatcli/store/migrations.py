@@ -148,8 +148,8 @@ _VECTORS = (
 
 
 def m005_tool_calls(_connection: sqlite3.Connection) -> None:
-    """A tool's message has the call in `tool_uses`, and in `ended` how far it has come. Nothing changes here, but
-    a version that does not know these words would take them for damage.
+    """A tool's message has the call in `tool_uses`, and there how far it has come. Nothing changes here, but a
+    version that does not know calls can read the store, and must not write to it.
     """
 
 

@@ -12,17 +12,20 @@ from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import Turn
 from chatcli.errors import Damaged, Gone
 from chatcli.hints import Do, Hint
+from chatcli.reading.json_toml import read_json
 from chatcli.store import passages
 from chatcli.store.codec import (
     pack,
+    pack_ended,
     pack_json,
     pack_time,
     pack_tool_uses,
     size_of,
     turn_to_plain,
     unpack,
+    unpack_calls,
+    unpack_ended,
     unpack_time,
-    unpack_tool_uses,
     unpack_turn,
 )
 from chatcli.store.failures import SAVE_THE_REST, nonsense_is_damage
@@ -60,8 +63,9 @@ def insert(
                (id, branch, number, parent, created, size, role, ended, text, thinking, tool_uses, turn)
            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         (
-            *(id, branch, number, parent, created, size_of(message), message.role.value, ended.value),
-            *(pack(message.text), pack(message.thinking), pack_tool_uses(message.tool_uses), _pack_turn(turn)),
+            *(id, branch, number, parent, created, size_of(message), message.role.value, pack_ended(ended)),
+            *(pack(message.text), pack(message.thinking)),
+            *(pack_tool_uses(message.tool_uses, ended), _pack_turn(turn)),
         ),
     ).lastrowid
     assert node_id is not None
@@ -91,8 +95,8 @@ def rewrite(connection: sqlite3.Connection, node: int, message: Message, ended: 
     connection.execute(
         "UPDATE nodes SET size = ?, ended = ?, text = ?, thinking = ?, tool_uses = ?, turn = ? WHERE id = ?",
         (
-            *(size_of(message), ended.value, pack(message.text), pack(message.thinking)),
-            *(pack_tool_uses(message.tool_uses), _pack_turn(turn), node),
+            *(size_of(message), pack_ended(ended), pack(message.text), pack(message.thinking)),
+            *(pack_tool_uses(message.tool_uses, ended), _pack_turn(turn), node),
         ),
     )
     connection.execute("DELETE FROM attachments WHERE node = ?", (node,))
@@ -210,7 +214,7 @@ TOOLS = """CASE WHEN json_valid(tool_uses) THEN (
 
 def tools_in(names: str) -> list[str]:
     """What TOOLS has found."""
-    return [str(name) for name in json.loads(names)]
+    return list(map(str, read_json(names)))
 
 
 def has_private(connection: sqlite3.Connection, conversation: int, upto: int, tools: Sequence[str]) -> bool:
@@ -302,14 +306,10 @@ def _node(row: Sequence[Any], grown: tuple[str, str], attachments: tuple[Attachm
     node_id, parent, number, created, role, ended, text, thinking, tool_uses, turn = row
     if parent is not None and parent >= node_id:
         raise ValueError("its parent is younger than itself")  # following it might never end
-    message = Message(
-        Role(role),
-        unpack(text) + grown[0],
-        unpack(thinking) + grown[1],
-        attachments,
-        unpack_tool_uses(tool_uses),
-    )
-    return Node(node_id, parent, number, message, unpack_time(created), Ended(ended), unpack_turn(turn))
+    uses, called = unpack_calls(tool_uses)
+    message = Message(Role(role), unpack(text) + grown[0], unpack(thinking) + grown[1], attachments, uses)
+    how = unpack_ended(ended, called)
+    return Node(node_id, parent, number, message, unpack_time(created), how, unpack_turn(turn))
 
 
 def _pieces(connection: sqlite3.Connection, ids: str) -> dict[int, tuple[str, str]]:

@@ -19,12 +19,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 from chatcli.conversation.message import Attachment, Message, Role
-from chatcli.conversation.tree import Conversation, Ended, Node
+from chatcli.conversation.tree import Conversation, Node
 from chatcli.errors import Damaged
 from chatcli.reading.json_toml import read_json
 from chatcli.store import conversations
 from chatcli.store.backups import Backup, backups
-from chatcli.store.codec import pack_time, renumbered, unpack_state, unpack_time, unpack_tool_uses, unpack_turn
+from chatcli.store.codec import (
+    pack_time,
+    renumbered,
+    unpack_calls,
+    unpack_ended,
+    unpack_state,
+    unpack_time,
+    unpack_turn,
+)
 from chatcli.store.database import Database, open_database
 from chatcli.store.failures import refused
 from chatcli.store.import_chat import Seed, copy_into, seeds_of
@@ -259,14 +267,10 @@ def _fuller(seed: Seed, earlier: Seed) -> Seed:
 
 def _seed(row: Row, attachments: tuple[Attachment, ...], text: str, thinking: str) -> Seed:
     """`text` and `thinking`: what a reply in progress has gained since its row was written."""
-    message = Message(
-        Role(row["role"].decode()),
-        _text(row["text"]) + text,
-        _text(row["thinking"]) + thinking,
-        attachments,
-        unpack_tool_uses(row["tool_uses"]),
-    )
-    ended, created = Ended(row["ended"].decode()), unpack_time(row["created"])
+    uses, called = unpack_calls(row["tool_uses"])
+    role = Role(row["role"].decode())
+    message = Message(role, _text(row["text"]) + text, _text(row["thinking"]) + thinking, attachments, uses)
+    ended, created = unpack_ended(row["ended"].decode(), called), unpack_time(row["created"])
     return Seed(row["id"], row["parent"], message, created, ended, unpack_turn(row["turn"]))
 
 

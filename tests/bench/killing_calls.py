@@ -2,9 +2,9 @@
 
     python -m tests.bench.killing_calls [--kills 100]
 
-Prints one JSON line of counts. Each question makes the model call a shell command twice or three times, which notes
-its own number in a file: so the file says what ran, and how often. Each program continues where the killed one was,
-with another question or /continue.
+Prints one JSON line of counts. Each question makes the model call a shell command twice or three times, which
+notes its own number in a file: so the file says what ran, and how often. Each program continues where the killed
+one was, with another question or /continue.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ NUMBER = re.compile(r"note\.sh (\d+)")
 
 @dataclass(slots=True)
 class Counts:
-    """What was tried: `calls` by how they were left (`done`, `may_have_run`, `not_run`), and replies whose calls have
-    no message (`never_begun`). What must stay zero: `lost` messages or results; `repeated` calls; calls that ran and
-    are shown as not run (`undone`); calls that are shown as done and did `nothing`; what is `not_shown` by the next
-    program; `damage` of the store.
+    """What was tried: `calls` by how they were left (`done`, `may_have_run`, `not_run`), and replies whose calls
+    have no message (`never_begun`). What must stay zero: `lost` messages or results; `repeated` calls; calls that
+    ran and are shown as not run (`undone`); calls that are shown as done and did `nothing`; what is `not_shown` by
+    the next program; `damage` of the store.
     """
 
     kills: int = 0
@@ -108,7 +108,7 @@ class Killing:
         line = "/continue" if goes_on else self._question()
         self.counts.continued += goes_on
         self.counts.questions += not goes_on
-        before = len(engine.requests)
+        before = len(engine.chats)
         arguments = ["--continue", *ALLOW] if self.known else ["-m", "demo-tools", *ALLOW]
         (self._in_pty if in_pty else self._in_pipe)(engine, arguments, line, last)
         self.counts.kills += 1
@@ -144,7 +144,7 @@ class Killing:
     def _in_pty(self, engine: Engine, arguments: Sequence[str], line: str, last: Node | None) -> None:
         self.counts.in_pty += 1
         variables = {"OLLAMA_HOST": engine.url, "CHATCLI_HOME": str(self.home)}
-        person = Terminal(*arguments, columns=200, directory=str(self.place), **variables)
+        person = Terminal(*arguments, columns=200, rows=24, directory=str(self.place), **variables)
         try:
             if random.random() < 0.1:
                 self.counts.while_starting += 1
@@ -171,7 +171,7 @@ class Killing:
         now = nodes_of(self.home)
         self.counts.lost += sum(now.get(number) != node for number, node in self.known.items())
         self.known = now
-        sent = [each for request in engine.requests[before:] for each in request.body.get("messages", ())]
+        sent = [each for body in engine.chats[before:] for each in body["messages"]]
         stored = {node.message.text for node in now.values()}
         asked = any(each["role"] == "user" and each["content"] == line for each in sent)
         self.counts.lost += asked and line not in stored
