@@ -62,9 +62,11 @@ def _told(hit: Hit) -> str:
 
 
 def whole_result(session: Session, number: int) -> str | None:
-    """What came of the call that is this message of the path; None where it is none."""
+    """What came of the call that is this message of the path; None where it is none, or was forgotten."""
     node = session.conversation.message(number)
-    return node.message.text if node is not None and node.message.role is Role.TOOL else None
+    if node is None or node.message.role is not Role.TOOL or node.id in session.conversation.state.forgotten:
+        return None
+    return node.message.text
 
 
 def fetch_page(address: str, stopped: Stopped) -> str:

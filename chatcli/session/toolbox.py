@@ -164,12 +164,17 @@ class Toolbox:
         self._granted.add(asking.grant)
 
     def _has_private(self) -> bool:
-        """Whether something private is in the conversation: a file, what a tool has read, or other chats."""
+        """Whether something private is in the conversation: a file, what a tool has read, or other chats. A tool
+        that is no longer offered may have read anything, unless it is built in and reads nothing private.
+        """
         session = self._session
         conversation = session.conversation
         if session.settings[table.RECALL] == "always":
             return True
-        readers = [tool.name for tool in self.offered() if tool.reach in {Reach.PRIVATE, Reach.ACTS}]
+        from chatcli.tools.table import builtins
+
+        tools = [*(row.tool for row in builtins().values()), *self.offered()]
+        harmless = [tool.name for tool in tools if tool.reach in {Reach.PURE, Reach.NET}]
         return conversation.tip is not None and session.store.read(
-            nodes.has_private, conversation.id, conversation.tip, readers
+            nodes.has_private, conversation.id, conversation.tip, harmless
         )

@@ -217,14 +217,14 @@ def tools_in(names: str) -> list[str]:
     return list(map(str, read_json(names)))
 
 
-def has_private(connection: sqlite3.Connection, conversation: int, upto: int, tools: Sequence[str]) -> bool:
-    """Whether `upto` or an ancestor has a file attached, or is the result of one of these tools."""
+def has_private(connection: sqlite3.Connection, conversation: int, upto: int, harmless: Sequence[str]) -> bool:
+    """Whether `upto` or an ancestor has a file attached, or is what came of a tool that is none of these."""
     query = f"""{WAY} SELECT EXISTS (
         SELECT 1 FROM way JOIN nodes USING (branch) WHERE number <= upto AND (
-            (role = 'tool' AND ended = 'complete'
-                AND json_extract({TOOLS}, '$[0]') IN (SELECT value FROM json_each(?)))
+            (role = 'tool' AND ended IN ('complete', 'failed')
+                AND coalesce(json_extract({TOOLS}, '$[0]'), '') NOT IN (SELECT value FROM json_each(?)))
             OR id IN (SELECT node FROM attachments)))"""  # noqa: S608
-    return bool(connection.execute(query, (upto, conversation, json.dumps(list(tools)))).fetchone()[0])
+    return bool(connection.execute(query, (upto, conversation, json.dumps(list(harmless)))).fetchone()[0])
 
 
 def way(connection: sqlite3.Connection, conversation: int, upto: int) -> dict[int, int]:
