@@ -2,11 +2,13 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chatcli.commands.memory import forget
 from chatcli.conversation.events import Event, Text, Tick, ToolResult, ToolRuns
 from chatcli.conversation.message import MOST_CALLS, Role
 from chatcli.conversation.tree import Ended, Node
@@ -14,15 +16,16 @@ from chatcli.errors import CallsWithoutEnd
 from chatcli.session.build import build
 from chatcli.session.session import Session
 from chatcli.session.tool_calls import MOST_ROUNDS
+from chatcli.session.toolbox import Toolbox
 from chatcli.session.wishes import Wishes
 from chatcli.store.store import Store
 from chatcli.tools.leave import Allow, Answer, Asking, Leave, nobody
-from chatcli.tools.tool import Reach, Tool, ToolFailure, Workplace
+from chatcli.tools.tool import Reach, Scope, Tool, ToolFailure, Workplace
 from chatcli.turn import answer, answered, ask, stream
 from tests.faults import Engine
 
 ONE_TEXT = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
-Run = Callable[[Mapping[str, Any], Workplace], str]
+Run = Callable[[Mapping[str, Any], Workplace], Any]
 
 
 def a_tool(name: str, run: Run, reach: Reach = Reach.PURE) -> Tool:
@@ -263,6 +266,81 @@ def test_a_tool_that_stops_when_it_is_told_to_has_failed(session: Session) -> No
             break
     events.close()
     assert path(session)[2][1:] == (Ended.FAILED, "Stopped by the person. half of it")
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit(), BaseException("odd")])
+def test_whatever_a_tool_raises_the_turn_goes_on(session: Session, error: BaseException) -> None:
+    def fail(_arguments: Mapping[str, Any], _workplace: Workplace) -> str:
+        raise error
+
+    session.tools.add([a_tool("fail", fail)])
+    said(session, 'call fail {"text": "1"}')
+    assert path(session)[2][1] is Ended.FAILED
+    assert path(session)[2][2].startswith(f"Failed: {type(error).__name__}")
+    assert path(session)[3][0] is Role.ASSISTANT
+
+
+def test_a_tool_that_cannot_say_what_a_call_is_about_does_not_run(session: Session) -> None:
+    def unsure(_arguments: Mapping[str, Any], _workplace: Workplace) -> Scope:
+        raise ValueError("odd")
+
+    ran = echo(session, Reach.ACTS)
+    session.tools.add([replace(session.tools.known()["echo"], scope=unsure)])
+    said(session, 'call echo {"text": "one"}', lambda _: Answer(Leave.ONCE))
+    assert not ran
+    assert path(session)[2][1:] == (Ended.REFUSED, "Not run: ValueError: odd")
+
+
+@pytest.mark.parametrize(
+    ("result", "text"), [(b"ab", "\"b'ab'\""), (None, "Done."), ([1, 2], "[1, 2]"), ("a\x1b[2Jb", "ab")]
+)
+def test_whoever_made_a_tool_its_result_is_text_that_no_terminal_obeys(
+    session: Session, result: Any, text: str
+) -> None:
+    session.tools.add([a_tool("odd", lambda _arguments, _workplace: result)])
+    said(session, 'call odd {"text": "1"}')
+    assert path(session)[2][1:] == (Ended.COMPLETE, text)
+
+
+@pytest.mark.parametrize("gone", [False, True])
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_a_tool_has_read_is_asked_about_before_the_net_also_when_that_tool_is_no_longer_offered(
+    session: Session, gone: bool, fails: bool
+) -> None:
+    def look(_arguments: Mapping[str, Any], _workplace: Workplace) -> str:
+        if fails:
+            raise ToolFailure("Stopped behind: my diary")
+        return "my diary"
+
+    asked: list[Asking] = []
+
+    def allow(asking: Asking) -> Answer:
+        asked.append(asking)
+        return Answer(Leave.ALWAYS)
+
+    echo(session, Reach.NET)
+    with_net = session.tools.known()["echo"]
+    session.tools.add([a_tool("look", look, Reach.PRIVATE)])
+    said(session, 'call echo {"text": "one"}', allow)
+    said(session, 'call look {"text": "1"}', allow)
+    if gone:
+        session.tools = Toolbox(session)
+        session.tools.add([with_net])
+    said(session, 'call echo {"text": "one"}', allow)
+    assert "private" not in asked[0].why
+    assert [asking.tool.name for asking in asked] == ["echo", "look", "echo"]
+    assert "private" in asked[-1].why
+    assert not asked[-1].lasting
+
+
+def test_a_result_that_was_forgotten_cannot_be_read_on(session: Session) -> None:
+    echo(session, Reach.PRIVATE)
+    said(session, 'call echo {"text": "diary"}', lambda _: Answer(Leave.ONCE))
+    said(session, 'call read_result {"message": 3}')
+    assert "heard diary" in path(session)[6][2]
+    forget.run(session, 3)
+    said(session, 'call read_result {"message": 3, "first_line": 1}')
+    assert path(session)[-2][1:] == (Ended.FAILED, "Failed: Message 3 is no result of a tool call.")
 
 
 def test_without_tools_nothing_is_offered_and_a_call_is_only_named(session: Session, engine: Engine) -> None:

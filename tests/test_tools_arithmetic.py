@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatcli.tools.arithmetic import calculate
+from chatcli.tools.schema import text_of
 from chatcli.tools.tool import ToolFailure, Workplace
 
 
 def computed(expression: str) -> str:
-    return calculate.tool.run({"expression": expression}, Workplace(Path()))
+    return text_of(calculate.tool.run({"expression": expression}, Workplace(Path())))
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from chatcli.tools.date_time import now
+from chatcli.tools.schema import text_of
 from chatcli.tools.tool import ToolFailure, Workplace
 
 
 def told(zone: str) -> str:
-    return now.tool.run({"zone": zone}, Workplace(Path()))
+    return text_of(now.tool.run({"zone": zone}, Workplace(Path())))
 
 
 def test_the_time_has_a_weekday_and_an_offset() -> None:

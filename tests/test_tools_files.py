@@ -16,6 +16,7 @@ from chatcli.tools import files, folder
 from chatcli.tools.files import LISTED, list_files, read_file
 from chatcli.tools.fitting import fitting
 from chatcli.tools.folder import is_secret
+from chatcli.tools.schema import text_of
 from chatcli.tools.table import Builtin
 from chatcli.tools.tool import Scope, ToolFailure, Workplace
 from tests.papers import pdf
@@ -45,7 +46,7 @@ def here(tmp_path: Path) -> Workplace:
 def ran(tool: Builtin, workplace: Workplace, **arguments: Any) -> str:
     fitted = fitting(tool.tool, arguments)
     tool.tool.scope(fitted, workplace)
-    return tool.tool.run(fitted, workplace)
+    return text_of(tool.tool.run(fitted, workplace))
 
 
 def refused(tool: Builtin, workplace: Workplace, arguments: Mapping[str, Any]) -> str:

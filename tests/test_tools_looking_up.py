@@ -17,6 +17,7 @@ from chatcli.context.tool_results import cut
 from chatcli.conversation.usage import Count
 from chatcli.tools.fitting import fitting
 from chatcli.tools.looking_up import fetch_page, read_result, search_chats, web_search
+from chatcli.tools.schema import text_of
 from chatcli.tools.table import Builtin, chosen
 from chatcli.tools.tool import Scope, ToolFailure, Workplace
 
@@ -33,7 +34,7 @@ HERE = Workplace(
 def ran(tool: Builtin, **arguments: Any) -> str:
     fitted = fitting(tool.tool, arguments)
     tool.tool.scope(fitted, HERE)
-    return tool.tool.run(fitted, HERE)
+    return text_of(tool.tool.run(fitted, HERE))
 
 
 @pytest.mark.parametrize("name", ["search_chats", "fetch_page", "web_search"])

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.tools import shell_command
+from chatcli.tools.schema import text_of
 from chatcli.tools.shell_command import run
 from chatcli.tools.table import chosen
 from chatcli.tools.tool import Reach, Scope, ToolFailure, Workplace
@@ -26,7 +27,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
 
 
 def ran(command: str, workplace: Workplace) -> str:
-    return run.tool.run({"command": command}, workplace)
+    return text_of(run.tool.run({"command": command}, workplace))
 
 
 def is_gone(number: int) -> bool:

@@ -69,7 +69,7 @@ def test_own_tools_are_offered_when_named_and_act_unless_they_say_otherwise() ->
         ("greet", Reach.ACTS),
         ("now", Reach.PURE),
     ]
-    assert tools[0].run({"number": 4}, NO_WORKPLACE) == "8"
+    assert tools[0].run({"number": 4}, NO_WORKPLACE) == 8
     assert not problems
     assert "greet" not in {tool.name for tool in chosen(("on",), NO_WORKPLACE)[0]}
     assert {"greet", "double", "now"} <= set(known(NO_WORKPLACE))

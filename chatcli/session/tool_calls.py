@@ -20,7 +20,8 @@ from chatcli.hints import Do, Hint
 from chatcli.session.fallback import go_on
 from chatcli.tools.fitting import fitting
 from chatcli.tools.leave import Allow, Answer, Asking, Leave, Verdict
-from chatcli.tools.tool import Reach, Tool, ToolFailure
+from chatcli.tools.schema import text_of
+from chatcli.tools.tool import Reach, Scope, Tool, ToolFailure
 
 if TYPE_CHECKING:
     from chatcli.session.session import Session
@@ -137,9 +138,8 @@ class _Call:
             if tool is None:
                 names = ", ".join(each.name for each in self.session.tools.offered())
                 raise ToolFailure(f'There is no tool "{self.use.name}". There are: {names}.')
-            arguments = fitting(tool, self.use.arguments)
-            scope = tool.scope(arguments, self.session.tools.workplace())
-            refusal = self._leave(*self.session.tools.judged(tool, self.use, scope), allow)
+            verdict = self.session.tools.judged(tool, self.use, self._scope(tool))
+            refusal = self._leave(*verdict, allow)
         except ToolFailure as error:
             yield self.refuse(str(error))
             return
@@ -149,6 +149,15 @@ class _Call:
                 raise TurnEnded
             return
         yield from self._run(tool)
+
+    def _scope(self, tool: Tool) -> Scope:
+        """What leave for it is about. Raises ToolFailure for a call that does not fit, or where the tool fails."""
+        try:
+            return tool.scope(fitting(tool, self.use.arguments), self.session.tools.workplace())
+        except ToolFailure:
+            raise
+        except Exception as error:
+            raise ToolFailure(f"Not run: {_told(error)}") from error
 
     def _leave(self, verdict: Verdict, asking: Asking, allow: Allow) -> Answer | None:
         """None where it may run; else the refusal, with what the model is told."""
@@ -228,10 +237,16 @@ class _Work:
         began = time.monotonic()
         try:
             workplace = self.session.tools.workplace(self._stopped.is_set)
-            self.text = self.tool.run(fitting(self.tool, self.use.arguments), workplace)
-        except ToolFailure as error:
-            self.text, self.failed = f"Failed: {error}", True
-        except Exception as error:  # whatever a tool raises, the turn goes on, and the model is told
-            self.text, self.failed = f"Failed: {type(error).__name__}: {error}", True
-        self.seconds = time.monotonic() - began
-        self._done.set()
+            self.text = text_of(self.tool.run(fitting(self.tool, self.use.arguments), workplace))
+        except (
+            BaseException
+        ) as error:  # whatever a tool raises, sys.exit() too: the model is told, the turn goes on
+            self.text, self.failed = f"Failed: {_told(error)}", True
+        finally:
+            self.seconds = time.monotonic() - began
+            self._done.set()
+
+
+def _told(error: BaseException) -> str:
+    """What a tool raised, as the model is told."""
+    return text_of(str(error) if isinstance(error, ToolFailure) else f"{type(error).__name__}: {error}"[:500])

@@ -71,7 +71,7 @@ def tool_of(function: Callable[..., Any], reach: Reach, scope: ScopeOf | None = 
             properties[parameter.name] = _of_parameter(annotation, parameter, told)
             required += [parameter.name] * (parameter.default is parameter.empty)
 
-    def run(arguments: Mapping[str, Any], workplace: Workplace) -> str:
+    def run(arguments: Mapping[str, Any], workplace: Workplace) -> Any:
         given = {key: _in_python(annotations.get(key, Any), value) for key, value in arguments.items()}
         return _called(function, named, {**given, **dict.fromkeys(places, workplace)})
 
@@ -82,9 +82,9 @@ def tool_of(function: Callable[..., Any], reach: Reach, scope: ScopeOf | None = 
     return Tool(named, summary, parameters, reach, run, scope_of)
 
 
-def _called(function: Callable[..., Any], name: str, given: Mapping[str, Any]) -> str:
+def _called(function: Callable[..., Any], name: str, given: Mapping[str, Any]) -> Any:
     try:
-        return text_of(function(**given))
+        return function(**given)
     except ToolFailure:
         raise
     except Exception as error:

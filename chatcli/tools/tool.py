@@ -99,14 +99,15 @@ def _no_scope(_arguments: Mapping[str, Any], _workplace: Workplace) -> Scope:
 @dataclass(frozen=True, slots=True)
 class Tool:
     """`parameters`: a JSON Schema of kind object. `run` takes the arguments, which fit the schema, and returns the
-    result as text; it raises ToolFailure. `scope` raises ToolFailure for a call that nobody may allow.
+    result, of which tools/schema.py makes text; it raises ToolFailure. `scope` raises ToolFailure for a call that
+    nobody may allow.
     """
 
     name: str
     description: str
     parameters: Mapping[str, Any]
     reach: Reach
-    run: Callable[[Mapping[str, Any], Workplace], str]
+    run: Callable[[Mapping[str, Any], Workplace], Any]
     scope: Callable[[Mapping[str, Any], Workplace], Scope] = field(default=_no_scope)
 
     @property
