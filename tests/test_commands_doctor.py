@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import chatcli
 from chatcli.cli import main
 from chatcli.commands.outcomes import Show
 from chatcli.errors import NotFound, StoreError
@@ -209,3 +211,24 @@ def test_what_cannot_be_read_in_no_proxy_is_told_once_where_the_server_is_behind
         assert [said for said in session.take_warnings() if "192.0.2.*" in str(said)]
         session.client.get()
         assert not session.take_warnings()
+
+
+def test_a_report_has_nothing_of_the_user_s_own(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "home" / "ada"
+    home.mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    monkeypatch.setenv("CHATCLI_HOME", str(home / "chats"))
+    monkeypatch.setattr(platform, "node", lambda: "ada-laptop")
+    opened = build(Wishes({"host": engine.url, "model": "demo", "system": "Call me Lovelace."}))
+    with closing(opened):
+        say(opened, "a secret plan")
+    main.run(["doctor", "--report", "--host", engine.url, "-m", "demo"])
+    report = capsys.readouterr().out
+    assert report.startswith("```text\n")
+    assert f"chatcli: {chatcli.__version__}" in report
+    assert "library: rich " in report
+    for own in (str(tmp_path), "ada", engine.url, "Lovelace", "secret"):
+        assert own not in report

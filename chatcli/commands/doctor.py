@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -13,13 +14,14 @@ from typing import Annotated
 import chatcli
 from chatcli.commands import everything
 from chatcli.commands.arguments import Arg
-from chatcli.commands.outcomes import Outcome, Show
+from chatcli.commands.outcomes import Outcome, Print, Show
 from chatcli.commands.registry import command
+from chatcli.commands.spelling import in_shell
 from chatcli.commands.statistics import counted_by
 from chatcli.conversation.clock import local_time
 from chatcli.conversation.usage import counted
 from chatcli.errors import ChatcliError, Damaged, NotFound, StoreError, UserError
-from chatcli.hints import Do, Hint, Words, lines
+from chatcli.hints import Do, Hint, Words, lines, spelled
 from chatcli.paths import shared, why
 from chatcli.render.views import Listing, Note
 from chatcli.session.context_window import as_allocated, gigabytes, loaded, on_gpu
@@ -49,16 +51,23 @@ class Finding:
 
 @command("doctor", subcommand="doctor", tolerant=True, data=True)
 def doctor(
-    session: Session, *, restore: Annotated[int | None, Arg("a backup to restore; 1 is the newest")] = None
+    session: Session,
+    *,
+    restore: Annotated[int | None, Arg("a backup to restore; 1 is the newest")] = None,
+    report: Annotated[bool, Arg("write it for an issue, without names and addresses of yours")] = False,
 ) -> Outcome:
     """Check settings file, store, backups, server, the model's window, terminal and cache; restore a backup.
 
     Each problem comes with what to do about it; in the shell the exit code is then 1. `--restore 1` restores the
     newest backup: what the store has besides stays, and the store as it was is kept in a file of its own.
+    `--report` writes the same to be pasted into an issue, with the versions of libraries and the names of the
+    settings that are set: your name and those of your folder, machine and server are taken out.
     """
     if restore is not None:
         return _restored(session, restore)
     findings = [finding for name, check in CHECKS for finding in _checked(session, name, check)]
+    if report:
+        return Print(_report(session, findings))
     rows = tuple((_mark(each), each.what, _text(each)) for each in findings)
     wrong = sum(bool(each.todo) for each in findings)
     note = f"{counted(wrong, 'problem')}." if wrong else "All is well."
@@ -69,6 +78,45 @@ def doctor(
             {"what": each.what, "ok": not each.todo, "found": each.found, "todo": each.todo} for each in findings
         ],
     )
+
+
+def _report(session: Session, findings: Sequence[Finding]) -> str:
+    """The findings as Markdown, without what is the user's own."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    told = [f"{_mark(each)}: {each.what}: {spelled(_text(each), in_shell)}" for each in findings]
+    for name in LIBRARIES:
+        try:
+            told.append(f"library: {name} {version(name)}")
+        except PackageNotFoundError:
+            told.append(f"library: {name} is not installed")
+    changed = [each.name for each in TABLE if session.settings.origin(each) is not Layer.DEFAULT]
+    told.append(f"settings that are set: {', '.join(changed) or 'none'}")
+    lines_of_it = "\n".join(line for each in told for line in _anonymous(session, each).splitlines())
+    return f"```text\n{lines_of_it}\n```\n"
+
+
+# What decides how chatcli behaves besides itself.
+LIBRARIES = ("ollama", "httpx", "prompt-toolkit", "rich", "tiktoken", "typer", "tomlkit")
+
+
+def _anonymous(session: Session, text: str) -> str:
+    """The text without the paths, the names and the addresses that are the user's own."""
+    home, url = str(Path.home()), session.server.url
+    own = {
+        str(session.paths.store.parent): "DATA",
+        str(session.paths.settings_file.parent): "CONFIG",
+        str(session.paths.vocabularies.parent): "CACHE",
+        home: "~",
+        url: "SERVER",
+        session.server.shown: "SERVER",
+        session.server.name: "HOST",
+        platform.node(): "MACHINE",
+        Path.home().name: "USER",
+    }
+    for word in sorted(filter(None, own), key=len, reverse=True):
+        text = re.sub(rf"(?<![\w]){re.escape(word)}(?![\w])", own[word], text)
+    return text
 
 
 def _restored(session: Session, number: int) -> Outcome:
