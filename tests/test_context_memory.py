@@ -71,6 +71,49 @@ def test_a_result_of_a_tool_is_quoted_with_the_name_of_the_tool(store: Store) ->
     assert "result of read_file: Mathilda plays the accordion." in plan.messages[-1].text
 
 
+def test_a_second_hop_that_shares_no_word_with_the_question_is_quoted(store: Store) -> None:
+    made = chat(store)
+    made.ask("My sister Mathilda works at the Plantin museum.", "How lovely.")
+    go_on(made, 10)
+    made.ask("Plantin is shut on Mondays, they print nothing then.", "I see.")
+    go_on(made, 20)
+    plan = made.ask("Where does Mathilda work?")
+    assert "shut on Mondays" in plan.messages[-1].text
+    assert "quoted for plantin, beside what fits the question" in [part.why for part in plan.parts]
+
+
+def test_messages_give_way_to_quotes_for_a_question_that_looks_back_and_come_again_after_it(store: Store) -> None:
+    made = chat(store)
+    for number in range(30):
+        made.ask(f"Day {number}: the ferry left pier {number} with a cargo of hay.", FILLER)
+    go_on(made, 4)
+    before = made.ask("Thanks, that was all.", reply=None)
+    made.say(Message.assistant("Welcome."))
+    wide = made.ask("Which cargo did the ferry carry?", reply=None)
+    state = made.conversation.state
+    assert wide.of(PartKind.RECALLED).tokens > made.budget.room // 2
+    assert wide.of(PartKind.VERBATIM).tokens < before.of(PartKind.VERBATIM).tokens // 2
+    assert wide.planned.tokens <= made.budget.room
+    assert_accounted_for(wide, made.conversation.node(made.conversation.tip or 0).number, AUTO)
+    assert "gives way to earlier messages that fit the question" in [part.why for part in wide.parts]
+    made.say(Message.assistant("Hay."))
+    after = made.ask("Thanks, that was all.", reply=None)
+    assert made.conversation.state.cut == state.cut
+    assert begins_as_before(before, after)
+
+
+def test_a_question_that_does_not_look_back_keeps_its_messages_and_quotes_no_more_than_the_share(
+    store: Store,
+) -> None:
+    made = chat(store)
+    for number in range(30):
+        made.ask(f"Day {number}: the ferry left pier {number} with a cargo of hay.", FILLER)
+    before = made.ask("Thanks, that was all.", reply=None)
+    plan = made.ask("Can you tell of the ferry and its cargo?", reply=None)
+    assert 0 < plan.of(PartKind.RECALLED).tokens <= made.budget.room * made.memory.recall_share
+    assert plan.of(PartKind.VERBATIM).tokens >= before.of(PartKind.VERBATIM).tokens
+
+
 @pytest.mark.parametrize("recall", ["off", "on"])
 def test_ordinary_turns_recall_nothing(store: Store, recall: str) -> None:
     made = chat(store, memory=Memory(recall="off" if recall == "off" else "on"))

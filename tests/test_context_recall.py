@@ -176,6 +176,75 @@ def test_meaning_counts_beside_words() -> None:
     assert [each.candidate.number for each in recall.rank(close, terms("automobile"))] == [9]
 
 
+def test_words_and_meaning_weigh_what_they_tell_whatever_their_scale() -> None:
+    words, near, both = (candidate(20 * at, "a tale", minutes=300 * at) for at in (1, 2, 3))
+    words, both = replace(words, terms=frozenset({"car"})), replace(both, terms=frozenset({"car"}))
+    results = found(words, near, both)
+    for scale in (0.01, 1, 100):
+        nearness = {(near.node, 0): scale, (both.node, 0): scale, (words.node, 0): 0.0}
+        ranking = recall.rank(replace(results, near=nearness), terms("car"))
+        assert [each.candidate for each in ranking] == [both, words, near]
+
+
+@pytest.mark.parametrize("near", [{}, {1: 0.0, 9: 0.0}, {1: 1.0, 9: 1.0}, {1: -1.0, 9: -1.0}])
+def test_nearness_that_tells_nothing_leaves_the_order_of_words(near: dict[int, float]) -> None:
+    one, other = candidate(1, "car boat", "car", "boat"), candidate(9, "car train", "car", minutes=300)
+    results = replace(found(one, other), near={(100 + number, 0): value for number, value in near.items()})
+    assert [each.candidate for each in recall.rank(results, terms("car boat"))] == [one, other]
+
+
+def test_without_any_word_the_nearest_comes_first_and_what_is_far_not_at_all() -> None:
+    talk = [candidate(number, "a tale", minutes=300 * number) for number in (1, 2, 3)]
+    near = {(each.node, 0): value for each, value in zip(talk, (1.0, 3.0, -1.0), strict=True)}
+    results = Retrieved(tuple(talk), {"car": 0}, 100, 1, near)
+    assert [each.candidate.number for each in recall.rank(results, terms("car"))] == [2, 1]
+
+
+def test_the_clues_are_words_of_the_best_passages_that_the_question_lacks() -> None:
+    results = found(
+        candidate(1, "My herons are called Gustav and Emma", "herons", "heron*"),
+        candidate(9, "Gustav, the heron at gate 77", "heron*", minutes=300),
+        candidate(11, "nothing of it", minutes=600),
+    )
+    assert recall.clues(results, terms("Where are the herons?")) == {
+        "gustav": 2, "called": 1, "emma": 1, "gate": 1, "77": 1
+    }  # fmt: skip
+    assert not recall.clues(found(), terms("Where are the herons?"))
+
+
+def test_a_clue_weighs_less_than_a_word_of_the_question() -> None:
+    results = found(candidate(1, "Gustav ate carp", "gustav"), candidate(9, "the heron", "heron", minutes=300))
+    ranking = recall.rank(replace(results, clues=frozenset({"gustav"})), terms("heron"))
+    assert [each.candidate.number for each in ranking] == [9, 1]
+    assert recall.messages_quoted(
+        [results.candidates[0]], terms("heron"), replace(results, clues=frozenset({"gustav"}))
+    ) == {1: "quoted for gustav, beside what fits the question"}
+
+
+@pytest.mark.parametrize(
+    ("question", "back"),
+    [
+        ("Where is the bassoon?", True),
+        ("Wo ist das bassoon?", True),
+        ("bassoon, where did it go", False),
+        ("where is my bassoon", True),
+        ("Remind me where the bassoon is.", True),
+        ("What did you say about the bassoon?", True),
+        ("Was hast du über das bassoon gesagt?", True),
+        ("I forgot. Where is the bassoon?", True),
+        ("What was there on 3 May 2023?", True),
+        ("Can you play the bassoon?", False),
+        ("Könntest du das bassoon spielen?", False),
+        ("The bassoon is here. Shall we play?", False),
+        ("Where is the oboe?", False),
+        ("Play the bassoon.", False),
+    ],
+)
+def test_a_question_looks_back_when_it_asks_for_what_was_said(question: str, back: bool) -> None:
+    results = replace(found(candidate(1, "the bassoon", "bassoon")), occurrences={"bassoon": 1})
+    assert recall.looks_back(results, terms(question), dates(question)) is back
+
+
 def test_a_passage_without_a_vector_is_no_worse_for_it() -> None:
     talk = [candidate(number, "the heron", "heron", minutes=300 * number) for number in (1, 2, 3)]
     near = {(talk[0].node, 0): 2.5, (talk[1].node, 0): 0.5}

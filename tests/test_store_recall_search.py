@@ -89,6 +89,32 @@ def test_common_words_only_mark_what_rare_ones_find(store: Store, monkeypatch: p
     assert found.candidates[2].terms == {"heron", "bird"}
 
 
+def test_a_second_round_finds_what_has_none_of_the_words_by_the_rare_ones_beside_them(store: Store) -> None:
+    hops = ["my heron is called Gustav", *["x"] * 5, "Gustav ate the carp", *["the pond"] * 20]
+    conversation = talk(store, *hops)
+    assert conversation.tip is not None
+
+    def look(*words: str) -> Retrieved:
+        assert conversation.tip is not None
+        return store.candidates(
+            ["heron"],
+            conversation=conversation.id,
+            upto=conversation.tip,
+            clues=lambda first: dict.fromkeys(words, len(first.candidates)),
+        )
+
+    found = look("gustav", "pond", "nowhere", "called")
+    assert found.clues == {"gustav"}
+    assert "Gustav ate the carp" in texts(found)
+    terms = {each.text: set(each.terms) for each in found.candidates if each.terms}
+    assert terms == {hops[0]: {"heron", "gustav"}, "Gustav ate the carp": {"gustav"}}
+    assert found.occurrences == {"heron": 1, "gustav": 2}
+    assert len({(each.node, each.passage) for each in found.candidates}) == len(found.candidates)
+    once = store.candidates(["heron"], conversation=conversation.id, upto=conversation.tip)
+    assert look() == once
+    assert "Gustav ate the carp" not in texts(once)
+
+
 def test_a_find_in_a_long_message_comes_with_the_passages_beside_it(store: Store) -> None:
     long = "\n\n".join(
         f"Paragraph {place} is about {'a heron' if place == 50 else 'hay'}." * 8 for place in range(100)

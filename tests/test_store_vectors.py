@@ -78,9 +78,11 @@ def test_what_has_no_word_in_common_is_found_by_its_meaning_with_what_stands_bes
     read(store, conversation)
     found = look(store, conversation, "bird")
     assert texts(found) == [*FILLER[-2:], "a heron", "one", "two"]
-    ((place, near),) = found.near.items()
-    assert place[0] == conversation.path()[len(FILLER)].id
+    (node, _), near = max(found.near.items(), key=lambda item: item[1])
+    assert node == conversation.path()[len(FILLER)].id
     assert near > 2
+    assert set(found.near) == {(each.node, each.passage) for each in found.candidates}
+    assert found.compared == 2 * len(FILLER) + 3
     assert not any(each.terms for each in found.candidates)
 
 

@@ -8,15 +8,24 @@ up for it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 
-from chatcli.context.budget import Budget, reserve_like
+from chatcli.context.budget import Budget, Rooms, reserve_like
 from chatcli.context.explain import FORGOTTEN, PINS_ROOM, Unsent, account, word_for_word
 from chatcli.context.outgoing import Copies
 from chatcli.context.plan_inputs import Basis, Memory
-from chatcli.context.retrieved_passages import MOST, LookedUp, Sought, look_up
-from chatcli.context.strategies import CHOOSERS, LOW_WATER, Choice, LeftOut, Need, since_cut, stable_cut
+from chatcli.context.retrieved_passages import WIDE, Free, LookedUp, Sought, look_up
+from chatcli.context.strategies import (
+    CHOOSERS,
+    LOW_WATER,
+    Choice,
+    LeftOut,
+    Need,
+    giving_way,
+    since_cut,
+    stable_cut,
+)
 from chatcli.context.system_message import Front
 from chatcli.context.tool_results import Shares, of_turn
 from chatcli.conversation.context_state import State, Summary
@@ -48,16 +57,9 @@ def assemble(back: Iterable[Node], basis: Basis) -> tuple[Plan, State]:
     space = max(0, min(budget.room - most.tokens - said, room.history))
     need = Need(question[0], basis.sent(nodes), space, room.share, copies.tokens, state, basis.window_messages)
     choice, passed = _chosen(basis.strategy, need)
-    first = _after(choice.left_out, [*choice.sent, question[0]])
-    summary = summary if summary and _stands(summary, first, choice, memory) else None
-    elsewhere = state.forgotten.union(node.id for node in choice.sent)
-    begin = basis.front([node for node in pinned if node.id not in elsewhere], summary)
-    verbatim = sum(copies.cost(node.message).tokens for node in choice.sent)
-    looked_up = look_up(
-        Sought(question[0], asked, first.parent, choice.sent, basis),
-        budget.room - begin.tokens - verbatim - said,
-        min(room.history - verbatim, int(room.history * MOST)),
-    )
+    draft = _Draft(basis, question[0], asked, pinned, summary, room, said)
+    choice, looked_up = draft.with_looked_up(choice)
+    begin, summary = draft.before(choice)
     marked = dict.fromkeys(passed, FORGOTTEN) | _marked(state, {node.id for node in pinned}, question[0], memory)
     spoken = (
         *word_for_word(PartKind.VERBATIM, choice.sent, copies),
@@ -75,6 +77,58 @@ def assemble(back: Iterable[Node], basis: Basis) -> tuple[Plan, State]:
         basis.strategy.server_cuts,
     )
     return plan, replace(choice.state, summary=kept)
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What a plan has besides its choice of messages. `summary`: the one that stands if the choice begins behind
+    it; `said`: the tokens of the question and what follows it.
+    """
+
+    basis: Basis
+    question: Node
+    asked: Copies
+    pinned: Sequence[Node]
+    summary: Summary | None
+    room: Rooms
+    said: int
+
+    def with_looked_up(self, choice: Choice) -> tuple[Choice, LookedUp]:
+        """The choice, and what is looked up for the question. If that looks back, the oldest messages give way to
+        quotes, as far as there are any.
+        """
+        wide = int(self.room.history * WIDE)
+        fewer = giving_way(choice, self.basis.copies.tokens, self.room.history - wide)
+        if fewer is choice:
+            return choice, self._look_up(choice)
+        looked_up = self._look_up(choice, gives_way=True)
+        if not looked_up.looks_back:
+            return choice, looked_up
+        more = self._look_up(fewer)
+        enough = more.recalled <= self.room.history - self._tokens(choice)
+        return (choice, self._look_up(choice)) if enough else (fewer, more)
+
+    def before(self, choice: Choice) -> tuple[Front, Summary | None]:
+        """What comes before the messages of the choice, and the summary in it."""
+        memory, state, summary = self.basis.memory, self.basis.state, self.summary
+        first = self._first(choice)
+        summary = summary if summary and _stands(summary, first, choice, memory) else None
+        elsewhere = state.forgotten.union(node.id for node in choice.sent)
+        return self.basis.front([node for node in self.pinned if node.id not in elsewhere], summary), summary
+
+    def _first(self, choice: Choice) -> Node:
+        return _after(choice.left_out, [*choice.sent, self.question])
+
+    def _tokens(self, choice: Choice) -> int:
+        return sum(map(self.basis.copies.tokens, choice.sent))
+
+    def _look_up(self, choice: Choice, gives_way: bool = False) -> LookedUp:
+        history, verbatim = self.room.history, self._tokens(choice)
+        room = self.basis.limits.room - self.before(choice)[0].tokens - verbatim - self.said
+        usual = int(history * self.basis.memory.recall_share)
+        wide = max(usual, int(history * WIDE))
+        sought = Sought(self.question, self.asked, self._first(choice).parent, choice.sent, self.basis, gives_way)
+        return look_up(sought, Free(room, history - verbatim, usual, wide))
 
 
 def _chosen(strategy: Strategy, need: Need) -> tuple[Choice, Set[int]]:

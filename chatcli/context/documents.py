@@ -12,12 +12,13 @@ from math import log
 
 from chatcli.context.outgoing import text_of
 from chatcli.context.query import Terms, beginning, words_of
-from chatcli.context.recall import BEGINNING, COVERED, STOP
+from chatcli.context.recall import BEGINNING, COVERED
 from chatcli.conversation.message import Attachment
 
 HEADING = "From the attached files (passages that may answer this):"
 _LENGTH = 600  # characters of a passage; a longer line is split into passages of its own
 _PAGE = re.compile(r"# Page (\d{1,9})")
+STOP = 0.2  # passages below this share of the best one are not sent
 _SHORT = 0.5  # how much length counts against a passage
 
 

@@ -14,14 +14,14 @@ from chatcli.context.outgoing import Copies, Counting
 from chatcli.context.system_message import Front, front
 from chatcli.context.tool_results import Shares, as_sent, with_share
 from chatcli.conversation.context_state import State, Summary
-from chatcli.conversation.retrieval import Retrieved
+from chatcli.conversation.retrieval import Clues, Retrieved
 from chatcli.conversation.tree import Node
 from chatcli.settings.strategies import AUTO, Strategy
 
 ENDLESS = 1 << 40  # tokens: more than any conversation has
 
 Spans = Sequence[tuple[datetime, datetime]]
-Search = Callable[[Sequence[str], int | None, Spans, str], Retrieved]
+Search = Callable[[Sequence[str], int | None, Spans, str, Clues | None], Retrieved]
 LookUp = Callable[[Iterable[int], int], Sequence[Node]]
 Files = Callable[[int], Sequence[Node]]
 
@@ -29,8 +29,9 @@ Files = Callable[[int], Sequence[Node]]
 @dataclass(frozen=True, slots=True)
 class Memory:
     """The three functions are the store's. Each takes the node up to which it looks on the path to it.
-    `search(terms, upto, spans, text)` finds passages that have the terms, or were said in the spans of time, or
-    are near in meaning to the text where that is known (upto None: in other conversations only). `look_up(ids,
+    `search(terms, upto, spans, text, clues)` finds passages that have the terms, or were said in the spans of
+    time, or are near in meaning to the text where that is known (upto None: in other conversations only), and in a
+    second round those that have the clues of what it found. `look_up(ids,
     upto)` gives those of the nodes that exist; `files(upto)` gives the nodes with text files. None: there is no
     such function.
 

@@ -25,20 +25,26 @@ _WORD = re.compile(r"[^\W_]+(?:[.\-/_][^\W_]+)*")
 _UNSPACED = re.compile(f"{UNSPACED}+")
 
 _ASKS = re.compile(
-    r"[?？؟]|谁|什么|什麼|何|誰|いつ|どこ|누구|언제|어디|^\W*(?:what|when|where|which|who|whom|whose|why|how|did|do|does|was|were|is|are|wer|wie|was|wann|wo|"
+    r"[?？؟]|^\W*(?:remind|erinnere|rappelle|recuérda\w*|ricorda\w*|lembra\w*|напомни)\b|谁|什么|什麼|何|誰|いつ|どこ|누구|언제|어디|^\W*(?:what|when|where|which|who|whom|whose|why|how|did|do|does|was|were|is|are|wer|wie|was|wann|wo|"
     r"warum|welche\w*|qui|que|quoi|quand|où|pourquoi|comment|quel\w*|qué|quién|cuándo|dónde|cómo|cuál|chi|che|cosa|"
     r"dove|perché|come|quem|quando|onde|qual|кто|что|когда|где|почему|как|какой)\b",
     re.IGNORECASE,
 )
 _LOOKS_BACK = re.compile(
     r"\b(?:remember|recall|remind|earlier|previously|before|last time|you said|i said|i told|we (?:said|discussed|"
-    r"talked|agreed|decided)|mentioned|"
+    r"talked|agreed|decided)|mentioned|forgot|forgotten|did we|"
+    r"(?:did|had|have) (?:you|i) (?:\w+ )?(?:say|said|tell|told|mention|suggest\w*|recommend\w*|advise\w*|"
+    r"propose\w*|call|called|name|named|decide\w*|choose|chosen|write|written)|"
+    r"vergessen|(?:hast|hatte|habe|haben|hattest) (?:du|ich|wir|sie) (?:\w+ ){0,6}(?:gesagt|genannt|erwähnt|"
+    r"erzählt|vorgeschlagen|empfohlen|entschieden)|"
     r"erinner\w*|vorhin|früher|sagtest|gesagt|rappel\w*|souvien\w*|tantôt|plus tôt|"
     r"avant|recuerd\w*|antes|dijiste|ricord\w*|prima|lembr\w*|disseste|помни\w*|раньше|говорил\w*)\b"
     r"|之前|以前|记得|覚えて|前に|기억",
     re.IGNORECASE,
 )
 
+# A statement beside the question: the end of a sentence that is none, or a line of its own.
+_STATES = re.compile(r"!\s|\w{4}\.\s|[。！]|\n|[?？؟]\s*[^?？؟\s][^?？؟]*$")
 
 _MINE = re.compile(
     r"\b(?:i|my|mine|ich|mein\w*|je|mon|mes|moi|yo|mi|mis|io|mio|mia|eu|meu|minha|я|мой|моя)\b|我|私",
@@ -51,14 +57,16 @@ _YOURS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """`words`: what to search for; each with its stem, or "". `about`: whose words the question asks for, where it
-    says so: the user's ("what did I say") or the assistant's ("did you").
+    """`words`: what to search for; each with its stem, or "". `looks_back`: whether it speaks of the past.
+    `about`: whose words the question asks for, where it says so: the user's ("what did I say") or the assistant's
+    ("did you"). `asks_only`: a bare question, which is not put to the model as "can you" is.
     """
 
     words: tuple[tuple[str, str], ...]
     asks: bool
     looks_back: bool
     about: Role | None = None
+    asks_only: bool = False
 
     @property
     def sought(self) -> tuple[str, ...]:
@@ -73,7 +81,14 @@ def terms(question: str) -> Terms:
     """The content words of a question. "and what was it then?" has none."""
     words = islice(dict.fromkeys(words_of(question)), MOST)
     pairs = tuple((word, beginning(word)) for word in words)
-    return Terms(pairs, bool(_ASKS.search(question)), bool(_LOOKS_BACK.search(question)), _about(question))
+    asks, plain = bool(_ASKS.search(question)), question.strip()
+    return Terms(
+        pairs,
+        asks,
+        bool(_LOOKS_BACK.search(question)),
+        _about(question),
+        asks and not _STATES.search(plain) and not _YOURS.search(plain),
+    )
 
 
 def _about(question: str) -> Role | None:
@@ -251,7 +266,7 @@ might mine more most much must my myself no nor not now of off oh ok okay on onc
 ourselves out over own please really same shall she should so some still such than that the their theirs them
 themselves then there these they this those through to too under until up us ve very was we were what when
 where whether which while who whom whose why will with would yes yet you your yours yourself yourselves tell
-said say says mention mentioned talk talked remember earlier re d s t don doesn didn isn aren wasn weren won
+said say says mention mentioned forgot talk talked remember earlier re d s t don doesn didn isn aren wasn weren won
 couldn shouldn wouldn hasn haven hadn thing things something anything
 """
 _GERMAN = """

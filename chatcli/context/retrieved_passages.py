@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from chatcli.context import documents, recall
@@ -11,28 +11,36 @@ from chatcli.context.plan_inputs import Basis
 from chatcli.context.query import Terms, dates, terms
 from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Fate, Part, PartKind
-from chatcli.conversation.retrieval import Candidate
+from chatcli.conversation.retrieval import Candidate, Retrieved
 from chatcli.conversation.tree import Node
 
-# Recall uses what is free, but no more than this share of the room for history: the model hardly reads more.
-MOST = 0.5
+# What recall may take of the room for history when the question looks back, where else it has its usual share:
+# messages sent word for word give way. Measured: docs/explanation.md.
+WIDE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class LookedUp:
     """The question's copy with everything that goes with it, what that costs, and for each quoted message why it
-    is quoted.
+    is quoted. `looks_back`: the question asks for what was said, so that more may be quoted.
     """
 
     message: Message
     parts: tuple[Part, ...] = ()
     quoted: dict[int, str] = field(default_factory=dict)
+    looks_back: bool = False
+
+    @property
+    def recalled(self) -> int:
+        """The tokens of what is quoted of earlier messages."""
+        return sum(part.count.tokens for part in self.parts if part.kind is PartKind.RECALLED)
 
 
 @dataclass(frozen=True, slots=True)
 class Sought:
     """What to look up, for a question that is copied as `copies` say. `upto`: the newest message that is left out,
-    None where none is. `sent`: the nodes sent word for word.
+    None where none is. `sent`: the nodes sent word for word. `gives_way`: nothing is to be quoted yet if the
+    question looks back, as some of these may give way.
     """
 
     question: Node
@@ -40,6 +48,7 @@ class Sought:
     upto: int | None
     sent: Sequence[Node]
     basis: Basis
+    gives_way: bool = False
 
     @property
     def kept_out(self) -> Set[int]:
@@ -47,16 +56,31 @@ class Sought:
         return self.basis.state.forgotten.union(node.id for node in self.sent)
 
 
-def look_up(sought: Sought, room: int, history: int) -> LookedUp:
-    """`room`: all tokens that are free; `history`: how many of them recall may take."""
+@dataclass(frozen=True, slots=True)
+class Free:
+    """In tokens: `room` is all that is free, `history` how much of it history may take; recall may take `usual` of
+    that, and `wide` if the question looks back.
+    """
+
+    room: int
+    history: int
+    usual: int
+    wide: int
+
+
+def look_up(sought: Sought, free: Free) -> LookedUp:
     memory = sought.basis.memory
     found = LookedUp(sought.copies.of(sought.question.message))
-    words = terms(sought.question.message.text)
+    words, room = terms(sought.question.message.text), free.room
     if room > 0:
         found = _with_documents(found, sought, words, room)
         room -= sum(part.count.tokens for part in found.parts)
-    if min(room, history) > 0 and sought.basis.recalls and (sought.upto is not None or memory.recall == "always"):
-        found = _with_recall(found, sought, words, min(room, history))
+    if (
+        min(room, free.wide) > 0
+        and sought.basis.recalls
+        and (sought.upto is not None or memory.recall == "always")
+    ):
+        found = _with_recall(found, sought, words, replace(free, room=min(room, free.history)))
     return found
 
 
@@ -78,15 +102,30 @@ def _with_documents(found: LookedUp, sought: Sought, words: Terms, room: int) ->
     return _with(found, block, PartKind.PASSAGES, documents.describe(chosen), copies)
 
 
-def _with_recall(found: LookedUp, sought: Sought, words: Terms, room: int) -> LookedUp:
+def _with_recall(found: LookedUp, sought: Sought, words: Terms, free: Free) -> LookedUp:
     question, copies, memory = sought.question, sought.copies, sought.basis.memory
     if not words or memory.search is None:
         return found
     named = dates(question.message.text)
     spans = named.spans(question.created)
-    results = memory.search(words.sought, sought.upto, spans, question.message.text)
-    if not recall.fires(results, words, always=memory.recall == "always" or bool(named and words.asks)):
+    always = memory.recall == "always" or bool(named and words.asks)
+
+    def asks_back(first: Retrieved) -> bool:
+        return recall.looks_back(first, words, named)
+
+    def clues(first: Retrieved) -> Mapping[str, int]:
+        """What a second round looks for, where there is something to quote."""
+        if not recall.fires(first, words, always) or (sought.gives_way and asks_back(first)):
+            return {}
+        return recall.clues(first, words, named)
+
+    results = memory.search(words.sought, sought.upto, spans, question.message.text, clues)
+    if not recall.fires(results, words, always):
         return found
+    found = replace(found, looks_back=asks_back(results))
+    if found.looks_back and sought.gives_way:
+        return found
+    room = min(free.room, free.wide if found.looks_back else free.usual)
     kept_out = sought.kept_out | sought.basis.state.pins
 
     def may_be_quoted(candidate: Candidate) -> bool:
@@ -104,7 +143,7 @@ def _with_recall(found: LookedUp, sought: Sought, words: Terms, room: int) -> Lo
         return found
     quoted = recall.messages_quoted([each for each in chosen if each.conversation == here], words, results)
     some = f"{len({each.node for each in chosen})} earlier messages that fit the question"
-    some += ", by words and meaning" if results.near else ""
+    some += f", by words, and by meaning among the newest {results.compared:,} passages" if results.near else ""
     return replace(_with(found, block, PartKind.RECALLED, some, copies), quoted=quoted)
 
 

@@ -104,6 +104,19 @@ class Choice:
     at_cut: bool = False
 
 
+def giving_way(choice: Choice, cost: Callable[[Node], int], room: int) -> Choice:
+    """The choice with only as many of the newest messages as fit into `room` tokens, and at least those since the
+    last of the user's; its state stays, so that the next request can send the others again.
+    """
+    sent = choice.sent
+    last = max((at for at, node in enumerate(sent) if node.message.role is Role.USER), default=0)
+    first = min(last, newest_that_fit(sent, list(map(cost, sent)), room))
+    if not first:
+        return choice
+    out = LeftOut(sent[0].number, sent[first].number - 1, "gives way to earlier messages that fit the question")
+    return replace(choice, sent=sent[first:], left_out=(*choice.left_out, out), at_cut=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Need:
     """What a strategy may look at. `earlier` yields the nodes before the question, newest first, lazily; those in

@@ -4,7 +4,7 @@ embeddings.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import log
@@ -14,8 +14,9 @@ from chatcli.conversation.message import Role
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Passage `passage` (from 0) of message `number`, with the terms that occur in it; none, when it is included
-    only because a neighboring passage has some. `tool`: the name of the tool whose result the message is.
+    """Passage `passage` (from 0) of message `number`, with the terms that occur in it, those of the second round
+    included; none, when it is included only because a neighboring passage has some. `tool`: the name of the tool
+    whose result the message is.
     """
 
     node: int
@@ -41,6 +42,7 @@ class Retrieved:
 
     `conversation`: the one in which the question is asked. `near`: for candidates (node, passage) with a vector,
     how near their meaning is to the question's, in standard deviations above the mean of all that were compared.
+    `clues`: the terms of the second round. `compared`: how many passages, the newest, had their vectors compared.
     """
 
     candidates: tuple[Candidate, ...] = ()
@@ -48,10 +50,16 @@ class Retrieved:
     passages: int = 0
     conversation: int = 0
     near: Mapping[tuple[int, int], float] = field(default_factory=dict)
+    clues: frozenset[str] = frozenset()
+    compared: int = 0
 
     def weight(self, term: str) -> float:
         """The weight of that term in a ranking."""
         return rarity(self.occurrences.get(term, 0), self.passages)
+
+
+# What a first round found, to words for a second: each with the number of good passages that have it.
+Clues = Callable[[Retrieved], Mapping[str, int]]
 
 
 def rarity(occurrences: int, passages: int) -> float:

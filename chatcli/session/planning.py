@@ -17,7 +17,7 @@ from chatcli.context.plan_inputs import Basis, Memory, Spans
 from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Part, Plan, with_definitions, with_template
-from chatcli.conversation.retrieval import Meaning, Retrieved
+from chatcli.conversation.retrieval import Clues, Meaning, Retrieved
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.conversation.usage import NOTHING, Count, Turn, total, unpacked
 from chatcli.errors import ContextTooLong, NoRoom, ReadOnly, ServerError
@@ -199,7 +199,9 @@ def skilled(
 ) -> Memory:
     """`wishes` with the store's functions. `meaning`: gives a question's vector, where that is known."""
 
-    def search(terms: Sequence[str], upto: int | None, spans: Spans, text: str) -> Retrieved:
+    def search(
+        terms: Sequence[str], upto: int | None, spans: Spans, text: str, clues: Clues | None = None
+    ) -> Retrieved:
         return store.candidates(
             terms,
             conversation=conversation.id,
@@ -207,6 +209,7 @@ def skilled(
             spans=spans,
             all_chats=wishes.recall == "always",
             meaning=meaning(text),
+            clues=clues,
         )
 
     return replace(

@@ -300,7 +300,7 @@ RECALL_SHARE = _row(
     "recall_share",
     values.share(),
     0.2,
-    "Share of the room for earlier messages that is reserved for recall.",
+    "Share of the room for earlier messages that recall usually takes; a question that looks back gets up to 90%.",
     kept=True,
     from_outside=anything,
 )

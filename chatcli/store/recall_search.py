@@ -1,5 +1,5 @@
-"""Finds the passages that recall chooses from: those with the question's rarest terms, and their neighbors. The
-ranking is in chatcli/context.
+"""Finds the passages that recall chooses from: those with the question's rarest terms, and their neighbors; in a
+second round those with rare words of what the first one found. The ranking is in chatcli/context.
 
 For each term only the newest MOST postings are read from FTS5. A more common term says little: it only adds weight
 to what the other terms find.
@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from heapq import nlargest
 
 from chatcli.conversation.message import Role
-from chatcli.conversation.retrieval import Candidate, Meaning, Retrieved, rarity
+from chatcli.conversation.retrieval import Candidate, Clues, Meaning, Retrieved, rarity
 from chatcli.store import nodes
 from chatcli.store.codec import pack_time, unpack_state, unpack_time, unpack_tool_uses
 from chatcli.store.passages import SHIFT
@@ -167,8 +167,10 @@ MOST = 2000  # postings that are read of one term
 PLENTY = 300  # a word that occurs this often needs no search for words that begin with it
 IN_ALL = 8_000  # postings that are scored together, the rarest terms first
 SPARE = 8  # passages per wanted message: some are on other branches, some share a message
-NEAREST = 60  # messages that are chosen by their meaning alone
-COMPARED = 200  # passages found by words whose meaning is compared
+NEAREST = 60  # messages that are chosen by their meaning alone, and by the clues of the second round alone
+TRIED = 200  # words that are looked up for the second round
+RARE = 300  # a word that occurs this often, or in a tenth of the passages, is no clue
+CLUES = 50  # the words that are: the rarer, and the more good passages have them, the better
 
 _PLACE = (1 << SHIFT) - 1
 
@@ -184,6 +186,7 @@ class Wish:
     limit: int
     all_chats: bool
     meaning: Meaning | None
+    clues: Clues | None = None
 
 
 def candidates(connection: sqlite3.Connection, vectors: Vectors, wish: Wish) -> Retrieved:
@@ -198,26 +201,88 @@ def candidates(connection: sqlite3.Connection, vectors: Vectors, wish: Wish) -> 
     messages = _wanted(connection, best, path, wish, wish.limit)
     messages |= _wanted(connection, nearest, path, wish, NEAREST)
     messages |= {each.node: each for each in standings(connection, said[: wish.limit])}
-    everything = messages | beside(connection, messages, path)
-    if wish.all_chats:
-        everything = _without_forgotten(connection, everything, path)
     found = {passage for passage, _ in (*best, *nearest)}
-    shown = with_neighbours(connection, messages, everything, found, set(said[: wish.limit]))
-    marks = {term: set(held) for term, held in postings.items()}
-    said_there = texts(connection, shown)
-    return Retrieved(
-        tuple(
-            _candidate(everything[passage >> SHIFT], passage, said_there[passage], marks)
-            for passage in shown
-            if passage in said_there
-        ),
+    shown = _candidates(connection, messages, path, wish, found, postings, set(said[: wish.limit]))
+    results = Retrieved(
+        tuple(shown.values()),
         {term: len(held) for term, held in postings.items()},
         passages,
         wish.conversation,
-        _nearness(
-            connection, near, likeness, wish, {passage for passage, _ in best[:COMPARED]}.intersection(shown)
-        ),
+        _nearness(connection, near, likeness, wish, shown.keys()),
+        compared=near.compared,
     )
+    words = wish.clues(results) if wish.clues is not None else {}
+    return _second_round(connection, path, wish, scope, results, words, postings, near) if words else results
+
+
+def _second_round(
+    connection: sqlite3.Connection,
+    path: Scope,
+    wish: Wish,
+    scope: Scope,
+    first: Retrieved,
+    words: Mapping[str, int],
+    postings: dict[str, list[int]],
+    near: Near,
+) -> Retrieved:
+    """Returns what the first round found, marked with the clues among `words` that it has, and what only they
+    find.
+    """
+    held = {word: _postings(connection, word, scope, RARE) for word in list(words)[:TRIED]}
+    most = min(RARE, 1 + first.passages // 10)
+    clues = nlargest(
+        CLUES,
+        (word for word, found in held.items() if 1 < len(found) < most),
+        key=lambda word: words[word] * rarity(len(held[word]), first.passages),
+    )
+    further = {word: held[word] for word in clues}
+    best = _best(further, set(), first.passages, most=SPARE * NEAREST)
+    messages = _wanted(connection, best, path, wish, NEAREST)
+    everything = postings | further
+    shown = _candidates(connection, messages, path, wish, {passage for passage, _ in best}, everything, set())
+    marks = _marks(further)
+    known = {(each.node << SHIFT) + each.passage: each for each in first.candidates}
+    for passage in known.keys() & marks.keys():
+        known[passage] = replace(known[passage], terms=known[passage].terms | marks[passage])
+    new = {passage: each for passage, each in shown.items() if passage not in known}
+    return replace(
+        first,
+        candidates=(*known.values(), *new.values()),
+        occurrences=dict(first.occurrences) | {word: len(found) for word, found in further.items()},
+        near=dict(first.near) | _nearness(connection, near, {}, wish, new.keys()),
+        clues=frozenset(clues),
+    )
+
+
+def _candidates(
+    connection: sqlite3.Connection,
+    messages: Mapping[int, Standing],
+    path: Scope,
+    wish: Wish,
+    found: set[int],
+    postings: Mapping[str, list[int]],
+    said: set[int],
+) -> dict[int, Candidate]:
+    """Returns by passage those of `messages` that were found, their neighbors, and those of `said`."""
+    everything = {**messages, **beside(connection, messages, path)}
+    if wish.all_chats:
+        everything = _without_forgotten(connection, everything, path)
+    shown = with_neighbours(connection, messages, everything, found, said)
+    said_there, marks = texts(connection, shown), _marks(postings)
+    return {
+        passage: _candidate(everything[passage >> SHIFT], passage, said_there[passage], marks)
+        for passage in shown
+        if passage in said_there
+    }
+
+
+def _marks(postings: Mapping[str, list[int]]) -> dict[int, frozenset[str]]:
+    """The terms of each passage."""
+    marks: dict[int, set[str]] = {}
+    for term, found in postings.items():
+        for passage in found:
+            marks.setdefault(passage, set()).add(term)
+    return {passage: frozenset(terms) for passage, terms in marks.items()}
 
 
 def _nearest(
@@ -236,14 +301,12 @@ def _nearest(
 
 
 def _nearness(
-    connection: sqlite3.Connection, near: Near, likeness: Mapping[int, float], wish: Wish, found: set[int]
+    connection: sqlite3.Connection, near: Near, likeness: Mapping[int, float], wish: Wish, shown: Collection[int]
 ) -> dict[tuple[int, int], float]:
-    """Returns how near the nearest passages and those found by words are, in standard deviations above the mean.
-    Other passages are only neighbors and get no value.
-    """
+    """Returns how near the passages are to the meaning, in standard deviations above the mean."""
     if wish.meaning is None or not near.spread:
         return {}
-    others = compared(connection, wish.meaning, found - likeness.keys())
+    others = compared(connection, wish.meaning, [passage for passage in shown if passage not in likeness])
     return {
         (passage >> SHIFT, passage & _PLACE): (value - near.usual) / near.spread
         for passage, value in {**likeness, **others}.items()
@@ -273,14 +336,14 @@ def _all_postings(connection: sqlite3.Connection, terms: Iterable[str], scope: S
     return found
 
 
-def _postings(connection: sqlite3.Connection, term: str, scope: Scope) -> list[int]:
+def _postings(connection: sqlite3.Connection, term: str, scope: Scope, most: int = MOST) -> list[int]:
     words = quoted(term)
     if not words:
         return []
     query = (
         "SELECT rowid FROM search WHERE search MATCH ? AND rowid >= ? AND rowid < ? ORDER BY rowid DESC LIMIT ?"
     )
-    return [row[0] for row in connection.execute(query, (words, scope.first, scope.end, MOST))]
+    return [row[0] for row in connection.execute(query, (words, scope.first, scope.end, most))]
 
 
 def _passages(connection: sqlite3.Connection) -> int:
@@ -350,8 +413,7 @@ def _without_forgotten(
     return {node: each for node, each in messages.items() if node not in forgotten}
 
 
-def _candidate(message: Standing, passage: int, text: str, marks: Mapping[str, set[int]]) -> Candidate:
-    terms = frozenset(term for term, found in marks.items() if passage in found)
-    created = unpack_time(message.created)
+def _candidate(message: Standing, passage: int, text: str, marks: Mapping[int, frozenset[str]]) -> Candidate:
+    created, terms = unpack_time(message.created), marks.get(passage, frozenset())
     said = message.node, message.number, passage & _PLACE, message.role, created, text, terms
     return Candidate(*said, message.conversation, message.tool)

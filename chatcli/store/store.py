@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar
 
 from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message, Role
-from chatcli.conversation.retrieval import Hit, Meaning, Retrieved
+from chatcli.conversation.retrieval import Clues, Hit, Meaning, Retrieved
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.errors import NotFound, StoreError
 from chatcli.hints import Do, Hint
@@ -300,13 +300,15 @@ class Store:
         limit: int = 150,
         all_chats: bool = False,
         meaning: Meaning | None = None,
+        clues: Clues | None = None,
     ) -> Retrieved:
         """Returns the passages that recall chooses from: those with the rarest of `terms`, of up to `limit`
         messages on the path to node `upto`, inclusive (None: none of this conversation), and with `all_chats` of
         other conversations; and their neighbors. Messages on the path created in one of `spans` rank higher and
-        are found without any of the terms; so are those nearest to `meaning`.
+        are found without any of the terms; so are those nearest to `meaning`. `clues` gives words for a second
+        round; of these the rarest are searched for as well.
         """
-        wish = Wish(terms, conversation, upto, spans, limit, all_chats, meaning)
+        wish = Wish(terms, conversation, upto, spans, limit, all_chats, meaning, clues)
         return self.read(candidates, self.vectors, wish)
 
     def on_path(self, conversation: Conversation, upto: int, ids: Iterable[int]) -> list[Node]:

@@ -41,11 +41,14 @@ class Signs:
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """`passages`: the nearest. `usual`, `spread`: mean and standard deviation of the likeness of all, -1 to 1."""
+    """`passages`: the nearest. `usual`, `spread`: mean and standard deviation of the likeness of all, -1 to 1.
+    `compared`: how many they are.
+    """
 
     passages: Sequence[int]
     usual: float
     spread: float
+    compared: int = 0
 
 
 class Vectors:
@@ -217,4 +220,5 @@ def _chosen(read: Signs, meaning: Meaning, first: int, end: int) -> Near:
     usual = sum(likeness[differ] * number for differ, number in times.items()) / total
     spread = sqrt(sum((likeness[differ] - usual) ** 2 * number for differ, number in times.items()) / total)
     near = [(differ, passage) for differ, passage in zip(apart, read.passages, strict=True) if differ <= upto]
-    return Near([passage for _, passage in sorted(near) if first <= passage < end][:CHOSEN], usual, spread)
+    chosen = [passage for _, passage in sorted(near) if first <= passage < end][:CHOSEN]
+    return Near(chosen, usual, spread, total)

@@ -3,9 +3,9 @@
     python -m tests.bench.search [--messages 1000000] [--long 100000]
 
 The messages are generated (as in store.py): one conversation of `long` messages, the rest spread over others. Each
-search is what recall asks of the store for one question, ranking included: on the path of the long conversation,
-and over all conversations. Times are milliseconds; `cpu_p95` is CPU time alone, which other programs on the
-machine affect less.
+search is what recall asks of the store for one question, both rounds and the ranking included: on the path of the
+long conversation, and over all conversations. Times are milliseconds; `cpu_p95` is CPU time alone, which other
+programs on the machine affect less.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from chatcli.context.query import terms
-from chatcli.context.recall import rank
+from chatcli.context.recall import clues, rank
 from chatcli.store.store import Store
 from tests.bench.store import made_up, made_up_texts, percentiles, spread
 
@@ -76,7 +76,14 @@ def questions(texts: Iterator[str]) -> Iterator[str]:
 
 def _recall(store: Store, asked: Iterator[str], conversation: int, upto: int, *, all_chats: bool) -> None:
     sought = terms(next(asked))
-    rank(store.candidates(sought.sought, conversation=conversation, upto=upto, all_chats=all_chats), sought)
+    found = store.candidates(
+        sought.sought,
+        conversation=conversation,
+        upto=upto,
+        all_chats=all_chats,
+        clues=lambda first: clues(first, sought),
+    )
+    rank(found, sought)
 
 
 if __name__ == "__main__":
