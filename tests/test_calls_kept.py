@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -181,3 +182,23 @@ def test_names_of_tools_that_cannot_be_read_are_no_names(session: Session, tool_
     with session.store._database.writing() as connection:
         connection.execute("UPDATE nodes SET tool_uses = ? WHERE id = ?", (tool_uses, tip))
     assert isinstance(told(), str)
+
+
+def test_of_an_import_each_result_is_sent_with_its_own_call_and_calls_without_one_are_left_out(
+    session: Session, ran: list[str], engine: Engine, tmp_path: Path
+) -> None:
+    calls = [
+        {"id": name, "function": {"name": "echo", "arguments": {"text": name}}}
+        for name in ("c1", "c2", "c3", "c4")
+    ]
+    results = [{"role": "tool", "tool_call_id": name, "content": f"heard {name}"} for name in ("c4", "c2")]
+    asked = {"role": "user", "content": "Say it again"}
+    file = tmp_path / "chat.json"
+    file.write_text(json.dumps({"messages": [asked, {"role": "assistant", "tool_calls": calls}, *results]}))
+    do(session, f"import {file}")
+    assert note(session) == "This turn has no answer yet: /continue goes on with what the tools gave."
+    say(session, "And now?")
+    reply, *answers = engine.chats[-1]["messages"][1:4]
+    assert [call["id"] for call in reply["tool_calls"]] == ["c2", "c4"]
+    assert [each["tool_call_id"] for each in answers] == ["c4", "c2"]
+    assert ran == []

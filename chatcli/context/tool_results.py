@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import takewhile
 
 from chatcli.context.outgoing import Counting
-from chatcli.conversation.message import Message, Role
+from chatcli.conversation.message import Message, Role, ToolUse
 from chatcli.conversation.tree import Node
 
 # A result is cut to no fewer tokens than this.
@@ -71,10 +71,27 @@ def of_turn(nodes: Sequence[Node], count: Counting, shares: Shares) -> list[Node
     for at, node in enumerate(nodes):
         message = node.message
         if message.calls:
-            results = sum(1 for _ in takewhile(lambda each: each.message.role is Role.TOOL, nodes[at + 1 :]))
-            message = replace(message, tool_uses=message.calls[:results])
+            results = takewhile(lambda each: each.message.role is Role.TOOL, nodes[at + 1 :])
+            message = replace(message, tool_uses=_answered(message.calls, [each.message for each in results]))
         made.append(with_share(node if message is node.message else replace(node, message=message), count, share))
     return made
+
+
+def _answered(calls: Sequence[ToolUse], results: Sequence[Message]) -> tuple[ToolUse, ...]:
+    """The calls that these results answer. Of an import some may be missing, or not say which call they answer:
+    those answer the first ones that are left.
+    """
+    known = [each.answers for each in results if each.answers in calls]
+    unknown, found = len(results) - len(known), list[ToolUse]()
+    for use in calls:
+        if use in known:
+            known.remove(use)
+        elif unknown:
+            unknown -= 1
+        else:
+            continue
+        found.append(use)
+    return tuple(found)
 
 
 def with_share(node: Node, count: Counting, share: int) -> Node:
