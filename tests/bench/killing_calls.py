@@ -17,7 +17,7 @@ import re
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -32,16 +32,17 @@ from tests.starting import ROOT, start
 from tests.test_terminal import Terminal
 
 PACE = 0.003
-# The command: it works for a moment before it notes its number, and after.
-SCRIPT = "sleep 0.1\necho $1 >> ran\nsleep 0.1\necho noted $1\n"
+# The command: it notes its number when it begins, and again when it has done something for a moment.
+SCRIPT = "echo $1 >> began\nsleep 0.1\necho $1 >> ran\nsleep 0.1\necho noted $1\n"
 ALLOW = ("--tools=run", "--allow", "run(sh note.sh *)", "--strategy", "trim")
-NOTED = re.compile(r"noted (\d+)")
+OPEN = {Ended.ASKED, Ended.ALLOWED, Ended.RUNNING}
 NUMBER = re.compile(r"note\.sh (\d+)")
 
 
 @dataclass(slots=True)
 class Counts:
-    """What was tried: `calls` by how they were left (`done`, `may_have_run`, `not_run`), and replies whose calls
+    """What was tried: kills by when they came (`in_call`: at least one call was left without a result); `calls` by
+    how they were left (`done`, `may_have_run`, `not_run`), and replies whose calls
     have no message (`never_begun`). What must stay zero: `lost` messages or results; `repeated` calls; calls that
     ran and are shown as not run (`undone`); calls that are shown as done and did `nothing`; what is `not_shown` by
     the next program; `damage` of the store.
@@ -51,6 +52,7 @@ class Counts:
     in_pipe: int = 0
     in_pty: int = 0
     while_starting: int = 0
+    in_call: int = 0
     questions: int = 0
     continued: int = 0
     calls: int = 0
@@ -133,10 +135,9 @@ class Killing:
         }
         with pipes() as streams:
             program = start([*arguments, line], environment, streams, str(self.place))
-        asked, end = len(engine.chats), time.monotonic() + 8
-        while len(engine.chats) == asked and time.monotonic() < end and program.poll() is None:
+        moment = self._moment(engine, line)
+        while not moment() and program.poll() is None:
             time.sleep(0.01)
-        time.sleep(a_moment())
         with suppress(ProcessLookupError):
             os.kill(program.pid, SIGKILL)
         program.wait()
@@ -155,11 +156,9 @@ class Killing:
             self.counts.not_shown += last is not None and not all(
                 word in person.settle(0.2) for word in words(last)
             )
-            asked = len(engine.chats)
+            moment = self._moment(engine, line)
             person.enter(line)
-            person.until(lambda: len(engine.chats) > asked)
-            end = time.monotonic() + a_moment()
-            person.until(lambda: time.monotonic() > end)
+            person.until(moment)
             person.kill()
         finally:
             person.close()
@@ -169,6 +168,8 @@ class Killing:
         if not (self.home / "chatcli.db").exists():
             return
         now = nodes_of(self.home)
+        new = [node for number, node in now.items() if number not in self.known]
+        self.counts.in_call += any(node.message.role is Role.TOOL and node.ended in OPEN for node in new)
         self.counts.lost += sum(now.get(number) != node for number, node in self.known.items())
         self.known = now
         sent = [each for body in engine.chats[before:] for each in body["messages"]]
@@ -181,25 +182,42 @@ class Killing:
     def judge(self) -> None:
         """Compare what the calls say became of them with what ran."""
         counts = self.counts
-        noted = self.place / "ran"
-        ran = Counter(map(int, noted.read_text().split() if noted.exists() else ()))
+        began, ran = self._noted("began"), self._noted("ran")
         counts.ran = len(ran)
-        counts.repeated = sum(times - 1 for times in ran.values())
+        counts.repeated = sum(times - 1 for times in began.values())
         parents = {node.parent for node in self.known.values()}
         for node in self.known.values():
             counts.never_begun += bool(node.message.calls) and node.id not in parents
             if node.message.role is not Role.TOOL:
                 continue
             counts.calls += 1
-            did_run = number_of(node) in ran
             done = node.ended is Ended.COMPLETE
             counts.done += done
-            counts.nothing += done and not did_run
+            counts.nothing += done and number_of(node) not in ran
             counts.may_have_run += node.ended in {Ended.RUNNING, Ended.FAILED}
             counts.not_run += node.ended in {Ended.ASKED, Ended.ALLOWED, Ended.REFUSED}
-            counts.undone += did_run and node.ended in {Ended.ASKED, Ended.ALLOWED, Ended.REFUSED}
+            counts.undone += number_of(node) in began and node.ended in {Ended.ASKED, Ended.ALLOWED, Ended.REFUSED}
         with Store.open(self.home / "chatcli.db") as store:
             counts.damage = len(store.check())
+
+    def _noted(self, when: str) -> Counter[int]:
+        noted = self.place / when
+        return Counter(map(int, noted.read_text().split() if noted.exists() else ()))
+
+    def _moment(self, engine: Engine, line: str) -> Callable[[], bool]:
+        """Whether the moment for the kill has come: mostly in a call, else any time after the first request."""
+        asked, began = len(engine.chats), self._noted("began").total()
+        in_call, end = line != "/continue" and random.random() < 0.85, time.monotonic() + 8
+        delay = random.uniform(0, 0.25) if in_call else random.choice([random.uniform(0, 0.3), 2.5])
+        since: list[float] = []
+
+        def has_come() -> bool:
+            happened = self._noted("began").total() > began if in_call else len(engine.chats) > asked
+            if happened and not since:
+                since.append(time.monotonic())
+            return time.monotonic() > (since[0] + delay if since else end)
+
+        return has_come
 
 
 @contextmanager
@@ -211,11 +229,6 @@ def pipes() -> Iterator[list[int]]:
     finally:
         for each in (nothing, read, write):
             os.close(each)
-
-
-def a_moment() -> float:
-    """Seconds from the first request to the kill: the calls run one after the other in that time."""
-    return random.choice([random.uniform(0, 0.3), random.uniform(0.1, 1.5), 2.5])
 
 
 def number_of(result: Node) -> int:
