@@ -167,6 +167,7 @@ class Chat:
         unset = [name for name, value in given.items() if value is None or (isinstance(value, str) and not value)]
         self._opened = build(Wishes({name: value for name, value in given.items() if name not in unset}))
         self._opened.settings.put_value(table.LOOP_GUARD, "off", Layer.DEFAULT)
+        self._opened.settings.put_value(table.MEMORY, False, Layer.DEFAULT)  # a program is nobody's conversation
         self._opened.tools.add(own)
         self._allow = _asked(allow, {tool.name for tool in own})
         self._closed = False

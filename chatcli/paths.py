@@ -128,6 +128,11 @@ class Paths(NamedTuple):
         return backups_of(self.store)
 
     @property
+    def facts(self) -> Path:
+        """What you want known in every conversation (`/memory`): a fact in each line, for any editor."""
+        return self.data / "memory.txt"
+
+    @property
     def line_history(self) -> Path:
         """The lines typed at the prompt, for the Up key and Ctrl-R."""
         return self.data / "lines.db"

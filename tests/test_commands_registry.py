@@ -54,10 +54,14 @@ def test_completion_says_which_value_is_in_use_and_which_is_the_default(session:
 
 
 @pytest.mark.parametrize("name", ["rm", "cp", "unload"])
-def test_the_word_of_a_command_typed_alone_is_told_with_its_command(session: Session, name: str) -> None:
+def test_the_word_of_a_command_typed_alone_is_told_with_every_command_that_has_it(
+    session: Session, name: str
+) -> None:
     with pytest.raises(UnknownCommand) as caught:
         do(session, f"{name} demo")
-    assert f"Did you mean /models {name}?" in spelled(caught.value.advice, at_prompt)
+    of = [f"/{each.name}" for each in everything().commands if each.name.endswith(f" {name}")]
+    assert f"/models {name}" in of
+    assert f"Did you mean {' or '.join(of)}?" in spelled(caught.value.advice, at_prompt)
 
 
 @pytest.mark.parametrize("setting", TABLE, ids=lambda each: each.name)

@@ -49,6 +49,7 @@ FROM_OUTSIDE: dict[str, tuple[str, tuple[str, ...]]] = {
     "history_budget": ("4096", ()),
     "keep_recent": ("4", ()),
     "summary_model": ("", ("llama3.2", "gpt-oss:120b-cloud")),
+    "memory": ("off", ("on",)),
     "recall": ("off", ("always",)),
     "recall_share": ("30%", ()),
     "document_share": ("30%", ()),

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from chatcli.client.models import Loaded, Model
 from chatcli.commands.arguments import Arg, Word, fitting
+from chatcli.commands.facts import not_sent
 from chatcli.commands.outcomes import Outcome, Show
 from chatcli.commands.registry import command
 from chatcli.commands.statistics import counted_by
@@ -72,6 +73,7 @@ def context(
                 counted_by(session),
                 *filter(None, [session.counter.why(), _memory(model, row)]),
                 *_from_the_modelfile(model),
+                *filter(None, [not_sent(session)]),
                 *(() if which else _looked_up(session)),
             ),
         )

@@ -157,8 +157,9 @@ class Registry:
         settings = [Do("set", each.name) for each in TABLE if name in {each.name, *each.aliases}]
         names = {*self._by_name, *self.own().sound}
         similar = [Do(near) for near in difflib.get_close_matches(name, names, n=1, cutoff=0.5)]
-        meant = [*words, *settings, *similar]
-        return Hint("Did you mean ", meant[0], "?") if meant else _LISTED
+        meant = words or [*settings, *similar][:1]
+        either = (part for each in meant for part in (" or ", each))
+        return Hint("Did you mean ", *list(either)[1:], "?") if meant else _LISTED
 
     def words_of(self, command: Command) -> list[Command]:
         """The commands that are words of this one: `/models rm` of `/models`."""

@@ -225,8 +225,10 @@ def _asked(turn: Sequence[Node], basis: Basis) -> tuple[Sequence[Node], Copies]:
         if system + said <= budget.most:
             return sent, asked
     results = sum(costs[node.id] for node in sent if node.message.role is Role.TOOL)
+    facts = sum(part.count.tokens for part in basis.front().facts)
     sizes = (
-        ("system prompt", system),
+        ("system prompt", system - facts),
+        ("your facts", facts),
         ("this message" if len(turn) == 1 else "this message and the reply so far", said - results),
         ("results of tools", results),
         ("the model's own template", budget.fixed.tokens if budget.fixed.tokens > budget.window // 8 else 0),

@@ -33,14 +33,15 @@ class Unsent:
 
 
 def account(begin: Front, unsent: Unsent, spoken: Sequence[Part], looked_up: LookedUp) -> tuple[Part, ...]:
-    """The parts in order: system prompt, summary, every message of the path by its number, with the files that go
-    with it, and what was looked up. `spoken`: the parts of the messages sent word for word, the question included.
+    """The parts in order: system prompt, facts, summary, every message of the path by its number, with the files
+    that go with it, and what was looked up. `spoken`: the parts of the messages sent word for word, the question
+    included.
     """
     special = {number: part for number, why in unsent.marked.items() for part in _out(number, number, why)}
     for number, why in looked_up.quoted.items():
         special[number] = Part(PartKind.VERBATIM, Fate.RECALLED, NOTHING, why, number, number)
     special |= begin.pinned
-    return (*begin.system, *begin.summary, *_by_number(spoken, special, unsent), *looked_up.parts)
+    return (*begin.system, *begin.facts, *begin.summary, *_by_number(spoken, special, unsent), *looked_up.parts)
 
 
 def word_for_word(kind: PartKind, nodes: Iterable[Node], copies: Copies) -> Iterator[Part]:

@@ -27,7 +27,8 @@ def after_context(back: Iterable[Node], basis: Basis, context: tuple[int, ...]) 
         budget=replace(basis.budget, fixed=basis.budget.fixed + held),
         state=State(),
         strategy=FULL,
-        memory=replace(basis.memory, recall="off"),
+        # The facts are in that context since the first question.
+        memory=replace(basis.memory, recall="off", facts=() if context else basis.memory.facts),
     )
     [question] = islice(back, 1)
     plan, _ = assemble([question], alone)
@@ -49,7 +50,7 @@ def raw_text(back: Iterable[Node], basis: Basis, count: Callable[[str], Count]) 
         count=lambda message: count(message.text),
         state=replace(basis.state, summary=None, pins=frozenset()),
         strategy=TRIM,
-        memory=replace(basis.memory, recall="off", preset=""),
+        memory=replace(basis.memory, recall="off", preset="", facts=()),
     )
     plan, _ = assemble(back, plain)
     return replace(plan, raw=True)

@@ -37,8 +37,8 @@ class Memory:
 
     `recall`: on (when the question asks for it), off, or always (in other conversations too, if the search looks
     there). The shares are shares of the room for history, `tool_share` of the window: for one result of a tool.
-    `preset`: the Modelfile's system prompt, which a system
-    prompt in the request would replace.
+    `preset`: the Modelfile's system prompt, which a system prompt in the request would replace. `facts`: what the
+    person wants known in every conversation.
     """
 
     search: Search | None = None
@@ -50,6 +50,7 @@ class Memory:
     tool_share: float = 0.25
     keep_recent: int = 6
     preset: str = ""
+    facts: tuple[str, ...] = ()
 
     @property
     def recalls(self) -> bool:
@@ -99,7 +100,7 @@ class Basis:
         return as_sent(back, self.count, self.shares)
 
     def front(self, pinned: Sequence[Node] = (), summary: Summary | None = None) -> Front:
-        return front(self.system, self.memory.preset, pinned, summary, self.copies)
+        return front(self.system, self.memory.preset, self.memory.facts, pinned, summary, self.copies)
 
     @property
     def recalls(self) -> bool:

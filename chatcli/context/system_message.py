@@ -1,5 +1,5 @@
-"""The first message of every request: the system prompt, the pinned messages from before the cut, and the summary,
-as one system message.
+"""The first message of every request: the system prompt, the person's facts, the pinned messages from before the
+cut, and the summary, as one system message.
 
 It is one message because many templates collect all system messages into one block at the front. A second one
 further down would change that block on every turn, and with it the cached beginning of the prompt.
@@ -7,7 +7,7 @@ further down would change that block on every turn, and with it the cached begin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from chatcli.context.outgoing import Copies, Counting, less
@@ -16,8 +16,9 @@ from chatcli.conversation.context_state import Summary
 from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Fate, Part, PartKind
 from chatcli.conversation.tree import Node
-from chatcli.conversation.usage import NOTHING, Count
+from chatcli.conversation.usage import NOTHING, Count, counted
 
+FACTS = "What the user wants known in every conversation:"
 PINNED = "Pinned messages of this conversation:"
 SUMMARY = "Summary of this conversation up to the messages below:"
 
@@ -28,23 +29,31 @@ class Front:
 
     message: Message | None
     system: tuple[Part, ...]
+    facts: tuple[Part, ...]
     pinned: dict[int, Part]
     summary: tuple[Part, ...]
 
     @property
     def tokens(self) -> int:
-        parts = (*self.system, *self.pinned.values(), *self.summary)
+        parts = (*self.system, *self.facts, *self.pinned.values(), *self.summary)
         return sum(part.count.tokens for part in parts)
 
 
-def front(system: str, preset: str, pinned: Sequence[Node], summary: Summary | None, copies: Copies) -> Front:
+def front(
+    system: str, preset: str, facts: Sequence[str], pinned: Sequence[Node], summary: Summary | None, copies: Copies
+) -> Front:
     """`preset` replaces an empty system prompt as soon as the message has other content."""
-    text = system or (preset if pinned or summary else "")
+    text = system or (preset if facts or pinned or summary else "")
     before = NOTHING
     kept: tuple[Part, ...] = ()
     if text:
         before = copies.count(Message.system(text))
         kept = (Part(PartKind.SYSTEM, Fate.SENT, before, "always sent"),)
+    own: tuple[Part, ...] = ()
+    if facts:
+        text = _joined(text, "\n".join([FACTS, *map(_listed, facts)]), "\n\n")
+        before, added = _added(text, before, copies.count)
+        own = (Part(PartKind.FACTS, Fate.SENT, added, f"{counted(len(facts), 'fact')}, always sent"),)
     parts: dict[int, Part] = {}
     for node in pinned:
         text = _joined(text, _quoted(node) if parts else f"{PINNED}\n{_quoted(node)}", "\n" if parts else "\n\n")
@@ -55,7 +64,24 @@ def front(system: str, preset: str, pinned: Sequence[Node], summary: Summary | N
         text = _joined(text, f"{SUMMARY}\n{summary.text}", "\n\n")
         before, added = _added(text, before, copies.count)
         short = (Part(PartKind.SUMMARY, Fate.SENT, added, "replaces earlier messages"),)
-    return Front(Message.system(text) if text else None, kept, parts, short)
+    return Front(Message.system(text) if text else None, kept, own, parts, short)
+
+
+def that_fit(facts: Iterable[str], most: int, count: Counting) -> tuple[str, ...]:
+    """Those of the facts, in order, that together take no more than `most` tokens."""
+    bare = count(Message.system("")).tokens
+    left = most - count(Message.system(FACTS)).tokens + bare
+    fitting: list[str] = []
+    for fact in facts:
+        cost = 1 + count(Message.system(_listed(fact))).tokens - bare
+        if cost <= left:
+            fitting.append(fact)
+            left -= cost
+    return tuple(fitting)
+
+
+def _listed(fact: str) -> str:
+    return f"- {fact}"
 
 
 def _joined(text: str, more: str, seam: str) -> str:

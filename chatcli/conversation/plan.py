@@ -18,6 +18,7 @@ class PartKind(StrEnum):
     TEMPLATE = "template"  # what the request costs besides its messages
     DEFINITIONS = "definitions"  # of the tools: a part of that
     SYSTEM = "system"
+    FACTS = "facts"  # what the person wants known in every conversation
     SUMMARY = "summary"
     RECALLED = "recalled"
     DOCUMENTS = "documents"  # files sent whole, each time that their message is sent

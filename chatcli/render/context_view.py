@@ -18,6 +18,7 @@ from chatcli.text import clean
 _PARTS = (
     (PartKind.DEFINITIONS, "tool definitions", "f"),
     (PartKind.SYSTEM, "system prompt", "s"),
+    (PartKind.FACTS, "your facts", "k"),
     (PartKind.SUMMARY, "summary", "u"),
     (PartKind.RECALLED, "recalled", "r"),
     (PartKind.DOCUMENTS, "documents", "d"),

@@ -85,7 +85,7 @@ class NextRequest:
         return (
             *(conversation.id, conversation.tip, conversation.state, session.pending, session.plan),
             *(session.store, session.model.ready, session.window.get(), session.counter.describe()),
-            session.settings.values(),
+            *(session.settings.values(), session.facts.known()),
         )
 
     def _make(self) -> Plan:
@@ -152,6 +152,8 @@ def _told(session: Session, before: Outlook) -> list[Words]:
         lines.append(notice)
     if before.tools != after.tools and before.plan is not None and after.plan is not None:
         lines.append(_tools_cost(before.plan, after.plan, after.tools))
+    if before.plan is not None and after.plan is not None:
+        lines += _facts_cost(before.plan, after.plan)
     return lines
 
 
@@ -161,8 +163,21 @@ def _tools_cost(before: Plan, after: Plan, tools: tuple[str, ...]) -> str:
     each = f"{counted(len(tools), 'tool')}: {in_tokens(cost)} in each request"
     if not tools:
         each = f"No tools: {in_tokens(saved)} fewer in each request"
+    return f"{each}{_read_again(after)}."
+
+
+def _facts_cost(before: Plan, after: Plan) -> Iterator[str]:
+    """What other facts cost, where the request has others."""
+    was, cost = before.of(PartKind.FACTS), after.of(PartKind.FACTS)
+    if was.tokens != cost.tokens:
+        each = f"Your facts take {in_tokens(cost)}" if cost.tokens else f"Your facts took {in_tokens(was)}"
+        yield f"{each} in each request{_read_again(after)}."
+
+
+def _read_again(after: Plan) -> str:
+    """A clause on a change at the front of the request, after which the server reads all of it."""
     said = any(part.first and part.fate is Fate.SENT for part in after.parts)
-    return f"{each}; {in_tokens(after.planned)} are read again." if said else f"{each}."
+    return f"; {in_tokens(after.planned)} are read again" if said else ""
 
 
 def unlike_last_turn(session: Session) -> list[Words]:

@@ -23,6 +23,7 @@ from chatcli.conversation.usage import NOTHING, Count, Turn, total, unpacked
 from chatcli.errors import ContextTooLong, NoRoom, ReadOnly, ServerError
 from chatcli.hints import Hint
 from chatcli.session.context_window import cutting, offer
+from chatcli.session.facts import facts_sent
 from chatcli.session.reply_format import shape
 from chatcli.settings import table
 from chatcli.settings.layers import Layer
@@ -176,7 +177,7 @@ def budget_for(session: Session, fixed: Count) -> Budget:
 
 def first_fixed(session: Session) -> Count:
     """What a request costs besides its messages, as far as that is known before there are any."""
-    system = session.settings[table.SYSTEM]
+    system = session.settings[table.SYSTEM] or "".join(facts_sent(session))
     return session.counter.fixed((Message.system(system),) if system else ())
 
 
@@ -190,6 +191,7 @@ def memory_of(session: Session) -> Memory:
         tool_share=settings[table.TOOL_SHARE],
         keep_recent=settings[table.KEEP_RECENT],
         preset=session.model.get().system,
+        facts=facts_sent(session),
     )
     return skilled(wishes, session.store, session.conversation, session.embeddings.of)
 

@@ -21,6 +21,7 @@ from chatcli.session.background import Background, Later, Recent
 from chatcli.session.background_summary import Summarizer
 from chatcli.session.context_window import find_window
 from chatcli.session.embeddings import Embeddings
+from chatcli.session.facts import Facts
 from chatcli.session.fallback import open_store
 from chatcli.session.model_in_use import find_model, known_model, preset_of, ready_counter
 from chatcli.session.named_hosts import find_server, remarks
@@ -53,6 +54,7 @@ class Session:
     ) -> None:
         self.settings = settings
         self.paths = paths
+        self.facts = Facts(paths.facts, self.warn)
         self.store = store
         self.server = server
         self.client = Later(self._connected)

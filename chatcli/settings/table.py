@@ -26,6 +26,7 @@ class Refusal(StrEnum):
     MODEL = "it would send the conversation to another model"
     ELSEWHERE = "that model runs on another machine"
     CHATS = "it would quote other conversations"
+    FACTS = "whether your facts are sent is up to you"
     LARGE = "it is larger than a stranger may ask for"
     MACHINE = "it is about the machine that the model runs on"
     PROGRAM = "no conversation may set it"
@@ -285,6 +286,15 @@ SUMMARY_MODEL = _row(
     "Model that writes summaries; unset: the chat's model, which has the conversation in its cache.",
     kept=True,
     from_outside=only("", why=Refusal.MODEL),
+)
+MEMORY = _row(
+    "memory",
+    "memory",
+    values.boolean(),
+    True,
+    "Send your facts (the command memory lists them) with every request; in Python programs off unless set.",
+    kept=True,
+    from_outside=only(False, why=Refusal.FACTS),
 )
 RECALL = _row(
     "memory",
