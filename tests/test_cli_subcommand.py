@@ -24,6 +24,8 @@ GIVEN: dict[str, tuple[list[str], str | None]] = {
     "models ps": ([], "context_length"),
     "models show": (["demo"], None),
     "doctor": ([], "found"),
+    "memory": ([], None),
+    "tools": ([], "reach"),
 }
 GIVEN |= {"chats list": GIVEN["chats"], "config show": GIVEN["config"], "models list": GIVEN["models"]}
 GIVEN |= {"ps": GIVEN["models ps"]}

@@ -44,7 +44,7 @@ def everything() -> Registry:
             "conversations": [chats, private, search, share, shell_chats],
             "replies": [branches, tree, diff, copy],
             "attachments": [files],
-            "memory": [context, memory, facts, statistics],
+            "requests": [context, memory, facts, statistics],
             "settings": [settings, profiles, tools, shell_config],
             "server": [models, serve],
             "program": [doctor, completion, help],
