@@ -17,6 +17,7 @@ from chatcli.hints import spelled
 from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from chatcli.store import nodes
+from chatcli.store.codec import AS_OLDER
 from chatcli.tools.tool import Reach, Tool, Workplace
 from tests.commanding import do, followed, say, shown
 from tests.faults import Engine
@@ -202,3 +203,15 @@ def test_of_an_import_each_result_is_sent_with_its_own_call_and_calls_without_on
     assert [call["id"] for call in reply["tool_calls"]] == ["c2", "c4"]
     assert [each["tool_call_id"] for each in answers] == ["c4", "c2"]
     assert ran == []
+
+
+@pytest.mark.parametrize("ended", [each for each in Ended if each is Ended.COMPLETE or each in AS_OLDER])
+def test_what_a_call_has_read_counts_as_private_once_it_is_done_or_has_failed(
+    session: Session, ended: Ended
+) -> None:
+    killed(session, ended)
+    conversation, tip = session.conversation.id, session.conversation.tip
+    assert tip is not None
+    read = ended in {Ended.COMPLETE, Ended.FAILED}
+    assert session.store.read(nodes.has_private, conversation, tip, []) is read
+    assert session.store.read(nodes.has_private, conversation, tip, ["echo"]) is False

@@ -221,10 +221,12 @@ def has_private(connection: sqlite3.Connection, conversation: int, upto: int, ha
     """Whether `upto` or an ancestor has a file attached, or is what came of a tool that is none of these."""
     query = f"""{WAY} SELECT EXISTS (
         SELECT 1 FROM way JOIN nodes USING (branch) WHERE number <= upto AND (
-            (role = 'tool' AND ended IN ('complete', 'failed')
+            (role = 'tool' AND ended IN (?, ?)
                 AND coalesce(json_extract({TOOLS}, '$[0]'), '') NOT IN (SELECT value FROM json_each(?)))
             OR id IN (SELECT node FROM attachments)))"""  # noqa: S608
-    return bool(connection.execute(query, (upto, conversation, json.dumps(list(harmless)))).fetchone()[0])
+    read = pack_ended(Ended.COMPLETE), pack_ended(Ended.FAILED)
+    values = (upto, conversation, *read, json.dumps(list(harmless)))
+    return bool(connection.execute(query, values).fetchone()[0])
 
 
 def way(connection: sqlite3.Connection, conversation: int, upto: int) -> dict[int, int]:
