@@ -302,6 +302,19 @@ def test_whoever_made_a_tool_its_result_is_text_that_no_terminal_obeys(
     assert path(session)[2][1:] == (Ended.COMPLETE, text)
 
 
+def test_what_a_tool_prints_is_no_part_of_the_output(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
+    def chatter(_arguments: Mapping[str, Any], _workplace: Workplace) -> str:
+        print("well,\x1b[2J\nwell")
+        return "done"
+
+    session.tools.add([a_tool("chatter", chatter)])
+    said(session, 'call chatter {"text": "1"}')
+    print("the reply")
+    assert capsys.readouterr().out == "the reply\n"
+    assert path(session)[2][2] == "done"
+    assert session.take_warnings() == ("The tool chatter printed: well, well",)
+
+
 @pytest.mark.parametrize("gone", [False, True])
 @pytest.mark.parametrize("fails", [False, True])
 def test_what_a_tool_has_read_is_asked_about_before_the_net_also_when_that_tool_is_no_longer_offered(

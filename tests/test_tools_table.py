@@ -21,7 +21,7 @@ ROWS = list(builtins().values())
 
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A package that is installed, with tools of its own: two sound ones, and four with faults."""
+    """A package that is installed, with tools of its own: two sound ones, and five with faults."""
     (tmp_path / "mine.py").write_text(
         "import chatcli\n"
         "def greet(name: str) -> str:\n    'Greet.'\n    return f'Hello {name}'\n"
@@ -29,12 +29,13 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "nothing = 5\n"
     )
     (tmp_path / "breaks.py").write_text("raise RuntimeError('no such luck')\n")
+    (tmp_path / "exits.py").write_text("print('noise')\nraise SystemExit(4)\n")
     info = tmp_path / "mine-1.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1\n")
     (info / "entry_points.txt").write_text(
         "[chatcli.tools]\ngreet = mine:greet\ndouble = mine:double\nnow = mine:greet\n"
-        "nothing = mine:nothing\nluck = breaks:luck\ngone = missing:gone\n"
+        "nothing = mine:nothing\nluck = breaks:luck\ngone = missing:gone\nend = exits:end\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     importlib.invalidate_caches()
@@ -76,14 +77,16 @@ def test_own_tools_are_offered_when_named_and_act_unless_they_say_otherwise() ->
 
 
 @pytest.mark.usefixtures("own")
-def test_a_broken_tool_is_told_and_keeps_no_other_from_working() -> None:
+def test_a_broken_tool_is_told_and_keeps_no_other_from_working(capsys: pytest.CaptureFixture[str]) -> None:
     said = [str(problem) for problem in own_tools().problems]
-    assert len(said) == 4
-    for name in ("gone", "luck", "nothing", "now"):
+    assert len(said) == 5
+    for name in ("end", "gone", "luck", "nothing", "now"):
         assert any(each.startswith(f"The tool {name} ") for each in said)
     tools, problems = chosen(("luck", "greet"), NO_WORKPLACE)
     assert [tool.name for tool in tools] == ["greet"]
+    assert len(problems) == 1
     assert "no such luck" in str(problems[0])
+    assert capsys.readouterr().out == ""
 
 
 def test_an_unknown_name_gives_the_nearest() -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from io import StringIO
 from itertools import takewhile
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,8 +19,10 @@ from chatcli.conversation.tree import Ended, Node
 from chatcli.errors import CallsWithoutEnd, Damaged, Gone, NoRoom, ReadOnly
 from chatcli.hints import Do, Hint
 from chatcli.session.fallback import go_on
+from chatcli.text import shortened
 from chatcli.tools.fitting import fitting
 from chatcli.tools.leave import Allow, Answer, Asking, Leave, Verdict
+from chatcli.tools.printing import printed_apart
 from chatcli.tools.schema import text_of
 from chatcli.tools.tool import Reach, Scope, Tool, ToolFailure
 
@@ -187,6 +190,8 @@ class _Call:
             else:
                 self._change(Ended.RUNNING, "It may have run: the person stopped it before its result came.")
             raise
+        if printed := work.printed():
+            self.session.warn(f"The tool {tool.name} printed: {printed}")
         ended = Ended.FAILED if work.failed else Ended.COMPLETE
         self._change(ended, work.text + (_AGAIN if self.times > 1 else "") + self.note)
         yield ToolResult(self.use, ended, work.text, work.seconds)
@@ -218,6 +223,7 @@ class _Work:
     text: str = ""
     failed: bool = False
     seconds: float = 0.0
+    _printed: StringIO = field(default_factory=StringIO)
     _stopped: threading.Event = field(default_factory=threading.Event)
     _done: threading.Event = field(default_factory=threading.Event)
 
@@ -233,11 +239,16 @@ class _Work:
         self._stopped.set()
         return self._done.wait(PATIENCE)
 
+    def printed(self) -> str:
+        """What it has printed so far, in one line."""
+        return shortened(" ".join(text_of(self._printed.getvalue()).split()), 300)
+
     def _work(self) -> None:
         began = time.monotonic()
         try:
             workplace = self.session.tools.workplace(self._stopped.is_set)
-            self.text = text_of(self.tool.run(fitting(self.tool, self.use.arguments), workplace))
+            with printed_apart() as self._printed:
+                self.text = text_of(self.tool.run(fitting(self.tool, self.use.arguments), workplace))
         except (
             BaseException
         ) as error:  # whatever a tool raises, sys.exit() too: the model is told, the turn goes on

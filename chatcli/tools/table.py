@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from chatcli.hints import Do, Hint, Words
+from chatcli.tools.printing import printed_apart
 from chatcli.tools.schema import ScopeOf, tool_of
 from chatcli.tools.tool import Reach, Tool, Workplace, reach_of
 
@@ -68,9 +69,10 @@ def own_tools() -> Own:
     problems: list[Words] = []
     for point in sorted(entry_points(group=GROUP)):
         try:
-            found = point.load()
+            with printed_apart():
+                found = point.load()
             tool = found if isinstance(found, Tool) else tool_of(found, reach_of(found), name=point.name)
-        except Exception as error:  # whatever a package does when it is imported
+        except (Exception, SystemExit) as error:  # whatever a package does when it is imported
             problems.append(
                 f"The tool {point.name} of {point.value} cannot be used: {error or type(error).__name__}."
             )
@@ -102,7 +104,7 @@ def chosen(names: Sequence[str], workplace: Workplace) -> tuple[tuple[Tool, ...]
         elif row is None and name in own_tools().tools:
             found[name] = own_tools().tools[name]
         elif row is None:
-            problems += [*_of_that(name), _unknown(name, workplace)]
+            problems += _of_that(name) or [_unknown(name, workplace)]
         elif row.works_in(workplace):
             found[name] = row.tool
         else:
