@@ -193,25 +193,50 @@ def memory_of(session: Session) -> Memory:
         preset=session.model.get().system,
         facts=facts_sent(session),
     )
-    return skilled(wishes, session.store, session.conversation, session.embeddings.of)
+    return skilled(wishes, session.store, session.conversation, session.embeddings.of, session.searched)
+
+
+class LastSearch:
+    """What the last search found: within a turn with tools every request is planned with the same question."""
+
+    def __init__(self) -> None:
+        self._sought: tuple[object, ...] = ()
+        self._found: Retrieved | None = None
+
+    def found(self, sought: tuple[object, ...], search: Callable[[], Retrieved]) -> Retrieved:
+        """What `search` finds for all that is `sought`; it is called when that is something else than before."""
+        if self._found is None or self._sought != sought:
+            self._sought, self._found = sought, search()
+        return self._found
 
 
 def skilled(
-    wishes: Memory, store: Store, conversation: Conversation, meaning: Callable[[str], Meaning | None]
+    wishes: Memory,
+    store: Store,
+    conversation: Conversation,
+    meaning: Callable[[str], Meaning | None],
+    searched: LastSearch | None = None,
 ) -> Memory:
     """`wishes` with the store's functions. `meaning`: gives a question's vector, where that is known."""
+    last = searched or LastSearch()
+    asked = next((node.id for node in conversation.back() if node.message.role is Role.USER), 0)
 
     def search(
         terms: Sequence[str], upto: int | None, spans: Spans, text: str, clues: Clues | None = None
     ) -> Retrieved:
-        return store.candidates(
-            terms,
-            conversation=conversation.id,
-            upto=upto,
-            spans=spans,
-            all_chats=wishes.recall == "always",
-            meaning=meaning(text),
-            clues=clues,
+        known, all_chats = meaning(text), wishes.recall == "always"
+        sought = (store, conversation.id, asked, upto, *terms, *spans, text, known, all_chats)
+        return last.found(
+            sought,
+            lambda: store.candidates(
+                terms,
+                conversation=conversation.id,
+                upto=upto,
+                spans=spans,
+                all_chats=all_chats,
+                meaning=known,
+                clues=clues,
+            ),
         )
 
     return replace(
