@@ -249,9 +249,7 @@ class _Work:
             workplace = self.session.tools.workplace(self._stopped.is_set)
             with printed_apart() as self._printed:
                 self.text = text_of(self.tool.run(fitting(self.tool, self.use.arguments), workplace))
-        except (
-            BaseException
-        ) as error:  # whatever a tool raises, sys.exit() too: the model is told, the turn goes on
+        except BaseException as error:  # sys.exit() too: the model is told, and the turn goes on
             self.text, self.failed = f"Failed: {_told(error)}", True
         finally:
             self.seconds = time.monotonic() - began
