@@ -17,7 +17,7 @@ from chatcli.repl.leave_question import asked, nobody
 from chatcli.text import UNWANTED, cells
 from chatcli.tools.leave import Answer, Asking, Leave, Rules, Verdict, judged
 from chatcli.tools.tool import Reach, Scope, Tool
-from tests.typing_keys import Keyboard, keyboard, reader_at
+from tests.typing_keys import Keyboard, keyboard, pasted, reader_at
 
 KEYS = "y yes, once"
 
@@ -68,6 +68,16 @@ def test_what_was_typed_ahead_is_no_answer_and_is_in_the_line(typed: str) -> Non
         if not typed.endswith("<enter>"):
             board.type("<enter>")
         assert reader.read() == TypedLine(typed.removesuffix("<enter>"))
+
+
+@pytest.mark.parametrize("text", ["y", "a", "an", "q"])
+def test_what_is_pasted_is_no_answer_and_is_in_the_line(text: str) -> None:
+    with keyboard() as board:
+        reader = reader_at(board)
+        board.in_turn(((KEYS,), pasted(text)), (("...",), ""), ((KEYS,), "<escape>"))
+        assert asked(screen_of(board), reader, asking({"command": "ls"}, what="ls")) == Answer(Leave.NO)
+        board.type("<enter>")
+        assert reader.read() == TypedLine(text, pasted=True)
 
 
 @pytest.mark.parametrize(("secret", "lasting"), [(True, True), (False, False)])

@@ -26,7 +26,7 @@ _LEAVING = {Keys.ControlC, Keys.ControlD, Keys.SIGINT}
 
 class OneKey:
     """`told` says which keys there are; `letters` are those that answer. `waiting` reads the keys that have been
-    pressed and not handled yet. `ahead` are the keys that are no answer.
+    pressed and not handled yet. `ahead` are the keys that are no answer; so is what is pasted.
 
     The result of `app` is a letter, "" for Enter and Escape, None for Ctrl-C and Ctrl-D.
     """
@@ -75,7 +75,7 @@ class OneKey:
     def _press(self, press: KeyPress) -> None:
         if press.key in {Keys.ControlC, Keys.SIGINT} or (self._counts and press.key in _LEAVING):
             self._end(None)
-        elif self._counts and self._held is None and (press.key in _NOTHING or press.data in self._letters):
+        elif self._counts and self._held is None and (press.key in _NOTHING or press.key in self._letters):
             self._held = press
             self._later(_ALONE, self._answer)
         else:
