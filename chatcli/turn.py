@@ -16,7 +16,7 @@ from chatcli.client.request import Request, check
 from chatcli.conversation.context_state import State
 from chatcli.conversation.events import LOOP, Done, Event, Text, Thinking, Tick, ToolCall
 from chatcli.conversation.message import MOST_CALLS, Attachment, Message, Role, ToolUse
-from chatcli.conversation.plan import Plan
+from chatcli.conversation.plan import PartKind, Plan
 from chatcli.conversation.repetition import watched
 from chatcli.conversation.reply_endings import ending
 from chatcli.conversation.tree import Ended, Node
@@ -27,6 +27,7 @@ from chatcli.session.context_window import cutting
 from chatcli.session.fallback import go_on, still_there
 from chatcli.session.next_request import getting_ready
 from chatcli.session.planning import asks_chat, plan_next, request_for, settled, with_costs
+from chatcli.session.prompt_speed import read_anew
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.strategies import AUTO
@@ -306,6 +307,11 @@ def _provenance(session: Session, reply: GrowingReply) -> Turn:
         first_token_seconds=reply.first_token,
         sent=session.counter.fingerprint(plan, done.usage) if plan is not None else "",
         context=packed(done.context) if done.context and plan is not None and _holds_all(plan) else "",
+        server=session.server.fingerprint,
+        read=read_anew(session, plan, done) if plan is not None and reply.done is not None else None,
+        quoted=plan.of(PartKind.RECALLED).tokens if plan is not None else 0,
+        again=plan.again if plan is not None else 0,
+        gave_way=plan is not None and plan.gave_way,
     )
 
 

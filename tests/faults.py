@@ -26,6 +26,7 @@ from chatcli.demo.api import answer
 from chatcli.demo.protocol import NDJSON, Answer, HttpRequest, HttpResponse, whole
 from chatcli.demo.replies import DemoReply
 from chatcli.demo.request import Definition, DemoMessage
+from chatcli.demo.runner import READING
 from chatcli.demo.runner import Engine as DemoEngine
 from chatcli.demo.server import DemoServer, closing_chunks
 from chatcli.demo.tool_script import reply_or_call
@@ -47,15 +48,23 @@ class Engine:
     """A context manager. `inside` are the engine's own parts (its shelf of models, its runners).
 
     `pace`: seconds between two pieces of a reply; `window`: the default num_ctx; `loading`: seconds to load a
-    model; `port`: 0 for any that is free.
+    model; `port`: 0 for any that is free; `reading`: tokens of a prompt that it says to have read in a second.
     """
 
-    def __init__(self, *, pace: float = 0.0, window: int = 4096, loading: float = 0.0, port: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        pace: float = 0.0,
+        window: int = 4096,
+        loading: float = 0.0,
+        port: int = 0,
+        reading: float = READING,
+    ) -> None:
         self.requests: list[Received] = []
         self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self._says: deque[DemoReply] = deque()
         self._left = threading.Semaphore(0)
-        self.inside = DemoEngine(pace, window, self._speak, loading=loading)
+        self.inside = DemoEngine(pace, window, self._speak, loading=loading, reading=reading)
         self._answer: Answer = partial(answer, self.inside)
         self._server = DemoServer(self._receive, port)
 

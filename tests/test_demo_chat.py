@@ -16,12 +16,15 @@ import pytest
 
 from chatcli.demo.models import VISION
 from chatcli.demo.replies import DemoReply
-from chatcli.demo.runner import LOADED, LOADING, PER_TOKEN
+from chatcli.demo.runner import LOADED, LOADING, READING
 from chatcli.demo.tokenizer import vocabulary
 from tests.faults import Engine
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + struct.pack(">II", 640, 480)
 Message = dict[str, Any]
+
+
+PER_TOKEN = round(1e9 / READING)  # nanoseconds
 
 
 @pytest.fixture

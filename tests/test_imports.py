@@ -52,6 +52,7 @@ FROM_OUTSIDE: dict[str, tuple[str, tuple[str, ...]]] = {
     "memory": ("off", ("on",)),
     "recall": ("off", ("always",)),
     "recall_share": ("30%", ()),
+    "recall_patience": ("off", ()),
     "document_share": ("30%", ()),
     "embedding_model": ("", ("nomic-embed-text",)),
     "tools": ("off", ("on", "calculate", "run")),
@@ -487,6 +488,9 @@ def test_what_an_older_version_took_in_can_be_opened_and_exported(depth: int, tm
         {"model": "m", "planned": {"tokens": {}, "exact": True}},
         {"model": "m", "options": {"a": {"b": {}}}},
         {"model": "m", "first_token_seconds": "soon"},
+        {"model": "m", "read": "much"},
+        {"model": "m", "quoted": None},
+        {"model": "m", "server": 5},
     ],
 )
 def test_a_turn_of_values_that_no_turn_has_is_left_out(turn: Any, session: Session) -> None:

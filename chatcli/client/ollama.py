@@ -14,6 +14,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from chatcli.client import address, failures, models, stream, web_search
+from chatcli.client.last_prompts import LastPrompts
 from chatcli.client.models import Listed, Loaded, Model
 from chatcli.client.reader_thread import Cut, relay
 from chatcli.client.request import NEVER_CUT, Request, duration
@@ -60,11 +61,12 @@ class Client:
         self._wire: Wire | None = None
         self._cuts: set[Cut] = set()
         self._described: dict[str, Model] = {}
+        self._prompts = LastPrompts()
         self._closed = False
 
     def chat(self, request: Request) -> Generator[Event, None, None]:
         """The reply as it is generated. Closing the generator disconnects at once, and the server stops
-        generating.
+        generating. The Done says what of the prompt the server had to read, as far as that is known here.
         """
         body = request.body()
 
@@ -77,7 +79,7 @@ class Client:
             if not came:
                 raise failures.broken("it ended before it began")
 
-        yield from stream.events(self._relayed(ask))
+        yield from self._prompts.noting(request, stream.events(self._relayed(ask)))
 
     def models(self) -> list[Listed]:
         """The models on the server's disk, in its order; those changed at the same time, by name."""

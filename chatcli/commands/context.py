@@ -11,13 +11,15 @@ from chatcli.commands.facts import not_sent
 from chatcli.commands.outcomes import Outcome, Show
 from chatcli.commands.registry import command
 from chatcli.commands.statistics import counted_by
-from chatcli.conversation.plan import LOOKED_UP, MAY_BE_DROPPED, Fate, Plan
+from chatcli.conversation.plan import LOOKED_UP, MAY_BE_DROPPED, Fate, PartKind, Plan
+from chatcli.conversation.reading_speed import Patience
 from chatcli.conversation.usage import in_tokens
 from chatcli.errors import BadArgument, NotFound, ServerError, UserError
 from chatcli.hints import Do, Hint, Words
 from chatcli.render.views import Note, WindowView
 from chatcli.session.context_window import gigabytes, in_memory, loaded, on_gpu
 from chatcli.session.planning import cost_of, with_costs
+from chatcli.session.prompt_speed import reading_speed
 from chatcli.session.session import Session
 from chatcli.settings import table
 
@@ -74,6 +76,7 @@ def context(
                 *filter(None, [session.counter.why(), _memory(model, row)]),
                 *_from_the_modelfile(model),
                 *filter(None, [not_sent(session)]),
+                *_read_again(session, plan),
                 *(() if which else _looked_up(session)),
             ),
         )
@@ -103,9 +106,19 @@ def _memory(model: Model, row: Loaded | None) -> str:
 def _looked_up(session: Session) -> tuple[Words, ...]:
     """What was sent with the last question only, and is therefore not in the next request."""
     parts = session.plan.parts if session.plan is not None else ()
-    told = [part.why for part in parts if part.kind in LOOKED_UP]
+    told = [part.why for part in parts if part.kind in LOOKED_UP and part.fate is Fate.SENT]
     said = Hint(f"The last question was sent with {'; '.join(told)}: ", Do("context", "last"), ".")
     return (said,) if told else ()
+
+
+def _read_again(session: Session, plan: Plan) -> tuple[str, ...]:
+    """What this request costs besides its quotes."""
+    if not plan.again:
+        return ()
+    price = Patience(speed=reading_speed(session)).price(plan.again)
+    if plan.gave_way:
+        return (f"Messages gave way to quotes: all after these, {in_tokens(plan.again)}, are read again{price}.",)
+    return (f"The question before had quotes: from it on, {in_tokens(plan.again)} are read again{price}.",)
 
 
 def _why(session: Session, plan: Plan, number: int) -> Note:
@@ -122,5 +135,9 @@ def _why(session: Session, plan: Plan, number: int) -> Note:
     cost = part.count if part.fate is Fate.SENT else cost_of(session, number, number)
     said = f'Message {number} ({node.message.role}, {in_tokens(cost)}, "{begin}") is {_FATES[part.fate]}{reason}.'
     last = session.plan.parts if session.plan is not None else ()
-    quoted = next((each for each in last if each.fate is Fate.RECALLED and each.first == number), None)
-    return Note(f"{said} With the last question it was {_FATES[Fate.RECALLED]}: {quoted.why}." if quoted else said)
+    found = (each for each in last if each.first == number)
+    quoted = next((each for each in found if PartKind.RECALLED is each.kind or each.fate is Fate.RECALLED), None)
+    if quoted is None:
+        return Note(said)
+    was = "recalled" if quoted.fate is Fate.RECALLED else "not recalled, although it fits"
+    return Note(f"{said} With the last question it was {was}: {quoted.why}.")

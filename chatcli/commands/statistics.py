@@ -14,13 +14,15 @@ from chatcli.commands.registry import command
 from chatcli.context.outgoing import text_of
 from chatcli.conversation.events import Progress
 from chatcli.conversation.message import Attachment
+from chatcli.conversation.reading_speed import in_seconds, measured
 from chatcli.conversation.tree import Node
-from chatcli.conversation.usage import Count, Turn, total
+from chatcli.conversation.usage import Count, Turn, counted, in_tokens, total
 from chatcli.errors import BadArgument, BadFile
 from chatcli.prompt.completer import paths
 from chatcli.reading.files import STDIN
 from chatcli.render.views import Listing, Note
 from chatcli.session.planning import counter_of
+from chatcli.session.prompt_speed import reading_speed
 from chatcli.session.session import Session
 from chatcli.settings import table
 
@@ -88,7 +90,25 @@ def stats(session: Session) -> Outcome:
         "eval rate",
     )
     note = "From cache: an estimate, from the time the server took to read the prompt. Rates: tokens per second."
-    return Show.of(Listing(columns, rows, right=frozenset(columns), note=note))
+    turns = [node.turn for node in replies if node.turn is not None]
+    listing = Listing(columns, rows, right=frozenset(columns), note=note)
+    return Show((listing, *(Note(line, "quiet") for line in _of_recall(turns, reading_speed(session)))))
+
+
+def _of_recall(turns: Sequence[Turn], speed: float | None) -> Iterator[str]:
+    """What recall cost in these turns. Seconds are told at the speed of the turn itself, where that is known."""
+    cost = [(turn, turn.quoted + turn.again) for turn in turns if turn.quoted or turn.again]
+    if not cost:
+        return
+    speeds = [measured(turn) or speed for turn, _ in cost]
+    timed = [tokens / rate for (_, tokens), rate in zip(cost, speeds, strict=True) if rate]
+    seconds = f", {in_seconds(sum(timed))} to read" if len(timed) == len(cost) else ""
+    quoting = sum(turn.quoted > 0 for turn, _ in cost)
+    again = sum(turn.again for turn, _ in cost)
+    yield (
+        f"Recall: {in_tokens(sum(tokens for _, tokens in cost))}{seconds}, with {counted(quoting, 'question')} of "
+        f"{len(turns)}; {again} of them for messages that were read again because of it."
+    )
 
 
 def _reading(

@@ -15,7 +15,7 @@ from chatcli.context.budget import Budget, Rooms, reserve_like
 from chatcli.context.explain import FORGOTTEN, PINS_ROOM, Unsent, account, word_for_word
 from chatcli.context.outgoing import Copies
 from chatcli.context.plan_inputs import Basis, Memory
-from chatcli.context.retrieved_passages import WIDE, Free, LookedUp, Sought, look_up
+from chatcli.context.retrieved_passages import WIDE, Free, LookedUp, Sought, look_up, read_again
 from chatcli.context.strategies import (
     CHOOSERS,
     LOW_WATER,
@@ -75,6 +75,8 @@ def assemble(back: Iterable[Node], basis: Basis) -> tuple[Plan, State]:
         budget.reserve,
         budget.margin,
         basis.strategy.server_cuts,
+        again=looked_up.again,
+        gave_way=looked_up.gave_way,
     )
     return plan, replace(choice.state, summary=kept)
 
@@ -95,16 +97,16 @@ class _Draft:
 
     def with_looked_up(self, choice: Choice) -> tuple[Choice, LookedUp]:
         """The choice, and what is looked up for the question. If that looks back, the oldest messages give way to
-        quotes, as far as there are any.
+        quotes, as far as there are any, if there is time to read the others again, now and for the next question.
         """
         wide = int(self.room.history * WIDE)
         fewer = giving_way(choice, self.basis.copies.tokens, self.room.history - wide)
-        if fewer is choice:
+        if fewer is choice or self._tokens(choice) > self.basis.memory.patience.tokens:
             return choice, self._look_up(choice)
         looked_up = self._look_up(choice, gives_way=True)
         if not looked_up.looks_back:
             return choice, looked_up
-        more = self._look_up(fewer)
+        more = replace(self._look_up(fewer, again=self._tokens(fewer)), gave_way=True)
         enough = more.recalled <= self.room.history - self._tokens(choice)
         return (choice, self._look_up(choice)) if enough else (fewer, more)
 
@@ -122,12 +124,16 @@ class _Draft:
     def _tokens(self, choice: Choice) -> int:
         return sum(map(self.basis.copies.tokens, choice.sent))
 
-    def _look_up(self, choice: Choice, gives_way: bool = False) -> LookedUp:
+    def _look_up(self, choice: Choice, gives_way: bool = False, again: int | None = None) -> LookedUp:
+        """`again`: how many tokens are read again because of quotes; None: those that earlier quotes cost."""
         history, verbatim = self.room.history, self._tokens(choice)
         room = self.basis.limits.room - self.before(choice)[0].tokens - verbatim - self.said
         usual = int(history * self.basis.memory.recall_share)
         wide = max(usual, int(history * WIDE))
-        sought = Sought(self.question, self.asked, self._first(choice).parent, choice.sent, self.basis, gives_way)
+        if again is None:
+            again = read_again(choice.sent, self.basis.copies.tokens) if self.basis.recalls else 0
+        parent = self._first(choice).parent
+        sought = Sought(self.question, self.asked, parent, choice.sent, self.basis, gives_way, again)
         return look_up(sought, Free(room, history - verbatim, usual, wide))
 
 

@@ -5,7 +5,7 @@ that is sent.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chatcli.context.outgoing import Copies, less, text_files
 from chatcli.context.retrieved_passages import LookedUp
@@ -40,6 +40,9 @@ def account(begin: Front, unsent: Unsent, spoken: Sequence[Part], looked_up: Loo
     special = {number: part for number, why in unsent.marked.items() for part in _out(number, number, why)}
     for number, why in looked_up.quoted.items():
         special[number] = Part(PartKind.VERBATIM, Fate.RECALLED, NOTHING, why, number, number)
+    for number, why in looked_up.unquoted.items():
+        (usual,) = _range(number, number, unsent)
+        special[number] = replace(usual, kind=PartKind.RECALLED, why=f"{usual.why}; {why}" if usual.why else why)
     special |= begin.pinned
     return (*begin.system, *begin.facts, *begin.summary, *_by_number(spoken, special, unsent), *looked_up.parts)
 

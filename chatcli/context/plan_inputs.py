@@ -14,6 +14,7 @@ from chatcli.context.outgoing import Copies, Counting
 from chatcli.context.system_message import Front, front
 from chatcli.context.tool_results import Shares, as_sent, with_share
 from chatcli.conversation.context_state import State, Summary
+from chatcli.conversation.reading_speed import Patience
 from chatcli.conversation.retrieval import Clues, Retrieved
 from chatcli.conversation.tree import Node
 from chatcli.settings.strategies import AUTO, Strategy
@@ -36,7 +37,8 @@ class Memory:
     such function.
 
     `recall`: on (when the question asks for it), off, or always (in other conversations too, if the search looks
-    there). The shares are shares of the room for history, `tool_share` of the window: for one result of a tool.
+    there); `patience`: what it may take of the server's time. The shares are shares of the room for history,
+    `tool_share` of the window: for one result of a tool.
     `preset`: the Modelfile's system prompt, which a system prompt in the request would replace. `facts`: what the
     person wants known in every conversation.
     """
@@ -45,6 +47,7 @@ class Memory:
     look_up: LookUp | None = None
     files: Files | None = None
     recall: Literal["on", "off", "always"] = "on"
+    patience: Patience = Patience()
     recall_share: float = 0.2
     document_share: float = 0.5
     tool_share: float = 0.25

@@ -9,10 +9,11 @@ from chatcli.context import documents, recall
 from chatcli.context.outgoing import Copies, less, text_files
 from chatcli.context.plan_inputs import Basis
 from chatcli.context.query import Terms, dates, terms
-from chatcli.conversation.message import Message
+from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Part, PartKind
 from chatcli.conversation.retrieval import Candidate, Retrieved
 from chatcli.conversation.tree import Node
+from chatcli.conversation.usage import Count
 
 # What recall may take of the room for history when the question looks back, where else it has its usual share:
 # messages sent word for word give way. Measured: docs/explanation.md.
@@ -22,12 +23,16 @@ WIDE = 0.9
 @dataclass(frozen=True, slots=True)
 class LookedUp:
     """The question's copy with everything that goes with it, what that costs, and for each quoted message why it
-    is quoted. `looks_back`: the question asks for what was said, so that more may be quoted.
+    is quoted. `unquoted`: why not, of messages that there is room for, but no time to read. `looks_back`: the
+    question asks for what was said, so that more may be quoted. `again`, `gave_way`: as in Plan.
     """
 
     message: Message
     parts: tuple[Part, ...] = ()
     quoted: dict[int, str] = field(default_factory=dict)
+    unquoted: dict[int, str] = field(default_factory=dict)
+    again: int = 0
+    gave_way: bool = False
     looks_back: bool = False
 
     @property
@@ -40,7 +45,8 @@ class LookedUp:
 class Sought:
     """What to look up, for a question that is copied as `copies` say. `upto`: the newest message that is left out,
     None where none is. `sent`: the nodes sent word for word. `gives_way`: nothing is to be quoted yet if the
-    question looks back, as some of these may give way.
+    question looks back, as some of these may give way. `again`: the tokens of `sent` that the server reads again
+    because of quotes.
     """
 
     question: Node
@@ -49,6 +55,7 @@ class Sought:
     sent: Sequence[Node]
     basis: Basis
     gives_way: bool = False
+    again: int = 0
 
     @property
     def kept_out(self) -> Set[int]:
@@ -70,7 +77,7 @@ class Free:
 
 def look_up(sought: Sought, free: Free) -> LookedUp:
     memory = sought.basis.memory
-    found = LookedUp(sought.copies.of(sought.question.message))
+    found = LookedUp(sought.copies.of(sought.question.message), again=sought.again)
     words, room = terms(sought.question.message.text), free.room
     if room > 0:
         found = _with_documents(found, sought, words, room)
@@ -94,7 +101,7 @@ def _with_documents(found: LookedUp, sought: Sought, words: Terms, room: int) ->
     files = [file for node in sorted(nodes, key=lambda node: node.number) for file in text_files(node.message)]
     chosen = documents.choose(files, own, words, min(room, copies.largest), _measure(copies))
     block = documents.quote(chosen)
-    while block and less(copies.count(_before(found.message, block)), copies.count(found.message)).tokens > room:
+    while block and _added(found, block, copies).tokens > room:
         chosen = chosen[:-1]
         block = documents.quote(chosen)
     if not block:
@@ -131,26 +138,49 @@ def _with_recall(found: LookedUp, sought: Sought, words: Terms, free: Free) -> L
     def may_be_quoted(candidate: Candidate) -> bool:
         return candidate.node not in kept_out
 
-    ranking = recall.rank(results, words, named)
-    chosen = recall.choose(ranking, room, _measure(copies), may_be_quoted)
-    here = results.conversation
+    ranking, here, patience = recall.rank(results, words, named), results.conversation, memory.patience
+    readable = int(min(room, patience.tokens - sought.again))
+    chosen = recall.choose(ranking, readable, _measure(copies), may_be_quoted)
     block = recall.quote(chosen, here)
-    while block and less(copies.count(_before(found.message, block)), copies.count(found.message)).tokens > room:
+    while block and _added(found, block, copies).tokens > readable:
         worst = next(each.candidate for each in reversed(ranking) if each.candidate in chosen)
         chosen = [each for each in chosen if each is not worst]
         block = recall.quote(chosen, here)
+    quoted = recall.messages_quoted([each for each in chosen if each.conversation == here], words, results)
+    if readable < room:
+        fitting = recall.choose(ranking, room, _measure(copies), may_be_quoted)
+        late = {each.number for each in fitting if each.conversation == here}.difference(quoted)
+        found = replace(found, unquoted=dict.fromkeys(late, f"recall_patience: {patience.limit}"))
     if not block:
         return found
-    quoted = recall.messages_quoted([each for each in chosen if each.conversation == here], words, results)
     some = f"{len({each.node for each in chosen})} earlier messages that fit the question"
     some += f", by words, and by meaning among the newest {results.compared:,} passages" if results.near else ""
+    some += patience.price(_added(found, block, copies).tokens)
     return replace(_with(found, block, PartKind.RECALLED, some, copies), quoted=quoted)
 
 
+def read_again(sent: Sequence[Node], cost: Callable[[Node], int]) -> int:
+    """The tokens of the last question and of all after it, if its copy had quotes: without them it is another
+    message, which the server has not read. All tokens, if messages gave way to these quotes.
+    """
+    tokens, had_quotes, gave_way = 0, False, False
+    for node in reversed(sent):
+        tokens += cost(node)
+        if node.turn is not None and not had_quotes:
+            had_quotes, gave_way = node.turn.quoted > 0, node.turn.gave_way
+        if node.message.role is Role.USER and not gave_way:
+            break
+    return tokens if had_quotes else 0
+
+
 def _with(found: LookedUp, block: str, kind: PartKind, why: str, copies: Copies) -> LookedUp:
-    message = _before(found.message, block)
-    cost = less(copies.count(message), copies.count(found.message))
-    return replace(found, message=message, parts=(*found.parts, Part(kind, Fate.SENT, cost, why)))
+    part = Part(kind, Fate.SENT, _added(found, block, copies), why)
+    return replace(found, message=_before(found.message, block), parts=(*found.parts, part))
+
+
+def _added(found: LookedUp, block: str, copies: Copies) -> Count:
+    """What the block adds to the question's copy."""
+    return less(copies.count(_before(found.message, block)), copies.count(found.message))
 
 
 def _before(message: Message, block: str) -> Message:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chatcli.conversation.message import ToolUse
+from chatcli.conversation.message import Message, ToolUse
 from chatcli.conversation.tree import Ended
 from chatcli.conversation.usage import Usage
 
@@ -89,12 +89,14 @@ LOOP = "loop"
 @dataclass(frozen=True, slots=True)
 class Done:
     """The end. `reason` as the server gives it: stop, length, load, unload; "" when it gave none. Or LOOP.
-    `context`: the tokens of the conversation, where the server returns them.
+    `context`: the tokens of the conversation, where the server returns them. `unread`: what of the request's
+    messages was not in the server's cache, the first perhaps without its beginning; None where that is not known.
     """
 
     reason: str
     usage: Usage = Usage()
     context: tuple[int, ...] | None = None
+    unread: tuple[Message, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,8 @@ class Plan:
 
     `context`: the tokens of everything before the question, as /api/generate returned them. `raw`: the messages
     are one text, without roles and template. Both are sent to /api/generate, all other plans to /api/chat.
+    `again`: how many tokens the server reads again because of quotes: the question before had some in its copy, or
+    messages give way to those of this one (`gave_way`).
     """
 
     messages: tuple[Message, ...]
@@ -90,6 +92,8 @@ class Plan:
     server_cuts: bool = False
     context: tuple[int, ...] | None = None
     raw: bool = False
+    again: int = 0
+    gave_way: bool = False
 
     @property
     def is_chat(self) -> bool:

@@ -61,6 +61,10 @@ class Turn:
     `sent`: the fingerprint of the prompt whose size `usage` has (tokens/measured.py); "" where that size is not
     reliable. `context`: the tokens of the conversation up to the reply, as /api/generate returned them, packed by
     `packed`; "" for none.
+
+    `server`: a fingerprint of the server's address. `read`: about how many tokens of the prompt were not in its
+    cache, None where that is not known. What recall cost of them: `quoted`, and `again`, read again because of
+    quotes; `gave_way`: messages gave way to them.
     """
 
     model: str
@@ -73,12 +77,25 @@ class Turn:
     first_token_seconds: float | None = None
     sent: str = ""
     context: str = ""
+    server: str = ""
+    read: int | None = None
+    quoted: int = 0
+    again: int = 0
+    gave_way: bool = False
 
     @property
     def overfull(self) -> bool:
         """Whether the server was allowed to cut the prompt and had to: the window has no room for all of it."""
         window = self.options.get("num_ctx")
         return self.options.get("truncate") is True and isinstance(window, int) and self.planned.tokens >= window
+
+    def is_like(self, other: Turn) -> bool:
+        """Whether the same model answered, with the same window and on the same server."""
+        return self._where == other._where
+
+    @property
+    def _where(self) -> tuple[object, ...]:
+        return self.server, self.digest or self.model, self.options.get("num_ctx")
 
     @property
     def unread(self) -> int | None:

@@ -20,11 +20,14 @@ def main() -> None:
     pace = os.environ.get("CHATCLI_DEMO_PACE", str(PACE))
     parser.add_argument("--pace", type=float, default=pace, help=f"seconds between two tokens (default: {pace})")
     parser.add_argument("--loading", type=float, default=0.0, help="seconds to load a model (default: 0)")
+    parser.add_argument("--reading", type=float, help="tokens of a prompt read in a second (default: no wait)")
     chosen = parser.parse_args()
     if not sys.stdin.isatty():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the chat that started this process
     try:
-        server = DemoServer(partial(answer, Engine(chosen.pace, loading=chosen.loading)), chosen.port)
+        speed = {"reading": chosen.reading, "reads": True} if chosen.reading else {}
+        engine = Engine(chosen.pace, loading=chosen.loading, **speed)
+        server = DemoServer(partial(answer, engine), chosen.port)
     except OSError as error:
         parser.exit(1, f"Port {chosen.port} cannot be used: {error.strerror}. Leave out --port for a free one.\n")
     with server, suppress(KeyboardInterrupt):

@@ -13,7 +13,7 @@ from typing import Any
 from chatcli.demo.models import DemoModel, full_name
 from chatcli.demo.protocol import HttpRefusal, HttpRequest, HttpResponse, lines, timestamp, whole
 from chatcli.demo.request import read_messages
-from chatcli.demo.runner import PER_TOKEN, Engine
+from chatcli.demo.runner import Engine
 
 _DIMENSIONS = 64
 
@@ -68,7 +68,7 @@ def embed(engine: Engine, request: HttpRequest) -> HttpResponse:
         {
             "model": name,
             "embeddings": [_vector(text) for text in texts],
-            "total_duration": load + tokens * PER_TOKEN,
+            "total_duration": load + engine.reading_time(tokens),
             "load_duration": load,
             "prompt_eval_count": tokens,
         }

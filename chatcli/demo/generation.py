@@ -12,7 +12,7 @@ from chatcli.demo.options import Options
 from chatcli.demo.protocol import timestamp
 from chatcli.demo.replies import DemoReply
 from chatcli.demo.request import Definition, DemoCall, DemoMessage
-from chatcli.demo.runner import PER_TOKEN, Engine, Runner
+from chatcli.demo.runner import Engine, Runner
 from chatcli.demo.truncation import Prompt
 
 Chunks = Generator[dict[str, Any]]
@@ -40,7 +40,9 @@ def talk(turn: Generation, engine: Engine, runner: Runner, pause: Callable[[floa
     """
     model, vocabulary = runner.model, runner.model.vocabulary
     with runner.turn(pause):
-        evaluated = runner.evaluate(turn.prompt.tokens)
+        reading = engine.reading_time(runner.evaluate(turn.prompt.tokens))
+        if engine.reads:
+            pause(reading / 1e9)
         reply = engine.speak(turn.messages, turn.schema, turn.tools)
         spoken = list(_spoken(reply, turn, model))
         limit = _limit(turn)
@@ -58,7 +60,7 @@ def talk(turn: Generation, engine: Engine, runner: Runner, pause: Callable[[floa
         calls = reply.calls if reason == "stop" else ()
         if not reply.late:
             yield from (_calling(chunk(turn.name, ""), (call,)) for call in calls)
-        ending = last(turn.name, reason) | _account(turn, evaluated, said, time.monotonic_ns() - began)
+        ending = last(turn.name, reason) | _account(turn, reading, said, time.monotonic_ns() - began)
         yield _calling(ending, calls) if reply.late and calls else ending
 
 
@@ -126,9 +128,8 @@ def _limit(turn: Generation) -> int | None:
     return min(limits, default=None)
 
 
-def _account(turn: Generation, evaluated: int, said: int, elapsed: int) -> dict[str, int]:
+def _account(turn: Generation, reading: int, said: int, elapsed: int) -> dict[str, int]:
     """Returns the counts as Ollama v0.24 does: the prompt with its cached part, the reply with its end token."""
-    reading = evaluated * PER_TOKEN
     return {
         "total_duration": turn.load + reading + elapsed,
         "load_duration": turn.load,

@@ -16,7 +16,7 @@ from chatcli.demo.request import Definition, DemoMessage
 from chatcli.demo.tool_script import reply_or_call
 
 LOADED, LOADING = 8_000_000, 350_000_000  # nanoseconds of load_duration; reported, not waited for
-PER_TOKEN = 200_000  # nanoseconds of prompt_eval_duration for each token that is not in the cache
+READING = 5000.0  # tokens a second that are not in the cache: for prompt_eval_duration
 
 
 @dataclass(slots=True)
@@ -101,7 +101,8 @@ Speaker = Callable[[Sequence[DemoMessage], dict[str, Any] | None, Sequence[Defin
 @dataclass(frozen=True, slots=True)
 class Engine:
     """`pace`: seconds between two tokens of a reply. `window`: num_ctx when nobody asks for another. `loading`:
-    seconds that it takes to load a model.
+    seconds that it takes to load a model. `reading`: how many tokens of a prompt it reads in a second; `reads`:
+    whether that time is waited for, and not only reported.
 
     `speak` gets the messages, a JSON Schema if the request asks for that format, and the definitions of the tools;
     it returns the reply.
@@ -111,5 +112,11 @@ class Engine:
     window: int = 4096
     speak: Speaker = reply_or_call
     loading: float = 0.0
+    reading: float = READING
+    reads: bool = False
     shelf: Shelf = field(default_factory=Shelf)
     runners: Runners = field(default_factory=Runners)
+
+    def reading_time(self, tokens: int) -> int:
+        """Nanoseconds to read so many tokens."""
+        return round(tokens * 1e9 / self.reading)

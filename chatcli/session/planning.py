@@ -24,6 +24,7 @@ from chatcli.errors import ContextTooLong, NoRoom, ReadOnly, ServerError
 from chatcli.hints import Hint
 from chatcli.session.context_window import cutting, offer
 from chatcli.session.facts import facts_sent
+from chatcli.session.prompt_speed import patience_of
 from chatcli.session.reply_format import shape
 from chatcli.settings import table
 from chatcli.settings.layers import Layer
@@ -248,8 +249,10 @@ def skilled(
 
 
 def _assemble(session: Session, coming: Node | None, budget: Budget) -> tuple[Plan, State]:
+    basis = basis_of(session, budget)
+    basis = replace(basis, memory=replace(basis.memory, patience=patience_of(session, coming)))
     try:
-        return assemble(session.conversation.back(coming), basis_of(session, budget))
+        return assemble(session.conversation.back(coming), basis)
     except ContextTooLong as error:
         besides = budget.window - max(0, error.available or 0)
         more = offer(session.model.get(), (error.needed or 0) + besides)

@@ -314,6 +314,15 @@ RECALL_SHARE = _row(
     kept=True,
     from_outside=anything,
 )
+RECALL_PATIENCE = _row(
+    "memory",
+    "recall_patience",
+    values.seconds(),
+    3.0,
+    "How long the server may take to read what recall adds to a request; off: as long as it takes.",
+    kept=True,
+    from_outside=anything,
+)
 DOCUMENT_SHARE = _row(
     "memory",
     "document_share",
@@ -369,7 +378,7 @@ OVERFLOW = _row(
     from_outside=nothing(Refusal.PROGRAM),
 )
 TOKENIZER = _row(
-    "memory",
+    "program",
     "tokenizer",
     values.choice("auto", "model", "o200k_base", "cl100k_base"),
     "auto",

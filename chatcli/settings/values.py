@@ -308,6 +308,30 @@ def duration() -> ValueKind[str]:
     return ValueKind(expects, read, words=("5m", "1h", "-1", "0"), spell=_seconds)
 
 
+def seconds() -> ValueKind[float]:
+    """A time: `3s`, `500ms`, `2m`, `1.5` (seconds); off stands for any time, and is infinite."""
+    expects = "a time such as 3s or 500ms, or off"
+    units = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0}
+
+    def read(given: str) -> float:
+        match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(s|ms|m|)", given.strip().lower())
+        if match:
+            return float(match[1]) * units[match[2]]
+        if given.lower() not in _NO:
+            raise _bad(given, expects)
+        return math.inf
+
+    def write(value: float) -> str:
+        return "off" if math.isinf(value) else f"{_written(value)}s"
+
+    def spell(value: Any) -> str | None:
+        if value is False:
+            return "off"
+        return "off" if value == math.inf else _seconds(value)
+
+    return ValueKind(expects, read, write, ("off", "1s", "3s", "10s"), spell)
+
+
 def texts() -> ValueKind[tuple[str, ...]]:
     """Several texts. One that begins with a quote is read as `words_of` does; any other is one text as it is."""
 

@@ -141,9 +141,9 @@ def _checked_turn(turn: Turn) -> Turn:
     """Raises TypeError for values that no turn has: they would be used in sums, and shown."""
     usage = asdict(turn.usage).values()
     options = [each for value in turn.options.values() for each in (value if isinstance(value, list) else [value])]
-    _check(str, turn.model, turn.digest, turn.done_reason)
-    _check(int, turn.left_out, turn.planned.tokens, turn.planned.exact)
-    _check((int, float, type(None)), turn.first_token_seconds, *usage)
+    _check(str, turn.model, turn.digest, turn.done_reason, turn.server)
+    _check(int, turn.left_out, turn.planned.tokens, turn.planned.exact, turn.quoted, turn.again, turn.gave_way)
+    _check((int, float, type(None)), turn.first_token_seconds, turn.read, *usage)
     _check((str, int, float, type(None)), *options)
     return turn
 

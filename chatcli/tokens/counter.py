@@ -23,7 +23,7 @@ from chatcli.tokens import cache
 from chatcli.tokens.cache import Memo
 from chatcli.tokens.encoding import load, tokens_of
 from chatcli.tokens.learned_costs import LearnedCosts, Size, split
-from chatcli.tokens.measured import Measured
+from chatcli.tokens.measured import Beginning, Measured
 from chatcli.tokens.prepare import ModelSource
 from chatcli.tokens.template import leading
 from chatcli.tokens.tool_costs import Definitions, as_text, has_calls
@@ -243,6 +243,10 @@ class Counter:
     def fingerprint(self, plan: Plan, usage: Usage) -> str:
         """The plan's prompt as `take_up` recognizes it; "" where its size is not reliable."""
         return self._measured.fingerprint(plan.messages) if self.fits(plan, usage) else ""
+
+    def begun(self, messages: Sequence[Message]) -> Beginning | None:
+        """The longest beginning of this prompt that the server has counted."""
+        return self._measured.longest(messages)
 
     def take_up(self, messages: Sequence[Message], turns: Sequence[tuple[Message, Turn]]) -> bool:
         """Count a request of these messages from earlier measurements, made by this process or another: `turns`
