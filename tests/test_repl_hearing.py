@@ -89,7 +89,7 @@ def test_a_rule_that_names_no_tool_is_told_with_the_nearest() -> None:
 
 
 def test_json_lists_the_calls_with_what_came_of_them() -> None:
-    call = {"name": "calculate", "arguments": {"expression": "12*(3+4)"}}
+    call = {"function": {"name": "calculate", "arguments": {"expression": "12*(3+4)"}}}
     whole = json.loads(piped("--json").stdout)
     assert [each | {"seconds": 0} for each in whole["tool_calls"]] == [
         {**call, "state": "complete", "characters": 2, "seconds": 0}

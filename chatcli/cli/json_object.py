@@ -77,7 +77,7 @@ def last_line(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _call(use: ToolUse) -> dict[str, Any]:
-    return {"name": use.name, "arguments": dict(use.arguments)}
+    return {"function": {"name": use.name, "arguments": dict(use.arguments)}}
 
 
 def result(came: ToolResult) -> dict[str, Any]:
