@@ -28,7 +28,7 @@ MINUTES = 20  # that a bench may take
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """`says`: what its figures are, as sentences. A word in braces in its command stands for what must be given."""
+    """`says`: what its figures are. A word in braces in its command stands for what must be given."""
 
     title: str
     command: str
@@ -121,8 +121,8 @@ def _head() -> str:
     system = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     return (
         "# Benchmarks\n\n"
-        "Written by `python -m tests.bench --write`: no figure is typed by hand. Names say what is in milliseconds;\n"
-        "ratios are of one run, and the load of the machine stands with each.\n\n"
+        "Written by `python -m tests.bench --write`: no figure is typed by hand. Names say what is in\n"
+        "milliseconds; ratios are of one run, and the load of the machine stands with each.\n\n"
         f"Machine: {system}, Python {platform.python_version()}."
     )
 
