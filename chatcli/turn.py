@@ -356,7 +356,7 @@ class GrowingReply:
         if self.started and self.first_token is None:
             self.first_token = now - self.began
         if self.started and now - self.saved >= SAVE_EVERY:
-            with suppress(StoreError):  # a full disk or a long lock is reported at the end, if it still matters
+            with suppress(StoreError, Gone):  # a full disk or a long lock is told at the end, if it still matters
                 message = self.message
                 self.save(message.text, message.thinking)
             self.saved = now

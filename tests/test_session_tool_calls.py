@@ -356,6 +356,24 @@ def test_a_result_that_was_forgotten_cannot_be_read_on(session: Session) -> None
     assert path(session)[-2][1:] == (Ended.FAILED, "Failed: Message 3 is no result of a tool call.")
 
 
+def test_a_conversation_that_is_deleted_elsewhere_in_the_middle_of_a_call_goes_on_as_a_copy(
+    session: Session,
+) -> None:
+    def delete(arguments: Mapping[str, Any], _workplace: Workplace) -> str:
+        if arguments["text"] == "1":
+            with Store.open(session.paths.store) as other:
+                other.delete(session.conversation.id)
+                other.purge()
+        return "done"
+
+    session.tools.add([a_tool("delete", delete)])
+    said(session, 'call delete {"text": "1"}\ncall delete {"text": "2"}')
+    assert [text for role, _, text in path(session) if role is Role.TOOL] == ["done", "done"]
+    assert {ended for _, ended, _ in path(session)} == {Ended.COMPLETE}
+    assert [node.message for node in on_disk(session)] == [node.message for node in session.conversation.path()]
+    assert "deleted this conversation" in str(session.take_warnings())
+
+
 def test_without_tools_nothing_is_offered_and_a_call_is_only_named(session: Session, engine: Engine) -> None:
     said(session, "hello")
     assert "tools" not in engine.chats[0]

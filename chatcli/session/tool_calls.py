@@ -206,8 +206,8 @@ class _Call:
 
         def change() -> Node:
             conversation = self.session.conversation
-            node = conversation.message(self.number)
-            assert node is not None, "it was stored before"
+            # It is loaded, and so found here even where another program has deleted it from the store.
+            node = next(node for node in conversation.back() if node.number == self.number)
             return self.session.store.change_call(conversation, node, text, ended, lasting=lasting)
 
         _kept(self.session, change)

@@ -89,16 +89,18 @@ def insert_copy(
 
 
 def rewrite(connection: sqlite3.Connection, node: int, message: Message, ended: Ended, turn: Turn | None) -> None:
-    """Writes the final form of a reply that was in progress."""
+    """Writes the final form of a reply or a call that was in progress. Raises Gone."""
     passages.unindex(connection, node)
     connection.execute("DELETE FROM pieces WHERE node = ?", (node,))
-    connection.execute(
+    updated = connection.execute(
         "UPDATE nodes SET size = ?, ended = ?, text = ?, thinking = ?, tool_uses = ?, turn = ? WHERE id = ?",
         (
             *(size_of(message), pack_ended(ended), pack(message.text), pack(message.thinking)),
             *(pack_tool_uses(message.tool_uses, ended), _pack_turn(turn), node),
         ),
     )
+    if not updated.rowcount:
+        raise gone()
     connection.execute("DELETE FROM attachments WHERE node = ?", (node,))
     attach(connection, node, message.attachments)
     passages.index(connection, node, message.text)
