@@ -71,7 +71,9 @@ def test_compact_puts_a_summary_in_the_place_of_older_messages_and_uncompact_tak
     sent = engine.chats[-1]["messages"]
     assert any("eight things" in message["content"] for message in sent[:-1])
     assert len(session.conversation.path()) == 18
-    assert do(session, "summary edit") == Prefill("/summary We spoke of eight things; tastes differ.")
+    edited = do(session, "summary edit")
+    assert isinstance(edited, Prefill)
+    assert edited.text.startswith("/summary We spoke of eight things; tastes differ.")
     do(session, "summary Nothing much.")
     assert "Nothing much." in shown(do(session, "summary"))
     do(session, "uncompact")
@@ -79,6 +81,35 @@ def test_compact_puts_a_summary_in_the_place_of_older_messages_and_uncompact_tak
     do(session, "uncompact")
     with pytest.raises(UserError):
         do(session, "summary")
+
+
+def test_numbers_that_a_summary_has_lost_stand_below_it_and_are_edited_with_it(
+    session: Session, engine: Engine
+) -> None:
+    do(session, "set strategy trim")
+    engine.say("Noted: gate B12.")
+    say(session, "The train is at 18:42 from platform 7, for 2 people.")
+    talk(session, engine, 6)
+    engine.say("They spoke of a train for two people, and of questions 0, 1 and 2.")
+    do(session, "compact")
+    below = "Also said: train is at 18:42 from platform 7; gate B12"
+    assert below in shown(do(session, "summary"))
+    do(session, "set strategy auto")
+    engine.say("Yes.")
+    say(session, "And now?")
+    assert below in engine.chats[-1]["messages"][0]["content"]
+    edited = do(session, "summary edit")
+    assert isinstance(edited, Prefill)
+    assert edited.text.endswith(below)
+    why = shown(do(session, "context why"))
+    assert "made of messages 1 to 8" in why
+    assert "3 listed below it: 18:42, 7, B12" in why
+    assert "in its text: 2, " in why
+    assert "Of the numbers" in shown(do(session, "context why 1"))
+    assert "1 in its text: 2; 2 listed below it: 18:42, 7." in shown(do(session, "context why 1"))
+    assert "listed below it" not in shown(do(session, "context why 14"))
+    do(session, "summary A train.")
+    assert "lost: 18:42, 7, 2, B12" in shown(do(session, "context why"))
 
 
 def compacted_twice(session: Session, engine: Engine) -> Summary:

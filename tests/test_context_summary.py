@@ -9,7 +9,7 @@ import pytest
 
 from chatcli.context.budget import Budget
 from chatcli.context.plan_inputs import Memory
-from chatcli.context.summary import Due, Refusal, accepted, instruction, undone
+from chatcli.context.summary import Due, Refusal, accepted, instruction, rewritten, undone
 from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import PartKind
@@ -42,7 +42,8 @@ def test_with_a_budget_of_3000_and_six_to_keep(store: Store) -> None:
         "and now?",
     ]
     assert plan.messages[0].text == (
-        "Be kind.\n\nSummary of this conversation up to the messages below:\nThey spoke of messages 1 to 2."
+        "Be kind.\n\nSummary of this conversation up to the messages below:\nThey spoke of messages 1 to 2.\n"
+        "Also said: q0; a0"
     )
 
 
@@ -157,6 +158,57 @@ def test_an_answer_is_cleaned_and_kept_to_its_length(answer: str, text: str) -> 
     assert isinstance(state, State)
     assert state.summary == Summary(text, upto=4, first=1, last=4)
     assert state.cut == 5
+
+
+TRAIN = replace(
+    DUE, limit=40, replaces=100, said=("The train is at 18:42 from platform 7.", "Then 3 days in Oslo.")
+)
+
+
+def test_what_an_answer_has_lost_of_the_numbers_is_listed_below_it() -> None:
+    state = accepted(TRAIN, "They talked about a train.", State(), count)
+    assert isinstance(state, State)
+    assert state.summary is not None
+    assert state.summary.text == "They talked about a train."
+    assert state.summary.specifics == ("train is at 18:42 from platform 7", "Then 3 days")
+    assert state.summary.whole == (
+        "They talked about a train.\nAlso said: train is at 18:42 from platform 7; Then 3 days"
+    )
+
+
+def test_the_list_keeps_to_the_budget_and_to_what_is_replaced() -> None:
+    answer = "They talked about a train."
+    for limit, replaces in ((7, 100), (20, 100), (40, 18), (40, 8), (40, 100)):
+        state = accepted(replace(TRAIN, limit=limit, replaces=replaces), answer, State(), count)
+        assert isinstance(state, State)
+        assert state.summary is not None
+        cost = count(Message.user(state.summary.whole)).tokens - count(Message.user("")).tokens
+        assert cost <= limit
+        assert cost < replaces
+        assert state.summary.text == answer
+
+
+def test_the_next_summary_is_made_of_the_list_too_and_a_list_is_made_anew(store: Store) -> None:
+    made = Chat(store, room_for(600))
+    made.ask("The train is at 18:42 from platform 7.", "Noted.")
+    for _ in range(40):
+        made.ask("So it goes, " + "on and on " * 5, "Well, well.")
+    summary = made.conversation.state.summary
+    assert summary is not None
+    assert summary.replaces is not None
+    for each in (summary, summary.replaces):
+        assert "train is at 18:42 from platform 7" in each.specifics
+    assert summary.whole in made.ask("And?").messages[0].text
+
+
+def test_a_text_by_hand_is_the_whole_summary() -> None:
+    state = accepted(TRAIN, "They talked about a train.", State(), count)
+    assert isinstance(state, State)
+    assert state.summary is not None
+    changed = rewritten(state, state.summary, "A train, at 18:42.")
+    assert changed.summary is not None
+    assert changed.summary.whole == "A train, at 18:42."
+    assert changed.summary.replaces == state.summary
 
 
 @pytest.mark.parametrize("answer", ["", "  \n", "<think>only this</think>"])

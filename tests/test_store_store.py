@@ -172,7 +172,12 @@ def test_a_title_of_one_long_word_is_cut(store: Store) -> None:
 
 def test_settings_and_state_are_kept_with_the_conversation(store: Store, path: Path) -> None:
     conversation = store.create(settings={"model": "llama"})
-    state = State(cut=3, summary=Summary("so far \udc80", 2), pins=frozenset({1}), forgotten=frozenset({5, 4}))
+    state = State(
+        cut=3,
+        summary=Summary("so far \udc80", 2, specifics=("at 18:42", "7 \udc80")),
+        pins=frozenset({1}),
+        forgotten=frozenset({5, 4}),
+    )
     store.keep_state(conversation, state)
     store.keep_settings(conversation, {"num_ctx": "8192"})
     say(store, conversation, "hi")

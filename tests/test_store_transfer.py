@@ -95,7 +95,9 @@ def conversations(draw: st.DrawFn) -> Conversation:
     pins = frozenset([pin] if pin is not None else [])
     if tip is not None:
         conversation.names = {draw(NAMES): tip}
-    conversation.state = State(tip, Summary(draw(TEXT), tip) if tip is not None else None, pins)
+    conversation.state = State(
+        tip, Summary(draw(TEXT), tip, specifics=(draw(TEXT),)) if tip is not None else None, pins
+    )
     return conversation
 
 

@@ -23,7 +23,7 @@ from chatcli.errors import NotFound, UserError
 from chatcli.hints import Do, Hint, Usage, Words
 from chatcli.render.views import Document, Listing, Note
 from chatcli.session.background_summary import Job, Stage, not_used
-from chatcli.session.planning import basis_of
+from chatcli.session.planning import basis_of, summary_of
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.strategies import AUTO
@@ -74,7 +74,7 @@ def _compacted(session: Session, job: Job, dry: bool) -> Outcome:
     assert used.summary is not None
     note = Hint("This summary is not used yet. ", Do("compact"), " uses it.") if dry else UNDONE
     told = [_told(used.summary, note), *_not_in_it(used.summary, job)]
-    return Show((*told, Document(used.summary.text)))
+    return Show((*told, Document(used.summary.whole)))
 
 
 def _not_in_it(made: Summary, job: Job) -> list[Note]:
@@ -108,7 +108,7 @@ _OTHERWISE = Hint(
 @command("summary")
 def summary(session: Session, *, text: Annotated[str, Arg("edit, or a new text for the summary")] = "") -> Outcome:
     """Show, edit or replace the summary (/summary edit, /summary TEXT)."""
-    current = _standing(session)
+    current = summary_of(session)
     if current is None:
         writing = session.summarizer.stage is Stage.ASKED
         raise UserError(
@@ -116,11 +116,11 @@ def summary(session: Session, *, text: Annotated[str, Arg("edit, or a new text f
             Hint(Do("compact"), f" makes one now; strategy {AUTO} makes one when the window is full."),
         )
     if text == "edit":
-        return Prefill(f"/{summary.name} {current.text}")
+        return Prefill(f"/{summary.name} {current.whole}")
     if text:
         _keep(session, rewritten(session.conversation.state, current, text))
         return Show.of(Note(Hint("The summary is replaced; ", Do("uncompact"), " restores the old one."), "good"))
-    return Show.of(_told(current, UNDONE), Document(current.text))
+    return Show.of(_told(current, UNDONE), Document(current.whole))
 
 
 @command("uncompact")
@@ -131,11 +131,11 @@ def uncompact(session: Session) -> Outcome:
     again, as far as they fit.
     """
     session.summarizer.undo()
-    current = _standing(session)
+    current = summary_of(session)
     if current is None and session.conversation.state.cut is None:
         raise UserError("There is nothing to undo: no summary, and no cut.")
     _keep(session, undone(session.conversation.state, current))
-    earlier = _standing(session)
+    earlier = summary_of(session)
     since = f" since message {earlier.last}, where the earlier summary ends," if earlier and earlier.last else ""
     return Show.of(Note(f"Everything{since} is sent word for word again, as far as it fits.", "good"))
 
@@ -208,7 +208,7 @@ def _mark(session: Session, numbers: tuple[int, ...], which: str, word: str, oth
         f"{_listed(off)}: no longer {word}." if off else "",
         "A call and its results go together." if len(nodes) > len(set(numbers)) else "",
     ]
-    summary = _standing(session)
+    summary = summary_of(session)
     if which == "forgotten" and summary and any(summary.first <= number <= summary.last for number in on):
         said.append(MADE_WITH_IT)
     notes = [Note(Hint(*(f"{part} " if isinstance(part, str) else part for part in said if part)), "good")]
@@ -230,11 +230,6 @@ def _marked(session: Session, marked: frozenset[int], word: str) -> Outcome:
         return Show.of(Note(f"No message is {word}.", "quiet"))
     rows = tuple((str(node.number), str(node.message.role), node.message.brief[:80]) for node in nodes)
     return Show.of(Listing(("message", "role", "text"), rows, title=word))
-
-
-def _standing(session: Session) -> Summary | None:
-    """The summary in use on the current path."""
-    return basis_of(session).at(session.conversation.tip).state.summary
 
 
 def _message(session: Session, number: int) -> Node:

@@ -12,10 +12,11 @@ from itertools import chain, takewhile
 
 from chatcli.context.outgoing import Copies, Counting
 from chatcli.context.plan_inputs import Basis
+from chatcli.context.specifics import listed, lost
 from chatcli.context.strategies import LOW_WATER, Stretch, since_cut, stable_cut
 from chatcli.context.system_message import Front
 from chatcli.context.tool_results import Group, groups, in_words, untorn
-from chatcli.conversation.context_state import State, Summary
+from chatcli.conversation.context_state import ALSO, State, Summary
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, PartKind, Plan
 from chatcli.conversation.repetition import repeats
@@ -25,6 +26,7 @@ WORDS = 120
 SHARE = 0.12  # of the room for history, and no more than MOST tokens
 MOST = 600
 LEAST = 48
+LISTED = 0.5  # of the tokens of a summary, the most that the specifics it has lost may take
 EARLIER = 4  # earlier summaries that are kept, for /uncompact
 RESULT = 96  # tokens of a tool's result that the model reads for a summary
 REQUESTS = 8  # the most requests for one /compact, each with as many messages as fit
@@ -39,7 +41,8 @@ class Due:
     It will cover messages `first` to `last` (numbers), the last of which is node `upto`; what it replaces has
     `replaces` tokens. `cut`: the node at which the verbatim part then begins. `cached`: the messages begin with
     the last request, which the server still has in its cache. `more`: there is more to summarize than the request
-    has room for. `shortened`: of the messages with these numbers it has the beginning and the end only.
+    has room for. `shortened`: of the messages with these numbers it has the beginning and the end only. `said`:
+    the texts that it is made of, the summary before it and the messages.
     """
 
     messages: tuple[Message, ...]
@@ -52,6 +55,7 @@ class Due:
     cached: bool
     more: bool = False
     shortened: tuple[int, ...] = ()
+    said: tuple[str, ...] = ()
 
 
 class Refusal(StrEnum):
@@ -107,6 +111,7 @@ def due(back: Iterable[Node], basis: Basis, plan: Plan | None = None, now: bool 
         replaces=sum(map(copies.tokens, older)) + sum(part.count.tokens for part in begin.summary),
         cached=continued is not None,
         more=left,
+        said=(*([old.whole] if old is not None else ()), *map(ask.words, said)),
         shortened=() if continued else tuple(group[0].number for group in said if ask.cost(group) > ask.space),
     )
 
@@ -135,7 +140,8 @@ def _first(oldest: Node, old: Summary | None) -> int:
 
 def accepted(due: Due, answer: str, state: State, count: Counting, cut_off: bool = False) -> State | Refusal:
     """The state with the new summary, or why the answer is none. Thinking, a heading, what exceeds the allowed
-    length, and half a sentence at the end of an answer that was `cut_off` are removed.
+    length, and half a sentence at the end of an answer that was `cut_off` are removed. In the room that the text
+    leaves, the specifics are listed that it has lost.
     """
     text = _cleaned(answer)
     if repeats(text, LOOP):
@@ -143,13 +149,19 @@ def accepted(due: Due, answer: str, state: State, count: Counting, cut_off: bool
     if cut_off and not text.endswith(_ENDS):
         text = _shorter(text)
     empty = count(Message.user("")).tokens
-    while text and count(Message.user(text)).tokens - empty > due.limit:
+
+    def cost(said: str) -> int:
+        return count(Message.user(said)).tokens - empty
+
+    while text and cost(text) > due.limit:
         text = _shorter(text)
     if not text:
         return Refusal.EMPTY
-    if count(Message.user(text)).tokens - empty >= due.replaces:
+    if cost(text) >= due.replaces:
         return Refusal.LONG
-    summary = Summary(text, due.upto, due.first, due.last, replaces=_short_of(state.summary, EARLIER))
+    room = min(int(due.limit * LISTED), min(due.limit, due.replaces - 1) - cost(f"{text}\n{ALSO}"))
+    gone = listed(lost(due.said, text), room, cost)
+    summary = Summary(text, due.upto, due.first, due.last, _short_of(state.summary, EARLIER), gone)
     return replace(state, summary=summary, cut=due.cut if due.cut is not None else state.cut)
 
 
@@ -164,7 +176,10 @@ def rewritten(state: State, standing: Summary, text: str) -> State:
     """The state with another text for that summary, which replaces the old one."""
     rest = _without(state.summary, standing)
     return replace(
-        state, summary=replace(standing, text=text, replaces=_short_of(replace(standing, replaces=rest), EARLIER))
+        state,
+        summary=replace(
+            standing, text=text, specifics=(), replaces=_short_of(replace(standing, replaces=rest), EARLIER)
+        ),
     )
 
 
@@ -258,6 +273,10 @@ class _Asking:
         if len(group) == 1 and first.role is not Role.TOOL:
             return self.copies.of(first)
         return Message.assistant("\n".join(in_words(node.message, self._short) for node in group))
+
+    def words(self, group: Group) -> str:
+        """What the message says, without its files; of calls and their results what `told` has."""
+        return self.told(group).text if len(group) > 1 else in_words(group[0].message, self._short)
 
     def cost(self, group: Group) -> int:
         return self.copies.count(self.told(group)).tokens

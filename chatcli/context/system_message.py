@@ -61,7 +61,7 @@ def front(
         parts[node.number] = Part(PartKind.VERBATIM, Fate.SENT, added, "pinned", node.number, node.number, node.id)
     short: tuple[Part, ...] = ()
     if summary:
-        text = _joined(text, f"{SUMMARY}\n{summary.text}", "\n\n")
+        text = _joined(text, f"{SUMMARY}\n{summary.whole}", "\n\n")
         before, added = _added(text, before, copies.count)
         short = (Part(PartKind.SUMMARY, Fate.SENT, added, "replaces earlier messages"),)
     return Front(Message.system(text) if text else None, kept, own, parts, short)

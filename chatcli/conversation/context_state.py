@@ -6,13 +6,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+ALSO = "Also said: "
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
     """The rolling summary. It replaces the messages up to and including node `upto`.
 
     `first` and `last` are the numbers, on the path, of the messages it was made of; 0 where that is not known.
-    `replaces`: the summary before it, which it was also made of.
+    `replaces`: the summary before it, which it was also made of. `specifics`: numbers, dates, quoted strings and
+    the like of these messages that the text has lost, each with the words around it.
     """
 
     text: str
@@ -20,6 +23,12 @@ class Summary:
     first: int = 0
     last: int = 0
     replaces: Summary | None = None
+    specifics: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> str:
+        """The text as it is sent, with what it has lost in a line below."""
+        return "\n".join(filter(None, [self.text, ALSO + "; ".join(self.specifics) if self.specifics else ""]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from chatcli.context.assemble import assemble, from_last_question, settle_cut
 from chatcli.context.budget import Budget, margin_for, reserve_for
 from chatcli.context.generate import after_context, raw_text
 from chatcli.context.plan_inputs import Basis, Memory, Spans
-from chatcli.conversation.context_state import State
+from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Part, Plan, with_definitions, with_template
 from chatcli.conversation.retrieval import Clues, Meaning, Retrieved
@@ -294,8 +294,7 @@ def cost_of(session: Session, first: int, last: int) -> Count:
     if conversation.tip is None:
         return NOTHING
     if last - first < COUNTED:
-        ids = store.read(locations.ids_between, conversation.id, conversation.tip, first, last)
-        found = store.on_path(conversation, conversation.tip, ids)
+        found = nodes_between(session, first, last)
         return total(
             session.counter.count(node.message.without_thinking)
             for node in basis_of(session).sent(reversed(found))
@@ -304,6 +303,20 @@ def cost_of(session: Session, first: int, last: int) -> Count:
     known = [node.message.without_thinking for node in islice(conversation.back(), COUNTED // 4)]
     rate = total(map(session.counter.count, known)).tokens / max(1, sum(len(each.text) for each in known))
     return Count(round(letters * rate))
+
+
+def nodes_between(session: Session, first: int, last: int) -> Sequence[Node]:
+    """Messages `first` to `last` of the path, in order."""
+    conversation, store = session.conversation, session.store
+    if conversation.tip is None:
+        return ()
+    ids = store.read(locations.ids_between, conversation.id, conversation.tip, first, last)
+    return store.on_path(conversation, conversation.tip, ids)
+
+
+def summary_of(session: Session) -> Summary | None:
+    """The summary of what was said on this path; None where there is none."""
+    return basis_of(session).at(session.conversation.tip).state.summary
 
 
 def counter_of(session: Session) -> Counter:

@@ -184,7 +184,8 @@ def _summary_from_plain(plain: Mapping[str, Any] | None) -> Summary | None:
     if not plain:
         return None
     known = {name: value for name, value in plain.items() if name in _SUMMARY}
-    return Summary(**{**known, "replaces": _summary_from_plain(plain.get("replaces"))})
+    replaced, lost = _summary_from_plain(plain.get("replaces")), tuple(plain.get("specifics", ()))
+    return Summary(**{**known, "replaces": replaced, "specifics": lost})
 
 
 def renumbered(state: State, ids: Mapping[int, int]) -> State:

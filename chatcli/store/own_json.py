@@ -152,7 +152,7 @@ def _checked_state(state: State) -> State:
     _check((int, type(None)), state.reserve)
     summary = state.summary
     while summary is not None:
-        _check(str, summary.text)
+        _check(str, summary.text, *summary.specifics)
         _check(int, summary.first, summary.last)
         summary = summary.replaces
     return state

@@ -17,8 +17,8 @@ from typing import Any
 from chatcli.context.assemble import assemble, settle_cut
 from chatcli.context.budget import Budget
 from chatcli.context.plan_inputs import Basis, Memory
-from chatcli.context.summary import accepted, due
-from chatcli.conversation.context_state import State
+from chatcli.context.summary import Due, accepted, due
+from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, PartKind, Plan
 from chatcli.conversation.retrieval import Meaning
@@ -53,21 +53,29 @@ class Replayed:
     state: State = State()
     plan: Plan | None = None
     summarised: list[int] = field(default_factory=list)
+    summaries: list[tuple[Due, Summary]] = field(default_factory=list)
 
     def back(self) -> Iterator[Node]:
         return reversed(self.path[: self.at])
 
 
+def some_words(wanted: Due) -> str:
+    """A stand-in for a model: 110 words from everywhere in what it is to summarize."""
+    words = " ".join(message.text for message in wanted.messages[1:-1]).split()
+    return " ".join(words[:: max(1, len(words) // 110)][:110])
+
+
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """One way of going through a conversation: a strategy, its budget for history, and the memory's wishes.
-    `meaning`: what a question means, where an embedding model says so.
+    `meaning`: what a question means, where an embedding model says so. `summarize`: stands in for a model.
     """
 
     strategy: Strategy
     history: int
     memory: Memory = Memory()
     meaning: Callable[[str], Meaning | None] = lambda _: None
+    summarize: Callable[[Due], str] = some_words
 
     @property
     def budget(self) -> Budget:
@@ -90,10 +98,11 @@ class Configuration:
         state = settle_cut(replayed.back(), self.basis(replayed, replayed.state))
         wanted = due(replayed.back(), self.basis(replayed, state), replayed.plan)
         if wanted is not None:
-            words = " ".join(message.text for message in wanted.messages[1:-1]).split()
             replayed.summarised.append(sum(count(message).tokens for message in wanted.messages))
-            made = accepted(wanted, " ".join(words[:: max(1, len(words) // 110)][:110]), state, count)
-            state = made if isinstance(made, State) else state
+            made = accepted(wanted, self.summarize(wanted), state, count)
+            if isinstance(made, State) and made.summary is not None:
+                replayed.summaries.append((wanted, made.summary))
+                state = made
         replayed.state = state
 
 
@@ -137,7 +146,7 @@ def _cut_at(replayed: Replayed, tokens: float) -> Node | None:
 
 def replay(replayed: Replayed, configuration: Configuration) -> Iterator[Plan]:
     """The plan of every turn, from the beginning. A message of the user's is asked; what follows is its reply."""
-    replayed.state, replayed.plan, replayed.summarised = State(), None, []
+    replayed.state, replayed.plan, replayed.summarised, replayed.summaries = State(), None, [], []
     for place, node in enumerate(replayed.path, start=1):
         replayed.at = place
         if node.message.role is Role.USER:
