@@ -235,14 +235,49 @@ def test_a_clue_weighs_less_than_a_word_of_the_question() -> None:
         ("What was there on 3 May 2023?", True),
         ("Can you play the bassoon?", False),
         ("Könntest du das bassoon spielen?", False),
+        ("How do I tune a bassoon?", False),
+        ("Wie kann ich ein bassoon stimmen?", False),
         ("The bassoon is here. Shall we play?", False),
         ("Where is the oboe?", False),
+        ("Where was the lake with the bassoon?", True),
+        ("Where is the lake with boats and the bassoon?", False),
         ("Play the bassoon.", False),
     ],
 )
 def test_a_question_looks_back_when_it_asks_for_what_was_said(question: str, back: bool) -> None:
     results = replace(found(candidate(1, "the bassoon", "bassoon")), occurrences={"bassoon": 1})
     assert recall.looks_back(results, terms(question), dates(question)) is back
+
+
+def test_a_question_does_not_look_back_when_what_is_sent_covers_it_better() -> None:
+    results = found(candidate(1, "the bassoon", "bassoon"))
+    results = replace(results, occurrences={"bassoon": 1, "lake": 9})
+    question = terms("Where is the bassoon at the lake?")
+    assert recall.looks_back(results, question, Dates(), ["A lake.", "Clouds."])
+    assert not recall.looks_back(results, question, Dates(), ["A lake.", "My bassoon is in the lake."])
+    said = terms("Where did I say the bassoon at the lake is?")
+    assert recall.looks_back(results, said, Dates(), ["My bassoon is in the lake."])
+
+
+@pytest.mark.parametrize(
+    ("question", "role"),
+    [
+        ("What did you tell me about oolong?", Role.ASSISTANT),
+        ("What did you say about my oolong?", Role.ASSISTANT),
+        ("Which oolong had you recommended to me?", Role.ASSISTANT),
+        ("Was hast du mir über Oolong gesagt?", Role.ASSISTANT),
+        ("What did I tell you about oolong?", Role.USER),
+        ("Was habe ich dir über Oolong gesagt?", Role.USER),
+        ("I think you said something about oolong?", Role.ASSISTANT),
+        ("What is my oolong?", Role.USER),
+        ("Who takes oolong?", None),
+    ],
+)
+def test_the_words_asked_for_are_those_of_whoever_said_them(question: str, role: Role | None) -> None:
+    assert terms(question).about is role
+    talk = found(*(candidate(number, "oolong is fine", "oolong", minutes=100 * number) for number in (1, 2)))
+    best = recall.rank(talk, terms(question))[0].candidate
+    assert best.role is (role or Role.ASSISTANT)
 
 
 def test_a_passage_without_a_vector_is_no_worse_for_it() -> None:

@@ -128,13 +128,11 @@ class _Draft:
         """`again`: how many tokens are read again because of quotes; None: those that earlier quotes cost."""
         history, verbatim = self.room.history, self._tokens(choice)
         room = self.basis.limits.room - self.before(choice)[0].tokens - verbatim - self.said
-        usual = int(history * self.basis.memory.recall_share)
-        wide = max(usual, int(history * WIDE))
         if again is None:
             again = read_again(choice.sent, self.basis.copies.tokens) if self.basis.recalls else 0
         parent = self._first(choice).parent
         sought = Sought(self.question, self.asked, parent, choice.sent, self.basis, gives_way, again)
-        return look_up(sought, Free(room, history - verbatim, usual, wide))
+        return look_up(sought, Free(room, history - verbatim, history, self.basis.memory.recall_share))
 
 
 def _chosen(strategy: Strategy, need: Need) -> tuple[Choice, Set[int]]:

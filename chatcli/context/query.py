@@ -45,6 +45,31 @@ _LOOKS_BACK = re.compile(
 
 # A statement beside the question: the end of a sentence that is none, or a line of its own.
 _STATES = re.compile(r"!\s|\w{4}\.\s|[。！]|\n|[?？؟]\s*[^?？؟\s][^?？؟]*$")
+# The past tense, as far as a word alone shows it.
+_PAST = re.compile(
+    r"\b(?:did|was|were|wasn|weren|didn|had|ago|last|yesterday|went|got|gave|took|bought|saw|wrote|"
+    r"(?:has|have)(?= .*\w(?:ed|en|wn|ght|ade|one|ead|old|een)\b)|"
+    r"war|waren|warst|hat|hatte\w*|hast|habe|habt|wurde\w*|gestern|letzte\w*|"
+    r"était|étaient|avait|avais|hier|fue|fueron|había|estaba|ayer|aveva|erano|ieri|foi|foram|tinha|ontem|"
+    r"был|была|было|были|вчера)\b|了|た[。？?]?$",
+    re.IGNORECASE,
+)
+# A question that the model is to answer from what it knows.
+_SEEKS_ADVICE = re.compile(
+    r"\b(?:(?:do|does|can|could|should|would|must|may|shall) (?:i|we|one)|how to|is there|are there|"
+    r"(?:kann|können|könnte|soll|sollte|muss|darf) (?:ich|man|wir)|gibt es|"
+    r"comment (?:faire|puis-je|peut-on)|y a-t-il|cómo (?:puedo|se puede)|hay alg\w+|come (?:posso|si può)|"
+    r"como (?:posso|se pode)|как (?:мне|можно))\b",
+    re.IGNORECASE,
+)
+# Who said what is asked for, where the question speaks of saying: "what did you tell me" is about the assistant.
+_SAID_BY = re.compile(
+    r"\b(?:(you)|i)\b(?: \w+)? (?:say|said|tell|told|mention\w*|suggest\w*|recommend\w*|"
+    r"advise\w*|propose\w*|ask\w*)\b|"
+    r"\b(?:(hast du|hattest du|haben sie)|habe ich|hatte ich)\b(?: \w+){0,6}? (?:gesagt|erzählt|erwähnt|genannt|"
+    r"vorgeschlagen|empfohlen|gefragt)\b",
+    re.IGNORECASE,
+)
 
 _MINE = re.compile(
     r"\b(?:i|my|mine|ich|mein\w*|je|mon|mes|moi|yo|mi|mis|io|mio|mia|eu|meu|minha|я|мой|моя)\b|我|私",
@@ -57,9 +82,10 @@ _YOURS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """`words`: what to search for; each with its stem, or "". `looks_back`: whether it speaks of the past.
+    """`words`: what to search for; each with its stem, or "". `looks_back`: whether it speaks of what was said.
     `about`: whose words the question asks for, where it says so: the user's ("what did I say") or the assistant's
-    ("did you"). `asks_only`: a bare question, which is not put to the model as "can you" is.
+    ("did you"). `asks_only`: a bare question, not put to the model as "can you" and "how do I" are; `past`:
+    in the past tense.
     """
 
     words: tuple[tuple[str, str], ...]
@@ -67,11 +93,18 @@ class Terms:
     looks_back: bool
     about: Role | None = None
     asks_only: bool = False
+    past: bool = False
 
     @property
     def sought(self) -> tuple[str, ...]:
         """Words and stems in the form the search takes: a stem ends in *."""
         return tuple(dict.fromkeys(each for pair in self.words for each in pair if each))
+
+    def within(self, text: str) -> frozenset[str]:
+        """The words and stems that occur in the text."""
+        words = set(words_of(text))
+        words |= set(map(beginning, words))
+        return frozenset(words.intersection(self.sought))
 
     def __bool__(self) -> bool:
         return bool(self.words)
@@ -87,11 +120,15 @@ def terms(question: str) -> Terms:
         asks,
         bool(_LOOKS_BACK.search(question)),
         _about(question),
-        asks and not _STATES.search(plain) and not _YOURS.search(plain),
+        asks and not any(each.search(plain) for each in (_STATES, _YOURS, _SEEKS_ADVICE)),
+        bool(_PAST.search(plain)),
     )
 
 
 def _about(question: str) -> Role | None:
+    said = _SAID_BY.search(question)
+    if said is not None:
+        return Role.ASSISTANT if said[1] or said[2] else Role.USER
     mine, yours = bool(_MINE.search(question)), bool(_YOURS.search(question))
     if mine == yours:
         return None

@@ -3,9 +3,9 @@
 A passage's weight is the weight of the question's words in it (rarer words weigh more) and, a little, that of the
 clues, words of what a first round found. Part of the weight of its neighbors in the same sitting is added (an
 answer follows the question that has its words), and of the best passages of its sitting; and, where vectors are
-known, how near in meaning it is, smoothed in the same way. Measured on LoCoMo conversations at 3,072
-tokens: the prompt contains the evidence for 83 % of the questions, with vectors 85 %; with the newest messages
-alone, 12 %.
+known, how near in meaning it is, smoothed in the same way. Measured on four LoCoMo conversations at 3,072 tokens,
+the prompt contains all evidence for 87 % of the questions, with vectors for 89 %; with the newest messages alone
+for 14 %.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ PAUSE = timedelta(minutes=45)  # a longer silence ends a sitting
 # Recall quotes only if one passage has this share of the question's weight.
 COVERED = 0.2
 COVERED_BARE = 0.15  # for a bare question
+COVERED_NOW = 0.4  # for one that is not in the past tense, to look back: most such are about what was just said
 COVERED_UNASKED = 0.6
 
 
@@ -83,15 +84,22 @@ def fires(found: Retrieved, terms: Terms, always: bool = False) -> bool:
     return _covers(found, terms) or _is_near(found)
 
 
-def looks_back(found: Retrieved, terms: Terms, dates: Dates = Dates()) -> bool:  # noqa: B008 - frozen
-    """Whether the question asks for what was said: it names a time, or something covers it and it speaks of the
-    past or is a bare question. What is only spoken on about, or asked of the model ("can you"), does not.
+def looks_back(found: Retrieved, terms: Terms, dates: Dates, sent: Iterable[str] = ()) -> bool:
+    """Whether the question asks for what was said: it names a time, or something covers it and it speaks of what
+    was said or is a bare question that no text of `sent` covers better. What is only spoken on about, or asked of
+    the model ("can you"), does not.
     """
     if not terms.asks or not found.candidates:
         return False
     if dates:
         return True
-    return (terms.looks_back or terms.asks_only) and (_covers(found, terms) or _is_near(found))
+    if terms.looks_back or not terms.asks_only:
+        return terms.looks_back and (_covers(found, terms) or _is_near(found))
+    held = covered(found, terms)
+    if terms.past and _is_near(found):
+        return True
+    least = COVERED_BARE if terms.past else COVERED_NOW
+    return held >= least and held >= _most_held(map(terms.within, sent), terms, found)
 
 
 def _covers(found: Retrieved, terms: Terms) -> bool:
@@ -108,10 +116,14 @@ def _is_near(found: Retrieved) -> bool:
 
 def covered(found: Retrieved, terms: Terms) -> float:
     """How much of the question's weight its best passage has, from 0 to 1."""
+    return _most_held((each.terms for each in found.candidates if each.terms), terms, found)
+
+
+def _most_held(texts: Iterable[frozenset[str]], terms: Terms, found: Retrieved) -> float:
+    """The greatest share of the question's weight that one text has, from 0 to 1; of each text the terms in it."""
     weigh = _weigher(found, terms)
     full = sum(found.weight(word) for word, _ in terms.words)
-    most = max((weigh(each.terms) for each in found.candidates if each.terms), default=0.0)
-    return most / full if full else 0.0
+    return max(map(weigh, texts), default=0.0) / full if full else 0.0
 
 
 def _own_weights(line: Sequence[Candidate], found: Retrieved, terms: Terms) -> list[float]:

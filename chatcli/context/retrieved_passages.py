@@ -18,6 +18,8 @@ from chatcli.conversation.usage import Count
 # What recall may take of the room for history when the question looks back, where else it has its usual share:
 # messages sent word for word give way. Measured: docs/explanation.md.
 WIDE = 0.9
+# The same for any other bare question, but of what is free only.
+HALF = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +67,18 @@ class Sought:
 
 @dataclass(frozen=True, slots=True)
 class Free:
-    """In tokens: `room` is all that is free, `history` how much of it history may take; recall may take `usual` of
-    that, and `wide` if the question looks back.
+    """In tokens: `room` is all that is free, `history` how much of it history may take; `whole`: what history may
+    have in all. `share`: the part of that which recall usually takes.
     """
 
     room: int
     history: int
-    usual: int
-    wide: int
+    whole: int
+    share: float
+
+    def for_recall(self, words: Terms, looks_back: bool) -> int:
+        share = WIDE if looks_back else HALF if words.asks_only else 0.0
+        return min(self.room, self.history, int(self.whole * max(share, self.share)))
 
 
 def look_up(sought: Sought, free: Free) -> LookedUp:
@@ -82,12 +88,10 @@ def look_up(sought: Sought, free: Free) -> LookedUp:
     if room > 0:
         found = _with_documents(found, sought, words, room)
         room -= sum(part.count.tokens for part in found.parts)
-    if (
-        min(room, free.wide) > 0
-        and sought.basis.recalls
-        and (sought.upto is not None or memory.recall == "always")
-    ):
-        found = _with_recall(found, sought, words, replace(free, room=min(room, free.history)))
+    free = replace(free, room=room)
+    searched = sought.upto is not None or memory.recall == "always"
+    if searched and sought.basis.recalls and free.for_recall(words, looks_back=True) > 0:
+        found = _with_recall(found, sought, words, free)
     return found
 
 
@@ -118,7 +122,7 @@ def _with_recall(found: LookedUp, sought: Sought, words: Terms, free: Free) -> L
     always = memory.recall == "always" or bool(named and words.asks)
 
     def asks_back(first: Retrieved) -> bool:
-        return recall.looks_back(first, words, named)
+        return recall.looks_back(first, words, named, (node.message.text for node in sought.sent))
 
     def clues(first: Retrieved) -> Mapping[str, int]:
         """What a second round looks for, where there is something to quote."""
@@ -132,7 +136,7 @@ def _with_recall(found: LookedUp, sought: Sought, words: Terms, free: Free) -> L
     found = replace(found, looks_back=asks_back(results))
     if found.looks_back and sought.gives_way:
         return found
-    room = min(free.room, free.wide if found.looks_back else free.usual)
+    room = free.for_recall(words, found.looks_back)
     kept_out = sought.kept_out | sought.basis.state.pins
 
     def may_be_quoted(candidate: Candidate) -> bool:

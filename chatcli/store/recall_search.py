@@ -168,8 +168,8 @@ PLENTY = 300  # a word that occurs this often needs no search for words that beg
 IN_ALL = 8_000  # postings that are scored together, the rarest terms first
 SPARE = 8  # passages per wanted message: some are on other branches, some share a message
 NEAREST = 60  # messages that are chosen by their meaning alone, and by the clues of the second round alone
-TRIED = 200  # words that are looked up for the second round
-RARE = 300  # a word that occurs this often, or in a tenth of the passages, is no clue
+TRIED = 80  # words that are looked up for the second round
+RARE = 100  # a word that occurs this often, or in a tenth of the passages, is no clue
 CLUES = 50  # the words that are: the rarer, and the more good passages have them, the better
 
 _PLACE = (1 << SHIFT) - 1
@@ -240,10 +240,9 @@ def _second_round(
     messages = _wanted(connection, best, path, wish, NEAREST)
     everything = postings | further
     shown = _candidates(connection, messages, path, wish, {passage for passage, _ in best}, everything, set())
-    marks = _marks(further)
     known = {(each.node << SHIFT) + each.passage: each for each in first.candidates}
-    for passage in known.keys() & marks.keys():
-        known[passage] = replace(known[passage], terms=known[passage].terms | marks[passage])
+    for passage, terms in _marks(further, known).items():
+        known[passage] = replace(known[passage], terms=known[passage].terms | terms)
     new = {passage: each for passage, each in shown.items() if passage not in known}
     return replace(
         first,
@@ -268,7 +267,7 @@ def _candidates(
     if wish.all_chats:
         everything = _without_forgotten(connection, everything, path)
     shown = with_neighbours(connection, messages, everything, found, said)
-    said_there, marks = texts(connection, shown), _marks(postings)
+    said_there, marks = texts(connection, shown), _marks(postings, shown)
     return {
         passage: _candidate(everything[passage >> SHIFT], passage, said_there[passage], marks)
         for passage in shown
@@ -276,13 +275,13 @@ def _candidates(
     }
 
 
-def _marks(postings: Mapping[str, list[int]]) -> dict[int, frozenset[str]]:
-    """The terms of each passage."""
+def _marks(postings: Mapping[str, list[int]], passages: Collection[int]) -> dict[int, set[str]]:
+    """Returns the terms of each of `passages` that has any."""
     marks: dict[int, set[str]] = {}
     for term, found in postings.items():
-        for passage in found:
+        for passage in set(found).intersection(passages):
             marks.setdefault(passage, set()).add(term)
-    return {passage: frozenset(terms) for passage, terms in marks.items()}
+    return marks
 
 
 def _nearest(
@@ -413,7 +412,7 @@ def _without_forgotten(
     return {node: each for node, each in messages.items() if node not in forgotten}
 
 
-def _candidate(message: Standing, passage: int, text: str, marks: Mapping[int, frozenset[str]]) -> Candidate:
-    created, terms = unpack_time(message.created), marks.get(passage, frozenset())
+def _candidate(message: Standing, passage: int, text: str, marks: Mapping[int, set[str]]) -> Candidate:
+    created, terms = unpack_time(message.created), frozenset(marks.get(passage, ()))
     said = message.node, message.number, passage & _PLACE, message.role, created, text, terms
     return Candidate(*said, message.conversation, message.tool)
