@@ -364,3 +364,27 @@ def test_jsonl_comes_while_the_reply_is_made() -> None:
 
 def test_json_and_jsonl_are_not_given_together() -> None:
     assert chatcli("--json", "--jsonl", "hi").returncode == 2
+
+
+# What one short question needs nothing of, wherever it is imported.
+NOT_FOR_A_QUESTION = {
+    *("chatcli.commands.registry", "chatcli.commands.perform", "chatcli.commands.chats", "chatcli.cli.subcommand"),
+    *("chatcli.prompt.reader", "prompt_toolkit"),
+}
+
+
+def test_a_question_imports_no_commands_and_no_line_to_type_in() -> None:
+    with Engine() as engine:
+        engine.say("Hello.")
+        done = subprocess.run(
+            [sys.executable, "-X", "importtime", "-m", "chatcli", "-m", "demo", "hi"],
+            env={**os.environ, "OLLAMA_HOST": engine.url, "PYTHONPATH": str(Path(__file__).parent.parent)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert done.stdout == "Hello.\n"
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "chatcli.cli.oneshot" in imported
+    assert not imported & NOT_FOR_A_QUESTION, "import them where they are needed"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chatcli.commands import everything
+from chatcli.commands import SUBCOMMANDS, everything
 from chatcli.commands.registry import Command
 from chatcli.commands.spelling import at_prompt
 from chatcli.errors import UnknownCommand
@@ -81,3 +81,7 @@ def test_completion_never_waits_for_a_server(
     session.client.forget()
     session.models_on_server.forget()
     assert everything().suggest(session, "/model demo-v") == []
+
+
+def test_the_names_by_which_a_prompt_is_told_from_subcommands_are_those_of_the_registry() -> None:
+    assert {" ".join(words) for words in everything().subcommands} == set(SUBCOMMANDS)

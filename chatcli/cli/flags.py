@@ -17,7 +17,7 @@ from typer.models import OptionInfo
 import chatcli
 from chatcli.cli.command_line import CommandLine, read_line
 from chatcli.cli.help_pages import Page, SettingsPage
-from chatcli.commands import everything
+from chatcli.commands import everything, may_be_subcommand
 from chatcli.errors import BadArgument, BadValue, UnknownCommand
 from chatcli.hints import Do, Hint, Words
 from chatcli.paths import shown
@@ -143,7 +143,7 @@ def asks(flag: str, arguments: Sequence[str]) -> bool:
 def _chosen(line: CommandLine) -> Command | None:
     """The subcommand that the words of the line begin with. Beside --resume they are a name or a prompt."""
     words = line.words
-    if not words or line.flags & NAMING:  # no command is imported where no word can be one
+    if line.flags & NAMING or not may_be_subcommand(words):  # no command is imported where no word can be one
         return None
     chosen = everything().subcommand(words)
     meant = everything().meant(words) if chosen is None and not line.forced else None

@@ -8,21 +8,16 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from io import StringIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chatcli.attachments.compose import Composed, composing, with_piped
 from chatcli.cli.json_object import account, event_line, failure, result, write
 from chatcli.cli.overflow import ERROR, GROW, LongInput, with_ways
-from chatcli.cli.subcommand import Shell, one_answer
-from chatcli.commands.chats import open_named
-from chatcli.commands.outcomes import Choose
-from chatcli.commands.perform import perform
 from chatcli.commands.spelling import in_shell
 from chatcli.conversation.events import Event, Progress, Repeats, Retry, Text, Thinking, Tick, ToolResult
 from chatcli.conversation.reply_endings import ending_of
 from chatcli.conversation.tree import Ended, Node
 from chatcli.errors import (
-    Ambiguous,
     ChatcliError,
     ContextTooLong,
     Interrupted,
@@ -36,7 +31,7 @@ from chatcli.paths import find_paths
 from chatcli.render.extract import first_code
 from chatcli.render.reply import Patience
 from chatcli.render.screen import Screen
-from chatcli.render.views import Note, View
+from chatcli.render.views import Note
 from chatcli.repl.hearing import Hearing
 from chatcli.repl.leave_question import nobody
 from chatcli.repl.notes import about_composed, about_counting, after_reply
@@ -53,6 +48,9 @@ from chatcli.settings.layers import Layer
 from chatcli.text import clean
 from chatcli.tools.leave import Allow
 from chatcli.turn import answer, answered
+
+if TYPE_CHECKING:
+    from chatcli.prompt.reader import Reader
 
 _OF_THE_NAME = "All words after --resume are the name; with a prompt: chatcli --resume=NAME PROMPT. "
 
@@ -87,7 +85,9 @@ def run(
         for note in about_composed(composed):
             screen.show(note)
         if wishes.named is not None:
-            mending(session, lambda: _open(session, wishes.named or ""))
+            from chatcli.cli.subcommand import open_conversation
+
+            mending(session, lambda: open_conversation(session, wishes.named or ""))
         one = Oneshot(session, output, found)
         return mending(session, lambda: one.run(composed))
     finally:
@@ -110,26 +110,6 @@ def _composed(encoding: str, prompt: str, images: Sequence[str], files: Sequence
     else:
         Screen().progress(steps())
     return done[-1]
-
-
-class Opening(Shell):
-    """The shell while a conversation is opened for one question: nothing is shown of it, and nobody is asked."""
-
-    def show(self, view: View) -> None:
-        pass
-
-    def choose(self, question: Choose) -> int | None:
-        raise Ambiguous(question.brief, Hint(Do("chats"), " lists them with their numbers."))
-
-
-def _open(session: Session, name: str) -> None:
-    """Open the conversation of that name. Raises Ambiguous when several match."""
-    if not name:
-        raise UserError(
-            "Which conversation?",
-            Hint("Name one: ", Do("load", "NAME"), ", or take the last: ", Do("continue"), "."),
-        )
-    perform(session, open_named(session, name), Opening(Screen()))
 
 
 class Oneshot:
@@ -215,7 +195,11 @@ class Oneshot:
             return
         screen = make_screen(settings, in_shell, file=self._held) if self._holds_back else self._screen
         may_ask = settings[table.TOOLS] and screen.is_terminal and sys.stdin.isatty()
-        reader = one_answer() if may_ask else None
+        reader: Reader | None = None
+        if may_ask:
+            from chatcli.cli.subcommand import one_answer
+
+            reader = one_answer()
         with Hearing(session, screen, reader) as hearing:
             yield hearing.feed, hearing.allow
 
@@ -249,6 +233,8 @@ class Oneshot:
         if self._is_json:
             self._found["code"] = code
         elif code is not None:
+            from chatcli.cli.subcommand import Shell
+
             Shell(self._screen).print(clean(code))
         else:
             sys.stderr.write(clean(text).rstrip("\n") + "\n")

@@ -117,6 +117,28 @@ class Shell:
         return self._screen.is_terminal and sys.stdin.isatty()
 
 
+class Opening(Shell):
+    """The shell while a conversation is opened for one question: nothing is shown of it, and nobody is asked."""
+
+    def show(self, view: View) -> None:
+        pass
+
+    def choose(self, question: Choose) -> int | None:
+        raise Ambiguous(question.brief, Hint(Do("chats"), " lists them with their numbers."))
+
+
+def open_conversation(session: Session, name: str) -> None:
+    """Open the conversation of that name. Raises Ambiguous when several match."""
+    from chatcli.commands.chats import open_named
+
+    if not name:
+        raise UserError(
+            "Which conversation?",
+            Hint("Name one: ", Do("load", "NAME"), ", or take the last: ", Do("continue"), "."),
+        )
+    perform(session, open_named(session, name), Opening(Screen()))
+
+
 def _only_inside() -> UserError:
     return UserError("That works only inside chatcli.", Hint("Start it: ", Do("chatcli")))
 

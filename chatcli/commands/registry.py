@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from chatcli.commands import near_names
 from chatcli.commands.arguments import (
     Parameter,
     Word,
@@ -32,10 +33,6 @@ from chatcli.settings.table import TABLE
 
 if TYPE_CHECKING:
     from chatcli.commands.own import OwnCommands
-
-# How alike a mistyped subcommand is to its name, and the most bare words that may be one.
-CLOSE = 0.8
-MOST_BARE = 3
 
 _LISTED = Hint(Do("help"), " lists the commands.")
 
@@ -255,17 +252,10 @@ class Registry:
         return next((each for each in found if each is not None), None)
 
     def meant(self, words: Sequence[str]) -> Do | None:
-        """The subcommand that a few bare words are close to; None for a text: more words, or a blank in one."""
-        if not 0 < len(words) <= MOST_BARE or any(len(word.split()) != 1 for word in words):
-            return None
+        """The subcommand that a few bare words are close to; None for a text: see near_names."""
         names = {" ".join(name): name for name in self.subcommands}
-        for count in range(min(len(words), 2), max(len(words) - 2, 0), -1):
-            begin, rest = " ".join(words[:count]).lower(), words[count:]
-            for near in difflib.get_close_matches(begin, names, cutoff=CLOSE):
-                if not rest or self._takes_words(names[near]):
-                    return Do(near, *rest)
-        alone = [near for near, name in names.items() if name[1:] == tuple(words)]  # `list` for `chats list`
-        return Do(alone[0]) if alone else None
+        near = near_names(words, names)
+        return next((Do(name, *rest) for name, rest in near if not rest or self._takes_words(names[name])), None)
 
     def _takes_words(self, name: tuple[str, ...]) -> bool:
         """Whether arguments may follow this name, and no name is longer."""

@@ -7,11 +7,11 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from chatcli.conversation.events import Awaited, Done, Event, Text, ToolCall, ToolResult, ToolRuns
 from chatcli.conversation.message import ToolUse
 from chatcli.conversation.tree import Ended
-from chatcli.prompt.reader import Reader
 from chatcli.prompt.typeahead import quiet_keyboard
 from chatcli.render.reply import Answer as ReplyView
 from chatcli.render.screen import Screen
@@ -22,6 +22,9 @@ from chatcli.session.reply_format import language_of
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.tools.leave import Answer, Asking, Leave
+
+if TYPE_CHECKING:
+    from chatcli.prompt.reader import Reader
 
 
 class Hearing:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from chatcli.prompt.reader import Reader
 from chatcli.prompt.typeahead import quiet_keyboard
 from chatcli.render.screen import Screen
 from chatcli.render.tool_calls import whole
@@ -13,6 +13,9 @@ from chatcli.repl.signals import raised
 from chatcli.text import revealed
 from chatcli.tools.leave import Answer, Asking, Leave
 from chatcli.tools.tool import Reach
+
+if TYPE_CHECKING:
+    from chatcli.prompt.reader import Reader
 
 _KEPT_FREE = 6  # rows of a page for the question around it
 # What an answer "always" allows, by the reach of the tool.

@@ -1,0 +1,93 @@
+"""What does one question cost, from a pipe to a server that answers at once? Prints one JSON line.
+
+    python -m tests.bench.oneshot [--rounds 15]
+
+Each round runs every program once: `import ollama, rich.console`, `chatcli hi` with a cached vocabulary, and
+`chatcli hi` with an empty cache. `cpu` is the median in milliseconds, of the program and of the processes it
+starts; `memory` is the largest peak of one process, in megabytes. `times_cpu` is the median of what a program
+took, divided by what the import took in the same round: what else runs on the machine affects it less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.faults import Engine
+
+IMPORTS = ("-c", "import ollama, rich.console")
+CHATCLI = ("-m", "chatcli", "-m", "demo", "hi")
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """Seconds of CPU, and the peak of memory in megabytes."""
+
+    cpu: float
+    memory: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=15)
+    wishes = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        print(json.dumps(measure(Path(home), wishes.rounds)))
+
+
+def measure(home: Path, rounds: int) -> dict[str, Any]:
+    # Modules are compiled once, as when they were installed, whatever the environment wants of Python.
+    there = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "CHATCLI_", "XDG_"))
+    }
+    there |= {"PYTHONPYCACHEPREFIX": str(home / "compiled"), "HOME": str(home), "CHATCLI_HOME": str(home / "kept")}
+    with Engine() as engine:
+        there["OLLAMA_HOST"] = engine.url
+        empty = (there | {"CHATCLI_HOME": str(home / f"new-{number}")} for number in range(rounds + 1))
+
+        def each() -> dict[str, Took]:
+            engine.forget()
+            engine.say("Hello.", "Hello.")
+            return {
+                "imports": run(IMPORTS, there),
+                "cached": run(CHATCLI, there),
+                "empty": run(CHATCLI, next(empty)),
+            }
+
+        run((*CHATCLI[:-1], "--json", "hi"), there)  # fills the cache
+        each()  # compiles what is new
+        taken = [each() for _ in range(rounds)]
+    return {"rounds": rounds} | {name: figures(name, taken) for name in taken[0]}
+
+
+def figures(name: str, taken: Sequence[Mapping[str, Took]]) -> dict[str, float]:
+    return {
+        "cpu": round(statistics.median(each[name].cpu for each in taken) * 1000),
+        "times_cpu": round(statistics.median(each[name].cpu / each["imports"].cpu for each in taken), 2),
+        "memory": round(max(each[name].memory for each in taken), 1),
+    }
+
+
+def run(arguments: Sequence[str], environment: Mapping[str, str]) -> Took:
+    """Run Python with these arguments in a pipe, to its end."""
+    process = subprocess.Popen(
+        [sys.executable, *arguments], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, arguments)
+    return Took(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+
+if __name__ == "__main__":
+    main()
