@@ -203,11 +203,11 @@ def test_without_any_word_the_nearest_comes_first_and_what_is_far_not_at_all() -
 def test_the_clues_are_words_of_the_best_passages_that_the_question_lacks() -> None:
     results = found(
         candidate(1, "My herons are called Gustav and Emma", "herons", "heron*"),
-        candidate(9, "Gustav, the heron at gate 77", "heron*", minutes=300),
+        candidate(9, "Gustav, the heron at gate 77, row 7", "heron*", minutes=300),
         candidate(11, "nothing of it", minutes=600),
     )
     assert recall.clues(results, terms("Where are the herons?")) == {
-        "gustav": 2, "called": 1, "emma": 1, "gate": 1, "77": 1
+        "gustav": 2, "called": 1, "emma": 1, "gate": 1, "row": 1, "77": 1
     }  # fmt: skip
     assert not recall.clues(found(), terms("Where are the herons?"))
 

@@ -71,7 +71,7 @@ def clues(found: Retrieved, terms: Terms, dates: Dates = Dates()) -> dict[str, i
     stems = tuple(stem[:-1] for _, stem in terms.words if stem)
     times = Counter[str]()
     for each in rank(replace(found, near={}), terms, dates)[:LEADING]:
-        times.update({word for word in words_of(each.candidate.text) if word not in asked})
+        times.update({word for word in words_of(each.candidate.text) if len(word) > 1 and word not in asked})
     return {word: number for word, number in times.most_common() if not (stems and word.startswith(stems))}
 
 
