@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import prefix, recall, search
+from tests.bench import prefix, recall, search, summaries
 
 FACTS = {
     "Where does Ines keep the lawnmower?": "Ines: I keep the lawnmower in the blue shed behind the house.",
@@ -64,6 +64,13 @@ def test_the_stable_cut_spares_reading_anew(file: Path) -> None:
     assert figures["auto"]["off"]["turns_between_cuts"] > figures["trim"]["turns_between_cuts"]
     assert figures["summary"]["summaries"] > 0
     assert figures["auto"]["gated"]["over_budget"] == 0
+
+
+def test_the_list_below_a_summary_has_numbers_that_its_text_has_lost(file: Path) -> None:
+    figures = summaries.measure(file, 700)
+    for stand_in in figures.values():
+        assert stand_in["new"]["listed"] > stand_in["new"]["text"]
+        assert stand_in["longest"] <= 1
 
 
 def test_searching_is_measured(tmp_path: Path) -> None:

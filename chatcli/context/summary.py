@@ -198,18 +198,22 @@ def _short_of(summary: Summary | None, depth: int) -> Summary | None:
     return replace(summary, replaces=_short_of(summary.replaces, depth - 1))
 
 
+def words_for(limit: int) -> int:
+    """How many words a summary of `limit` tokens is asked for: some room is left for the list below it."""
+    return max(25, min(WORDS, limit * 3 // 5))
+
+
 def instruction(limit: int, kept: Node | None, again: bool) -> str:
     """The instruction for the model. `kept`: the first message that stays as it is; `again`: there is a summary
     already.
     """
-    words = max(25, min(WORDS, limit * 3 // 5))
     parts = [
         "Write a summary of our conversation so far, as your own memory of it: it will take the place of the "
         "messages themselves.",
         f'Leave out what was said from "{_opening(kept)}" on; that stays.' if kept else "",
         "Carry over what still matters of the summary above." if again else "",
         "Keep names, decisions, numbers, dates and open questions; leave out courtesies.",
-        f"Under {words} words, plain text, no heading, in the language of the conversation. "
+        f"Under {words_for(limit)} words, plain text, no heading, in the language of the conversation. "
         "Answer with the summary only.",
     ]
     return " ".join(filter(None, parts))

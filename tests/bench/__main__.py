@@ -75,6 +75,11 @@ BENCHES = (
         "prefix {memory} --budget 3072",
         "Tokens that the server evaluates again on each turn.",
     ),
+    Bench(
+        "Memory: numbers in summaries",
+        "summaries {memory} --budget 3072",
+        "Percent of the numbers, dates and quoted strings that reach the model, without and with the list.",
+    ),
     Bench("Memory: seconds a turn", "seconds {memory}", "Simulated, for three speeds of reading prompts."),
     Bench("Search", "search", "Searching stored messages."),
     Bench(

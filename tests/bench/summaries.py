@@ -3,10 +3,11 @@
     python -m tests.bench.summaries FILE --budget 3072
 
 replay.py describes FILE. Every conversation is replayed turn by turn; stand-ins for a model write the summaries:
-`sentences` takes the first sentences of messages, evenly spaced, about 110 words; `words` takes single words. What
-the messages say specifically is counted, in percent of the different specifics: `text` are in the summary's text,
-`listed` in the text with the list below it; `new` of the messages that are new in a summary, `whole` of all that
-it covers. `tokens`: mean size of text and of the list. `longest`: the most that a summary takes of its limit.
+`sentences` takes the first sentences of messages, evenly spaced, as many words as a model is asked for; `words`
+takes single words, at most 110. What the messages say specifically is counted, in percent of the different
+specifics: `text` are in the summary's text, `listed` in the text with the list below it; `new` of the messages
+that are new in a summary, `whole` of all that it covers. `tokens`: mean size of text and of the list. `longest`:
+the most that a summary takes of its limit.
 """
 
 from __future__ import annotations
@@ -20,13 +21,11 @@ from statistics import fmean
 from typing import Any
 
 from chatcli.context.specifics import Kept, Specific, specifics
-from chatcli.context.summary import Due
+from chatcli.context.summary import Due, words_for
 from chatcli.conversation.context_state import Summary
 from chatcli.conversation.message import Message
 from chatcli.settings.strategies import AUTO
 from tests.bench.replay import Configuration, Replayed, count, opened, replay, some_words
-
-WORDS = 110
 
 
 def main() -> None:
@@ -47,10 +46,10 @@ def measure(file: Path, budget: int) -> dict[str, Any]:
 
 
 def some_sentences(wanted: Due) -> str:
-    """The first sentences of messages, evenly spaced, about WORDS words."""
+    """The first sentences of messages, evenly spaced, as many words as a model is asked for."""
     sentences = [re.split(r"(?<=[.!?])\s|\n", text, maxsplit=1)[0] for text in wanted.said]
     length = sum(len(each.split()) for each in sentences)
-    return " ".join(sentences[:: max(1, -(-length // WORDS))])
+    return " ".join(sentences[:: max(1, -(-length // words_for(wanted.limit)))])
 
 
 def _figures(conversations: list[Replayed], configuration: Configuration) -> dict[str, Any]:
