@@ -90,6 +90,10 @@ def test_a_rule_allows_what_it_says_and_no_more(rule: str, name: str, what: str,
     ("rule", "name", "what", "arguments"),
     [
         ("run(rm *)", "run", "ls && rm -rf .", {}),
+        *(
+            ("run(rm *)", "run", what, {})
+            for what in ("sudo rm x", "A=1 rm x", "(rm x)", "/bin/rm x", "sh -c 'rm x'")
+        ),
         ("run(rm *)", "run", "echo $(rm -rf .)", {}),
         ("read_file(*.key)", "read_file", FOLDER, {"path": "mine.key"}),
         (f"read_file({FOLDER})", "read_file", f"{FOLDER}/old", {}),

@@ -177,7 +177,7 @@ def parts_of(rule: str) -> tuple[str, str | None]:
 
 
 def _first(rules: Iterable[str], tool: Tool, use: ToolUse, kept: Grant, *, widely: bool = False) -> str:
-    """The first rule that matches; "" for none. `widely`: of a compound command one part is enough, and of a call
+    """The first rule that matches; "" for none. `widely`: one command in another is enough, and of a call
     one of its texts: what denies or asks had better match once too often.
     """
     for rule in rules:
@@ -189,6 +189,8 @@ def _first(rules: Iterable[str], tool: Tool, use: ToolUse, kept: Grant, *, widel
 
 # What joins two commands, or sends one's output elsewhere.
 _JOINS = re.compile(r"[;&|<>\n\r`]|\$\(")
+# What a command may stand between, in another one: (rm x), sh -c 'rm x'.
+_ENCLOSES = re.compile(rf"{_JOINS.pattern}|[(){{}}!'\"]")
 
 
 def _matches(pattern: str, reach: Reach, use: ToolUse, what: str, widely: bool) -> bool:
@@ -197,8 +199,10 @@ def _matches(pattern: str, reach: Reach, use: ToolUse, what: str, widely: bool) 
     if reach is Reach.ACTS and not widely:  # "ls *" must not allow "ls; rm -rf ."
         return not _JOINS.search(what) and fnmatchcase(what, pattern)
     patterns, wholes = {pattern}, [what]
+    if reach is Reach.ACTS:  # "rm *" is in sudo rm x, X=1 rm x and /bin/rm x
+        patterns.add(f"*[ \t/]{pattern}")
+        wholes += [f" {part.strip()}" for part in _ENCLOSES.split(what)]
     if widely:
-        wholes += [part.strip() for part in _JOINS.split(what)]
         wholes += [value for value in use.arguments.values() if isinstance(value, str)]
     if reach is Reach.PRIVATE and PurePath(what).is_absolute():
         patterns.add(_as_folder(pattern))
