@@ -56,7 +56,8 @@ def silence(stream: TextIO) -> None:
 
 
 def _opened(stream: TextIO | None) -> TextIO:
-    stream = stream or open(os.devnull, "w")  # noqa: SIM115, PTH123
+    if stream is None:
+        return open(os.devnull, "w", encoding="utf-8", errors="replace")  # noqa: PTH123
     if not isinstance(stream, io.TextIOWrapper):
         return stream
     stream.reconfigure(encoding="utf-8", errors="replace")

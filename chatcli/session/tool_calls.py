@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from io import StringIO
 from itertools import takewhile
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from chatcli.conversation.events import Event, Tick, ToolResult, ToolRuns
 from chatcli.conversation.message import MOST_CALLS, Message, Role, ToolUse
 from chatcli.conversation.tree import Ended, Node
-from chatcli.errors import CallsWithoutEnd, Damaged, Gone, NoRoom, ReadOnly
+from chatcli.errors import CallsWithoutEnd, Damaged, Gone, Locked, NoRoom, ReadOnly
 from chatcli.hints import Do, Hint
 from chatcli.session.fallback import go_on
 from chatcli.text import shortened
@@ -35,6 +36,7 @@ MOST_ROUNDS = 10  # requests in one turn whose replies may ask for tools
 MOST_SAME = 3  # times that one call may be asked for in one turn; the last time it is not run
 TICK = 0.05  # seconds between events while a tool runs
 PATIENCE = 2.0  # seconds that a tool has to stop
+TRIES = 5  # times that a store which another program holds is waited for again: it waits some seconds itself
 
 # What the model is told of a call as long as there is no result. It stays where chatcli is killed.
 _NOT_RUN = "Not run: the program ended before it could."
@@ -105,7 +107,16 @@ def _written(use: ToolUse) -> str:
 
 
 def _kept(session: Session, step: Callable[[], T]) -> T:
-    """Store something, even where the disk has become full or the store is damaged."""
+    """Store something, even where another program holds the store for a while, the disk has become full, or the
+    store is damaged.
+    """
+    for _ in range(TRIES):
+        with suppress(Locked):
+            return _once_more(session, step)
+    return _once_more(session, step)
+
+
+def _once_more(session: Session, step: Callable[[], T]) -> T:
     try:
         return step()
     except (NoRoom, ReadOnly, Damaged, Gone) as error:
