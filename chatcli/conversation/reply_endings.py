@@ -155,7 +155,7 @@ def _by_itself(message: Message, onward: bool) -> Ending | None:
     if message.tool_uses:
         names = ", ".join(use.name for use in message.tool_uses)
         return Ending(
-            f"The reply has no text: it calls {names}, which was not run.",
+            f"The reply has no text: it calls {names}, and nothing was run.",
             Hint(Do("set", "tools", "on"), " lets the model call tools. Or ask again", _AGAIN, "."),
         )
     if message.thinking.strip():

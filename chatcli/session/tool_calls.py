@@ -151,7 +151,7 @@ class _Call:
         try:
             if tool is None:
                 names = ", ".join(each.name for each in self.session.tools.offered())
-                raise ToolFailure(f'There is no tool "{self.use.name}". There are: {names}.')
+                raise ToolFailure(f'There is no tool "{shortened(self.use.name, 60)}". There are: {names}.')
             verdict = self.session.tools.judged(tool, self.use, self._scope(tool))
             refusal = self._leave(*verdict, allow)
         except ToolFailure as error:
