@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import prefix, recall, search, summaries
+from tests.bench import prefix, recall, search, seconds, summaries
 
 FACTS = {
     "Where does Ines keep the lawnmower?": "Ines: I keep the lawnmower in the blue shed behind the house.",
@@ -76,3 +76,11 @@ def test_the_list_below_a_summary_has_numbers_that_its_text_has_lost(file: Path)
 def test_searching_is_measured(tmp_path: Path) -> None:
     figures = search.measure(tmp_path / "store.db", messages=300, long=200, times=3)
     assert figures["one_conversation"]["p95"] > 0
+
+
+def test_the_seconds_of_a_turn_are_simulated_at_several_speeds(file: Path) -> None:
+    figures = seconds.measure(file, 700, 2.0, sizes=(100,))["100 messages"]
+    slow, fast = figures["50 tokens a second"], figures["2000 tokens a second"]
+    assert slow["auto"]["mean"] > fast["auto"]["mean"]
+    assert slow["auto without recall"]["mean"] < slow["trim"]["mean"]
+    assert 0 < slow["added"]["most"] <= 2.2

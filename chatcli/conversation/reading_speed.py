@@ -12,8 +12,9 @@ from chatcli.conversation.usage import Turn
 FEW = 64  # tokens: fewer are read too fast to tell a speed
 RECENT = 5  # measured turns
 RELOAD = 0.25  # seconds of load_duration; with a model that is loaded already it is a few hundredths
-# Tokens a second until a speed is known: what a small model reads on two CPU cores.
-CAUTIOUS = 200.0
+# Tokens a second until a speed is known: what a small model reads on two busy CPU cores. At the usual patience
+# that gives 500 tokens to quotes, which hold most of the evidence (docs/explanation.md).
+CAUTIOUS = 100.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -318,7 +318,7 @@ RECALL_PATIENCE = _row(
     "memory",
     "recall_patience",
     values.seconds(),
-    3.0,
+    5.0,
     "How long the server may take to read what recall adds to a request; off: as long as it takes.",
     kept=True,
     from_outside=anything,

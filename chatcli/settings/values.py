@@ -329,7 +329,7 @@ def seconds() -> ValueKind[float]:
             return "off"
         return "off" if value == math.inf else _seconds(value)
 
-    return ValueKind(expects, read, write, ("off", "1s", "3s", "10s"), spell)
+    return ValueKind(expects, read, write, ("off", "2s", "5s", "10s"), spell)
 
 
 def texts() -> ValueKind[tuple[str, ...]]:

@@ -41,6 +41,7 @@ def measure(file: Path, budget: int) -> dict[str, Any]:
                 "off": _figures(conversations, Configuration(AUTO, budget, Memory(recall="off"))),
                 "gated": _figures(conversations, Configuration(AUTO, budget)),
                 "always": _figures(conversations, Configuration(AUTO, budget, Memory(recall="always"))),
+                "gated, quotes stay": _figures(conversations, Configuration(AUTO, budget, sticks=True)),
             },
         }
 

@@ -1,6 +1,7 @@
 """How much of what a question needs is in the prompt? Prints one JSON line.
 
     python -m tests.bench.recall FILE --budget 3072 [--embedding-model NAME [--host URL]]
+    python -m tests.bench.recall FILE --budget 3072 --patience 5s --speed 50
 
 replay.py describes FILE. Every conversation is replayed turn by turn; then each of its questions is asked as the
 next message, with the cut at four of the places between which it moved. `evidence`: percent of questions whose
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import time
 from collections import Counter
@@ -25,10 +27,13 @@ from pathlib import Path
 from typing import Any
 
 from chatcli.client.ollama import Client
+from chatcli.context.plan_inputs import Memory
 from chatcli.conversation.message import Message
 from chatcli.conversation.plan import PartKind, Plan
+from chatcli.conversation.reading_speed import Patience
 from chatcli.conversation.retrieval import Embedder, Meaning
 from chatcli.conversation.tree import Node
+from chatcli.settings import table
 from chatcli.settings.strategies import AUTO, TRIM
 from chatcli.store.vectors import packed
 from tests.bench.replay import (
@@ -52,14 +57,23 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=3072)
     parser.add_argument("--embedding-model", default="")
     parser.add_argument("--host", default="http://127.0.0.1:11434")
+    parser.add_argument("--patience", type=table.RECALL_PATIENCE.kind.read, default=math.inf)
+    parser.add_argument("--speed", type=float, help="tokens of a prompt that the server reads in a second")
     wishes = parser.parse_args()
-    print(json.dumps(measure(wishes.file, wishes.budget, wishes.embedding_model, wishes.host)))
+    patience = Patience(wishes.patience, wishes.speed)
+    print(json.dumps(measure(wishes.file, wishes.budget, wishes.embedding_model, wishes.host, patience)))
 
 
-def measure(file: Path, budget: int, model: str = "", host: str = "") -> dict[str, Any]:
+def measure(
+    file: Path,
+    budget: int,
+    model: str = "",
+    host: str = "",
+    patience: Patience = Patience(),  # noqa: B008 - frozen
+) -> dict[str, Any]:
     store, conversations = opened(file)
     with store:
-        auto = Configuration(AUTO, budget)
+        auto = Configuration(AUTO, budget, Memory(patience=patience))
         if model:
             auto = replace(auto, meaning=meanings(conversations, model, host))
         return {each.strategy.name: _figures(conversations, each) for each in (auto, Configuration(TRIM, budget))}

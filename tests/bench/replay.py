@@ -23,7 +23,7 @@ from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, PartKind, Plan
 from chatcli.conversation.retrieval import Meaning
 from chatcli.conversation.tree import Conversation, Node
-from chatcli.conversation.usage import Count
+from chatcli.conversation.usage import Count, Turn
 from chatcli.session.planning import skilled
 from chatcli.settings.strategies import Strategy
 from chatcli.store.store import Store
@@ -48,7 +48,7 @@ class Replayed:
     conversation: Conversation
     ids: dict[int, str]
     questions: Sequence[Question]
-    path: Sequence[Node] = ()
+    path: list[Node] = field(default_factory=list)
     at: int = 0
     state: State = State()
     plan: Plan | None = None
@@ -69,6 +69,7 @@ def some_words(wanted: Due) -> str:
 class Configuration:
     """One way of going through a conversation: a strategy, its budget for history, and the memory's wishes.
     `meaning`: what a question means, where an embedding model says so. `summarize`: stands in for a model.
+    `sticks`: questions keep their quotes in later requests, until the cut moves; chatcli takes them out at once.
     """
 
     strategy: Strategy
@@ -76,6 +77,7 @@ class Configuration:
     memory: Memory = Memory()
     meaning: Callable[[str], Meaning | None] = lambda _: None
     summarize: Callable[[Due], str] = some_words
+    sticks: bool = False
 
     @property
     def budget(self) -> Budget:
@@ -114,7 +116,7 @@ def opened(file: Path, path: Path | None = None) -> tuple[Store, list[Replayed]]
     """A store with every conversation of the file in it, said at the times given there."""
     clock = [datetime(2020, 1, 1, tzinfo=UTC)]
     store = Store.open(path, now=lambda: clock[0])
-    made = [_stored(store, clock, each) for each in json.loads(file.read_text(encoding="utf-8"))]
+    made = [stored(store, clock, each) for each in json.loads(file.read_text(encoding="utf-8"))]
     return store, made
 
 
@@ -144,17 +146,36 @@ def _cut_at(replayed: Replayed, tokens: float) -> Node | None:
     return cut
 
 
-def replay(replayed: Replayed, configuration: Configuration) -> Iterator[Plan]:
-    """The plan of every turn, from the beginning. A message of the user's is asked; what follows is its reply."""
+def replay(replayed: Replayed, configuration: Configuration, after: int = 0) -> Iterator[Plan]:
+    """The plan of every turn, from the beginning or after so many messages. A message of the user's is asked; what
+    follows is its reply.
+    """
     replayed.state, replayed.plan, replayed.summarised, replayed.summaries = State(), None, [], []
+    replayed.path[:] = replayed.conversation.path()
     for place, node in enumerate(replayed.path, start=1):
+        if place <= after:
+            continue
         replayed.at = place
         if node.message.role is Role.USER:
             replayed.plan, replayed.state = configuration.ask(replayed)
             yield replayed.plan
+            _note(replayed, replayed.plan, configuration.sticks)
         following = replayed.path[place : place + 1]
         if not following or following[0].message.role is Role.USER:
+            before = replayed.state.cut
             configuration.settle(replayed)
+            if before != replayed.state.cut:
+                replayed.path[:] = replayed.conversation.path()
+
+
+def _note(replayed: Replayed, plan: Plan, sticks: bool) -> None:
+    """The reply's provenance says what was quoted for it; or the question has its quotes from now on."""
+    at, path = replayed.at, replayed.path
+    if sticks:
+        path[at - 1] = replace(path[at - 1], message=plan.messages[-1])
+    elif at < len(path):
+        quoted = plan.of(PartKind.RECALLED).tokens
+        path[at] = replace(path[at], turn=Turn("replay", quoted=quoted, gave_way=plan.gave_way))
 
 
 def verbatim_tokens(plans: Iterable[Plan]) -> list[int]:
@@ -185,7 +206,8 @@ def _is_sent(plan: Plan, number: int) -> bool:
     return any(part.first == number and part.fate is Fate.SENT for part in plan.parts)
 
 
-def _stored(store: Store, clock: list[datetime], about: dict[str, Any]) -> Replayed:
+def stored(store: Store, clock: list[datetime], about: dict[str, Any]) -> Replayed:
+    """One conversation of the file, put into the store. `clock`: what the store takes for the time."""
     conversation = store.create(title=str(about["id"]))
     ids: dict[int, str] = {}
     sitting, moment = None, datetime(1970, 1, 2, tzinfo=UTC)
