@@ -189,6 +189,10 @@ def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Ev
         if plan.server_cuts:  # the same messages would be sent again
             error.advice = Hint(error.advice, " ", Do("set", "strategy", AUTO.name), " sends what fits.")
             raise
+        if not session.counter.ready:  # what was not counted has to be
+            session.count_all(True)
+            yield from _ready(session)
+            session.counter.warm_up()
         session.counter.too_long(error.needed, plan)
     try:
         plan, state[0] = plan_next(session)
@@ -300,7 +304,7 @@ def _provenance(session: Session, reply: GrowingReply) -> Turn:
         model=session.settings[table.MODEL],
         digest=model.digest if model is not None else "",
         options={**session.settings.options(), **sent},
-        planned=plan.planned if plan is not None else NOTHING,
+        planned=plan.planned if plan is not None and session.counter.ready else NOTHING,
         usage=done.usage,
         done_reason=done.reason,
         left_out=plan.left_out if plan is not None else 0,

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from chatcli.text import UNWANTED
-from tests.faults import Cut, Engine, Status, nobody_there
+from tests.faults import Cut, Engine, Status, nobody_there, too_long
 from tests.starting import run
 
 PNG = bytes.fromhex(
@@ -388,3 +388,44 @@ def test_a_question_imports_no_commands_and_no_line_to_type_in() -> None:
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "chatcli.cli.oneshot" in imported
     assert not imported & NOT_FOR_A_QUESTION, "import them where they are needed"
+
+
+def asked_for_counts(engine: Engine) -> bool:
+    shown = any(each.path == "/api/show" and each.body.get("verbose") for each in engine.requests)
+    return shown or any(each.body.get("_debug_render_only") for each in engine.requests)
+
+
+def test_what_has_fewer_bytes_than_the_window_tokens_is_sent_uncounted() -> None:
+    with Engine() as engine:
+        engine.say("Hello.")
+        assert chatcli("-m", "demo", "hi", url=engine.url).stdout == "Hello.\n"
+        assert not asked_for_counts(engine)
+        assert len(engine.chats) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--json"], ["--verbose"], ["--overflow", "head"], ["x" * 4000], ["--num-ctx", "512", "x" * 400]],
+    ids=lambda each: each[0][:9],
+)
+def test_what_is_told_or_may_not_fit_is_counted(arguments: list[str]) -> None:
+    with Engine() as engine:
+        assert chatcli("-m", "demo", *arguments, "hi", url=engine.url).returncode == 0
+        assert asked_for_counts(engine)
+
+
+def test_an_uncounted_question_that_the_server_refuses_is_counted_and_asked_again() -> None:
+    with Engine() as engine:
+        engine.script(too_long())
+        engine.say("Hello.")
+        assert chatcli("-m", "demo", "hi", url=engine.url).stdout == "Hello.\n"
+        assert asked_for_counts(engine)
+        assert len(engine.chats) == 2
+
+
+def test_a_conversation_that_began_uncounted_goes_on_with_exact_counts() -> None:
+    with Engine() as engine:
+        chatcli("-m", "demo", "hi", url=engine.url)
+        told = json.loads(chatcli("--continue", "--json", "again", url=engine.url).stdout)
+        assert told["planned_exact"]
+        assert told["planned_tokens"] == told["prompt_eval_count"]

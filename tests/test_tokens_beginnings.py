@@ -18,7 +18,7 @@ from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Part, PartKind, Plan, with_template
 from chatcli.conversation.usage import Count, Usage
 from chatcli.tokens.counter import Counter
-from chatcli.tokens.prepare import ModelSource
+from chatcli.tokens.model_source import ModelSource
 from chatcli.tokens.template import leading
 from tests.bench.tokens import TEXTS
 from tests.test_tokens_exact import exact, measured

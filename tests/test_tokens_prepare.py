@@ -24,7 +24,7 @@ from chatcli.errors import Unreachable
 from chatcli.tokens import cache, template_learning
 from chatcli.tokens.cache import Memo
 from chatcli.tokens.counter import Counter
-from chatcli.tokens.prepare import ModelSource
+from chatcli.tokens.model_source import ModelSource
 from chatcli.tokens.tool_costs import Definitions
 from tests.bench.tokens import TEXTS
 from tests.test_tokens_template import WRITERS

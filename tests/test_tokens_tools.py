@@ -22,7 +22,7 @@ from chatcli.errors import CallsWithoutEnd, Unreachable
 from chatcli.session.build import Wishes, build
 from chatcli.tokens.counter import Counter
 from chatcli.tokens.exact import Exact
-from chatcli.tokens.prepare import ModelSource
+from chatcli.tokens.model_source import ModelSource
 from chatcli.tokens.template_learning import learn
 from chatcli.tokens.tool_costs import Definitions
 from chatcli.tools.leave import Answer, Leave

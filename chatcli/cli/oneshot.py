@@ -82,6 +82,9 @@ def run(
     try:
         screen = make_screen(session.settings, in_shell)
         session.show_retries(screen.aside)
+        # What it costs is told, or decides what is sent.
+        told = output.form != "text" or settings[table.VERBOSE]
+        session.count_all(told or settings[table.OVERFLOW] != ERROR)
         for note in about_composed(composed):
             screen.show(note)
         if wishes.named is not None:

@@ -76,7 +76,7 @@ def context(
             allocated=row.context_length if row is not None else None,
             trained=model.trained,
             measured=turn.usage.prompt_tokens if turn is not None else None,
-            planned=str(turn.planned) if turn is not None else "",
+            planned=str(turn.planned) if turn is not None and turn.planned.tokens else "",
             dropped=turn.unread or 0 if turn is not None else 0,
             lines=(
                 counted_by(session),

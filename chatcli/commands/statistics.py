@@ -157,7 +157,7 @@ def _row(node: Node, turn: Turn, slowest: float) -> tuple[str, ...]:
         str(node.number),
         f"{turn.first_token_seconds:.2f} s" if turn.first_token_seconds is not None else "",
         str(Count(usage.prompt_tokens, exact=True)) if usage.prompt_tokens is not None else "",
-        str(turn.planned),
+        str(turn.planned) if turn.planned.tokens else "",
         cached,
         _speed(usage.prompt_tokens, usage.prompt_seconds),
         str(usage.reply_tokens) if usage.reply_tokens is not None else "",

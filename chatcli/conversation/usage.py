@@ -70,7 +70,7 @@ class Turn:
     model: str
     digest: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
-    planned: Count = NOTHING
+    planned: Count = NOTHING  # also where nothing was counted, since it fits in any case
     usage: Usage = Usage()
     done_reason: str = ""
     left_out: int = 0

@@ -20,7 +20,7 @@ from chatcli.settings.layers import Layer
 from chatcli.store.conversations import settings_of
 from chatcli.store.store import Store
 from chatcli.tokens.counter import Counter
-from chatcli.tokens.prepare import ModelSource
+from chatcli.tokens.model_source import ModelSource
 from chatcli.tokens.tool_costs import Definitions
 
 if TYPE_CHECKING:
@@ -136,6 +136,13 @@ def ready_counter(session: Session) -> Counter:
     """The counter, made ready in the background, since that takes a while, to count exactly for the
     model in use.
     """
+    use_in_counter(session)
+    session.counter.prepare()
+    return session.counter
+
+
+def use_in_counter(session: Session) -> None:
+    """Have the counter count for the model in use, for now as well as it can without asking the server."""
     model, window = session.model.get(), session.window.get()
     think = session.settings[table.THINK]
 
@@ -153,8 +160,6 @@ def ready_counter(session: Session) -> Counter:
     tools = session.tools.definitions()
     source = ModelSource(lambda: session.client.get().vocabulary(model.name), render, think or "", tools)
     session.counter.use(model.name, model.digest, preset_of(model), source)
-    session.counter.prepare()
-    return session.counter
 
 
 def preset_of(model: Model) -> tuple[Message, ...]:

@@ -17,7 +17,8 @@ from chatcli.errors import ChatcliError, ContextTooLong
 from chatcli.hints import Do, Hint, Words
 from chatcli.session.background import waiting
 from chatcli.session.context_window import window_without_asking
-from chatcli.session.planning import planned
+from chatcli.session.model_in_use import use_in_counter
+from chatcli.session.planning import fits_uncounted, planned
 from chatcli.settings import table
 from chatcli.settings.layers import Layer
 
@@ -32,8 +33,14 @@ _FATES = {Fate.OUT: "not be sent", Fate.SUMMARIZED: "only be sent as a summary",
 
 
 def getting_ready(session: Session, most: float = math.inf) -> Iterator[None]:
-    """Yield until the window is known and tokens can be counted; wait `most` seconds for the window."""
-    yield from chain(waiting(session.window, most=most), waiting(session.counting, most=min(most, PATIENCE)))
+    """Yield until the window is known and tokens can be counted, where anything has to be; wait `most` seconds for
+    the window.
+    """
+    yield from waiting(session.window, most=most)
+    if session.window.ready is not None and fits_uncounted(session):
+        use_in_counter(session)
+    else:
+        yield from waiting(session.counting, most=min(most, PATIENCE))
 
 
 class NextRequest:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from chatcli.client.models import Model
@@ -24,6 +24,7 @@ from chatcli.errors import ContextTooLong, NoRoom, ReadOnly, ServerError
 from chatcli.hints import Hint
 from chatcli.session.context_window import cutting, offer
 from chatcli.session.facts import facts_sent
+from chatcli.session.model_in_use import preset_of
 from chatcli.session.prompt_speed import patience_of
 from chatcli.session.reply_format import shape
 from chatcli.settings import table
@@ -39,13 +40,16 @@ if TYPE_CHECKING:
 LOOKED_AT = 40
 # The tokens of up to this many unsent messages are counted; of more they are estimated.
 COUNTED = 400
+# More tokens than a template puts around a message.
+AROUND = 32
 
 
 def plan_next(session: Session, coming: Node | None = None) -> tuple[Plan, State]:
     """The plan for a request sent now, and the state to store once it was sent. `coming`: a message not yet added
     (Conversation.coming), planned for as if it were the tip.
     """
-    session.counter.warm_up()
+    if not fits_uncounted(session, coming):
+        session.counter.warm_up()
     _settle(session)
     generated = _to_generate(session, coming)
     if generated is not None:
@@ -317,6 +321,28 @@ def nodes_between(session: Session, first: int, last: int) -> Sequence[Node]:
 def summary_of(session: Session) -> Summary | None:
     """The summary of what was said on this path; None where there is none."""
     return basis_of(session).at(session.conversation.tip).state.summary
+
+
+def fits_uncounted(session: Session, coming: Node | None = None) -> bool:
+    """Whether all that the next request can send has fewer bytes than the window has room for tokens, where the
+    session counts only what it must. No token is shorter than a byte, so nothing has to be counted then: nothing
+    can be left out. Where a template takes more than expected, the server refuses the request, and it is planned
+    again with counts. `coming` as in plan_next.
+    """
+    if session.counts_all or session.counter.ready or session.tools.offered() or not asks_chat(session):
+        return False
+    settings = session.settings
+    if session.conversation.state.summary is not None or settings[table.RECALL] == "always":
+        return False
+    budget = budget_for(session, first_fixed(session))
+    left = budget.room if budget.history is None else min(budget.room, budget.history)
+    front = Message.system(settings[table.SYSTEM] or "".join(facts_sent(session)))
+    said = (node.message for node in session.conversation.back(coming))
+    for message in chain([front], preset_of(session.model.get()), said):
+        left -= len(f"{message.text}{message.thinking}".encode("utf-8", "surrogatepass")) + AROUND
+        if left < 0 or message.attachments or message.tool_uses:  # what goes with a message is chosen by counts
+            return False
+    return True
 
 
 def counter_of(session: Session) -> Counter:

@@ -42,7 +42,8 @@ class Session:
     `conversation.id` is 0 until the first message is stored. `model` is what the server says about the model in
     use, `window` its context window in tokens, `counting` the counter once it knows that model's vocabulary.
     `pending` is sent with the next message; `plan` is that of the last request on this path, None when nothing was
-    sent on it; `warnings` are still to be shown.
+    sent on it; `warnings` are still to be shown. `counts_all`: whether a request is counted, too, that fits in any
+    case.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Session:
         self.window: Later[int] = Later(lambda: find_window(self))
         self.counting: Later[Counter] = Later(lambda: ready_counter(self))
         self.counter = self._new_counter()
+        self.counts_all = True
         self.background = Background()
         self.models_on_server = Recent(self.background, "models", lambda: self.client.get().models())
         self.titles = Recent(self.background, "titles", lambda: self.store.titles(self.server.demo))
@@ -218,6 +220,10 @@ class Session:
         """Store with the conversation what was set in it."""
         if self.conversation.id:
             self.store.keep_settings(self.conversation, self.settings.kept())
+
+    def count_all(self, wanted: bool) -> None:
+        """From here on count every request; or, where nobody is told what they cost, those that may not fit."""
+        self.counts_all = wanted
 
     def count_again(self) -> None:
         """Ask the server again, in the background, for what exact counts need, if a temporary failure prevented

@@ -24,7 +24,7 @@ from chatcli.tokens.cache import Memo
 from chatcli.tokens.encoding import load, tokens_of
 from chatcli.tokens.learned_costs import LearnedCosts, Size, split
 from chatcli.tokens.measured import Beginning, Measured
-from chatcli.tokens.prepare import ModelSource
+from chatcli.tokens.model_source import ModelSource
 from chatcli.tokens.template import leading
 from chatcli.tokens.tool_costs import Definitions, as_text, has_calls
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 from chatcli.conversation.message import Message
 from chatcli.errors import Busy, ChatcliError, StreamBroken, Unreachable
@@ -21,36 +20,11 @@ from chatcli.reading.json_toml import read_json
 from chatcli.tokens import cache, template_learning
 from chatcli.tokens.exact import Correction, Exact
 from chatcli.tokens.measured import Measured
+from chatcli.tokens.model_source import ModelSource
 from chatcli.tokens.template import Template
-from chatcli.tokens.tool_costs import Definitions, ToolCosts, as_text, name_of_set
+from chatcli.tokens.tool_costs import Definitions, ToolCosts, as_text
 from chatcli.tokens.vocabulary import Vocabulary
 from chatcli.tokens.vocabulary_file import FORMAT, Unusable, build
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSource:
-    """Where to ask what a model is made of. Both functions may raise chatcli's errors.
-
-    `vocabulary`: the verbose /api/show, best as the bytes of the answer (parsing it would hold up the keyboard),
-    or its model_info. `render`: the prompt the server would make of these messages, with these tools; None where
-    it does not say. `think`: the think setting, on which the rendering depends; `tools`: the definitions sent with
-    every request.
-    """
-
-    vocabulary: Callable[[], bytes | Mapping[str, Any]]
-    render: Callable[[Sequence[Message], Definitions], str | None]
-    think: str = ""
-    tools: Definitions = ()
-
-    @property
-    def variant(self) -> str:
-        """What the rendering depends on besides the messages: a part of the template's file name."""
-        return "-".join(filter(None, (self.think, name_of_set(self.tools))))
-
-    def write(self, messages: Sequence[Message]) -> str | None:
-        """`render`, with the tools in use."""
-        return self.render(messages, self.tools)
-
 
 __all__ = ["PASSING", "Unusable", "keep", "prepare"]
 

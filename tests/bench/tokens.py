@@ -22,7 +22,7 @@ from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Fate, Part, PartKind, Plan
 from chatcli.conversation.usage import Usage
 from chatcli.tokens.counter import Counter
-from chatcli.tokens.prepare import ModelSource
+from chatcli.tokens.model_source import ModelSource
 
 TEXTS = (
     "What is a context window, and why does a long conversation outgrow it?",
