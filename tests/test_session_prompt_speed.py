@@ -76,6 +76,7 @@ def test_a_new_process_knows_the_speed_and_what_the_server_read_last(slow: Engin
     session.close()
     again = opened(slow)
     again.open(number)
+    again.next_request.plan()  # the model is known from here on
     assert reading_speed(again) == before
     say(again, LONG + "And on.")
     turn = turns(again)[-1]
@@ -265,3 +266,15 @@ def test_what_recall_cost_is_told(slow: Engine) -> None:
     assert "not recalled, although it fits" in shown(session, "context why 1")
     assert "recall_patience: no room in 0.001 s at" in shown(session, "context why 1")
     session.close()
+
+
+def test_statistics_need_no_server(slow: Engine) -> None:
+    session = opened(slow)
+    say(session, "hi")
+    number = session.conversation.id
+    session.close()
+    with Engine() as gone:
+        again = opened(gone)
+    again.open(number)
+    assert "Rates: tokens per second" in str(do(again, "stats"))
+    again.close()

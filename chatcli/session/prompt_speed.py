@@ -69,11 +69,11 @@ def _before(session: Session, coming: Node | None = None) -> Iterator[Node]:
 
 
 def _here(session: Session) -> Turn:
-    """A turn as the next one will be, for comparison."""
-    model = session.model.get()
+    """A turn as the next one will be, for comparison, as far as that is known without asking the server."""
+    model = session.model.ready
     return Turn(
         model=session.settings[table.MODEL],
-        digest=model.digest,
-        options={"num_ctx": session.window.get()},
+        digest=model.digest if model is not None else "",
+        options={"num_ctx": session.window.ready},
         server=session.server.fingerprint,
     )
