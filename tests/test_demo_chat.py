@@ -116,6 +116,10 @@ def test_a_model_leaves_when_its_time_is_up(engine: Engine) -> None:
 # What does not fit
 
 
+def test_a_prompt_that_is_only_rendered_may_be_longer_than_the_window(engine: Engine) -> None:
+    assert "word " * 600 in rendered(engine, user("word " * 600), truncate=False, options={"num_ctx": 512})
+
+
 def test_the_oldest_messages_are_dropped_silently_but_not_the_system_prompt(engine: Engine) -> None:
     old = [user("early " * 100), assistant("answer " * 100)] * 3
     answer = chat(engine, system("Be kind."), *old, user("the last one"), num_ctx=300)

@@ -78,7 +78,8 @@ def _prompt(
         every = (DemoMessage("system", model.system), *every)
     if body.get("truncate") is False:
         prompt = prompt_of(model, every, think, tools)
-        refuse_if_too_long(prompt, options.num_ctx)
+        if not body.get("_debug_render_only"):  # nothing is evaluated
+            refuse_if_too_long(prompt, options.num_ctx)
         return prompt
     prompt = fit(model, every, think, tools, options.num_ctx)
     return Prompt(prompt.text, cut(prompt.tokens, options.num_ctx, options.num_keep))

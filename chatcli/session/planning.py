@@ -57,12 +57,12 @@ def plan_next(session: Session, coming: Node | None = None) -> tuple[Plan, State
     counter = session.counter
     counter.learn_calls([node.message for node in from_last_question(session.conversation.back(coming))])
     plan, state, fixed = _fitted(session, coming, first_fixed(session))
-    for _ in range(3):  # a request with tool calls is counted as the server writes it
+    for left in reversed(range(4)):  # a request with tool calls is counted as the server writes it
         learnt, before = counter.learn_calls(plan.messages), fixed
         if not counter.render(plan.messages) and not learnt:
             break
         fixed = counter.fixed(plan.messages)
-        if fixed.tokens <= before.tokens and not learnt:
+        if not left or (fixed.tokens <= before.tokens and not learnt):
             break
         plan, state, fixed = _fitted(session, coming, fixed)
     return _priced(session, plan, fixed), state
