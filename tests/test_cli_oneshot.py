@@ -369,11 +369,12 @@ def test_json_and_jsonl_are_not_given_together() -> None:
 # What one short question needs nothing of, wherever it is imported.
 NOT_FOR_A_QUESTION = {
     *("chatcli.commands.registry", "chatcli.commands.perform", "chatcli.commands.chats", "chatcli.cli.subcommand"),
-    *("chatcli.prompt.reader", "prompt_toolkit"),
+    *("chatcli.prompt.reader", "prompt_toolkit", "chatcli.context.summary", "chatcli.store.recall_search"),
+    *("chatcli.store.import_chat", "chatcli.tokens.prepare", "tiktoken"),
 }
 
 
-def test_a_question_imports_no_commands_and_no_line_to_type_in() -> None:
+def test_a_short_question_imports_only_what_it_needs() -> None:
     with Engine() as engine:
         engine.say("Hello.")
         done = subprocess.run(

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from chatcli.client.models import Model
 from chatcli.context.assemble import from_last_question
-from chatcli.context.summary import Due, Refusal, accepted, due
 from chatcli.conversation.context_state import State
 from chatcli.conversation.events import Done, Event, Retry, Text, Tick
 from chatcli.conversation.tree import Node
@@ -22,6 +21,7 @@ from chatcli.session.planning import basis_of, request_of
 from chatcli.settings import table
 
 if TYPE_CHECKING:
+    from chatcli.context.summary import Due, Refusal
     from chatcli.session.session import Session
 
 
@@ -249,6 +249,8 @@ class Summarizer:
 
     def _due(self, back: Iterable[Node], model: Model, state: State, now: bool) -> Due | None:
         """What is due of `model` in that state of the conversation."""
+        from chatcli.context.summary import due  # most questions need no summary
+
         basis, plan = replace(basis_of(self._session), state=state), self._session.plan
         if model is not self._session.model.get():
             # That model has nothing cached, and its prompt is counted with the vocabulary of the model that chats.
@@ -290,6 +292,8 @@ class Summarizer:
         return bool(self._session.store.on_path(conversation, conversation.tip, [job.due.upto]))
 
     def _accepted(self, job: Job) -> State | Refusal:
+        from chatcli.context.summary import accepted
+
         state, count = self._session.conversation.state, self._session.counter.count
         return accepted(job.due, job.answer, state, count, job.cut_off)
 
@@ -300,7 +304,7 @@ class Summarizer:
         except (NoRoom, ReadOnly) as error:
             self._session.warn(f"The summary could not be stored. {error.message}")
             return
-        if isinstance(refused, Refusal):
+        if not isinstance(refused, State):
             self._session.warn(f"{not_used(job.model.name, refused)} {meanwhile}")
 
     def _take(self, job: Job) -> State | Refusal:

@@ -50,6 +50,9 @@ class Layer(IntEnum):
         }[self]
 
 
+_HIGHEST_FIRST = tuple(reversed(Layer))
+
+
 def find_setting(name: str) -> Setting[Any]:
     """The setting of that name or alias; dashes and capitals do not matter. Raises UnknownSetting."""
     wanted = name.lower().replace("-", "_")
@@ -86,7 +89,7 @@ class Settings:
 
     def origin(self, setting: Setting[Any], highest: Layer = Layer.ONE_MESSAGE) -> Layer:
         """The layer that its value comes from, of those up to `highest`."""
-        layers = (layer for layer in reversed(Layer) if layer <= highest)
+        layers = (layer for layer in _HIGHEST_FIRST if layer <= highest)
         return next((layer for layer in layers if setting.name in self._layers[layer]), Layer.DEFAULT)
 
     def up_to(self, setting: Setting[T], highest: Layer) -> T:

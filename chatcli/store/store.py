@@ -25,10 +25,8 @@ from chatcli.store.codec import pack, pack_time
 from chatcli.store.conversations import clean_title, title_of
 from chatcli.store.database import Database, copied_to_memory, open_database
 from chatcli.store.draft import Draft, fold_cut_off
-from chatcli.store.import_chat import add_into, copy_into
 from chatcli.store.listing import Entry, Twig
 from chatcli.store.locations import at_number
-from chatcli.store.recall_search import Wish, candidates
 from chatcli.store.search import search
 from chatcli.store.trash import purge
 from chatcli.store.vectors import Vectors
@@ -112,6 +110,8 @@ class Store:
 
         Done in portions, so that others can write between them; until it is complete it is in no list.
         """
+        from chatcli.store.import_chat import copy_into
+
         copy = self.create(title=conversation.title, demo=conversation.demo, settings=conversation.settings)
         copy_into(self._database, conversation, copy.id)
         return self.conversation(copy.id)
@@ -122,6 +122,8 @@ class Store:
         """Adds the messages of `source` that are not in `same`, which has the ids here of the others. The tip
         moves along unless the conversation was continued here. Without `keep_times` they get their parents' times.
         """
+        from chatcli.store.import_chat import add_into
+
         with self._database.writing() as connection:
             add_into(connection, source, conversation, same, keep_times=keep_times)
         return self.conversation(conversation.id)
@@ -308,6 +310,8 @@ class Store:
         are found without any of the terms; so are those nearest to `meaning`. `clues` gives words for a second
         round; of these the rarest are searched for as well.
         """
+        from chatcli.store.recall_search import Wish, candidates
+
         wish = Wish(terms, conversation, upto, spans, limit, all_chats, meaning, clues)
         return self.read(candidates, self.vectors, wish)
 
