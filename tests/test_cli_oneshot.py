@@ -369,7 +369,13 @@ def test_json_and_jsonl_are_not_given_together() -> None:
 # What one short question needs nothing of, wherever it is imported.
 NOT_FOR_A_QUESTION = {
     *("chatcli.commands.registry", "chatcli.commands.perform", "chatcli.commands.chats", "chatcli.cli.subcommand"),
-    *("chatcli.prompt.reader", "prompt_toolkit", "chatcli.context.summary", "chatcli.store.recall_search"),
+    *(
+        "chatcli.prompt.reader",
+        "prompt_toolkit",
+        "chatcli.context.summary",
+        "chatcli.context.query",
+        "chatcli.store.recall_search",
+    ),
     *("chatcli.store.import_chat", "chatcli.tokens.prepare", "tiktoken"),
 }
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from chatcli.context import documents, recall
 from chatcli.context.outgoing import Copies, less, text_files
 from chatcli.context.plan_inputs import Basis
-from chatcli.context.query import Terms, dates, terms
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Part, PartKind
 from chatcli.conversation.retrieval import Candidate, Retrieved
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import Count
+
+if TYPE_CHECKING:
+    from chatcli.context.query import Terms
 
 # What recall may take of the room for history when the question looks back, where else it has its usual share:
 # messages sent word for word give way. Measured: docs/explanation.md.
@@ -84,18 +86,22 @@ class Free:
 def look_up(sought: Sought, free: Free) -> LookedUp:
     memory = sought.basis.memory
     found = LookedUp(sought.copies.of(sought.question.message), again=sought.again)
-    words, room = terms(sought.question.message.text), free.room
+    room = free.room
     if room > 0:
-        found = _with_documents(found, sought, words, room)
+        found = _with_documents(found, sought, room)
         room -= sum(part.count.tokens for part in found.parts)
     free = replace(free, room=room)
     searched = sought.upto is not None or memory.recall == "always"
-    if searched and sought.basis.recalls and free.for_recall(words, looks_back=True) > 0:
-        found = _with_recall(found, sought, words, free)
+    if searched and sought.basis.recalls:
+        from chatcli.context.query import terms
+
+        words = terms(sought.question.message.text)
+        if words and free.for_recall(words, looks_back=True) > 0:
+            found = _with_recall(found, sought, words, free)
     return found
 
 
-def _with_documents(found: LookedUp, sought: Sought, words: Terms, room: int) -> LookedUp:
+def _with_documents(found: LookedUp, sought: Sought, room: int) -> LookedUp:
     question, copies, memory = sought.question, sought.copies, sought.basis.memory
     own = () if copies.sends_whole(question.message) else text_files(question.message)
     out = memory.files(sought.upto) if memory.files is not None and sought.upto is not None else ()
@@ -103,6 +109,12 @@ def _with_documents(found: LookedUp, sought: Sought, words: Terms, room: int) ->
     nodes = [node for node in out if node.id not in kept_out]
     nodes += [node for node in sought.sent if not sends_whole(node.message)]
     files = [file for node in sorted(nodes, key=lambda node: node.number) for file in text_files(node.message)]
+    if not own and not files:
+        return found
+    from chatcli.context import documents
+    from chatcli.context.query import terms
+
+    words = terms(question.message.text)
     chosen = documents.choose(files, own, words, min(room, copies.largest), _measure(copies))
     block = documents.quote(chosen)
     while block and _added(found, block, copies).tokens > room:
@@ -114,10 +126,12 @@ def _with_documents(found: LookedUp, sought: Sought, words: Terms, room: int) ->
 
 
 def _with_recall(found: LookedUp, sought: Sought, words: Terms, free: Free) -> LookedUp:
+    from chatcli.context import query, recall
+
     question, copies, memory = sought.question, sought.copies, sought.basis.memory
-    if not words or memory.search is None:
+    if memory.search is None:
         return found
-    named = dates(question.message.text)
+    named = query.dates(question.message.text)
     spans = named.spans(question.created)
     always = memory.recall == "always" or bool(named and words.asks)
 

@@ -152,6 +152,8 @@ def _loop() -> type[Loop]:
     """Imports what acts on a line."""
     from chatcli.repl.loop import Loop
 
+    for later in ("chatcli.context.documents", "chatcli.context.recall", "chatcli.store.recall_search"):
+        import_module(later)  # what recall needs: a question does not wait for it
     return Loop
 
 
