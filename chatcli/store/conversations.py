@@ -98,8 +98,9 @@ def title_of(message: Message) -> str:
 
 def clean_title(text: str) -> str:
     """Returns one line without control characters and lone surrogates."""
-    shown = "".join(each if each.isprintable() else " " for each in text)
-    return " ".join(shown.split())
+    if not text.isprintable():  # letter by letter takes long, and /tree cleans three texts of every message
+        text = "".join(each if each.isprintable() else " " for each in text)
+    return " ".join(text.split())
 
 
 def create(
