@@ -314,15 +314,15 @@ def seconds() -> ValueKind[float]:
     units = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0}
 
     def read(given: str) -> float:
-        match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(s|ms|m|)", given.strip().lower())
+        match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)\s*(s|ms|m|)", given.strip().lower())
         if match:
-            return float(match[1]) * units[match[2]]
+            return round(float(match[1]) * units[match[2]], 6)
         if given.lower() not in _NO:
             raise _bad(given, expects)
         return math.inf
 
     def write(value: float) -> str:
-        return "off" if math.isinf(value) else f"{_written(value)}s"
+        return "off" if math.isinf(value) else f"{value:.6f}".rstrip("0").rstrip(".") + "s"
 
     def spell(value: Any) -> str | None:
         if value is False:
