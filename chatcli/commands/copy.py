@@ -75,7 +75,12 @@ def _reply(session: Session, number: int) -> Node:
                 Hint(Do("context"), " lists them by number."),
             )
         return node
+    calling: Node | None = None
     for node in session.conversation.back():
-        if node.message.role is Role.ASSISTANT and (node.message.source or not node.message.calls):
-            return node
+        if node.message.role is Role.ASSISTANT:
+            if node.message.source or not node.message.calls:
+                return node
+            calling = calling or node
+    if calling is not None:
+        return calling
     raise UserError("There is no reply yet.")

@@ -79,7 +79,9 @@ def show(
     back = (node for node in session.conversation.back() if node.message.role is Role.TOOL)
     node = session.conversation.message(number) if number else next(back, None)
     if node is None:
-        raise NotFound("No tool was called in this conversation.", Hint(Do("tools", "on"), " turns tools on."))
+        raise NotFound(
+            "No tool was called in this conversation.", Hint(Do("set", "tools", "on"), " turns tools on.")
+        )
     if node.message.role is not Role.TOOL:
         raise NotFound(f"Message {number} is no call of a tool.", Hint(Do("history"), " lists the messages."))
     return Show.of(WholeCall(node))

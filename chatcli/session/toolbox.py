@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,9 @@ class Toolbox:
         self._session = session
         self._own: dict[str, Tool] = {}
         self._granted: set[Grant] = set()
-        self._folder = working_directory().resolve()
+        self._folder = working_directory()
+        with suppress(OSError):  # it may be gone
+            self._folder = self._folder.resolve()
         self._searches_web = False
         self._offered: tuple[object, tuple[Tool, ...]] = (None, ())
         self._said = ""
