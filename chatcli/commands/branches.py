@@ -192,10 +192,9 @@ def last_question(session: Session) -> Node:
     waiting = waiting_question(session, conversation) if conversation.id else None
     if waiting is not None:
         return waiting
-    for node in conversation.back():
-        if node.message.role is Role.USER:
-            return node
-    raise UserError("Nothing has been asked yet, so there is nothing to ask again.")
+    if conversation.question is None:
+        raise UserError("Nothing has been asked yet, so there is nothing to ask again.")
+    return conversation.question
 
 
 def _exchanges(count: int) -> str:

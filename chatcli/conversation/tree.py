@@ -81,6 +81,11 @@ class Conversation:
         last = self.last
         return last if last is not None and last.message.role is Role.USER else None
 
+    @property
+    def question(self) -> Node | None:
+        """The last question on the path, answered or not."""
+        return next((node for node in self.back() if node.message.role is Role.USER), None)
+
     def coming(self, message: Message, *, replacing: bool = False) -> Node:
         """The node that `message` would become if it were said now, with id 0; nothing is added. With
         `replacing`, it takes the place of a question that has no reply.

@@ -224,7 +224,8 @@ def skilled(
 ) -> Memory:
     """`wishes` with the store's functions. `meaning`: gives a question's vector, where that is known."""
     last = searched or LastSearch()
-    asked = next((node.id for node in conversation.back() if node.message.role is Role.USER), 0)
+    question = conversation.question
+    asked = question.id if question is not None else 0
 
     def search(
         terms: Sequence[str], upto: int | None, spans: Spans, text: str, clues: Clues | None = None

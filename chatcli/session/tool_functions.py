@@ -53,7 +53,8 @@ def _wanted(session: Session, hits: Sequence[Hit]) -> Iterator[Hit]:
 
 def _asked(conversation: Conversation) -> int:
     """The message of the person that is being answered: the last on the path."""
-    return next((node.id for node in conversation.back() if node.message.role is Role.USER), 1 << 62)
+    question = conversation.question
+    return question.id if question is not None else 1 << 62
 
 
 def _told(hit: Hit) -> str:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.bench.start import environment
 from tests.faults import Engine
 
 IMPORTS = ("-c", "import ollama, rich.console")
@@ -45,11 +46,7 @@ def main() -> None:
 
 
 def measure(home: Path, rounds: int) -> dict[str, Any]:
-    # Modules are compiled once, as when they were installed, whatever the environment wants of Python.
-    there = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "CHATCLI_", "XDG_"))
-    }
-    there |= {"PYTHONPYCACHEPREFIX": str(home / "compiled"), "HOME": str(home), "CHATCLI_HOME": str(home / "kept")}
+    there = environment(home) | {"CHATCLI_HOME": str(home / "kept")}
     with Engine() as engine:
         there["OLLAMA_HOST"] = engine.url
         empty = (there | {"CHATCLI_HOME": str(home / f"new-{number}")} for number in range(rounds + 1))

@@ -52,12 +52,17 @@ def main() -> None:
         print(json.dumps(measure(Path(home), wishes.rounds)))
 
 
+def environment(home: Path) -> dict[str, str]:
+    """For a program that is measured. Modules are compiled once, as when they were installed, whatever the
+    environment wants of Python.
+    """
+    own = ("PYTHON", "CHATCLI_", "XDG_")
+    there = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+    return there | {"PYTHONPYCACHEPREFIX": str(home / "compiled"), "HOME": str(home)}
+
+
 def measure(home: Path, rounds: int) -> dict[str, Any]:
-    # Modules are compiled once, as when they were installed, whatever the environment wants of Python.
-    there = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "CHATCLI_", "XDG_"))
-    }
-    there |= {"PYTHONPYCACHEPREFIX": str(home / "compiled"), "HOME": str(home)}
+    there = environment(home)
     there |= {"TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1"}
     with Engine() as engine, nobody_there() as nobody:
         there["OLLAMA_HOST"] = engine.url
