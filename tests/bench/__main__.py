@@ -1,10 +1,12 @@
-"""Runs the benches one after the other, and writes their figures into docs/benchmarks.md.
+"""Runs the benches one after the other, and writes docs/benchmarks.md from their figures.
 
     python -m tests.bench [--write] [--only NAME ...] [--memory FILE] [--quick]
 
-Each figure stands with the command that made it. What a bench needs and is not there is left out and said:
-`--memory FILE` (a file in the form of replay.py), CHATCLI_TEST_OLLAMA (the address of a server, with the names of
-its models in CHATCLI_TEST_MODELS), other programs on PATH. `--quick` takes few repetitions, to try the page.
+`--only` names the benches to run (streaming, start ...): with `--write`, their sections of the page are made anew,
+and the others stay. Without a name it runs none: then the page is written anew from the figures that were kept in
+docs/benchmarks.json. What a bench needs and is not there is left out and said: `--memory FILE` (a file in the form
+of replay.py), CHATCLI_TEST_OLLAMA (the address of a server, with the names of its models in CHATCLI_TEST_MODELS),
+other programs on PATH. `--quick` takes few repetitions, to try the page.
 """
 
 from __future__ import annotations
@@ -13,169 +15,357 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
-MINUTES = 20  # that a bench may take
+from tests.bench.page import Bench, Figures, Goal, Run, page
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "benchmarks.md"
+KEPT = PAGE.with_suffix(".json")
+MODULES = ("chatcli", "tests", "pyproject.toml")  # what changes figures
 
 
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """`says`: what its figures are. A word in braces in its command stands for what must be given."""
+def every(found: Figures) -> Iterator[Figures]:
+    """All objects in it, and in those, itself among them."""
+    yield found
+    for value in found.values():
+        if isinstance(value, Mapping):
+            yield from every(value)
 
-    title: str
-    command: str
-    says: str
-    quick: str = ""
+
+def total(*names: str) -> Any:
+    """What these names have in a bench's figures, added up."""
+    return lambda found: sum(found[name] for name in names)
+
+
+def largest(name: str) -> Any:
+    """The largest figure of that name, wherever it stands."""
+    return lambda found: max(each[name] for each in every(found) if name in each)
+
+
+def unequal(found: Figures) -> int:
+    """Of the rounds that were planned as exact, those that the server measured otherwise."""
+    rounds = [each for each in every(found) if "rounds" in each and "equal" in each]
+    return sum(each["rounds"] - each["equal"] for each in rounds) if rounds else found["rounds"]
 
 
 BENCHES = (
     Bench(
         "Start",
         "start --rounds 15",
-        "From exec to an editable prompt, beside a bare prompt_toolkit prompt; the ratios are of one round each.",
+        "From exec to a prompt that shows a typed key, in a terminal of 80 columns. Beside chatcli runs a bare "
+        "`PromptSession().prompt()` of prompt_toolkit: the ratios are medians of one round each.",
         "start --rounds 3",
+        (
+            Goal("start to the prompt, times a bare prompt", lambda it: it["plain"]["times_wall"], 1.3),
+            Goal("the same with flags", lambda it: it["flags"]["times_wall"], 1.5),
+            Goal("the same without a server", lambda it: it["no_server"]["times_wall"], 1.3),
+        ),
+        {
+            "bare": "a bare prompt",
+            "plain": "`chatcli`",
+            "flags": "`chatcli -m NAME`",
+            "no_server": "`chatcli`, no server answers",
+            "times_wall": "times the bare prompt, clock",
+            "times_cpu": "times the bare prompt, CPU",
+        },
     ),
     Bench(
         "One question in a pipe",
         "oneshot",
-        "CPU and memory of `chatcli hi` against a server that answers at once, beside importing ollama and Rich.",
+        "`chatcli hi` against a server that answers at once, beside importing the ollama library and Rich's "
+        "console: CPU of the program and of the processes it starts, and the largest peak of one process.",
+        "oneshot --rounds 3",
+        (
+            Goal(
+                "CPU of one question, times `import ollama, rich.console`",
+                lambda it: it["cached"]["times_cpu"],
+                1.3,
+            ),
+            Goal("the same with an empty cache", lambda it: it["empty"]["times_cpu"], 1.3),
+            Goal(
+                "memory of one question",
+                lambda it: max(it[each]["memory"] for each in ("cached", "empty")),
+                60,
+                "MB",
+            ),
+        ),
+        {
+            "imports": "`import ollama, rich.console`",
+            "cached": "`chatcli hi`, vocabulary in the cache",
+            "empty": "`chatcli hi`, empty cache",
+            "times_cpu": "times the import, CPU",
+        },
     ),
     Bench(
         "Drawing a reply",
         "streaming",
-        "CPU of drawing a reply of so many tokens, beside raw text, Rich at the end, and rich.live throughout.",
+        "CPU of drawing a reply of so many tokens that come at 50 a second, beside writing the raw text (a), "
+        "drawing it once at its end with Rich (b), and drawing all of it ten times a second with rich.live (c). "
+        "Latency: from when a piece has come until it is on the terminal.",
         "streaming --sizes 1000",
+        (
+            Goal("CPU of drawing a streamed token", lambda it: 1e6 * max(_per_token(it)), None, "µs"),
+            Goal(
+                "drawing while it streams, times drawing it once with Rich",
+                lambda it: it["goals"]["times_b"]["found"],
+                5,
+            ),
+            Goal(
+                "a piece is on the screen (95 of 100)",
+                lambda it: it["goals"]["latency_p95_ms"]["found"],
+                100,
+                "ms",
+            ),
+        ),
+        {
+            "ours": "chatcli",
+            "a": "a: raw text",
+            "b": "b: Rich, once",
+            "c": "c: rich.live",
+            "bytes": "bytes written",
+        },
+        minutes=15,
+    ),
+    Bench(
+        "Counts: planned against measured",
+        "tokens --turns 30 --models demo demo-thinking demo-tools",
+        "Chats in many scripts with the demo engine: what was planned before a request was sent, beside what the "
+        "server says to have read.",
+        "tokens --turns 6 --models demo",
+        (
+            Goal("prompts of a chat planned as exact and measured otherwise", total("missed"), 0),
+            Goal("prompts that could only be estimated", total("estimated"), None),
+        ),
+    ),
+    Bench(
+        "Counts on a real server",
+        "tokens --turns 12 --num-ctx 4096 --host {server} --models {models}",
+        "The same with models of an Ollama server.",
+        "tokens --turns 3 --num-ctx 4096 --host {server} --models {models}",
+        (
+            Goal(
+                "prompts of a chat with a real server, planned as exact and measured otherwise", total("missed"), 0
+            ),
+            Goal("those that could only be estimated", total("estimated"), None),
+        ),
     ),
     Bench(
         "Tools",
         "tools --turns 30",
-        "Planned tokens against measured ones on every round, and what a round costs the client.",
+        "Planned tokens against measured ones on every round, with so many tools offered, for each way of writing "
+        "tools; and the CPU of the client from the end of a reply that calls to the first word of the next.",
         "tools --turns 6 --tools 1 8 --models demo-tools",
+        (
+            Goal("rounds with tools planned otherwise than measured", unequal, 0),
+            Goal("CPU of a round with tools (the slowest median)", largest("median"), None, "ms"),
+        ),
     ),
     Bench(
         "Tools on a real server",
         "tools --turns 8 --tools 0 1 8 --window 4096 --host {server} --models {models}",
         "The same with the models of a server.",
+        "tools --turns 2 --tools 0 1 --window 4096 --host {server} --models {models}",
+        (Goal("rounds with tools and a real server, planned otherwise than measured", unequal, 0),),
     ),
     Bench(
         "Memory: what a question needs",
         "recall {memory} --budget 3072",
-        "Percent of questions whose needed messages are all in a window of 3,072 tokens for history.",
+        "Percent of the questions about earlier messages whose needed messages are all in a window of 3,072 "
+        "tokens for history.",
+        goals=(
+            Goal(
+                "questions with all they need in the window (`auto`)", lambda it: it["auto"]["evidence"], None, "%"
+            ),
+            Goal("the same (`trim`)", lambda it: it["trim"]["evidence"], None, "%"),
+        ),
+        minutes=20,
     ),
     Bench(
         "Memory: what is read again",
         "prefix {memory} --budget 3072",
-        "Tokens that the server evaluates again on each turn.",
+        "Tokens that the server evaluates again on each turn, because the request no longer begins as the last "
+        "one.",
+        minutes=20,
     ),
     Bench(
         "Memory: numbers in summaries",
         "summaries {memory} --budget 3072",
         "Percent of the numbers, dates and quoted strings that reach the model, without and with the list.",
     ),
-    Bench("Memory: seconds a turn", "seconds {memory}", "Simulated, for three speeds of reading prompts."),
-    Bench("Search", "search", "Searching stored messages."),
+    Bench(
+        "Memory: seconds a turn",
+        "seconds {memory}",
+        "Simulated, for three speeds of reading prompts.",
+        minutes=20,
+    ),
+    Bench(
+        "Search",
+        "search --messages 200000",
+        "Searching 200,000 stored messages for what a question needs: in a conversation of 100,000, and in all.",
+        "search --messages 20000 --long 10000",
+        (
+            Goal("recall in 100,000 messages (95 of 100)", lambda it: it["one_conversation"]["p95"], 30, "ms"),
+            Goal("the same in all conversations", lambda it: it["all_conversations"]["p95"], None, "ms"),
+        ),
+    ),
     Bench(
         "What a kill loses",
         "killing --kills 40",
-        "chatcli is killed (SIGKILL) at random moments, in a terminal.",
+        "chatcli is killed (SIGKILL) at random moments, in a terminal: while it starts, waits, receives a reply, "
+        "or is idle. Late is what was sent more than a second before the kill and is not stored.",
         "killing --kills 4",
+        (
+            Goal(
+                "questions and replies lost, doubled, wrong or late after a kill",
+                total("lost", "doubled", "wrong", "late", "not_shown"),
+                0,
+            ),
+        ),
+        {
+            "continued": "replies continued",
+            "retried": "questions asked again",
+            "interrupted": "replies cut off by the kill",
+            "whole": "replies that were whole",
+            "thinking": "cut off before the text began",
+            "lost": "lost questions, replies or text",
+            "doubled": "doubled messages",
+            "wrong": "texts that are wrong",
+            "late": "late: sent a second before, not stored",
+            "not_shown": "not shown by the next program",
+        },
     ),
     Bench(
         "What a kill loses in the middle of a tool",
         "killing_calls --kills 100",
         "The same while tools run: nothing lost, nothing repeated.",
         "killing_calls --kills 6",
+        (
+            Goal(
+                "calls and results lost, repeated or told wrongly after a kill",
+                total("lost", "repeated", "undone", "nothing", "not_shown", "damage"),
+                0,
+            ),
+        ),
     ),
     Bench("Other programs", "peers", "Start and memory of what is on PATH, in one run."),
 )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--write", action="store_true")
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", nargs="*", default=[])
-    parser.add_argument("--memory", default="")
-    wishes = parser.parse_args()
+def _per_token(found: Figures) -> Iterator[float]:
+    for kind in found["results"].values():
+        for each in kind.values():
+            yield each["ours"]["cpu_s"] / each["tokens"]
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    wishes = arguments().parse_args(words)
     given = {
         "memory": wishes.memory,
         "server": os.environ.get("CHATCLI_TEST_OLLAMA", ""),
         "models": os.environ.get("CHATCLI_TEST_MODELS", ""),
     }
-    parts = [_head()]
-    for bench in BENCHES:
-        if not wishes.only or bench.command.split()[0] in wishes.only:
-            parts.append("\n".join(_section(bench, given, quick=wishes.quick)))
-            sys.stderr.write(f"{bench.title}\n")
-    page = "\n\n".join(parts) + "\n"
+    runs = read(KEPT) if wishes.write else {}
+    asked = [bench for bench in BENCHES if wishes.only is None or bench.name in wishes.only]
+    for bench in asked:
+        lacking = [name for name, value in given.items() if "{" + name + "}" in bench.command and not value]
+        if lacking:
+            sys.stderr.write(f"{bench.title}: left out, no {' and no '.join(lacking)} was given\n")
+            continue
+        runs[bench.title] = done = run(bench, given, quick=wishes.quick)
+        sys.stderr.write(f"{bench.title}: {done.seconds} s{', ' * bool(done.failed)}{done.failed}\n")
+        if wishes.write:
+            write(runs, KEPT)
     if wishes.write:
-        PAGE.write_text(page, encoding="utf-8")
+        write(runs, KEPT)
     else:
-        sys.stdout.write(page)
+        shown = asked if wishes.only else BENCHES
+        sys.stdout.write(page(shown, runs))
 
 
-def _head() -> str:
-    system = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-    return (
-        "# Benchmarks\n\n"
-        "Written by `python -m tests.bench --write`: no figure is typed by hand. Names say what is in\n"
-        "milliseconds; ratios are of one run, and the load of the machine stands with each.\n\n"
-        f"Machine: {system}, Python {platform.python_version()}."
-    )
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench")
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", nargs="*", choices=sorted({bench.name for bench in BENCHES}), metavar="NAME")
+    parser.add_argument("--memory", default="")
+    return parser
 
 
-def _section(bench: Bench, given: Mapping[str, str], *, quick: bool) -> Iterator[str]:
-    missing = [name for name, value in given.items() if "{" + name + "}" in bench.command and not value]
-    yield f"## {bench.title}\n\n{bench.says}\n"
-    if missing:
-        yield f"Left out: no {' and no '.join(missing)} was given."
-        return
+def read(kept: Path) -> dict[str, Run]:
+    """What was kept of the benches that there still are."""
+    if not kept.exists():
+        return {}
+    titles = {bench.title for bench in BENCHES}
+    found = json.loads(kept.read_text(encoding="utf-8"))
+    return {title: Run(**each) for title, each in found.items() if title in titles}
+
+
+def write(runs: Mapping[str, Run], kept: Path) -> None:
+    """Keep the figures, and write the page beside them."""
+    found = {bench.title: asdict(runs[bench.title]) for bench in BENCHES if bench.title in runs}
+    kept.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    kept.with_suffix(".md").write_text(page(BENCHES, runs), encoding="utf-8")
+
+
+def run(bench: Bench, given: Mapping[str, str], *, quick: bool) -> Run:
     command = (bench.quick if quick and bench.quick else bench.command).format(**given)
     shown = command.replace(given["memory"], "FILE") if given["memory"] else command
-    yield f"```sh\npython -m tests.bench.{shown}\n```\n"
     began, load = time.monotonic(), os.getloadavg()[0]
-    done = subprocess.run(
-        [sys.executable, "-m", *f"tests.bench.{command}".split()],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=MINUTES * 60,
+    found, failed = figures([sys.executable, "-m", *f"tests.bench.{command}".split()], bench.minutes * 60)
+    date, seconds = f"{datetime.now(UTC):%Y-%m-%d}", round(time.monotonic() - began)
+    return Run(shown, machine(), date, commit(), load, seconds, found, failed)
+
+
+def figures(command: Sequence[str], seconds: float) -> tuple[dict[str, Any], str]:
+    """The last JSON object that the program prints; or nothing, and why."""
+    program = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    took = f"{datetime.now(UTC):%Y-%m-%d}, {time.monotonic() - began:.0f} s, load {load:.1f}"
-    found = _last_object(done.stdout)
-    if found is None:
-        yield f"{took}: it gave no figures (exit code {done.returncode})."
-        return
-    yield f"{took}.\n\n| figure | value |\n| --- | --- |"
-    yield from (f"| {name} | {_shown(value)} |" for name, value in _flat(found, ""))
+    try:
+        printed, said = program.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)
+        program.communicate()
+        return {}, f"it did not end within {seconds / 60:.0f} minutes."
+    objects = [line for line in printed.splitlines() if line.startswith("{")]
+    if program.returncode or not objects:
+        last = next(reversed(said.split("\n\n")[-1].strip().splitlines()), "")
+        return {}, f"exit code {program.returncode}. {last[:200]}".strip()
+    found: dict[str, Any] = json.loads(objects[-1])
+    return found, ""
 
 
-def _last_object(printed: str) -> dict[str, Any] | None:
-    for line in reversed(printed.splitlines()):
-        if line.startswith("{"):
-            found: dict[str, Any] = json.loads(line)
-            return found
-    return None
+def machine() -> str:
+    """The processor and the system."""
+    about = Path("/proc/cpuinfo")
+    lines = about.read_text(encoding="utf-8").splitlines() if about.exists() else []
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    return f"{model or platform.processor() or 'unknown processor'}, {os.cpu_count()} cores, {system}"
 
 
-def _flat(found: Mapping[str, Any], before: str) -> Iterator[tuple[str, Any]]:
-    for name, value in found.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{before}{name} ")
-        elif value not in ([], None):
-            yield f"{before}{name}", value
+def commit() -> str:
+    """Of the checkout, and whether something in it is not committed."""
+    try:
+        name = _git("rev-parse", "--short", "HEAD")
+        return f"{name} and changes" if _git("status", "--porcelain", "--", *MODULES) else name
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
-def _shown(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value).replace("|", "\\|")
+def _git(*words: str) -> str:
+    return subprocess.run(["git", *words], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
-"""How well are prompts counted before they are sent? python -m tests.bench.tokens [--host URL] --model M
+"""How well are prompts counted before they are sent? python -m tests.bench.tokens [--host URL] [--models M ...]
 
 Chats in many scripts with a real server, or with the demo engine when no host is given; prints one JSON line.
+`turns` that were measured, of all models; `missed`: planned as exact and measured otherwise; `estimated`: planned
+as an estimate. For each model `differ` counts those whose planned tokens are not the measured ones, and `worst` is
+the largest difference.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -44,8 +46,7 @@ def main() -> None:
     server = None if given.host else start_demo()
     client = Client(given.host or (server.url if server else ""))
     try:
-        with tempfile.TemporaryDirectory() as cache:
-            print(json.dumps(measure(client, given, Path(cache)), ensure_ascii=False))
+        print(json.dumps(measure_all(client, given), ensure_ascii=False))
     finally:
         client.close()
         if server:
@@ -54,8 +55,8 @@ def main() -> None:
 
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--host", default=os.environ.get("CHATCLI_TEST_OLLAMA", ""))
-    parser.add_argument("--model", default="demo")
+    parser.add_argument("--host", default="")
+    parser.add_argument("--models", nargs="+", default=["demo"])
     parser.add_argument("--turns", type=int, default=30)
     parser.add_argument("--num-ctx", type=int, default=16384)
     parser.add_argument("--think", choices=["on", "off"])
@@ -63,16 +64,25 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def measure(client: Client, given: argparse.Namespace, cache: Path) -> dict[str, Any]:
-    model = client.model(given.model)
+def measure_all(client: Client, given: argparse.Namespace) -> dict[str, Any]:
+    found = {}
+    for model in given.models:
+        with tempfile.TemporaryDirectory() as cache:
+            found[model] = measure(client, given, model, Path(cache))
+    sums = {name: sum(each[name] for each in found.values()) for name in ("turns", "missed", "estimated")}
+    return {**sums, **found}
+
+
+def measure(client: Client, given: argparse.Namespace, name: str, cache: Path) -> dict[str, Any]:
+    model = client.model(name)
     options = {"num_ctx": given.num_ctx, "num_predict": 40, "temperature": 0.8, "seed": 1}
     think = {"on": True, "off": False, None: None}[given.think]
 
     def request(messages: Sequence[Message]) -> Request:
-        return Request(given.model, tuple(messages), options, think=think)
+        return Request(name, tuple(messages), options, think=think)
 
     source = ModelSource(
-        lambda: client.vocabulary(given.model),
+        lambda: client.vocabulary(name),
         lambda messages, _: None if given.no_render else client.render(request(messages)),
         given.think or "",
     )
@@ -90,13 +100,14 @@ def measure(client: Client, given: argparse.Namespace, cache: Path) -> dict[str,
     text = TEXTS[1] * 2000
     counted = _timed(lambda: counter.text(text))
     return {
-        "model": given.model,
         "counted_by": counter.describe(),
         "notice": counter.notice(),
         "turns": len(turns),
         "differ": sum(planned != measured for planned, _, measured in turns),
         "differ_from_second": sum(planned != measured for planned, _, measured in turns[1:]),
         "exact": sum(exact for _, exact, _ in turns),
+        "missed": sum(exact and planned != measured for planned, exact, measured in turns),
+        "estimated": sum(not exact for _, exact, _ in turns),
         "worst": max(abs(planned - measured) for planned, _, measured in turns),
         "planned_measured": [(planned, measured) for planned, _, measured in turns],
         "build_seconds": built,

@@ -184,7 +184,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=30)
     parser.add_argument("--tools", type=int, nargs="+", default=[0, 1, 8, 40])
     parser.add_argument("--window", type=int, default=16384)
-    parser.add_argument("--host", default=os.environ.get("CHATCLI_TEST_OLLAMA", ""))
+    parser.add_argument("--host", default="")
     parser.add_argument("--models", nargs="*", default=[])
     parser.add_argument(f"--{SERVE}", action="store_true", help=argparse.SUPPRESS)
     wishes = parser.parse_args()
