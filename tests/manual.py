@@ -93,7 +93,12 @@ class Page:
     def links(self) -> list[str]:
         """What its links and pictures lead to."""
         found = [token.attrs.get("href") or token.attrs.get("src") for token in self._inline]
-        return [str(each) for each in found if each]
+        in_html = re.findall(r'(?:href|src|srcset)="([^"]*)"', "".join(self.html()))
+        return [*(str(each) for each in found if each), *in_html]
+
+    def html(self) -> list[str]:
+        """Its blocks of HTML."""
+        return [token.content for token in self._tokens if token.type == "html_block"]
 
     def anchors(self) -> set[str]:
         """Its headings, as GitHub names them."""

@@ -33,7 +33,7 @@ from tests.commanding import Person, drawn, said
 from tests.faults import Engine
 from tests.manual import MANUAL, PAGES, Bash, Line, Page, bash
 from tests.papers import pdf
-from tests.picture import PICTURE, taken, text_in, text_of
+from tests.picture import LOOKS, PICTURES, file_of, still, taken, text_in, text_of
 
 if os.name != "posix":
     pytest.skip("a bash is needed", allow_module_level=True)
@@ -53,6 +53,11 @@ FILES = {
     "report.pdf": pdf(["Whales are large."]),
     "home/commands/review.md": b"Review @$1. $ARGUMENTS\n",
 }
+# A picture in a page: dark where the page is, else light, with words for those who do not see it.
+PICTURE = re.compile(
+    r'<picture>\n<source media="\(prefers-color-scheme: dark\)" srcset="(.+-dark\.svg)">\n'
+    r'<img src="(.+-light\.svg)" alt="([^"]+)">\n</picture>'
+)
 
 
 class Reader(Person):
@@ -219,9 +224,28 @@ def every_flag() -> set[str]:
 EVERY_FLAG = every_flag()
 
 
-def test_the_picture_shows_what_the_program_shows() -> None:
-    shown = text_in(PICTURE.read_text(encoding="utf-8"))
-    assert shown == text_of(taken()), "run: python -m tests.picture"
+def test_the_pictures_show_what_the_program_shows() -> None:
+    """Dark and light: the looks differ in nothing but colors. The first screen has the version in it."""
+    subjects = []
+    for subject, screen in taken(LOOKS["dark"]):
+        subjects.append(subject)
+        for look in LOOKS:
+            shown = text_in(file_of(subject, look).read_text(encoding="utf-8"))
+            assert still(shown) == still(text_of(screen)), "run: python -m tests.picture"
+    assert {*PICTURES.iterdir()} == {file_of(subject, look) for subject in subjects for look in LOOKS}
+
+
+def test_each_picture_is_in_the_manual_dark_and_light_and_described() -> None:
+    shown = set()
+    for page in PAGES:
+        for block in Page(page).html():
+            if "<picture>" in block:
+                found = PICTURE.fullmatch(block.strip())
+                assert found, f"{page}: {block}"
+                dark, light, alt = found.groups()
+                assert len(alt.split()) >= 5, alt
+                shown |= {(page.parent / each).resolve() for each in (dark, light)}
+    assert shown == {*PICTURES.iterdir()}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
