@@ -11,6 +11,7 @@ import io
 import json
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -62,7 +63,7 @@ def size_of(path: Path) -> int:
 
 def in_shell(command: str) -> list[str]:
     """The words that run a command in the person's own shell."""
-    if os.name == "nt":
+    if sys.platform == "win32":
         return [os.environ.get("COMSPEC") or "cmd", "/c", command]
     return [os.environ.get("SHELL") or "/bin/sh", "-c", command]
 
@@ -260,7 +261,7 @@ def private_directory(path: Path) -> Path:
     """
     for missing in reversed([each for each in (path, *path.parents) if not each.exists()]):
         missing.mkdir(exist_ok=True, mode=0o700)
-    if os.name == "posix" and path.stat().st_mode & 0o077:
+    if sys.platform != "win32" and path.stat().st_mode & 0o077:
         if reason := shared(path):
             raise PermissionError(errno.EPERM, reason)
         path.chmod(0o700)
@@ -270,7 +271,7 @@ def private_directory(path: Path) -> Path:
 def shared(folder: Path) -> str:
     """Why the folder is not this user's alone to close; "" if it is. Raises OSError."""
     found = folder.stat()
-    if os.name != "posix":
+    if sys.platform == "win32":
         return ""
     if found.st_mode & stat.S_IWOTH:
         return f"everybody may write to {folder}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -230,7 +231,7 @@ def readings(text: str) -> list[str]:
     found = [*_as_in_a_shell(text), re.sub(r"\\(.)", r"\1", bare), bare]
     if quote == "'":
         found = [*_as_in_a_shell(text), bare]
-    elif os.name == "nt" or _WINDOWS_PATH.match(bare):
+    elif sys.platform == "win32" or _WINDOWS_PATH.match(bare):
         found.insert(0, bare)
     return list(dict.fromkeys((*found, text)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Generator
@@ -55,7 +56,7 @@ class OllamaServe:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "OLLAMA_HOST": urlsplit(url).netloc},
                 # The terminal's Ctrl-C ends the waiting, not the server.
-                start_new_session=os.name == "posix",
+                start_new_session=sys.platform != "win32",
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )
         except OSError as error:

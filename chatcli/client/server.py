@@ -199,6 +199,6 @@ def _spawn(command: list[str], errors: IO[bytes]) -> subprocess.Popen[str]:
         encoding="utf-8",
         # `-m` looks in the working directory first: make that the place where this very package is.
         cwd=Path(__file__).parents[2],
-        start_new_session=os.name == "posix",
+        start_new_session=sys.platform != "win32",
         creationflags=own_group,
     )

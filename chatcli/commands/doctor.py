@@ -233,7 +233,7 @@ def _damage(session: Session) -> Damaged | None:
 
 def _privacy(path: Path) -> Iterator[Finding]:
     """Are files 0600 and their directory 0700? Only where the system has such permissions."""
-    if os.name != "posix":
+    if sys.platform == "win32":
         return
     if path.parent.exists() and (reason := shared(path.parent)):
         yield Finding("privacy", reason, "Set CHATCLI_HOME to a directory of your own.")

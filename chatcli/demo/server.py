@@ -7,10 +7,10 @@ It does not decide the responses: a DemoServer gets a function from HttpRequest 
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import socket
 import socketserver
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from chatcli.demo.protocol import Answer, HttpRequest, HttpResponse
 class DemoServer(socketserver.ThreadingTCPServer):
     """Listens on 127.0.0.1; port 0 lets the system choose one. A context manager: it serves until it is left."""
 
-    allow_reuse_address = os.name == "posix"
+    allow_reuse_address = sys.platform != "win32"
     request_queue_size = 64
 
     def __init__(self, answer: Answer, port: int = 0) -> None:

@@ -7,6 +7,7 @@ writes the reply does so inside `around`, so that both never draw at once.
 from __future__ import annotations
 
 import signal
+import sys
 from asyncio import AbstractEventLoop, Runner, Task
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -58,7 +59,8 @@ class LineBesideReply:
                 self._task = self._loop.create_task(prompt())
                 self._turn()
                 try:
-                    self._loop.remove_signal_handler(signal.SIGWINCH)  # `resized` does it, in its turn
+                    if sys.platform != "win32":
+                        self._loop.remove_signal_handler(signal.SIGWINCH)  # `resized` does it, in its turn
                     take_again()  # the prompt's own settings would turn Ctrl-C from a signal into a key
                     with lent(self._erase, self._erase):
                         yield self

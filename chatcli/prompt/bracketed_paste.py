@@ -21,7 +21,7 @@ from prompt_toolkit.key_binding import KeyPress
 from prompt_toolkit.keys import Keys
 
 if TYPE_CHECKING:
-    from prompt_toolkit.input.vt100 import Vt100Input
+    from prompt_toolkit.input.vt100 import Vt100Input  # type: ignore[attr-defined, unused-ignore]  # not on Windows
 
 START, END = "\x1b[200~", "\x1b[201~"
 SILENCE = 0.5  # seconds after which the rest of a paste, or of a mark, is given up
@@ -182,7 +182,7 @@ def mind_marks(input_: Input) -> MarkedKeys | None:
     """Puts MarkedKeys into `input_` and returns it; None if keys do not arrive as text (Windows)."""
     if sys.platform == "win32":
         return None
-    from prompt_toolkit.input.vt100 import Vt100Input
+    from prompt_toolkit.input.vt100 import Vt100Input  # type: ignore[attr-defined, unused-ignore]  # not on Windows
 
     if not isinstance(input_, Vt100Input):
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -22,8 +23,8 @@ _FIRST = 3000  # of more items only these are searched for scattered letters, wh
 _WIDEST = 3  # the letters typed may be spread over so many times their number
 _MENTION = re.compile(r"""(?<!\S)@("[^"\n]*+|'[^'\n]*+|(?:[^\s\\"']|\\.)*+)""")
 _PATH = re.compile(r"""(?<!\S)((?:~|\.{1,2})?/(?:[^\s\\]|\\.)*+|["'](?:~|\.{1,2})?/[^"'\n]*+)""")
-_TO_QUOTE = re.compile(r"""[\s"'`]|\\|[,;:!?.)\]}>]\Z""" if os.name != "nt" else r"""[\s"'`]""")
-_SEPARATORS = "/\\" if os.name == "nt" else "/"
+_TO_QUOTE = re.compile(r"""[\s"'`]|\\|[,;:!?.)\]}>]\Z""" if sys.platform != "win32" else r"""[\s"'`]""")
+_SEPARATORS = "/\\" if sys.platform == "win32" else "/"
 
 
 class Suggestion(NamedTuple):
@@ -180,11 +181,11 @@ def _suggestion(folder: str, name: str, is_folder: bool, quote: str, replaces: i
 
 
 def _without_backslashes(typed: str) -> str:
-    return typed if os.name == "nt" else re.sub(r"\\(.)", r"\1", typed)
+    return typed if sys.platform == "win32" else re.sub(r"\\(.)", r"\1", typed)
 
 
 def _with_backslashes(path: str) -> str:
-    return path if os.name == "nt" else re.sub(r"([\"\\])", r"\\\1", path)
+    return path if sys.platform == "win32" else re.sub(r"([\"\\])", r"\\\1", path)
 
 
 # By quote, "" for none: what is written for a path, and the path that is written so.

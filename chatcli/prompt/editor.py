@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -58,7 +59,7 @@ def find_editor(environment: Mapping[str, str]) -> list[str]:
         chosen = environment.get(variable, "").strip()
         if chosen:
             return _split(chosen)
-    known = ("notepad",) if os.name == "nt" else _KNOWN
+    known = ("notepad",) if sys.platform == "win32" else _KNOWN
     found = next((name for name in known if shutil.which(name)), None)
     if found is None:
         raise NotFound("No editor was found.", _REMEDY)
@@ -70,7 +71,7 @@ def _split(command: str) -> list[str]:
     if shutil.which(command):
         return [command]
     try:
-        return shlex.split(command, posix=os.name != "nt")
+        return shlex.split(command, posix=sys.platform != "win32")
     except ValueError:
         return [command]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -90,7 +91,7 @@ def _open(path: Path) -> sqlite3.Connection:
     private_directory(path.parent)
     if not path.exists():
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    elif os.name == "posix" and path.stat().st_mode & 0o077:
+    elif sys.platform != "win32" and path.stat().st_mode & 0o077:
         path.chmod(0o600)
     database = sqlite3.connect(path, timeout=_LOCK_SECONDS)
     try:

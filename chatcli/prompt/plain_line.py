@@ -216,7 +216,7 @@ class PlainLine:
         echo what comes between two lines of a paste: the next line does.
         """
         descriptor, between = self._descriptor, self._between
-        if descriptor is None or between is None:
+        if sys.platform == "win32" or descriptor is None or between is None:
             return edit.input(prompt, prefill, lambda: None)
         import termios
 
@@ -235,7 +235,7 @@ class PlainLine:
         """Returns the terminal that is read, None if there is none."""
         source = self._keyboard or sys.stdin
         with suppress(OSError, ValueError):
-            return source.fileno() if os.name == "posix" and source.isatty() else None
+            return source.fileno() if sys.platform != "win32" and source.isatty() else None
         return None
 
     def _is_waiting(self, seconds: float) -> bool:
@@ -258,7 +258,7 @@ class PlainLine:
 
     def _waiting(self) -> int:
         """Returns how many bytes were typed and not read yet."""
-        if self._descriptor is None:
+        if sys.platform == "win32" or self._descriptor is None:
             return 0
         import fcntl
         import termios
@@ -269,7 +269,7 @@ class PlainLine:
 
     def _is_there(self) -> bool:
         """Whether the terminal still exists: a closed one only returns end of file."""
-        if self._descriptor is None:
+        if sys.platform == "win32" or self._descriptor is None:
             return False
         import termios
 
@@ -282,7 +282,7 @@ class PlainLine:
     def _terminal(self) -> Iterator[None]:
         """Turns on paste marks inside; a stop of the program leaves the terminal in order."""
         descriptor = self._descriptor
-        if descriptor is None:
+        if sys.platform == "win32" or descriptor is None:
             yield
             return
         import termios

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -220,7 +221,7 @@ class _OneLine(Protocol):
 def _open_terminal() -> TextIO:
     """Opens the terminal itself, whatever standard input is."""
     try:
-        return Path("CONIN$" if os.name == "nt" else "/dev/tty").open(encoding="utf-8")
+        return Path("CONIN$" if sys.platform == "win32" else "/dev/tty").open(encoding="utf-8")
     except OSError:
         raise UserError("There is no terminal to type at.", "Run it in a terminal, without -i.") from None
 

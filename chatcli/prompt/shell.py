@@ -36,7 +36,7 @@ def run(command: str, keyboard: TextIO | None = None) -> Ran:
     words = in_shell(command)
     source = keyboard or sys.stdin
     with handed_over():
-        if os.name == "posix" and source.isatty() and sys.stdout.isatty():
+        if sys.platform != "win32" and source.isatty() and sys.stdout.isatty():
             status, recorded = _in_terminal(words, source.fileno(), sys.stdout.fileno())
         else:
             status, recorded = _through_pipe(words)
@@ -67,6 +67,8 @@ def _through_pipe(words: list[str]) -> tuple[int, bytes]:
 
 def _in_terminal(words: list[str], source: int, sink: int) -> tuple[int, bytes]:
     """Runs it in a terminal of its own, which passes keys and output on: so it may ask, page and color."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     import pty
 
     child, master = pty.fork()
@@ -91,6 +93,8 @@ def _pass_on(child: int, master: int, source: int, sink: int, recorded: bytearra
     """Passes on keys and output until the program has ended, or nobody has its terminal any more. What it has
     left in the background is not waited for. Returns how it ended, None if that is not known yet.
     """
+    if sys.platform == "win32":
+        raise NotImplementedError
     while True:
         ready, _, _ = select.select([master, source], [], [], _PAUSE)
         if not ready:
@@ -116,6 +120,8 @@ def _pass_on(child: int, master: int, source: int, sink: int, recorded: bytearra
 @contextmanager
 def _as_large(master: int, source: int) -> Iterator[None]:
     """Gives the terminal of the program the size of the real one, now and whenever that changes."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     import signal
     import termios
 
@@ -134,6 +140,8 @@ def _as_large(master: int, source: int) -> Iterator[None]:
 @contextmanager
 def _raw(source: int) -> Iterator[None]:
     """Every key goes to the program, Ctrl-C among them."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     import termios
     import tty
 

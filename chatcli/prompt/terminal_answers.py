@@ -17,7 +17,7 @@ from prompt_toolkit.input import Input
 from prompt_toolkit.input.posix_utils import PosixStdinReader
 
 if TYPE_CHECKING:
-    from prompt_toolkit.input.vt100 import Vt100Input
+    from prompt_toolkit.input.vt100 import Vt100Input  # type: ignore[attr-defined, unused-ignore]  # not on Windows
 
 _LAST = r"\x1b\[\?[\d;]*c"  # the kind of terminal: all know this question, so it is asked last
 _ANSWER = re.compile(
@@ -82,7 +82,7 @@ def listen(input_: Input, heed: Callable[[str], str], write: Callable[[str], obj
     """Puts a Listener into `input_` and returns it; None if keys do not arrive as text (Windows)."""
     if sys.platform == "win32":
         return None
-    from prompt_toolkit.input.vt100 import Vt100Input
+    from prompt_toolkit.input.vt100 import Vt100Input  # type: ignore[attr-defined, unused-ignore]  # not on Windows
 
     if not isinstance(input_, Vt100Input):
         return None

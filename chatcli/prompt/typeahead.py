@@ -30,7 +30,7 @@ def quiet_keyboard(keyboard: TextIO | None = None, *, marks_pastes: bool = True)
     A paste stays one paste if the terminal can mark it; `marks_pastes` is off when no reader would know the marks.
     """
     descriptor = _terminal(keyboard or sys.stdin)
-    if descriptor is None:
+    if sys.platform == "win32" or descriptor is None:
         yield
         return
     import termios
@@ -57,7 +57,7 @@ def quiet_keyboard(keyboard: TextIO | None = None, *, marks_pastes: bool = True)
 
 def _terminal(keyboard: TextIO | None) -> int | None:
     """Returns the descriptor of `keyboard`, if it is a terminal whose settings can be changed."""
-    if os.name != "posix" or keyboard is None:
+    if sys.platform == "win32" or keyboard is None:
         return None
     try:
         return keyboard.fileno() if keyboard.isatty() else None
@@ -67,6 +67,8 @@ def _terminal(keyboard: TextIO | None) -> int | None:
 
 def quietened(attributes: list[Any]) -> list[Any]:
     """Returns the settings of a terminal that keeps keys as they are pressed, and echoes none."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     import termios
 
     quiet = [*attributes[:6], list(attributes[6])]
@@ -82,6 +84,8 @@ def quietened(attributes: list[Any]) -> list[Any]:
 
 def set_terminal(descriptor: int, attributes: list[Any], sequence: str = "") -> None:
     """Changes nothing from the background, where that would stop the process, nor on a terminal that is gone."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     import termios
 
     with suppress(OSError, ValueError, termios.error):
@@ -93,6 +97,8 @@ def set_terminal(descriptor: int, attributes: list[Any], sequence: str = "") -> 
 
 
 def _is_in_background(descriptor: int) -> bool:
+    if sys.platform == "win32":
+        raise NotImplementedError
     try:
         return os.tcgetpgrp(descriptor) != os.getpgrp()
     except OSError:  # not our controlling terminal

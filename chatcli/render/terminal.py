@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TextIO
 
@@ -141,8 +142,8 @@ def _encoding() -> str:
     """Returns the locale's: Python's UTF-8 mode and reconfigured streams do not show what the terminal expects."""
     import locale
 
-    return locale.getencoding() if os.name == "posix" else "utf-8"
+    return locale.getencoding() if sys.platform != "win32" else "utf-8"
 
 
 def _kind() -> str:
-    return os.environ.get("TERM", "") or ("Windows" if os.name == "nt" else "unknown")
+    return os.environ.get("TERM", "") or ("Windows" if sys.platform == "win32" else "unknown")

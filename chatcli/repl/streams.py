@@ -39,7 +39,10 @@ def read_from_terminal() -> None:
     """Make the terminal the standard input, once a pipe has been read. Raises UserError where there is none."""
     try:
         # The terminal that is written to, by its own name: macOS cannot wait for keys of /dev/tty.
-        named = "CONIN$" if os.name == "nt" else os.ttyname(sys.stdout.fileno())
+        if sys.platform == "win32":
+            named = "CONIN$"
+        else:
+            named = os.ttyname(sys.stdout.fileno())
         terminal = os.open(named, os.O_RDWR)
     except OSError as error:
         raise UserError("There is no terminal to read from.", f"{error.strerror}.") from None

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Sequence
 from functools import partial
@@ -145,7 +146,7 @@ def _printed(command: Sequence[str], what: str) -> str:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            start_new_session=os.name == "posix",
+            start_new_session=sys.platform != "win32",
         )
     except (OSError, ValueError) as error:
         raise BadValue(f"{what} cannot be started: {why(error)}.", "Correct it in the settings file.") from None
@@ -179,7 +180,7 @@ def _read_line(child: subprocess.Popen[bytes], came: list[bytes]) -> None:
 def _end(child: subprocess.Popen[bytes]) -> None:
     """End it and all that it has started."""
     try:
-        if os.name == "posix":
+        if sys.platform != "win32":
             os.killpg(child.pid, signal.SIGKILL)
         elif child.poll() is None:
             child.kill()

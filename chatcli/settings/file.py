@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,7 @@ def text_of_file(path: Path) -> str:
 
 def _check_owner(path: Path) -> None:
     """Refuses a file that another user put into a folder that everybody may write to: it could name a server."""
-    if os.name == "posix" and path.stat().st_uid != os.geteuid() and (reason := shared(path.parent)):
+    if sys.platform != "win32" and path.stat().st_uid != os.geteuid() and (reason := shared(path.parent)):
         raise PermissionError(errno.EPERM, f"{reason}, and the file is another user's")
 
 

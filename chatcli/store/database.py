@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -139,7 +140,7 @@ def _make_private(path: Path) -> None:
     """Sets the directory to 0700 and the file to 0600 before it has content; SQLite does so for -wal and -shm."""
     private_directory(path.parent)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    if os.name == "posix":
+    if sys.platform != "win32":
         for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
             with suppress(FileNotFoundError):
                 if file.stat().st_mode & 0o077:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
@@ -131,6 +132,8 @@ def _opened(place: Place, flags: int) -> Iterator[int]:
 
 
 def _by_steps(place: Place, flags: int) -> int:
+    if sys.platform == "win32":
+        raise NotImplementedError
     handle = os.open(place.folder, _STEP & ~os.O_NOFOLLOW)
     for at, part in enumerate(place.parts, 1):
         above = handle

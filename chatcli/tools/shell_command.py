@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -41,7 +42,7 @@ def run(command: Annotated[str, "Has no input, and 60 seconds"], *, workplace: W
                 stderr=subprocess.STDOUT,
                 cwd=workplace.folder,
                 env={**os.environ, **_ALONE},
-                start_new_session=os.name == "posix",
+                start_new_session=sys.platform != "win32",
             )
         except (OSError, ValueError) as error:
             raise ToolFailure(f"The command did not start: {why(error)}.") from None
@@ -78,7 +79,7 @@ def _watcher() -> Iterator[Callable[[int], object]]:
     """Gives a function to call with the command's process. In this block it does not outlive chatcli, not even one
     that is killed. It is started first, so that it is there as soon as the command is.
     """
-    if os.name != "posix":
+    if sys.platform == "win32":
         yield bool
         return
     none = subprocess.DEVNULL
@@ -108,12 +109,12 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 def _is_alive(child: subprocess.Popen[bytes]) -> bool:
     """Whether it, or anything that it has started, is still there."""
-    return child.poll() is None if os.name == "nt" else _signal(child, 0)
+    return child.poll() is None if sys.platform == "win32" else _signal(child, 0)
 
 
 def _signal(child: subprocess.Popen[bytes], number: int) -> bool:
     try:
-        if os.name == "posix":
+        if sys.platform != "win32":
             os.killpg(child.pid, number)
         elif child.poll() is None:
             child.kill()
