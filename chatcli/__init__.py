@@ -124,7 +124,7 @@ __all__ = [
     "__version__",
     "tool",
 ]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Where those names are, the lightest modules first.
 _HOMES = (
