@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -15,7 +16,9 @@ from chatcli.paths import find_paths
 from chatcli.render.views import WindowView
 from chatcli.repl.toolbar_data import meter
 from chatcli.session.build import Wishes, build
+from chatcli.session.planning import memory_of
 from chatcli.session.session import Session
+from chatcli.store import nodes
 from chatcli.store.nodes import BATCH_NODES
 from chatcli.store.store import Store
 from tests.bench.store import made_up_texts
@@ -60,6 +63,34 @@ def test_opening_it_and_the_first_turn_load_its_end_only(long: Session) -> None:
     last = long.conversation.last
     assert last is not None
     assert last.number == LENGTH + 2
+
+
+def test_what_goes_with_a_request_is_looked_up_without_reading_every_message(long: Session) -> None:
+    tip, steps = long.conversation.tip, list[int]()
+    assert tip is not None
+
+    def look_up(connection: sqlite3.Connection) -> None:
+        connection.set_progress_handler(lambda: steps.append(1), 1)
+        nodes.on_path(connection, long.conversation.id, tip, [tip - 17, tip])
+        nodes.with_files(connection, long.conversation.id, tip)
+        connection.set_progress_handler(None, 1)
+
+    long.store.read(look_up)
+    assert 0 < len(steps) < LENGTH / 2
+
+
+def test_a_question_is_searched_for_once_however_often_it_is_planned(long: Session, texts: list[str]) -> None:
+    search, tip = memory_of(long).search, long.conversation.tip
+    assert search is not None
+    words = texts[16].split()[:8]
+    found = [search(words, upto, (), "", None) for _ in range(2) for upto in (tip, 17)]
+    assert found[0] is found[2]
+    assert found[1] is found[3], "as it is where messages give way to quotes"
+    assert found[0] != found[1]
+    say(long, "hi")
+    search = memory_of(long).search
+    assert search is not None
+    assert search(words, tip, (), "", None) is not found[0], "another question"
 
 
 @pytest.mark.parametrize(

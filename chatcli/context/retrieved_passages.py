@@ -15,7 +15,7 @@ from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import Count
 
 if TYPE_CHECKING:
-    from chatcli.context.query import Terms
+    from chatcli.context.query import Dates, Terms
 
 # What recall may take of the room for history when the question looks back, where else it has its usual share:
 # messages sent word for word give way. Measured: docs/explanation.md.
@@ -134,20 +134,12 @@ def _with_recall(found: LookedUp, sought: Sought, words: Terms, free: Free) -> L
     named = query.dates(question.message.text)
     spans = named.spans(question.created)
     always = memory.recall == "always" or bool(named and words.asks)
-
-    def asks_back(first: Retrieved) -> bool:
-        return recall.looks_back(first, words, named, (node.message.text for node in sought.sent))
-
-    def clues(first: Retrieved) -> Mapping[str, int]:
-        """What a second round looks for, where there is something to quote."""
-        if not recall.fires(first, words, always) or (sought.gives_way and asks_back(first)):
-            return {}
-        return recall.clues(first, words, named)
-
+    back = _AsksBack(words, named, tuple(node.message.text for node in sought.sent))
+    clues = _Clues(back, always, sought.gives_way)
     results = memory.search(words.sought, sought.upto, spans, question.message.text, clues)
     if not recall.fires(results, words, always):
         return found
-    found = replace(found, looks_back=asks_back(results))
+    found = replace(found, looks_back=back(results))
     if found.looks_back and sought.gives_way:
         return found
     room = free.for_recall(words, found.looks_back)
@@ -175,6 +167,39 @@ def _with_recall(found: LookedUp, sought: Sought, words: Terms, free: Free) -> L
     some += f", by words, and by meaning among the newest {results.compared:,} passages" if results.near else ""
     some += patience.price(_added(found, block, copies).tokens)
     return replace(_with(found, block, PartKind.RECALLED, some, copies), quoted=quoted)
+
+
+@dataclass(frozen=True, slots=True)
+class _AsksBack:
+    """Whether the question asks for what was said, with `sent` word for word."""
+
+    words: Terms
+    named: Dates
+    sent: tuple[str, ...]
+
+    def __call__(self, found: Retrieved) -> bool:
+        from chatcli.context import recall
+
+        return recall.looks_back(found, self.words, self.named, self.sent)
+
+
+@dataclass(frozen=True, slots=True)
+class _Clues:
+    """What a second round looks for, where there is something to quote. A value, so that a search for the same is
+    known to be the same.
+    """
+
+    back: _AsksBack
+    always: bool
+    gives_way: bool
+
+    def __call__(self, first: Retrieved) -> Mapping[str, int]:
+        from chatcli.context import recall
+
+        words = self.back.words
+        if not recall.fires(first, words, self.always) or (self.gives_way and self.back(first)):
+            return {}
+        return recall.clues(first, words, self.back.named)
 
 
 def read_again(sent: Sequence[Node], cost: Callable[[Node], int]) -> int:

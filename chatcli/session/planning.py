@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 LOOKED_AT = 40
 # The tokens of up to this many unsent messages are counted; of more they are estimated.
 COUNTED = 400
+# The searches of one question whose finds are kept.
+SEARCHES = 4
 # More tokens than a template puts around a message.
 AROUND = 32
 
@@ -181,8 +184,13 @@ def budget_for(session: Session, fixed: Count) -> Budget:
 
 
 def first_fixed(session: Session) -> Count:
-    """What a request costs besides its messages, as far as that is known before there are any."""
+    """What a request costs besides its messages, as far as that is known before there are any: it depends on
+    whether a system message is among them.
+    """
     system = session.settings[table.SYSTEM] or "".join(facts_sent(session))
+    summary = session.conversation.state.summary
+    if not system and summary is not None and session.settings[table.STRATEGY].summarizes:
+        system = summary.text
     return session.counter.fixed((Message.system(system),) if system else ())
 
 
@@ -201,18 +209,21 @@ def memory_of(session: Session) -> Memory:
     return skilled(wishes, session.store, session.conversation, session.embeddings.of, session.searched)
 
 
-class LastSearch:
-    """What the last search found: within a turn with tools every request is planned with the same question."""
+class LastSearches:
+    """What the last searches found: a question is planned with several times, with messages that give way and
+    without, and within a turn with tools for every request.
+    """
 
     def __init__(self) -> None:
-        self._sought: tuple[object, ...] = ()
-        self._found: Retrieved | None = None
+        self._found = deque[tuple[tuple[object, ...], Retrieved]](maxlen=SEARCHES)
 
     def found(self, sought: tuple[object, ...], search: Callable[[], Retrieved]) -> Retrieved:
-        """What `search` finds for all that is `sought`; it is called when that is something else than before."""
-        if self._found is None or self._sought != sought:
-            self._sought, self._found = sought, search()
-        return self._found
+        """What `search` finds for all that is `sought`; called when none of the last ones sought the same."""
+        for before, found in self._found:
+            if before == sought:
+                return found
+        self._found.append((sought, search()))
+        return self._found[-1][1]
 
 
 def skilled(
@@ -220,10 +231,10 @@ def skilled(
     store: Store,
     conversation: Conversation,
     meaning: Callable[[str], Meaning | None],
-    searched: LastSearch | None = None,
+    searched: LastSearches | None = None,
 ) -> Memory:
     """`wishes` with the store's functions. `meaning`: gives a question's vector, where that is known."""
-    last = searched or LastSearch()
+    last = searched or LastSearches()
     question = conversation.question
     asked = question.id if question is not None else 0
 
@@ -231,7 +242,7 @@ def skilled(
         terms: Sequence[str], upto: int | None, spans: Spans, text: str, clues: Clues | None = None
     ) -> Retrieved:
         known, all_chats = meaning(text), wishes.recall == "always"
-        sought = (store, conversation.id, asked, upto, *terms, *spans, text, known, all_chats)
+        sought = (store, conversation.id, asked, upto, *terms, *spans, text, known, all_chats, clues)
         return last.found(
             sought,
             lambda: store.candidates(

@@ -26,7 +26,7 @@ from chatcli.session.fallback import open_store
 from chatcli.session.model_in_use import find_model, known_model, preset_of, ready_counter
 from chatcli.session.named_hosts import find_server, remarks
 from chatcli.session.next_request import NextRequest
-from chatcli.session.planning import LastSearch
+from chatcli.session.planning import LastSearches
 from chatcli.session.toolbox import Toolbox
 from chatcli.settings import table
 from chatcli.settings.layers import Layer, Settings, find_setting
@@ -78,7 +78,7 @@ class Session:
         self.embeddings = Embeddings(self)
         self.next_request = NextRequest(self)
         self.tools = Toolbox(self)
-        self.searched = LastSearch()
+        self.searched = LastSearches()
 
     def open(self, conversation_id: int) -> list[Words]:
         """Open that conversation with the settings it was left with; returns the settings that could not be

@@ -187,25 +187,27 @@ def everything(connection: sqlite3.Connection, conversation: int) -> list[Node]:
 
 def on_path(connection: sqlite3.Connection, conversation: int, upto: int, ids: Iterable[int]) -> list[Node]:
     """Returns those of the nodes that are `upto` or its ancestors, in path order."""
-    return _nodes(
-        connection,
-        f"""{WAY} SELECT {_COLUMNS} FROM way JOIN nodes USING (branch)
-            WHERE number <= upto AND id IN (SELECT value FROM json_each(?)) ORDER BY number""",  # noqa: S608
-        (upto, conversation, json.dumps(sorted(ids))),
-    )
+    some = json.dumps(sorted(set(ids)))
+    return _on_path(connection, conversation, upto, "SELECT value FROM json_each(?)", some)
 
 
 def with_files(connection: sqlite3.Connection, conversation: int, upto: int) -> list[Node]:
     """Returns `upto` and its ancestors that have text files attached, in path order."""
-    return _nodes(
-        connection,
-        f"""{WAY} SELECT {_COLUMNS} FROM way JOIN nodes USING (branch)
-            WHERE number <= upto AND id IN (
-                SELECT node FROM attachments JOIN nodes ON nodes.id = node JOIN branches ON branches.id = branch
-                WHERE conversation = ? AND kind = 'text'
-            ) ORDER BY number""",  # noqa: S608
-        (upto, conversation, conversation),
-    )
+    query = """SELECT DISTINCT node FROM attachments WHERE kind = 'text' AND node <= ?
+        AND node >= (SELECT id FROM way JOIN nodes USING (branch) WHERE number = 1)"""
+    return _on_path(connection, conversation, upto, query, upto)
+
+
+def _on_path(
+    connection: sqlite3.Connection, conversation: int, upto: int, wanted: str, value: int | str
+) -> list[Node]:
+    """`wanted`: SQL that gives ids, with one `value`. The search begins with these: left to itself, SQLite begins
+    with the branch, and reads every message of a long conversation, which a turn would do several times.
+    """
+    query = f"""{WAY}, wanted (node) AS ({wanted})
+        SELECT {_COLUMNS} FROM wanted CROSS JOIN nodes ON id = node JOIN way USING (branch)
+        WHERE number <= upto ORDER BY number"""  # noqa: S608 - SQL of this module only
+    return _nodes(connection, query, (upto, conversation, value))
 
 
 # The names of the tools in `tool_uses`, as JSON; "[]" where there is none, or where SQLite cannot read them.

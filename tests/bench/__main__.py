@@ -219,6 +219,32 @@ BENCHES = (
         ),
     ),
     Bench(
+        "A turn in a long conversation",
+        "turns",
+        "A turn of strategy auto with recall, in conversations of 100, 10,000 and 100,000 messages, and a "
+        "start that opens one. CPU is that of chatcli alone.",
+        "turns --turns 4 --rounds 1",
+        (
+            Goal(
+                "CPU of a turn that goes on, in 100,000 messages, times one in 100",
+                lambda it: it["goes_on"]["100000"]["times"],
+                1.2,
+            ),
+            Goal(
+                "the same for a question that looks back",
+                lambda it: it["looks_back"]["100000"]["times"],
+                1.2,
+            ),
+        ),
+        {
+            "looks_back": "a question that looks back",
+            "goes_on": "a message that goes on",
+            "first": "the first turn, which looks back",
+            "continue": "`chatcli --continue` to the prompt",
+            "times": "CPU, times that of 100 messages",
+        },
+    ),
+    Bench(
         "What a kill loses",
         "killing --kills 40",
         "chatcli is killed (SIGKILL) at random moments, in a terminal: while it starts, waits, receives a reply, "
