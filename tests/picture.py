@@ -160,7 +160,7 @@ def taken(look: Look) -> Iterator[tuple[str, Screen]]:
                 person.begin_anew()
                 person.ask(f"/{command}", seen)
                 yield command, person.screen
-            person.ask("/tools on,run", "run")
+            person.ask("/tools on,run", "tools: =")
             person.begin_anew()
             engine.say(DemoReply("", calls=CALLS))
             person.enter("How many feet are 29.9 m? And which of my notes on whales are large?")
@@ -177,9 +177,9 @@ def _talk(engine: Engine, person: Person) -> None:
     person.ask("Tell me of whales.", "by sound.")
     person.ask("Do they sing?", "not known.")
     person.ask("All year?", "into summer.")
-    person.ask("/goto 3", "sing?")
+    person.ask("/goto 3", "has no reply yet")
     person.ask("/retry", "nobody knows.")
-    person.ask("/branch short", "branch short")
+    person.ask("/branch short", 'is "short"')
     person.begin_anew()
 
 

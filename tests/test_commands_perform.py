@@ -119,6 +119,9 @@ def test_a_conversation_that_is_opened_shows_where_it_stands(session: Session) -
     assert "2 earlier messages" in shown(Show((witness.views[0],)))
     assert isinstance(witness.views[1], History)
     assert witness.views[2:] == [Note(Hint("noted"), "warning")]
+    session.go_to(session.conversation.path()[2].id)
+    perform(session, Opened(Hint("noted")), witness)
+    assert shown(Show((witness.views[3],))).rstrip().endswith(", 1 earlier message")
 
 
 def test_without_a_reply_the_tip_returns_to_where_it_was(session: Session) -> None:

@@ -26,6 +26,7 @@ from chatcli.commands.outcomes import (
 )
 from chatcli.conversation.events import Progress
 from chatcli.conversation.tree import Node
+from chatcli.conversation.usage import counted
 from chatcli.hints import Words
 from chatcli.render.views import History, Note, View
 from chatcli.session.next_request import with_another_model
@@ -158,7 +159,9 @@ def where_it_stands(session: Session, note: Words) -> Iterator[View]:
     newest = tuple(islice(conversation.back(), SHOWN_ON_RESUME))[::-1]
     if newest:
         earlier = newest[0].number - 1
-        yield Note(f'"{conversation.title}"' + (f", {earlier} earlier messages" if earlier else ""), "quiet")
+        yield Note(
+            f'"{conversation.title}"' + (f", {counted(earlier, 'earlier message')}" if earlier else ""), "quiet"
+        )
         yield History(newest)
     if note:
         yield Note(note, "warning")
