@@ -112,9 +112,14 @@ def join_emoji(joined: bool) -> None:
     cluster_cells.cache_clear()
 
 
+# Characters that take one cell each and never join: ASCII, Latin letters, dashes, quotes, the lines of trees.
+_SINGLE = re.compile("[ -~\u00c0-\u024f\u2010-\u2026\u2500-\u257f\u22ee\u25cf]*")
+
+
 def cells(text: str) -> int:
     """The number of cells that `text` takes."""
-    return len(text) if text.isascii() else sum(map(cluster_cells, clusters(text)))
+    is_plain = text.isascii() or _SINGLE.fullmatch(text)
+    return len(text) if is_plain else sum(map(cluster_cells, clusters(text)))
 
 
 def is_sure(text: str) -> bool:
@@ -133,15 +138,17 @@ def clusters(text: str) -> Iterator[str]:
 
 def shortened(text: str, columns: int) -> str:
     """`text` in at most `columns` cells, with an ellipsis where something is left out."""
-    if cells(text) <= columns:
-        return text
-    kept, free = "", columns - 1
+    if _SINGLE.fullmatch(text):
+        return text if len(text) <= columns else text[: max(0, columns - 1)].rstrip() + "…"
+    kept, end, used = 0, 0, 0
     for cluster in clusters(text):
-        free -= cluster_cells(cluster)
-        if free < 0:
-            break
-        kept += cluster
-    return kept.rstrip() + "…"
+        used += cluster_cells(cluster)
+        end += len(cluster)
+        if used > columns:
+            return text[:kept].rstrip() + "…"
+        if used < columns:
+            kept = end
+    return text
 
 
 @lru_cache(maxsize=8192)

@@ -17,6 +17,8 @@ from chatcli.hints import Words, spelled
 from chatcli.prompt.editor import edit
 from chatcli.render.views import Document, Drawing, Listing, Note, SourceText, View
 from chatcli.session.session import Session
+from chatcli.store.outline import Spot, Twig
+from chatcli.store.store import Store
 from chatcli.turn import answer, ask
 
 
@@ -111,6 +113,13 @@ def advised(error: ChatcliError) -> str:
 
 def say(session: Session, text: str) -> None:
     answer(session, ask(session, text), lambda event: None)
+
+
+def twigs_of(store: Store, conversation: int) -> list[Twig]:
+    """The whole tree in brief, in the order it grew."""
+    runs = store.outline(conversation).above
+    spots = (Spot(run.branch, number) for run in runs for number in range(run.first, run.last + 1))
+    return sorted(store.twigs(spots).values(), key=lambda twig: twig.id)
 
 
 def said(session: Session) -> list[str]:

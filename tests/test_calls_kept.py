@@ -19,7 +19,7 @@ from chatcli.session.session import Session
 from chatcli.store import nodes
 from chatcli.store.codec import AS_OLDER
 from chatcli.tools.tool import Reach, Tool, Workplace
-from tests.commanding import do, followed, say, shown
+from tests.commanding import do, followed, say, shown, twigs_of
 from tests.faults import Engine
 
 ONE_TEXT = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
@@ -177,7 +177,7 @@ def test_names_of_tools_that_cannot_be_read_are_no_names(session: Session, tool_
 
     def told() -> str:
         session.store.read(nodes.has_private, session.conversation.id, tip, ["echo"])
-        return session.store.outline(session.conversation.id)[-1].beginning
+        return twigs_of(session.store, session.conversation.id)[-1].beginning
 
     assert "echo" in told()
     with session.store._database.writing() as connection:

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from chatcli.commands import everything
 from chatcli.commands.navigation import grown_elsewhere
 from chatcli.commands.outcomes import AskAgain, Choose, Opened, Prefill, Show
 from chatcli.commands.spelling import at_prompt
-from chatcli.commands.tree import WIDTH, draw, tips_of
-from chatcli.conversation.message import Attachment, Message, Role
-from chatcli.conversation.tree import Ended
+from chatcli.conversation.message import Attachment, Message
 from chatcli.errors import BadArgument, CannotSee, Missing, NotFound, StreamBroken, UserError
 from chatcli.hints import spelled
-from chatcli.render.lines import cells
 from chatcli.render.notices import draw as draw_view
 from chatcli.render.theme import Palette
 from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from chatcli.settings import table
-from chatcli.store.listing import Twig
 from tests.commanding import do, drawn, followed, said, say, shown
 from tests.faults import Cut, Engine
 
@@ -221,39 +213,6 @@ def test_without_a_conversation_every_way_says_what_is_missing(session: Session)
     for line in ("retry", "continue", "undo", "edit", "branch here", "branches", "tree", "goto 3", "goto", "diff"):
         with pytest.raises(UserError):
             do(session, line)
-
-
-@st.composite
-def trees(draw_: st.DrawFn) -> list[Twig]:
-    """Any tree: each node has an earlier one for parent, or none."""
-    twigs: list[Twig] = []
-    for number in range(1, draw_(st.integers(1, 25)) + 1):
-        parent = draw_(st.sampled_from([None, *twigs]))
-        depth = parent.number + 1 if parent else 1
-        text = draw_(st.sampled_from(["yes", "漢字" * 40, "word " * 40, ""]))
-        role = Role.ASSISTANT if depth % 2 == 0 else Role.USER
-        moment = datetime.now(UTC)
-        twigs.append(Twig(number, parent.id if parent else None, depth, role, Ended.COMPLETE, moment, text, ""))
-    return twigs
-
-
-@settings(max_examples=60)
-@given(trees(), st.data())
-def test_any_tree_is_drawn_with_every_end_in_it_and_nothing_twice(twigs: list[Twig], data: st.DataObject) -> None:
-    tip = data.draw(st.sampled_from(twigs)).id
-    numbered = [
-        Twig(t.id, t.parent, t.number, t.role, t.ended, t.created, f"n{t.id}! {t.beginning}", "") for t in twigs
-    ]
-    lines = list(draw(numbered, tip, {}))
-    text = "\n".join(lines)
-    assert all(text.count(f"n{twig.id}!") <= 1 for twig in twigs)
-    ends = {twig.id for twig in twigs} - {twig.parent for twig in twigs}
-    assert all(f"n{end}!" in text for end in ends | {tip})
-    drawn = sum(f"n{twig.id}!" in text for twig in twigs)
-    left_out = sum(int(line.split("⋮")[1].split()[0]) for line in lines if "⋮" in line)
-    assert drawn + left_out == len(twigs)
-    assert all(cells(line) <= WIDTH + 3 for line in lines if line.count("│") < 10)
-    assert {each.twig.id for each in tips_of(twigs, tip, {})} == ends | {tip}
 
 
 def test_after_going_up_the_last_question_is_the_one_on_the_path(forked: Session) -> None:

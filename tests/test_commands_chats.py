@@ -22,7 +22,7 @@ from chatcli.errors import BadArgument, BadFile, ChatcliError, Missing, NotFound
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.store.import_chat import chat_of
-from tests.commanding import do, followed, said, say, shown
+from tests.commanding import do, followed, said, say, shown, twigs_of
 from tests.faults import Cut, Engine, Status
 
 
@@ -118,7 +118,7 @@ def test_a_title_comes_from_the_first_words_or_from_the_model_aside(stored: Sess
     assert "On Slowness" in shown(followed(stored, outcome))
     assert stored.conversation.title == "On Slowness"
     assert said(stored) == before
-    assert len(stored.store.outline(stored.conversation.id)) == 2
+    assert len(twigs_of(stored.store, stored.conversation.id)) == 2
     asked = engine.chats[-1]
     assert asked["messages"][:2] == engine.chats[-2]["messages"] + [{"role": "assistant", "content": before[1]}]
     assert asked["options"]["num_ctx"] == engine.chats[-2]["options"]["num_ctx"]
@@ -222,11 +222,11 @@ def test_what_was_exported_comes_back_with_all_its_branches(stored: Session, tmp
     followed(stored, do(stored, "retry"))
     file = tmp_path / f"my chat.{ending}"
     do(stored, f"save {file}")
-    before = stored.store.outline(stored.conversation.id)
+    before = twigs_of(stored.store, stored.conversation.id)
     number = stored.conversation.id
     stored.store.delete(number)
     assert do(stored, f"import {file}") == Opened()
-    after = stored.store.outline(stored.conversation.id)
+    after = twigs_of(stored.store, stored.conversation.id)
     assert stored.conversation.id != number
     assert [(twig.number, twig.beginning, twig.model) for twig in after] == [
         (twig.number, twig.beginning, twig.model) for twig in before

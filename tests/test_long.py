@@ -95,11 +95,30 @@ def test_a_question_is_searched_for_once_however_often_it_is_planned(long: Sessi
 
 @pytest.mark.parametrize(
     "line",
-    ["undo 3", "title", "history 4", "goto 9", "edit 7", "raw 10", "stats", "context why 7", "pin 12", "retry"],
+    [
+        "undo 3",
+        "title",
+        "history 4",
+        "goto 9",
+        "edit 7",
+        "raw 10",
+        "stats",
+        "context why 7",
+        "pin 12",
+        "retry",
+        "context",
+    ],
 )
 def test_a_command_loads_what_it_looks_at(long: Session, line: str) -> None:
     followed(long, do(long, line))
     assert loaded(long) <= 3 * BATCH_NODES
+
+
+@pytest.mark.parametrize("line", ["tree", "branches", "goto", "context"])
+def test_a_message_that_is_not_shown_is_not_read(long: Session, line: str) -> None:
+    with long.store._database.writing() as connection:
+        connection.execute("UPDATE nodes SET role = 'odd', turn = '{' WHERE number = 2000")
+    do(long, line)
 
 
 def test_a_message_far_up_is_found_by_its_number(long: Session, texts: list[str]) -> None:

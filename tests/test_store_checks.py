@@ -23,7 +23,7 @@ from chatcli.store.failures import nonsense_is_damage
 from chatcli.store.import_chat import chat_of
 from chatcli.store.locations import places
 from chatcli.store.store import Store
-from tests.commanding import do, followed, said, say, shown
+from tests.commanding import do, followed, said, say, shown, twigs_of
 from tests.faults import Engine
 
 
@@ -46,7 +46,7 @@ def test_a_reply_that_is_all_thoughts_is_found_and_shown(thoughtful: Session, ho
     with Store.open(path) as store:
         conversation = store.conversation(1)
         assert conversation.last is not None
-        assert [twig.beginning for twig in store.outline(1)] == ["tell me of whales", "hm, whales"]
+        assert [twig.beginning for twig in twigs_of(store, 1)] == ["tell me of whales", "hm, whales"]
         assert store.read(places, [1])[1].after is not None
         assert store.check() == []
     followed(thoughtful, do(thoughtful, "continue"))

@@ -20,6 +20,7 @@ from chatcli.store import database
 from chatcli.store.codec import AS_OLDER
 from chatcli.store.migrations import MIGRATIONS, migrate
 from chatcli.store.store import Store
+from tests.commanding import twigs_of
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes and users are POSIX")
 
@@ -284,13 +285,13 @@ def test_a_state_of_a_call_is_kept_with_it_and_version_0_1_finds_only_words_that
         last = store.conversation(conversation.id).last
         assert last is not None
         assert (last.ended, last.message) == (ended, Message.tool(use, "grey"))
-        assert store.outline(conversation.id)[-1].ended is ended
+        assert twigs_of(store, conversation.id)[-1].ended is ended
         assert store.check() == []
     with raw(path) as connection:
         assert {word for (word,) in connection.execute("SELECT ended FROM nodes")} <= OF_0_1
         connection.execute("UPDATE nodes SET tool_uses = replace(tool_uses, ?, 'odd')", (ended.value,))
     with Store.open(path) as store:
-        states = [store.whole(conversation.id).path()[-1].ended, store.outline(conversation.id)[-1].ended]
+        states = [store.whole(conversation.id).path()[-1].ended, twigs_of(store, conversation.id)[-1].ended]
     assert set(states) == {Ended.FAILED if ended in AS_OLDER else ended}
 
 

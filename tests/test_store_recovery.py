@@ -23,6 +23,7 @@ from chatcli.store.backups import Backup, back_up, backups
 from chatcli.store.recovery import recover
 from chatcli.store.salvage import salvage
 from chatcli.store.store import Store, utc_now
+from tests.commanding import twigs_of
 
 PAGE = 4096
 # The reply that calls a tool, by its place, in conversations 0, 5, 10, ...; and its call, which may have run.
@@ -85,7 +86,7 @@ def lists(path: Path) -> None:
 
 def outlines(path: Path) -> None:
     with Store.open(path) as store:
-        store.outline(1)
+        twigs_of(store, 1)
         store.read(locations.ending, 1)
         store.read(locations.newest, 1)
         store.children(store.conversation(1), 1)

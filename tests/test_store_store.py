@@ -18,6 +18,7 @@ from chatcli.conversation.tree import Conversation, Ended
 from chatcli.conversation.usage import Count, Turn, Usage
 from chatcli.errors import NotFound
 from chatcli.store.store import Store
+from tests.commanding import twigs_of
 
 TURN = Turn(
     "llama",
@@ -296,7 +297,7 @@ def test_the_outline_shows_the_whole_tree_in_brief(store: Store) -> None:
     question, first = say(store, conversation, "a\nquestion \udc80", "first " * 1000)
     draft = store.begin_reply(conversation, conversation.path()[0])
     second = draft.finish(Message.assistant("second"), Ended.STOPPED, TURN)
-    twigs = store.outline(conversation.id)
+    twigs = twigs_of(store, conversation.id)
     assert [(twig.id, twig.parent, twig.number) for twig in twigs] == [
         (question, None, 1),
         (first, question, 2),

@@ -136,11 +136,12 @@ def branches(session: Session) -> Outcome:
     tips = _tips(session)
     names = Hint("; ", Do("branch", "NAME"), " names this point; ", Do("tree"), " draws them all.")
     note = Hint(Do("goto"), " lets you choose one", names)
-    if room() < NARROW:
-        brief = tuple((_mark(tip), str(tip.twig.number), _described(tip, room() - 14)) for tip in tips)
+    space = room()
+    if space < NARROW:
+        brief = tuple((_mark(tip), str(tip.twig.number), _described(tip, space - 14)) for tip in tips)
         return Show.of(Listing(("", "messages", "last words"), brief, right=frozenset({"messages"}), note=note))
     rows = tuple(
-        (_mark(tip), str(tip.twig.number), when(tip.twig.created), _described(tip, room() - 30)) for tip in tips
+        (_mark(tip), str(tip.twig.number), when(tip.twig.created), _described(tip, space - 30)) for tip in tips
     )
     right = frozenset({"messages"})
     return Show.of(Listing(("", "messages", "said", "last words"), rows, right=right, note=note))
@@ -162,7 +163,8 @@ def goto(
         return visit(session, anywhere)
     if not wanted:
         tips = _tips(session)
-        labels = tuple(f"{counted(tip.twig.number, 'message')}, {_described(tip, room() - 20)}" for tip in tips)
+        space = room() - 20
+        labels = tuple(f"{counted(tip.twig.number, 'message')}, {_described(tip, space)}" for tip in tips)
         return Choose("Which branch?", labels, lambda index: arrive(session, tips[index].twig.id))
     if wanted in session.conversation.names:
         return arrive(session, session.conversation.names[wanted])
@@ -235,8 +237,7 @@ def _question(session: Session, number: int) -> Node:
 def _tips(session: Session) -> list[Tip]:
     if not session.conversation.id:
         raise UserError("Nothing has been said yet, so there are no branches.")
-    twigs = session.store.outline(session.conversation.id)
-    return tips_of(twigs, session.conversation.tip, session.conversation.names)
+    return tips_of(session)
 
 
 def _mark(tip: Tip) -> str:

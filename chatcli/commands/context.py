@@ -68,7 +68,7 @@ def context(
     row = None
     with suppress(ServerError):  # without it, only the allocated window is missing
         row = loaded(session, model)
-    turn = next((node.turn for node in session.conversation.back() if node.turn is not None), None)
+    turn = session.conversation.turn
     return Show.of(
         WindowView(
             plan=with_costs(session, plan),

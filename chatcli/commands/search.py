@@ -17,8 +17,8 @@ from chatcli.errors import BadArgument, UserError
 from chatcli.hints import Do, Hint, Usage
 from chatcli.render.views import Listing, Note
 from chatcli.session.session import Session
-from chatcli.store.listing import Twig
 from chatcli.store.locations import Place, places
+from chatcli.store.outline import Twig
 from chatcli.text import shortened
 
 # How many hits are shown, and how many characters of a hit and of the messages around it.

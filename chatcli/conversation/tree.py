@@ -8,10 +8,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import islice
 
 from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.usage import Turn
+
+# How many messages count as the last ones: a reply before them tells nothing of the next request.
+RECENT = 100
 
 
 class Ended(StrEnum):
@@ -80,6 +84,11 @@ class Conversation:
         """The last message, if it is a question that has no reply."""
         last = self.last
         return last if last is not None and last.message.role is Role.USER else None
+
+    @property
+    def turn(self) -> Turn | None:
+        """The turn of the last reply that came from a model here, looked for among the last messages."""
+        return next((node.turn for node in islice(self.back(), RECENT) if node.turn is not None), None)
 
     @property
     def question(self) -> Node | None:

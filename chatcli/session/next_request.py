@@ -191,7 +191,7 @@ def unlike_last_turn(session: Session) -> list[Words]:
     """What the request does not send because flags or settings name another model or window than the last reply
     came from. A switch in the conversation has said so itself.
     """
-    turn = next((node.turn for node in session.conversation.back() if node.turn is not None), None)
+    turn = session.conversation.turn
     if turn is None:
         return []
     settings = session.settings

@@ -6,12 +6,8 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from chatcli.conversation.message import Role
-from chatcli.conversation.tree import Ended
-from chatcli.store.codec import unpack, unpack_ended, unpack_time
-from chatcli.store.conversations import clean_title
+from chatcli.store.codec import unpack, unpack_time
 from chatcli.store.failures import nonsense_is_damage
 
 
@@ -25,23 +21,6 @@ class Entry:
     messages: int
     model: str
     demo: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Twig:
-    """A node of the tree in brief. `beginning`: the first line or so of its text, or of its thinking when it has
-    no text (`is_thought`), else its calls; of a tool's message, its call. `model`: the model of a reply, or "".
-    """
-
-    id: int
-    parent: int | None
-    number: int
-    role: Role
-    ended: Ended
-    created: datetime
-    beginning: str
-    model: str
-    is_thought: bool = False
 
 
 @nonsense_is_damage()
@@ -81,42 +60,6 @@ def titles(connection: sqlite3.Connection, demo: bool) -> list[tuple[str, int]]:
         (demo,),
     )
     return [(unpack(title), messages) for title, messages in rows]
-
-
-@nonsense_is_damage()
-def outline(connection: sqlite3.Connection, conversation: int) -> list[Twig]:
-    rows = connection.execute(
-        f"""SELECT {TWIG} FROM branches JOIN nodes ON branch = branches.id
-            WHERE conversation = ? ORDER BY nodes.id""",  # noqa: S608
-        (conversation,),
-    )
-    return list(map(twig_of, rows))
-
-
-# The columns of a Twig. (In SQLite a part of an empty BLOB is NULL.)
-TWIG = """nodes.id, parent, number, role, ended, CASE WHEN json_valid(tool_uses)
-    THEN json_extract(tool_uses, '$[0].ended') END, created,
-    coalesce(substr(CAST(text AS BLOB), 1, 400), x''),
-    coalesce(substr(CAST(thinking AS BLOB), 1, 400), x''),
-    coalesce(CASE WHEN json_valid(tool_uses) THEN (
-        SELECT group_concat(
-            json_extract(value, '$.name') || ' ' || substr(json_extract(value, '$.arguments'), 1, 200), '; ')
-        FROM json_each(tool_uses) WHERE type = 'object') END, ''),
-    coalesce(json_extract(turn, '$.model'), '')"""
-
-
-def twig_of(row: Sequence[Any]) -> Twig:
-    node, parent, number, role, ended, called_ended, created, text, thinking, calls, model = row
-    begins, thought = (clean_title(each.decode(errors="replace")) for each in (text, thinking))
-    called = clean_title(str(calls)[:400])
-    if called and (role == Role.TOOL or not (begins or thought)):
-        begins = called if role == Role.TOOL else f"(calls {called})"
-    return Twig(
-        *(node, parent, number, Role(role), unpack_ended(ended, called_ended), unpack_time(created)),
-        begins or thought,
-        model,
-        is_thought=bool(thought and not begins),
-    )
 
 
 def last(connection: sqlite3.Connection, demo: bool) -> int | None:

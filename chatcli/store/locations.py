@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from chatcli.store import nodes
 from chatcli.store.failures import nonsense_is_damage
-from chatcli.store.listing import TWIG, Twig, twig_of
+from chatcli.store.outline import TWIG, Twig, twig_of
 
 
 @dataclass(frozen=True, slots=True)

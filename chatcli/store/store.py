@@ -20,13 +20,14 @@ from chatcli.conversation.retrieval import Clues, Hit, Meaning, Retrieved
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.errors import NotFound, StoreError
 from chatcli.hints import Do, Hint
-from chatcli.store import conversations, listing, nodes
+from chatcli.store import conversations, listing, nodes, outline
 from chatcli.store.codec import pack, pack_time
 from chatcli.store.conversations import clean_title, title_of
 from chatcli.store.database import Database, copied_to_memory, open_database
 from chatcli.store.draft import Draft, fold_cut_off
-from chatcli.store.listing import Entry, Twig
+from chatcli.store.listing import Entry
 from chatcli.store.locations import at_number
+from chatcli.store.outline import Outline, Spot, Twig
 from chatcli.store.search import search
 from chatcli.store.trash import purge
 from chatcli.store.vectors import Vectors
@@ -206,9 +207,13 @@ class Store:
         conversation.nodes.update((node.id, node) for node in found)
         return found
 
-    def outline(self, conversation_id: int) -> list[Twig]:
-        """Returns the whole tree in brief, in the order it grew."""
-        return self.read(listing.outline, conversation_id)
+    def outline(self, conversation_id: int, marked: Iterable[int] = ()) -> Outline:
+        """Returns the shape of the whole tree, with the spots of the messages that have these ids."""
+        return self.read(outline.outline, conversation_id, marked)
+
+    def twigs(self, spots: Iterable[Spot]) -> dict[Spot, Twig]:
+        """Returns the messages at these spots in brief, those that exist."""
+        return self.read(outline.twigs, spots)
 
     def name(self, conversation: Conversation, name: str, node_id: int | None) -> None:
         """Names a place in the conversation, to come back to (None removes the name)."""

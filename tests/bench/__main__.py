@@ -52,6 +52,11 @@ def largest(name: str) -> Any:
     return lambda found: max(each[name] for each in every(found) if name in each)
 
 
+def in_line(chat: str) -> Any:
+    """The longest first time of the commands that once read all messages, in that conversation."""
+    return lambda found: max(found[f"/{each}"][chat]["first"] for each in ("tree", "branches", "context"))
+
+
 def unequal(found: Figures) -> int:
     """Of the rounds that were planned as exact, those that the server measured otherwise."""
     rounds = [each for each in every(found) if "rounds" in each and "equal" in each]
@@ -243,6 +248,23 @@ BENCHES = (
             "continue": "`chatcli --continue` to the prompt",
             "times": "CPU, times that of 100 messages",
         },
+    ),
+    Bench(
+        "Commands in a long conversation",
+        "commands",
+        "CPU of a command and of drawing what it shows, in a session that has just opened a conversation of "
+        "100,000 messages, beside one of 100.",
+        "commands --messages 5000 --branches 50",
+        (
+            Goal("the first /tree, /branches or /context in 100,000 messages", in_line("line"), 200, "ms"),
+            Goal("the same where 2,000 branches part", in_line("tree"), 200, "ms"),
+        ),
+        {
+            "short": "100 messages",
+            "line": "100,000 messages in a line",
+            "tree": "100,000 on 2,000 branches",
+        },
+        minutes=15,
     ),
     Bench(
         "What a kill loses",
