@@ -65,6 +65,27 @@ def unequal(found: Figures) -> int:
 
 BENCHES = (
     Bench(
+        "Other programs",
+        "peers",
+        "chatcli and what was on PATH of ollama, llm, oterm, gptme and aichat: in the same run, in turn, at the "
+        "same server, each with a home of its own, as installed (oterm without its opening picture); none can "
+        "download anything. Start: from exec to a typed key on the screen. One question: not from a terminal, and "
+        "with all that the program starts. Token: CPU of a long reply at 200 tokens a second in a terminal. Kill: "
+        "SIGKILL when 300 words of a reply were shown: what is left in the files of the program's home.",
+        "peers --rounds 1 --kills 1",
+        words={
+            "start_ms": "start, ms",
+            "question_cpu_ms": "one question, ms of CPU",
+            "question_wall_ms": "one question, ms on the clock",
+            "question_peak_mb": "one question, peak of memory in MB",
+            "token_us": "a token in a terminal, µs of CPU",
+            "kill_question_kept": "kill: question kept",
+            "kill_reply_kept_percent": "kill: % of the shown reply kept",
+            "why": "not measured, because",
+        },
+        minutes=20,
+    ),
+    Bench(
         "Start",
         "start --rounds 15",
         "From exec to a prompt that shows a typed key, in a terminal of 80 columns. Beside chatcli runs a bare "
@@ -305,7 +326,6 @@ BENCHES = (
             ),
         ),
     ),
-    Bench("Other programs", "peers", "Start and memory of what is on PATH, in one run."),
 )
 
 
