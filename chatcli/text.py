@@ -14,8 +14,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+
+from chatcli.dataclass import dataclass
 
 LONG_LINES = 8
 LONG_CHARACTERS = 1000

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from chatcli.attachments.compose import each_once
@@ -21,6 +21,7 @@ from chatcli.conversation.repetition import watched
 from chatcli.conversation.reply_endings import ending
 from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import NOTHING, Turn, packed
+from chatcli.dataclass import dataclass
 from chatcli.errors import ContextTooLong, Damaged, Gone, NoRoom, NoText, ReadOnly, StoreError
 from chatcli.hints import Do, Hint, Words
 from chatcli.session.context_window import cutting

@@ -8,7 +8,7 @@ pipe and the library all compose messages here.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from chatcli.attachments.files import is_address, mentioned, read_file, read_files, read_piped, without_passwords
@@ -16,6 +16,7 @@ from chatcli.attachments.images import as_image, find_in, read_image, read_pictu
 from chatcli.attachments.mentions import Missing, Sure
 from chatcli.conversation.events import Progress
 from chatcli.conversation.message import Attachment
+from chatcli.dataclass import dataclass
 from chatcli.errors import BadFile
 from chatcli.hints import Words
 from chatcli.paths import path_of, working_directory

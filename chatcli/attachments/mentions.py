@@ -11,11 +11,11 @@ import re
 import shlex
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from urllib.parse import unquote
 
+from chatcli.dataclass import dataclass
 from chatcli.paths import is_there, path_of, shown
 from chatcli.text import is_long
 

@@ -14,9 +14,9 @@ The value of --resume is only what follows a "="; without one, all words are the
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from chatcli.dataclass import dataclass
 from chatcli.errors import BadValue
 from chatcli.settings.table import TOOLS, Setting
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from chatcli import addresses
 from chatcli.client import address
 from chatcli.client.proxies import Proxy
 from chatcli.conversation.usage import in_tokens
+from chatcli.dataclass import dataclass
 from chatcli.errors import (
     BadData,
     BadReply,

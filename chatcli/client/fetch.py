@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from chatcli.client.hosts import is_private, is_this_machine, look_up, number
 from chatcli.client.proxies import route
 from chatcli.client.reader_thread import Cut, relay
 from chatcli.conversation.events import Progress
+from chatcli.dataclass import dataclass
 from chatcli.errors import BadFile
 from chatcli.hints import Do, Hint
 from chatcli.reading.raw import LARGEST, Raw, too_large
@@ -53,7 +53,7 @@ class Limits:
 
 def fetch(
     address: str,
-    limits: Limits = Limits(),
+    limits: Limits = Limits(),  # noqa: B008 - it is frozen
     private: Callable[[str], bool] = is_private,
     look_up: Callable[[str], list[str]] = look_up,
     *,

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
 from chatcli.client import failures
 from chatcli.conversation.events import Progress
 from chatcli.conversation.message import Message, Role
+from chatcli.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,13 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from urllib.parse import urlsplit
 
 from chatcli.addresses import shown
 from chatcli.client import hosts
+from chatcli.dataclass import dataclass
 
 _PORTS = {"http": 80, "https": 443}
 _SYSTEM = "the system's settings"

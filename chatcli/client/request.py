@@ -8,12 +8,13 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from chatcli.client.failures import A_VISION_MODEL, WITHOUT_THINKING
 from chatcli.client.models import Model
 from chatcli.conversation.message import Message, Role, ToolUse
+from chatcli.dataclass import dataclass
 from chatcli.errors import CannotSee, CannotThink
 from chatcli.hints import Do, Hint
 

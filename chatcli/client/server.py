@@ -9,12 +9,13 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 from chatcli.client import address
+from chatcli.dataclass import dataclass
 from chatcli.errors import ServerError
 
 

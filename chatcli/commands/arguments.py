@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 import shlex
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
+from chatcli.dataclass import dataclass
 from chatcli.errors import BadArgument
 from chatcli.prompt.completer import ranked
 

@@ -7,7 +7,6 @@ import platform
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +19,7 @@ from chatcli.commands.spelling import in_shell
 from chatcli.commands.statistics import counted_by
 from chatcli.conversation.clock import local_time
 from chatcli.conversation.usage import counted
+from chatcli.dataclass import dataclass
 from chatcli.errors import ChatcliError, Damaged, NotFound, StoreError, UserError
 from chatcli.hints import Do, Hint, Words, lines, spelled
 from chatcli.paths import shared, why

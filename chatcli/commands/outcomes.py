@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from chatcli.conversation.events import Progress
 from chatcli.conversation.tree import Node
+from chatcli.dataclass import dataclass
 from chatcli.hints import Hint, Words
 from chatcli.render.views import View
 

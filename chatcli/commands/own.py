@@ -16,7 +16,6 @@ import os
 import re
 from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +23,7 @@ from typing import Annotated, Any
 from chatcli.commands.arguments import Arg, parameters_of, split_words
 from chatcli.commands.outcomes import Outcome, Send
 from chatcli.commands.registry import Command
+from chatcli.dataclass import dataclass
 from chatcli.errors import BadData, BadFile, BadValue, NotFound
 from chatcli.hints import Words
 from chatcli.paths import why

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from chatcli.commands.arguments import (
     split_words,
 )
 from chatcli.commands.outcomes import Outcome
+from chatcli.dataclass import dataclass
 from chatcli.errors import BadArgument, UnknownCommand
 from chatcli.hints import Do, Hint, Usage, Words
 from chatcli.paths import find_paths

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from chatcli.commands.registry import command
 from chatcli.conversation.message import THOUGHT, speaker
 from chatcli.conversation.reply_endings import CUT_SHORT
 from chatcli.conversation.usage import counted
+from chatcli.dataclass import dataclass
 from chatcli.errors import UserError
 from chatcli.render.views import Drawing
 from chatcli.session.session import Session

@@ -8,7 +8,7 @@ up for it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain, pairwise
 
 from chatcli.context.budget import Budget, Rooms, reserve_like
@@ -33,6 +33,7 @@ from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Part, PartKind, Plan
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import in_tokens
+from chatcli.dataclass import dataclass
 from chatcli.errors import ContextTooLong
 from chatcli.settings.strategies import Strategy
 

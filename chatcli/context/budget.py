@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from chatcli.conversation.usage import NOTHING, Count
+from chatcli.dataclass import dataclass
 
 # Below this many tokens a reply is not worth asking for; a large question may eat into the reserve down to here.
 LEAST_REPLY = 64

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence, Set
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 from math import log
@@ -14,6 +13,7 @@ from chatcli.context.outgoing import text_of
 from chatcli.context.query import Terms, beginning, words_of
 from chatcli.context.recall import BEGINNING, COVERED
 from chatcli.conversation.message import Attachment
+from chatcli.dataclass import dataclass
 
 HEADING = "From the attached files (passages that may answer this):"
 _LENGTH = 600  # characters of a passage; a longer line is split into passages of its own

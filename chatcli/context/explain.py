@@ -5,7 +5,7 @@ that is sent.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from chatcli.context.outgoing import Copies, less, text_files
 from chatcli.context.retrieved_passages import LookedUp
@@ -16,6 +16,7 @@ from chatcli.conversation.message import Role
 from chatcli.conversation.plan import Fate, Part, PartKind
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import NOTHING
+from chatcli.dataclass import dataclass
 
 FORGOTTEN = "forgotten"
 PINS_ROOM = "pinned messages may take half of the room for history"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import Count
+from chatcli.dataclass import dataclass
 
 Counting = Callable[[Message], Count]
 

@@ -5,7 +5,7 @@ recalled.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
@@ -17,6 +17,7 @@ from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.reading_speed import Patience
 from chatcli.conversation.retrieval import Clues, Retrieved
 from chatcli.conversation.tree import Node
+from chatcli.dataclass import dataclass
 from chatcli.settings.strategies import AUTO, Strategy
 
 ENDLESS = 1 << 40  # tokens: more than any conversation has

@@ -7,11 +7,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
 from chatcli.conversation.message import Role
+from chatcli.dataclass import dataclass
 from chatcli.text import UNSPACED
 
 # Of a long question (a pasted file, say) only so many terms are searched for; more would find everything.

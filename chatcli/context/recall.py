@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from heapq import nlargest
 from itertools import groupby, pairwise
@@ -22,6 +22,7 @@ from math import hypot, log, sqrt
 from chatcli.context.query import Dates, Terms, month_name, words_of
 from chatcli.conversation.clock import local_time
 from chatcli.conversation.retrieval import Candidate, Retrieved, rarity
+from chatcli.dataclass import dataclass
 
 BEFORE = (0.4, 0.2)  # of a passage's weight, added to those one and two places before it
 AFTER = (0.6, 0.3)

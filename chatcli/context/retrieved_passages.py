@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from chatcli.context.outgoing import Copies, less, text_files
@@ -13,6 +13,7 @@ from chatcli.conversation.plan import Fate, Part, PartKind
 from chatcli.conversation.retrieval import Candidate, Retrieved
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import Count
+from chatcli.dataclass import dataclass
 
 if TYPE_CHECKING:
     from chatcli.context.query import Dates, Terms

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence, Set
-from dataclasses import dataclass
+
+from chatcli.dataclass import dataclass
 
 READ = 200_000  # characters of what is summarized, the newest, that are read
 LONGEST = 60  # characters of a quoted string or a code span

@@ -5,7 +5,7 @@ settings/strategies.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 from chatcli.context.tool_results import untorn
@@ -13,6 +13,7 @@ from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import in_tokens
+from chatcli.dataclass import dataclass
 from chatcli.errors import ContextTooLong
 from chatcli.hints import Do, Either, Hint
 from chatcli.settings.strategies import AUTO

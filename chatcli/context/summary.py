@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from itertools import chain, takewhile
 
@@ -21,6 +21,7 @@ from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, PartKind, Plan
 from chatcli.conversation.repetition import repeats
 from chatcli.conversation.tree import Node
+from chatcli.dataclass import dataclass
 
 WORDS = 120
 SHARE = 0.12  # of the room for history, and no more than MOST tokens

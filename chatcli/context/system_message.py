@@ -8,7 +8,6 @@ further down would change that block on every turn, and with it the cached begin
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from chatcli.context.outgoing import Copies, Counting, less
 from chatcli.context.tool_results import in_words
@@ -17,6 +16,7 @@ from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Fate, Part, PartKind
 from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import NOTHING, Count, counted
+from chatcli.dataclass import dataclass
 
 FACTS = "What the user wants known in every conversation:"
 PINNED = "Pinned messages of this conversation:"

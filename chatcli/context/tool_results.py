@@ -8,13 +8,14 @@ request and the server's cache stays valid.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from itertools import takewhile
 
 from chatcli.context.outgoing import Counting
 from chatcli.conversation.message import Message, Role, ToolUse
 from chatcli.conversation.tree import Node
+from chatcli.dataclass import dataclass
 
 # A result is cut to no fewer tokens than this.
 LEAST = 32

@@ -4,7 +4,7 @@ reserve. Stored with the conversation.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from chatcli.dataclass import dataclass
 
 ALSO = "Also said: "
 

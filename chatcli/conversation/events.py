@@ -7,11 +7,10 @@ Progress is the event of any other long job: a download, an import, a page being
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from chatcli.conversation.message import Message, ToolUse
 from chatcli.conversation.tree import Ended
 from chatcli.conversation.usage import Usage
+from chatcli.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

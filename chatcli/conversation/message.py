@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal
 
+from chatcli.dataclass import dataclass
 from chatcli.hints import Words
 from chatcli.text import as_name, shortened
 

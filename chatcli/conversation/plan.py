@@ -5,11 +5,12 @@ One object feeds the meter, the warning and the request, so that they cannot dis
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from chatcli.conversation.message import Message
 from chatcli.conversation.usage import Count, counted, total
+from chatcli.dataclass import dataclass
 
 
 class PartKind(StrEnum):

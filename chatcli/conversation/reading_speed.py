@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import islice
 
 from chatcli.conversation.usage import Turn
+from chatcli.dataclass import dataclass
 
 FEW = 64  # tokens: fewer are read too fast to tell a speed
 RECENT = 5  # measured turns

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from chatcli.conversation.events import LOOP, Done, Event, Repeats, Text, Thinking
+from chatcli.dataclass import dataclass
 
 # A reply repeats itself when it ends with the same text at least TIMES in a row, LEAST characters in all. Shorter
 # runs are rules of tables, rows of zeros, refrains.

@@ -6,13 +6,13 @@ other; the ending says that it has no answer, and why.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from chatcli.conversation.events import LOOP
 from chatcli.conversation.message import Message
 from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import Turn, in_tokens
+from chatcli.dataclass import dataclass
 from chatcli.hints import Do, Hint
 
 # A phrase for each way in which a reply does not end by itself, or the call of a tool's message comes to nothing.

@@ -5,11 +5,12 @@ embeddings.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from math import log
 
 from chatcli.conversation.message import Role
+from chatcli.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ sibling.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import islice
@@ -13,6 +13,7 @@ from itertools import islice
 from chatcli.conversation.context_state import State
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.usage import Turn
+from chatcli.dataclass import dataclass
 
 # How many messages count as the last ones: a reply before them tells nothing of the next request.
 RECENT = 100

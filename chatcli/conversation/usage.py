@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from chatcli.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from chatcli.dataclass import dataclass
 from chatcli.demo.models import DemoModel
 from chatcli.demo.options import Options
 from chatcli.demo.protocol import timestamp

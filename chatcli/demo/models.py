@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
+from chatcli.dataclass import dataclass
 from chatcli.demo.protocol import HttpRefusal, encode, timestamp
 from chatcli.demo.request import Definition, DemoCall, DemoMessage, last_question
 from chatcli.demo.tokenizer import DemoVocabulary, vocabulary

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from chatcli.dataclass import dataclass
 from chatcli.demo.models import TRAINED, DemoModel
 from chatcli.demo.protocol import HttpRefusal
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
+
+from chatcli.dataclass import dataclass
 
 JSON = "application/json; charset=utf-8"
 NDJSON = "application/x-ndjson"

@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from chatcli.dataclass import dataclass
 from chatcli.demo.protocol import HttpRefusal
 from chatcli.demo.request import DemoCall, DemoMessage
 from chatcli.settings.strategies import STRATEGIES

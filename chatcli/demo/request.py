@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from chatcli.dataclass import dataclass
 from chatcli.demo.protocol import HttpRefusal
 
 Definition = Mapping[str, Any]

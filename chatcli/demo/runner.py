@@ -6,10 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import takewhile
 from typing import Any
 
+from chatcli.dataclass import dataclass
 from chatcli.demo.models import DemoModel, Shelf
 from chatcli.demo.replies import DemoReply
 from chatcli.demo.request import Definition, DemoMessage

@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from chatcli.dataclass import dataclass
 from chatcli.demo.models import DemoModel
 from chatcli.demo.protocol import HttpRefusal
 from chatcli.demo.request import Definition, DemoMessage

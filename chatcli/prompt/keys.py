@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from chatcli.dataclass import dataclass
 from chatcli.prompt.line import Closed, Interrupted
 
 if TYPE_CHECKING:

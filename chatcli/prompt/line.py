@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from chatcli.dataclass import dataclass
 
 # What a command begins with: chatcli's own, or one for the shell. Doubled, it begins a message.
 SIGNS = ("/", "!")

@@ -9,8 +9,8 @@ page is nested, the work grows only with its length.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from chatcli.dataclass import dataclass
 from chatcli.reading.formulas import PageFormula
 from chatcli.reading.html_tables import Block, Table
 from chatcli.reading.html_words import LINK, VOID, Skipped, Words, is_hidden, mark_of, shown_by

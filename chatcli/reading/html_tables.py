@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from chatcli.dataclass import dataclass
 
 _WIDEST = 100  # columns that a cell may cover, and up to which cells are covered from above
 _TALLEST = 65_500  # rows that a cell may cover

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from chatcli.dataclass import dataclass
 from chatcli.errors import BadFile
 from chatcli.hints import Words
 

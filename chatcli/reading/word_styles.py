@@ -5,11 +5,11 @@ numbers of list items and headings.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache, reduce
 from operator import or_
 from xml.etree.ElementTree import Element, fromstring, tostring
 
+from chatcli.dataclass import dataclass
 from chatcli.reading.formulas import local
 from chatcli.reading.html import numeral
 

@@ -9,11 +9,11 @@ import re
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Container, Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from chatcli.dataclass import dataclass
 from chatcli.reading.formulas import linear, local
 from chatcli.reading.word_styles import Numbering, Styles, child, named, parsed, value
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from chatcli.dataclass import dataclass
 from chatcli.render import block_starts, dialect, inline
 from chatcli.render.block_starts import Item
 from chatcli.render.code import Code

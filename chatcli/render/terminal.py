@@ -9,10 +9,10 @@ import os
 import re
 import shutil
 import sys
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, TextIO
 
 from chatcli import text
+from chatcli.dataclass import dataclass
 
 Background = Literal["light", "dark", ""]
 Protocol = Literal["kitty", "iterm", "sixel", ""]

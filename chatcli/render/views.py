@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from chatcli.conversation.message import Attachment, ToolUse
 from chatcli.conversation.plan import Plan
 from chatcli.conversation.tree import Ended, Node
+from chatcli.dataclass import dataclass
 from chatcli.hints import Words
 
 

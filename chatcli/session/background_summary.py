@@ -7,7 +7,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from chatcli.context.assemble import from_last_question
 from chatcli.conversation.context_state import State
 from chatcli.conversation.events import Done, Event, Retry, Text, Tick
 from chatcli.conversation.tree import Node
+from chatcli.dataclass import dataclass
 from chatcli.errors import ChatcliError, NoRoom, ReadOnly
 from chatcli.session.planning import basis_of, request_of
 from chatcli.settings import table

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Generator, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from chatcli.conversation.events import Event, Tick
 from chatcli.conversation.plan import Plan
 from chatcli.conversation.retrieval import Embedder, Meaning, Passage
 from chatcli.conversation.tree import Conversation, Node
+from chatcli.dataclass import dataclass
 from chatcli.errors import Busy, ChatcliError, Refused, StoreError, StreamBroken, Unreachable
 from chatcli.hints import Do, Hint
 from chatcli.session.background import Later, waiting

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +13,7 @@ from chatcli.client.request import Request, check, think_as
 from chatcli.conversation.message import Message
 from chatcli.conversation.plan import Fate, Part, PartKind, Plan
 from chatcli.conversation.usage import counted, in_tokens, total
+from chatcli.dataclass import dataclass
 from chatcli.errors import ChatcliError, ContextTooLong
 from chatcli.hints import Do, Hint, Words
 from chatcli.session.background import waiting

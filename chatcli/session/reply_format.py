@@ -6,9 +6,9 @@ address that a schema refers to is asked for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from chatcli.dataclass import dataclass
 from chatcli.errors import BadData, BadFile, WrongFormat
 from chatcli.hints import Do, Hint
 from chatcli.paths import path_of, readable, shown

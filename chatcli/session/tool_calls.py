@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from io import StringIO
 from itertools import takewhile
 from typing import TYPE_CHECKING, TypeVar
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from chatcli.conversation.events import Event, Tick, ToolResult, ToolRuns
 from chatcli.conversation.message import MOST_CALLS, Message, Role, ToolUse
 from chatcli.conversation.tree import Ended, Node
+from chatcli.dataclass import dataclass
 from chatcli.errors import CallsWithoutEnd, Damaged, Gone, Locked, NoRoom, ReadOnly
 from chatcli.hints import Do, Hint
 from chatcli.session.fallback import go_on

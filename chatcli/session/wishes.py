@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, TextIO
 
+from chatcli.dataclass import dataclass
 from chatcli.errors import ConfigError
 from chatcli.hints import Speller
 from chatcli.paths import Paths

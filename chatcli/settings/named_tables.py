@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from chatcli.dataclass import dataclass
 from chatcli.errors import BadData, BadValue, ConfigError, NotFound
 from chatcli.hints import Words
 from chatcli.paths import shown

@@ -6,7 +6,7 @@ these rows. The function that chooses the messages is bound to a row by its name
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from chatcli.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, Literal, TypeVar
 
+from chatcli.dataclass import dataclass
 from chatcli.settings import strategies, values
 from chatcli.settings.values import ValueKind
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import timedelta
 from numbers import Integral, Real
 from os import PathLike
 from typing import Any, Generic, Protocol, TypeVar
 
 from chatcli import addresses
+from chatcli.dataclass import dataclass
 from chatcli.errors import BadData, BadValue
 from chatcli.paths import shown
 

@@ -13,11 +13,11 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from chatcli.dataclass import dataclass
 from chatcli.errors import StoreError
 from chatcli.paths import backups_of, private_directory
 from chatcli.store.checks import problems

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.conversation.usage import Turn
+from chatcli.dataclass import dataclass
 from chatcli.store import nodes
 from chatcli.store.codec import pack, pack_json, pack_time, renumbered, state_to_plain
 from chatcli.store.conversations import clean_title, title_of

@@ -7,9 +7,10 @@ be read is named, and the others are read.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from chatcli.dataclass import dataclass
 from chatcli.errors import UserError
 from chatcli.store.chatgpt import Files, is_chatgpt, read_chatgpt
 from chatcli.store.conversations import clean_title

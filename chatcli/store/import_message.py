@@ -10,11 +10,12 @@ import json
 import math
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
 from chatcli.conversation.message import Attachment, Message, Role, ToolUse
+from chatcli.dataclass import dataclass
 from chatcli.paths import shown
 from chatcli.reading.raw import LARGEST
 from chatcli.reading.signatures import media_type_of, what_else

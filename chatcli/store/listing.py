@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+from chatcli.dataclass import dataclass
 from chatcli.store.codec import unpack, unpack_time
 from chatcli.store.failures import nonsense_is_damage
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from chatcli.dataclass import dataclass
 from chatcli.store import nodes
 from chatcli.store.failures import nonsense_is_damage
 from chatcli.store.outline import TWIG, Twig, twig_of

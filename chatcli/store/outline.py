@@ -8,12 +8,12 @@ import json
 import sqlite3
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Ended
+from chatcli.dataclass import dataclass
 from chatcli.store.codec import unpack_ended, unpack_time
 from chatcli.store.conversations import clean_title
 from chatcli.store.failures import nonsense_is_damage

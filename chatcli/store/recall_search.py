@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from heapq import nlargest
 
 from chatcli.conversation.message import Role
 from chatcli.conversation.retrieval import Candidate, Clues, Meaning, Retrieved, rarity
+from chatcli.dataclass import dataclass
 from chatcli.store import nodes
 from chatcli.store.codec import pack_time, unpack_state, unpack_time, unpack_tool_uses
 from chatcli.store.passages import SHIFT

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.tree import Conversation, Node
+from chatcli.dataclass import dataclass
 from chatcli.errors import Damaged
 from chatcli.reading.json_toml import read_json
 from chatcli.store import conversations

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Hashable
-from dataclasses import dataclass
 
 from chatcli.conversation.message import Message
 from chatcli.conversation.tree import Conversation, Node
+from chatcli.dataclass import dataclass
 from chatcli.store.codec import pack_time, pack_tool_uses, unpack
 from chatcli.store.import_chat import ImportedChat
 from chatcli.store.store import Store

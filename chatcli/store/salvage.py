@@ -15,10 +15,10 @@ import struct
 from collections import deque
 from collections.abc import Collection, Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from chatcli.dataclass import dataclass
 from chatcli.store.checks import NEVER
 
 Row = dict[str, Any]

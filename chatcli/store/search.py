@@ -10,10 +10,10 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from chatcli.conversation.message import Role
 from chatcli.conversation.retrieval import Hit
+from chatcli.dataclass import dataclass
 from chatcli.errors import Damaged
 from chatcli.store.codec import unpack, unpack_time
 from chatcli.store.failures import SAVE_THE_REST, nonsense_is_damage

@@ -11,12 +11,13 @@ import sqlite3
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import cos, hypot, pi, sqrt
 from operator import mul
 from struct import pack, unpack_from
 
 from chatcli.conversation.retrieval import Embedder, Meaning, Passage
+from chatcli.dataclass import dataclass
 from chatcli.store import nodes
 from chatcli.store.codec import unpack
 from chatcli.store.database import Database

@@ -13,8 +13,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from chatcli.dataclass import dataclass
 
 _HEADER, _FRAME, _PAGE = 32, 24, 4096
 

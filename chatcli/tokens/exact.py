@@ -9,11 +9,12 @@ from its end on. Tool calls are counted as the server renders them (tool_costs.p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import NamedTuple
 
 from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.usage import Count
+from chatcli.dataclass import dataclass
 from chatcli.tokens.cache import Memo
 from chatcli.tokens.learned_costs import IMAGE
 from chatcli.tokens.measured import Measured, name_of

@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from math import ceil
 from typing import Any, NamedTuple
 
+from chatcli.dataclass import dataclass
 from chatcli.reading.json_toml import read_json
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from chatcli.conversation.message import Message
+from chatcli.dataclass import dataclass
 from chatcli.tokens.tool_costs import Definitions, name_of_set
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 from typing import NamedTuple
 
 from chatcli.conversation.message import Attachment, Message, Role
+from chatcli.dataclass import dataclass
 
 # Places in a gap where the template shows the system message, or the thinking of the reply that follows (at the
 # end, of the last one, which has no text then).

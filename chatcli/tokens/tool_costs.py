@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from hashlib import sha256
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 from chatcli.conversation.message import Message, Role
+from chatcli.dataclass import dataclass
 from chatcli.tokens.measured import Measured
 
 Definitions = tuple[Mapping[str, Any], ...]

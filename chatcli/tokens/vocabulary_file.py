@@ -10,10 +10,11 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from chatcli.dataclass import dataclass
 from chatcli.errors import BadData
 from chatcli.reading.json_toml import read_json
 from chatcli.tokens.encoding import pack, unpack

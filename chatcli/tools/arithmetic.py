@@ -7,10 +7,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, Any, NamedTuple, NoReturn
 
+from chatcli.dataclass import dataclass
 from chatcli.tools.table import builtin
 from chatcli.tools.tool import Reach, ToolFailure
 

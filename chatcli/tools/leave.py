@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Set
-from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 
 from chatcli.conversation.message import ToolUse
+from chatcli.dataclass import dataclass
 from chatcli.settings import table
 from chatcli.settings.layers import Layer, Settings
 from chatcli.settings.values import RULE

@@ -7,10 +7,10 @@ What the functions work with is handed in as a Workplace; a tool that needs what
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from chatcli.dataclass import dataclass
 from chatcli.hints import Do, Hint, Words
 from chatcli.tools.printing import printed_apart
 from chatcli.tools.schema import ScopeOf, tool_of

@@ -5,10 +5,12 @@ are all of this form.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
+
+from chatcli.dataclass import dataclass
 
 
 class Reach(StrEnum):
