@@ -141,7 +141,7 @@ _STYLES: dict[str, dict[str, str]] = {
         "part.calls": "#5f5fd7",
         "part.results": "#008787",
         "part.template": "#6c6c6c",
-        "part.reserve": "#a8a8a8",
+        "part.reserve": "#8a8a8a",
     },
 }
 _CODE_THEMES = {"auto": "ansi", "dark": "monokai", "light": "friendly", "mono": "none"}
