@@ -139,6 +139,7 @@ def read_pipe(stream: IO[bytes], name: str, most: int = LARGEST) -> bytes:
         return came and came + read_stream(stream, most - 1)
     finally:
         waiting.cancel()
+        waiting.join(PATIENCE)  # Python aborts at its end while a thread is writing to standard error
 
 
 def _too_large(most: int) -> OSError:
