@@ -3,11 +3,42 @@
 from __future__ import annotations
 
 import io
+from functools import cache
 
 import pyte
+from pyte.modes import DECTCEM
 
 # Character, its color and the one behind it; bold, italic, underlined, struck through, reversed.
 Cell = tuple[str, str, str, bool, bool, bool, bool, bool]
+
+
+class Scrollback(pyte.Screen):
+    """A screen that keeps the rows that leave it at the top. pyte's own can also page through them, and asks with
+    each look at an attribute whether it does.
+    """
+
+    def __init__(self, columns: int, rows: int) -> None:
+        self.above: list[dict[int, pyte.screens.Char]] = []
+        super().__init__(columns, rows)
+
+    def reset(self) -> None:
+        super().reset()
+        self.above.clear()
+
+    def index(self) -> None:
+        top, bottom = self.margins or (0, self.lines - 1)
+        if self.cursor.y == bottom:
+            self.above.append(self.buffer[top])
+        super().index()
+
+    def erase_in_display(self, how: int = 0, *args: int, **named: bool) -> None:
+        super().erase_in_display(how, *args, **named)
+        if how == 3:
+            self.above.clear()
+
+    def rows(self) -> list[dict[int, pyte.screens.Char]]:
+        """All rows from the first, each with the columns that something was written to."""
+        return [*self.above, *(self.buffer[at] for at in range(self.lines))]
 
 
 class Seen(io.StringIO):
@@ -17,7 +48,7 @@ class Seen(io.StringIO):
         super().__init__()
         self.columns, self.rows = columns, rows
         self.written: list[str] = []
-        self._screen = pyte.HistoryScreen(columns, rows, history=200_000, ratio=1.0)
+        self._screen = Scrollback(columns, rows)
         self._stream = pyte.Stream(self._screen)
 
     def isatty(self) -> bool:
@@ -42,28 +73,26 @@ class Seen(io.StringIO):
     @property
     def text(self) -> list[str]:
         """Scrollback and screen, from the first row to the last that has something in it."""
-        return _without_empty_end(["".join(cell[0] for cell in row).rstrip() for row in self.cells])
+        return _without_empty_end([written(row) for row in self._screen.rows()])
 
     @property
     def cells(self) -> list[list[Cell]]:
         """Scrollback and screen with their looks."""
-        rows = [*self._screen.history.top, *(self._screen.buffer[at] for at in range(self.rows))]
-        return [[_cell(row[at]) for at in range(self.columns)] for row in rows]
+        return [[_cell(row[at]) for at in range(self.columns)] for row in self._screen.rows()]
 
     @property
     def cursor_is_hidden(self) -> bool:
-        return bool(self._screen.cursor.hidden)
+        return DECTCEM not in self._screen.mode
 
 
-def resized(screen: pyte.HistoryScreen, columns: int, rows: int, *, reflow: bool) -> pyte.HistoryScreen:
+def resized(screen: Scrollback, columns: int, rows: int, *, reflow: bool) -> Scrollback:
     """What becomes of a screen; colours are lost. The cursor stays at its character."""
-    every = [*screen.history.top, *(screen.buffer[at] for at in range(screen.lines))]
-    whole = ["".join(row[at].data for at in range(screen.columns)).rstrip() for row in every]
-    at, column = len(screen.history.top) + screen.cursor.y, screen.cursor.x
+    whole = [written(row) for row in screen.rows()]
+    at, column = len(screen.above) + screen.cursor.y, screen.cursor.x
     while len(whole) > at + 1 and not whole[-1]:
         whole.pop()
     whole[at] = whole[at].ljust(column)
-    new = pyte.HistoryScreen(columns, rows, history=200_000, ratio=1.0)
+    new = Scrollback(columns, rows)
     size = columns if reflow else max(1, *map(len, whole))
     parts = [[row[cut : cut + size][:columns] for cut in range(0, max(1, len(row)), size)] for row in whole]
     above = sum(map(len, parts[:at])) + min(column // size, len(parts[at]) - 1)
@@ -74,6 +103,12 @@ def resized(screen: pyte.HistoryScreen, columns: int, rows: int, *, reflow: bool
     return new
 
 
+def written(row: dict[int, pyte.screens.Char]) -> str:
+    """The characters of a row, without blanks at its end."""
+    return "".join([row[at].data for at in range(max(row, default=-1) + 1)]).rstrip()
+
+
+@cache
 def _cell(char: pyte.screens.Char) -> Cell:
     looks = (char.bold, char.italics, char.underscore, char.strikethrough, char.reverse)
     return (char.data, str(char.fg), str(char.bg), *looks)

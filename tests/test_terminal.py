@@ -23,6 +23,7 @@ import pyte
 from chatcli.settings.strategies import AUTO
 from tests.faults import Cut, Engine, Hang, Slow, Status, nobody_there
 from tests.raw_server import Script, whole
+from tests.screen import Scrollback, written
 from tests.starting import Process, run, start
 
 PATIENCE = 60.0
@@ -34,7 +35,7 @@ class Terminal:
     def __init__(
         self, *arguments: str, columns: int = 80, rows: int = 24, directory: str = ".", **environment: str
     ) -> None:
-        self._screen = pyte.HistoryScreen(columns, rows, history=10_000, ratio=0.5)
+        self._screen = Scrollback(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
         variables = {
             **os.environ,
@@ -80,11 +81,7 @@ class Terminal:
     @property
     def rows(self) -> list[str]:
         """Everything from the top of the scrollback to the bottom of the screen."""
-        width = self._screen.columns
-        gone = [
-            "".join(line[column].data for column in range(width)).rstrip() for line in self._screen.history.top
-        ]
-        return gone + [row.rstrip() for row in self._screen.display]
+        return [*map(written, self._screen.above), *(row.rstrip() for row in self._screen.display)]
 
     @property
     def text(self) -> str:
