@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.bench import __main__ as benches
+from tests.bench.imports import by_owner
 from tests.bench.page import Bench, Goal, Run, figure_of, page, word
+from tests.bench.running import figures
 
 START = Bench(
     "Start",
@@ -137,10 +139,15 @@ def test_what_needs_something_that_was_not_given_keeps_its_section(
     ],
 )
 def test_a_bench_that_gives_no_figures_says_why(program: str, found: dict[str, int], failed: str) -> None:
-    assert benches.figures([sys.executable, "-c", program], 10 if "sleep" not in program else 0.2) == (
+    assert figures([sys.executable, "-c", program], 10 if "sleep" not in program else 0.2) == (
         found,
         failed,
     )
+
+
+def test_imports_are_counted_for_those_who_own_them() -> None:
+    modules = {"ollama": 4.0, "chatcli": 1.0, "chatcli.text": 2.0, "_json": 0.5, "json.decoder": 0.25}
+    assert by_owner(modules, {"ollama"}) == {"shared": (1, 4.0), "chatcli": (2, 3.0), "json": (2, 0.75)}
 
 
 def test_every_bench_is_a_module_and_every_goal_says_that_nothing_was_measured() -> None:

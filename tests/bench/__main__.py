@@ -14,24 +14,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tests.bench.page import Bench, Figures, Goal, Run, page
+from tests.bench.running import ROOT, run
 
-ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "benchmarks.md"
 KEPT = PAGE.with_suffix(".json")
-MODULES = ("chatcli", "tests", "pyproject.toml")  # what changes figures
 
 
 def every(found: Figures) -> Iterator[Figures]:
@@ -57,12 +50,18 @@ def in_line(chat: str) -> Any:
     return lambda found: max(found[f"/{each}"][chat]["first"] for each in ("tree", "branches", "context"))
 
 
+def _worst_with_backup(found: Figures) -> int:
+    return min(int(each["worst"]) for name, each in found.items() if name.endswith("with a backup"))
+
+
 def unequal(found: Figures) -> int:
     """Of the rounds that were planned as exact, those that the server measured otherwise."""
     rounds = [each for each in every(found) if "rounds" in each and "equal" in each]
     return sum(each["rounds"] - each["equal"] for each in rounds) if rounds else found["rounds"]
 
 
+# What stands in the way of these goals is measured, too.
+PROFILE = "the rest is importing chatcli's own modules and Typer, and one run of them: see [imports](#imports)"
 BENCHES = (
     Bench(
         "Other programs",
@@ -116,8 +115,9 @@ BENCHES = (
                 "CPU of one question, times `import ollama, rich.console`",
                 lambda it: it["cached"]["times_cpu"],
                 1.3,
+                why=PROFILE,
             ),
-            Goal("the same with an empty cache", lambda it: it["empty"]["times_cpu"], 1.3),
+            Goal("the same with an empty cache", lambda it: it["empty"]["times_cpu"], 1.3, why=PROFILE),
             Goal(
                 "memory of one question",
                 lambda it: max(it[each]["memory"] for each in ("cached", "empty")),
@@ -131,6 +131,14 @@ BENCHES = (
             "empty": "`chatcli hi`, empty cache",
             "times_cpu": "times the import, CPU",
         },
+    ),
+    Bench(
+        "Imports",
+        "imports",
+        "What one question from a pipe imports, by whose modules they are: the time that each takes by itself. "
+        "This is the profile of what makes it dearer than importing the ollama library and Rich's console.",
+        "imports --rounds 1",
+        words={"shared": "what `import ollama, rich.console` imports, too", "import_ms": "ms (with the profiler)"},
     ),
     Bench(
         "Drawing a reply",
@@ -326,6 +334,56 @@ BENCHES = (
             ),
         ),
     ),
+    Bench(
+        "What a kill loses in the store",
+        "faults --kills 50 --seconds 20",
+        "Programs that only write to a store as a turn does are killed at random moments, and two write at once: "
+        "nothing that the store has confirmed may be missing, or be there twice.",
+        "faults --kills 5 --seconds 2",
+        (
+            Goal(
+                "confirmed messages lost, doubled, wrong or damaged by a kill",
+                lambda it: sum(it["kills"][each] for each in ("lost", "doubled", "wrong", "damaged")),
+                0,
+            ),
+            Goal(
+                "lost or damaged by two programs that write at once",
+                lambda it: it["two_writers"]["lost"] + it["two_writers"]["damaged"],
+                0,
+            ),
+        ),
+        {"moments": "kills"},
+    ),
+    Bench(
+        "What comes back of a damaged store",
+        "damage --seeds 5",
+        "Messages of 1,000 that recovery brings back, when pages of the file are overwritten, or it is cut off; "
+        "the last 100 are newer than the backup.",
+        "damage --seeds 1",
+        (Goal("messages of 1,000 that came back, in the worst case with a backup", _worst_with_backup),),
+        {"mean": "messages, on average", "worst": "messages, in the worst case"},
+    ),
+    Bench(
+        "The store",
+        "store --messages 100000 --conversations 1000",
+        "What the store costs with 100,000 messages in 1,000 conversations, and three more conversations of 100, "
+        "10,000 and 100,000 messages: writing, listing, searching, opening at the end.",
+        "store --messages 2000 --conversations 20",
+        minutes=15,
+    ),
+    Bench(
+        "A key in the completion menu",
+        "completion",
+        "With 10,000 conversations, for each beginning of a line: the first key pays for what is read once.",
+        "completion --conversations 100",
+        words={"median": "median, ms", "longest": "longest (the first), ms"},
+    ),
+    Bench(
+        "Tab in the shell",
+        "tab --rounds 7",
+        "From exec of the completion to its end, with 10,000 conversations.",
+        "tab --rounds 2",
+    ),
 )
 
 
@@ -383,57 +441,6 @@ def write(runs: Mapping[str, Run], kept: Path) -> None:
     found = {bench.title: asdict(runs[bench.title]) for bench in BENCHES if bench.title in runs}
     kept.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     kept.with_suffix(".md").write_text(page(BENCHES, runs), encoding="utf-8")
-
-
-def run(bench: Bench, given: Mapping[str, str], *, quick: bool) -> Run:
-    command = (bench.quick if quick and bench.quick else bench.command).format(**given)
-    shown = command.replace(given["memory"], "FILE") if given["memory"] else command
-    began, load = time.monotonic(), os.getloadavg()[0]
-    found, failed = figures([sys.executable, "-m", *f"tests.bench.{command}".split()], bench.minutes * 60)
-    date, seconds = f"{datetime.now(UTC):%Y-%m-%d}", round(time.monotonic() - began)
-    return Run(shown, machine(), date, commit(), load, seconds, found, failed)
-
-
-def figures(command: Sequence[str], seconds: float) -> tuple[dict[str, Any], str]:
-    """The last JSON object that the program prints; or nothing, and why."""
-    program = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    try:
-        printed, said = program.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        with suppress(ProcessLookupError):
-            os.killpg(program.pid, signal.SIGKILL)
-        program.communicate()
-        return {}, f"it did not end within {seconds / 60:.0f} minutes."
-    objects = [line for line in printed.splitlines() if line.startswith("{")]
-    if program.returncode or not objects:
-        last = next(reversed(said.split("\n\n")[-1].strip().splitlines()), "")
-        return {}, f"exit code {program.returncode}. {last[:200]}".strip()
-    found: dict[str, Any] = json.loads(objects[-1])
-    return found, ""
-
-
-def machine() -> str:
-    """The processor and the system."""
-    about = Path("/proc/cpuinfo")
-    lines = about.read_text(encoding="utf-8").splitlines() if about.exists() else []
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
-    return f"{model or platform.processor() or 'unknown processor'}, {os.cpu_count()} cores, {system}"
-
-
-def commit() -> str:
-    """Of the checkout, and whether something in it is not committed."""
-    try:
-        name = _git("rev-parse", "--short", "HEAD")
-        return f"{name} and changes" if _git("status", "--porcelain", "--", *MODULES) else name
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-def _git(*words: str) -> str:
-    return subprocess.run(["git", *words], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
 
 
 if __name__ == "__main__":
