@@ -46,7 +46,7 @@ def ask(session: Session, text: str, attachments: tuple[Attachment, ...] = ()) -
     try:
         return still_there(session, lambda: _keep_question(session, message))
     except (NoRoom, ReadOnly, Damaged) as error:
-        go_on(session, error)
+        go_on(session, error, session.watch)
         return _keep_question(session, message)
 
 

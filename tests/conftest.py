@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ from hypothesis import settings
 
 from chatcli.client import retries
 from chatcli.client.connection import AUTHORITIES
+from chatcli.commands import outcomes
 from chatcli.session import background
 from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
@@ -64,6 +66,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield place
     faults = place / "faults.log"
     assert not faults.exists(), faults.read_text()
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a command may take long, and then its outcome would be another one: its progress."""
+    monkeypatch.setattr(outcomes, "SOON", math.inf)
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import io
 import random
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +16,10 @@ import pytest
 from chatcli.chat import Chat
 from chatcli.cli import main
 from chatcli.commands.outcomes import Show
+from chatcli.conversation.events import Progress
 from chatcli.errors import Damaged
 from chatcli.session.build import Wishes, build
+from chatcli.session.fallback import mend
 from chatcli.session.session import Session
 from chatcli.store.backups import back_up
 from chatcli.store.store import Store
@@ -110,6 +112,30 @@ def test_damage_met_later_is_mended_with_what_is_in_memory(path: Path, opened: C
     assert said(session)[: len(before)] == before
     assert said(session)[-2] == "are you still there?"
     assert "damaged file is kept" in str(session.warnings[0])
+    assert len(kept(path)) == 1
+
+
+def test_a_recovery_that_is_stopped_goes_on_in_memory_and_is_done_at_the_next_start(
+    path: Path, opened: Callable[[], Session], engine: Engine
+) -> None:
+    def stop(job: Generator[Progress, None, None]) -> None:
+        with closing(job):
+            next(job)
+            raise KeyboardInterrupt
+
+    session = build(Wishes({"host": engine.url, "model": "demo"}, resume=True), watch=stop)
+    before = said(session)
+    damage(path, *pages_of(path, "nodes", "nodes_place", "search_data"))
+    session.store._database._connection.execute("PRAGMA shrink_memory")
+    with pytest.raises(Damaged) as found:
+        session.store.search(["word"])
+    mend(session, found.value, session.watch)
+    assert "recovery was stopped. Messages are now kept in memory" in str(session.warnings[0])
+    assert said(session) == before
+    say(session, "are you still there?")
+    session.close()
+    assert kept(path) == []
+    assert said(opened()) == before
     assert len(kept(path)) == 1
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -21,6 +22,7 @@ if os.name != "posix":
 import pexpect
 
 from tests.faults import Engine, Status, nobody_there
+from tests.test_store_recovery import damage, fill
 from tests.test_terminal import Terminal, terminal
 
 NOBODY = "ollama serve"  # in the hint of the error
@@ -167,3 +169,41 @@ def test_on_a_simple_terminal_the_first_question_tells() -> None:
         person.enter("are you there?")
         person.see(NOBODY)
         person.until(lambda: person.text.count("are you there?") == 2)
+
+
+BESIDE = "is being put into a new one"
+SHOWN = "Recovering what can be read of the store"
+
+
+@pytest.mark.parametrize(
+    ("flags", "page", "told"),
+    [((), 0, BESIDE), ((), 4, SHOWN), (("--continue",), 0, SHOWN), (("--plain",), 0, SHOWN)],
+)
+def test_it_is_told_that_a_damaged_store_is_recovered(
+    flags: tuple[str, ...], page: int, told: str, home: Path, engine: Engine
+) -> None:
+    """Beside the prompt, or where something waits for it. The damage is met at the start, or later."""
+    fill(home / "chatcli.db")
+    damage(home / "chatcli.db", page)
+    engine.say("I am here.")
+    with terminal("-m", "demo", *flags, url=engine.url) as person:
+        person.see(*([told, "The damaged file is kept"] if page == 0 else []), ">>>")
+        person.enter("hello?")
+        person.see(told, "I am here.")
+
+
+def test_a_pipe_says_on_stderr_that_the_store_is_recovered(home: Path, engine: Engine) -> None:
+    fill(home / "chatcli.db")
+    damage(home / "chatcli.db", 3, 4, 5)
+    engine.say("I am here.")
+    program = [sys.executable, "-m", "chatcli", "-m", "demo", "hello?"]
+    done = subprocess.run(
+        program,
+        env={**os.environ, "OLLAMA_HOST": engine.url},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert done.stdout == "I am here.\n"
+    assert "Recovering what can be read of the store" in done.stderr

@@ -20,7 +20,7 @@ from chatcli.conversation.usage import Turn
 from chatcli.errors import Damaged, StoreError
 from chatcli.store import locations
 from chatcli.store.backups import Backup, back_up, backups
-from chatcli.store.recovery import recover
+from chatcli.store.recovery import recover, recovering
 from chatcli.store.salvage import salvage
 from chatcli.store.store import Store, utc_now
 from tests.commanding import twigs_of
@@ -119,6 +119,25 @@ def damage(path: Path, *pages: int) -> None:
         for page in pages:
             file.seek(page * PAGE)
             file.write(noise.randbytes(PAGE))
+
+
+def test_a_recovery_counts_its_messages(path: Path) -> None:
+    fill(path)
+    steps = [step for step in recovering(path) if step.total]
+    assert [(step.done, step.total, step.unit) for step in steps][-1] == (20 * 30, 20 * 30, "messages")
+    assert len(steps) == 20
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 12])
+def test_a_recovery_that_is_stopped_leaves_everything_as_it_was(path: Path, at: int) -> None:
+    said = fill(path)
+    before = path.read_bytes()
+    with closing(recovering(path)) as steps:
+        for _ in range(at):
+            next(steps)
+    assert path.read_bytes() == before
+    assert [file.name for file in path.parent.iterdir() if not file.name.endswith(("-wal", "-shm"))] == [path.name]
+    assert read(path) == said
 
 
 def test_a_sound_store_is_recovered_whole(path: Path) -> None:

@@ -38,7 +38,7 @@ from chatcli.repl.notes import about_composed, about_counting, after_reply
 from chatcli.repl.signals import Interrupt
 from chatcli.repl.waiting import Waiting
 from chatcli.session.build import build
-from chatcli.session.fallback import mending
+from chatcli.session.fallback import mending, unwatched
 from chatcli.session.next_request import unlike_last_turn
 from chatcli.session.reply_format import judged, shape
 from chatcli.session.session import Session
@@ -78,7 +78,7 @@ def run(
         )
     if not sys.stdout.isatty():
         settings.put_value(table.LOOP_GUARD, "off", Layer.DEFAULT)
-    session = build(wishes, settings)
+    session = build(wishes, settings, Screen().progress if output.form == "text" else unwatched)
     try:
         screen = make_screen(session.settings, in_shell)
         session.show_retries(screen.aside)

@@ -28,8 +28,8 @@ def run_command(wishes: Wishes, command: Command, given: Mapping[str, Any], as_j
     """Run the command and return the exit code. Arguments not given take the command's defaults. `as_json`: print
     its data.
     """
-    session = build(wishes)
     screen = Screen()
+    session = build(wishes, watch=screen.progress)
     screen.speller = in_shell
     session.show_retries(screen.aside)
     try:

@@ -18,13 +18,13 @@ from chatcli.client.request import Request
 from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.models import switched
 from chatcli.commands.navigation import address, opened, visit
-from chatcli.commands.outcomes import Choose, Confirm, Outcome, Show, Watch
+from chatcli.commands.outcomes import Choose, Confirm, Outcome, Show, Watch, watched
 from chatcli.commands.registry import command
 from chatcli.commands.tree import room, standing, terminal_size
 from chatcli.conversation.clock import local_time
 from chatcli.conversation.events import Progress, Text
 from chatcli.conversation.message import Message, Role
-from chatcli.conversation.tree import Node
+from chatcli.conversation.tree import Conversation, Node
 from chatcli.conversation.usage import counted
 from chatcli.errors import BadArgument, ChatcliError, NotFound, UserError
 from chatcli.hints import Do, Hint, Usage
@@ -48,6 +48,8 @@ RENAMED = Hint(Do("rename", "NAME"), " sets one.")
 SHOWN = 20
 # How many messages are searched for the conversations that contain some words.
 FOUND = 50
+# After how many messages that were read it is said how many.
+STEP = 1000
 # A terminal with less than this gets shorter previews.
 SMALL_ROWS, SMALL_COLUMNS = 16, 60
 # Columns of a list besides titles and models, with the gaps between them.
@@ -75,10 +77,21 @@ def clear(session: Session) -> Outcome:
 @command("history")
 def history(session: Session, last: Annotated[int, Arg("how many messages, counted from the end")] = 0) -> Outcome:
     """Show the conversation so far, or its last messages."""
-    nodes = list(islice(session.conversation.back(), last or None))
-    if not nodes:
+    newest = session.conversation.last
+    if newest is None:
         return Show.of(Note("Nothing has been said yet.", "quiet"))
-    return Show.of(History(tuple(nodes[::-1])))
+    most = last if last > 0 else newest.number
+    return watched(reading(session.conversation, most), lambda nodes: Show.of(History(nodes)))
+
+
+def reading(conversation: Conversation, most: int) -> Generator[Progress, None, tuple[Node, ...]]:
+    """The last `most` messages on the path, oldest first."""
+    nodes: list[Node] = []
+    for node in islice(conversation.back(), most):
+        nodes.append(node)
+        if len(nodes) % STEP == 0:
+            yield Progress("Reading", len(nodes), most, "messages")
+    return tuple(nodes[::-1])
 
 
 @command("chats")

@@ -6,28 +6,29 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import chatcli
 from chatcli.commands import everything
 from chatcli.commands.arguments import Arg
-from chatcli.commands.outcomes import Outcome, Print, Show
+from chatcli.commands.outcomes import Outcome, Print, Show, watched
 from chatcli.commands.registry import command
 from chatcli.commands.spelling import in_shell
 from chatcli.commands.statistics import counted_by
 from chatcli.conversation.clock import local_time
+from chatcli.conversation.events import Progress
 from chatcli.conversation.usage import counted
 from chatcli.dataclass import dataclass
 from chatcli.errors import ChatcliError, Damaged, NotFound, StoreError, UserError
 from chatcli.hints import Do, Hint, Words, lines, spelled
-from chatcli.paths import shared, why
+from chatcli.paths import shared, size_of, why
 from chatcli.render.views import Listing, Note
 from chatcli.session.context_window import as_allocated, gigabytes, loaded, on_gpu
 from chatcli.session.embeddings import embedder
-from chatcli.session.fallback import mend
-from chatcli.session.fallback import restore as restore_backup
+from chatcli.session.fallback import mend, restoring
 from chatcli.session.model_in_use import FIRST_MODEL
 from chatcli.session.named_hosts import remarks
 from chatcli.session.session import Session
@@ -36,6 +37,8 @@ from chatcli.settings.file import read_file
 from chatcli.settings.layers import Layer, Settings
 from chatcli.settings.table import TABLE
 
+# A store that is read so long that it is said before, in bytes.
+LARGE = 50_000_000
 # Terminals with fewer columns cut off tables and the toolbar.
 NARROW = 40
 
@@ -65,7 +68,20 @@ def doctor(
     """
     if restore is not None:
         return _restored(session, restore)
-    findings = [finding for name, check in CHECKS for finding in _checked(session, name, check)]
+    is_large = size_of(session.paths.store) > LARGE
+    told = partial(_told, session, report)
+    return watched(_checking(session), told, soon=0 if is_large else None)
+
+
+def _checking(session: Session) -> Generator[Progress, None, list[Finding]]:
+    findings: list[Finding] = []
+    for done, (name, check) in enumerate(CHECKS):
+        yield Progress("Checking", done, len(CHECKS), "parts")
+        findings += _checked(session, name, check)
+    return findings
+
+
+def _told(session: Session, report: bool, findings: Sequence[Finding]) -> Outcome:
     if report:
         return Print(_report(session, findings))
     rows = tuple((_mark(each), each.what, _text(each)) for each in findings)
@@ -131,7 +147,8 @@ def _restored(session: Session, number: int) -> Outcome:
         raise NotFound(
             f"There is no backup {number}: there {_there_are(len(there))}.", Hint(Do("doctor"), " lists them.")
         )
-    return Show.of(Note(restore_backup(session, there[number - 1]), "good"))
+    job = restoring(session, there[number - 1])
+    return watched(job, lambda done: Show.of(Note(done, "good")), "Nothing was restored.")
 
 
 def _there_are(count: int) -> str:

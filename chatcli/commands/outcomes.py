@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import field
-from typing import Any
+from time import monotonic
+from typing import Any, TypeVar
 
 from chatcli.conversation.events import Progress
 from chatcli.conversation.tree import Node
@@ -14,8 +15,12 @@ from chatcli.render.views import View
 
 # What an outcome says, as values of JSON (also moments, sets and hints), made when a program asks for it: --json.
 Data = Callable[[], Any]
+# How long a job may take before it is shown how far it is, in seconds.
+SOON = 0.5
 # How many choices an error names when nobody can be asked.
 NAMED = 9
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +147,29 @@ class Quit:
 
 
 Outcome = Show | Print | Confirm | Choose | Edit | Watch | Copy | Prefill | Send | AskAgain | Opened | Quit
+
+
+def watched(
+    job: Generator[Progress, None, T],
+    then: Callable[[T], Outcome],
+    unfinished: Words = "",
+    *,
+    soon: float | None = None,
+) -> Outcome:
+    """Do the job, and then what follows from its result: at once if it takes no longer than `soon` (None: SOON),
+    else the rest of it is watched. `unfinished` is what Watch shows after Ctrl-C.
+    """
+    end = monotonic() + (SOON if soon is None else soon)
+    try:
+        step = next(job)
+        while monotonic() < end:
+            step = next(job)
+    except StopIteration as done:
+        return then(done.value)
+    results: list[T] = []
+
+    def rest() -> Generator[Progress, None, None]:
+        yield step
+        results.append((yield from job))
+
+    return Watch(rest(), lambda: then(results[0]), unfinished)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,15 +11,16 @@ from chatcli.commands.arguments import Arg, Word
 from chatcli.commands.chats import give_name
 from chatcli.commands.models import model_words
 from chatcli.commands.navigation import waiting_question
-from chatcli.commands.outcomes import Confirm, Opened, Outcome, Show, Watch
+from chatcli.commands.outcomes import Confirm, Opened, Outcome, Show, Watch, watched
 from chatcli.commands.private import stored_first
 from chatcli.commands.registry import command
+from chatcli.conversation.events import Progress, finished, measured
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.tree import Conversation
 from chatcli.conversation.usage import counted
 from chatcli.errors import BadArgument, ChatcliError, UserError
 from chatcli.hints import Do, Hint, Usage, lines
-from chatcli.paths import is_there, path_of, shown, write_private
+from chatcli.paths import is_there, path_of, shown, size_of, write_private
 from chatcli.prompt.completer import paths
 from chatcli.render.views import Note
 from chatcli.session.model_in_use import model_names
@@ -38,6 +39,12 @@ EXPORTS = {".md": "md", ".json": "json", ".jsonl": "jsonl", ".html": "html"}
 NO_WORDS = "(no words)"
 # How many repairs are listed.
 TOLD = 8
+# Files that are read so long that it is said before, in bytes.
+LARGE = 5_000_000
+# The same for an export, in messages.
+MANY = 10_000
+_EXPORTING = Progress("Exporting")
+HALF_IMPORTED = "What was stored whole stays; importing the same again adds the rest."
 
 
 IMPORTS = frozenset({".json", ".jsonl", ".zip", ".db", ".sqlite", ".yaml"})
@@ -97,22 +104,44 @@ def import_(
             "A file or a model is missing.",
             Hint("Usage: ", Do("import", "FILE"), ", or ", Do("import", model="NAME")),
         )
-    found = read_in(session, model, *([path_of(" ".join(file))] if file else []))
-    taken = take_all(session, found.chats)
-    if len(taken) > 1:
-        return Show((Note(Hint(f"{imported(taken)} ", Do("chats"), " lists them."), "good"), *losses(found)))
-    refused = session.open(taken[0].conversation.id)
-    here = imported(taken) if taken[0].was_here else ""
-    return Opened(lines(filter(None, [here, told(found), not_loaded(refused)])))
+
+    def done(came: tuple[Found, list[Taken]]) -> Outcome:
+        found, taken = came
+        if len(taken) > 1:
+            return Show((Note(Hint(f"{imported(taken)} ", Do("chats"), " lists them."), "good"), *losses(found)))
+        refused = session.open(taken[0].conversation.id)
+        here = imported(taken) if taken[0].was_here else ""
+        return Opened(lines(filter(None, [here, told(found), not_loaded(refused)])))
+
+    files = [path_of(" ".join(file))] if file else []
+    return watched(importing(session, model, *files), done, HALF_IMPORTED, soon=before_shown(*files))
 
 
-def read_in(session: Session, model: str | None, *files: Path) -> Found:
+def before_shown(*files: Path) -> float | None:
+    """The `soon` of watched(): large files are read in one go, so it is said before."""
+    return 0.0 if sum(map(size_of, files)) > LARGE else None
+
+
+def importing(
+    session: Session, model: str | None, *files: Path
+) -> Generator[Progress, None, tuple[Found, list[Taken]]]:
+    """Read the conversations in these files and in a saved model, and store them; what is new is listed only when
+    it is whole.
+    """
+    found = yield from read_in(session, model, *files)
+    messages = sum(len(chat.conversation.nodes) for chat in found.chats)
+    taken = yield from measured(take_all(session, found.chats), "Storing messages", messages)
+    return found, taken
+
+
+def read_in(session: Session, model: str | None, *files: Path) -> Generator[Progress, None, Found]:
     """The conversations in these files, and in a saved model. Raises when one has none; then none is taken in."""
     from chatcli.store import transfer
     from chatcli.store.import_forms import Found
 
     found = Found([saved_in(session, model)] if model is not None else [])
     for file in files:
+        yield Progress(f"Reading {shown(file)}")
         try:
             each = transfer.find_chats(file)
         except UserError as error:
@@ -157,19 +186,23 @@ def _brought_by(session: Session, base: str, messages: tuple[Message, ...]) -> i
     return len(own) if messages[: len(own)] == own and len(own) < len(messages) else 0
 
 
-def take_all(session: Session, chats: Iterable[ImportedChat]) -> list[Taken]:
+def take_all(session: Session, chats: Iterable[ImportedChat]) -> Generator[int, None, list[Taken]]:
     """Store each; of one that is here already only what is new in it. Without a title it is named after its first
-    words; without a model it gets the one in use.
+    words; without a model it gets the one in use. Yields how many messages were stored since.
     """
     from chatcli.store.reimport import Importer
 
     importer = Importer(session.store)
-    return [importer.take(_made_ready(session, chat)) for chat in chats]
+    taken = []
+    for chat in chats:
+        each = yield from importer.taking(_made_ready(session, chat))
+        taken.append(each)
+    return taken
 
 
 def take_in(session: Session, chat: ImportedChat) -> Conversation:
     """Store one; see take_all."""
-    return take_all(session, [chat])[0].conversation
+    return finished(take_all(session, [chat]))[0].conversation
 
 
 def _made_ready(session: Session, chat: ImportedChat) -> ImportedChat:
@@ -234,9 +267,26 @@ def exported(session: Session, conversation: int, form: str) -> str:
     """The conversation with all its branches, as text in that format. A last question without a reply is part of
     it.
     """
+    return finished(exporting(session, conversation, form))
+
+
+def export_then(session: Session, conversation: int, form: str, then: Callable[[str], Outcome]) -> Outcome:
+    """Export the conversation in that format; of a long one it is said before."""
+    messages = session.store.outline(conversation).messages
+    doing = Progress(f"Exporting {counted(messages, 'message')}")
+    job = exporting(session, conversation, form, doing)
+    return watched(job, then, "Nothing was written.", soon=0.0 if messages > MANY else None)
+
+
+def exporting(
+    session: Session, conversation: int, form: str, doing: Progress = _EXPORTING
+) -> Generator[Progress, None, str]:
+    """What exported() does. `doing` is what is said meanwhile."""
     from chatcli.store import transfer
 
+    yield doing
     whole = session.store.whole(conversation)
+    yield doing
     question = waiting_question(session, whole)
     if question is not None:
         whole.go_to(question.id)
@@ -269,9 +319,12 @@ def written(
     if chosen is None:
         raise without_form(str(file))
 
-    def write() -> Outcome:
-        write_private(file, exported(session, conversation, chosen))
+    def done(text: str) -> Outcome:
+        write_private(file, text)
         return Show.of(Note(f"Written to {file}.", "good"))
+
+    def write() -> Outcome:
+        return export_then(session, conversation, chosen, done)
 
     return Confirm(f"{file} already exists. Replace it?", write) if is_there(file) and not yes else write()
 

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from chatcli.commands.arguments import Arg, whole_number
-from chatcli.commands.chats import as_data, chat_words, give_name, listing, one_of
+from chatcli.commands.chats import as_data, chat_words, give_name, listing, one_of, reading
 from chatcli.commands.navigation import waiting_question
-from chatcli.commands.outcomes import Confirm, Outcome, Print, Show
+from chatcli.commands.outcomes import Confirm, Outcome, Print, Show, watched
 from chatcli.commands.registry import command
 from chatcli.commands.search import shown
 from chatcli.commands.share import (
     EXPORTS,
-    exported,
+    HALF_IMPORTED,
+    before_shown,
+    export_then,
     form_of,
     imported,
+    importing,
     losses,
-    read_in,
-    take_all,
     without_form,
     written,
 )
+from chatcli.conversation.events import measured
 from chatcli.conversation.usage import counted
 from chatcli.errors import BadArgument, NotFound
 from chatcli.hints import Do, Hint, Usage, Words
@@ -30,6 +32,10 @@ from chatcli.paths import path_of
 from chatcli.render.views import History, Note
 from chatcli.session.session import Session
 from chatcli.store.listing import find
+
+if TYPE_CHECKING:
+    from chatcli.store.import_forms import Found
+    from chatcli.store.reimport import Taken
 
 
 @command("", subcommand=("chats", "chats list"), data=True)
@@ -52,7 +58,9 @@ def show(
     def whole(chat: int) -> Outcome:
         conversation = session.store.conversation(chat)
         question = waiting_question(session, conversation)
-        return Show.of(History((*conversation.path(), *([question] if question is not None else []))))
+        after = [question] if question is not None else []
+        most = conversation.last.number if conversation.last is not None else 0
+        return watched(reading(conversation, most), lambda nodes: Show.of(History((*nodes, *after))))
 
     return _one(session, name, last, whole)
 
@@ -93,7 +101,7 @@ def export(
     if format is not None and format not in EXPORTS.values():
         raise BadArgument(f'There is no format "{format}".', f"One of: {', '.join(EXPORTS.values())}.")
     if to is None or to == "-":
-        return _one(session, name, last, lambda chat: Print(exported(session, chat, format or "md")))
+        return _one(session, name, last, lambda chat: export_then(session, chat, format or "md", Print))
     file = path_of(to)
     if format is None and form_of(file) is None:
         raise without_form(to)
@@ -115,12 +123,15 @@ def import_(
     """
     if not files and model is None:
         raise BadArgument("A file or a model is missing.", Hint("Usage: ", Usage("chats import")))
-    found = read_in(session, model, *map(path_of, files))
-    notes = []
-    for taken in take_all(session, found.chats):
-        opening = Do("load", str(taken.conversation.id))
-        notes.append(Note(Hint(f"{imported([taken])} Open it: ", opening), "good"))
-    return Show((*notes, *losses(found)))
+
+    def done(came: tuple[Found, list[Taken]]) -> Outcome:
+        found, taken = came
+        opening = [Do("load", str(each.conversation.id)) for each in taken]
+        said = [Hint(f"{imported([each])} Open it: ", do) for each, do in zip(taken, opening, strict=True)]
+        return Show((*(Note(each, "good") for each in said), *losses(found)))
+
+    named = [path_of(file) for file in files]
+    return watched(importing(session, model, *named), done, HALF_IMPORTED, soon=before_shown(*named))
 
 
 @command("", subcommand="chats restore", data=True)
@@ -148,14 +159,17 @@ def purge(session: Session, *, yes: Annotated[bool, Arg("do not ask")] = False) 
 
     trash = session.store.trash()
 
-    def empty() -> Outcome:
-        gone = session.store.purge()
+    def done(gone: int) -> Outcome:
         told = [Note(f"{counted(gone, 'conversation')} removed permanently, and all backups.", "good")]
         if gone and (kept := set_aside(session.paths.store)):
             files = ", ".join(map(str, kept))
             told.append(Note(f"Stores kept when they were recovered may still have the text: {files}.", "warning"))
         return Show(tuple(told))
 
+    def empty() -> Outcome:
+        return watched(measured(session.store.purging(), "Removing messages", None), done, rest)
+
+    rest = Hint("What is left is still in the trash. Go on: ", Do("chats purge"))
     if not trash or yes:
         return empty()
     return Confirm(

@@ -7,10 +7,15 @@ Progress is the event of any other long job: a download, an import, a page being
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from typing import TypeVar
+
 from chatcli.conversation.message import Message, ToolUse
 from chatcli.conversation.tree import Ended
 from chatcli.conversation.usage import Usage
 from chatcli.dataclass import dataclass
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +130,25 @@ class Progress:
     done: int | None = None
     total: int | None = None
     unit: str = ""
+
+
+def finished(steps: Generator[object, None, T]) -> T:
+    """Does the whole job without showing how far it is; returns its result."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+
+def measured(job: Generator[int, None, T], status: str, total: int | None) -> Generator[Progress, None, T]:
+    """The job, shown by how many messages it has done; it yields how many were done since."""
+    done = 0
+    while True:
+        try:
+            done += next(job)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        yield Progress(status, done, total, "messages")

@@ -217,7 +217,7 @@ class Loop:
             step()
         except Damaged as error:
             self._screen.error(Damaged(error.message, "Saving what can be read..."))
-            mend(self._session, error)
+            mend(self._session, error, self._session.watch)
             self._furniture.warn()
 
     def _compose(self, text: str) -> Composed:

@@ -6,8 +6,9 @@ window and vocabulary. If something is wrong with the store, the server or the m
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from importlib import import_module
@@ -22,15 +23,17 @@ from chatcli.prompt.typeahead import quiet_keyboard
 from chatcli.repl.first_screen import DEMO, FirstLine, tips
 from chatcli.repl.furniture import Furniture
 from chatcli.repl.signals import orderly_end
-from chatcli.session.background import Background, Later
+from chatcli.session.background import Background, Later, waiting
 from chatcli.session.wishes import Wishes, read_settings
 from chatcli.settings import table
 from chatcli.settings.layers import Settings
 
 if TYPE_CHECKING:
     from chatcli.commands.outcomes import Outcome
+    from chatcli.conversation.events import Progress
     from chatcli.conversation.message import Attachment
     from chatcli.repl.loop import Loop
+    from chatcli.session.fallback import Watch
     from chatcli.session.session import Session
 
 # Keys that were typed while the program started are drawn before the background takes its share of the time (s).
@@ -57,10 +60,11 @@ def run(
             settings = read_settings(paths, wishes)
             server = DEMO if wishes.demo else shown(_address(settings, paths))
             is_first = settings[table.SAVE] and not is_there(paths.store)
-            session = Later(lambda: _build(wishes, settings))
+            session = Later(lambda: _build(wishes, settings, opening_store))
             stack.callback(_close, session)
             furniture = Furniture(settings, paths, session)
             stack.callback(furniture.close)
+            opening_store = Mending(furniture)
             line = FirstLine(settings, paths, server, furniture.screen.size()[0])
             furniture.screen.first_line(line.text)
             stack.callback(_keep_used, session, line)
@@ -81,6 +85,8 @@ def run(
 
         furniture.reader.on_first_render(begin)
         entry = None if comes_first else furniture.read()
+        if session.ready is None:
+            furniture.screen.progress(opening_store.until(session))
         _loop()(session.get(), furniture).run(opening, entry, attached, first)
     return 0
 
@@ -125,13 +131,40 @@ def _address(settings: Settings, paths: Paths) -> str:
     return find_server(settings, paths).url
 
 
-def _build(wishes: Wishes, settings: Settings) -> Session:
+class Mending:
+    """Shows how far the recovery of a damaged store is: as progress in the main thread. Where it runs behind the
+    prompt, it is said above that once, and shown when a line waits for it.
+    """
+
+    def __init__(self, furniture: Furniture) -> None:
+        self._furniture = furniture
+        self._step: list[Progress] = []
+
+    def __call__(self, job: Generator[Progress, None, None]) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self._furniture.screen.progress(job)
+            return
+        from chatcli.render.views import Note
+
+        for step in job:
+            if not self._step:
+                told = Note("The store is damaged. What can be read of it is being put into a new one.", "warning")
+                self._furniture.reader.show_above(partial(self._furniture.screen.show, told))
+            self._step[:] = [step]
+
+    def until(self, session: Later[Session]) -> Iterator[Progress]:
+        """What is done until there is a session."""
+        for _ in waiting(session):
+            yield from self._step
+
+
+def _build(wishes: Wishes, settings: Settings, watch: Watch) -> Session:
     from chatcli.session.build import build
     from chatcli.session.named_hosts import remarks
 
     # The toolbar draws with it as soon as there is a session, and is not to wait for what is imported meanwhile.
     import_module("chatcli.repl.toolbar_data")
-    session = build(wishes, settings)
+    session = build(wishes, settings, watch)
     session.warn(*remarks(session.server, settings, session.paths))
     return session
 

@@ -6,7 +6,7 @@ from chatcli.client import server as servers
 from chatcli.errors import NotFound
 from chatcli.hints import Do, Hint, Words
 from chatcli.paths import find_paths
-from chatcli.session.fallback import keep_in_memory, mending, open_store
+from chatcli.session.fallback import Watch, keep_in_memory, mending, open_store, unwatched
 from chatcli.session.model_in_use import last_model
 from chatcli.session.named_hosts import find_server
 from chatcli.session.session import Session
@@ -17,9 +17,10 @@ from chatcli.settings.layers import Layer, Settings, not_loaded
 __all__ = ["Wishes", "build"]
 
 
-def build(wishes: Wishes, settings: Settings | None = None) -> Session:
+def build(wishes: Wishes, settings: Settings | None = None, watch: Watch = unwatched) -> Session:
     """A session in which nothing has been started but the demo engine's process, and nothing has been sent.
-    `settings`: those that `read_settings` made of these wishes, if that was done before.
+    `settings`: those that `read_settings` made of these wishes, if that was done before. `watch` shows how far the
+    recovery of a damaged store is, now and later.
 
     If conversations cannot be stored, or only be read, chatting still works: the session is then in memory, and
     `warnings` says so.
@@ -27,10 +28,10 @@ def build(wishes: Wishes, settings: Settings | None = None) -> Session:
     paths = find_paths()
     settings = settings or read_settings(paths, wishes)
     warnings: list[Words] = [Hint(fault.message, " ", fault.advice) for fault in settings.faults]
-    store = open_store(settings, paths, warnings)
+    store = open_store(settings, paths, warnings, watch)
     try:
         server = servers.start_demo() if wishes.demo else find_server(settings, paths)
-        session = Session(settings, paths, store, server, warnings)
+        session = Session(settings, paths, store, server, warnings, watch)
     except BaseException:
         store.close()
         raise

@@ -4,10 +4,12 @@ accepts it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, TypeVar
 
 from chatcli.conversation.clock import local_time
+from chatcli.conversation.events import Progress
 from chatcli.conversation.tree import Conversation
 from chatcli.conversation.usage import counted
 from chatcli.errors import Damaged, Gone, NotFound, Replaced, StoreError
@@ -27,11 +29,20 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 IN_MEMORY = " Messages are now kept in memory only"
+_STOPPED = Damaged("The store is damaged; its recovery was stopped.", "The next start of chatcli does it.")
+
+# Shows how far a job is, until it is done.
+Watch = Callable[[Generator[Progress, None, None]], object]
 
 
-def open_store(settings: Settings, paths: Paths, warnings: list[Words]) -> Store:
+def unwatched(job: Generator[Progress, None, None]) -> None:
+    """Does a job without showing how far it is."""
+    deque(job, maxlen=0)
+
+
+def open_store(settings: Settings, paths: Paths, warnings: list[Words], watch: Watch) -> Store:
     """The store on disk, recovered if it is damaged; one in memory if the settings ask for it or nothing else
-    works.
+    works. `watch` shows how far a recovery is.
     """
     if not settings[table.SAVE]:
         return Store.open(None)
@@ -39,7 +50,7 @@ def open_store(settings: Settings, paths: Paths, warnings: list[Words]) -> Store
         try:
             return Store.open(paths.store)
         except Damaged:
-            warnings.append(_recovered(paths, None)[0])
+            warnings.append(_recovered(paths, None, watch)[0])
             return Store.open(paths.store)
     except StoreError as error:
         warnings.append(Hint(error.message, IN_MEMORY, ". ", error.advice))
@@ -47,15 +58,15 @@ def open_store(settings: Settings, paths: Paths, warnings: list[Words]) -> Store
         return Store.open(None)
 
 
-def go_on(session: Session, error: StoreError | Gone) -> None:
+def go_on(session: Session, error: StoreError | Gone, watch: Watch = unwatched) -> None:
     """The store accepts no more: repair it if it is damaged, else continue in memory; if only the conversation is
-    gone, continue with a copy. Warns.
+    gone, continue with a copy. Warns. `watch` shows how far a repair is; while a reply is drawn, nothing can.
     """
     if isinstance(error, Gone):
         go_on_with_copy(session)
         return
     if isinstance(error, Damaged):
-        mend(session, error)
+        mend(session, error, watch)
         return
     again = Hint("; ", Do("set", "save", "on"), " tries the disk again")
     session.warn(Hint(error.message, IN_MEMORY, again, "."))
@@ -84,7 +95,7 @@ def mending(session: Session, step: Callable[[], T]) -> T:
     try:
         return step()
     except Damaged as error:
-        mend(session, error)
+        mend(session, error, session.watch)
         return step()
 
 
@@ -116,17 +127,18 @@ def go_on_with_copy(session: Session) -> None:
     )
 
 
-def mend(session: Session, error: Damaged) -> None:
+def mend(session: Session, error: Damaged, watch: Watch = unwatched) -> None:
     """The store turned out to be damaged: continue with a new one that has everything readable from it, and what
     is in memory of this conversation. If another chatcli has already recovered it, continue with that store and a
-    copy of this conversation. If nothing can be read, continue in memory. Warns.
+    copy of this conversation. If nothing can be read, or Ctrl-C ends it, continue in memory. Warns.
     """
     opened, before = session.conversation, session.store
     copy = _copied(before, opened) if isinstance(error, Replaced) else None
     before.close()
     try:
-        store, now = _taken_over(session, error, copy) if copy is not None else _recovered_open(session)
-    except StoreError as worse:
+        store, now = _taken_over(session, error, copy) if copy is not None else _recovered_open(session, watch)
+    except (StoreError, KeyboardInterrupt) as stopped:
+        worse = stopped if isinstance(stopped, StoreError) else _STOPPED
         session.warn(Hint(worse.message, IN_MEMORY, ". ", worse.advice))
         session.settings.put("save", "off", Layer.SET)
         store, now = Store.open(None), None
@@ -135,17 +147,17 @@ def mend(session: Session, error: Damaged) -> None:
     session.continue_in(store, store.conversation(now) if now is not None else None)
 
 
-def restore(session: Session, backup: Backup) -> str:
+def restoring(session: Session, backup: Backup) -> Generator[Progress, None, str]:
     """Restore that backup, together with all that the store has besides; returns what was done. Raises StoreError;
-    then everything is as it was.
+    then everything is as it was, and so it is when this is closed before its end.
     """
-    from chatcli.store.recovery import recover
+    from chatcli.store.recovery import recovering
 
     opened, path = session.conversation, session.paths.store
     now = opened.id if opened.nodes else None
     session.store.close()
     try:
-        done = recover(path, opened if now is not None else None, backup)
+        done = yield from recovering(path, opened if now is not None else None, backup)
         now = done.open
     finally:
         store = Store.open(path)
@@ -161,9 +173,9 @@ def _day(moment: datetime) -> str:
     return f"{local_time(moment):%Y-%m-%d %H:%M}"
 
 
-def _recovered_open(session: Session) -> tuple[Store, int | None]:
+def _recovered_open(session: Session, watch: Watch) -> tuple[Store, int | None]:
     """The new store, and the id of the open conversation in it."""
-    told, now = _recovered(session.paths, session.conversation if session.conversation.id else None)
+    told, now = _recovered(session.paths, session.conversation if session.conversation.id else None, watch)
     session.warn(told)
     return Store.open(session.paths.store), now
 
@@ -189,13 +201,19 @@ def _loaded(conversation: Conversation) -> Conversation:
     return loaded_part(conversation)
 
 
-def _recovered(paths: Paths, opened: Conversation | None) -> tuple[str, int | None]:
+def _recovered(paths: Paths, opened: Conversation | None, watch: Watch) -> tuple[str, int | None]:
     """Copy what can be read of the damaged store into a new one. Returns what was done, and where
     `opened` is now.
     """
-    from chatcli.store.recovery import recover
+    from chatcli.store.recovery import Recovered, recovering
 
-    done = recover(paths.store, opened)
+    results: list[Recovered] = []
+
+    def job() -> Generator[Progress, None, None]:
+        results.append((yield from recovering(paths.store, opened)))
+
+    watch(job())
+    (done,) = results
     lost = f"; {done.lost} {'is' if done.lost == 1 else 'are'} lost" if done.lost else ""
     said, where = counted(done.messages, "message"), counted(done.conversations, "conversation")
     if done.backup is not None:

@@ -22,7 +22,7 @@ from chatcli.session.background_summary import Summarizer
 from chatcli.session.context_window import find_window
 from chatcli.session.embeddings import Embeddings
 from chatcli.session.facts import Facts
-from chatcli.session.fallback import open_store
+from chatcli.session.fallback import Watch, open_store, unwatched
 from chatcli.session.model_in_use import find_model, known_model, preset_of, ready_counter
 from chatcli.session.named_hosts import find_server, remarks
 from chatcli.session.next_request import NextRequest
@@ -43,7 +43,7 @@ class Session:
     use, `window` its context window in tokens, `counting` the counter once it knows that model's vocabulary.
     `pending` is sent with the next message; `plan` is that of the last request on this path, None when nothing was
     sent on it; `warnings` are still to be shown. `counts_all`: whether a request is counted, too, that fits in any
-    case.
+    case. `watch` shows how far a job is that nobody has asked for, until it is done.
     """
 
     def __init__(
@@ -53,7 +53,9 @@ class Session:
         store: Store,
         server: servers.Server,
         warnings: Iterable[Words] = (),
+        watch: Watch = unwatched,
     ) -> None:
+        self.watch = watch
         self.settings = settings
         self.paths = paths
         self.facts = Facts(paths.facts, self.warn)
@@ -260,7 +262,7 @@ class Session:
         conversation's earlier messages are copied there too; if they cannot be, everything stays where it was.
         """
         wanted, warnings = self.settings[table.SAVE], list[Words]()
-        store = open_store(self.settings, self.paths, warnings)
+        store = open_store(self.settings, self.paths, warnings, self.watch)
         self.warn(*warnings)
         try:
             said = self.conversation.tip is not None

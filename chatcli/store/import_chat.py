@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -159,9 +159,12 @@ _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 PORTION = 200
 
 
-def copy_into(database: Database, source: Conversation, target: int, *, same_ids: bool = False) -> None:
+def copying(
+    database: Database, source: Conversation, target: int, *, same_ids: bool = False
+) -> Generator[int, None, None]:
     """Copies all loaded nodes of `source` into the empty conversation `target`, which is listed when complete.
-    `same_ids`: they are of this store, and get back the ids that they had in it.
+    Yields the size of each portion that is stored. `same_ids`: they are of this store, and get back the ids that
+    they had in it.
     """
     ids: dict[int, int] = {}
     everything = sorted(source.nodes.values(), key=lambda node: node.id)
@@ -171,6 +174,7 @@ def copy_into(database: Database, source: Conversation, target: int, *, same_ids
                 parent = ids[node.parent] if node.parent is not None else None
                 own = node.id if same_ids else None
                 ids[node.id] = nodes.insert_copy(connection, target, parent, node, own).id
+        yield len(portion)
     if everything:
         with database.writing() as connection:
             _show(connection, source, target, ids, everything[-1].id if same_ids else None)

@@ -45,6 +45,11 @@ class Outline:
     runs: Mapping[int, Sequence[Run]]
     spots: Mapping[int | None, Spot]
 
+    @property
+    def messages(self) -> int:
+        """How many there are, on all branches."""
+        return sum(run.last - run.first + 1 for run in self.above)
+
     def at(self, spot: Spot) -> Run:
         """The run that a message is in."""
         runs = self.runs[spot.branch]

@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -18,6 +18,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal
 
+from chatcli.conversation.events import Progress, finished, measured
 from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.dataclass import dataclass
@@ -36,7 +37,7 @@ from chatcli.store.codec import (
 )
 from chatcli.store.database import Database, open_database
 from chatcli.store.failures import refused
-from chatcli.store.import_chat import Seed, copy_into, seeds_of
+from chatcli.store.import_chat import Seed, copying, seeds_of
 from chatcli.store.salvage import TABLES, Row, Salvaged, read, salvage
 from chatcli.store.store import Store, utc_now
 from chatcli.store.write_ahead_log import is_orphaned, put_pages
@@ -60,15 +61,30 @@ class Recovered:
     backup: datetime | None = None
 
 
+# What a person reads meanwhile.
+DOING = "Recovering what can be read of the store"
+
+
 def recover(path: Path, open: Conversation | None = None, backup: Backup | None = None) -> Recovered:  # noqa: A002
+    """Does what recovering() does, all at once."""
+    return finished(recovering(path, open, backup))
+
+
+def recovering(
+    path: Path,
+    open: Conversation | None = None,  # noqa: A002
+    backup: Backup | None = None,
+) -> Generator[Progress, None, Recovered]:
     """Replaces the damaged store at `path` by a new one with all that can be read of it, with what is in memory of
     the conversation that is `open`, and with what only the newest backup has.
 
     With `backup`, that one is restored: the store need not be damaged, and what it has besides comes along.
 
     No other program should have it open: what it writes from now on goes to the file that is kept. Raises
-    StoreError when nothing can be read or there is no room for a second file; then everything is as it was.
+    StoreError when nothing can be read or there is no room for a second file; then everything is as it was. So it
+    is when the generator is closed before its end.
     """
+    yield Progress(DOING)
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix="recovering-") as name:
             place = Path(name)
@@ -81,7 +97,8 @@ def recover(path: Path, open: Conversation | None = None, backup: Backup | None 
             with suppress(FileNotFoundError):
                 put_pages(_beside(path, "-wal"), damaged, path.stat().st_size)
             salvaged = salvage(damaged, sound, TABLES if orphaned else ())
-            rebuilt = _rebuild(salvaged, there, new, open, backup is not None)
+            yield Progress(DOING)
+            rebuilt = yield from _rebuild(salvaged, there, new, open, backup is not None)
             if not rebuilt.messages:
                 raise Damaged(f"Nothing can be read of {path}.", "Move it away to start a new one.")
             return replace(rebuilt, kept=_exchange(path, new, "replaced" if backup is not None else "damaged"))
@@ -92,7 +109,7 @@ def recover(path: Path, open: Conversation | None = None, backup: Backup | None 
 
 def _rebuild(
     salvaged: Salvaged, there: list[Backup], new: Path, opened: Conversation | None, restoring: bool
-) -> Recovered:
+) -> Generator[Progress, None, Recovered]:
     """Fills the new store. Where the backup of another store is restored (it has other messages under the same
     ids), the conversations of this store come along as new ones.
     """
@@ -106,9 +123,9 @@ def _rebuild(
     if opened is not None:
         here |= own.add_loaded(opened)
     with closing(open_database(new)) as database:
-        chats = now = _put_back(database, found, same_ids=True)
+        chats = now = yield from measured(_put_back(database, found, same_ids=True), DOING, len(found.seeds))
         if is_another:
-            now = _put_back(database, own, same_ids=False)
+            now = yield from measured(_put_back(database, own, same_ids=False), DOING, len(own.seeds))
         else:
             _use_no_id_again(database, max(salvaged.known, default=0))
     earlier = found.seeds.keys() if is_another else found.seeds.keys() - here
@@ -145,8 +162,10 @@ def _are_of_another(earlier: Tables, later: Tables) -> bool:
     return sum(same) * 2 < len(same)
 
 
-def _put_back(database: Database, found: Collected, *, same_ids: bool) -> dict[int, int]:
-    """Stores the conversations; returns their new ids by those they had."""
+def _put_back(database: Database, found: Collected, *, same_ids: bool) -> Generator[int, None, dict[int, int]]:
+    """Stores the conversations; yields how many messages were stored since, and returns the new ids by those they
+    had.
+    """
     chats: dict[int, list[int]] = {}
     for node in sorted(found.seeds):
         chats.setdefault(found.homes[node], []).append(node)
@@ -164,7 +183,7 @@ def _put_back(database: Database, found: Collected, *, same_ids: bool) -> dict[i
                 created=first,
                 id=own,
             )
-        copy_into(database, conversation, now[number], same_ids=same_ids)
+        yield from copying(database, conversation, now[number], same_ids=same_ids)
         if number in found.trashed:
             with database.writing() as connection:
                 conversations.change(connection, now[number], "trashed", pack_time(utc_now()))

@@ -7,8 +7,9 @@ them, times. So it does not matter which program exported it, or when; what was 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Hashable
+from collections.abc import Generator, Hashable
 
+from chatcli.conversation.events import finished
 from chatcli.conversation.message import Message
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.dataclass import dataclass
@@ -39,6 +40,12 @@ class Importer:
 
     def take(self, chat: ImportedChat) -> Taken:
         """Stores the conversation, or what is new in it. Raises StoreError; then nothing of it can be seen."""
+        return finished(self.taking(chat))
+
+    def taking(self, chat: ImportedChat) -> Generator[int, None, Taken]:
+        """The same; yields how many messages of it were stored since. When it is closed before its end, nothing of
+        the conversation can be seen.
+        """
         source = chat.conversation
         best: tuple[Conversation, dict[int, int]] | None = None
         for number in self._like(source):
@@ -51,8 +58,9 @@ class Importer:
             added = [node for node in source.nodes.values() if node.id not in same]
             if added:
                 stored = self._store.add_imported(stored, source, same, keep_times=chat.dated)
+            yield len(source.nodes)
             return Taken(stored, len(added), was_here=True)
-        taken = self._store.take_in(source)
+        taken = yield from self._store.taking_in(source)
         for beginning in _begin(source):
             self._begin.setdefault(beginning, []).append(taken.id)
         return Taken(taken, len(source.nodes))

@@ -6,7 +6,7 @@ opens, shares and protects the file; nodes.py has the tree in SQL.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from sqlite3 import Connection
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar
 
 from chatcli.conversation.context_state import State
+from chatcli.conversation.events import finished
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.retrieval import Clues, Hit, Meaning, Retrieved
 from chatcli.conversation.tree import Conversation, Ended, Node
@@ -107,14 +108,17 @@ class Store:
         return conversation
 
     def take_in(self, conversation: Conversation) -> Conversation:
-        """Store a copy of a conversation from elsewhere, with all its loaded nodes; returns the copy.
+        """Store a copy of a conversation from elsewhere, with all its loaded nodes; returns the copy."""
+        return finished(self.taking_in(conversation))
 
-        Done in portions, so that others can write between them; until it is complete it is in no list.
+    def taking_in(self, conversation: Conversation) -> Generator[int, None, Conversation]:
+        """The same in portions, so that others can write between them; yields how many messages each has. Until it
+        is complete, the copy is in no list.
         """
-        from chatcli.store.import_chat import copy_into
+        from chatcli.store.import_chat import copying
 
         copy = self.create(title=conversation.title, demo=conversation.demo, settings=conversation.settings)
-        copy_into(self._database, conversation, copy.id)
+        yield from copying(self._database, conversation, copy.id)
         return self.conversation(copy.id)
 
     def add_imported(
@@ -253,7 +257,11 @@ class Store:
         return self.read(listing.entries, trashed=True)
 
     def purge(self) -> int:
-        """Empties the trash permanently; returns how many conversations it deleted. Others may write meanwhile."""
+        """Empties the trash permanently; returns how many conversations it deleted."""
+        return finished(self.purging())
+
+    def purging(self) -> Generator[int, None, int]:
+        """The same in portions, between which others may write; yields how many messages were deleted in each."""
         return purge(self._database, pack_time(self._now()))
 
     def last(self, demo: bool = False) -> int | None:

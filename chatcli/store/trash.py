@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,8 +20,9 @@ _DAY = 24 * 60 * 60 * 1_000_000
 _CONDEMNED = "(trashed IS NOT NULL OR (latest = 0 AND created < ?))"
 
 
-def purge(database: Database, now: int) -> int:
-    """Deletes what is in the trash at time `now`, in microseconds. Returns how many conversations were deleted.
+def purge(database: Database, now: int) -> Generator[int, None, int]:
+    """Deletes what is in the trash at time `now`, in microseconds. Yields how many messages were deleted since,
+    and returns how many conversations.
 
     The backups are deleted, too: they have the text, and the next turn makes a new one. A backup may be of an
     earlier store, in which the conversations have other ids, so that deleting rows inside it could miss some.
@@ -37,11 +38,11 @@ def purge(database: Database, now: int) -> int:
     _delete_backups(database)
     with _zeroing(database):
         for conversation in condemned:
-            while _remove_some(database, conversation, before):
-                pass
+            while some := _remove_some(database, conversation, before):
+                yield some
             gone += _remove_emptied(database, conversation, before)
         if gone:
-            _give_back(database)
+            yield from _give_back(database)
     left = _delete_backups(database)  # again: another program may have made one meanwhile
     if left:
         raise StoreError(
@@ -58,8 +59,10 @@ def _delete_backups(database: Database) -> list[Path]:
     return clear(database.path) if database.path is not None else []
 
 
-def _remove_some(database: Database, conversation: int, before: int) -> bool:
-    """Deletes its newest nodes, children before parents; none if it was taken out of the trash meanwhile."""
+def _remove_some(database: Database, conversation: int, before: int) -> int:
+    """Deletes its newest nodes, children before parents; none if it was taken out of the trash meanwhile. Returns
+    how many.
+    """
     with database.writing() as connection:
         some = connection.execute(
             f"""SELECT nodes.id FROM branches JOIN nodes ON branch = branches.id
@@ -69,7 +72,7 @@ def _remove_some(database: Database, conversation: int, before: int) -> bool:
         ).fetchall()
         for (node,) in some:
             nodes.remove(connection, node)
-    return bool(some)
+    return len(some)
 
 
 def _remove_emptied(database: Database, conversation: int, before: int) -> int:
@@ -78,13 +81,14 @@ def _remove_emptied(database: Database, conversation: int, before: int) -> int:
         return connection.execute(removal, (conversation, before)).rowcount
 
 
-def _give_back(database: Database) -> None:
+def _give_back(database: Database) -> Iterator[int]:
     """Frees files that no message uses, words that are only in the index, and the free pages."""
     with database.writing() as connection:
         connection.execute("DELETE FROM blobs WHERE id NOT IN (SELECT blob FROM attachments)")
     pages = -PORTION  # negative: begin a merge of the whole index, which the next steps continue
     while _merge(database, pages):
         pages = PORTION
+        yield 0
     with database.reading() as connection:
         while (free := _free_pages(connection)) > 0:
             connection.execute(f"PRAGMA incremental_vacuum({PORTION})").fetchall()
