@@ -105,6 +105,42 @@ BENCHES = (
         },
     ),
     Bench(
+        "From Enter to the first character",
+        "enter",
+        "A message at the prompt, to a server in another process that sends its first chunk at once: from Enter "
+        "to the first character of the reply, beside a bare prompt_toolkit prompt that calls the ollama library.",
+        "enter --rounds 1",
+        (
+            Goal(
+                "from Enter to the first character, more than through the library",
+                lambda it: max(each["more"]["wall"] for each in every(it) if "more" in each),
+                15,
+                "ms",
+            ),
+            Goal(
+                "peak of memory at the first prompt, times a bare prompt",
+                lambda it: it["memory"]["new"]["times_drawn"],
+                1.5,
+            ),
+        ),
+        {
+            "library": "a bare prompt with the library",
+            "more": "chatcli more than that, pair by pair",
+            "least": "the shortest more than its shortest, ms",
+            "until_sent": "until the server has the request, ms",
+            "until_drawn": "from then to the character, ms",
+            "new": "a new conversation",
+            "of_40_turns": "one of 40 turns, continued",
+            "first": "the first message",
+            "later": "later messages",
+            "bare": "a bare prompt, MB",
+            "drawn": "when the prompt is drawn, MB",
+            "idle": "a second later, MB",
+            "times_drawn": "when the prompt is drawn, times a bare prompt",
+            "times_idle": "a second later, times a bare prompt with the library",
+        },
+    ),
+    Bench(
         "One question in a pipe",
         "oneshot",
         "`chatcli hi` against a server that answers at once, beside importing the ollama library and Rich's "

@@ -98,25 +98,31 @@ def ask_once(environment: Mapping[str, str]) -> None:
 
 def start(arguments: Sequence[str], environment: Mapping[str, str]) -> Took:
     """Start Python with these arguments in a new terminal, and end it once it has echoed the key."""
+    began = time.perf_counter()
+    child, terminal = in_terminal(arguments, environment, KEY)
+    try:
+        wall = _echoed(terminal, began)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        used = os.wait4(child, 0)[2]
+        os.close(terminal)
+    return Took(wall, used.ru_utime + used.ru_stime)
+
+
+def in_terminal(arguments: Sequence[str], environment: Mapping[str, str], typed: bytes = b"") -> tuple[int, int]:
+    """Start Python in a new terminal where these keys were typed already; its process, and our end of that."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 80))
     modes = termios.tcgetattr(theirs)
     modes[3] &= ~termios.ECHO  # the echo is to be the program's own
     termios.tcsetattr(theirs, termios.TCSANOW, modes)
-    os.write(ours, KEY)
-    began = time.perf_counter()
+    os.write(ours, typed)
     child = os.fork()
     if not child:
         os.login_tty(theirs)  # makes it the controlling terminal
         os.execve(sys.executable, [sys.executable, *arguments], environment)
     os.close(theirs)
-    try:
-        wall = _echoed(ours, began)
-    finally:
-        os.kill(child, signal.SIGKILL)
-        used = os.wait4(child, 0)[2]
-        os.close(ours)
-    return Took(wall, used.ru_utime + used.ru_stime)
+    return child, ours
 
 
 def _echoed(terminal: int, began: float) -> float:
