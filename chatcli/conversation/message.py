@@ -151,4 +151,4 @@ class Message:
 
     @property
     def images(self) -> tuple[Attachment, ...]:
-        return tuple(a for a in self.attachments if a.kind == "image")
+        return tuple(a for a in self.attachments if a.kind == "image") if self.attachments else ()

@@ -50,7 +50,8 @@ class Layer(IntEnum):
         }[self]
 
 
-_HIGHEST_FIRST = tuple(reversed(Layer))
+# Layers whose values are stored with a conversation.
+_KEPT = [layer for layer in Layer if Layer.CONVERSATION <= layer <= Layer.SET]
 
 
 def find_setting(name: str) -> Setting[Any]:
@@ -81,6 +82,7 @@ class Settings:
 
     def __init__(self) -> None:
         self._layers: dict[Layer, dict[str, Any]] = {layer: {} for layer in Layer}
+        self._highest_first = tuple(reversed(self._layers.items()))
         self.profile: Row | None = None
         self.faults: tuple[ConfigError, ...] = ()
 
@@ -89,13 +91,19 @@ class Settings:
 
     def origin(self, setting: Setting[Any], highest: Layer = Layer.ONE_MESSAGE) -> Layer:
         """The layer that its value comes from, of those up to `highest`."""
-        layers = (layer for layer in _HIGHEST_FIRST if layer <= highest)
-        return next((layer for layer in layers if setting.name in self._layers[layer]), Layer.DEFAULT)
+        return self._found(setting, highest)[0]
 
     def up_to(self, setting: Setting[T], highest: Layer) -> T:
         """The value that it has without the layers above `highest`."""
-        value: T = self._layers[self.origin(setting, highest)].get(setting.name, setting.default)
-        return value
+        return self._found(setting, highest)[1]
+
+    def _found(self, setting: Setting[T], highest: Layer) -> tuple[Layer, T]:
+        name = setting.name
+        for layer, values in self._highest_first:
+            if name in values and layer <= highest:
+                value: T = values[name]
+                return layer, value
+        return Layer.DEFAULT, setting.default
 
     def source(self, setting: Setting[Any]) -> str:
         """Where its value comes from, for a person."""
@@ -160,13 +168,14 @@ class Settings:
         """What to store with the conversation: the kept settings that differ from file and environment, and always
         its model and its window.
         """
-        always = (table.MODEL, table.NUM_CTX)
+        wanted = {table.MODEL.name, table.NUM_CTX.name}
+        wanted.update(*(self._layers[layer] for layer in _KEPT))
         kept, names_file = dict[str, str](), False
         for setting in TABLE:
-            origin = self.origin(setting, Layer.SET)
-            value = self._layers[origin].get(setting.name, setting.default)
-            written = setting.kind.write(value)
-            if setting.kept and written and (setting in always or origin >= Layer.CONVERSATION):
+            if not (setting.kept and setting.name in wanted):
+                continue
+            value = self.up_to(setting, Layer.SET)
+            if written := setting.kind.write(value):
                 kept[setting.name] = written
                 names_file = names_file or _names_file(setting, value)
         return kept | {NAMED_HERE: "yes"} if names_file else kept
