@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -66,9 +67,12 @@ def handed_over() -> Iterator[None]:
 
 def take_again() -> None:
     """Set up again what this program changed on the terminal, whoever used it in between."""
-    for loan in _loans:
-        with suppress(OSError):  # a terminal that disappears also continues the program
-            loan.take_again()
+    _take_again(_loans)
+
+
+def taking_again() -> Callable[[], None]:
+    """A function that sets up again what is changed on the terminal now, and nothing that is changed later."""
+    return partial(_take_again, list(_loans))
 
 
 def stop() -> None:
@@ -78,6 +82,12 @@ def stop() -> None:
         if _STOP is not None:
             signal.raise_signal(_STOP)  # here it stands still
     take_again()
+
+
+def _take_again(loans: list[_Loan]) -> None:
+    for loan in loans:
+        with suppress(OSError):  # a terminal that disappears also continues the program
+            loan.take_again()
 
 
 def _give_back(loans: list[_Loan]) -> None:

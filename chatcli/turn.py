@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import field, replace
+from itertools import islice
 from typing import Any
 
 from chatcli.attachments.compose import each_once
@@ -27,7 +28,7 @@ from chatcli.hints import Do, Hint, Words
 from chatcli.session.context_window import cutting
 from chatcli.session.fallback import go_on, still_there
 from chatcli.session.next_request import getting_ready
-from chatcli.session.planning import asks_chat, plan_next, request_for, settled, with_costs
+from chatcli.session.planning import LOOKED_AT, asks_chat, plan_next, request_for, settled, with_costs
 from chatcli.session.prompt_speed import read_anew
 from chatcli.session.session import Session
 from chatcli.settings import table
@@ -180,6 +181,9 @@ def _listen(session: Session, question: Node, state: list[State]) -> Iterator[Ev
     _check_sight(session, question.message)
     if asks_chat(session):
         yield from session.summarizer.before_request()
+    back = islice(session.conversation.back(), LOOKED_AT)
+    if session.tools.offered() or any(node.message.role is Role.TOOL for node in back):
+        yield Tick()  # the plan may ask the server what calls cost, which may have to load the model first
     plan, state[0] = yield from session.embeddings.planned()
     session.warn(*_about_context(session, plan))
     session.store.back_up()  # while the model writes; who leaves does not wait for it

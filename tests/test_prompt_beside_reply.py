@@ -216,6 +216,20 @@ def test_whatever_is_typed_between_whatever_comes_final_lines_stand_once_in_orde
     assert not [row for row in rows if row.startswith("live")]
 
 
+def test_a_word_that_is_there_before_the_line_is_drawn_does_not_wait_for_it() -> None:
+    with keyboard(columns=40, rows=14) as board, reader_at(board).beside_reply() as below:
+        assert below is not None
+
+        def write(text: str) -> None:
+            board.output.write_raw(text)
+            board.output.flush()
+
+        Painter(write, lambda: None, below).paint([], [to_line([Span("word")])], (40, 14))
+        assert board.screen() == ["word"]
+        below.poll("answers")
+        assert [row for row in board.screen() if row][:2] == ["word", ">>>"]
+
+
 def test_a_suspended_reply_goes_on_below_what_the_shell_wrote() -> None:
     with Engine(pace=0.02) as engine, terminal("-m", "demo", url=engine.url) as person:
         engine.say(WORDS)

@@ -218,6 +218,15 @@ def test_a_spinner_turns_until_the_first_word_and_leaves_nothing() -> None:
     assert seen.text == ["Hi"]
 
 
+@pytest.mark.parametrize("first", [Text("word"), Thinking("word")], ids=["text", "thinking"])
+def test_a_first_word_is_drawn_when_it_comes_however_soon(first: Event) -> None:
+    seen, clock = Seen(), Clock()
+    with Screen(seen, seen, width=80, height=24).answer("llama", clock=clock) as answer:
+        answer.feed(Tick())
+        answer.feed(first)
+        assert seen.display[0].endswith("word")
+
+
 def test_a_reply_without_text_leaves_nothing() -> None:
     assert streamed([Tick(), Done("stop")]).text == []
 

@@ -84,6 +84,42 @@ def test_the_first_prompt_imports_only_what_it_needs(
     assert not new, "import them where they are needed"
 
 
+NOTING_QUESTIONS = """
+import sys, threading
+noted = open(sys.argv.pop(1), "w", buffering=1)
+def note(event, given):
+    if event == "import" and threading.current_thread().name != "chatcli-warm-up":
+        print(given[0], file=noted)
+sys.addaudithook(note)
+from chatcli.cli.main import main
+main()
+"""
+
+
+def test_the_first_question_waits_for_no_import(tmp_path: Path, engine: Engine) -> None:
+    noted = tmp_path / "imported"
+    command = ["-c", NOTING_QUESTIONS, str(noted), "-m", "demo"]
+    engine.say("A **reply**.")
+    with pexpect_of(command, engine.url) as child:
+        child.expect_exact("of 4096")  # all is prepared when the window is known
+        before = noted.read_text()
+        child.send("hello")
+        child.expect_exact("hello")
+        child.send("\r")
+        child.expect_exact("reply")
+        assert noted.read_text().removeprefix(before).split() == []
+
+
+@contextmanager
+def pexpect_of(command: list[str], url: str) -> Iterator[pexpect.spawn[str]]:
+    environment = {**os.environ, "OLLAMA_HOST": url}
+    child = pexpect.spawn(sys.executable, command, dimensions=(24, 80), timeout=60, env=environment)
+    try:
+        yield child
+    finally:
+        child.close(force=True)
+
+
 def listed(*arguments: str) -> set[str]:
     rooms = {f"chatcli.{room}".removesuffix("."): names.split() for room, names in BEFORE_THE_PROMPT.items()}
     modules = {f"{room}.{name}" for room, names in rooms.items() for name in names}

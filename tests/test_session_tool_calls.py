@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,14 @@ def test_a_call_runs_and_its_result_goes_to_the_model_in_the_next_request(
     assert (sent[2]["content"], sent[2]["tool_name"]) == ("heard one", "echo")
     assert sent[2]["tool_call_id"] == sent[1]["tool_calls"][0]["id"]
     assert engine.chats[0]["tools"] == engine.chats[1]["tools"]
+
+
+def test_whoever_waits_for_a_plan_that_may_ask_the_server_is_told_first(session: Session) -> None:
+    echo(session)
+    session.counting.get()
+    with closing(stream(session, ask(session, "hello"))) as events:
+        assert isinstance(next(events), Tick)
+        assert session.plan is None
 
 
 def test_several_calls_at_once_are_answered_in_their_order(session: Session) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import signal
 import sys
 from asyncio import AbstractEventLoop, Runner, Task
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -19,7 +20,7 @@ from prompt_toolkit.layout.containers import Window
 from prompt_toolkit.layout.screen import Screen
 
 from chatcli.prompt.terminal_io import Terminal
-from chatcli.suspension import lent, take_again
+from chatcli.suspension import lent, take_again, taking_again
 
 _TURNS = 4  # of the loop: a key is read, handled, and drawn
 _LEAST, _MOST, _SHARE = 3, 6, 4  # rows kept free: one of so many; an empty one, the line and the toolbar at least
@@ -38,15 +39,17 @@ class LineBesideReply:
         self._fit = fit
         self._app, self._output = app, output
         self._loop: AbstractEventLoop | None = None
+        self._begin: Callable[[], object] = bool
         self._task: Task[Any] | None = None
         self._failure: BaseException | None = None
         self._status_due = 0.0
         self._drawn_in: Window | None = None  # where the cursor was when the screen was drawn last
 
     @contextmanager
-    def running(self, prompt: Callable[[], Any]) -> Iterator[LineBesideReply]:
-        """`prompt` makes the prompt's coroutine; it is over when this block is left. Raises what went wrong
-        in it, once the block has come to its own end.
+    def running(self, prompt: Callable[[], Coroutine[Any, Any, None]]) -> Iterator[LineBesideReply]:
+        """`prompt` makes the prompt's coroutine. It begins with the first `poll`, so that a first word which is
+        there already need not wait until the line is drawn; it is over when this block is left. Raises what went
+        wrong in it, once the block has come to its own end.
         """
         app, polls = self._app, self._app.terminal_size_polling_interval
         app.erase_when_done, app.terminal_size_polling_interval = True, None
@@ -56,12 +59,8 @@ class LineBesideReply:
             with Runner() as runner:
                 self._loop = runner.get_loop()
                 self._loop.set_exception_handler(self._fail)
-                self._task = self._loop.create_task(prompt())
-                self._turn()
+                self._begin = partial(self._start, prompt, taking_again())
                 try:
-                    if sys.platform != "win32":
-                        self._loop.remove_signal_handler(signal.SIGWINCH)  # `resized` does it, in its turn
-                    take_again()  # the prompt's own settings would turn Ctrl-C from a signal into a key
                     with lent(self._erase, self._erase):
                         yield self
                 finally:
@@ -82,7 +81,27 @@ class LineBesideReply:
     def rows(self) -> int:
         return self._screen.height if self._is_drawn else 0
 
+    def _start(self, prompt: Callable[[], Coroutine[Any, Any, None]], quieten: Callable[[], None]) -> None:
+        """Draws the line for the first time. `quieten` undoes the prompt's own settings, which would turn Ctrl-C
+        from a signal into a key: before anything is drawn, so that whoever sees the line can stop the reply.
+        """
+
+        def drawing(_: object) -> None:
+            quieten()
+
+        assert self._loop is not None
+        self._task = self._loop.create_task(prompt())
+        self._app.before_render += drawing
+        self._turn()
+        self._app.before_render -= drawing
+        if sys.platform != "win32":
+            self._loop.remove_signal_handler(signal.SIGWINCH)  # `resized` does it, in its turn
+
     def poll(self, status: str) -> None:
+        if self._task is None:
+            self.status = status
+            self._begin()
+            return
         if status != self.status and monotonic() >= self._status_due:
             self.status, self._status_due = status, monotonic() + _STATUS
             self._app.invalidate()
@@ -154,8 +173,9 @@ class LineBesideReply:
 
     def _end(self) -> None:
         """Ends the prompt, and takes it off the screen."""
-        assert self._loop is not None
-        assert self._task is not None
+        self._begin = bool
+        if self._loop is None or self._task is None:
+            return
         if self._app.is_running and not self._app.is_done:
             self._app.exit()
         while not self._task.done():

@@ -56,14 +56,15 @@ class LivePage:
         self._tokens = 0  # pieces of text and thinking; Ollama sends one for each token
 
     def open(self) -> None:
+        """Nothing is drawn yet: what comes next is drawn at once."""
         self._painter.open()
-        self._refresh()
 
     def think(self, piece: str) -> None:
         self._tokens += 1
         if self._thoughts is None:
             self._break_off()
             self._thoughts = Thoughts(self._palette, self._thought_width(), _GLIMPSE)
+            self._due = self._clock()
         self._pending.append(piece)
         self._refresh_when_due()
 
@@ -82,6 +83,7 @@ class LivePage:
             if not piece.strip("\n"):
                 return  # empty lines before the first word
             self._blocks = Blocks(self._palette, self._painted[0], self._layout)
+            self._due = self._clock()  # nobody waits longer for the first word than it takes to draw it
         self._busy = False
         self._pending.append(piece)
         self._refresh_when_due()

@@ -168,6 +168,8 @@ class Screen:
 
     def warm_up(self) -> None:
         """Imports what the first reply needs (about 0.1 s): for the background."""
+        import chatcli.render.live
+        import chatcli.render.progress  # noqa: F401
         from chatcli.render.markdown import render
 
         if not self.plain:

@@ -5,11 +5,12 @@ the calls of tools, a line each, and the questions for leave.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from chatcli.conversation.events import Awaited, Done, Event, Text, ToolCall, ToolResult, ToolRuns
+from chatcli.conversation.events import Awaited, Done, Event, Text, Tick, ToolCall, ToolResult, ToolRuns
 from chatcli.conversation.message import ToolUse
 from chatcli.conversation.tree import Ended
 from chatcli.prompt.typeahead import quiet_keyboard
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 class Hearing:
     """`reader`: where to type while a reply comes, and to be asked for leave; None: nobody can be asked.
 
+    The view of a reply is opened by its first event: no request waits until it is drawn, and a first word that
+    comes at once is drawn with it.
+
     `repeats`: whether a reply repeated itself. `was_quit`: the person has ended the turn with an answer.
     """
 
@@ -38,6 +42,7 @@ class Hearing:
         self._model = model or session.settings[table.MODEL]
         self._quiet, self._stage = ExitStack(), ExitStack()
         self._view: ReplyView | None = None
+        self._waits = Waiting(session, self._model)
         self._running: ToolUse | None = None
         self._has_calls = self._was_told = False
         self._above = ""  # what stands above: text or calls, which a blank line parts
@@ -47,7 +52,6 @@ class Hearing:
 
     def __enter__(self) -> Hearing:
         self._hush()
-        self._listen()
         return self
 
     def __exit__(
@@ -71,15 +75,12 @@ class Hearing:
                 self._end()
                 self._show_call(use)
                 self._running = use
-                self._open(use.name, Awaited("runs"))
+                self._open(use.name, lambda: Awaited("runs")).feed(Tick())
             case ToolResult():
                 self._end()
                 self._came(event)
             case _:
-                if self._view is None:
-                    self._listen()
-                assert self._view is not None
-                self._view.feed(event)
+                (self._view or self._listen()).feed(event)
                 if isinstance(event, Text) and event.text.strip():
                     self._above = "text"
 
@@ -103,19 +104,19 @@ class Hearing:
             marks = self._reader.marks_pastes
             self._quiet.enter_context(quiet_keyboard(self._reader.keyboard, marks_pastes=marks))
 
-    def _listen(self) -> None:
+    def _listen(self) -> ReplyView:
         """Open a view for the next reply."""
         self._part("")
-        self._open(self._model, None)
+        return self._open(self._model, self._waits)
 
-    def _open(self, name: str, runs: Awaited | None) -> None:
+    def _open(self, name: str, waits: Callable[[], Awaited]) -> ReplyView:
         settings = self._session.settings
-        waits = Waiting(self._session, name) if runs is None else (lambda: runs)
         below = self._stage.enter_context(self._reader.beside_reply()) if self._reader is not None else None
         view = self._screen.answer(
             name, settings[table.THINKING], waits=waits, language=language_of(settings), below=below
         )
         self._view = self._stage.enter_context(view)
+        return view
 
     def _end(
         self,
@@ -134,6 +135,7 @@ class Hearing:
         if self._shows_calls or (result.ended is Ended.REFUSED and not self._was_told):
             self._screen.show(ResultLine(result.ended, result.text, result.seconds))
         self._running, self._was_told = None, False
+        self._waits = Waiting(self._session, self._model)
 
     def _show_call(self, use: ToolUse, *, anyway: bool = False) -> None:
         if self._shows_calls or anyway:

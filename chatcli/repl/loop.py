@@ -9,6 +9,7 @@ from typing import TypeVar
 from chatcli.attachments.compose import Composed, composing, refuse
 from chatcli.attachments.files import is_path
 from chatcli.attachments.mentions import Missing, Sure
+from chatcli.client.fetch import fetch
 from chatcli.commands import everything
 from chatcli.commands.files import attach
 from chatcli.commands.models import choose_model
@@ -222,7 +223,6 @@ class Loop:
 
     def _compose(self, text: str) -> Composed:
         """The message with its files and pages read; progress is shown when that takes time."""
-        from chatcli.client.fetch import fetch
 
         def judge(missing: Sequence[Missing]) -> None:
             doubted, self._doubted = self._doubted, text

@@ -40,6 +40,14 @@ if TYPE_CHECKING:
 FIRST_KEYS = 0.05
 # Loading a vocabulary blocks the keys for 0.2 s: wait until nothing was typed for this long (s).
 QUIET = 0.6
+# What others import only where they need it, and the first question may: it does not wait for that.
+LATER = (
+    "chatcli.context.documents",
+    "chatcli.context.recall",
+    "chatcli.prompt.beside_reply",
+    "chatcli.store.backups",
+    "chatcli.store.recall_search",
+)
 
 
 def run(
@@ -185,8 +193,8 @@ def _loop() -> type[Loop]:
     """Imports what acts on a line."""
     from chatcli.repl.loop import Loop
 
-    for later in ("chatcli.context.documents", "chatcli.context.recall", "chatcli.store.recall_search"):
-        import_module(later)  # what recall needs: a question does not wait for it
+    for later in LATER:
+        import_module(later)
     return Loop
 
 
