@@ -6,6 +6,7 @@ import json
 import os
 import statistics
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,12 +81,22 @@ def program(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("program", [SILENT], indirect=True)
 def test_what_a_program_does_not_do_is_said(program: peers.Program) -> None:
-    asked = peers.tried(lambda program: peers.one_question(program, NOWHERE), program)
+    asked = peers.tried(partial(peers.one_question, url=NOWHERE), program)
     assert asked == {"why": "no reply: nothing here"}
-    talked = peers.tried(lambda program: peers.kill(program, NOWHERE), program)
+    talked = peers.tried(partial(peers.kill, paced=NOWHERE), program)
     assert talked == {"why": "no prompt that shows a key: nothing here"}
 
 
 @pytest.mark.parametrize("program", [HALF], indirect=True)
 def test_a_kill_is_judged_by_what_the_files_of_the_home_have(program: peers.Program) -> None:
-    assert peers.kill(program, NOWHERE) == {"kill_question_kept": True, "kill_reply_kept_percent": 50}
+    left = peers.tried(partial(peers.kill, paced=NOWHERE), program)
+    assert left == {"kill_question_kept": True, "kill_reply_kept_percent": 50}
+
+
+@pytest.mark.parametrize("program", [SILENT], indirect=True)
+def test_what_was_measured_before_a_program_failed_is_kept(program: peers.Program) -> None:
+    def half(_program: peers.Program, found: dict[str, Any]) -> None:
+        found["start_ms"] = 3
+        raise peers.Unmeasured("no reply")
+
+    assert peers.in_turn([program], [half]) == {"llm": [{"start_ms": 3, "why": "no reply"}]}
