@@ -118,9 +118,8 @@ def _section(bench: Bench, run: Run | None) -> Iterator[str]:
     if run is None:
         yield f"Not measured. The command: `python -m tests.bench.{bench.command}`."
         return
-    yield f"```sh\npython -m tests.bench.{run.command}\n```"
     busy = f"{run.seconds:,} s, load {run.load:.1f} at the beginning"
-    yield f"{run.date}, commit {run.commit}, {busy}; {run.machine}."
+    yield f"`python -m tests.bench.{run.command}`: {run.date}, commit {run.commit}, {busy}; {run.machine}."
     if run.failed:
         yield f"It gave no figures: {run.failed}"
     yield from tables(run.found, {**WORDS, **bench.words})
@@ -190,11 +189,11 @@ def word(name: str, words: Mapping[str, str]) -> str:
 
 
 def shown(value: Any) -> str:
-    """Four digits of a float; nothing where there is nothing."""
+    """Three digits of a float; nothing where there is nothing."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -242,7 +242,6 @@ def main() -> None:
         results = {kind: {str(size): measure(reply(kind, size)) for size in sizes} for kind in ("prose", "code")}
     figures = judged(results)
     found = {
-        "what": "streaming",
         "results": results,
         "code_block_of_5000_lines": ours(cut(code_lines(5000))),
         "memory": memory(reply("code", 100_000)),
