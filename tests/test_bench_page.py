@@ -14,6 +14,7 @@ from tests.bench import __main__ as benches
 from tests.bench.imports import by_owner
 from tests.bench.page import Bench, Goal, Run, figure_of, page, word
 from tests.bench.running import figures
+from tests.bench.table import BENCHES
 
 START = Bench(
     "Start",
@@ -151,15 +152,15 @@ def test_imports_are_counted_for_those_who_own_them() -> None:
 
 
 def test_every_bench_is_a_module_and_every_goal_says_that_nothing_was_measured() -> None:
-    for each in benches.BENCHES:
+    for each in BENCHES:
         assert (Path(benches.__file__).parent / f"{each.name}.py").exists(), each.name
         assert all(figure_of(goal, replace(RUN, found={})) is None for goal in each.goals)
-    titles = [each.title for each in benches.BENCHES]
+    titles = [each.title for each in BENCHES]
     assert len(titles) == len(set(titles))
 
 
 def test_the_page_is_what_the_kept_figures_make() -> None:
     if not benches.KEPT.exists():
         pytest.skip("nothing was measured yet")
-    expected = page(benches.BENCHES, benches.read(benches.KEPT))
+    expected = page(BENCHES, benches.read(benches.KEPT))
     assert benches.PAGE.read_text(encoding="utf-8") == expected, "run: python -m tests.bench --write --only"
