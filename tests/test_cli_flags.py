@@ -243,3 +243,21 @@ def test_help_is_no_subcommand_where_it_is_a_name_or_a_prompt() -> None:
     assert asked("--resume", "help").named == "help"
     assert asked("--", "help", "settings").prompt == ["help", "settings"]
     assert asked("help settings").prompt == ["help settings"]
+
+
+@pytest.mark.parametrize("setting", TABLE, ids=lambda setting: setting.name)
+def test_typer_gets_only_the_flags_that_are_given(setting: Setting[object]) -> None:
+    given = [setting.flag] if setting.is_switch else [f"{setting.flag}=1"]
+    command, _, _ = parser(["-c", *given, "a prompt"], Asked(), few=True)
+    assert [each.name for each in command.params] == ["prompt", "continue_", setting.name]
+
+
+def test_a_mistyped_flag_is_refused_with_those_that_may_be_meant() -> None:
+    with pytest.raises(BadArgument, match="--temperature"):
+        parsed(["--temperatur=1", "a prompt"], Asked())
+
+
+def test_beside_help_typer_gets_every_flag() -> None:
+    for line in (["-h"], ["-ch"], ["--help", "-m", "demo"]):
+        command, _, _ = parser(line, Asked(), few=True)
+        assert len(command.params) > len(TABLE)

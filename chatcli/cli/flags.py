@@ -8,7 +8,8 @@ import inspect
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, get_args
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Protocol, get_args
 
 import typer
 from typer.core import TyperCommand
@@ -50,13 +51,20 @@ class Chat(Protocol):
 def parsed(arguments: Sequence[str], chat: Chat) -> Work:
     """What the command line asks for. `chat` asks once or starts the loop. Raises UserError."""
     arguments, page = _help_on(arguments) if HELP in arguments else (arguments, _AsTyped)
-    command, name, rest = parser(arguments, chat, page)
     try:
-        work = command.main(rest, prog_name=f"chatcli {name}".rstrip(), standalone_mode=False)
-    except typer.TyperException as error:
-        raise BadArgument(error.format_message(), _usage(name, arguments)) from None
+        work = _read(*parser(arguments, chat, page, few=True))
+    except typer.TyperException:  # said again by one that knows all flags, and which of them may have been meant
+        command, name, rest = parser(arguments, chat, page)
+        try:
+            work = _read(command, name, rest)
+        except typer.TyperException as error:
+            raise BadArgument(error.format_message(), _usage(name, arguments)) from None
     # It is done outside of Typer, which handles Ctrl-C and closed pipes in its own way.
     return _prompt_named(work, arguments) if callable(work) else lambda: 0
+
+
+def _read(command: TyperCommand, name: str, rest: list[str]) -> Any:
+    return command.main(rest, prog_name=f"chatcli {name}".rstrip(), standalone_mode=False)
 
 
 def _prompt_named(work: Work, arguments: Sequence[str]) -> Work:
@@ -89,10 +97,11 @@ def _help_on(arguments: Sequence[str]) -> tuple[Sequence[str], type[TyperCommand
 
 
 def parser(
-    arguments: Sequence[str], chat: Chat, page: type[TyperCommand] | None = None
+    arguments: Sequence[str], chat: Chat, page: type[TyperCommand] | None = None, *, few: bool = False
 ) -> tuple[TyperCommand, str, list[str]]:
     """What parses the command line, the words of its subcommand ("": none), and what is left to parse. `page`:
-    what a plain `chatcli` shows as its help.
+    what a plain `chatcli` shows as its help. `few`: it may know only the flags that are given, since Typer takes
+    longer to make them all than to read them.
 
     Raises UnknownCommand where the words look like a mistyped subcommand.
     """
@@ -109,7 +118,8 @@ def parser(
             _subcommand(chosen)
         )
     else:
-        shell.command(name="chatcli", cls=page or _AsTyped)(_chat_command(chat))
+        given = line.flags if few and not line.flags & {*_HELP["help_option_names"]} else None
+        shell.command(name="chatcli", cls=page or _AsTyped)(_chat_command(chat, given))
     name = chosen.subcommand if chosen is not None else ""
     command = typer.main.get_command(shell)
     assert isinstance(command, TyperCommand)
@@ -120,12 +130,7 @@ def line_of(arguments: Sequence[str]) -> CommandLine:
     """The command line, read with the flags of a plain `chatcli`: those before a subcommand's name are among them.
     Raises BadValue.
     """
-    valued: set[str] = set()
-    for each in [*_fixed(), *map(_flag, TABLE)]:
-        kind, option = get_args(each.annotation)
-        if bool not in {kind, *get_args(kind)} and isinstance(option, OptionInfo):
-            names = (option.default, *(option.param_decls or ()))  # Typer takes the first name for a default
-            valued.update(map(str, names))
+    valued = {name for each in _of_chat() if bool not in {each.kind, *get_args(each.kind)} for name in each.names}
     optional = {setting.flag: setting for setting in TABLE if setting.kind.bare}
     return read_line(arguments, valued, optional, dict.fromkeys(NAMING, "--resume="))
 
@@ -193,10 +198,29 @@ class _AsTyped(Page):
 _HELP = {"help_option_names": ["-h", "--help"]}
 
 
-def _chat_command(chat: Chat) -> Callable[..., Work]:
-    """The function behind a plain `chatcli`; its signature has the fixed flags and one flag for each setting."""
+class _Parameter(NamedTuple):
+    """What Typer is told about a flag, or about words; `default` is `...` where there has to be one."""
+
+    name: str
+    kind: Any
+    option: Any
+    default: Any = None
+
+    @property
+    def names(self) -> set[str]:
+        """As they are typed, with the one that sets it off; none for words."""
+        if not isinstance(self.option, OptionInfo):
+            return set()
+        named = (self.option.default, *(self.option.param_decls or ()))  # Typer takes the first for a default
+        return {name for names in named for name in str(names).split("/")}
+
+
+def _chat_command(chat: Chat, given_flags: frozenset[str] | None) -> Callable[..., Work]:
+    """The function behind a plain `chatcli`; its signature has the prompt, and these flags or all."""
+    every = _of_chat()
 
     def command(**given: Any) -> Work:
+        given = {each.name: each.default for each in every} | given
         if given.pop("version"):
             return _print_version
         prompt, output = given.pop("prompt") or [], _output(given)
@@ -217,10 +241,22 @@ def _chat_command(chat: Chat) -> Callable[..., Work]:
         return lambda: chat(replace(wishes, values=values | _values(given)), prompt, images, files, output)
 
     command.__doc__ = "Chat with an Ollama model: in the terminal, with one prompt, or in a pipe."
-    # The settings that have no short flag are listed by `chatcli help settings`.
     return _signed(
-        command, _fixed() + [_flag(each, hidden=each.name not in SHORT) for each in TABLE] + _shorthands()
+        command,
+        [
+            each
+            for each in every
+            if given_flags is None or not each.names or not given_flags.isdisjoint(each.names)
+        ],
     )
+
+
+@cache
+def _of_chat() -> tuple[_Parameter, ...]:
+    """The prompt, the flags that are no settings, and one for each setting: those that --help does not list are
+    listed by `chatcli help settings`.
+    """
+    return (*_fixed(), *(_flag(each, hidden=each.name not in SHORT) for each in TABLE), *_shorthands())
 
 
 def _output(given: dict[str, Any]) -> Output:
@@ -234,16 +270,16 @@ def _output(given: dict[str, Any]) -> Output:
     return output
 
 
-def _fixed() -> list[inspect.Parameter]:
+def _fixed() -> list[_Parameter]:
     """The prompt, and the flags that are no settings."""
     return [
-        _parameter(
+        _Parameter(
             "prompt", list[str] | None, typer.Argument(help="The question.", metavar="PROMPT", hidden=True)
         ),
-        _parameter(
+        _Parameter(
             "continue_", bool, typer.Option("--continue", "-c", help="Continue the last conversation."), False
         ),
-        _parameter(
+        _Parameter(
             "resume",
             str | None,
             typer.Option(
@@ -253,48 +289,48 @@ def _fixed() -> list[inspect.Parameter]:
                 help="Open the conversation of that name or number; without one, choose.",
             ),
         ),
-        _parameter("demo", bool, typer.Option("--demo", help="Use the demo engine: no Ollama needed."), False),
-        _parameter(
+        _Parameter("demo", bool, typer.Option("--demo", help="Use the demo engine: no Ollama needed."), False),
+        _Parameter(
             "profile",
             str | None,
             typer.Option("--profile", "-p", metavar="NAME", help="Use [profiles.NAME] of the settings file."),
         ),
-        _parameter(
+        _Parameter(
             "image",
             list[str] | None,
             typer.Option("--image", "-i", metavar="PATH", help="A picture to send with the prompt."),
         ),
-        _parameter(
+        _Parameter(
             "file",
             list[str] | None,
             typer.Option("--file", "-f", metavar="PATH", help="A file to send with it: a path or address."),
         ),
-        _parameter(
+        _Parameter(
             "template",
             str | None,
             typer.Option("--template", "-t", metavar="NAME", help="Send the text of your own command NAME."),
         ),
-        _parameter(
+        _Parameter(
             "option",
             list[str] | None,
             typer.Option("--option", "-o", metavar="NAME=VALUE", help="Any setting; may be given several times."),
         ),
         *_of_output(),
-        _parameter("version", bool, typer.Option("--version", "-V", help="Print the version."), False),
+        _Parameter("version", bool, typer.Option("--version", "-V", help="Print the version."), False),
     ]
 
 
-def _of_output() -> list[inspect.Parameter]:
+def _of_output() -> list[_Parameter]:
     return [
-        _parameter(
+        _Parameter(
             "then_chat",
             bool,
             typer.Option("--then-chat", help="Chat on after the prompt or what is piped in."),
             False,
         ),
-        _parameter("json", bool, typer.Option("--json", help="Print one JSON object instead of text."), False),
-        _parameter("jsonl", bool, typer.Option("--jsonl", help="Print JSON lines while the reply comes."), False),
-        _parameter(
+        _Parameter("json", bool, typer.Option("--json", help="Print one JSON object instead of text."), False),
+        _Parameter("jsonl", bool, typer.Option("--jsonl", help="Print JSON lines while the reply comes."), False),
+        _Parameter(
             "extract",
             bool,
             typer.Option("--extract", "-x", help="Print only the reply's first code block."),
@@ -303,13 +339,13 @@ def _of_output() -> list[inspect.Parameter]:
     ]
 
 
-def _shorthands() -> list[inspect.Parameter]:
+def _shorthands() -> list[_Parameter]:
     """The flags that set another one's value. Those of `ollama run` are there for the fingers, and not listed."""
     listed = {"private": "Keep nothing of what is said: no store, no line history."}
     options = {
         word: typer.Option(f"--{word}", help=listed.get(word), hidden=word not in listed) for word in SHORTHANDS
     }
-    return [_parameter(word, bool, option, False) for word, option in options.items()]
+    return [_Parameter(word, bool, option, False) for word, option in options.items()]
 
 
 def _subcommand(chosen: Command) -> Callable[..., Work]:
@@ -326,46 +362,49 @@ def _subcommand(chosen: Command) -> Callable[..., Work]:
     about = [_flag(setting) for setting in OF_SERVER if setting.name not in mine]
     if chosen.data:
         option = typer.Option("--json", help="Print JSON for programs instead of text.")
-        about.append(_parameter("json", bool, option, False))
+        about.append(_Parameter("json", bool, option, False))
     return _signed(command, [*mine.values(), _demo_flag(), *about])
 
 
-def _own_parameter(each: Parameter) -> inspect.Parameter:
+def _own_parameter(each: Parameter) -> _Parameter:
     if each.flag and each.kind is bool:
-        return _parameter(each.name, bool, typer.Option(f"--{each.name}", help=each.meaning), False)
+        return _Parameter(each.name, bool, typer.Option(f"--{each.name}", help=each.meaning), False)
     option = typer.Option(f"--{each.name}", help=each.meaning) if each.flag else typer.Argument(help=each.meaning)
     kind: Any = list[each.kind] if each.many else each.kind  # type: ignore[name-defined]
-    return _parameter(each.name, kind if each.required else kind | None, option, ... if each.required else None)
+    return _Parameter(each.name, kind if each.required else kind | None, option, ... if each.required else None)
 
 
-def _demo_flag() -> inspect.Parameter:
+def _demo_flag() -> _Parameter:
     option = typer.Option("--demo", help="Use the demo engine: no Ollama needed.")
-    return _parameter("demo", bool, option, False)
+    return _Parameter("demo", bool, option, False)
 
 
-def _flag(setting: Setting[Any], *, hidden: bool = False) -> inspect.Parameter:
+def _flag(setting: Setting[Any], *, hidden: bool = False) -> _Parameter:
     """`hidden`: the help does not list it."""
     names = [setting.flag, *(f"--{alias}" for alias in setting.aliases)]
     if setting.is_switch:
         switch = typer.Option(f"{setting.flag}/{setting.negation}", help=setting.help, hidden=hidden)
-        return _parameter(setting.name, bool | None, switch)
+        return _Parameter(setting.name, bool | None, switch)
     short = [SHORT[setting.name]] if setting.name in SHORT else []
     shown = "|".join(setting.kind.words) if 0 < len(setting.kind.words) < 7 else "VALUE"
     metavar = f"[{shown}]" if setting.kind.bare else shown
     kind: Any = list[str] if setting.kind.many else str
     option = typer.Option(*names, *short, metavar=metavar, help=setting.help, hidden=hidden)
-    return _parameter(setting.name, kind | None, option)
+    return _Parameter(setting.name, kind | None, option)
 
 
-def _parameter(name: str, kind: Any, option: Any, default: Any = None) -> inspect.Parameter:
-    given = inspect.Parameter.empty if default is ... else default
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    return inspect.Parameter(name, keyword, default=given, annotation=Annotated[kind, option])
-
-
-def _signed(command: Callable[..., Work], parameters: list[inspect.Parameter]) -> Callable[..., Work]:
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+def _signed(command: Callable[..., Work], parameters: list[_Parameter]) -> Callable[..., Work]:
+    told = [
+        inspect.Parameter(
+            each.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if each.default is ... else each.default,
+            annotation=Annotated[each.kind, each.option],
+        )
+        for each in parameters
+    ]
+    command.__signature__ = inspect.Signature(told)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in told}
     return command
 
 
