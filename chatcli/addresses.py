@@ -14,14 +14,16 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from chatcli.pattern import pattern
+
 # The separator between a scheme and a place; one slash too few or a backslash is accepted. The colon of a drive
 # (C:\) is none.
-_MARK = re.compile(r"(?:(?<=http)|(?<=https)):[/\\]*|(?<=[a-z0-9+.-]{2}):[/\\]+", re.IGNORECASE)
-_PLACE = re.compile(
+_MARK = pattern(r"(?:(?<=http)|(?<=https)):[/\\]*|(?<=[a-z0-9+.-]{2}):[/\\]+", re.IGNORECASE)
+_PLACE = pattern(
     r"""(\[[0-9a-f:.]+(?:%[^\]\s]*)?\]|[^\s@:/?#\\"'<>()\[\]{}|^`%]+)(?::([0-9]{0,5}))?""", re.IGNORECASE
 )
-_AUTHORITY = re.compile(r"[^/?#]*")
-_WORD = re.compile(r"\S*")
+_AUTHORITY = pattern(r"[^/?#]*")
+_WORD = pattern(r"\S*")
 _PUNCTUATION = ".,;:!?'\")]}>`*_"
 
 

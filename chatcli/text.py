@@ -17,13 +17,14 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from chatcli.dataclass import dataclass
+from chatcli.pattern import pattern
 
 LONG_LINES = 8
 LONG_CHARACTERS = 1000
 # More cells than any screen has.
 ENDLESS = 1_000_000
 
-LONE_SURROGATES = re.compile("[\ud800-\udfff]")
+LONE_SURROGATES = pattern("[\ud800-\udfff]")
 # Scripts written without spaces: each character counts as a word, so that any part of a line can be found.
 UNSPACED = (
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
@@ -32,7 +33,7 @@ UNSPACED = (
 _VARIANT = "\ufe0f"
 
 # Controls but tab and newline, bidi marks and overrides, interlinear marks, lone surrogates, tag characters.
-UNWANTED = re.compile(
+UNWANTED = pattern(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
@@ -42,12 +43,12 @@ _STRING = (
     r"[^\x07\x1b\x9c\n]*"  # the body of an OSC, DCS, APC, PM or SOS; a newline ends one that was never closed
 )
 # Each matches all it can and never fails once begun, so a text is read once. Groups 1, 3, 4: it is complete.
-SEQUENCE = re.compile(
+SEQUENCE = pattern(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*([@-~])?"
     rf"|(\x1b[\]PX^_]|[\x90\x98\x9d-\x9f]){_STRING}(?:(\x07|\x1b\\|\x9c)|\x1b\Z)?"
     r"|\x1b[ -/]*([0-Z\\`-~])?"
 )
-SEPARATOR = re.compile("[\u2028\u2029]")
+SEPARATOR = pattern("[\u2028\u2029]")
 
 
 def without_unwanted(text: str) -> str:
@@ -68,7 +69,7 @@ def escaped(text: str) -> str:
 
 
 # Printable in the sense of Unicode, and still nothing is seen: fillers, the blank of braille, variation selectors.
-_UNSEEN = re.compile("[\u115f\u1160\u2800\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_UNSEEN = pattern("[\u115f\u1160\u2800\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 
 
 def revealed(text: str) -> str:
@@ -114,7 +115,7 @@ def join_emoji(joined: bool) -> None:
 
 
 # Characters that take one cell each and never join: ASCII, Latin letters, dashes, quotes, the lines of trees.
-_SINGLE = re.compile("[ -~\u00c0-\u024f\u2010-\u2026\u2500-\u257f\u22ee\u25cf]*")
+_SINGLE = pattern("[ -~\u00c0-\u024f\u2010-\u2026\u2500-\u257f\u22ee\u25cf]*")
 
 
 def cells(text: str) -> int:

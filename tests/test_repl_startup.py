@@ -29,7 +29,7 @@ NOBODY = "ollama serve"  # in the hint of the error
 
 # The modules of chatcli that are imported before the first prompt, by their rooms, and what it needs them for.
 BEFORE_THE_PROMPT = {
-    "": "addresses dataclass errors hints paths suspension text",
+    "": "addresses dataclass errors hints paths pattern suspension text",
     "cli": "main",
     "client": "address hosts server",  # an address that names no server is refused at once
     "commands": "spelling",  # how the prompt spells a command; the commands themselves come later

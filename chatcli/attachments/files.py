@@ -29,20 +29,21 @@ from chatcli.attachments.mentions import (
 )
 from chatcli.errors import BadFile
 from chatcli.paths import is_file, is_folder, is_there, path_of, readable, shown, size_of, working_directory
+from chatcli.pattern import pattern
 from chatcli.reading.files import STDIN, not_regular, read_bytes, read_stdin
 from chatcli.reading.raw import Raw
 
 MOST = 200  # files of one pattern
 
-_WORD = re.compile(r"(?:[^\s\\]|\\.)++")
+_WORD = pattern(r"(?:[^\s\\]|\\.)++")
 _CLOSING = {quote: re.compile(rf"{quote}(?=[,;:!?.)\]}}>]*(?:\s|\Z))") for quote in "\"'"}
 _PACKED = IMAGE_ENDINGS | {".pdf", ".docx"}
-_WILD = re.compile(r"[*?\[]")
-_WEB = re.compile(r"https?://[^\s/?#]", re.IGNORECASE)
+_WILD = pattern(r"[*?\[]")
+_WEB = pattern(r"https?://[^\s/?#]", re.IGNORECASE)
 # How an address begins, fetched or not: it may be in brackets, in code, or lack a slash.
 _SCHEME = r"(?:https?:[/\\]*|[a-z][a-z0-9+.-]{1,20}:[/\\]{2,})"
-_BEGIN = re.compile(rf"""(?:(?P<marked>@)|(?<![\w/\\:.]))(?P<opened>["'`(\[{{<]{{0,3}}){_SCHEME}""", re.IGNORECASE)
-_SET_HOST = re.compile(r"(/set\s+(?:(?:--always|parameter)\s+)*host\s)(.*)", re.IGNORECASE | re.DOTALL)
+_BEGIN = pattern(rf"""(?:(?P<marked>@)|(?<![\w/\\:.]))(?P<opened>["'`(\[{{<]{{0,3}}){_SCHEME}""", re.IGNORECASE)
+_SET_HOST = pattern(r"(/set\s+(?:(?:--always|parameter)\s+)*host\s)(.*)", re.IGNORECASE | re.DOTALL)
 
 
 def is_address(named: str) -> bool:

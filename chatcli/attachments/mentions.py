@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from chatcli.dataclass import dataclass
 from chatcli.paths import is_there, path_of, shown
+from chatcli.pattern import pattern
 from chatcli.text import is_long
 
 IMAGE_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif"})
@@ -39,7 +40,7 @@ _FILE_ENDINGS = DOCUMENT_ENDINGS | frozenset(_SOURCES.split())
 _BEGIN = r"(?:(?<!\S)|(?<=\s[(\[{<])|(?<=\A[(\[{<]))"
 _END = r"(?=[,;:!?.)\]}>]*(?:\s|\Z))"
 _ENDING = rf"\.(?:{'|'.join(sorted(ending[1:] for ending in IMAGE_ENDINGS))})"
-_QUOTED = re.compile(
+_QUOTED = pattern(
     rf"""{_BEGIN}(?:
         "(?:[^"\\\n]|\\.)+?{_ENDING}"
       | '(?:[^'\n]|'\\''|'"'"')+?{_ENDING}'
@@ -47,32 +48,32 @@ _QUOTED = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 # A word extends to a bare blank and is read once: trying every position in it again takes quadratic time.
-_WORD = re.compile(rf"{_BEGIN}(?:[^\s\"'`@(\[{{<\\]|\\.)(?:[^\s\\]|\\.)*+")
-_PICTURE = re.compile(rf"(?:[^\s\\]|\\.)+?{_ENDING}", re.IGNORECASE)
+_WORD = pattern(rf"{_BEGIN}(?:[^\s\"'`@(\[{{<\\]|\\.)(?:[^\s\\]|\\.)*+")
+_PICTURE = pattern(rf"(?:[^\s\\]|\\.)+?{_ENDING}", re.IGNORECASE)
 _PUNCTUATION = ",;:!?.)]}>"
-_PATH_BEGIN = re.compile(rf"{_BEGIN}(?:~?/|\.{{1,2}}/|[a-z]:[\\/])", re.IGNORECASE)
-_WITH_BLANKS = re.compile(rf"[^\n\"'`]{{1,255}}?{_ENDING}{_END}", re.IGNORECASE)
-_CODE = re.compile(r"(?<!\\)(?:```.*?(?:```|\Z)|`[^`\n]*`)", re.DOTALL)
-_MARKUP = re.compile(r"[\[\]<>{}\"'=|]")
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
-_FILE_ADDRESS = re.compile(r"file:(?://(?:localhost)?)?(?=/)(?:/(?=[a-z]:))?", re.IGNORECASE)
-_WINDOWS_PATH = re.compile(r"[a-z]:[\\/]|\\\\", re.IGNORECASE)
+_PATH_BEGIN = pattern(rf"{_BEGIN}(?:~?/|\.{{1,2}}/|[a-z]:[\\/])", re.IGNORECASE)
+_WITH_BLANKS = pattern(rf"[^\n\"'`]{{1,255}}?{_ENDING}{_END}", re.IGNORECASE)
+_CODE = pattern(r"(?<!\\)(?:```.*?(?:```|\Z)|`[^`\n]*`)", re.DOTALL)
+_MARKUP = pattern(r"[\[\]<>{}\"'=|]")
+_ADDRESS = pattern(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+_FILE_ADDRESS = pattern(r"file:(?://(?:localhost)?)?(?=/)(?:/(?=[a-z]:))?", re.IGNORECASE)
+_WINDOWS_PATH = pattern(r"[a-z]:[\\/]|\\\\", re.IGNORECASE)
 
-_AT = re.compile(rf"(?:{_BEGIN}|(?<=[,;、，；]))@(?=\S)")
+_AT = pattern(rf"(?:{_BEGIN}|(?<=[,;、，；]))@(?=\S)")
 _ON = r"(?![,;、，；]@)"  # not before the next mention of a list without blanks: @a.txt,@b.txt
 # A word as a shell reads it: in quotes, partly or not at all, with backslashes.
-_SHELL_WORD = re.compile(rf"""(?:\\.|'[^'\n]*'|"(?:[^"\\\n]|\\.)*"|{_ON}[^\s\\'"])++""")
-_BARE_WORD = re.compile(rf"(?:{_ON}\S)++")
-_ESCAPED_WORD = re.compile(rf"(?:{_ON}[^\s\\]|\\.)++")
-_OPEN_QUOTE = re.compile(r"\"[^\n]{1,255}(?=\n|\Z)")
+_SHELL_WORD = pattern(rf"""(?:\\.|'[^'\n]*'|"(?:[^"\\\n]|\\.)*"|{_ON}[^\s\\'"])++""")
+_BARE_WORD = pattern(rf"(?:{_ON}\S)++")
+_ESCAPED_WORD = pattern(rf"(?:{_ON}[^\s\\]|\\.)++")
+_OPEN_QUOTE = pattern(r"\"[^\n]{1,255}(?=\n|\Z)")
 _LONGEST = 8192  # characters of one mention; no path is longer, even with each of its characters escaped
 _TRIMMED = 8  # characters of punctuation that are taken from the end, one by one
-_BREAKS = re.compile(r"[^\w./~+-]")
-_PLAINLY_A_PATH = re.compile(r"\"[^\"]+\"|'[^']+'|file:|(?:~[\w.-]*|\.{1,2})?/|[a-z]:[\\/]|\\\\", re.IGNORECASE)
-_ESCAPED = re.compile(r"\\[^\w\\]")
-_HANDLE = re.compile(r"[\w.+~/-]*\w[\w.+~/-]*")
+_BREAKS = pattern(r"[^\w./~+-]")
+_PLAINLY_A_PATH = pattern(r"\"[^\"]+\"|'[^']+'|file:|(?:~[\w.-]*|\.{1,2})?/|[a-z]:[\\/]|\\\\", re.IGNORECASE)
+_ESCAPED = pattern(r"\\[^\w\\]")
+_HANDLE = pattern(r"[\w.+~/-]*\w[\w.+~/-]*")
 # What is named after these words is to be made, and need not be there: "save it as plot.png".
-_NEW_NAME = re.compile(r"\b(?:as|to|into|called|named)\s+[\"']?\Z", re.IGNORECASE)
+_NEW_NAME = pattern(r"\b(?:as|to|into|called|named)\s+[\"']?\Z", re.IGNORECASE)
 
 
 class Sure(IntEnum):

@@ -6,19 +6,21 @@ import ipaddress
 import re
 import socket
 
+from chatcli.pattern import pattern
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _INTERNET = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 # Addresses that look public, but on which a cloud serves its own machines.
 _CLOUD = (ipaddress.IPv4Network("192.0.0.0/24"), ipaddress.IPv4Network("168.63.129.16/32"))
-_PLAIN = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)+(?:[a-z]{2,63}|xn--[a-z0-9-]{1,59})\.?")
+_PLAIN = pattern(r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)+(?:[a-z]{2,63}|xn--[a-z0-9-]{1,59})\.?")
 # Names of hosts inside a network: the internet does not have them, or has reserved them.
-_OWN = re.compile(
+_OWN = pattern(
     r"(?:.*\.)?(?:localhost|localdomain|local|lan|home|home\.arpa|internal|intranet|intern|private|corp|workgroup)\.?"
 )
-_OLD = re.compile(r"(?:0[xX][0-9a-fA-F]{0,99}|[0-9]{1,99})(?:\.(?:0[xX][0-9a-fA-F]{0,99}|[0-9]{1,99})){0,3}")
-_NUMBER_IN_NAME = re.compile(r"(?<![0-9])(\d{1,3})[.-](\d{1,3})[.-](\d{1,3})[.-](\d{1,3})(?![0-9])")
+_OLD = pattern(r"(?:0[xX][0-9a-fA-F]{0,99}|[0-9]{1,99})(?:\.(?:0[xX][0-9a-fA-F]{0,99}|[0-9]{1,99})){0,3}")
+_NUMBER_IN_NAME = pattern(r"(?<![0-9])(\d{1,3})[.-](\d{1,3})[.-](\d{1,3})[.-](\d{1,3})(?![0-9])")
 
 
 def number(host: str) -> Address | None:

@@ -15,11 +15,12 @@ from urllib.parse import urlsplit
 from chatcli.addresses import shown
 from chatcli.client import hosts
 from chatcli.dataclass import dataclass
+from chatcli.pattern import pattern
 
 _PORTS = {"http": 80, "https": 443}
 _SYSTEM = "the system's settings"
-_NAME = re.compile(r"(?:\*?\.)?([\w-]+(?:\.[\w-]+)*)\.?")
-_WITH_PORT = re.compile(
+_NAME = pattern(r"(?:\*?\.)?([\w-]+(?:\.[\w-]+)*)\.?")
+_WITH_PORT = pattern(
     r"\[(?P<six>[^\[\]]*:[^\[\]]*)\](?P<bits>/[0-9]+)?(?::(?P<port6>.*))?|(?P<host>[^:]*):(?P<port>.*)"
 )
 

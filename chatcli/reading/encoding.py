@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from typing import NamedTuple
+
+from chatcli.pattern import pattern
 
 _MARKS = (
     (b"\xef\xbb\xbf", "utf-8"),
@@ -14,7 +15,7 @@ _MARKS = (
     (b"\xfe\xff", "utf-16-be"),
 )
 # What the web declares and Python knows. Python knows more (punycode, unicode_escape), which is no text encoding.
-_KNOWN = re.compile(
+_KNOWN = pattern(
     r"utf[-_]?(8|16|32)([-_]?[lb]e)?|iso[-_]?8859[-_]?\d+|latin[-_]?\d+|(windows|cp|ibm)[-_]?(125\d|874|437|85\d|86\d|932|949|950|936)"
     r"|koi8[-_][ru]|shift[_-]?jis|s-?jis|euc[-_](jp|kr)|iso[-_]2022[-_]jp|gb2312|gbk|gb18030|big5([-_]hkscs)?"
     r"|mac(intosh|[-_]?(roman|cyrillic|greek|latin2|turkish))|us-ascii|ascii|tis-620"
@@ -24,7 +25,7 @@ _MEANT = {"iso-8859-1": "cp1252", "iso8859-1": "cp1252", "latin-1": "cp1252", "l
 _MEANT |= {"us-ascii": "cp1252", "ascii": "cp1252", "macintosh": "mac-roman", "iso-8859-9": "cp1254"}
 _MEANT |= {"gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932", "shift-jis": "cp932", "euc-kr": "cp949"}
 _WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
-_ISO_2022_JP = re.compile(rb"\x1b\$[@B](?:[!-~]{2})+\x1b\([BJ]")
+_ISO_2022_JP = pattern(rb"\x1b\$[@B](?:[!-~]{2})+\x1b\([BJ]")
 _CONTROLS = "\t\n\r\f\b\x1b\a"  # that text has
 _NO_TEXT = frozenset({"Cc", "Cn", "Co", "Cs"})
 _SAMPLE = 8192  # bytes looked at to know text from other things

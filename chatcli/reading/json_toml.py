@@ -16,17 +16,18 @@ import tomllib
 from typing import Any
 
 from chatcli.errors import BadData
+from chatcli.pattern import pattern
 from chatcli.reading.encoding import decoded, without_mark
 
 DEPTH = 200  # lists and objects inside each other; what people and programs write stays under thirty
 DIGITS = 300  # of a whole number: what a float can still hold, so that arithmetic with it does not fail
 PARTS = 10_000_000  # lists and objects in all; empty ones take twenty times as much memory as they are long
 
-_LONG_NUMBER = re.compile(rf"[0-9]{{{DIGITS + 1}}}|[0-9][eE]\+?[0-9]{{3}}")
-_PLACE_IN_TOML = re.compile(r"at line (\d+)")
+_LONG_NUMBER = pattern(rf"[0-9]{{{DIGITS + 1}}}|[0-9][eE]\+?[0-9]{{3}}")
+_PLACE_IN_TOML = pattern(r"at line (\d+)")
 # The parts of TOML that make up its structure. A string that is not closed matches as well, as far as it goes: so
 # every character is looked at once.
-_TOML = re.compile(
+_TOML = pattern(
     r'"""(?:[^"\\]|\\.|"(?!""))*+(?:""")?|\'\'\'(?:[^\']|\'(?!\'\'))*+(?:\'\'\')?'
     r'|"(?:[^"\\\n]|\\.)*+"?|\'[^\'\n]*+\'?|\#[^\n]*+'
     rf"|(?P<digits>\b[0-9][0-9A-Za-z_]{{{DIGITS},}}+)|[\[\]{{}}.,=\n]",

@@ -10,12 +10,12 @@ live ones would need their text all the same.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
+from chatcli.pattern import pattern
 from chatcli.text import cells, cluster_cells, clusters
 
 __all__ = [
@@ -34,8 +34,8 @@ __all__ = [
 ]
 
 # The escapes in a Line: looks, links, and the cursor moves of jump().
-ESCAPE = re.compile(r"\x1b\[[0-9;]*[mCX]|\x1b\]8;;[^\x1b]*\x1b\\|\x1b[78]")
-_PARTS = re.compile(rf"{ESCAPE.pattern}|[^\x1b]+")
+ESCAPE = pattern(r"\x1b\[[0-9;]*[mCX]|\x1b\]8;;[^\x1b]*\x1b\\|\x1b[78]")
+_PARTS = pattern(rf"{ESCAPE.pattern}|[^\x1b]+")
 _RESET = "\x1b[0m"
 _LONGEST_WORD = 2048  # characters that are left whole
 _UNBROKEN = 8192  # cells of a line that is not broken: more than a paragraph has, and cheap to draw while it grows

@@ -7,9 +7,10 @@ from __future__ import annotations
 import re
 from collections import deque
 
+from chatcli.pattern import pattern
 from chatcli.text import SEPARATOR, SEQUENCE, clean
 
-_LINK = re.compile(r"(?:https?://|mailto:)[^\s\x00-\x20\x7f-\x9f]+\Z", re.IGNORECASE)
+_LINK = pattern(r"(?:https?://|mailto:)[^\s\x00-\x20\x7f-\x9f]+\Z", re.IGNORECASE)
 
 
 def one_line(text: str) -> str:

@@ -14,6 +14,7 @@ from chatcli.dataclass import dataclass
 from chatcli.errors import BadData, BadValue, ConfigError, NotFound
 from chatcli.hints import Words
 from chatcli.paths import shown
+from chatcli.pattern import pattern
 from chatcli.settings import values
 from chatcli.settings.table import TABLE
 from chatcli.settings.values import ValueKind
@@ -226,9 +227,9 @@ def head_and_tables(text: str) -> tuple[str, str]:
 
 
 # A line that begins a table. In an array of several lines an element like that ends with a comma.
-_HEADER = re.compile(r"\s*\[\[?([^\[\]=]+)\]\]?\s*(?:#.*)?")
+_HEADER = pattern(r"\s*\[\[?([^\[\]=]+)\]\]?\s*(?:#.*)?")
 # Strings and comments. One that is not closed matches as well, as far as it goes: no character is looked at twice.
-_STRING = re.compile(
+_STRING = pattern(
     r'"""(?:[^"\\]|\\.|"(?!""))*+(?:""")?|\'\'\'(?:[^\']|\'(?!\'\'))*+(?:\'\'\')?'
     r'|"(?:[^"\\\n]|\\.)*+"?|\'[^\'\n]*+\'?|#[^\n]*+',
     re.DOTALL,
@@ -262,7 +263,7 @@ def _parts(text: str) -> list[tuple[int, tuple[str, ...], str]]:
     return [(first, name, "".join(part)) for first, name, part in parts]
 
 
-_PART_OF_KEY = re.compile(r"""\s*(?:([A-Za-z0-9_-]+)|"([^"]*)"|'([^']*)')\s*(?:\.|$)""")
+_PART_OF_KEY = pattern(r"""\s*(?:([A-Za-z0-9_-]+)|"([^"]*)"|'([^']*)')\s*(?:\.|$)""")
 
 
 def _parts_of_key(written: str) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from chatcli import addresses
 from chatcli.dataclass import dataclass
 from chatcli.errors import BadData, BadValue
 from chatcli.paths import shown
+from chatcli.pattern import pattern
 
 T = TypeVar("T")
 # The most characters shown of a refused value.
@@ -84,7 +85,7 @@ def headers() -> ValueKind[dict[str, str]]:
     return ValueKind(expects, read, lambda _: "", spell=_as_json, show=lambda _: "")
 
 
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HEADER = pattern(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 def _as_json(value: Any) -> str:
@@ -351,7 +352,7 @@ def texts() -> ValueKind[tuple[str, ...]]:
 
 _DOUBLE, _SINGLE = r'"(?:[^"\\]|\\.)*"', r"'[^']*'"
 # In quotes, or not: there a quote after a letter is an apostrophe.
-_PIECE = re.compile(rf"""(?s)({_DOUBLE})|(?<!\w)({_SINGLE})|\\([\s"'\\])|([^\s"']|(?<=\w)')""")
+_PIECE = pattern(rf"""(?s)({_DOUBLE})|(?<!\w)({_SINGLE})|\\([\s"'\\])|([^\s"']|(?<=\w)')""")
 
 
 def tools() -> ValueKind[tuple[str, ...]]:
@@ -376,9 +377,10 @@ def tools() -> ValueKind[tuple[str, ...]]:
     return ValueKind(expects, read, write, ("on", "off"), spell)
 
 
-_TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NAME_OF_TOOL = "[A-Za-z0-9_-]{1,64}"
+_TOOL_NAME = pattern(_NAME_OF_TOOL)
 # A rule on tools: the name of one, and in parentheses a pattern for what the call is about.
-RULE = re.compile(rf"({_TOOL_NAME.pattern})(?:\((.+)\))?", re.DOTALL)
+RULE = pattern(rf"({_NAME_OF_TOOL})(?:\((.+)\))?", re.DOTALL)
 
 
 def rules() -> ValueKind[tuple[str, ...]]:
@@ -413,7 +415,7 @@ def words_of(given: str) -> tuple[str, ...]:
 
 
 # All of it is in quotes.
-_IN_QUOTES = re.compile(f"(?:{_DOUBLE}|{_SINGLE})+", re.DOTALL)
+_IN_QUOTES = pattern(f"(?:{_DOUBLE}|{_SINGLE})+", re.DOTALL)
 
 
 def unquoted(given: str) -> str:

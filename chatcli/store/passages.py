@@ -7,10 +7,10 @@ The text itself is not stored twice: `passages` says which bytes of the node's t
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Iterator
 
+from chatcli.pattern import pattern
 from chatcli.store.codec import Column, unpack
 from chatcli.text import UNSPACED
 
@@ -19,7 +19,7 @@ SHIFT = 10
 _LENGTH = 400  # characters, about 100 tokens; longer in texts that would have more than 1000 passages
 _MOST = 1000
 
-_UNSPACED = re.compile(f"({UNSPACED})")
+_UNSPACED = pattern(f"({UNSPACED})")
 _SEAM = "\u200b"
 # The marks that highlighting puts around a word; a message that has such characters is indexed without them.
 ON, OFF = "\x02", "\x03"
