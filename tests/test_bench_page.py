@@ -41,6 +41,8 @@ def test_a_goal_is_judged_by_the_figure_of_its_bench() -> None:
     assert good["start"][:3] == ["1.25 times", "at most 1.3 times", "yes"]
     slow = replace(RUN, found={"plain": {"times_wall": 1.4}})
     assert rows(page([START], {"Start": slow}))["start"][2] == "**no**: Imports take half of it."
+    tried = replace(RUN, quick=True)
+    assert rows(page([START], {"Start": tried}))["start"][:3] == ["1.25 times", "at most 1.3 times", "only tried"]
 
 
 @pytest.mark.parametrize("runs", [{}, {"Start": RUN}, {"Start": replace(RUN, found={}, failed="exit code 1.")}])

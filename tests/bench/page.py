@@ -68,7 +68,9 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What became of a bench. `found` is empty when it gave no figures; then `failed` says why."""
+    """What became of a bench. `found` is empty when it gave no figures; then `failed` says why. `quick`: it was
+    only tried, with less of everything: its figures are judged by no goal.
+    """
 
     command: str
     machine: str
@@ -78,6 +80,7 @@ class Run:
     seconds: int
     found: Figures
     failed: str = ""
+    quick: bool = False
 
 
 def page(benches: Sequence[Bench], runs: Mapping[str, Run]) -> str:
@@ -103,8 +106,10 @@ def _judged(goal: Goal, bench: Bench, run: Run | None) -> tuple[str, ...]:
     unit = f" {goal.unit}" if goal.unit else ""
     found = figure_of(goal, run)
     wanted = "" if goal.most is None else f"at most {shown(goal.most)}{unit}" if goal.most else "none"
-    if found is None:
+    if run is None or found is None:
         met, figure = "not measured", ""
+    elif run.quick:
+        met, figure = "only tried", f"{shown(found)}{unit}"
     else:
         figure = f"{shown(found)}{unit}"
         met = "" if goal.most is None else "yes" if found <= goal.most else "**no**"
@@ -120,6 +125,8 @@ def _section(bench: Bench, run: Run | None) -> Iterator[str]:
         return
     busy = f"{run.seconds:,} s, load {run.load:.1f} at the beginning"
     yield f"`python -m tests.bench.{run.command}`: {run.date}, commit {run.commit}, {busy}; {run.machine}."
+    if run.quick:
+        yield "It was only tried, with less of everything than the goals mean."
     if run.failed:
         yield f"It gave no figures: {run.failed}"
     yield from tables(run.found, {**WORDS, **bench.words})

@@ -22,12 +22,13 @@ MODULES = ("chatcli", "tests", "pyproject.toml")  # what changes figures
 
 
 def run(bench: Bench, given: Mapping[str, str], *, quick: bool) -> Run:
-    command = (bench.quick if quick and bench.quick else bench.command).format(**given)
+    quick = quick and bool(bench.quick)
+    command = (bench.quick if quick else bench.command).format(**given)
     shown = command.replace(given["memory"], "FILE") if given["memory"] else command
     began, load = time.monotonic(), os.getloadavg()[0]
     found, failed = figures([sys.executable, "-m", *f"tests.bench.{command}".split()], bench.minutes * 60)
     date, seconds = f"{datetime.now(UTC):%Y-%m-%d}", round(time.monotonic() - began)
-    return Run(shown, machine(), date, commit(), load, seconds, found, failed)
+    return Run(shown, machine(), date, commit(), load, seconds, found, failed, quick)
 
 
 def figures(command: Sequence[str], seconds: float) -> tuple[dict[str, Any], str]:
