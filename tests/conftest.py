@@ -6,7 +6,9 @@ import math
 import os
 import signal
 import socket
+import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,10 @@ from hypothesis import settings
 from chatcli.client import retries
 from chatcli.client.connection import AUTHORITIES
 from chatcli.commands import outcomes
+from chatcli.paths import private_directory
 from chatcli.session import background
 from chatcli.session.build import Wishes, build
+from chatcli.session.model_in_use import ready_counter
 from chatcli.session.session import Session
 from tests.faults import Engine
 
@@ -103,8 +107,31 @@ def patient_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "AT_ONCE", 60.0)
 
 
+@cache
+def _cached_of_the_demo() -> dict[str, bytes]:
+    """The files that counting for models of the demo leaves in the cache, by their paths in CHATCLI_HOME."""
+    with tempfile.TemporaryDirectory() as place, pytest.MonkeyPatch.context() as patch, Engine() as engine:
+        patch.setenv("CHATCLI_HOME", place)
+        for model in ("demo", "demo-thinking"):  # those that most tests use
+            first = build(Wishes({"host": engine.url, "model": model}))
+            ready_counter(first)
+            first.close()
+        files = [path for path in Path(place, "cache").rglob("*") if path.is_file()]
+        return {str(path.relative_to(place)): path.read_bytes() for path in files}
+
+
 @pytest.fixture
-def engine() -> Iterator[Engine]:
+def prepared(home: Path) -> None:
+    """Models of the demo were used before: their vocabularies and templates need not be made, which takes 70
+    requests. Where a test is about the first use, `prepared` does nothing.
+    """
+    for name, content in _cached_of_the_demo().items():
+        private_directory((home / name).parent)
+        (home / name).write_bytes(content)
+
+
+@pytest.fixture
+def engine(prepared: None) -> Iterator[Engine]:
     """The demo engine on a real socket."""
     with Engine() as running:
         yield running

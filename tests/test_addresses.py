@@ -227,7 +227,7 @@ def test_a_pipe_shows_sends_and_keeps_no_password(
             case "bad host":
                 asked = ["--host", f"http://me:a/{SECRET}@{place}", "hi"]
             case "config":
-                home.mkdir()
+                home.mkdir(exist_ok=True)
                 (home / "config.toml").write_text(f'host = "{credentials}{place}"\n')
                 asked = ["hi"]
             case "environment":
@@ -248,7 +248,7 @@ def test_a_python_program_reads_what_a_text_names_as_the_prompt_does(engine: Eng
         chat.send(text, mentions=mentions)
         return str(engine.chats[-1]["messages"][-1]["content"])
 
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     (home / "notes.txt").write_text("The cat sleeps.")
     with Script(PAGE) as server, Chat("demo", host=f"http://me:{SECRET}@{engine.url[7:]}", save=True) as chat:
         asked = f"see @http://me:{SECRET}@{server.address}/page and @{home}/notes.txt"

@@ -23,6 +23,11 @@ PNG = bytes.fromhex(
 )
 
 
+@pytest.fixture
+def prepared() -> None:
+    """Nothing is prepared here: it shows whether a single question has anything prepared."""
+
+
 def chatcli(
     *arguments: str, url: str = "", stdin: str | bytes = "", cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:

@@ -74,7 +74,7 @@ def test_without_a_server_the_rest_is_still_looked_at(capfd: pytest.CaptureFixtu
 def test_a_settings_file_that_cannot_be_read_is_a_finding(
     home: Path, engine: Engine, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     (home / "config.toml").write_text("temperature = 'hot'\n")
     assert main.run(["doctor", "--host", engine.url]) == 1
     out = capfd.readouterr().out

@@ -188,8 +188,8 @@ class Hasty(Person):
         """The model is not asked."""
 
 
-def attempt(session: Session, what: str, step: Callable[[], Outcome]) -> str:
-    """What is said of it: a ChatcliError is shown, anything else is a bug."""
+def attempt(session: Session, what: str, step: Callable[[], Outcome]) -> None:
+    """A ChatcliError is shown, anything else is a bug."""
     seen = Seen()
     screen = Screen(seen, seen)
     try:
@@ -198,7 +198,6 @@ def attempt(session: Session, what: str, step: Callable[[], Outcome]) -> str:
         screen.error(error)
     except Exception as error:
         raise AssertionError(f"{what}: {error!r}") from error
-    return "\n".join(seen.text)
 
 
 @pytest.mark.parametrize("name", [each.name for each in everything().commands])

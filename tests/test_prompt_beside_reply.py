@@ -22,6 +22,7 @@ from tests.faults import Engine, Hang, Status
 from tests.test_terminal import Terminal, terminal
 from tests.typing_keys import keyboard, reader_at
 
+pytestmark = pytest.mark.usefixtures("prepared")
 WORDS = " ".join(f"word{number}" for number in range(120))
 
 

@@ -93,7 +93,9 @@ def test_what_the_server_dropped_is_not_called_known_where_counts_are_estimates(
         session.close()
 
 
-def test_the_settings_go_to_the_server_as_they_are(session: Session, engine: Engine) -> None:
+# Not prepared: so the server is asked how it writes prompts, too.
+@pytest.mark.parametrize("prepared", [None], ids=[""])
+def test_the_settings_go_to_the_server_as_they_are(prepared: None, session: Session, engine: Engine) -> None:
     assert "has an effect in" not in shown(do(session, "set shift off"))
     do(session, "set num_keep 24")
     say(session, engine, "hi")

@@ -26,6 +26,7 @@ from tests.raw_server import Script, whole
 from tests.screen import Scrollback, written
 from tests.starting import Process, run, start
 
+pytestmark = pytest.mark.usefixtures("prepared")
 PATIENCE = 60.0
 
 

@@ -24,6 +24,7 @@ from tests.test_terminal import Terminal
 
 LIGHT, DARK = b"\x1b]11;rgb:ffff/ffff/ffff\x1b\\", b"\x1b]11;rgb:1e1e/1e1e/2e2e\x1b\\"
 BACKGROUND, PROGRAM, CELL, KIND = b"\x1b]11;?\x1b\\", b"\x1b[>q", b"\x1b[16t", b"\x1b[c"
+pytestmark = pytest.mark.usefixtures("prepared")
 XTERM = {CELL: b"\x1b[6;20;10t", KIND: b"\x1b[?64;1;2;4;6;9;22c"}
 KITTY = {PROGRAM: b"\x1bP>|kitty(0.35.2)\x1b\\", CELL: b"\x1b[6;20;10t", KIND: b"\x1b[?62;52;c"}
 SILENT: dict[bytes, bytes] = {}

@@ -19,6 +19,7 @@ from chatcli.turn import answer, ask
 from tests.faults import Cut, Engine, Hang, Line, nobody_there, too_long
 from tests.remembering import ALWAYS_FIT
 
+pytestmark = pytest.mark.usefixtures("prepared")
 PICTURE = Attachment("image", "dot.png", "image/png", b"\x89PNG\r\n\x1a\n" + bytes(50))
 
 
@@ -215,13 +216,13 @@ def test_a_400_too_long_is_learnt_from_and_planned_again_once() -> None:
 def test_a_long_conversation_never_overflows_its_window(strategy: Strategy) -> None:
     with Engine() as engine, talking_to(engine.url, num_ctx="2k", strategy=strategy.name) as session:
         reply = None
-        for number in range(200):
+        for number in range(100):
             reply = say(session, f"Question {number}: what do you say to {'this, ' * (number % 23)}then?")
             assert reply is not None
             assert reply.turn is not None
             assert reply.turn.usage.prompt_tokens is not None
             assert reply.turn.usage.prompt_tokens <= 2048
-        assert len([body for body in engine.chats if "num_predict" not in body["options"]]) == 200
+        assert len([body for body in engine.chats if "num_predict" not in body["options"]]) == 100
         assert reply is not None
         assert reply.turn is not None
         assert reply.turn.left_out > 0
