@@ -381,7 +381,7 @@ NOT_FOR_A_QUESTION = {
         "chatcli.context.query",
         "chatcli.store.recall_search",
     ),
-    *("chatcli.store.import_chat", "chatcli.tokens.prepare", "tiktoken"),
+    *("chatcli.store.import_chat", "chatcli.tokens.prepare", "tiktoken", "chatcli.client.fetch", "tomllib"),
 }
 
 

@@ -28,6 +28,7 @@ from chatcli.errors import (
 )
 from chatcli.hints import Do, Hint, spelled
 from chatcli.paths import find_paths
+from chatcli.reading.raw import Raw
 from chatcli.render.extract import first_code
 from chatcli.render.reply import Patience
 from chatcli.render.screen import Screen
@@ -98,8 +99,6 @@ def run(
 
 
 def _composed(encoding: str, prompt: str, images: Sequence[str], files: Sequence[str], quiet: bool) -> Composed:
-    from chatcli.client.fetch import fetch
-
     done: list[Composed] = []
 
     def steps() -> Generator[Progress]:
@@ -107,6 +106,11 @@ def _composed(encoding: str, prompt: str, images: Sequence[str], files: Sequence
         yield from composing(prompt, done.append, fetch, images, files, encoding=encoding)
         if not sys.stdin.isatty():
             done.append((yield from with_piped(done[0], encoding)))
+
+    def fetch(address: str) -> Generator[Progress, None, Raw]:
+        from chatcli.client.fetch import fetch
+
+        return fetch(address)
 
     if quiet:
         deque(steps(), maxlen=0)

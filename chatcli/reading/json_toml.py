@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import tomllib
 from typing import Any
 
 from chatcli.errors import BadData
@@ -74,6 +73,8 @@ def read_json(given: bytes | str, *, depth: int = DEPTH, exact: bool = False) ->
 
 def read_toml(text: str) -> dict[str, Any]:
     """The table that `text` contains. Raises BadData, with the line where it is known."""
+    import tomllib
+
     _check_toml(text)
     try:
         table = tomllib.loads(text)
