@@ -83,14 +83,14 @@ def test_a_question_is_searched_for_once_however_often_it_is_planned(long: Sessi
     search, tip = memory_of(long).search, long.conversation.tip
     assert search is not None
     words = texts[16].split()[:8]
-    found = [search(words, upto, (), "", None) for _ in range(2) for upto in (tip, 17)]
+    found = [search(words, upto, (), "", 9, None) for _ in range(2) for upto in (tip, 17)]
     assert found[0] is found[2]
     assert found[1] is found[3], "as it is where messages give way to quotes"
     assert found[0] != found[1]
     say(long, "hi")
     search = memory_of(long).search
     assert search is not None
-    assert search(words, tip, (), "", None) is not found[0], "another question"
+    assert search(words, tip, (), "", 9, None) is not found[0], "another question"
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -29,6 +32,20 @@ def talk(store: Store, *texts: str, apart: timedelta = timedelta(minutes=1)) -> 
         CLOCK[0] += apart
         store.append(conversation, Message.user(text))
     return conversation
+
+
+@dataclass(frozen=True)
+class Asks:
+    """Asks for these words in a second round, unless the few best do."""
+
+    words: tuple[str, ...] = ()
+    few_may_do: bool = False
+
+    def enough(self, few: Retrieved) -> bool:
+        return bool(few.candidates)
+
+    def clues(self, first: Retrieved) -> dict[str, int]:
+        return dict.fromkeys(self.words, len(first.candidates))
 
 
 def texts(found: Retrieved) -> list[str]:
@@ -89,6 +106,51 @@ def test_common_words_only_mark_what_rare_ones_find(store: Store, monkeypatch: p
     assert found.candidates[2].terms == {"heron", "bird"}
 
 
+def test_the_few_best_come_alone_where_they_are_enough(store: Store) -> None:
+    found_in = ["a heron", *["x"] * 5]
+    conversation = talk(store, *found_in * (module.FEW + 1), "heron Gustav", *["x"] * 5, "Gustav")
+
+    def look(asked: Asks) -> Retrieved:
+        assert conversation.tip is not None
+        terms = ["heron", "gustav"]
+        return store.candidates(terms, conversation=conversation.id, upto=conversation.tip, asked=asked)
+
+    few, all_of_them = look(Asks(("heron",), few_may_do=True)), look(Asks())
+    assert {"heron Gustav", "Gustav"} < set(texts(few))
+    assert (few.occurrences, few.passages) == (all_of_them.occurrences, all_of_them.passages)
+    assert set(few.candidates) < set(all_of_them.candidates)
+    assert sum(bool(each.terms) for each in few.candidates) == module.FEW
+    assert sum(bool(each.terms) for each in all_of_them.candidates) == module.FEW + 3
+
+
+def test_a_common_word_is_no_clue_and_is_not_looked_up_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RARE", 4)
+    conversation = talk(store, "a heron", "Gustav and a carp", *["x"] * 50, "Gustav", *["a carp"] * 4)
+    looked_up = list[str]()
+
+    def postings(connection: sqlite3.Connection, term: str, *scope: Any) -> list[int]:
+        looked_up.append(term)
+        return read(connection, term, *scope)
+
+    read = module._postings
+    monkeypatch.setattr(module, "_postings", postings)
+
+    def look(upto: int) -> Retrieved:
+        looked_up.clear()
+        asked = Asks(("gustav", "carp"))
+        return store.candidates(["heron"], conversation=conversation.id, upto=upto, asked=asked)
+
+    path = [node.id for node in conversation.path()]
+    first = look(path[-1])
+    assert first.clues == {"gustav"}
+    assert looked_up == ["heron", "gustav", "carp"]
+    assert look(path[-1]) == first
+    assert looked_up == ["heron", "gustav"]
+    assert look(path[-3]).clues == {"gustav", "carp"}, "before that message it is rare"
+
+
 def test_a_second_round_finds_what_has_none_of_the_words_by_the_rare_ones_beside_them(store: Store) -> None:
     hops = ["my heron is called Gustav", *["x"] * 5, "Gustav ate the carp", *["the pond"] * 20]
     conversation = talk(store, *hops)
@@ -100,7 +162,7 @@ def test_a_second_round_finds_what_has_none_of_the_words_by_the_rare_ones_beside
             ["heron"],
             conversation=conversation.id,
             upto=conversation.tip,
-            clues=lambda first: dict.fromkeys(words, len(first.candidates)),
+            asked=Asks(words),
         )
 
     found = look("gustav", "pond", "nowhere", "called")

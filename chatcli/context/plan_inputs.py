@@ -15,7 +15,7 @@ from chatcli.context.system_message import Front, front
 from chatcli.context.tool_results import Shares, as_sent, with_share
 from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.reading_speed import Patience
-from chatcli.conversation.retrieval import Clues, Retrieved
+from chatcli.conversation.retrieval import Asked, Retrieved
 from chatcli.conversation.tree import Node
 from chatcli.dataclass import dataclass
 from chatcli.settings.strategies import AUTO, Strategy
@@ -23,7 +23,7 @@ from chatcli.settings.strategies import AUTO, Strategy
 ENDLESS = 1 << 40  # tokens: more than any conversation has
 
 Spans = Sequence[tuple[datetime, datetime]]
-Search = Callable[[Sequence[str], int | None, Spans, str, Clues | None], Retrieved]
+Search = Callable[[Sequence[str], int | None, Spans, str, int, Asked | None], Retrieved]
 LookUp = Callable[[Iterable[int], int], Sequence[Node]]
 Files = Callable[[int], Sequence[Node]]
 
@@ -31,11 +31,11 @@ Files = Callable[[int], Sequence[Node]]
 @dataclass(frozen=True, slots=True)
 class Memory:
     """The three functions are the store's. Each takes the node up to which it looks on the path to it.
-    `search(terms, upto, spans, text, clues)` finds passages that have the terms, or were said in the spans of
-    time, or are near in meaning to the text where that is known (upto None: in other conversations only), and in a
-    second round those that have the clues of what it found. `look_up(ids,
-    upto)` gives those of the nodes that exist; `files(upto)` gives the nodes with text files. None: there is no
-    such function.
+    `search(terms, upto, spans, text, limit, asked)` finds passages of up to `limit` messages that have the terms,
+    or were said in the spans of time, or are near in meaning to the text where that is known (upto None: in other
+    conversations only), and in a second round those that have the clues of what it found; only the few best, where
+    `asked` says that these are enough. `look_up(ids, upto)` gives those of the nodes that exist; `files(upto)`
+    gives the nodes with text files. None: there is no such function.
 
     `recall`: on (when the question asks for it), off, or always (in other conversations too, if the search looks
     there); `patience`: what it may take of the server's time. The shares are shares of the room for history,

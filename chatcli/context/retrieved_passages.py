@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 WIDE = 0.9
 # The same for any other bare question, but of what is free only.
 HALF = 0.5
+# How many messages there are to choose from, at least and at most: as many of SHORT tokens as there is room for.
+# With fewer, evidence was lost on the conversations that docs/explanation.md tells of.
+LEAST, MOST, SHORT = 100, 150, 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +138,13 @@ def _with_recall(found: LookedUp, sought: Sought, words: Terms, free: Free) -> L
     named = query.dates(question.message.text)
     spans = named.spans(question.created)
     always = memory.recall == "always" or bool(named and words.asks)
-    back = _AsksBack(words, named, tuple(node.message.text for node in sought.sent))
-    clues = _Clues(back, always, sought.gives_way)
-    results = memory.search(words.sought, sought.upto, spans, question.message.text, clues)
-    if not recall.fires(results, words, always):
+    sent = tuple(node.message.text for node in sought.sent)
+    asked = _Asked(words, named, always, sent, sought.gives_way)
+    limit = min(MOST, max(LEAST, free.for_recall(words, looks_back=True) // SHORT))
+    results = memory.search(words.sought, sought.upto, spans, question.message.text, limit, asked)
+    if not asked.fires(results):
         return found
-    found = replace(found, looks_back=back(results))
+    found = replace(found, looks_back=asked.looks_back(results))
     if found.looks_back and sought.gives_way:
         return found
     room = free.for_recall(words, found.looks_back)
@@ -171,36 +175,42 @@ def _with_recall(found: LookedUp, sought: Sought, words: Terms, free: Free) -> L
 
 
 @dataclass(frozen=True, slots=True)
-class _AsksBack:
-    """Whether the question asks for what was said, with `sent` word for word."""
+class _Asked:
+    """A question, with the texts `sent` word for word; `gives_way`: some of these do if it looks back. A value, so
+    that a search for the same is known to be the same.
+    """
 
     words: Terms
     named: Dates
+    always: bool
     sent: tuple[str, ...]
+    gives_way: bool
 
-    def __call__(self, found: Retrieved) -> bool:
+    def fires(self, found: Retrieved) -> bool:
+        from chatcli.context import recall
+
+        return recall.fires(found, self.words, self.always)
+
+    def looks_back(self, found: Retrieved) -> bool:
         from chatcli.context import recall
 
         return recall.looks_back(found, self.words, self.named, self.sent)
 
+    @property
+    def few_may_do(self) -> bool:
+        return self.gives_way
 
-@dataclass(frozen=True, slots=True)
-class _Clues:
-    """What a second round looks for, where there is something to quote. A value, so that a search for the same is
-    known to be the same.
-    """
+    def enough(self, few: Retrieved) -> bool:
+        """Whether nothing is to be quoted yet."""
+        return self.gives_way and self.fires(few) and self.looks_back(few)
 
-    back: _AsksBack
-    always: bool
-    gives_way: bool
-
-    def __call__(self, first: Retrieved) -> Mapping[str, int]:
+    def clues(self, first: Retrieved) -> Mapping[str, int]:
+        """What a second round looks for, where there is something to quote."""
         from chatcli.context import recall
 
-        words = self.back.words
-        if not recall.fires(first, words, self.always) or (self.gives_way and self.back(first)):
+        if not self.fires(first) or self.enough(first):
             return {}
-        return recall.clues(first, words, self.back.named)
+        return recall.clues(first, self.words, self.named)
 
 
 def read_again(sent: Sequence[Node], cost: Callable[[Node], int]) -> int:

@@ -4,10 +4,11 @@ embeddings.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
 from math import log
+from typing import Protocol
 
 from chatcli.conversation.message import Role
 from chatcli.dataclass import dataclass
@@ -59,8 +60,20 @@ class Retrieved:
         return rarity(self.occurrences.get(term, 0), self.passages)
 
 
-# What a first round found, to words for a second: each with the number of good passages that have it.
-Clues = Callable[[Retrieved], Mapping[str, int]]
+class Asked(Protocol):
+    """What a search asks its caller on the way."""
+
+    @property
+    def few_may_do(self) -> bool:
+        """Whether `enough` is to be asked first."""
+
+    def enough(self, few: Retrieved) -> bool:
+        """Whether the few best passages are all that is wanted."""
+
+    def clues(self, first: Retrieved) -> Mapping[str, int]:
+        """Words for a second round, from what a first one found: each with the number of good passages that have
+        it.
+        """
 
 
 def rarity(occurrences: int, passages: int) -> float:

@@ -18,7 +18,7 @@ from chatcli.context.plan_inputs import Basis, Memory, Spans
 from chatcli.conversation.context_state import State, Summary
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.plan import Fate, Part, Plan, with_definitions, with_template
-from chatcli.conversation.retrieval import Clues, Meaning, Retrieved
+from chatcli.conversation.retrieval import Asked, Meaning, Retrieved
 from chatcli.conversation.tree import Conversation, Node
 from chatcli.conversation.usage import NOTHING, Count, Turn, total, unpacked
 from chatcli.errors import ContextTooLong, NoRoom, ReadOnly, ServerError
@@ -239,10 +239,15 @@ def skilled(
     asked = question.id if question is not None else 0
 
     def search(
-        terms: Sequence[str], upto: int | None, spans: Spans, text: str, clues: Clues | None = None
+        terms: Sequence[str],
+        upto: int | None,
+        spans: Spans,
+        text: str,
+        limit: int,
+        rounds: Asked | None,
     ) -> Retrieved:
         known, all_chats = meaning(text), wishes.recall == "always"
-        sought = (store, conversation.id, asked, upto, *terms, *spans, text, known, all_chats, clues)
+        sought = (store, conversation.id, asked, upto, *terms, *spans, text, known, all_chats, limit, rounds)
         return last.found(
             sought,
             lambda: store.candidates(
@@ -252,7 +257,8 @@ def skilled(
                 spans=spans,
                 all_chats=all_chats,
                 meaning=known,
-                clues=clues,
+                limit=limit,
+                asked=rounds,
             ),
         )
 

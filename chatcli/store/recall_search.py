@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from heapq import nlargest
+from typing import NamedTuple
 
 from chatcli.conversation.message import Role
-from chatcli.conversation.retrieval import Candidate, Clues, Meaning, Retrieved, rarity
+from chatcli.conversation.retrieval import Asked, Candidate, Meaning, Retrieved, rarity
 from chatcli.dataclass import dataclass
 from chatcli.store import nodes
 from chatcli.store.codec import pack_time, unpack_state, unpack_time, unpack_tool_uses
@@ -57,33 +59,34 @@ def _begins(connection: sqlite3.Connection, branch: int) -> int:
 BESIDE = 2  # messages, and passages, on either side of a find
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A message among the candidates, and its place: branch, number and conversation. `tool`: the name of the tool
-    whose result it is.
+class Standing(NamedTuple):
+    """A message among the candidates, as its row has it, and its place: branch, number and conversation. `uses`:
+    of the message of a tool, its call. (A search makes a thousand of these: a named tuple is made sooner.)
     """
 
     node: int
     branch: int
     number: int
-    role: Role
+    role: str
     created: int
     conversation: int
-    demo: bool
-    tool: str
+    demo: int
+    uses: str | None
 
 
 def beside(connection: sqlite3.Connection, messages: Mapping[int, Standing], path: Scope) -> dict[int, Standing]:
     """Returns the messages up to BESIDE places before and after `messages`, on the path or on their own branch."""
-    known = {(each.branch, each.number) for each in messages.values()}
+    ends = sorted((upto, branch) for branch, upto in (path.path or {}).items())
     places: dict[int, set[int]] = {}
     for message in messages.values():
-        for number in range(message.number - BESIDE, message.number + BESIDE + 1):
-            branch = message.branch
-            if path.path is not None and message.conversation == path.conversation:
-                branch = _branch(path.path, number)
-            if (branch, number) not in known:
-                places.setdefault(branch, set()).add(number)
+        numbers = range(message.number - BESIDE, message.number + BESIDE + 1)
+        if path.path is None or message.conversation != path.conversation:
+            places.setdefault(message.branch, set()).update(numbers)
+        else:
+            for number in numbers:
+                places.setdefault(_branch(ends, number), set()).add(number)
+    for message in messages.values():
+        places.get(message.branch, set()).discard(message.number)
     return {
         each.node: each
         for branch, numbers in places.items()
@@ -138,20 +141,15 @@ def _read(connection: sqlite3.Connection, condition: str, *values: int | str) ->
             WHERE {condition} AND trashed IS NULL AND latest > 0""",  # noqa: S608 - conditions of this module only
         values,
     )
-    return [
-        Standing(node, branch, number, Role(role), created, chat, bool(demo), _tool(uses))
-        for node, branch, number, role, created, chat, demo, uses in rows
-    ]
+    return list(map(Standing._make, rows))
 
 
-def _tool(uses: str | None) -> str:
-    return next((use.name for use in unpack_tool_uses(uses)), "")
-
-
-def _branch(path: Mapping[int, int], number: int) -> int:
-    """Returns the branch that the path takes at that number: of those that reach it, the one that ends first."""
-    reaching = [(upto, branch) for branch, upto in path.items() if upto >= number]
-    return min(reaching)[1] if reaching else 0
+def _branch(ends: Sequence[tuple[int, int]], number: int) -> int:
+    """Returns the branch that the path takes at that number: of those that reach it, the one that ends first.
+    `ends`: of each branch its last number and itself, sorted.
+    """
+    at = bisect_left(ends, (number, 0))
+    return ends[at][1] if at < len(ends) else 0
 
 
 def _passage_ids(connection: sqlite3.Connection, nodes: Sequence[int]) -> dict[int, list[int]]:
@@ -168,17 +166,22 @@ MOST = 2000  # postings that are read of one term
 PLENTY = 300  # a word that occurs this often needs no search for words that begin with it
 IN_ALL = 8_000  # postings that are scored together, the rarest terms first
 SPARE = 8  # passages per wanted message: some are on other branches, some share a message
-NEAREST = 60  # messages that are chosen by their meaning alone, and by the clues of the second round alone
+FEW = 10  # the best messages, by which is told whether these are enough
 TRIED = 80  # words that are looked up for the second round
 RARE = 100  # a word that occurs this often, or in a tenth of the passages, is no clue
 CLUES = 50  # the words that are: the rarer, and the more good passages have them, the better
+
+# Words with RARE postings, each with the first passage of the scope and the end before which they are. Most words
+# of a second round are among them, and looking these up is most of its cost. What is deleted since then may make a
+# word rare again: until chatcli starts anew it is no clue all the same.
+Common = dict[tuple[int, str], int]
 
 _PLACE = (1 << SHIFT) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """The arguments of Store.candidates."""
+    """The arguments of Store.candidates, and the words that the store knows to be common."""
 
     terms: Sequence[str]
     conversation: int
@@ -187,7 +190,13 @@ class Wish:
     limit: int
     all_chats: bool
     meaning: Meaning | None
-    clues: Clues | None = None
+    asked: Asked | None
+    common: Common
+
+    @property
+    def alone(self) -> int:
+        """How many messages are chosen by their meaning alone, and by the clues of the second round alone."""
+        return self.limit * 6 // 10
 
 
 def candidates(connection: sqlite3.Connection, vectors: Vectors, wish: Wish) -> Retrieved:
@@ -198,22 +207,30 @@ def candidates(connection: sqlite3.Connection, vectors: Vectors, wish: Wish) -> 
     said = [node for span in wish.spans for node in said_in(connection, path, span)]
     best = _best(postings, set(said), passages, most=SPARE * wish.limit)
     near, likeness = _nearest(connection, vectors, path, wish)
-    nearest = nlargest(SPARE * NEAREST, likeness.items(), key=lambda item: (item[1], item[0]))
-    messages = _wanted(connection, best, path, wish, wish.limit)
-    messages |= _wanted(connection, nearest, path, wish, NEAREST)
-    messages |= {each.node: each for each in standings(connection, said[: wish.limit])}
+    nearest = _heaviest(likeness, SPARE * wish.alone)
     found = {passage for passage, _ in (*best, *nearest)}
-    shown = _candidates(connection, messages, path, wish, found, postings, set(said[: wish.limit]))
-    results = Retrieved(
-        tuple(shown.values()),
-        {term: len(held) for term, held in postings.items()},
-        passages,
-        wish.conversation,
-        _nearness(connection, near, likeness, wish, shown.keys()),
-        compared=near.compared,
-    )
-    words = wish.clues(results) if wish.clues is not None else {}
-    return _second_round(connection, path, wish, scope, results, words, postings, near) if words else results
+
+    def retrieved(limit: int) -> Retrieved:
+        messages = _wanted(connection, best, path, wish, limit)
+        messages |= _wanted(connection, nearest, path, wish, min(limit, wish.alone))
+        messages |= {each.node: each for each in standings(connection, said[:limit])}
+        shown = _candidates(connection, messages, path, wish, found, postings, set(said[:limit]))
+        return Retrieved(
+            tuple(shown.values()),
+            {term: len(held) for term, held in postings.items()},
+            passages,
+            wish.conversation,
+            _nearness(connection, near, likeness, wish, shown.keys()),
+            compared=near.compared,
+        )
+
+    if wish.asked is not None and wish.asked.few_may_do and wish.asked.enough(few := retrieved(FEW)):
+        return few
+    results = retrieved(wish.limit)
+    words = wish.asked.clues(results) if wish.asked is not None else {}
+    if not words:
+        return results
+    return _second_round(connection, path, wish, scope, results, words, postings, near)
 
 
 def _second_round(
@@ -229,7 +246,7 @@ def _second_round(
     """Returns what the first round found, marked with the clues among `words` that it has, and what only they
     find.
     """
-    held = {word: _postings(connection, word, scope, RARE) for word in list(words)[:TRIED]}
+    held = _rare(connection, list(words)[:TRIED], scope, wish.common)
     most = min(RARE, 1 + first.passages // 10)
     clues = nlargest(
         CLUES,
@@ -237,8 +254,8 @@ def _second_round(
         key=lambda word: words[word] * rarity(len(held[word]), first.passages),
     )
     further = {word: held[word] for word in clues}
-    best = _best(further, set(), first.passages, most=SPARE * NEAREST)
-    messages = _wanted(connection, best, path, wish, NEAREST)
+    best = _best(further, set(), first.passages, most=SPARE * wish.alone)
+    messages = _wanted(connection, best, path, wish, wish.alone)
     everything = postings | further
     shown = _candidates(connection, messages, path, wish, {passage for passage, _ in best}, everything, set())
     known = {(each.node << SHIFT) + each.passage: each for each in first.candidates}
@@ -279,8 +296,9 @@ def _candidates(
 def _marks(postings: Mapping[str, list[int]], passages: Collection[int]) -> dict[int, set[str]]:
     """Returns the terms of each of `passages` that has any."""
     marks: dict[int, set[str]] = {}
+    wanted = set(passages)
     for term, found in postings.items():
-        for passage in set(found).intersection(passages):
+        for passage in wanted.intersection(found):
             marks.setdefault(passage, set()).add(term)
     return marks
 
@@ -346,6 +364,21 @@ def _postings(connection: sqlite3.Connection, term: str, scope: Scope, most: int
     return [row[0] for row in connection.execute(query, (words, scope.first, scope.end, most))]
 
 
+def _rare(
+    connection: sqlite3.Connection, words: Iterable[str], scope: Scope, common: Common
+) -> dict[str, list[int]]:
+    """Returns the postings of the words that have less than RARE; notes the others."""
+    found: dict[str, list[int]] = {}
+    for word in words:
+        if scope.end < common.get((scope.first, word), scope.end + 1):
+            postings = _postings(connection, word, scope, RARE)
+            if len(postings) < RARE:
+                found[word] = postings
+            else:
+                common[scope.first, word] = scope.end
+    return found
+
+
 def _passages(connection: sqlite3.Connection) -> int:
     (most,) = connection.execute("SELECT coalesce(max(id), 1) FROM nodes").fetchone()
     return int(most)
@@ -364,13 +397,28 @@ def _best(postings: Mapping[str, list[int]], said: set[int], passages: int, most
             for passage in found:
                 weights[passage] = weights.get(passage, 0.0) + weight
         else:
-            for passage in weights.keys() & set(found):
+            for passage in weights.keys() & found:
                 weights[passage] += weight
     if said:
         weight = rarity(len(said), passages)
         for passage in weights:
             weights[passage] += weight if passage >> SHIFT in said else 0.0
-    return nlargest(most, weights.items(), key=lambda item: (item[1], item[0]))
+    return _heaviest(weights, most)
+
+
+def _heaviest(weights: Mapping[int, float], most: int) -> list[tuple[int, float]]:
+    """Returns the `most` heaviest as (passage, weight), of equals the newest first. Thousands have few weights:
+    the sums of a few terms'.
+    """
+    alike: dict[float, list[int]] = {}
+    for passage, weight in weights.items():
+        alike.setdefault(weight, []).append(passage)
+    best: list[tuple[int, float]] = []
+    for weight in sorted(alike, reverse=True):
+        best += [(passage, weight) for passage in sorted(alike[weight], reverse=True)[: most - len(best)]]
+        if len(best) == most:
+            break
+    return best
 
 
 def _wanted(
@@ -382,8 +430,8 @@ def _wanted(
     ids = list(dict.fromkeys(passage >> SHIFT for passage, _ in best))
     demo = wish.all_chats and _is_demo(connection, wish.conversation)
     found: dict[int, Standing] = {}
-    for start in range(0, len(ids), 2 * limit):
-        portion = ids[start : start + 2 * limit]
+    for start in range(0, len(ids), limit):
+        portion = ids[start : start + limit]
         known = {message.node: message for message in standings(connection, portion)}
         for node in portion:
             message = known.get(node)
@@ -415,5 +463,6 @@ def _without_forgotten(
 
 def _candidate(message: Standing, passage: int, text: str, marks: Mapping[int, set[str]]) -> Candidate:
     created, terms = unpack_time(message.created), frozenset(marks.get(passage, ()))
-    said = message.node, message.number, passage & _PLACE, message.role, created, text, terms
-    return Candidate(*said, message.conversation, message.tool)
+    tool = next((use.name for use in unpack_tool_uses(message.uses)), "") if message.uses else ""
+    said = message.node, message.number, passage & _PLACE, Role(message.role), created, text, terms
+    return Candidate(*said, message.conversation, tool)

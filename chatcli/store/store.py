@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar
 from chatcli.conversation.context_state import State
 from chatcli.conversation.events import finished
 from chatcli.conversation.message import Message, Role
-from chatcli.conversation.retrieval import Clues, Hit, Meaning, Retrieved
+from chatcli.conversation.retrieval import Asked, Hit, Meaning, Retrieved
 from chatcli.conversation.tree import Conversation, Ended, Node
 from chatcli.errors import NotFound, StoreError
 from chatcli.hints import Do, Hint
@@ -52,6 +52,7 @@ class Store:
         self._now = now
         self._created: list[int] = []
         self._backups: Backups | None = None
+        self._common: dict[tuple[int, str], int] = {}  # words; see recall_search.py
         self.vectors = Vectors(database)
 
     @classmethod
@@ -315,17 +316,18 @@ class Store:
         limit: int = 150,
         all_chats: bool = False,
         meaning: Meaning | None = None,
-        clues: Clues | None = None,
+        asked: Asked | None = None,
     ) -> Retrieved:
         """Returns the passages that recall chooses from: those with the rarest of `terms`, of up to `limit`
         messages on the path to node `upto`, inclusive (None: none of this conversation), and with `all_chats` of
         other conversations; and their neighbors. Messages on the path created in one of `spans` rank higher and
-        are found without any of the terms; so are those nearest to `meaning`. `clues` gives words for a second
-        round; of these the rarest are searched for as well.
+        are found without any of the terms; so are those nearest to `meaning`. `asked` says whether the
+        few best are enough, of which alone nothing more is looked up; if not, it gives words for a second round,
+        of which the rarest are searched for as well.
         """
         from chatcli.store.recall_search import Wish, candidates
 
-        wish = Wish(terms, conversation, upto, spans, limit, all_chats, meaning, clues)
+        wish = Wish(terms, conversation, upto, spans, limit, all_chats, meaning, asked, self._common)
         return self.read(candidates, self.vectors, wish)
 
     def on_path(self, conversation: Conversation, upto: int, ids: Iterable[int]) -> list[Node]:

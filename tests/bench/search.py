@@ -16,16 +16,19 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from chatcli.context.query import terms
+from chatcli.context.query import Terms, terms
 from chatcli.context.recall import clues, rank
+from chatcli.conversation.retrieval import Retrieved
 from chatcli.store.store import Store
 from tests.bench.store import made_up, made_up_texts, percentiles, spread
 
 OTHERS = 1000  # messages in each of the other conversations
+LIMIT = 100  # messages that are chosen from, where the window has 4,096 tokens
 
 
 def main() -> None:
@@ -74,6 +77,18 @@ def questions(texts: Iterator[str]) -> Iterator[str]:
         yield "what about " + " ".join(random.sample(next(texts).split()[:40], 8)) + "?"
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    words: Terms
+    few_may_do: bool = False
+
+    def enough(self, _few: Retrieved) -> bool:
+        return False
+
+    def clues(self, first: Retrieved) -> dict[str, int]:
+        return clues(first, self.words)
+
+
 def _recall(store: Store, asked: Iterator[str], conversation: int, upto: int, *, all_chats: bool) -> None:
     sought = terms(next(asked))
     found = store.candidates(
@@ -81,7 +96,8 @@ def _recall(store: Store, asked: Iterator[str], conversation: int, upto: int, *,
         conversation=conversation,
         upto=upto,
         all_chats=all_chats,
-        clues=lambda first: clues(first, sought),
+        limit=LIMIT,
+        asked=Asked(sought),
     )
     rank(found, sought)
 
