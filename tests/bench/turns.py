@@ -123,8 +123,9 @@ def unheard(_event: Event) -> None:
 
 def continued(place: Path, homes: Mapping[int, Path], url: str, rounds: int) -> dict[str, Any]:
     there = environment(place) | {"TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1", "OLLAMA_HOST": url}
-    ask_once(there)  # compiles what is new
+    ask_once(there)
     flags = (*CHATCLI, "-m", "demo", "--continue")
+    start(flags, there)  # compiles what is new
     return figures(
         [
             {length: start(flags, there | {"CHATCLI_HOME": str(home)}) for length, home in homes.items()}
