@@ -6,7 +6,8 @@ import io
 from functools import cache
 
 import pyte
-from pyte.modes import DECTCEM
+from pyte.charsets import LAT1_MAP
+from pyte.modes import DECAWM, DECTCEM, IRM
 
 # Character, its color and the one behind it; bold, italic, underlined, struck through, reversed.
 Cell = tuple[str, str, str, bool, bool, bool, bool, bool]
@@ -24,6 +25,21 @@ class Scrollback(pyte.Screen):
     def reset(self) -> None:
         super().reset()
         self.above.clear()
+
+    def draw(self, data: str) -> None:
+        """As pyte draws, but what stands in a row is written at once where each character is one cell wide."""
+        usual = self.charset == 0 and self.g0_charset is LAT1_MAP and DECAWM in self.mode and IRM not in self.mode
+        if not (usual and data.isascii() and data.isprintable()):
+            super().draw(data)
+            return
+        while data:
+            if self.cursor.x == self.columns:
+                self.carriage_return()
+                self.linefeed()
+            x, row = self.cursor.x, self.buffer[self.cursor.y]
+            part, data = data[: self.columns - x], data[self.columns - x :]
+            row.update((x + at, _char(self.cursor.attrs, letter)) for at, letter in enumerate(part))
+            self.cursor.x += len(part)
 
     def index(self) -> None:
         top, bottom = self.margins or (0, self.lines - 1)
@@ -106,6 +122,11 @@ def resized(screen: Scrollback, columns: int, rows: int, *, reflow: bool) -> Scr
 def written(row: dict[int, pyte.screens.Char]) -> str:
     """The characters of a row, without blanks at its end."""
     return "".join([row[at].data for at in range(max(row, default=-1) + 1)]).rstrip()
+
+
+@cache
+def _char(like: pyte.screens.Char, letter: str) -> pyte.screens.Char:
+    return like._replace(data=letter)
 
 
 @cache
