@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -36,10 +36,17 @@ def talk(store: Store, *texts: str, apart: timedelta = timedelta(minutes=1)) -> 
 
 @dataclass(frozen=True)
 class Asks:
-    """Asks for these words in a second round, unless the few best do."""
+    """Asks for these words in a second round, unless the few best do; for nothing, where no passage may have the
+    words `together`.
+    """
 
     words: tuple[str, ...] = ()
     few_may_do: bool = False
+    together: frozenset[str] = frozenset()
+
+    def may_fire(self, found: Retrieved, sets: Collection[frozenset[str]]) -> bool:
+        assert not found.candidates
+        return any(self.together <= held for held in sets)
 
     def enough(self, few: Retrieved) -> bool:
         return bool(few.candidates)
@@ -121,6 +128,33 @@ def test_the_few_best_come_alone_where_they_are_enough(store: Store) -> None:
     assert set(few.candidates) < set(all_of_them.candidates)
     assert sum(bool(each.terms) for each in few.candidates) == module.FEW
     assert sum(bool(each.terms) for each in all_of_them.candidates) == module.FEW + 3
+
+
+def test_no_message_is_read_where_none_can_have_enough_of_the_words(store: Store) -> None:
+    conversation = talk(store, "a heron and Gustav", *["x"] * 5, "Gustav ate the carp", *["x"] * 5)
+
+    def look(*together: str) -> Retrieved:
+        assert conversation.tip is not None
+        asked, terms = Asks(together=frozenset(together)), ["heron", "gustav", "carp"]
+        return store.candidates(terms, conversation=conversation.id, upto=conversation.tip, asked=asked)
+
+    everything, nothing = look("gustav", "carp"), look("heron", "carp")
+    assert "Gustav ate the carp" in texts(everything)
+    assert texts(nothing) == []
+    assert (nothing.occurrences, nothing.passages) == (everything.occurrences, everything.passages)
+    assert everything.occurrences == {"heron": 1, "gustav": 2, "carp": 1}
+
+
+def test_words_that_find_nothing_by_themselves_are_not_forgotten_when_that_is_asked(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "IN_ALL", 1)
+    conversation = talk(store, "heron", *["carp and perch"] * 3)
+    assert conversation.tip is not None
+    asked = Asks(together=frozenset(("carp", "perch")))
+    terms = ["heron", "carp", "perch"]
+    found = store.candidates(terms, conversation=conversation.id, upto=conversation.tip, asked=asked)
+    assert {"carp", "perch"} in [each.terms for each in found.candidates], "beside the heron"
 
 
 def test_a_common_word_is_no_clue_and_is_not_looked_up_again(

@@ -80,9 +80,12 @@ def fires(found: Retrieved, terms: Terms, always: bool = False) -> bool:
     """Whether the passages found are worth their tokens. Most messages are about what was just said."""
     if not terms or not found.candidates:
         return False
-    if always or terms.looks_back:
-        return True
-    return _covers(found, terms) or _is_near(found)
+    return may_fire(found, _sets(found), terms, always) or _is_near(found)
+
+
+def may_fire(found: Retrieved, sets: Collection[frozenset[str]], terms: Terms, always: bool = False) -> bool:
+    """The same for passages of which only their `sets` of terms are known, and not their meaning."""
+    return always or terms.looks_back or _most_held(sets, terms, found) >= _least(terms)
 
 
 def looks_back(found: Retrieved, terms: Terms, dates: Dates, sent: Iterable[str] = ()) -> bool:
@@ -104,8 +107,11 @@ def looks_back(found: Retrieved, terms: Terms, dates: Dates, sent: Iterable[str]
 
 
 def _covers(found: Retrieved, terms: Terms) -> bool:
-    least = COVERED_BARE if terms.asks_only else COVERED if terms.asks else COVERED_UNASKED
-    return covered(found, terms) >= least
+    return covered(found, terms) >= _least(terms)
+
+
+def _least(terms: Terms) -> float:
+    return COVERED_BARE if terms.asks_only else COVERED if terms.asks else COVERED_UNASKED
 
 
 def _is_near(found: Retrieved) -> bool:
@@ -117,7 +123,12 @@ def _is_near(found: Retrieved) -> bool:
 
 def covered(found: Retrieved, terms: Terms) -> float:
     """How much of the question's weight its best passage has, from 0 to 1."""
-    return _most_held((each.terms for each in found.candidates if each.terms), terms, found)
+    return _most_held(_sets(found), terms, found)
+
+
+def _sets(found: Retrieved) -> set[frozenset[str]]:
+    """The sets of terms that candidates have: few, where there are many candidates."""
+    return {each.terms for each in found.candidates}
 
 
 def _most_held(texts: Iterable[frozenset[str]], terms: Terms, found: Retrieved) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
@@ -185,6 +185,11 @@ class _Asked:
     always: bool
     sent: tuple[str, ...]
     gives_way: bool
+
+    def may_fire(self, found: Retrieved, sets: Collection[frozenset[str]]) -> bool:
+        from chatcli.context import recall
+
+        return recall.may_fire(found, sets, self.words, self.always)
 
     def fires(self, found: Retrieved) -> bool:
         from chatcli.context import recall

@@ -4,7 +4,7 @@ embeddings.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
 from math import log
@@ -62,6 +62,11 @@ class Retrieved:
 
 class Asked(Protocol):
     """What a search asks its caller on the way."""
+
+    def may_fire(self, found: Retrieved, sets: Collection[frozenset[str]]) -> bool:
+        """Whether anything may be quoted, where no passage has more of the terms than one of `sets`. If not, no
+        message is read. `found` has no candidates yet.
+        """
 
     @property
     def few_may_do(self) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from heapq import nlargest
+from operator import itemgetter
 from typing import NamedTuple
 
 from chatcli.conversation.message import Role
@@ -203,11 +204,17 @@ def candidates(connection: sqlite3.Connection, vectors: Vectors, wish: Wish) -> 
     path = _path(connection, wish.conversation, wish.upto)
     scope = Scope(0, 1 << 62, None, None) if wish.all_chats else path
     postings = _all_postings(connection, wish.terms, scope)
+    occurrences = {term: len(held) for term, held in postings.items()}
     passages = _passages(connection) if wish.all_chats else max(1, (path.end - path.first) >> SHIFT)
     said = [node for span in wish.spans for node in said_in(connection, path, span)]
-    best = _best(postings, set(said), passages, most=SPARE * wish.limit)
     near, likeness = _nearest(connection, vectors, path, wish)
-    nearest = _heaviest(likeness, SPARE * wish.alone)
+    combined = _combined(postings, set(said))
+    if wish.asked is not None and not likeness:
+        nothing = Retrieved((), occurrences, passages, wish.conversation)
+        if not wish.asked.may_fire(nothing, combined.sets()):
+            return nothing
+    best = _best(combined, postings, set(said), passages, most=SPARE * wish.limit)
+    nearest = nlargest(SPARE * wish.alone, likeness.items(), key=itemgetter(1, 0))
     found = {passage for passage, _ in (*best, *nearest)}
 
     def retrieved(limit: int) -> Retrieved:
@@ -217,7 +224,7 @@ def candidates(connection: sqlite3.Connection, vectors: Vectors, wish: Wish) -> 
         shown = _candidates(connection, messages, path, wish, found, postings, set(said[:limit]))
         return Retrieved(
             tuple(shown.values()),
-            {term: len(held) for term, held in postings.items()},
+            occurrences,
             passages,
             wish.conversation,
             _nearness(connection, near, likeness, wish, shown.keys()),
@@ -254,7 +261,7 @@ def _second_round(
         key=lambda word: words[word] * rarity(len(held[word]), first.passages),
     )
     further = {word: held[word] for word in clues}
-    best = _best(further, set(), first.passages, most=SPARE * wish.alone)
+    best = _best(_combined(further, set()), further, set(), first.passages, most=SPARE * wish.alone)
     messages = _wanted(connection, best, path, wish, wish.alone)
     everything = postings | further
     shown = _candidates(connection, messages, path, wish, {passage for passage, _ in best}, everything, set())
@@ -384,35 +391,55 @@ def _passages(connection: sqlite3.Connection) -> int:
     return int(most)
 
 
-def _best(postings: Mapping[str, list[int]], said: set[int], passages: int, most: int) -> list[tuple[int, float]]:
-    """Returns the `most` best as (passage, weight), heaviest first. Each term weighs by how rare it is, and so
-    does membership in `said` (created at the time that the question names).
+class _Combined(NamedTuple):
+    """The passages by the set of terms that each has, as a number: bit n stands for the nth of `terms`, which come
+    rarest first. The bit after these: the passage was said at the time that the question names. `common`: the
+    terms that find nothing by themselves, as they are so common.
     """
-    weights: dict[int, float] = {}
-    total = 0
-    for found in sorted(filter(None, postings.values()), key=len):
-        weight = rarity(len(found), passages)
+
+    passages: Mapping[int, Sequence[int]]
+    terms: Sequence[str]
+    common: int
+
+    def sets(self) -> list[frozenset[str]]:
+        """The sets of terms that passages have, and that of the common ones."""
+        return [
+            frozenset(term for place, term in enumerate(self.terms) if held >> place & 1)
+            for held in (*self.passages, self.common)
+        ]
+
+
+def _combined(postings: Mapping[str, list[int]], said: set[int]) -> _Combined:
+    terms = sorted((term for term in postings if postings[term]), key=lambda term: len(postings[term]))
+    sets: dict[int, int] = {}
+    total = common = 0
+    for place, term in enumerate(terms):
+        found, bit = postings[term], 1 << place
         total += len(found)
-        if total <= IN_ALL or not weights:
-            for passage in found:
-                weights[passage] = weights.get(passage, 0.0) + weight
-        else:
-            for passage in weights.keys() & found:
-                weights[passage] += weight
-    if said:
-        weight = rarity(len(said), passages)
-        for passage in weights:
-            weights[passage] += weight if passage >> SHIFT in said else 0.0
-    return _heaviest(weights, most)
+        if total > IN_ALL and sets:
+            common |= bit
+        for passage in found if not common else sets.keys() & found:
+            sets[passage] = sets.get(passage, 0) | bit
+    for passage in sets if said else ():
+        if passage >> SHIFT in said:
+            sets[passage] |= 1 << len(terms)
+    alike: dict[int, list[int]] = {}
+    for passage, held in sets.items():
+        alike.setdefault(held, []).append(passage)
+    return _Combined(alike, terms, common)
 
 
-def _heaviest(weights: Mapping[int, float], most: int) -> list[tuple[int, float]]:
-    """Returns the `most` heaviest as (passage, weight), of equals the newest first. Thousands have few weights:
-    the sums of a few terms'.
+def _best(
+    combined: _Combined, postings: Mapping[str, list[int]], said: set[int], passages: int, most: int
+) -> list[tuple[int, float]]:
+    """Returns the `most` best as (passage, weight), heaviest first, of equals the newest first. Each term weighs
+    by how rare it is, and so does membership in `said`.
     """
+    weights = [rarity(len(found), passages) for found in (*map(postings.__getitem__, combined.terms), said)]
     alike: dict[float, list[int]] = {}
-    for passage, weight in weights.items():
-        alike.setdefault(weight, []).append(passage)
+    for held, found in combined.passages.items():
+        weight = sum(weight for place, weight in enumerate(weights) if held >> place & 1)
+        alike.setdefault(weight, []).extend(found)
     best: list[tuple[int, float]] = []
     for weight in sorted(alike, reverse=True):
         best += [(passage, weight) for passage in sorted(alike[weight], reverse=True)[: most - len(best)]]

@@ -15,7 +15,7 @@ import json
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -81,6 +81,9 @@ def questions(texts: Iterator[str]) -> Iterator[str]:
 class Asked:
     words: Terms
     few_may_do: bool = False
+
+    def may_fire(self, _found: Retrieved, _sets: Collection[frozenset[str]]) -> bool:
+        return True
 
     def enough(self, _few: Retrieved) -> bool:
         return False
