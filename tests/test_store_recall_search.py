@@ -164,7 +164,7 @@ def test_a_common_word_is_no_clue_and_is_not_looked_up_again(
     conversation = talk(store, "a heron", "Gustav and a carp", *["x"] * 50, "Gustav", *["a carp"] * 4)
     looked_up = list[str]()
 
-    def postings(connection: sqlite3.Connection, term: str, *scope: Any) -> list[int]:
+    def postings(connection: sqlite3.Connection, term: str, *scope: Any) -> set[int]:
         looked_up.append(term)
         return read(connection, term, *scope)
 
