@@ -202,15 +202,20 @@ def _smoothed(line: Sequence[Candidate], own: Sequence[float], sittings: Sequenc
 def _neighborly(line: Sequence[Candidate], own: Sequence[float], sittings: Sequence[int]) -> list[float]:
     """Each value plus shares of those of its neighbors in the same sitting."""
     values = list(own)
+    joined = [_touch(*both) for both in pairwise(line)]  # each with the next
+    joined = [one and before == after for one, (before, after) in zip(joined, pairwise(sittings), strict=True)]
     for place, value in enumerate(own):
-        for way, shares in ((1, AFTER), (-1, BEFORE)) if value else ():
-            for step, share in enumerate(shares, start=1):
-                other = place + way * step
-                if not (0 <= other < len(line)) or sittings[other] != sittings[place]:
-                    break
-                if not _touch(line, other, other - way):
-                    break
-                values[other] += share * value
+        if not value:
+            continue
+        for other, share in enumerate(AFTER, start=place + 1):
+            if other == len(line) or not joined[other - 1]:
+                break
+            values[other] += share * value
+        for step, share in enumerate(BEFORE, start=1):
+            other = place - step
+            if other < 0 or not joined[other]:
+                break
+            values[other] += share * value
     return values
 
 
@@ -235,9 +240,8 @@ def _sittings(line: Sequence[Candidate]) -> list[int]:
     return numbers
 
 
-def _touch(line: Sequence[Candidate], one: int, other: int) -> bool:
+def _touch(before: Candidate, after: Candidate) -> bool:
     """Whether two neighbors among the candidates are also neighbors in the conversation."""
-    before, after = line[min(one, other)], line[max(one, other)]
     if before.number == after.number:
         return after.passage == before.passage + 1
     return after.number == before.number + 1 and after.passage == 0
