@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chatcli.context import documents, recall
@@ -288,6 +288,7 @@ def test_a_passage_without_a_vector_is_no_worse_for_it() -> None:
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(-3, 6) | st.none(), st.integers(0, 400)), max_size=30))
+@example([(True, None, 0), (True, 0.0, 46), (True, 0.0625, 46), (False, 0.0, 46), (True, -1.0, 0)])
 def test_every_ranking_is_in_order_and_more_nearness_never_harms(
     rows: list[tuple[bool, float | None, int]],
 ) -> None:

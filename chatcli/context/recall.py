@@ -33,6 +33,9 @@ BEGINNING = 0.6  # a stem weighs this share of its word
 CLUE = 0.1  # a word of the second round weighs this share of one of the question
 LEADING = 12  # the best passages, whose words are the clues of the second round
 MEANING = 0.5  # what nearness in meaning weighs beside words, when both have the same spread
+WORDS_LEFT = (
+    0.25  # of what words weigh, however far the meaning is: a few nearnesses say little about their spread
+)
 STOP = 0.05  # passages below this share of the best one are no longer quoted
 WHOSE = 0.2  # the words of the one the question is about weigh so much more, those of others less
 PAUSE = timedelta(minutes=45)  # a longer silence ends a sitting
@@ -185,7 +188,7 @@ def _with_meaning(
     ]
     near = _neighborly(line, near, sittings)
     scale = MEANING * (hypot(*scores) or 1.0) / (hypot(*near) or 1.0)
-    return [max(0.0, score + scale * value) for score, value in zip(scores, near, strict=True)]
+    return [max(WORDS_LEFT * score, score + scale * value) for score, value in zip(scores, near, strict=True)]
 
 
 def _smoothed(line: Sequence[Candidate], own: Sequence[float], sittings: Sequence[int]) -> list[float]:
