@@ -49,9 +49,9 @@ _heed_signals()
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Three workers for two cores: a test waits for screens and servers half of its time."""
+    """Two workers for each core: a test waits for screens and servers half of its time."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores + (cores + 1) // 2
+    return 2 * cores
 
 
 @pytest.fixture(autouse=True)
