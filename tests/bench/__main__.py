@@ -34,19 +34,21 @@ def main(words: Sequence[str] | None = None) -> None:
         "server": os.environ.get("CHATCLI_TEST_OLLAMA", ""),
         "models": os.environ.get("CHATCLI_TEST_MODELS", ""),
     }
-    runs = read(KEPT) if wishes.write else {}
+    runs: dict[str, Run] = {}
     asked = [bench for bench in BENCHES if wishes.only is None or bench.name in wishes.only]
     for bench in asked:
         lacking = [name for name, value in given.items() if "{" + name + "}" in bench.command and not value]
         if lacking:
             sys.stderr.write(f"{bench.title}: left out, no {' and no '.join(lacking)} was given\n")
             continue
-        runs[bench.title] = done = run(bench, given, quick=wishes.quick)
+        done = run(bench, given, quick=wishes.quick)
         sys.stderr.write(f"{bench.title}: {done.seconds} s{', ' * bool(done.failed)}{done.failed}\n")
         if wishes.write:
-            write(runs, KEPT)
+            write(read(KEPT) | {bench.title: done}, KEPT)  # read now: another run may have written meanwhile
+        else:
+            runs[bench.title] = done
     if wishes.write:
-        write(runs, KEPT)
+        write(read(KEPT), KEPT)
     else:
         shown = asked if wishes.only else BENCHES
         sys.stdout.write(page(shown, runs))
