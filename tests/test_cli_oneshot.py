@@ -382,6 +382,7 @@ NOT_FOR_A_QUESTION = {
         "chatcli.store.recall_search",
     ),
     *("chatcli.store.import_chat", "chatcli.tokens.prepare", "tiktoken", "chatcli.client.fetch", "tomllib"),
+    "chatcli.render.progress",
 }
 
 

@@ -145,12 +145,12 @@ class Screen:
         from contextlib import closing
         from itertools import chain
 
-        from chatcli.render.progress import draw_progress, tell_progress
-
         generator = (step for step in steps)
         try:
             with closing(generator):
                 for first in generator:  # a job without steps draws nothing
+                    from chatcli.render.progress import draw_progress, tell_progress
+
                     all_steps = chain((first,), generator)
                     if self.plain:
                         tell_progress(all_steps, self._write if self.is_terminal else self._write_error)
