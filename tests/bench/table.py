@@ -267,24 +267,60 @@ BENCHES = (
             ),
             Goal("the same (`trim`)", lambda it: it["trim"]["evidence"], None, "%"),
         ),
+        words={
+            "evidence": "all that is needed, %",
+            "by category": "%, by kind of question",
+            "1": "several messages",
+            "2": "of time",
+            "3": "open",
+            "4": "one message",
+            "5": "misleading",
+            "p95_ms": "planning, 95 of 100 within, ms",
+            "gated": "recall added something, %",
+            "questions": "of questions",
+            "turns": "of the conversation's own messages",
+        },
         minutes=20,
     ),
     Bench(
         "Memory: what is read again",
         "prefix {memory} --budget 3072",
         "Tokens that the server evaluates again on each turn, because the request no longer begins as the last "
-        "one.",
+        "one. The others are without recall (off), or quote where a question looks back (gated) or always.",
+        words={
+            "evaluated": "evaluated on a turn, tokens",
+            "verbatim": "sent word for word, tokens",
+            "summaries": "for summaries, tokens a turn",
+        },
         minutes=20,
     ),
     Bench(
         "Memory: numbers in summaries",
         "summaries {memory} --budget 3072",
-        "Percent of the numbers, dates and quoted strings that reach the model, without and with the list.",
+        "Percent of the numbers, dates and quoted strings in what is summarized that reach the model, for two "
+        "stand-ins of a summarizing model: one takes whole sentences, one single words.",
+        words={
+            "specifics": "numbers and the like in a summary",
+            "longest": "the longest, times its limit",
+            "text": "the summary alone",
+            "listed": "with the list below it",
+            "list": "the list",
+            "new": "of new messages, %",
+            "whole": "of all that it covers, %",
+            "tokens": "size, tokens",
+        },
     ),
     Bench(
         "Memory: seconds a turn",
         "seconds {memory}",
-        "Simulated, for three speeds of reading prompts.",
+        "How long a person waits for the first word, simulated for three speeds at which a server reads prompts; "
+        "and what recall adds to a turn.",
+        words={
+            "patience": "recall_patience, s",
+            "mean": "mean, s",
+            "p95": "95 of 100 within, s",
+            "most": "longest, s",
+        },
         minutes=20,
     ),
     Bench(
@@ -339,7 +375,14 @@ BENCHES = (
         "commands --messages 5000 --branches 50",
         (
             Goal("the first /tree, /branches or /context in 100,000 messages", in_line("line"), 200, "ms"),
-            Goal("the same where 2,000 branches part", in_line("tree"), 200, "ms"),
+            Goal(
+                "the same where 2,000 branches part",
+                in_line("tree"),
+                200,
+                "ms",
+                why="/tree reads, cleans and shortens some 8,000 messages beside the branches, and draws "
+                "each in a line",
+            ),
         ),
         {
             "short": "100 messages",
