@@ -82,9 +82,9 @@ def program(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize("program", [SILENT], indirect=True)
 def test_what_a_program_does_not_do_is_said(program: peers.Program) -> None:
     asked = peers.tried(partial(peers.one_question, url=NOWHERE), program)
-    assert asked == {"why": "no reply: nothing here"}
+    assert asked == {"why": 'no reply, but "nothing here"'}
     talked = peers.tried(partial(peers.kill, paced=NOWHERE), program)
-    assert talked == {"why": "no prompt that shows a key: nothing here"}
+    assert talked == {"why": 'no prompt that shows a key, but "nothing here"'}
 
 
 @pytest.mark.parametrize("program", [HALF], indirect=True)

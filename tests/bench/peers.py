@@ -187,7 +187,7 @@ class Chat(Terminal):
 
     def _without(self, what: str) -> Unmeasured:
         self.listen(0.2)
-        return Unmeasured(f"{what}: {_tail(self.text)}")
+        return Unmeasured(f"{what}, but {_tail(self.text)}")
 
     def listen(self, seconds: float) -> None:
         """Read what comes in so many seconds; a cursor that blinks is never at rest."""
@@ -212,7 +212,8 @@ class Chat(Terminal):
 
 
 def _tail(text: str) -> str:
-    return " ".join(re.sub("[^!-~]+", " ", text).split())[-80:]
+    """The last words of a screen, in quotes."""
+    return f'"{" ".join(re.sub("[^!-~]+", " ", text).split())[-80:]}"'
 
 
 @contextmanager
@@ -240,7 +241,7 @@ def one_question(program: Program, found: dict[str, Any], url: str) -> None:
         os.close(write)
         status, wall, cpu, memory = told.read().split()
     if int(status) or b"Hello" not in done.stdout:
-        raise Unmeasured(f"no reply: {_tail((done.stdout + done.stderr).decode('utf-8', 'replace'))}")
+        raise Unmeasured(f"no reply, but {_tail((done.stdout + done.stderr).decode('utf-8', 'replace'))}")
     found["question_cpu_ms"], found["question_wall_ms"] = (round(float(each) * 1000) for each in (cpu, wall))
     found["question_peak_mb"] = round(int(memory) / 1024)
 
@@ -256,7 +257,10 @@ def start_and_reply(program: Program, found: dict[str, Any], fast: str, paced: s
         long.ready()
         long.asked(LONG, lambda text: END in text)
         long.listen(0.5)
-        found["token_us"] = round((long.killed() - before) / tokens * 1e6)
+        more = long.killed() - before
+    if more <= 0:
+        raise Unmeasured("a start takes more or less CPU than the reply adds")
+    found["token_us"] = round(more / tokens * 1e6)
 
 
 def kill(program: Program, found: dict[str, Any], paced: str) -> None:
