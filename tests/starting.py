@@ -27,6 +27,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pexpect
 
 ROOT = Path(__file__).parent.parent
 PYTHON = sys.executable
@@ -118,6 +122,14 @@ def run(
         pool.submit(_write, write, given or b"")
         written, said = pool.submit(output.read), pool.submit(errors.read)
     return subprocess.CompletedProcess(list(arguments), process.wait(), written.result(), said.result())
+
+
+def end(child: pexpect.spawn[Any]) -> None:
+    """End what pexpect has started. Its own `close` gives a killed program a tenth of a second to be gone."""
+    if child.isalive():
+        child.kill(signal.SIGKILL)
+        child.wait()
+    child.close()
 
 
 def _write(descriptor: int, given: bytes) -> None:

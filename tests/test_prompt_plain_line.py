@@ -16,6 +16,7 @@ from chatcli.prompt.history import LineHistory
 from chatcli.prompt.line import Closed, Interrupted, ReaderOptions, TypedLine
 from chatcli.prompt.reader import Reader
 from chatcli.prompt.toolbar import Toolbar
+from tests.starting import end
 
 # Reads line after line until the end; a line `ask` asks, and `edit this` prefills the next one.
 PROGRAM = """
@@ -131,7 +132,7 @@ class TestAtATerminal:
             child.expect("BYE")
             child.expect(pexpect.EOF)
         finally:
-            child.close(force=True)
+            end(child)
 
     def test_nothing_is_drawn_twice(self, tmp_path: Path) -> None:
         with self.terminal(tmp_path, "dumb") as child:

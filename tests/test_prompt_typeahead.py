@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from chatcli.prompt.typeahead import quiet_keyboard
+from tests.starting import end
 
 pexpect = pytest.importorskip("pexpect")
 termios = pytest.importorskip("termios")
@@ -67,7 +68,7 @@ def reply(tmp_path: Path, *words: str) -> Iterator[tuple[Any, Path]]:
         child.expect("BYE")
         child.expect(pexpect.EOF)
     finally:
-        child.close(force=True)
+        end(child)
 
 
 def leave(child: Any) -> None:
@@ -172,7 +173,7 @@ def test_in_the_background_the_terminal_is_left_alone(tmp_path: Path) -> None:
         assert "Stopped" not in shell.before
         shell.expect(pexpect.EOF)
     finally:
-        shell.close(force=True)
+        end(shell)
 
 
 @pytest.mark.parametrize("keys", ["\x04", "next\x04", "\x04\x04next"])

@@ -22,6 +22,7 @@ if os.name != "posix":
 import pexpect
 
 from tests.faults import Engine, Status, nobody_there
+from tests.starting import end
 from tests.test_store_recovery import damage, fill
 from tests.test_terminal import Terminal, terminal
 
@@ -72,7 +73,7 @@ def test_the_first_prompt_imports_only_what_it_needs(
         child.expect_exact(">>>")
         found = set(noted.read_text().split())
     finally:
-        child.close(force=True)
+        end(child)
     ours = {name for name in found if name.split(".")[0] == "chatcli"}
     new, gone = ours - listed(*arguments), listed(*arguments) - ours
     assert not new, "import them where they are needed, or list them with what the prompt needs them for"
@@ -117,7 +118,7 @@ def pexpect_of(command: list[str], url: str) -> Iterator[pexpect.spawn[str]]:
     try:
         yield child
     finally:
-        child.close(force=True)
+        end(child)
 
 
 def listed(*arguments: str) -> set[str]:
