@@ -33,9 +33,7 @@ BEGINNING = 0.6  # a stem weighs this share of its word
 CLUE = 0.1  # a word of the second round weighs this share of one of the question
 LEADING = 12  # the best passages, whose words are the clues of the second round
 MEANING = 0.5  # what nearness in meaning weighs beside words, when both have the same spread
-WORDS_LEFT = (
-    0.25  # of what words weigh, however far the meaning is: a few nearnesses say little about their spread
-)
+WORDS_LEFT = 0.25  # of what words weigh, however far the meaning is: few nearnesses tell little of their spread
 STOP = 0.05  # passages below this share of the best one are no longer quoted
 WHOSE = 0.2  # the words of the one the question is about weigh so much more, those of others less
 PAUSE = timedelta(minutes=45)  # a longer silence ends a sitting

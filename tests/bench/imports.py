@@ -8,39 +8,24 @@ lengthens. `shared`: what `import ollama, rich.console` imports, too. Each figur
 
 from __future__ import annotations
 
-import argparse
-import json
 import re
 import subprocess
 import sys
-import tempfile
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.bench.oneshot import CHATCLI, IMPORTS, run
-from tests.bench.start import environment
-from tests.faults import Engine
+from tests.bench.oneshot import CHATCLI, IMPORTS, asked_before, run
+from tests.bench.start import print_figures
 
 LINE = re.compile(r"import time:\s+(\d+) \|\s+\d+ \|\s+([\w.]+)$", re.MULTILINE)
 NAMED = 5  # packages beside chatcli's own and the shared ones
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=5)
-    wishes = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home:
-        print(json.dumps(measure(Path(home), wishes.rounds)))
-
-
 def measure(home: Path, rounds: int) -> dict[str, Any]:
-    there = environment(home) | {"CHATCLI_HOME": str(home / "kept")}
-    with Engine() as engine:
-        there["OLLAMA_HOST"] = engine.url
-        run((*CHATCLI[:-1], "--json", "hi"), there)  # fills the cache, and compiles what is new
-        run(CHATCLI, there)
+    with asked_before(home) as (_, there):
+        run(CHATCLI, there)  # compiles what is new
         shared = imported(IMPORTS, there).keys()
         taken = [by_owner(imported(CHATCLI, there), shared) for _ in range(rounds)]
     least = {name: min((each[name] for each in taken), key=lambda each: each[1]) for name in taken[0]}
@@ -70,4 +55,4 @@ def by_owner(modules: Mapping[str, float], shared: Collection[str]) -> dict[str,
 
 
 if __name__ == "__main__":
-    main()
+    print_figures(measure, 5)

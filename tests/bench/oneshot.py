@@ -10,19 +10,17 @@ took, divided by what the import took in the same round: what else runs on the m
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import statistics
 import subprocess
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.bench.start import environment
+from tests.bench.start import environment, print_figures
 from tests.faults import Engine
 
 IMPORTS = ("-c", "import ollama, rich.console")
@@ -37,18 +35,18 @@ class Took:
     memory: float
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=15)
-    wishes = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home:
-        print(json.dumps(measure(Path(home), wishes.rounds)))
-
-
-def measure(home: Path, rounds: int) -> dict[str, Any]:
+@contextmanager
+def asked_before(home: Path) -> Iterator[tuple[Engine, dict[str, str]]]:
+    """A server, and the environment of a program that has asked it before: its cache is filled."""
     there = environment(home) | {"CHATCLI_HOME": str(home / "kept")}
     with Engine() as engine:
         there["OLLAMA_HOST"] = engine.url
+        run((*CHATCLI[:-1], "--json", "hi"), there)
+        yield engine, there
+
+
+def measure(home: Path, rounds: int) -> dict[str, Any]:
+    with asked_before(home) as (engine, there):
         empty = (there | {"CHATCLI_HOME": str(home / f"new-{number}")} for number in range(rounds + 1))
 
         def each() -> dict[str, Took]:
@@ -60,7 +58,6 @@ def measure(home: Path, rounds: int) -> dict[str, Any]:
                 "empty": run(CHATCLI, next(empty)),
             }
 
-        run((*CHATCLI[:-1], "--json", "hi"), there)  # fills the cache
         each()  # compiles what is new
         taken = [each() for _ in range(rounds)]
     return {"rounds": rounds} | {name: figures(name, taken) for name in taken[0]}
@@ -87,4 +84,4 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> Took:
 
 
 if __name__ == "__main__":
-    main()
+    print_figures(measure, 15)

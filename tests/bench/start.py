@@ -23,7 +23,7 @@ import sys
 import tempfile
 import termios
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,9 +44,10 @@ class Took:
     cpu: float
 
 
-def main() -> None:
+def print_figures(measure: Callable[[Path, int], Mapping[str, Any]], rounds: int) -> None:
+    """The command line of a bench: measures in a temporary home, by default so many rounds, and prints."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=rounds)
     wishes = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         print(json.dumps(measure(Path(home), wishes.rounds)))
@@ -136,4 +137,4 @@ def _echoed(terminal: int, began: float) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    print_figures(measure, 15)
