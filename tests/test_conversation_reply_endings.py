@@ -481,6 +481,7 @@ OUT = "/retry asks again, /continue goes on from there; /set repeat_penalty 1.3 
 def test_a_reply_stopped_for_repeating_itself_is_kept_and_says_so(engine: Engine, reply: DemoReply) -> None:
     with thinking_with(engine, loop_guard="stop") as session:
         engine.say(reply)
+        engine.script(Hang(after=800))  # less than the reply has, more than it takes to see that it repeats itself
         node = said(session, "a prime?")
         assert node is not None
         assert engine.client_left()

@@ -207,6 +207,50 @@ def test_after_ctrl_z_the_cursor_was_there_and_the_text_goes_on_below() -> None:
     assert "A" not in after  # no step up, over what the shell has written
 
 
+STOPPED_IN = """
+import io, os, signal, sys
+from chatcli.conversation.events import Progress, Text
+from chatcli.render.screen import Screen
+class Terminal(io.StringIO):
+    writes, inside = 0, False
+    def isatty(self): return True
+    def write(self, text):
+        if self.inside: raise RuntimeError("reentrant call")  # as a buffered file does
+        self.inside = True
+        self.writes += 1
+        if self.writes == stopped_in: os.kill(os.getpid(), signal.SIGTSTP)
+        super().write(text)
+        self.inside = False
+def reply(screen):
+    now = [0.0]
+    with screen.answer("m", clock=lambda: now[0]) as answer:
+        for word in ("one ", "two "):
+            now[0] += 10
+            answer.feed(Text(word))
+def progress(screen):
+    screen.progress(iter([Progress("one", 1, 2), Progress("two", 2, 2)]))
+while True:
+    stopped_in = globals().get("stopped_in", 0) + 1
+    terminal = Terminal()
+    globals()[sys.argv[1]](Screen(terminal, terminal, width=80, height=24))
+    written = terminal.getvalue()
+    assert written.rindex("[?25h") > written.rindex("[?25l")
+    assert "one" in written and "two" in written
+    if terminal.writes < stopped_in: break
+    print(written.count("[?25h"))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGTSTP"), reason="there is no job control")
+@pytest.mark.parametrize("drawn", ["reply", "progress"])
+def test_ctrl_z_in_the_middle_of_a_write_waits_for_its_end(drawn: str) -> None:
+    """A buffered file cannot be written to from a signal's handler that interrupts its own write."""
+    run = [sys.executable, "-c", STOPPED_IN, drawn]
+    done = subprocess.run(run, capture_output=True, text=True, check=False, start_new_session=True)
+    assert done.stderr == ""
+    assert done.stdout.split()[:2] == ["2", "2"]  # the cursor was given back meanwhile
+
+
 def test_a_spinner_turns_until_the_first_word_and_leaves_nothing() -> None:
     seen = Seen()
     clock = Clock()

@@ -99,11 +99,13 @@ class Cursor:
 
     def hide(self) -> None:
         self._loan.enter_context(lent(lambda: self._write(_SHOW), self._hide_again))
-        self._write(_HIDE)
+        with signals.hold():
+            self._write(_HIDE)
 
     def show(self) -> None:
         self._loan.close()
-        self._write(_SHOW)
+        with signals.hold():
+            self._write(_SHOW)
 
     def _hide_again(self) -> None:
         self.displaced = True
@@ -163,6 +165,7 @@ class Painter:
         signals.close()
         self._cursor.show()
 
+    @signals.hold()
     def paint(self, final: Sequence[Line], live: Sequence[Line], size: tuple[int, int]) -> None:
         """Writes `final` permanently, and `live` below it (only its end if it is too tall)."""
         width, height = size
