@@ -403,6 +403,29 @@ def test_a_short_question_imports_only_what_it_needs() -> None:
     assert not imported & NOT_FOR_A_QUESTION, "import them where they are needed"
 
 
+# Runs chatcli; then Python tells of each look for garbage at its end how many objects it looks through.
+TOLD_AT_THE_END = """
+import atexit, gc, sys
+atexit.register(gc.set_debug, gc.DEBUG_STATS)
+sys.argv = ["chatcli", "--version"]
+from chatcli.__main__ import main
+main()
+"""
+
+
+def test_the_end_looks_for_no_garbage_among_what_the_program_has_made() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    done = subprocess.run(
+        [sys.executable, "-c", TOLD_AT_THE_END], env=environment, capture_output=True, text=True, check=True
+    )
+    looks = re.findall(
+        r"objects in each generation: ([\d ]+)\n.*objects in permanent generation: (\d+)", done.stderr
+    )
+    assert looks
+    for each, kept in looks:
+        assert sum(map(int, each.split())) < int(kept) / 5, done.stderr
+
+
 def asked_for_counts(engine: Engine) -> bool:
     shown = any(each.path == "/api/show" and each.body.get("verbose") for each in engine.requests)
     return shown or any(each.body.get("_debug_render_only") for each in engine.requests)
