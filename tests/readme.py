@@ -18,8 +18,9 @@ from chatcli.commands import everything
 from chatcli.commands.registry import Command
 from chatcli.paths import Paths
 from chatcli.prompt.keys import shortcuts
+from chatcli.settings.setting import UNSET, Setting
 from chatcli.settings.strategies import STRATEGIES
-from chatcli.settings.table import UNSET, Setting, by_group
+from chatcli.settings.table import by_group
 from chatcli.tools.fitting import form
 from chatcli.tools.table import builtins
 

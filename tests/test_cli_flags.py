@@ -15,7 +15,8 @@ from chatcli.errors import BadArgument, BadValue, ChatcliError, UnknownCommand
 from chatcli.hints import spelled
 from chatcli.session.wishes import Output, Wishes
 from chatcli.settings.layers import Layer, Settings
-from chatcli.settings.table import SHORTHANDS, STOP, TABLE, Setting
+from chatcli.settings.setting import Setting
+from chatcli.settings.table import SHORTHANDS, STOP, TABLE
 
 SUBCOMMANDS = sorted(everything().subcommands)
 BARE = [setting for setting in TABLE if setting.kind.bare]

@@ -32,6 +32,7 @@ from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.layers import find_setting
+from chatcli.settings.setting import Setting
 from chatcli.settings.strategies import AUTO, STRATEGIES
 from chatcli.settings.table import by_group
 from chatcli.store.store import Store
@@ -188,9 +189,7 @@ def test_the_forms_of_ollama_run_work(session: Session) -> None:
 
 
 @pytest.mark.parametrize("setting", [row for row in table.TABLE if row.kind.bare], ids=lambda row: row.name)
-def test_the_name_of_a_setting_that_can_be_on_switches_it_on(
-    setting: table.Setting[object], session: Session
-) -> None:
+def test_the_name_of_a_setting_that_can_be_on_switches_it_on(setting: Setting[object], session: Session) -> None:
     do(session, f"set {setting.name} off")
     assert session.settings[setting] == setting.kind.read("off")
     do(session, f"set {setting.name}")

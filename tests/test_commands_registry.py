@@ -12,7 +12,8 @@ from chatcli.commands.spelling import at_prompt
 from chatcli.errors import UnknownCommand
 from chatcli.hints import spelled
 from chatcli.session.session import Session
-from chatcli.settings.table import TABLE, Setting
+from chatcli.settings.setting import Setting
+from chatcli.settings.table import TABLE
 from tests.commanding import do, say
 from tests.faults import Engine, Hang
 

@@ -24,7 +24,8 @@ from chatcli.session.build import Wishes, build
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.layers import NAMED_HERE, Layer, Settings
-from chatcli.settings.table import TABLE, Setting
+from chatcli.settings.setting import Setting
+from chatcli.settings.table import TABLE
 from chatcli.store import transfer
 from chatcli.store.import_chat import ImportedChat, chat_of
 from chatcli.store.store import Store

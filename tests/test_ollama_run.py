@@ -22,6 +22,7 @@ from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.file import read_environment
 from chatcli.settings.layers import Layer, Settings
+from chatcli.settings.setting import Setting
 from chatcli.turn import ask
 from tests.commanding import do, followed, said, say, shown
 from tests.faults import Engine
@@ -53,7 +54,7 @@ PARAMETERS = """
     num_predict=100 num_keep=5 top_k=40 top_p=0.9 min_p=0.1 typical_p=0.7 repeat_last_n=64 repeat_penalty=1.1
     temperature=0.5 presence_penalty=0.5 frequency_penalty=0.5 stop=END
 """
-FLAGS: list[tuple[list[str], table.Setting[Any], object]] = [
+FLAGS: list[tuple[list[str], Setting[Any], object]] = [
     (["--keepalive", "10m"], table.KEEP_ALIVE, "10m"),
     (["--verbose"], table.VERBOSE, True),
     (["--insecure"], table.INSECURE, True),
@@ -68,7 +69,7 @@ FLAGS: list[tuple[list[str], table.Setting[Any], object]] = [
 
 @pytest.mark.parametrize(("line", "setting", "value"), SETS, ids=[line for line, *_ in SETS])
 def test_set_takes_the_forms_of_ollama_run(
-    line: str, setting: table.Setting[object], value: object, session: Session
+    line: str, setting: Setting[object], value: object, session: Session
 ) -> None:
     do(session, f"set {line}")
     assert session.settings[setting] == value
@@ -147,9 +148,7 @@ def test_a_longer_word_is_no_command(line: str) -> None:
 
 
 @pytest.mark.parametrize(("flags", "setting", "value"), FLAGS, ids=[" ".join(flags) for flags, *_ in FLAGS])
-def test_the_flags_of_ollama_run_are_taken(
-    flags: list[str], setting: table.Setting[object], value: object
-) -> None:
+def test_the_flags_of_ollama_run_are_taken(flags: list[str], setting: Setting[object], value: object) -> None:
     chat = Asked()
     assert parsed([*flags, "what is rain"], chat)() == 0
     settings = Settings()

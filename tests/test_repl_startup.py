@@ -39,7 +39,7 @@ BEFORE_THE_PROMPT = {
     "render": "screen terminal",  # what to ask the terminal; drawing comes later
     "repl": "crash_report first_screen furniture signals startup streams",
     "session": "background known_servers wishes",  # the session itself is built later
-    "settings": "file layers strategies table values",
+    "settings": "file layers quoting setting strategies table values",
 }
 LIBRARIES = {"prompt_toolkit", "wcwidth"}
 # What a start with flags imports besides.

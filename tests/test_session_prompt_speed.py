@@ -28,7 +28,7 @@ from chatcli.session.prompt_speed import reading_speed
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.layers import Layer
-from chatcli.settings.table import Setting
+from chatcli.settings.setting import Setting
 from chatcli.settings.values import seconds
 from chatcli.store.store import Store
 from tests.commanding import do, say

@@ -15,6 +15,7 @@ from chatcli.errors import BadValue, ConfigError, UnknownSetting
 from chatcli.settings import table, values
 from chatcli.settings.file import read_environment, read_file, write_setting
 from chatcli.settings.layers import Layer, Settings, find_setting
+from chatcli.settings.setting import Setting
 from chatcli.settings.strategies import STRATEGIES, Strategy
 
 
@@ -99,7 +100,7 @@ def test_a_text_in_quotes_is_the_text_between_them(typed: str, text: str | None)
 
 
 @pytest.mark.parametrize("setting", table.TABLE, ids=lambda setting: setting.name)
-def test_what_is_shown_of_a_setting_can_be_typed_again(setting: table.Setting[object]) -> None:
+def test_what_is_shown_of_a_setting_can_be_typed_again(setting: Setting[object]) -> None:
     texts = st.text(st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n\t'\"\\"), max_size=12)
     numbers = st.one_of(st.integers(-2, 2**31), st.floats(0, 1), st.floats(-10, 10))
     words = st.sampled_from((*setting.kind.words, "unset", ""))
@@ -128,7 +129,7 @@ SOURCES = {path: path.read_text(encoding="utf-8") for path in Path(table.__file_
 
 
 @pytest.mark.parametrize("setting", table.TABLE, ids=lambda setting: setting.name)
-def test_every_setting_is_read_somewhere(setting: table.Setting[object]) -> None:
+def test_every_setting_is_read_somewhere(setting: Setting[object]) -> None:
     if not setting.option:  # those go to Ollama all together
         read = re.compile(rf"\btable\.{setting.name.upper()}\b")
         assert any(map(read.search, SOURCES.values())), f"{setting.name} has a row, but nothing reads it"
@@ -145,7 +146,7 @@ def test_a_strategy_names_settings_that_there_are(strategy: Strategy) -> None:
 
 
 @pytest.mark.parametrize("setting", table.TABLE, ids=lambda setting: setting.name)
-def test_every_default_can_be_written_and_read_back(setting: table.Setting[object]) -> None:
+def test_every_default_can_be_written_and_read_back(setting: Setting[object]) -> None:
     written = setting.kind.write(setting.default)
     if written:
         assert setting.kind.read(written) == setting.default
@@ -282,7 +283,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize("setting", table.TABLE, ids=lambda setting: setting.name)
-def test_every_setting_takes_values_of_pythons_own_kinds(setting: table.Setting[object]) -> None:
+def test_every_setting_takes_values_of_pythons_own_kinds(setting: Setting[object]) -> None:
     pairs = [pair for begin, pairs in NATIVE.items() if setting.kind.expects.startswith(begin) for pair in pairs]
     typed = setting.kind.write(setting.default) or (setting.kind.words or ("1",))[0]
     settings = Settings()
@@ -294,7 +295,7 @@ def test_every_setting_takes_values_of_pythons_own_kinds(setting: table.Setting[
 
 
 @pytest.mark.parametrize("setting", table.TABLE, ids=lambda setting: setting.name)
-def test_every_setting_refuses_a_wrong_value_and_says_what_it_takes(setting: table.Setting[object]) -> None:
+def test_every_setting_refuses_a_wrong_value_and_says_what_it_takes(setting: Setting[object]) -> None:
     refused = list(filter(None, (refusal(setting, value) for value in WRONG)))
     assert len(refused) >= len(WRONG) - 2, "at most a number and a switch among them are of its kind"
     for error in refused:
@@ -304,7 +305,7 @@ def test_every_setting_refuses_a_wrong_value_and_says_what_it_takes(setting: tab
         assert error.hint == setting.help
 
 
-def refusal(setting: table.Setting[object], value: object) -> BadValue | None:
+def refusal(setting: Setting[object], value: object) -> BadValue | None:
     try:
         Settings().put(setting.name, value, Layer.FLAG)
     except BadValue as error:
@@ -326,7 +327,7 @@ def refusal(setting: table.Setting[object], value: object) -> BadValue | None:
     ],
 )
 def test_a_settings_file_has_values_of_tomls_own_kinds(
-    line: str, setting: table.Setting[object], value: object, tmp_path: Path
+    line: str, setting: Setting[object], value: object, tmp_path: Path
 ) -> None:
     (tmp_path / "config.toml").write_text(line)
     settings = Settings()

@@ -18,6 +18,7 @@ from chatcli.settings import table
 from chatcli.settings.file import read_file, write_setting
 from chatcli.settings.layers import Layer, Settings
 from chatcli.settings.named_tables import KINDS, PROFILES, Kind, line_of, read_rows
+from chatcli.settings.setting import Setting
 from tests.faults import Engine
 from tests.starting import run
 
@@ -67,7 +68,7 @@ def test_a_profile_is_read_with_any_setting_and_files(file: Path) -> None:
 
 
 @pytest.mark.parametrize("setting", table.TABLE, ids=lambda setting: setting.name)
-def test_a_profile_may_have_every_setting_by_all_its_names(setting: table.Setting[object], file: Path) -> None:
+def test_a_profile_may_have_every_setting_by_all_its_names(setting: Setting[object], file: Path) -> None:
     typed = setting.kind.write(setting.default) or (setting.kind.words or ("1",))[0]
     for name in (setting.name, *setting.aliases):
         file.write_text(f"[profiles.one]\n{name} = {typed!r}\n")

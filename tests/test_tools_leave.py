@@ -14,6 +14,7 @@ from chatcli.conversation.message import ToolUse
 from chatcli.errors import BadValue
 from chatcli.settings import table
 from chatcli.settings.layers import Layer, Settings
+from chatcli.settings.setting import Refusal, Setting
 from chatcli.tools.leave import Asking, Rules, Verdict, grant_of, judged
 from chatcli.tools.tool import Reach, Scope, Tool
 
@@ -149,10 +150,10 @@ def test_flags_add_to_the_rules_of_the_settings() -> None:
 
 @pytest.mark.parametrize("setting", [table.TOOLS_DENY, table.TOOLS_ASK, table.TOOLS_ALLOW])
 def test_rules_are_no_part_of_a_conversation_and_are_checked_when_they_are_set(
-    setting: table.Setting[Any],
+    setting: Setting[Any],
 ) -> None:
     assert not setting.kept
-    assert setting.from_outside(()) is table.Refusal.PROGRAM
+    assert setting.from_outside(()) is Refusal.PROGRAM
     for wrong in ("run(ls", "a b", "(x)"):
         with pytest.raises(BadValue):
             Settings().put(setting.name, [wrong], Layer.FILE)

@@ -18,7 +18,8 @@ from typing import Any
 
 from chatcli.dataclass import dataclass
 from chatcli.errors import BadValue
-from chatcli.settings.table import TOOLS, Setting
+from chatcli.settings.setting import Setting
+from chatcli.settings.table import TOOLS
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from chatcli.commands.shell_config import settings_by_name
 from chatcli.paths import private_directory, replace_private
 from chatcli.session.session import Session
 from chatcli.settings import table
-from chatcli.settings.table import TABLE, Setting
+from chatcli.settings.setting import Setting
+from chatcli.settings.table import TABLE
 from chatcli.text import first_clause
 
 # Where complete.py finds what a session would suggest, and what needs no session. All else is a file, or free.

@@ -25,7 +25,8 @@ from chatcli.paths import shown
 from chatcli.session.wishes import Output, Wishes
 from chatcli.settings import table
 from chatcli.settings.layers import find_setting
-from chatcli.settings.table import SHORTHANDS, TABLE, Setting
+from chatcli.settings.setting import Setting
+from chatcli.settings.table import SHORTHANDS, TABLE
 
 if TYPE_CHECKING:
     from chatcli.commands.arguments import Parameter

@@ -15,7 +15,8 @@ from chatcli.errors import UnknownCommand
 from chatcli.hints import Do, Hint
 from chatcli.render.views import Document, Listing, Note, View
 from chatcli.session.session import Session
-from chatcli.settings.table import TABLE, Setting, by_group
+from chatcli.settings.setting import Setting
+from chatcli.settings.table import TABLE, by_group
 from chatcli.text import first_clause
 
 KEYS, SETTINGS, OWN = "keys", "settings", "own"

@@ -19,7 +19,8 @@ from chatcli.session.reply_format import shape
 from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.named_tables import PROFILES, Row, read_rows
-from chatcli.settings.table import TABLE, Setting
+from chatcli.settings.setting import Setting
+from chatcli.settings.table import TABLE
 
 NONE = "none"
 

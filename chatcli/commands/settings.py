@@ -24,9 +24,10 @@ from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.file import write_setting
 from chatcli.settings.layers import Layer, Settings, find_setting
+from chatcli.settings.quoting import unquoted
+from chatcli.settings.setting import Setting
 from chatcli.settings.strategies import STRATEGIES
-from chatcli.settings.table import SHORTHANDS, TABLE, Setting
-from chatcli.settings.values import unquoted
+from chatcli.settings.table import SHORTHANDS, TABLE
 
 # Columns of a model's own system prompt that are shown where it is not shown whole.
 OF_MODEL = 60

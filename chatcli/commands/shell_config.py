@@ -18,7 +18,8 @@ from chatcli.session.session import Session
 from chatcli.settings import table
 from chatcli.settings.file import is_written, read_file, read_text, text_of_file, write_setting, write_text
 from chatcli.settings.layers import Layer, Settings, find_setting
-from chatcli.settings.table import TABLE, Setting
+from chatcli.settings.setting import Setting
+from chatcli.settings.table import TABLE
 
 # What `config edit` begins with where there is no settings file yet.
 BEGINNING = """\

@@ -24,7 +24,7 @@ from chatcli.session.background import Later
 from chatcli.session.wishes import make_screen
 from chatcli.settings import table
 from chatcli.settings.layers import Settings
-from chatcli.settings.table import Setting
+from chatcli.settings.setting import Setting
 
 if TYPE_CHECKING:
     from chatcli.paths import Paths

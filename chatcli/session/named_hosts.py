@@ -23,7 +23,7 @@ from chatcli.hints import Hint, Words
 from chatcli.paths import Paths, path_of, why
 from chatcli.settings import table
 from chatcli.settings.layers import Settings
-from chatcli.settings.values import words_of
+from chatcli.settings.quoting import words_of
 
 if TYPE_CHECKING:
     from chatcli.settings.named_tables import Row

@@ -31,7 +31,8 @@ from chatcli.session.toolbox import Toolbox
 from chatcli.settings import table
 from chatcli.settings.layers import Layer, Settings, find_setting
 from chatcli.settings.named_tables import Row
-from chatcli.settings.table import TABLE, Setting
+from chatcli.settings.setting import Setting
+from chatcli.settings.table import TABLE
 from chatcli.store.store import Store
 from chatcli.tokens.counter import Counter
 

@@ -12,7 +12,8 @@ from typing import Any
 from chatcli.errors import BadData, ConfigError, UserError
 from chatcli.paths import private_directory, replace_private, shared, why
 from chatcli.settings.layers import Layer, Settings, find_setting
-from chatcli.settings.table import TABLE, Setting
+from chatcli.settings.setting import Setting
+from chatcli.settings.table import TABLE
 
 LARGEST = 250_000  # bytes; the time of TOML's parser grows with the square of some lengths
 

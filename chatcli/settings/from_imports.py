@@ -8,7 +8,7 @@ from typing import Any
 from chatcli.errors import BadValue, UnknownSetting
 from chatcli.paths import shown
 from chatcli.settings.layers import NAMED_HERE, find_setting
-from chatcli.settings.table import Refusal
+from chatcli.settings.setting import Refusal
 
 
 def imported_settings(given: Mapping[Any, Any], repairs: list[str]) -> dict[str, str]:

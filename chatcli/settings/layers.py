@@ -10,7 +10,8 @@ from chatcli.errors import BadValue, ConfigError, UnknownSetting
 from chatcli.hints import Do, Either, Hint, Words
 from chatcli.paths import shown
 from chatcli.settings import table
-from chatcli.settings.table import TABLE, Refusal, Setting
+from chatcli.settings.setting import Refusal, Setting
+from chatcli.settings.table import TABLE
 
 if TYPE_CHECKING:
     from chatcli.settings.named_tables import Row

@@ -16,6 +16,7 @@ from chatcli.dataclass import dataclass
 from chatcli.errors import BadData, BadValue
 from chatcli.paths import shown
 from chatcli.pattern import pattern
+from chatcli.settings.quoting import quoted, words_of
 
 T = TypeVar("T")
 # The most characters shown of a refused value.
@@ -344,15 +345,10 @@ def texts() -> ValueKind[tuple[str, ...]]:
 
     def spell(value: Any) -> str | None:
         every = isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
-        return _quoted([str.__str__(each) for each in value]) if every else None
+        return quoted([str.__str__(each) for each in value]) if every else None
 
     expects = "one or more texts, in quotes if they contain spaces"
-    return ValueKind(expects, read, _quoted, spell=spell, many=True)
-
-
-_DOUBLE, _SINGLE = r'"(?:[^"\\]|\\.)*"', r"'[^']*'"
-# In quotes, or not: there a quote after a letter is an apostrophe.
-_PIECE = pattern(rf"""(?s)({_DOUBLE})|(?<!\w)({_SINGLE})|\\([\s"'\\])|([^\s"']|(?<=\w)')""")
+    return ValueKind(expects, read, quoted, spell=spell, many=True)
 
 
 def tools() -> ValueKind[tuple[str, ...]]:
@@ -395,38 +391,6 @@ def rules() -> ValueKind[tuple[str, ...]]:
         return found
 
     return replace(several, expects="rules such as fetch_page or 'run(ls *)'", read=read)
-
-
-def words_of(given: str) -> tuple[str, ...]:
-    """The words of a text, quoted as in a shell; in double quotes also \\n, \\t and \\r. Raises BadValue."""
-    words, begun, at = [""], False, 0
-    while at < len(given):
-        if given[at].isspace():
-            words += [""] * begun
-            begun, at = False, at + 1
-            continue
-        piece = _PIECE.match(given, at)
-        if piece is None:
-            raise BadValue(f"A quote is not closed in '{shown(given)}'.")
-        double, single, escaped, bare = piece.groups()
-        words[-1] += _unescaped(double[1:-1]) if double else single[1:-1] if single else escaped or bare
-        begun, at = True, piece.end()
-    return tuple(filter(None, words))
-
-
-# All of it is in quotes.
-_IN_QUOTES = pattern(f"(?:{_DOUBLE}|{_SINGLE})+", re.DOTALL)
-
-
-def unquoted(given: str) -> str:
-    """A text without the quotes around all of it, which are those of a shell or three; else as it is."""
-    if len(given) >= 6 and given.startswith('"""') and given.endswith('"""'):
-        return given[3:-3].strip("\n")
-    if not _IN_QUOTES.fullmatch(given):
-        return given
-    import shlex
-
-    return shlex.split(given)[0]
 
 
 def _written(value: float) -> str:
@@ -473,20 +437,6 @@ def _shown(value: Any) -> str:
         return addresses.cleaned(repr(value))[:LONGEST_SHOWN]
     except Exception:  # an int of too many digits, or an object's own __repr__
         return f"a value of type {type(value).__name__}"
-
-
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
-
-
-def _unescaped(quoted: str) -> str:
-    return re.sub(r"(?s)\\(.)", lambda match: _ESCAPES.get(match[1], match[0]), quoted)
-
-
-_QUOTING = str.maketrans({meant: f"\\{letter}" for letter, meant in _ESCAPES.items()})
-
-
-def _quoted(values: Sequence[str]) -> str:
-    return " ".join(f'"{value.translate(_QUOTING)}"' for value in values) or '""'
 
 
 def _range(low: float, high: float) -> str:
