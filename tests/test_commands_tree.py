@@ -79,6 +79,20 @@ def test_any_tree_is_drawn_as_if_all_of_it_was_read(store: Store, data: st.DataO
     assert {at[spot].id: own for spot, own in found.items()} == _ends(twigs, tip, names)
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("> ## **Bold** and `code` - and * more", "you: Bold and code - and * more"),
+        ("- [ ] a*`**b", "you: [ ] a*b"),
+        ("***", "you: "),
+    ],
+)
+def test_a_line_of_the_tree_has_no_signs_of_markdown(store: Store, text: str, shown: str) -> None:
+    conversation = store.create()
+    store.append(conversation, Message.user(text))
+    assert list(map(standing, twigs_of(store, conversation.id))) == [shown]
+
+
 def test_a_row_goes_on_where_the_end_of_its_branch_came_to_nothing(store: Store) -> None:
     conversation = store.create()
     first = [store.append(conversation, Message.user(f"n{number}")).id for number in range(1, 6)]

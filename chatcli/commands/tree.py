@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -26,8 +25,8 @@ BEFORE = "-"
 WIDTH = 78
 ROW = 4
 
-# Markdown signs that are left out of a line.
-_MARKUP = re.compile(r"^[>#\s*-]+|\*\*|`")
+# Markdown signs that a line does not begin with.
+_SIGNS = ">#*- "
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,21 +107,20 @@ def sketch(outline: Outline, tip: int | None, names: Mapping[str, int]) -> Itera
             waiting.extend(([each], f"{indent}│  ", True) for each in reversed(siblings) if each is not main)
         elif siblings:
             row = _row(siblings[0], outline.below)
-            marked = dict(chain.from_iterable(marks.get(run, {}).items() for run in row))
+            marked = dict(chain.from_iterable(marks[run].items() for run in row if run in marks))
             yield from _sketch_row(row, indent, marked, set_in)
             waiting.append((outline.below.get(row[-1], ()), indent, False))
 
 
 def draw(strokes: Iterable[Stroke], twigs: Mapping[Spot, Twig], width: int = WIDTH) -> Iterator[str]:
     """The lines of the tree, none wider than `width`. What has gone since it was sketched is left out."""
-    for stroke in strokes:
-        if stroke.spot is None:
-            yield f"{stroke.before}   ⋮ {counted(stroke.left_out, 'message')}"
-        elif stroke.spot in twigs:
-            twig = twigs[stroke.spot]
-            free = width - cells(stroke.mark) - 1 if stroke.mark else width
-            line = shortened(f"{stroke.before}{twig.number:>2} {standing(twig)}", max(20, free))
-            yield f"{line} {stroke.mark}" if stroke.mark else line
+    for before, spot, mark, left_out in strokes:
+        if spot is None:
+            yield f"{before}   ⋮ {counted(left_out, 'message')}"
+        elif twig := twigs.get(spot):
+            free = width - cells(mark) - 1 if mark else width
+            line = shortened(f"{before}{twig.number:>2} {standing(twig)}", max(20, free))
+            yield f"{line} {mark}" if mark else line
 
 
 def ends(outline: Outline, tip: int | None, names: Mapping[str, int]) -> dict[Spot, tuple[str, ...]]:
@@ -160,7 +158,8 @@ def standing(twig: Twig) -> str:
     who = twig.model or speaker(twig.role)
     ending = f" ({CUT_SHORT[twig.ended]})" if twig.ended in CUT_SHORT else ""
     thought = f"({THOUGHT}) " if twig.is_thought else ""
-    return f"{who}{ending}: {thought}{_MARKUP.sub('', twig.beginning).strip()}"
+    said = twig.beginning.lstrip(_SIGNS).replace("**", "").replace("`", "").strip()
+    return f"{who}{ending}: {thought}{said}"
 
 
 def _sketch_row(

@@ -39,7 +39,7 @@ def calling(names: Iterable[str]) -> str:
 
 def speaker(role: Role, tool: str = "") -> str:
     """What a message is called in lists: by its role, a result with its tool."""
-    return f"{ROLE_NAMES[role]} {as_name(tool)}".rstrip()
+    return f"{ROLE_NAMES[role]} {as_name(tool)}".rstrip() if tool else ROLE_NAMES[role]
 
 
 @dataclass(frozen=True, slots=False)

@@ -110,7 +110,7 @@ def _whole_call(node: Node, palette: Palette, width: int | None) -> Iterator[Lin
 
 def _source(text: str) -> Iterator[Line]:
     for line in clean(text).removesuffix("\n").expandtabs(8).split("\n"):
-        yield to_line([Span(line)])
+        yield Line(line, cells(line))
 
 
 def _markdown(markdown: str, palette: Palette, width: int | None, prose: int) -> Iterator[Line]:

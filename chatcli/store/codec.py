@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from chatcli.conversation.context_state import State, Summary
-from chatcli.conversation.message import Message, ToolUse
+from chatcli.conversation.message import Message, Role, ToolUse
 from chatcli.conversation.tree import Ended
 from chatcli.conversation.usage import NOTHING, Count, Turn, Usage
 from chatcli.reading.json_toml import TooDeep, read_json
@@ -72,13 +73,18 @@ def pack_ended(ended: Ended) -> str:
     return AS_OLDER.get(ended, ended).value
 
 
+# Of thousands of rows: an enumeration takes longer to look a value up than a cache does.
+unpack_role = lru_cache(16)(Role)
+_ended_as = lru_cache(16)(Ended)
+
+
 def unpack_ended(ended: str, called: Any) -> Ended:
     """`called`: what is kept with the call, if it is one. A state that is not known counts as failed."""
+    if not called:
+        return _ended_as(ended)
     try:
-        return Ended(called or ended)
+        return Ended(called)
     except ValueError:
-        if not called:
-            raise
         return Ended.FAILED
 
 

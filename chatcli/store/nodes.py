@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from chatcli.conversation.message import Attachment, Message, Role
+from chatcli.conversation.message import Attachment, Message
 from chatcli.conversation.tree import Ended, Node
 from chatcli.conversation.usage import Turn
 from chatcli.errors import Damaged, Gone
@@ -25,6 +25,7 @@ from chatcli.store.codec import (
     unpack,
     unpack_calls,
     unpack_ended,
+    unpack_role,
     unpack_time,
     unpack_turn,
 )
@@ -313,7 +314,7 @@ def _node(row: Sequence[Any], grown: tuple[str, str], attachments: tuple[Attachm
     if parent is not None and parent >= node_id:
         raise ValueError("its parent is younger than itself")  # following it might never end
     uses, called = unpack_calls(tool_uses)
-    message = Message(Role(role), unpack(text) + grown[0], unpack(thinking) + grown[1], attachments, uses)
+    message = Message(unpack_role(role), unpack(text) + grown[0], unpack(thinking) + grown[1], attachments, uses)
     how = unpack_ended(ended, called)
     return Node(node_id, parent, number, message, unpack_time(created), how, unpack_turn(turn))
 

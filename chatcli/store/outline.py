@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from chatcli.conversation.message import Role
 from chatcli.conversation.tree import Ended
 from chatcli.dataclass import dataclass
-from chatcli.store.codec import unpack_ended, unpack_time
+from chatcli.store.codec import unpack_ended, unpack_role, unpack_time
 from chatcli.store.conversations import clean_title
 from chatcli.store.failures import nonsense_is_damage
 
@@ -56,8 +56,7 @@ class Outline:
         return runs[bisect_left(runs, spot.number, key=lambda run: run.last)]
 
 
-@dataclass(frozen=True, slots=True)
-class Twig:
+class Twig(NamedTuple):
     """A node of the tree in brief. `beginning`: the first line or so of its text, or of its thinking when it has
     no text (`is_thought`), else its calls; of a tool's message, its call. `model`: the model of a reply, or "".
     """
@@ -120,10 +119,11 @@ _SPOTS = """SELECT nodes.id, branch, number FROM json_each(?) CROSS JOIN nodes O
 @nonsense_is_damage()
 def twigs(connection: sqlite3.Connection, spots: Iterable[Spot]) -> dict[Spot, Twig]:
     """Returns the messages there, in brief."""
-    query = f"""SELECT {TWIG}, branch FROM nodes WHERE (branch, number) IN (
-        SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))"""  # noqa: S608
-    found = connection.execute(query, (json.dumps(list(spots)),))
-    read = [(row[-1], twig_of(row[:-1])) for row in found]
+    # Numbers are read from JSON in half the time of pairs.
+    query = f"""SELECT branch, {TWIG} FROM nodes WHERE (branch, number) IN (
+        SELECT value >> 32, value & 0xffffffff FROM json_each(?))"""  # noqa: S608
+    found = connection.execute(query, (json.dumps([branch << 32 | number for branch, number in spots]),))
+    read = [(branch, twig_of(row)) for branch, *row in found]
     return {Spot(branch, twig.number): twig for branch, twig in read}
 
 
@@ -141,12 +141,14 @@ TWIG = """nodes.id, parent, number, role, ended, CASE WHEN json_valid(tool_uses)
 
 def twig_of(row: Sequence[Any]) -> Twig:
     node, parent, number, role, ended, called_ended, created, text, thinking, calls, model = row
-    begins, thought = (clean_title(each.decode(errors="replace")) for each in (text, thinking))
-    called = clean_title(str(calls)[:400])
+    begins = clean_title(text.decode(errors="replace"))
+    thought = "" if begins else clean_title(thinking.decode(errors="replace"))
+    called = clean_title(str(calls)[:400]) if calls else ""
     if called and (role == Role.TOOL or not (begins or thought)):
         begins = called if role == Role.TOOL else f"(calls {called})"
+    how = unpack_ended(ended, called_ended)
     return Twig(
-        *(node, parent, number, Role(role), unpack_ended(ended, called_ended), unpack_time(created)),
+        *(node, parent, number, unpack_role(role), how, unpack_time(created)),
         begins or thought,
         model,
         is_thought=bool(thought and not begins),

@@ -12,6 +12,7 @@ the next run.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import random
@@ -27,6 +28,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from chatcli.__main__ import OBJECTS_BETWEEN_COLLECTIONS
 from chatcli.commands import everything
 from chatcli.commands.outcomes import Confirm, Opened, Outcome, Show, Watch
 from chatcli.commands.perform import where_it_stands
@@ -57,6 +59,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--store", type=Path)
     wishes = parser.parse_args()
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)  # as in the program
     with tempfile.TemporaryDirectory() as home, Engine() as engine:
         os.environ["CHATCLI_HOME"] = home
         kept, store = wishes.store, find_paths().store

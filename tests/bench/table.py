@@ -380,8 +380,8 @@ BENCHES = (
                 in_line("tree"),
                 200,
                 "ms",
-                why="/tree reads, cleans and shortens some 8,000 messages beside the branches, and draws "
-                "each in a line",
+                why="the rest is reading some 8,000 messages beside the branches from the file, and drawing each "
+                "in a line",
             ),
         ),
         {

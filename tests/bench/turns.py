@@ -13,6 +13,7 @@ conversation in the same round.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import random
@@ -25,6 +26,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from chatcli.__main__ import OBJECTS_BETWEEN_COLLECTIONS
 from chatcli.client.server import start_demo
 from chatcli.conversation.events import Event
 from chatcli.paths import find_paths
@@ -43,6 +45,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=5)
     wishes = parser.parse_args()
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)  # as in the program
     with tempfile.TemporaryDirectory() as place:
         print(json.dumps(measure(Path(place), wishes.turns, wishes.rounds)))
 
