@@ -512,7 +512,9 @@ def test_help_fits_a_screen_of_80_columns_and_24_rows(session: Session, topic: s
     outcome = do(session, f"help {topic}")
     assert isinstance(outcome, Show)
     lines = [line for view in outcome.views for line in draw(view, Palette("mono"), 80, True, speller=at_prompt)]
-    assert len(lines) <= 24
+    assert len(lines) <= 24, (
+        "shorten a help text on this page, up to its first colon, semicolon or period, to one line"
+    )
 
 
 @pytest.mark.parametrize("word", ["bye", "exit", "quit"])

@@ -131,7 +131,7 @@ def unset(
     *,
     always: Annotated[bool, Arg("remove it from the settings file, too")] = False,
 ) -> Outcome:
-    """Reset a setting to the value from flags, environment, settings file or default."""
+    """Reset a setting to what flags, environment, file or default say."""
     setting = find_setting(name)
 
     def change() -> Outcome:

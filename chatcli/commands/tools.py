@@ -75,7 +75,7 @@ def _listed(session: Session) -> Outcome:
 def show(
     session: Session, number: Annotated[int, Arg("the number of a call's message", message_words)] = 0
 ) -> Outcome:
-    """Show a call of a tool with all of its arguments and its whole result: the last one, or one by its number."""
+    """Show a whole call of a tool, with arguments and result: the last one, or one by its number."""
     back = (node for node in session.conversation.back() if node.message.role is Role.TOOL)
     node = session.conversation.message(number) if number else next(back, None)
     if node is None:
