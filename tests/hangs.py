@@ -16,9 +16,10 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -84,6 +85,28 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     for line in [] if WORKER else _end_programs():
         session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
         os.write(_out(), f"\nleft running by {line}\n".encode())
+
+
+@contextmanager
+def read_in_one_go(seconds: float) -> Iterator[None]:
+    """Code that reads its input again for each part of it fails here when it has used so many seconds of the
+    processor, however busy the machine is: many times of what one reading takes, and still far below CEILING, so
+    that the input need not be huge. Does nothing where there is no such timer.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+
+    def stop(_: int, _frame: FrameType | None) -> None:
+        raise AssertionError(f"this took {seconds} s of the processor")
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def _within(seconds: float) -> None:

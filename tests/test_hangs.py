@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+from tests.hangs import read_in_one_go
 
 SAMPLE = """
 import os, subprocess, threading, time
@@ -42,3 +47,14 @@ def test_what_hangs_is_ended_and_named(tmp_path: Path) -> None:
     assert f'{tmp_path}/test_sample.py", line 12 in test_waits_forever' in done.stdout
     assert "left threads that keep Python from ending:\nE         left behind" in done.stdout
     assert "left running by test_sample.py::test_leaves_a_program (call): sleep 600" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the timer is POSIX's")
+def test_code_that_reads_its_input_again_and_again_fails_and_leaves_no_timer() -> None:
+    numbers = list(range(100_000))
+    with pytest.raises(AssertionError, match="of the processor"), read_in_one_go(0.1):  # noqa: PT012
+        while numbers:
+            numbers.count(-1)
+    with read_in_one_go(60):
+        numbers.count(-1)
+    assert signal.getitimer(signal.ITIMER_PROF)[0] == 0

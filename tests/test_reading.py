@@ -18,6 +18,7 @@ from chatcli.reading.html import text_of_html
 from chatcli.reading.raw import Extracted, Raw
 from chatcli.reading.signatures import FileKind, hopeless, kind_of
 from chatcli.reading.tags import Attributes, read_tags
+from tests.hangs import read_in_one_go
 
 
 def extracted(data: bytes, media_type: str = "", charset: str = "") -> Extracted:
@@ -209,18 +210,19 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("piece", BROKEN)
-def test_what_is_broken_forty_thousand_times_is_read_in_one_go_and_does_not_grow(piece: str) -> None:
-    """Quadratic code needs minutes: it is ended as what hangs."""
-    page = piece * 40_000
-    for html in (page, page + ">" + "</td></table></ul>" * 40_000):
-        assert len(text_of_html(html)) < 60 * len(html)
+def test_what_is_broken_ten_thousand_times_is_read_in_one_go_and_does_not_grow(piece: str) -> None:
+    page = piece * 10_000
+    with read_in_one_go(5.0):
+        for html in (page, page + ">" + "</td></table></ul>" * 10_000):
+            assert len(text_of_html(html)) < 60 * len(html)
 
 
 @given(
     st.lists(st.sampled_from([*BROKEN, ">", "'", '"', "=", "/", "-->", "]]>", "</script>", "word "]), max_size=20)
 )
 def test_whatever_is_broken_in_a_page_a_tag_that_follows_it_is_read(pieces: list[str]) -> None:
-    ends = "'>\">-->]]></script></style></title>" + "</textarea></svg></ul></nav></div></i>" * 20
+    # A tag whose end is missing takes the next one for attributes, which may hide it: it has an end, too.
+    ends = "'>\">-->]]></script></style></title>" + "</textarea></svg></ul></nav></div></i></a></word>" * 20
     assert "last" in text_of_html("".join(pieces) + ends + "<p>last</p>")
 
 
@@ -368,10 +370,10 @@ def test_a_notebook_that_is_nested_too_deep_is_refused(deep: str) -> None:
 
 
 def test_a_page_that_is_nested_deep_keeps_its_words() -> None:
-    for tag in ("div", "span", "ul", "table", "blockquote", "li", "b"):
-        assert "words" in told(
-            f"<{tag}>".encode() * 100_000 + b"words" + f"</{tag}>".encode() * 100_000, "text/html"
-        )
+    with read_in_one_go(5.0):
+        for tag in ("div", "span", "ul", "table", "blockquote", "li", "b"):
+            page = f"<{tag}>" * 25_000 + "words" + f"</{tag}>" * 25_000
+            assert "words" in told(page.encode(), "text/html")
 
 
 @pytest.mark.parametrize("text", ['{"nbformat" "cells"', '{"nbformat": 4, "cells": 3}'])
