@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
+import re
 import signal
 import socket
 import tempfile
@@ -52,6 +54,16 @@ def pytest_xdist_auto_num_workers() -> int:
     """Two workers for each core: a test waits for screens and servers half of its time."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return 2 * cores
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty directory. pytest's own fixture looks through those of all earlier tests for a free name."""
+    name = re.sub(r"\W", "_", request.node.name)[:30]
+    return tmp_path_factory.mktemp(f"{name}{next(_numbers)}", numbered=False)
+
+
+_numbers = itertools.count()
 
 
 @pytest.fixture(autouse=True)
