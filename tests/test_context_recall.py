@@ -104,7 +104,7 @@ def test_years_at_the_ends_of_the_calendar_are_none(question: str) -> None:
 
 @pytest.mark.parametrize("month", range(1, 13))
 def test_the_day_above_a_quote_is_read_as_that_day(month: int) -> None:
-    said = replace(candidate(1, "a trip"), created=datetime(2023, month, 8, 12).astimezone())
+    said = candidate(1, "a trip")._replace(created=datetime(2023, month, 8, 12).astimezone())
     day = recall.quote([said]).splitlines()[1]
     assert day == f"8 {month_name(month)} 2023"
     assert dates(f"What was on {day}?") == Dates(frozenset({2023}), frozenset({month}), frozenset({8}))
@@ -178,7 +178,7 @@ def test_meaning_counts_beside_words() -> None:
 
 def test_words_and_meaning_weigh_what_they_tell_whatever_their_scale() -> None:
     words, near, both = (candidate(20 * at, "a tale", minutes=300 * at) for at in (1, 2, 3))
-    words, both = replace(words, terms=frozenset({"car"})), replace(both, terms=frozenset({"car"}))
+    words, both = words._replace(terms=frozenset({"car"})), both._replace(terms=frozenset({"car"}))
     results = found(words, near, both)
     for scale in (0.01, 1, 100):
         nearness = {(near.node, 0): scale, (both.node, 0): scale, (words.node, 0): 0.0}

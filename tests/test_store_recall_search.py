@@ -6,13 +6,15 @@ import sqlite3
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chatcli.conversation.message import Attachment, Message
 from chatcli.conversation.retrieval import Retrieved
-from chatcli.conversation.tree import Conversation
+from chatcli.conversation.tree import Conversation, Ended
+from chatcli.store import postings
 from chatcli.store import recall_search as module
 from chatcli.store.store import Store
 
@@ -53,6 +55,19 @@ class Asks:
 
     def clues(self, first: Retrieved) -> dict[str, int]:
         return dict.fromkeys(self.words, len(first.candidates))
+
+
+def noted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The terms whose postings are read from now on."""
+    looked_up = list[str]()
+
+    def newest(connection: sqlite3.Connection, term: str, *scope: Any) -> list[int]:
+        looked_up.append(term)
+        return read(connection, term, *scope)
+
+    read = postings.newest
+    monkeypatch.setattr(postings, "newest", newest)
+    return looked_up
 
 
 def texts(found: Retrieved) -> list[str]:
@@ -160,16 +175,10 @@ def test_words_that_find_nothing_by_themselves_are_not_forgotten_when_that_is_as
 def test_a_common_word_is_no_clue_and_is_not_looked_up_again(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(postings, "RARE", 4)
     monkeypatch.setattr(module, "RARE", 4)
     conversation = talk(store, "a heron", "Gustav and a carp", *["x"] * 50, "Gustav", *["a carp"] * 4)
-    looked_up = list[str]()
-
-    def postings(connection: sqlite3.Connection, term: str, *scope: Any) -> set[int]:
-        looked_up.append(term)
-        return read(connection, term, *scope)
-
-    read = module._postings
-    monkeypatch.setattr(module, "_postings", postings)
+    looked_up = noted(monkeypatch)
 
     def look(upto: int) -> Retrieved:
         looked_up.clear()
@@ -181,8 +190,50 @@ def test_a_common_word_is_no_clue_and_is_not_looked_up_again(
     assert first.clues == {"gustav"}
     assert looked_up == ["heron", "gustav", "carp"]
     assert look(path[-1]) == first
-    assert looked_up == ["heron", "gustav"]
+    assert looked_up == ["gustav"], "the words of a question are read once"
     assert look(path[-3]).clues == {"gustav", "carp"}, "before that message it is rare"
+
+
+def test_the_words_of_one_question_are_read_once_until_something_is_written(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation = talk(store, "heron 1", *["x"] * 5, "heron 2", *["x"] * 5, "heron 3", "did I see a heron?")
+    path = [node.id for node in conversation.path()]
+    looked_up = noted(monkeypatch)
+
+    def look(upto: int) -> list[str]:
+        found = store.candidates(["heron"], conversation=conversation.id, upto=upto)
+        return [each.text for each in found.candidates if each.terms]
+
+    assert look(path[4]) == ["heron 1"]
+    assert look(path[-2]) == ["heron 1", "heron 2", "heron 3"], "with messages that were sent word for word"
+    assert look(path[-3]) == ["heron 1", "heron 2"]
+    assert looked_up == ["heron"]
+    store.append(conversation, Message.assistant("a heron, yes"))
+    assert conversation.tip is not None
+    assert look(conversation.tip) == ["heron 1", "heron 2", "heron 3", "did I see a heron?", "a heron, yes"]
+    assert looked_up == ["heron", "heron"]
+
+
+@pytest.mark.parametrize("writer", ["this program", "another"])
+def test_what_is_written_since_is_found_by_the_same_question(tmp_path: Path, writer: str) -> None:
+    with Store.open(tmp_path / "chatcli.db") as store, Store.open(tmp_path / "chatcli.db") as other:
+        conversation = talk(store, "heron 1", "x")
+        writes = store if writer == "this program" else other
+        there = writes.conversation(conversation.id)
+        assert there.last is not None
+        draft = writes.begin_reply(there, there.last)
+        draft.save("hm")
+        upto = there.tip
+        assert upto is not None
+
+        def look() -> list[str]:
+            found = store.candidates(["heron"], conversation=conversation.id, upto=upto)
+            return [each.text for each in found.candidates if each.terms]
+
+        assert look() == ["heron 1"]
+        draft.finish(Message.assistant("heron 2"), Ended.COMPLETE, None)
+        assert look() == ["heron 1", "heron 2"]
 
 
 def test_a_second_round_finds_what_has_none_of_the_words_by_the_rare_ones_beside_them(store: Store) -> None:

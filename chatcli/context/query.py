@@ -144,12 +144,12 @@ def words_of(text: str) -> Iterator[str]:
     """The content words of a text, each as often as it occurs; for scripts without spaces, the pairs of
     neighboring characters.
     """
-    words = [
-        part
-        for found in _WORD.finditer(unicodedata.normalize("NFKC", text).casefold())
-        for run in re.split(r"[.\-/_]", found[0])
-        for part in _parts(run)
-    ]
+    words: list[str] = []
+    for word in _WORD.findall(unicodedata.normalize("NFKC", text).casefold()):
+        if word.isascii() and word.isalnum():  # as most are
+            words.append(word)
+        else:
+            words.extend(part for run in re.split(r"[.\-/_]", word) for part in _parts(run))
     small = stopwords(words)
     for word in words:
         if word not in small and (len(word) > 1 or not word.isascii() or word.isdigit()):

@@ -18,11 +18,12 @@ from datetime import timedelta
 from heapq import nlargest
 from itertools import groupby, pairwise
 from math import hypot, log, sqrt
+from operator import attrgetter
+from typing import NamedTuple
 
 from chatcli.context.query import Dates, Terms, month_name, words_of
 from chatcli.conversation.clock import local_time
 from chatcli.conversation.retrieval import Candidate, Retrieved, rarity
-from chatcli.dataclass import dataclass
 
 BEFORE = (0.4, 0.2)  # of a passage's weight, added to those one and two places before it
 AFTER = (0.6, 0.3)
@@ -45,8 +46,7 @@ COVERED_NOW = 0.4  # for one that is not in the past tense, to look back: most s
 COVERED_UNASKED = 0.6
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
+class Ranked(NamedTuple):
     """A candidate's rank; the best comes first. `score` is comparable within one ranking only."""
 
     candidate: Candidate
@@ -55,14 +55,16 @@ class Ranked:
 
 def rank(found: Retrieved, terms: Terms, dates: Dates = Dates()) -> list[Ranked]:  # noqa: B008 - frozen
     """The candidates, best first, down to STOP of the best score."""
-    line = sorted(found.candidates, key=lambda each: (each.conversation, each.number, each.passage))
+    line = sorted(found.candidates, key=attrgetter("conversation", "number", "passage"))
     sittings, own = _sittings(line), _own_weights(line, found, terms)
     scores = [a + b for a, b in zip(_smoothed(line, own, sittings), _dated(line, dates), strict=True)]
     scores = [score * factor for score, factor in zip(scores, _by_speaker(line, terms), strict=True)]
     scores = _spread(sittings, _with_meaning(line, scores, own, sittings, found))
     least = STOP * max(scores, default=0.0)
-    order = sorted(range(len(line)), key=lambda place: (-scores[place], -line[place].number))
-    return [Ranked(line[place], scores[place]) for place in order if scores[place] >= least and scores[place] > 0]
+    ranking = [
+        Ranked(each, score) for each, score in zip(line, scores, strict=True) if score >= least and score > 0
+    ]
+    return sorted(ranking, key=lambda each: (-each.score, -each.candidate.number))
 
 
 def clues(found: Retrieved, terms: Terms, dates: Dates = Dates()) -> dict[str, int]:  # noqa: B008 - frozen
@@ -143,12 +145,12 @@ def _own_weights(line: Sequence[Candidate], found: Retrieved, terms: Terms) -> l
     """BM25 with every term counted once: passages are short, and a repeated word makes no better answer."""
     usual = sum(len(each.text) for each in line) / len(line) if line else 1.0
     weigh, clue = _weigher(found, terms), {word: CLUE * found.weight(word) for word in found.clues}
+    weights = {
+        held: weigh(held) + sum(clue[word] for word in held & found.clues)
+        for held in {each.terms for each in line}
+    }
     return [
-        (weigh(each.terms) + sum(clue[word] for word in each.terms & found.clues))
-        * 2.2
-        / (1 + 0.6 * (1 + len(each.text) / usual))
-        if each.terms
-        else 0.0
+        weights[each.terms] * 2.2 / (1 + 0.6 * (1 + len(each.text) / usual)) if each.terms else 0.0
         for each in line
     ]
 
@@ -203,8 +205,10 @@ def _smoothed(line: Sequence[Candidate], own: Sequence[float], sittings: Sequenc
 def _neighborly(line: Sequence[Candidate], own: Sequence[float], sittings: Sequence[int]) -> list[float]:
     """Each value plus shares of those of its neighbors in the same sitting."""
     values = list(own)
-    joined = [_touch(*both) for both in pairwise(line)]  # each with the next
-    joined = [one and before == after for one, (before, after) in zip(joined, pairwise(sittings), strict=True)]
+    joined = [  # each with the next
+        before == after and _touch(*both)
+        for both, (before, after) in zip(pairwise(line), pairwise(sittings), strict=True)
+    ]
     for place, value in enumerate(own):
         if not value:
             continue
@@ -225,7 +229,7 @@ def _spread(sittings: Sequence[int], scores: list[float]) -> list[float]:
     over several sittings.
     """
     before, spread = Counter[int](), list(scores)
-    for place in sorted(range(len(scores)), key=lambda place: (-scores[place], -place)):
+    for place in sorted(range(len(scores) - 1, -1, -1), key=scores.__getitem__, reverse=True):
         spread[place] *= AGAIN ** before[sittings[place]]
         before[sittings[place]] += 1
     return spread
@@ -264,8 +268,9 @@ def _by_speaker(line: Sequence[Candidate], terms: Terms) -> list[float]:
     user or the assistant, or, in a text that names its speakers ("Anna: ..."), the speaker that is named.
     """
     words = {word for word, _ in terms.words}
-    speakers = [_label(each) for each in line]
-    named = {speaker for speaker in speakers if speaker & words}
+    nobody = frozenset[str]()
+    speakers = [_label(each) if ": " in each.text else nobody for each in line]
+    named = {speaker for speaker in set(speakers) if speaker & words}
     if len(named) == 1:
         (one,) = named
         return [1 + WHOSE if speaker == one else 1 - WHOSE if speaker else 1.0 for speaker in speakers]

@@ -1,7 +1,7 @@
 """Finds the passages that recall chooses from: those with the question's rarest terms, and their neighbors; in a
 second round those with rare words of what the first one found. The ranking is in chatcli/context.
 
-For each term only the newest MOST postings are read from FTS5. A more common term says little: it only adds weight
+For each term only its newest postings are read (postings.py). A more common term says little: it only adds weight
 to what the other terms find.
 """
 
@@ -9,22 +9,22 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from heapq import nlargest
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
-from chatcli.conversation.message import Role
 from chatcli.conversation.retrieval import Asked, Candidate, Meaning, Retrieved, rarity
 from chatcli.dataclass import dataclass
 from chatcli.store import nodes
-from chatcli.store.codec import pack_time, unpack_state, unpack_time, unpack_tool_uses
+from chatcli.store.codec import pack_time, unpack_role, unpack_state, unpack_time, unpack_tool_uses
 from chatcli.store.passages import SHIFT
-from chatcli.store.search import Scope, quoted
+from chatcli.store.postings import RARE, Known, Postings, all_postings, rare_postings
+from chatcli.store.search import Scope
 from chatcli.store.vectors import Near, Vectors, compared, texts
 
 MOST_IN_SPAN = 2000  # messages of one span
@@ -78,18 +78,13 @@ class Standing(NamedTuple):
 
 def beside(connection: sqlite3.Connection, messages: Mapping[int, Standing], path: Scope) -> dict[int, Standing]:
     """Returns the messages up to BESIDE places before and after `messages`, on the path or on their own branch."""
-    ends = sorted((upto, branch) for branch, upto in (path.path or {}).items())
     places: dict[int, set[int]] = {}
+    own: set[int] = set()  # numbers on the path
     for message in messages.values():
-        numbers = range(message.number - BESIDE, message.number + BESIDE + 1)
-        if path.path is None or message.conversation != path.conversation:
-            places.setdefault(message.branch, set()).update(numbers)
-        else:
-            first, last = _branch(ends, numbers[0]), _branch(ends, numbers[-1])
-            for number in numbers if first != last else ():
-                places.setdefault(_branch(ends, number), set()).add(number)
-            if first == last:
-                places.setdefault(first, set()).update(numbers)
+        is_own = path.path is not None and message.conversation == path.conversation
+        around = own if is_own else places.setdefault(message.branch, set())
+        around.update(range(message.number - BESIDE, message.number + BESIDE + 1))
+    places |= _by_branch(path, sorted(own))
     for message in messages.values():
         places.get(message.branch, set()).discard(message.number)
     return {
@@ -114,7 +109,7 @@ def with_neighbours(
     """Returns the passages to show: the `found` ones of `messages`, up to BESIDE passages before and after each,
     and every passage of the messages in `said` (created at the time that the question names).
     """
-    nodes = sorted(everything.values(), key=lambda each: (each.conversation, each.number))
+    nodes = sorted(everything.values(), key=attrgetter("conversation", "number"))
     ids = _passage_ids(connection, list(everything))
     line = [passage for message in nodes for passage in ids.get(message.node, ())]
     shown: set[int] = set()
@@ -149,12 +144,18 @@ def _read(connection: sqlite3.Connection, condition: str, *values: int | str) ->
     return list(map(Standing._make, rows))
 
 
-def _branch(ends: Sequence[tuple[int, int]], number: int) -> int:
-    """Returns the branch that the path takes at that number: of those that reach it, the one that ends first.
-    `ends`: of each branch its last number and itself, sorted.
+def _by_branch(path: Scope, numbers: Sequence[int]) -> dict[int, set[int]]:
+    """Returns by branch those of the numbers, which are sorted, that are on the path: of the branches that reach a
+    number, the path takes the one that ends first.
     """
-    at = bisect_left(ends, (number, 0))
-    return ends[at][1] if at < len(ends) else 0
+    places: dict[int, set[int]] = {}
+    start = 0
+    for upto, branch in sorted((upto, branch) for branch, upto in (path.path or {}).items()):
+        stop = bisect_right(numbers, upto, start)
+        if stop > start:
+            places[branch] = set(numbers[start:stop])
+        start = stop
+    return places
 
 
 def _passage_ids(connection: sqlite3.Connection, nodes: Sequence[int]) -> dict[int, list[int]]:
@@ -167,28 +168,19 @@ def _passage_ids(connection: sqlite3.Connection, nodes: Sequence[int]) -> dict[i
     return found
 
 
-MOST = 2000  # postings that are read of one term
-PLENTY = 300  # a word that occurs this often needs no search for words that begin with it
 IN_ALL = 8_000  # postings that are scored together, the rarest terms first
 SPARE = 8  # passages per wanted message: some are on other branches, some share a message
 FEW = 10  # the best messages, by which is told whether these are enough
 TRIED = 80  # words that are looked up for the second round
-RARE = 100  # a word that occurs this often, or in a tenth of the passages, is no clue
 CLUES = 50  # the words that are: the rarer, and the more good passages have them, the better
 
-# Words with RARE postings, each with the first passage of the scope and the end before which they are. Most words
-# of a second round are among them, and looking these up is most of its cost. What is deleted since then may make a
-# word rare again: until chatcli starts anew it is no clue all the same.
-Common = dict[tuple[int, str], int]
-
-Postings = dict[str, set[int]]  # for each term the passages that have it
-
 _PLACE = (1 << SHIFT) - 1
+NO_TERMS = frozenset[str]()
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """The arguments of Store.candidates, and the words that the store knows to be common."""
+    """The arguments of Store.candidates, and what searches before have found out."""
 
     terms: Sequence[str]
     conversation: int
@@ -198,7 +190,7 @@ class Wish:
     all_chats: bool
     meaning: Meaning | None
     asked: Asked | None
-    common: Common
+    known: Known
 
     @property
     def alone(self) -> int:
@@ -209,7 +201,7 @@ class Wish:
 def candidates(connection: sqlite3.Connection, vectors: Vectors, wish: Wish) -> Retrieved:
     path = _path(connection, wish.conversation, wish.upto)
     scope = Scope(0, 1 << 62, None, None) if wish.all_chats else path
-    postings = _all_postings(connection, wish.terms, scope)
+    postings = all_postings(connection, wish.terms, scope, _asked_at(connection, wish.conversation), wish.known)
     occurrences = {term: len(held) for term, held in postings.items()}
     passages = _passages(connection) if wish.all_chats else max(1, (path.end - path.first) >> SHIFT)
     said = [node for span in wish.spans for node in said_in(connection, path, span)]
@@ -259,7 +251,7 @@ def _second_round(
     """Returns what the first round found, marked with the clues among `words` that it has, and what only they
     find.
     """
-    held = _rare(connection, list(words)[:TRIED], scope, wish.common)
+    held = rare_postings(connection, list(words)[:TRIED], scope, wish.known)
     most = min(RARE, 1 + first.passages // 10)
     clues = nlargest(
         CLUES,
@@ -273,7 +265,7 @@ def _second_round(
     shown = _candidates(connection, messages, path, wish, {passage for passage, _ in best}, everything, set())
     known = {(each.node << SHIFT) + each.passage: each for each in first.candidates}
     for passage, terms in _marks(further, known).items():
-        known[passage] = replace(known[passage], terms=known[passage].terms | terms)
+        known[passage] = known[passage]._replace(terms=known[passage].terms | terms)
     new = {passage: each for passage, each in shown.items() if passage not in known}
     return replace(
         first,
@@ -300,9 +292,9 @@ def _candidates(
     shown = with_neighbours(connection, messages, everything, found, said)
     said_there, marks = texts(connection, shown), _marks(postings, shown)
     return {
-        passage: _candidate(everything[passage >> SHIFT], passage, said_there[passage], marks)
+        passage: _candidate(everything[passage >> SHIFT], passage, text, frozenset(marks.get(passage, NO_TERMS)))
         for passage in shown
-        if passage in said_there
+        if (text := said_there.get(passage)) is not None
     }
 
 
@@ -355,42 +347,10 @@ def _path(connection: sqlite3.Connection, conversation: int, upto: int | None) -
     return Scope(first << SHIFT, (upto + 1) << SHIFT, conversation, branches)
 
 
-def _all_postings(connection: sqlite3.Connection, terms: Iterable[str], scope: Scope) -> dict[str, set[int]]:
-    """Returns the postings by term. A prefix, which costs most, is not searched if a word it begins is common."""
-    found: dict[str, set[int]] = {}
-    for term in dict.fromkeys(terms):
-        word = term.rstrip("*")
-        plenty = word != term and any(
-            each.startswith(word) and len(passages) >= PLENTY for each, passages in found.items()
-        )
-        found[term] = set() if plenty else _postings(connection, term, scope)
-    return found
-
-
-def _postings(connection: sqlite3.Connection, term: str, scope: Scope, most: int = MOST) -> set[int]:
-    words = quoted(term)
-    if not words:
-        return set()
-    # Thousands of rows take less time as one text.
-    query = """SELECT group_concat(rowid) FROM (SELECT rowid FROM search
-        WHERE search MATCH ? AND rowid >= ? AND rowid < ? ORDER BY rowid DESC LIMIT ?)"""
-    (found,) = connection.execute(query, (words, scope.first, scope.end, most)).fetchone()
-    return set(map(int, found.split(","))) if found else set()
-
-
-def _rare(
-    connection: sqlite3.Connection, words: Iterable[str], scope: Scope, common: Common
-) -> dict[str, set[int]]:
-    """Returns the postings of the words that have less than RARE; notes the others."""
-    found: dict[str, set[int]] = {}
-    for word in words:
-        if scope.end < common.get((scope.first, word), scope.end + 1):
-            postings = _postings(connection, word, scope, RARE)
-            if len(postings) < RARE:
-                found[word] = postings
-            else:
-                common[scope.first, word] = scope.end
-    return found
+def _asked_at(connection: sqlite3.Connection, conversation: int) -> int:
+    """Returns the first passage of the conversation's tip: the question, or the last message before it."""
+    row = connection.execute("SELECT tip FROM conversations WHERE id = ?", (conversation,)).fetchone()
+    return int(row[0] or 0) << SHIFT if row else 0
 
 
 def _passages(connection: sqlite3.Connection) -> int:
@@ -447,10 +407,13 @@ def _best(
         if left <= 0:
             break
         least, left = weigh[held], left - times[held]
-    alike: dict[float, list[int]] = {weight: [] for weight in sorted(weigh.values(), reverse=True)}
+    alike: dict[float, list[int]] = {
+        weight: [] for weight in sorted(weigh.values(), reverse=True) if weight >= least
+    }
+    among = {held: alike[weight] for held, weight in weigh.items() if weight >= least}
     for passage, held in combined.passages.items():
-        if weigh[held] >= least:
-            alike[weigh[held]].append(passage)
+        if held in among:
+            among[held].append(passage)
     best = [(passage, weight) for weight in alike for passage in sorted(alike[weight], reverse=True)]
     return best[:most]
 
@@ -495,8 +458,8 @@ def _without_forgotten(
     return {node: each for node, each in messages.items() if node not in forgotten}
 
 
-def _candidate(message: Standing, passage: int, text: str, marks: Mapping[int, set[str]]) -> Candidate:
-    created, terms = unpack_time(message.created), frozenset(marks.get(passage, ()))
-    tool = next((use.name for use in unpack_tool_uses(message.uses)), "") if message.uses else ""
-    said = message.node, message.number, passage & _PLACE, Role(message.role), created, text, terms
-    return Candidate(*said, message.conversation, tool)
+def _candidate(message: Standing, passage: int, text: str, terms: frozenset[str]) -> Candidate:
+    node, _, number, role, created, conversation, _, uses = message
+    tool = next((use.name for use in unpack_tool_uses(uses)), "") if uses else ""
+    place, when = passage & _PLACE, unpack_time(created)
+    return Candidate(node, number, place, unpack_role(role), when, text, terms, conversation, tool)

@@ -35,6 +35,7 @@ from chatcli.store.vectors import Vectors
 
 if TYPE_CHECKING:
     from chatcli.store.backups import Backups
+    from chatcli.store.postings import Known
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -52,7 +53,7 @@ class Store:
         self._now = now
         self._created: list[int] = []
         self._backups: Backups | None = None
-        self._common: dict[tuple[int, str], int] = {}  # words; see recall_search.py
+        self._known: Known | None = None  # what searches for recall have found out
         self.vectors = Vectors(database)
 
     @classmethod
@@ -325,9 +326,11 @@ class Store:
         few best are enough, of which alone nothing more is looked up; if not, it gives words for a second round,
         of which the rarest are searched for as well.
         """
+        from chatcli.store.postings import Known
         from chatcli.store.recall_search import Wish, candidates
 
-        wish = Wish(terms, conversation, upto, spans, limit, all_chats, meaning, asked, self._common)
+        self._known = self._known or Known()
+        wish = Wish(terms, conversation, upto, spans, limit, all_chats, meaning, asked, self._known)
         return self.read(candidates, self.vectors, wish)
 
     def on_path(self, conversation: Conversation, upto: int, ids: Iterable[int]) -> list[Node]:
