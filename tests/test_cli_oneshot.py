@@ -16,6 +16,7 @@ import pytest
 from chatcli.text import UNWANTED
 from tests.faults import Cut, Engine, Status, nobody_there, too_long
 from tests.starting import run
+from tests.test_layers import compiles_patterns
 
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360000002000100"
@@ -401,6 +402,7 @@ def test_a_short_question_imports_only_what_it_needs() -> None:
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "chatcli.cli.oneshot" in imported
     assert not imported & NOT_FOR_A_QUESTION, "import them where they are needed"
+    assert not set(filter(compiles_patterns, imported)), "chatcli.pattern compiles them when they are used"
 
 
 # Runs chatcli; then Python tells of each look for garbage at its end how many objects it looks through.

@@ -98,6 +98,15 @@ def _imports(path: Path) -> list[tuple[str, bool]]:
     return found
 
 
+def compiles_patterns(module: str) -> bool:
+    """Whether a module of chatcli compiles regular expressions while it is imported."""
+    nodes: list[ast.AST] = [_parsed(NAMES[module])] if module in NAMES else []
+    for node in nodes:
+        if not isinstance(node, ast.FunctionDef | ast.Lambda):
+            nodes += ast.iter_child_nodes(node)
+    return any(ast.unparse(node) == "re.compile" for node in nodes if isinstance(node, ast.Attribute))
+
+
 def _layer(room: str) -> int:
     return next(index for index, layer in enumerate(LAYERS) if room in layer)
 

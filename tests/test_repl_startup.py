@@ -23,6 +23,7 @@ import pexpect
 
 from tests.faults import Engine, Status, nobody_there
 from tests.starting import end
+from tests.test_layers import compiles_patterns
 from tests.test_store_recovery import damage, fill
 from tests.test_terminal import Terminal, terminal
 
@@ -78,6 +79,7 @@ def test_the_first_prompt_imports_only_what_it_needs(
     new, gone = ours - listed(*arguments), listed(*arguments) - ours
     assert not new, "import them where they are needed, or list them with what the prompt needs them for"
     assert not gone, "they are no longer imported before the prompt: take them off the list"
+    assert not set(filter(compiles_patterns, ours)), "chatcli.pattern compiles them when they are used"
     libraries = {name.split(".")[0] for name in found - ours} - sys.stdlib_module_names
     new = (
         {name for name in libraries if find_spec(name)} - LIBRARIES - (LIBRARIES_OF_FLAGS if arguments else set())

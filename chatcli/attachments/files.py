@@ -36,7 +36,7 @@ from chatcli.reading.raw import Raw
 MOST = 200  # files of one pattern
 
 _WORD = pattern(r"(?:[^\s\\]|\\.)++")
-_CLOSING = {quote: re.compile(rf"{quote}(?=[,;:!?.)\]}}>]*(?:\s|\Z))") for quote in "\"'"}
+_CLOSING = {quote: pattern(rf"{quote}(?=[,;:!?.)\]}}>]*(?:\s|\Z))") for quote in "\"'"}
 _PACKED = IMAGE_ENDINGS | {".pdf", ".docx"}
 _WILD = pattern(r"[*?\[]")
 _WEB = pattern(r"https?://[^\s/?#]", re.IGNORECASE)

@@ -19,6 +19,7 @@ from chatcli.conversation.tree import Node
 from chatcli.conversation.usage import counted, in_tokens
 from chatcli.errors import ContextTooLong, Interrupted, NoText
 from chatcli.hints import Do, Hint
+from chatcli.pattern import pattern
 from chatcli.repl.signals import Interrupt
 from chatcli.session.context_window import next_window, price
 from chatcli.session.next_request import getting_ready
@@ -31,7 +32,7 @@ from chatcli.turn import answer, ask
 
 # Ends at which a text may be cut.
 _PARAGRAPH, _LINE, _SENTENCE, _WORD, _ANYWHERE = map(
-    re.compile, (r"\n[ \t]*\n\s*", r"\n", r"[.!?]\s+", r"\s+", r"(?s:.)")
+    pattern, (r"\n[ \t]*\n\s*", r"\n", r"[.!?]\s+", r"\s+", r"(?s:.)")
 )
 # For parts, and for a beginning or an end; the ends to be preferred come first.
 _OF_PARTS = (_PARAGRAPH, _LINE, _SENTENCE, _WORD, _ANYWHERE)

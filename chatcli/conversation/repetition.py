@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from chatcli.conversation.events import LOOP, Done, Event, Repeats, Text, Thinking
 from chatcli.dataclass import dataclass
+from chatcli.pattern import pattern
 
 # A reply repeats itself when it ends with the same text at least TIMES in a row, LEAST characters in all. Shorter
 # runs are rules of tables, rows of zeros, refrains.
@@ -17,7 +18,7 @@ LONGEST = 4000
 # To be looked up, the last characters of the reply: few other texts have the same within LONGEST.
 _PROBE = 32
 # The numbers of numbered lines: "12. ", "12) ", "## Step 12: ". They grow where nothing else changes.
-_NUMBERED = re.compile(r"^([ \t>#*-]*(?:[^\W\d_]+ )?)\d+(?=[.):][ \t])", re.MULTILINE)
+_NUMBERED = pattern(r"^([ \t>#*-]*(?:[^\W\d_]+ )?)\d+(?=[.):][ \t])", re.MULTILINE)
 
 # A few sentences that come again and again in changing order: of the sequences of GRAM words in the last RECENT
 # characters, at most this share are different ones. Prose, code and data have 20 % or more.

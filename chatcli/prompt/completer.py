@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from chatcli.paths import path_of
+from chatcli.pattern import pattern
 from chatcli.text import as_name
 
 if TYPE_CHECKING:
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MOST = 200
-_BEFORE_WORD = re.compile(r"[\W_](?=\w)")
+_BEFORE_WORD = pattern(r"[\W_](?=\w)")
 _FIRST = 3000  # of more items only these are searched for scattered letters, which takes longest
 _WIDEST = 3  # the letters typed may be spread over so many times their number
-_MENTION = re.compile(r"""(?<!\S)@("[^"\n]*+|'[^'\n]*+|(?:[^\s\\"']|\\.)*+)""")
-_PATH = re.compile(r"""(?<!\S)((?:~|\.{1,2})?/(?:[^\s\\]|\\.)*+|["'](?:~|\.{1,2})?/[^"'\n]*+)""")
-_TO_QUOTE = re.compile(r"""[\s"'`]|\\|[,;:!?.)\]}>]\Z""" if sys.platform != "win32" else r"""[\s"'`]""")
+_MENTION = pattern(r"""(?<!\S)@("[^"\n]*+|'[^'\n]*+|(?:[^\s\\"']|\\.)*+)""")
+_PATH = pattern(r"""(?<!\S)((?:~|\.{1,2})?/(?:[^\s\\]|\\.)*+|["'](?:~|\.{1,2})?/[^"'\n]*+)""")
+_TO_QUOTE = pattern(r"""[\s"'`]|\\|[,;:!?.)\]}>]\Z""" if sys.platform != "win32" else r"""[\s"'`]""")
 _SEPARATORS = "/\\" if sys.platform == "win32" else "/"
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+from chatcli.pattern import pattern
 from chatcli.prompt.line import TypedLine
 
 QUOTES = '"""'
-_COMMAND_WITH_BLOCK = re.compile(r'(/[^\n]*?\s)"""', re.DOTALL)
+_COMMAND_WITH_BLOCK = pattern(r'(/[^\n]*?\s)"""', re.DOTALL)
 
 
 def is_open(text: str) -> bool:

@@ -5,13 +5,13 @@ In the buffer a folded paste is one private-use character, so that it is deleted
 
 from __future__ import annotations
 
-import re
 from asyncio import get_running_loop
 from collections.abc import AsyncGenerator, Iterable
 from typing import TYPE_CHECKING
 
 from prompt_toolkit.history import History
 
+from chatcli.pattern import pattern
 from chatcli.prompt.history import LineHistory
 from chatcli.text import is_long, lines_in
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # A line of the history as long as this is recalled folded.
 _LONG_LINES, _LONG_CHARACTERS = 100, 10_000
 _FIRST_CHIP = 0x10F000
-_CHIP = re.compile("[\U0010f000-\U0010f8ff]")
+_CHIP = pattern("[\U0010f000-\U0010f8ff]")
 
 
 class Pastes:

@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING
 from prompt_toolkit.input import Input
 from prompt_toolkit.input.posix_utils import PosixStdinReader
 
+from chatcli.pattern import pattern
+
 if TYPE_CHECKING:
     from prompt_toolkit.input.vt100 import Vt100Input  # type: ignore[attr-defined, unused-ignore]  # not on Windows
 
 _LAST = r"\x1b\[\?[\d;]*c"  # the kind of terminal: all know this question, so it is asked last
-_ANSWER = re.compile(
+_ANSWER = pattern(
     r"\x1b\]\d+;[^\x07\x1b]*(?:\x07|\x1b\\)|\x1bP>\|[^\x1b]*\x1b\\|\x1b\[\?[\d;]*\$y|\x1b\[\d+;\d+;\d+t|" + _LAST
 )
-_BEGUN = re.compile(
+_BEGUN = pattern(
     r"\x1b(?:\](?:\d+(?:;[^\x07\x1b]*\x1b?)?)?|P(?:>(?:\|[^\x1b]*\x1b?)?)?|\[(?:\?[\d;]*\$?|\d+(?:;\d*)*)?)?\Z"
 )
 _PATIENCE = 2.0  # seconds for which a possible beginning of an answer is held back

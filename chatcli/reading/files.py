@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
 import sys
 import threading
@@ -17,11 +16,12 @@ from typing import IO
 from chatcli.errors import BadData, BadFile
 from chatcli.hints import Do, Hint
 from chatcli.paths import path_of, readable, shown
+from chatcli.pattern import pattern
 from chatcli.reading.raw import LARGEST
 
 STDIN = "-"
 # A file that the shell opened for us, as in `--file <(git log)`: a pipe with a writer at its other end.
-_OPENED_BY_THE_SHELL = re.compile(r"/dev/(fd/\d+|stdin)|/proc/self/fd/\d+")
+_OPENED_BY_THE_SHELL = pattern(r"/dev/(fd/\d+|stdin)|/proc/self/fd/\d+")
 _WHAT = (
     (stat.S_ISDIR, errno.EISDIR, "it is a folder"),
     (stat.S_ISFIFO, errno.EINVAL, "it is a named pipe"),

@@ -34,8 +34,9 @@ __all__ = [
 ]
 
 # The escapes in a Line: looks, links, and the cursor moves of jump().
-ESCAPE = pattern(r"\x1b\[[0-9;]*[mCX]|\x1b\]8;;[^\x1b]*\x1b\\|\x1b[78]")
-_PARTS = pattern(rf"{ESCAPE.pattern}|[^\x1b]+")
+_ESCAPE = r"\x1b\[[0-9;]*[mCX]|\x1b\]8;;[^\x1b]*\x1b\\|\x1b[78]"
+ESCAPE = pattern(_ESCAPE)
+_PARTS = pattern(rf"{_ESCAPE}|[^\x1b]+")
 _RESET = "\x1b[0m"
 _LONGEST_WORD = 2048  # characters that are left whole
 _UNBROKEN = 8192  # cells of a line that is not broken: more than a paragraph has, and cheap to draw while it grows

@@ -5,7 +5,6 @@ certificates.
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from chatcli.client.server import Access, Server, Trust
 from chatcli.errors import BadValue, ConfigError, NotFound
 from chatcli.hints import Hint, Words
 from chatcli.paths import Paths, path_of, why
+from chatcli.pattern import pattern
 from chatcli.settings import table
 from chatcli.settings.layers import Settings
 from chatcli.settings.quoting import words_of
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 PATIENCE = 5.0  # seconds within which a token_command must print the token
 LONGEST = 16_384  # characters of a token
 # What may be the name of a host; an address has a dot, a colon or a slash.
-_NAME = re.compile(r"[\w-]+")
+_NAME = pattern(r"[\w-]+")
 
 
 def find_server(settings: Settings, paths: Paths, named: str | None = None) -> Server:

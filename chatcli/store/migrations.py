@@ -6,13 +6,13 @@ here was written by a newer chatcli.
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
 from chatcli.errors import Damaged, TooNew
+from chatcli.pattern import pattern
 from chatcli.store import passages
 
 
@@ -186,7 +186,7 @@ def migrate(
 
 
 # Tables that SQLite and its full-text search make for themselves: their text depends on SQLite's version.
-_OF_SQLITE = re.compile("sqlite_(sequence|stat[1-4])|search_(data|idx|content|docsize|config)")
+_OF_SQLITE = pattern("sqlite_(sequence|stat[1-4])|search_(data|idx|content|docsize|config)")
 
 
 def check_schema(connection: sqlite3.Connection, path: Path | None) -> None:

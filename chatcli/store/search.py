@@ -15,6 +15,7 @@ from chatcli.conversation.message import Role
 from chatcli.conversation.retrieval import Hit
 from chatcli.dataclass import dataclass
 from chatcli.errors import Damaged
+from chatcli.pattern import pattern
 from chatcli.store.codec import unpack, unpack_time
 from chatcli.store.failures import SAVE_THE_REST, nonsense_is_damage
 from chatcli.store.nodes import TOOLS, tools_in
@@ -22,7 +23,7 @@ from chatcli.store.passages import OFF, ON, SHIFT, spaced, unspaced
 
 COMMON = 10_000
 
-_QUOTED_OR_WORD = re.compile(r'"([^"]+)"|([\w*]+)')
+_QUOTED_OR_WORD = pattern(r'"([^"]+)"|([\w*]+)')
 
 
 def terms_of(text: str) -> list[str]:

@@ -7,7 +7,6 @@ bytes; all in order of rank, little-endian. A model's own vocabulary is stored i
 
 from __future__ import annotations
 
-import re
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,8 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
+
+from chatcli.pattern import pattern
 
 if TYPE_CHECKING:
     from tiktoken import Encoding
@@ -51,7 +52,7 @@ NAMES = tuple(PATTERNS)
 # tiktoken aborts on a run of about a million blanks, so it gets less at a time. In no pattern does a piece
 # continue after a single newline between two visible characters (except a slash): a cut there changes no count.
 LONGEST = 400_000
-_JOINT = re.compile(r"(?<=\S\n)(?=[^\s/])")
+_JOINT = pattern(r"(?<=\S\n)(?=[^\s/])")
 
 _building = Lock()
 

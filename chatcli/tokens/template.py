@@ -8,7 +8,6 @@ long than too short.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from itertools import pairwise
@@ -16,11 +15,12 @@ from typing import NamedTuple
 
 from chatcli.conversation.message import Attachment, Message, Role
 from chatcli.dataclass import dataclass
+from chatcli.pattern import pattern
 
 # Places in a gap where the template shows the system message, or the thinking of the reply that follows (at the
 # end, of the last one, which has no text then).
 SYSTEM, THINKING = "\x00", "\x01"
-_SHOWN = re.compile(f"[{SYSTEM}{THINKING}]")
+_SHOWN = pattern(f"[{SYSTEM}{THINKING}]")
 _MARKS = str.maketrans("", "", "+!?")
 
 

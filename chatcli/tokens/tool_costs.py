@@ -8,7 +8,6 @@ rendering, so that a plan can be made from parts.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from hashlib import sha256
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple
 
 from chatcli.conversation.message import Message, Role
 from chatcli.dataclass import dataclass
+from chatcli.pattern import pattern
 from chatcli.tokens.measured import Measured
 
 Definitions = tuple[Mapping[str, Any], ...]
@@ -24,7 +24,7 @@ Definitions = tuple[Mapping[str, Any], ...]
 AT_ONCE = 16  # replies with calls in one rendering
 AROUND_RESULT = 48  # tokens that a template may put around a call and its result, where it was not seen
 STAND_IN = Message.assistant("ok")
-_SENTINEL = re.compile(r"qz(\d+)rzq")
+_SENTINEL = pattern(r"qz(\d+)rzq")
 
 
 @dataclass(slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Set
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -11,6 +10,7 @@ from pathlib import Path, PurePath
 
 from chatcli.conversation.message import ToolUse
 from chatcli.dataclass import dataclass
+from chatcli.pattern import pattern
 from chatcli.settings import table
 from chatcli.settings.layers import Layer, Settings
 from chatcli.settings.values import RULE
@@ -157,10 +157,10 @@ def standing(tool: Tool, rules: Rules, granted: Set[Grant]) -> str:
     """In a few words whether calls of the tool run: the rules on it and what was granted, else what is usual."""
     told: list[str] = []
     for verb, several in (("never", rules.deny), ("runs", rules.here), ("asks", rules.ask), ("runs", rules.allow)):
-        for name, pattern in map(parts_of, several):
-            if name == tool.name and pattern is None:
+        for name, wanted in map(parts_of, several):
+            if name == tool.name and wanted is None:
                 return ", ".join([*told, verb])
-            told += [f"{verb} for {pattern}"] if name == tool.name else []
+            told += [f"{verb} for {wanted}"] if name == tool.name else []
     told += [f"runs for {what} in this conversation" for name, what in sorted(granted) if name == tool.name]
     return ", ".join([*told, f"else {_USUALLY[tool.reach]}" if told else _USUALLY[tool.reach]])
 
@@ -181,16 +181,17 @@ def _first(rules: Iterable[str], tool: Tool, use: ToolUse, kept: Grant, *, widel
     one of its texts: what denies or asks had better match once too often.
     """
     for rule in rules:
-        name, pattern = parts_of(rule)
-        if name == tool.name and (pattern is None or _matches(pattern, tool.reach, use, kept[1], widely)):
+        name, wanted = parts_of(rule)
+        if name == tool.name and (wanted is None or _matches(wanted, tool.reach, use, kept[1], widely)):
             return rule
     return ""
 
 
 # What joins two commands, or sends one's output elsewhere.
-_JOINS = re.compile(r"[;&|<>\n\r`]|\$\(")
+_JOIN = r"[;&|<>\n\r`]|\$\("
+_JOINS = pattern(_JOIN)
 # What a command may stand between, in another one: (rm x), sh -c 'rm x'.
-_ENCLOSES = re.compile(rf"{_JOINS.pattern}|[(){{}}!'\"]")
+_ENCLOSES = pattern(rf"{_JOIN}|[(){{}}!'\"]")
 
 
 def _matches(pattern: str, reach: Reach, use: ToolUse, what: str, widely: bool) -> bool:
