@@ -87,6 +87,17 @@ def test_where_nothing_is_stored_no_server_is_remembered_and_no_tip_is_shown() -
         assert not find_paths().servers.exists()
 
 
+@pytest.mark.parametrize("flags", [(), ("--plain",)])
+def test_no_tip_promises_to_keep_conversations_where_nothing_can_be_stored(
+    flags: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a file").touch()
+    monkeypatch.setenv("CHATCLI_HOME", str(tmp_path / "a file" / "home"))
+    with Engine() as engine, terminal("-m", "demo", *flags, url=engine.url) as person:
+        person.see(TIP, "kept in memory only", ">>>")
+        assert "Conversations are kept" not in person.text
+
+
 ODD = {"u": {"used": 3, "models": {"m": [1], "n": ["8B", "Q4", 1, 2]}}}
 
 

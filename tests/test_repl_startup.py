@@ -231,6 +231,26 @@ def test_it_is_told_that_a_damaged_store_is_recovered(
         person.see(told, "I am here.")
 
 
+def test_ctrl_c_ends_only_the_wait_for_the_store_and_what_was_typed_is_in_the_line_again(
+    home: Path, engine: Engine
+) -> None:
+    """To open the store reads its log: of a pipe that takes until somebody writes."""
+    fill(home / "chatcli.db", 1)
+    log = home / "chatcli.db-wal"
+    os.mkfifo(log)
+    engine.say("I am here.")
+    with terminal("-m", "demo", url=engine.url) as person:
+        person.see(">>>")
+        person.enter("hello?")
+        person.until(person.ctrl_c_is_a_signal)
+        person.press("\x03")
+        person.until(lambda: person.text.count(">>> hello?") == 2)
+        with log.open("wb"):
+            log.unlink()
+        person.press("\r")
+        person.see("I am here.")
+
+
 def test_a_pipe_says_on_stderr_that_the_store_is_recovered(home: Path, engine: Engine) -> None:
     fill(home / "chatcli.db")
     damage(home / "chatcli.db", 3, 4, 5)

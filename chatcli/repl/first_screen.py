@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import chatcli
 from chatcli.errors import StoreError
-from chatcli.hints import Do, Hint, lines
+from chatcli.hints import Do, Hint, Words, lines
 from chatcli.paths import Paths
 from chatcli.session.known_servers import About, known, remember
 from chatcli.settings import table
@@ -84,14 +84,15 @@ class FirstLine:
         return shortened(line, self._width - 1)
 
 
-def tips(demo: bool) -> Note:
-    """What helps most in the first minute."""
+def tips(demo: bool, kept: bool) -> Note:
+    """What helps most in the first minute. `kept`: whether conversations can be."""
     from chatcli.render.views import Note
 
     flags = ({"demo": True} if demo else {}) | {"continue": True}
-    said = (
+    said: list[Words] = [
         Hint(Do("help"), " shows the commands, Tab completes them, Ctrl-J begins a new line."),
         "@notes.pdf in a message attaches that file, a picture's path the picture.",
-        Hint("Conversations are kept: ", Do("chatcli", **flags), " goes on with the last one."),
-    )
+    ]
+    if kept:
+        said.append(Hint("Conversations are kept: ", Do("chatcli", **flags), " goes on with the last one."))
     return Note(lines(said), "quiet")

@@ -19,6 +19,7 @@ from chatcli.client.server import find
 from chatcli.commands import everything
 from chatcli.errors import ChatcliError
 from chatcli.paths import Paths, find_paths, is_there
+from chatcli.prompt.line import Closed, TypedLine
 from chatcli.prompt.typeahead import quiet_keyboard
 from chatcli.repl.first_screen import DEMO, FirstLine, tips
 from chatcli.repl.furniture import Furniture
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from chatcli.commands.outcomes import Outcome
     from chatcli.conversation.events import Progress
     from chatcli.conversation.message import Attachment
+    from chatcli.prompt.reader import Outcome as Entry
     from chatcli.repl.loop import Loop
     from chatcli.session.fallback import Watch
     from chatcli.session.session import Session
@@ -84,7 +86,7 @@ def run(
             comes_first = furniture.screen.plain or named or attached or first
             opening = _opening(session.get(), wishes.named) if comes_first else None
             if comes_first and is_first:
-                furniture.screen.show(tips(wishes.demo))
+                furniture.screen.show(tips(wishes.demo, settings[table.SAVE]))
         if not furniture.screen.plain:  # keys typed between prompts are kept unchanged: Enter stays Enter
             stack.enter_context(quiet_keyboard())
 
@@ -92,9 +94,7 @@ def run(
             background.start("warm-up", partial(warm_up, session, furniture, line, is_first and not comes_first))
 
         furniture.reader.on_first_render(begin)
-        entry = None if comes_first else furniture.read()
-        if session.ready is None:
-            furniture.screen.progress(opening_store.until(session))
+        entry = None if comes_first else _first_entry(furniture, session, opening_store)
         _loop()(session.get(), furniture).run(opening, entry, attached, first)
     return 0
 
@@ -112,7 +112,8 @@ def warm_up(session: Later[Session], furniture: Furniture, line: FirstLine, is_f
             furniture.reader.show_above(furniture.warn)
         everything()
         if is_first:
-            furniture.reader.show_above_next(lambda: furniture.screen.show(tips(opened.server.demo)))
+            said = tips(opened.server.demo, opened.settings[table.SAVE])
+            furniture.reader.show_above_next(partial(furniture.screen.show, said))
         furniture.screen.warm_up()
         opened.model.get()
         if opened.warnings:
@@ -164,6 +165,19 @@ class Mending:
         """What is done until there is a session."""
         for _ in waiting(session):
             yield from self._step
+
+
+def _first_entry(furniture: Furniture, session: Later[Session], opening_store: Mending) -> Entry:
+    """What was entered, once there is a session. Ctrl-C ends only the waiting: the line has its text again."""
+    entry = furniture.read()
+    while session.ready is None:
+        try:
+            furniture.screen.progress(opening_store.until(session))
+        except KeyboardInterrupt:
+            if isinstance(entry, Closed):
+                raise
+            entry = furniture.read(entry.retyped if isinstance(entry, TypedLine) else "")
+    return entry
 
 
 def _build(wishes: Wishes, settings: Settings, watch: Watch) -> Session:
