@@ -123,10 +123,6 @@ class Terminal:
     def signal(self, number: int) -> None:
         os.kill(self._program.pid, number)
 
-    def ctrl_c_is_a_signal(self) -> bool:
-        """Whether the program works, and no prompt takes Ctrl-C for a key."""
-        return bool(termios.tcgetattr(self._end)[3] & termios.ISIG)
-
     def kill(self) -> None:
         """As a power failure would: with no chance to do anything more."""
         self.signal(signal.SIGKILL)

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 FIRST_KEYS = 0.05
 # Loading a vocabulary blocks the keys for 0.2 s: wait until nothing was typed for this long (s).
 QUIET = 0.6
+# How often a line that waits for the session looks for it before it is said that it waits (one look takes 0.1 s).
+LONG = 10
 # What others import only where they need it, and the first question may: it does not wait for that.
 LATER = (
     "chatcli.context.documents",
@@ -162,9 +164,11 @@ class Mending:
             self._step[:] = [step]
 
     def until(self, session: Later[Session]) -> Iterator[Progress]:
-        """What is done until there is a session."""
-        for _ in waiting(session):
-            yield from self._step
+        """What is done until there is a session; where that takes long, it is said in any case."""
+        from chatcli.conversation.events import Progress
+
+        for waited, _ in enumerate(waiting(session)):
+            yield from self._step or ([Progress("Starting")] if waited > LONG else ())
 
 
 def _first_entry(furniture: Furniture, session: Later[Session], opening_store: Mending) -> Entry:
