@@ -24,12 +24,14 @@ class DemoServer(socketserver.ThreadingTCPServer):
 
     allow_reuse_address = sys.platform != "win32"
     request_queue_size = 64
+    timeout = 0.5  # seconds until it looks whether it is being left, where nothing connects to tell it
 
     def __init__(self, answer: Answer, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), _Connection)
         self.answer = answer
         self._open: set[socket.socket] = set()
-        self._loop = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
+        self._leaving = False
+        self._loop = threading.Thread(target=self._serve, daemon=True)
 
     @property
     def url(self) -> str:
@@ -41,12 +43,24 @@ class DemoServer(socketserver.ThreadingTCPServer):
 
     def __exit__(self, *_: object) -> None:
         """Stops listening, disconnects every client, and waits until their threads have ended."""
-        self.shutdown()
+        self._leaving = True
+        with contextlib.suppress(OSError):
+            socket.create_connection(
+                ("127.0.0.1", self.server_address[1]), self.timeout
+            ).close()  # it waits for one
+        self._loop.join()
         for connection in list(self._open):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         self.server_close()
-        self._loop.join()
+
+    def _serve(self) -> None:
+        while not self._leaving:
+            self.handle_request()
+
+    def verify_request(self, *_: object) -> bool:
+        """Whether it is to be answered."""
+        return not self._leaving
 
     def get_request(self) -> tuple[socket.socket, object]:
         connection, address = super().get_request()
