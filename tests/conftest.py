@@ -20,6 +20,7 @@ from hypothesis import settings
 from chatcli.client import retries
 from chatcli.client.connection import AUTHORITIES
 from chatcli.commands import outcomes
+from chatcli.demo.models import DEMO, THINKING, TOOLS, VISION
 from chatcli.paths import private_directory
 from chatcli.session import background
 from chatcli.session.build import Wishes, build
@@ -124,8 +125,8 @@ def _cached_of_the_demo() -> dict[str, bytes]:
     """The files that counting for models of the demo leaves in the cache, by their paths in CHATCLI_HOME."""
     with tempfile.TemporaryDirectory() as place, pytest.MonkeyPatch.context() as patch, Engine() as engine:
         patch.setenv("CHATCLI_HOME", place)
-        for model in ("demo", "demo-thinking"):  # those that most tests use
-            first = build(Wishes({"host": engine.url, "model": model}))
+        for model in (DEMO, THINKING, TOOLS, VISION):  # those that most tests use
+            first = build(Wishes({"host": engine.url, "model": model.name}))
             ready_counter(first)
             first.close()
         files = [path for path in Path(place, "cache").rglob("*") if path.is_file()]
