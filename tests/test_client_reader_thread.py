@@ -10,7 +10,8 @@ from contextlib import closing
 
 import pytest
 
-from chatcli.client.reader_thread import DEPTH, Cut, relay
+from chatcli.client import reader_thread
+from chatcli.client.reader_thread import DEPTH, PAUSE, SHARE, Cut, relay
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +36,76 @@ def test_items_arrive_in_order_and_the_relay_ends_with_them() -> None:
     assert [item for item in relay(lambda: (n for n in range(many)), nothing_to_cut) if item is not None] == list(
         range(many)
     )
+
+
+class World:
+    """Simulated time. `items` of come(): how long the server waits before each, and how long reading it takes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = self.used = 0.0
+        self.pauses: list[float] = []
+        for name, step in (
+            ("monotonic", lambda: self.now),
+            ("process_time", lambda: self.used),
+            ("sleep", self.rest),
+        ):
+            monkeypatch.setattr(reader_thread, name, step)
+
+    def rest(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+    def come(self, items: list[tuple[float, float]]) -> Generator[float, None, None]:
+        due = 0.0
+        for gap, work in items:
+            due += gap
+            self.now = max(self.now, due) + work  # what came in a pause is there
+            self.used += work
+            yield self.now
+
+
+def test_fast_items_are_read_together_and_the_last_one_comes_hardly_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch)
+    items = [(0.005, 0.0001)] * 2000
+    came = [item for item in relay(lambda: world.come(items), nothing_to_cut) if item is not None]
+    assert len(came) == len(items)
+    assert 0 < len(world.pauses) < len(items) / 8
+    assert max(world.pauses) == PAUSE
+    assert world.now <= 0.005 * len(items) * (1 + 1 / SHARE) + PAUSE
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        pytest.param([(0.0, 0.001)] * 2000, id="all is there: the program only reads"),
+        pytest.param([(0.1, 0.0001)] * 50, id="slow enough to be read one by one"),
+        pytest.param([(0.005, 0.0001)] * 30, id="over soon"),
+    ],
+)
+def test_no_other_items_are_made_to_wait(
+    monkeypatch: pytest.MonkeyPatch, items: list[tuple[float, float]]
+) -> None:
+    world = World(monkeypatch)
+    assert len([item for item in relay(lambda: world.come(items), nothing_to_cut) if item is not None]) == len(
+        items
+    )
+    assert world.pauses == []
+
+
+def test_a_none_follows_when_all_that_has_come_was_taken() -> None:
+    more = threading.Event()
+
+    def three() -> Generator[int, None, None]:
+        yield from (1, 2)
+        more.wait(10)
+        yield 3
+
+    items = relay(three, nothing_to_cut)
+    while next(items) != 2:
+        pass
+    assert next(items) is None
+    more.set()
+    assert [item for item in items if item is not None] == [3]
 
 
 def test_silence_is_a_none_for_every_tick() -> None:

@@ -271,6 +271,29 @@ def test_a_first_word_is_drawn_when_it_comes_however_soon(first: Event) -> None:
         assert seen.display[0].endswith("word")
 
 
+@pytest.mark.parametrize("kind", [Text, Thinking])
+def test_what_comes_together_is_drawn_together(kind: type[Text | Thinking]) -> None:
+    seen, clock = Seen(), Clock()
+    with Screen(seen, seen, width=80, height=24).answer("llama", clock=clock) as answer:
+        answer.feed(kind("one "))
+        clock.now += 0.06
+        for word in ("two ", "three ", "four"):
+            before = len(seen.getvalue())
+            answer.feed(kind(word))
+            assert len(seen.getvalue()) == before
+        answer.feed(Tick())
+        assert "one two three four" in seen.text
+
+
+def test_what_comes_without_end_is_drawn_all_the_same() -> None:
+    seen, clock = Seen(), Clock()
+    with Screen(seen, seen, width=80, height=24).answer("llama", clock=clock) as answer:
+        for number in range(20):
+            clock.now += 0.02
+            answer.feed(Text(f"{number} "))
+        assert "15" in seen.text[0]
+
+
 def test_a_reply_without_text_leaves_nothing() -> None:
     assert streamed([Tick(), Done("stop")]).text == []
 

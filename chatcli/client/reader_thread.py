@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
 from queue import Empty, SimpleQueue
+from time import monotonic, process_time, sleep
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -17,6 +18,10 @@ T = TypeVar("T")
 TICK = 0.03  # seconds of silence after which the consumer gets a None
 DEPTH = 32  # items that may wait; each may be a line of megabytes
 FAREWELL = 0.5  # seconds for the reader to end after its socket was shut down
+PAUSE = 0.055  # seconds in which fast items are left where they are, to be read together; no screen shows more
+SHARE = 40  # ... at most one of so many parts of the time since the first: so little later may the last one come
+_LEAST = 0.005  # seconds of a pause that is worth it
+_IDLE = 0.0003  # seconds in which the whole program waited, and so for a server that had sent nothing more
 
 
 class Cut:
@@ -63,7 +68,8 @@ class Cut:
 def relay(
     produce: Callable[[], Generator[T, None, None]], cut: Callable[[], None]
 ) -> Generator[T | None, None, None]:
-    """The items of `produce()`, which runs in a thread of its own; None when nothing arrived for a tick.
+    """The items of `produce()`, which runs in a thread of its own; None when all that has come was taken, and
+    again when nothing arrived for a tick.
 
     What it raises is raised here. Closing this generator calls `cut`, which must unblock `produce`.
     """
@@ -98,7 +104,7 @@ class _Line(Generic[T]):
     def __init__(self) -> None:
         self._items: SimpleQueue[T | _End] = SimpleQueue()
         self._slots: SimpleQueue[None] = SimpleQueue()
-        self._deserted = False
+        self._deserted = self._flows = False
         for _ in range(DEPTH):
             self._slots.put(None)
 
@@ -111,9 +117,11 @@ class _Line(Generic[T]):
 
     def take(self) -> T | _End | None:
         try:
-            item = self._items.get(timeout=TICK)
+            item = self._items.get_nowait() if self._flows else self._items.get(timeout=TICK)
         except Empty:
+            self._flows = False
             return None
+        self._flows = True
         self._slots.put(None)
         return item
 
@@ -124,7 +132,7 @@ class _Line(Generic[T]):
 
 def _read(produce: Callable[[], Generator[T, None, None]], line: _Line[T]) -> None:
     try:
-        with contextlib.closing(produce()) as items:
+        with contextlib.closing(_unhurried(produce())) as items:
             for item in items:
                 if not line.put(item):
                     return
@@ -132,3 +140,19 @@ def _read(produce: Callable[[], Generator[T, None, None]], line: _Line[T]) -> No
         line.put(_End(error))
     else:
         line.put(_End(None))
+
+
+def _unhurried(items: Generator[T, None, None]) -> Generator[T, None, None]:
+    """The items. Where they come fast, one that was waited for is handed on after a pause, with those that came
+    meanwhile: to be woken for each of them costs several times what it costs to read it.
+    """
+    with contextlib.closing(items):
+        asked, worked, first = monotonic(), process_time(), 0.0
+        for item in items:
+            came = monotonic()
+            first = first or came
+            wait, pause = came - asked, min(PAUSE, (came - first) / SHARE)
+            if wait < PAUSE / 2 and pause > _LEAST and wait - (process_time() - worked) > _IDLE:
+                sleep(pause)
+            yield item
+            asked, worked = monotonic(), process_time()

@@ -19,7 +19,7 @@ from chatcli.render.sanitize import Cleaner, one_line
 from chatcli.render.theme import Palette
 from chatcli.text import cells
 
-_DELAY = 0.06  # minimum seconds between two refreshes
+_DELAY = 0.05  # minimum seconds between two refreshes
 _SHARE = 5  # ... and at least this many times the last one's duration: drawing takes a bounded share of the time
 _KEYS = 0.02  # minimum seconds between two looks at the keys
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -64,9 +64,9 @@ class LivePage:
         if self._thoughts is None:
             self._break_off()
             self._thoughts = Thoughts(self._palette, self._thought_width(), _GLIMPSE)
-            self._due = self._clock()
+            self._due = self._clock() - _DELAY
         self._pending.append(piece)
-        self._refresh_when_due()
+        self._refresh_when_late()
 
     def thought(self, summary: str) -> None:
         with signals.hold():
@@ -83,10 +83,10 @@ class LivePage:
             if not piece.strip("\n"):
                 return  # empty lines before the first word
             self._blocks = Blocks(self._palette, self._painted[0], self._layout)
-            self._due = self._clock()  # nobody waits longer for the first word than it takes to draw it
+            self._due = self._clock() - _DELAY  # nobody waits longer for the first word than it takes to draw it
         self._busy = False
         self._pending.append(piece)
-        self._refresh_when_due()
+        self._refresh_when_late()
 
     def note(self, text: str) -> None:
         self._break_off()
@@ -122,6 +122,11 @@ class LivePage:
         elif now >= self._keys_due and self._size() == self._painted and not self._painter.is_displaced:
             with signals.hold():
                 self._take_keys()
+
+    def _refresh_when_late(self) -> None:
+        """More may be there already, to be drawn together; where there is always more, it is drawn anyway."""
+        if self._clock() >= self._due + _DELAY:
+            self._refresh()
 
     def _refresh(self) -> None:
         start = self._clock()

@@ -2,11 +2,11 @@
 
     python -m tests.bench.streaming [FILE] [--sizes 1000,4000,16000,64000] [--code FOLDER]
 
-Pieces arrive at 50 a second, with a pause of 1.5 s after every 400, in simulated time: the time between them is
-not waited for, the time of drawing is added. The refresh policy is the released one. For comparison: (a) writing
-the raw text, (b) rendering it once with Rich at its end, (c) rich.live with all Markdown at 10 Hz (measured at
-some lengths, extrapolated to all refreshes). Costs are CPU seconds. `colours` counts rows whose colors differ
-(colours.py), of FOLDER's code, too.
+Pieces arrive at 50 a second, with a pause of 1.5 s after every 400, in simulated time, and are handed on as the
+client's reader does it: the time between them is not waited for, the time of drawing is added. The refresh policy
+is the released one. For comparison: (a) writing the raw text, (b) rendering it once with Rich at its end, (c)
+rich.live with all Markdown at 10 Hz (measured at some lengths, extrapolated to all refreshes). Costs are CPU
+seconds. `colours` counts rows whose colors differ (colours.py), of FOLDER's code, too.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.markdown import Markdown
 
+from chatcli.client.reader_thread import PAUSE as TOGETHER
 from chatcli.conversation.events import Done, Event, Text, Tick
 from chatcli.render.lines import Line
 from chatcli.render.live import LivePage
@@ -90,17 +91,23 @@ class TimedPainter(Painter):
         self.painted.append(self._clock())
 
 
-def arrivals(pieces: list[str]) -> list[tuple[float, Event]]:
-    """When each event comes: pieces, and a Tick for every 0.1 s in which nothing else does."""
-    events: list[tuple[float, Event]] = []
-    now = 0.0
+def arrivals(pieces: list[str]) -> list[tuple[float, float, Event]]:
+    """When each event is handed on, and when it had come: the pieces of one pause of the reader together, a Tick
+    when all were handed on, and one for every 0.1 s in which nothing comes.
+    """
+    events: list[tuple[float, float, Event]] = []
+    now = handed = 0.0
     for at, piece in enumerate(pieces):
-        if at and at % PAUSE_EVERY == 0:
-            events += [(now + 0.1 * n, Tick()) for n in range(1, int(PAUSE / 0.1))]
-            now += PAUSE
-        events.append((now, Text(piece)))
+        after_pause = at % PAUSE_EVERY == 0
+        if after_pause or now > handed:
+            events.append((handed, handed, Tick()))
+            if at and after_pause:
+                events += [(now + 0.1 * n, now, Tick()) for n in range(1, int(PAUSE / 0.1))]
+                now += PAUSE
+            handed = now if after_pause else now + TOGETHER
+        events.append((handed, now, Text(piece)))
         now += 1 / RATE
-    return [*events, (now, Done("stop"))]
+    return [*events, (handed, handed, Tick()), (now, now, Done("stop"))]
 
 
 def ours(pieces: list[str]) -> dict[str, float]:
@@ -113,16 +120,16 @@ def ours(pieces: list[str]) -> dict[str, float]:
     worst, last = 0.0, 0.0
     begin = process_time()
     with Answer(page, clock) as answer:
-        for moment, event in arrivals(pieces):
+        for moment, came, event in arrivals(pieces):
             clock.reach(moment)
             if isinstance(event, Text):
-                waiting.append(moment)
+                waiting.append(came)
             painter.painted.clear()
             start = clock()
             answer.feed(event)
             if painter.painted:
                 worst = max(worst, clock() - start)
-                latencies += [painter.painted[-1] - came for came in waiting]
+                latencies += [painter.painted[-1] - each for each in waiting]
                 if waiting and waiting[0] - last > 0.5:
                     after_pause.append(painter.painted[-1] - waiting[0])
                 last = waiting[-1] if waiting else last
