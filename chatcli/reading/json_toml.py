@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from contextlib import suppress
 from typing import Any
 
 from chatcli.errors import BadData
@@ -120,6 +121,9 @@ def is_within(value: Any, depth: int) -> bool:
 
 def json_text(data: bytes) -> str:
     """Decoded like a text file, and also UTF-16 and UTF-32 without a mark: in JSON the first zeros show those."""
+    if b"\0" not in data and b"\x1b" not in data:  # nearly always; a streamed token is one such text
+        with suppress(UnicodeDecodeError):
+            return data.decode().removeprefix("\ufeff")
     encoding = without_mark(data) or json.detect_encoding(data)
     if encoding.startswith("utf-8"):
         return decoded(data)
