@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import signal
+import time
+from typing import Any
 
 import pytest
 
@@ -14,13 +17,15 @@ if os.name != "posix":
 import pyte
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prompt_toolkit.key_binding.vi_state import InputMode
 
 from chatcli.prompt.completer import Suggestion
+from chatcli.prompt.line import ReaderOptions
 from chatcli.render.lines import Span, to_line
 from chatcli.render.paint import Painter
 from tests.faults import Engine, Hang, Status
 from tests.test_terminal import Terminal, terminal
-from tests.typing_keys import keyboard, reader_at
+from tests.typing_keys import PATIENCE, keyboard, reader_at
 
 pytestmark = pytest.mark.usefixtures("prepared")
 WORDS = " ".join(f"word{number}" for number in range(120))
@@ -200,15 +205,22 @@ def test_whatever_is_typed_between_whatever_comes_final_lines_stand_once_in_orde
         with reader_at(board, suggestions=words).beside_reply() as below:
             assert below is not None
             painter = Painter(write, lambda: None, below)
-            for step in [*steps, (1, 0)]:
+            for at, step in enumerate([*steps, (1, 0)]):
+                below._status_due = 0.0
                 if isinstance(step, str):
                     board.type(step)
-                    below.poll("answers")
+                    below.poll(f"answers, {at} s")
                     continue
                 final = [f"final {len(printed) + number}" for number in range(step[0])]
                 live = [to_line([Span(f"live {number}")]) for number in range(step[1])]
                 printed += final
                 painter.paint([to_line([Span(each)]) for each in final], live, (40, 14))
+            painter.paint([], [to_line([Span("more")])], (40, 14))
+            shown = board.screen()
+            below._app.renderer.erase()
+            below._draw()
+            assert board.screen() == shown  # nothing is left of what stood there earlier
+            painter.paint([], [], (40, 14))
         screen = pyte.HistoryScreen(40, 14, history=1000)
         pyte.Stream(screen).feed(board.recorded.getvalue().decode())
         rows = ["".join(row[at].data for at in range(40)).rstrip() for row in screen.history.top]
@@ -229,6 +241,77 @@ def test_a_word_that_is_there_before_the_line_is_drawn_does_not_wait_for_it() ->
         assert board.screen() == ["word"]
         below.poll("answers")
         assert [row for row in board.screen() if row][:2] == ["word", ">>>"]
+
+
+def test_the_line_is_laid_out_anew_for_keys_and_not_for_each_line_and_status_of_the_reply(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with keyboard(columns=60, rows=14) as board, reader_at(board).beside_reply() as below:
+        assert below is not None
+        laid_out = 0
+        container = below._app.layout.container
+        write = container.write_to_screen
+
+        def counted(*given: Any, **named: Any) -> None:
+            nonlocal laid_out
+            laid_out += 1
+            write(*given, **named)
+
+        def write_out(text: str) -> None:
+            board.output.write_raw(text)
+            board.output.flush()
+
+        painter = Painter(write_out, lambda: None, below)
+        monkeypatch.setattr(container, "write_to_screen", counted)
+        below.poll("answers, 0 s")
+        board.type("typed")
+        seen = []
+        for number in range(100):
+            below._status_due = 0.0
+            below.poll(f"answers, {number} s")
+            painter.paint([to_line([Span(f"line {number}")])], [], (60, 14))
+            seen = board.screen()
+        assert 1 <= laid_out <= 10
+        assert seen[-4:] == ["line 99", "", ">>> typed", " answers, 99 s · Ctrl-C stops it · Enter queues"]
+        below._app.invalidate()
+        below.poll("answers, 99 s")
+        assert board.screen() == seen
+
+
+def test_the_loop_of_the_line_turns_when_something_has_come_and_seldom_otherwise() -> None:
+    with keyboard() as board, reader_at(board).beside_reply() as below:
+        assert below is not None
+        turns = 0
+        turn = below._turn
+
+        def counted() -> None:
+            nonlocal turns
+            turns += 1
+            turn()
+
+        below._turn = counted  # type: ignore[method-assign]
+        below.poll("answers")
+        below._turn_due = below._lively_until = math.inf
+        below._lively_until = 0.0
+        for _ in range(100):
+            below.poll("answers")
+        assert turns <= 1
+        board.type("x")
+        below.poll("answers")
+        assert next(row for row in board.screen() if row) == ">>> x"
+
+
+@pytest.mark.parametrize("begun", ["<escape>", "<c-r>wo<escape>"])
+def test_an_escape_that_nothing_follows_takes_effect_while_a_reply_comes(begun: str) -> None:
+    with keyboard() as board, reader_at(board, options=ReaderOptions(vi=True)).beside_reply() as below:
+        assert below is not None
+        below.poll("answers")
+        board.type(f"word{begun}")
+        end = time.monotonic() + PATIENCE
+        while below._app.vi_state.input_mode is not InputMode.NAVIGATION:
+            assert time.monotonic() < end
+            below.poll("answers")
+            time.sleep(0.01)
 
 
 def test_a_suspended_reply_goes_on_below_what_the_shell_wrote() -> None:

@@ -8,23 +8,29 @@ from __future__ import annotations
 
 import signal
 import sys
-from asyncio import AbstractEventLoop, Runner, Task
+from asyncio import AbstractEventLoop, Runner, SelectorEventLoop, Task
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from selectors import BaseSelector, DefaultSelector
 from time import monotonic
 from typing import Any
 
 from prompt_toolkit.application import Application
+from prompt_toolkit.data_structures import Size
+from prompt_toolkit.layout import Layout
 from prompt_toolkit.layout.containers import Window
 from prompt_toolkit.layout.screen import Screen
 
+from chatcli.prompt.as_drawn import as_drawn
 from chatcli.prompt.terminal_io import Terminal
 from chatcli.suspension import lent, take_again, taking_again
 
 _TURNS = 4  # of the loop: a key is read, handled, and drawn
 _LEAST, _MOST, _SHARE = 3, 6, 4  # rows kept free: one of so many; an empty one, the line and the toolbar at least
 _STATUS = 0.25  # seconds between two drawings of the status
+_LIVELY = 0.3  # seconds for what a key sets in motion: a menu is filled, an Escape waits for what may follow it
+_CALM = 0.1  # seconds between two turns of the loop while nothing comes
 _ERASE = "\r\x1b[K\x1b[C\x1b[J\r"  # all below; from the screen's first cell, tmux would move it into its history
 _HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
 
@@ -42,8 +48,11 @@ class LineBesideReply:
         self._begin: Callable[[], object] = bool
         self._task: Task[Any] | None = None
         self._failure: BaseException | None = None
-        self._status_due = 0.0
+        self._selector: BaseSelector | None = None  # the loop's: it has keys, and what other threads want done
+        self._status_due = self._lively_until = self._turn_due = 0.0
         self._drawn_in: Window | None = None  # where the cursor was when the screen was drawn last
+        self._drawn_at: Size | None = None
+        self._is_least = False  # whether it takes no more rows than it needs: after a menu it does, until erased
 
     @contextmanager
     def running(self, prompt: Callable[[], Coroutine[Any, Any, None]]) -> Iterator[LineBesideReply]:
@@ -51,12 +60,15 @@ class LineBesideReply:
         there already need not wait until the line is drawn; it is over when this block is left. Raises what went
         wrong in it, once the block has come to its own end.
         """
-        app, polls = self._app, self._app.terminal_size_polling_interval
+        app = self._app
+        polls, postpones = app.terminal_size_polling_interval, app.max_render_postpone_time
         app.erase_when_done, app.terminal_size_polling_interval = True, None
-        app.after_render += self._note_cursor
+        app.max_render_postpone_time = None  # it waits for a loop with nothing to do, and ours has its stop to do
+        app.after_render += self._note_drawing
         self._take(self.reserved)
         try:
-            with Runner() as runner:
+            self._selector = DefaultSelector()
+            with Runner(loop_factory=partial(SelectorEventLoop, self._selector)) as runner:
                 self._loop = runner.get_loop()
                 self._loop.set_exception_handler(self._fail)
                 self._begin = partial(self._start, prompt, taking_again())
@@ -67,7 +79,8 @@ class LineBesideReply:
                     self._end()
         finally:
             app.erase_when_done, app.terminal_size_polling_interval = False, polls
-            app.after_render -= self._note_cursor
+            app.max_render_postpone_time = postpones
+            app.after_render -= self._note_drawing
             self._take(None)
             take_again()
         if self._failure is not None and not isinstance(self._failure, EOFError):  # the next prompt meets it, too
@@ -102,20 +115,25 @@ class LineBesideReply:
             self.status = status
             self._begin()
             return
-        if status != self.status and monotonic() >= self._status_due:
-            self.status, self._status_due = status, monotonic() + _STATUS
-            self._app.invalidate()
-        self._turn()
+        now = monotonic()
+        if status != self.status and now >= self._status_due:
+            self.status, self._status_due = status, now + _STATUS
+            self._draw_status()
+        if self._selector is not None and self._selector.select(0):
+            self._lively_until = now + _LIVELY
+        if now < self._lively_until or now >= self._turn_due:
+            self._turn_due = now + _CALM
+            self._turn()
 
     def around(self, write: Callable[[], object], moves: bool, room: int) -> None:
         self._take(max(self.reserved, room))
-        if not self._is_drawn:
+        if moves or not self._is_drawn:
+            layout = self._as_drawn() if self._is_drawn and self._is_least else None
+            if self._is_drawn:
+                self._app.renderer.erase()
             write()
-            self._draw()
-        elif moves:
-            self._app.renderer.erase()
-            write()
-            self._draw()
+            self._draw(layout)
+            self._is_least = True
         else:
             column, row = self._cursor
             self._write(f"{_HIDE}\r" + (f"\x1b[{row}A" if row else ""))
@@ -156,13 +174,39 @@ class LineBesideReply:
         at = self._screen.get_cursor_position(self._drawn_in or self._app.layout.current_window)
         return at.x, at.y
 
-    def _note_cursor(self, app: Application[Any]) -> None:
-        self._drawn_in = app.layout.current_window
+    def _note_drawing(self, app: Application[Any]) -> None:
+        self._is_least = False
+        self._note_cursor(app)
 
-    def _draw(self) -> None:
+    def _note_cursor(self, app: Application[Any]) -> None:
+        self._drawn_in, self._drawn_at = app.layout.current_window, self._output.get_size()
+
+    def _draw(self, layout: Layout | None = None) -> None:
         if self._app.is_running and self._app.context is not None:
-            self._app.context.copy().run(self._app.renderer.render, self._app, self._app.layout)
+            self._app.context.copy().run(self._app.renderer.render, self._app, layout or self._app.layout)
             self._note_cursor(self._app)
+
+    def _draw_status(self) -> None:
+        layout = self._as_drawn(with_toolbar=True) if self._is_drawn else None
+        if layout is None:
+            self._app.invalidate()
+        else:
+            self._app.render_counter += 1  # what was made of the toolbar's text is out of date
+            self._draw(layout)
+
+    def _as_drawn(self, *, with_toolbar: bool = False) -> Layout | None:
+        """Returns what draws the last screen again, or all of it but the toolbar. None where something else is to
+        be seen: something has changed, or there are more rows or fewer, which may be used otherwise.
+        """
+        app, size, at = self._app, self._output.get_size(), self._drawn_at
+        if at is None or app.invalidated or self._drawn_in is not app.layout.current_window:
+            return None
+        buffer = app.current_buffer
+        has_menu = buffer.complete_state is not None or buffer.complete_while_typing()
+        fits = self._screen.height < min(at.rows, size.rows) and not has_menu
+        if size.columns != at.columns or not (fits or size == at):
+            return None
+        return as_drawn(self._screen, with_toolbar)
 
     def _turn(self) -> None:
         if self._loop is None or self._task is None or self._task.done():
