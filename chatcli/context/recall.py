@@ -269,7 +269,7 @@ def _by_speaker(line: Sequence[Candidate], terms: Terms) -> list[float]:
     """
     words = {word for word, _ in terms.words}
     nobody = frozenset[str]()
-    speakers = [_label(each) if ": " in each.text else nobody for each in line]
+    speakers = [_label(each) if ":" in each.text else nobody for each in line]
     named = {speaker for speaker in set(speakers) if speaker & words}
     if len(named) == 1:
         (one,) = named
