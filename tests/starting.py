@@ -22,6 +22,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -180,33 +181,47 @@ def serve(connection: socket.socket) -> None:
     _load()
     gc.collect()
     gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait for chatcli
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake)
+    running: dict[int, int] = {}  # by process, where to tell how it ends
     while True:
+        ready, _, _ = select.select([connection.fileno(), woken], [], [])
+        if woken in ready:
+            os.read(woken, 1024)
+            _tell_how_they_end(running)
+        if connection.fileno() not in ready:
+            continue
         _, descriptors, _, _ = socket.recv_fds(connection, 1, 6)
         if not descriptors:
             sys.exit()
-        if os.fork() == 0:
+        *others, tell, asked = descriptors
+        pid = os.fork()
+        if pid == 0:
             break
-        for each in descriptors:
+        running[pid] = tell
+        os.write(tell, f"{pid}\n".encode())
+        for each in (*others, asked):
             os.close(each)
-    connection.close()
+    signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    *others, tell, asked = descriptors
-    pid = os.fork()
-    if pid:
-        _tell_how_it_ends(pid, tell, [*others, asked])
-    os.close(tell)
+    connection.close()
+    for each in (woken, wake, tell, *running.values()):
+        os.close(each)
     _become(others[:3], others[3], asked)
 
 
-def _tell_how_it_ends(pid: int, tell: int, others: Sequence[int]) -> None:
-    os.write(tell, f"{pid}\n".encode())
-    for each in others:
-        os.close(each)
-    _, status = os.waitpid(pid, 0)
-    with suppress(BrokenPipeError):
-        os.write(tell, f"{status}\n".encode())
-    os._exit(0)
+def _tell_how_they_end(running: dict[int, int]) -> None:
+    """Of those that have ended by now."""
+    while running:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if not pid:
+            return
+        tell = running.pop(pid)
+        with suppress(BrokenPipeError):
+            os.write(tell, f"{status}\n".encode())
+        os.close(tell)
 
 
 def _become(streams: Sequence[int], directory: int, asked: int) -> None:
@@ -232,6 +247,24 @@ def _become(streams: Sequence[int], directory: int, asked: int) -> None:
     sys.argv[1:] = arguments
 
 
+def _end(code: int) -> None:
+    """End as Python does, but keep the objects: that they are all let go of takes as long as the rest of a start,
+    because until then they are shared with the Python that forks. Returns where output cannot be written.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    with suppress(OSError, ValueError):
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            if not stream.closed:
+                stream.flush()
+        os._exit(code & 0xFF)
+
+
 if __name__ == "__main__":
     serve(socket.socket(fileno=int(sys.argv[1])))
-    runpy.run_module("chatcli", run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module("chatcli", run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        if isinstance(ended.code, int | None):
+            _end(ended.code or 0)
+        raise
