@@ -52,6 +52,7 @@ class LineBesideReply:
         self._status_due = self._lively_until = self._turn_due = 0.0
         self._drawn_in: Window | None = None  # where the cursor was when the screen was drawn last
         self._drawn_at: Size | None = None
+        self._is_told = True  # whether the status is drawn
         self._is_least = False  # whether it takes no more rows than it needs: after a menu it does, until erased
 
     @contextmanager
@@ -110,35 +111,42 @@ class LineBesideReply:
         if sys.platform != "win32":
             self._loop.remove_signal_handler(signal.SIGWINCH)  # `resized` does it, in its turn
 
+    def tell(self, status: str) -> None:
+        now = monotonic()
+        if status != self.status and (self._task is None or now >= self._status_due):
+            self.status, self._status_due, self._is_told = status, now + _STATUS, False
+
     def poll(self, status: str) -> None:
+        self.tell(status)
         if self._task is None:
-            self.status = status
             self._begin()
             return
-        now = monotonic()
-        if status != self.status and now >= self._status_due:
-            self.status, self._status_due = status, now + _STATUS
+        if not self._is_told:
             self._draw_status()
+        now = monotonic()
         if self._selector is not None and self._selector.select(0):
             self._lively_until = now + _LIVELY
         if now < self._lively_until or now >= self._turn_due:
             self._turn_due = now + _CALM
             self._turn()
 
-    def around(self, write: Callable[[], object], moves: bool, room: int) -> None:
+    def around(self, text: str, marks: tuple[str, str], moves: bool, room: int) -> None:
+        begin, end = marks
         self._take(max(self.reserved, room))
         if moves or not self._is_drawn:
-            layout = self._as_drawn() if self._is_drawn and self._is_least else None
+            layout = self._as_drawn() if self._is_least else None
+            self._output.write_raw(begin)
             if self._is_drawn:
                 self._app.renderer.erase()
-            write()
+            self._output.write_raw(text)
             self._draw(layout)
+            self._write(end)
             self._is_least = True
         else:
             column, row = self._cursor
-            self._write(f"{_HIDE}\r" + (f"\x1b[{row}A" if row else ""))
-            write()
-            self._write((f"\x1b[{row}B" if row else "") + (f"\x1b[{column}C" if column else "") + _SHOW)
+            up, down = (f"\x1b[{row}A", f"\x1b[{row}B") if row else ("", "")
+            back = f"\x1b[{column}C" if column else ""
+            self._write(f"{begin}{_HIDE}\r{up}{text}{down}{back}{_SHOW}{end}")
 
     def resized(self, width: int, reflows: bool | None) -> tuple[int, int] | None:
         if not self._is_drawn:
@@ -180,6 +188,7 @@ class LineBesideReply:
 
     def _note_cursor(self, app: Application[Any]) -> None:
         self._drawn_in, self._drawn_at = app.layout.current_window, self._output.get_size()
+        self._is_told = True
 
     def _draw(self, layout: Layout | None = None) -> None:
         if self._app.is_running and self._app.context is not None:
@@ -187,26 +196,28 @@ class LineBesideReply:
             self._note_cursor(self._app)
 
     def _draw_status(self) -> None:
-        layout = self._as_drawn(with_toolbar=True) if self._is_drawn else None
+        layout = self._as_drawn()
         if layout is None:
             self._app.invalidate()
         else:
-            self._app.render_counter += 1  # what was made of the toolbar's text is out of date
             self._draw(layout)
 
-    def _as_drawn(self, *, with_toolbar: bool = False) -> Layout | None:
-        """Returns what draws the last screen again, or all of it but the toolbar. None where something else is to
-        be seen: something has changed, or there are more rows or fewer, which may be used otherwise.
+    def _as_drawn(self) -> Layout | None:
+        """Returns what draws the last screen again, with the status of now. None where something else is to be
+        seen: something has changed, or there are more rows or fewer, which may be used otherwise.
         """
         app, size, at = self._app, self._output.get_size(), self._drawn_at
-        if at is None or app.invalidated or self._drawn_in is not app.layout.current_window:
+        is_as_it_was = self._is_drawn and not app.invalidated and self._drawn_in is app.layout.current_window
+        if at is None or not is_as_it_was:
             return None
         buffer = app.current_buffer
         has_menu = buffer.complete_state is not None or buffer.complete_while_typing()
         fits = self._screen.height < min(at.rows, size.rows) and not has_menu
         if size.columns != at.columns or not (fits or size == at):
             return None
-        return as_drawn(self._screen, with_toolbar)
+        if not self._is_told:
+            app.render_counter += 1  # what was made of the toolbar's text is out of date
+        return as_drawn(self._screen, with_toolbar=not self._is_told)
 
     def _turn(self) -> None:
         if self._loop is None or self._task is None or self._task.done():

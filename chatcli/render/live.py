@@ -133,6 +133,8 @@ class LivePage:
         with signals.hold():
             self._heed_size()
             self._take_pending()
+            if self._below is not None:
+                self._below.tell(self._status())
             self._paint([*self._open_lines(), *self._warned()])
             self._take_keys()
         now = self._clock()
@@ -140,7 +142,7 @@ class LivePage:
 
     def _take_keys(self) -> None:
         if self._below is not None:
-            self._below.poll(f"{self._turn()} {self._stage()}, {self._spent()}")
+            self._below.poll(self._status())
             self._keys_due = self._clock() + _KEYS
 
     def _paint(self, live: list[Line]) -> None:
@@ -223,6 +225,9 @@ class LivePage:
 
     def _stage(self) -> str:
         return self._doing() or "waits" if self._busy else "answers"
+
+    def _status(self) -> str:
+        return f"{self._turn()} {self._stage()}, {self._spent()}"
 
     def _spent(self) -> str:
         seconds = int(self._clock() - self._began)

@@ -9,7 +9,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from types import FrameType
 from typing import Protocol
 
@@ -127,15 +126,19 @@ class Below(Protocol):
     def rows(self) -> int:
         """The rows that it takes now."""
 
-    def around(self, write: Callable[[], object], moves: bool, room: int) -> None:
-        """Calls `write` with the cursor at the beginning of its first row. `moves`: the row is another afterwards,
-        or what is below has been erased. `room`: the most rows that it may take from then on.
+    def around(self, text: str, marks: tuple[str, str], moves: bool, room: int) -> None:
+        """Writes `text` with the cursor at the beginning of its first row. `marks`: what is written before all of
+        it, and after. `moves`: the row is another afterwards, or what is below has been erased. `room`: the most
+        rows that it may take from then on.
         """
 
     def resized(self, width: int, reflows: bool | None) -> tuple[int, int] | None:
         """Erases itself after the terminal got another width, and draws itself again later. Returns how many rows
         it had become, and how many of them were new; None when it cannot find its first row again.
         """
+
+    def tell(self, status: str) -> None:
+        """Notes what the reply is doing, to be drawn together with its next rows, or by the next poll."""
 
     def poll(self, status: str) -> None:
         """Takes keys. Called often, with what the reply is doing."""
@@ -227,9 +230,7 @@ class Painter:
         if self.below is None:
             self._write(f"{_BEGIN}{text}{_END}" if is_much else text)
             return
-        self._write(_BEGIN)
-        self.below.around(partial(self._write, text), moves, height - 1 - len(self._live))
-        self._write(_END)
+        self.below.around(text, (_BEGIN, _END), moves, height - 1 - len(self._live))
         self._heed_below(height)
 
     def _heed_below(self, height: int) -> None:
