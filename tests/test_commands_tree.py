@@ -12,6 +12,7 @@ from chatcli.commands.tree import BEFORE, ROW, WIDTH, draw, ends, sketch, standi
 from chatcli.conversation.message import Message, Role
 from chatcli.conversation.tree import Conversation
 from chatcli.conversation.usage import counted
+from chatcli.store.conversations import clean_title
 from chatcli.store.draft import Draft
 from chatcli.store.outline import Twig
 from chatcli.store.store import Store
@@ -77,6 +78,12 @@ def test_any_tree_is_drawn_as_if_all_of_it_was_read(store: Store, data: st.DataO
     found = ends(outline, tip, names)
     at = store.twigs(found)
     assert {at[spot].id: own for spot, own in found.items()} == _ends(twigs, tip, names)
+
+
+@given(text=st.text(st.sampled_from(" \u00a0\u2003\u200b\n\t\x1b\ud800a漢")))
+def test_a_title_is_one_line_of_words_with_one_space_between_them(text: str) -> None:
+    readable = "".join(each if each.isprintable() else " " for each in text)
+    assert clean_title(text) == " ".join(readable.split())
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from operator import attrgetter
 from typing import NamedTuple
 
 from chatcli.commands.outcomes import Outcome, Show
@@ -107,7 +107,7 @@ def sketch(outline: Outline, tip: int | None, names: Mapping[str, int]) -> Itera
             waiting.extend(([each], f"{indent}│  ", True) for each in reversed(siblings) if each is not main)
         elif siblings:
             row = _row(siblings[0], outline.below)
-            marked = dict(chain.from_iterable(marks[run].items() for run in row if run in marks))
+            marked = {spot: there for run in row if run in marks for spot, there in marks[run].items()}
             yield from _sketch_row(row, indent, marked, set_in)
             waiting.append((outline.below.get(row[-1], ()), indent, False))
 
@@ -170,7 +170,7 @@ def _sketch_row(
     if last.number - first.number < ROW:
         spots = [Spot(run.branch, number) for run in row for number in range(run.first, run.last + 1)]
     else:
-        spots = sorted({first, last, *marks}, key=lambda spot: spot.number)
+        spots = sorted({first, last, *marks}, key=attrgetter("number")) if marks else [first, last]
     before = first.number - 1
     for spot in spots:
         if left_out := spot.number - before - 1:

@@ -100,7 +100,7 @@ def clean_title(text: str) -> str:
     """Returns one line without control characters and lone surrogates."""
     if not text.isprintable():  # letter by letter takes long, and /tree cleans three texts of every message
         text = "".join(each if each.isprintable() else " " for each in text)
-    return " ".join(text.split())
+    return " ".join(text.split()) if "  " in text else text.strip()
 
 
 def create(
