@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from chatcli.paths import find_paths, private_directory
 from chatcli.text import UNWANTED
 from tests.faults import Cut, Engine, Status, nobody_there, too_long
 from tests.starting import run
@@ -449,6 +450,16 @@ def test_what_has_fewer_bytes_than_the_window_tokens_is_sent_uncounted() -> None
 def test_what_is_told_or_may_not_fit_is_counted(arguments: list[str]) -> None:
     with Engine() as engine:
         assert chatcli("-m", "demo", *arguments, "hi", url=engine.url).returncode == 0
+        assert asked_for_counts(engine)
+
+
+def test_the_bytes_of_the_facts_count_beside_those_of_the_system_prompt() -> None:
+    private_directory(find_paths().data)
+    find_paths().facts.write_text("".join(f"{number} {'is known ' * 50}\n" for number in range(4)))
+    with Engine() as engine:
+        assert chatcli("-m", "demo", "hi", url=engine.url).returncode == 0
+        assert not asked_for_counts(engine)
+        assert chatcli("-m", "demo", "--system", "Be brief. " * 250, "hi", url=engine.url).returncode == 0
         assert asked_for_counts(engine)
 
 

@@ -354,9 +354,9 @@ def fits_uncounted(session: Session, coming: Node | None = None) -> bool:
         return False
     budget = budget_for(session, first_fixed(session))
     left = budget.room if budget.history is None else min(budget.room, budget.history)
-    front = Message.system(settings[table.SYSTEM] or "".join(facts_sent(session)))
+    front = map(Message.system, (settings[table.SYSTEM], *facts_sent(session)))
     said = (node.message for node in session.conversation.back(coming))
-    for message in chain([front], preset_of(session.model.get()), said):
+    for message in chain(front, preset_of(session.model.get()), said):
         left -= len(f"{message.text}{message.thinking}".encode("utf-8", "surrogatepass")) + AROUND
         if left < 0 or message.attachments or message.tool_uses:  # what goes with a message is chosen by counts
             return False
