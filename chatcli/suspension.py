@@ -4,6 +4,7 @@ sets it up again afterwards. Whatever changes the terminal registers with `lent`
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -73,6 +74,12 @@ def take_again() -> None:
 def taking_again() -> Callable[[], None]:
     """A function that sets up again what is changed on the terminal now, and nothing that is changed later."""
     return partial(_take_again, list(_loans))
+
+
+def stop_all() -> None:
+    """Stop this program, and the programs it is piped together with, as Ctrl-Z does where no prompt takes it."""
+    if _STOP is not None:
+        os.kill(0, _STOP)
 
 
 def stop() -> None:

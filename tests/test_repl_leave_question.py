@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -17,6 +20,9 @@ from chatcli.repl.leave_question import asked, nobody
 from chatcli.text import UNWANTED, cells
 from chatcli.tools.leave import Answer, Asking, Leave, Rules, Verdict, judged
 from chatcli.tools.tool import Reach, Scope, Tool
+from tests.faults import Engine
+from tests.starting import Process, _lead_terminal
+from tests.test_terminal import Terminal
 from tests.typing_keys import Keyboard, keyboard, pasted, reader_at
 
 KEYS = "y yes, once"
@@ -140,3 +146,50 @@ def test_of_a_secret_no_rule_is_told() -> None:
     told: list[str] = []
     nobody(told.append, asking({"path": ".env"}, secret=True))
     assert "--allow" not in told[0]
+
+
+class Shell(Terminal):
+    """A shell, from which programs are started and in which they can be stopped."""
+
+    def _begin(
+        self, arguments: Sequence[str], variables: Mapping[str, str], theirs: int, directory: str
+    ) -> Process:
+        return subprocess.Popen(
+            ["sh", "-i", *arguments],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=variables,
+            cwd=directory,
+            preexec_fn=_lead_terminal,  # noqa: PLW1509 it takes no lock
+        )
+
+    def stopped(self, times: int, question: str) -> None:
+        """Press Ctrl-Z at the question, and go back to it."""
+        self.see(question)
+        self.press("\x1a")
+        self.until(lambda: self.text.count("Stopped") == times)
+        self.enter("fg")
+        self.until(lambda: question in self.text.rpartition("Stopped")[2])
+        self.settle()  # a key that comes while the question is drawn is none
+
+
+def test_ctrl_z_stops_the_program_at_any_question_and_fg_asks_it_again() -> None:
+    with Engine() as engine, closing(Shell(OLLAMA_HOST=engine.url, PS1="shell> ")) as person:
+        person.see("shell>")
+        person.enter(f"{sys.executable} -m chatcli -m demo-tools --tools on")
+        person.see("Send a message")
+        person.enter("read the file notes.txt")
+        person.stopped(1, KEYS)
+        person.press("n")
+        person.stopped(2, "Why not?")
+        person.press("\r")
+        person.see("Send a message")
+        person.enter("/model")
+        person.stopped(3, "type to filter")
+        person.press("\x1b")
+        person.until(lambda: "Send a message" in person.text.rpartition("Stopped")[2])
+        person.press("\x04")
+        person.until(lambda: "shell>" in person.text.rpartition("Kept as")[2])
+        person.enter("exit")
+        assert person.ends() == 0

@@ -19,6 +19,7 @@ from prompt_toolkit.output import Output
 from prompt_toolkit.styles import Style
 
 from chatcli.prompt.completer import ranked
+from chatcli.prompt.handover import stopping
 from chatcli.prompt.menu import Detail, Find
 from chatcli.text import as_name, shortened
 
@@ -110,7 +111,7 @@ def choosing(
 
 
 def _bindings(menu: ChoiceMenu) -> KeyBindings:
-    bindings = KeyBindings()
+    bindings = stopping(KeyBindings())
     moves: dict[str, Callable[[], int]] = {
         "up": lambda: -1,
         "c-p": lambda: -1,

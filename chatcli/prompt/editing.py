@@ -5,8 +5,6 @@ Loads prompt_toolkit; imported when the first prompt is made.
 
 from __future__ import annotations
 
-import os
-import signal
 from asyncio import get_running_loop
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -22,7 +20,7 @@ from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import FormattedText, StyleAndTextTuples
 from prompt_toolkit.input import Input
 from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
-from prompt_toolkit.key_binding import KeyPress
+from prompt_toolkit.key_binding import KeyBindings, KeyPress
 from prompt_toolkit.layout.processors import TabsProcessor
 from prompt_toolkit.lexers import DynamicLexer, SimpleLexer
 from prompt_toolkit.output import Output
@@ -34,7 +32,7 @@ from chatcli.prompt import keys, multiline, toolbar
 from chatcli.prompt.bracketed_paste import mind_marks
 from chatcli.prompt.completer import Suggestion, as_completer, in_mention
 from chatcli.prompt.drawing import HideUnwanted, ShowFolded, without_unwanted
-from chatcli.prompt.handover import at_rest, prompting, show_above
+from chatcli.prompt.handover import at_rest, prompting, show_above, stopping
 from chatcli.prompt.history import LineHistory
 from chatcli.prompt.line import Interrupted, Outcome, ReaderOptions, TypedLine
 from chatcli.prompt.menu import Detail, Find
@@ -180,7 +178,10 @@ class EditedLine:
 
     def ask(self, question: str) -> str:
         """Asks for one short answer, without history, menu or toolbar."""
-        asking = PromptSession[str](question, input=self._input, output=self._output, style=_STYLE)
+        keys = stopping(KeyBindings())
+        asking = PromptSession[str](
+            question, input=self._input, output=self._output, style=_STYLE, key_bindings=keys
+        )
         with prompting(asking.app, self._input):
             return asking.prompt(pre_run=self._begin)
 
@@ -352,11 +353,6 @@ class EditedLine:
             self.app.invalidate()
 
         get_app().create_background_task(fetch())
-
-    def suspend(self) -> None:
-        """Stops the program, and the programs it is piped together with."""
-        if hasattr(signal, "SIGTSTP"):
-            os.kill(0, signal.SIGTSTP)
 
     def compose(self) -> None:
         """Opens the line in the user's editor. The result is put into the line, not sent."""

@@ -11,8 +11,9 @@ from typing import Any
 
 from prompt_toolkit.application import Application, run_in_terminal
 from prompt_toolkit.input import Input
+from prompt_toolkit.key_binding import KeyBindings
 
-from chatcli.suspension import Step, lent, take_again
+from chatcli.suspension import Step, lent, stop_all, take_again
 
 _at_rest: list[bool] = []
 
@@ -48,6 +49,12 @@ def prompting(app: Application[Any], input_: Input) -> Iterator[None]:
             yield
     finally:
         take_again()  # the end of a prompt undid the terminal settings that are needed between two
+
+
+def stopping(bindings: KeyBindings) -> KeyBindings:
+    """These, and Ctrl-Z as in the line, for a question."""
+    bindings.add("c-z", eager=True)(lambda _: stop_all())
+    return bindings
 
 
 def show_above(app: Application[Any], show: Step) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from chatcli.dataclass import dataclass
 from chatcli.prompt.line import Closed, Interrupted
+from chatcli.suspension import stop_all
 
 if TYPE_CHECKING:
     from prompt_toolkit.key_binding import KeyBindings
@@ -163,6 +164,6 @@ def delete_or_leave(line: EditedLine) -> None:
 
 
 @_key("Ctrl+Z", "c-z")
-def suspend(line: EditedLine) -> None:
+def suspend(_line: EditedLine) -> None:
     """back to the shell for a while (fg returns)"""
-    line.suspend()
+    stop_all()

@@ -18,6 +18,8 @@ from prompt_toolkit.layout import FormattedTextControl, Layout, Window
 from prompt_toolkit.output import Output
 from prompt_toolkit.styles import Style
 
+from chatcli.suspension import stop_all
+
 SILENCE = 0.3  # seconds without a key, after which the keys are told
 _ALONE = 0.15  # seconds in which no other key follows an answer
 _NOTHING = {Keys.Enter, Keys.Escape, Keys.ControlJ}
@@ -82,11 +84,14 @@ class OneKey:
             self._keep([press])
 
     def _keep(self, presses: list[KeyPress]) -> None:
-        """They were meant for the line."""
-        self.ahead += [*([self._held] if self._held is not None else []), *presses]
+        """They were meant for the line; only Ctrl-Z stops the program at once."""
+        meant = [press for press in presses if press.key is not Keys.ControlZ]
+        self.ahead += [*([self._held] if self._held is not None else []), *meant]
         self._held, self._is_told, self._counts = None, False, False
         self.app.invalidate()
         self._later(SILENCE, self._tell)
+        if meant != presses:
+            stop_all()
 
     def _answer(self) -> None:
         assert self._held is not None
