@@ -85,14 +85,21 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     assert not faults.exists(), faults.read_text()
 
 
-@pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine a command may take long, and then its outcome would be another one: its progress."""
-    monkeypatch.setattr(outcomes, "SOON", math.inf)
+@pytest.fixture(autouse=True, scope="session")
+def patience() -> Iterator[None]:
+    """However busy the machine is, a command has its outcome and not its progress, and what completion makes in
+    the background is there. Before a request is sent again there is next to no pause; programs that tests start
+    pause as they do for everybody.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outcomes, "SOON", math.inf)
+        patch.setattr(background, "AT_ONCE", 60.0)
+        patch.setattr(retries, "FIRST", 0.001)
+        yield
 
 
-@pytest.fixture(autouse=True)
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def no_network() -> Iterator[None]:
     """Connections leave this machine in no test: only loopback and unix sockets are let through."""
     connect = socket.socket.connect
 
@@ -105,19 +112,9 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
             raise AssertionError(f"a test tried to reach {address}")
         connect(self, address)
 
-    monkeypatch.setattr(socket.socket, "connect", loopback_only)
-
-
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before a request is sent again; programs that tests start pause as they do for everybody."""
-    monkeypatch.setattr(retries, "FIRST", 0.001)
-
-
-@pytest.fixture(autouse=True)
-def patient_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What completion makes in the background is there, however busy the machine is."""
-    monkeypatch.setattr(background, "AT_ONCE", 60.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", loopback_only)
+        yield
 
 
 @cache
