@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -158,6 +158,30 @@ def test_no_message_is_read_where_none_can_have_enough_of_the_words(store: Store
     assert texts(nothing) == []
     assert (nothing.occurrences, nothing.passages) == (everything.occurrences, everything.passages)
     assert everything.occurrences == {"heron": 1, "gustav": 2, "carp": 1}
+
+
+def test_a_word_that_is_known_to_be_common_is_read_only_where_it_may_decide(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for each in (postings, module):
+        monkeypatch.setattr(each, "MOST", 4)
+    conversation = talk(store, "a heron", *["x"] * 5, "Gustav ate the carp", *["x"] * 5, *["a carp"] * 4, "end")
+    looked_up = noted(monkeypatch)
+
+    def look(*together: str) -> Retrieved:
+        looked_up.clear()
+        asked, terms = Asks(together=frozenset(together)), ["heron", "gustav", "carp"]
+        assert conversation.tip is not None
+        return store.candidates(terms, conversation=conversation.id, upto=conversation.tip, asked=asked)
+
+    first = look("heron", "gustav")
+    assert (texts(first), looked_up) == ([], ["heron", "gustav", "carp"])
+    store.append(conversation, Message.user("so"))
+    assert look("heron", "gustav") == replace(first, passages=first.passages + 1)
+    assert looked_up == ["heron", "gustav"], "no passage has both, whichever have the carp"
+    assert look("heron", "carp").candidates == ()
+    assert looked_up == ["carp"], "a passage might have had both"
+    assert "a heron" in texts(look("carp"))
 
 
 def test_words_that_find_nothing_by_themselves_are_not_forgotten_when_that_is_asked(

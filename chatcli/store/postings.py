@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import field, replace
 from operator import neg
 
@@ -24,18 +24,22 @@ Postings = dict[str, set[int]]  # for each term the passages that have it
 class Known:
     """What searches before have found out.
 
-    `common`: words with RARE postings, each with the first passage of the scope and the end before which they are.
-    Most words of a second round are among them, and looking these up is most of its cost. What is deleted since
-    then may make a word rare again: until chatcli starts anew it is no clue all the same.
+    `common`: terms with RARE or MOST postings, each with the first passage of the scope and that number, and the
+    end before which they are. Most words of a second round are among them, and looking these up is most of its
+    cost. What is deleted since then may make a word rare again: until chatcli starts anew it counts as common.
 
     `newest`: the postings that were read last, by term, the newest first. They hold for one scope, and until
     anybody writes to the store: `scope`, `written`.
     """
 
-    common: dict[tuple[int, str], int] = field(default_factory=dict)
+    common: dict[tuple[int, str, int], int] = field(default_factory=dict)
     newest: dict[str, list[int]] = field(default_factory=dict)
     scope: tuple[int, int] = (0, 0)
     written: tuple[int, int] = (0, 0)
+
+    def have(self, term: str, scope: Scope, number: int) -> bool:
+        """Whether the term is known to have so many postings in that scope."""
+        return scope.end >= self.common.get((scope.first, term, number), scope.end + 1)
 
     def hold_for(self, connection: sqlite3.Connection, scope: Scope) -> None:
         """Forgets the postings that were read if they do not hold for `scope`, or no longer."""
@@ -46,11 +50,16 @@ class Known:
 
 
 def all_postings(
-    connection: sqlite3.Connection, terms: Iterable[str], scope: Scope, before: int, known: Known
+    connection: sqlite3.Connection,
+    terms: Iterable[str],
+    scope: Scope,
+    before: int,
+    known: Known,
+    spared: Collection[str] = (),
 ) -> Postings:
-    """Returns the postings by term. They are read up to the passage `before` where that is beyond the end of the
-    scope, and kept, so that they hold for the next search of the same question, too. A prefix, which costs most,
-    is not searched if a word it begins is common.
+    """Returns the postings by term; none of those in `spared`, which are known to have MOST. They are read up to
+    the passage `before` where that is beyond the end of the scope, and kept, so that they hold for the next search
+    of the same question, too. A prefix, which costs most, is not searched if a word it begins is common.
     """
     wide = replace(scope, end=max(scope.end, before))
     known.hold_for(connection, wide)
@@ -58,14 +67,17 @@ def all_postings(
     for term in dict.fromkeys(terms):
         word = term.rstrip("*")
         plenty = word != term and any(
-            each.startswith(word) and len(passages) >= PLENTY for each, passages in found.items()
+            each.startswith(word) and (each in spared or len(passages) >= PLENTY)
+            for each, passages in found.items()
         )
-        if plenty:
+        if plenty or term in spared:
             found[term] = set()
             continue
         if term not in known.newest:
-            known.newest[term] = newest(connection, term, wide)
+            known.newest[term] = newest(connection, term, wide, MOST)
         read = known.newest[term]
+        if len(read) == MOST:
+            known.common[wide.first, term, MOST] = wide.end
         found[term] = set(read[bisect_right(read, -scope.end, key=neg) :])
     return found
 
@@ -74,16 +86,16 @@ def rare_postings(connection: sqlite3.Connection, words: Iterable[str], scope: S
     """Returns the postings of the words that have less than RARE; notes the others."""
     found: Postings = {}
     for word in words:
-        if scope.end < known.common.get((scope.first, word), scope.end + 1):
+        if not known.have(word, scope, RARE):
             postings = newest(connection, word, scope, RARE)
             if len(postings) < RARE:
                 found[word] = set(postings)
             else:
-                known.common[scope.first, word] = scope.end
+                known.common[scope.first, word, RARE] = scope.end
     return found
 
 
-def newest(connection: sqlite3.Connection, term: str, scope: Scope, most: int = MOST) -> list[int]:
+def newest(connection: sqlite3.Connection, term: str, scope: Scope, most: int) -> list[int]:
     words = quoted(term)
     if not words:
         return []

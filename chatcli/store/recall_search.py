@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from heapq import nlargest
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
@@ -23,7 +24,7 @@ from chatcli.dataclass import dataclass
 from chatcli.store import nodes
 from chatcli.store.codec import pack_time, unpack_role, unpack_state, unpack_time, unpack_tool_uses
 from chatcli.store.passages import SHIFT
-from chatcli.store.postings import RARE, Known, Postings, all_postings, rare_postings
+from chatcli.store.postings import MOST, RARE, Known, Postings, all_postings, rare_postings
 from chatcli.store.search import Scope
 from chatcli.store.vectors import Near, Vectors, compared, texts
 
@@ -201,16 +202,21 @@ class Wish:
 def candidates(connection: sqlite3.Connection, vectors: Vectors, wish: Wish) -> Retrieved:
     path = _path(connection, wish.conversation, wish.upto)
     scope = Scope(0, 1 << 62, None, None) if wish.all_chats else path
-    postings = all_postings(connection, wish.terms, scope, _asked_at(connection, wish.conversation), wish.known)
-    occurrences = {term: len(held) for term, held in postings.items()}
+    read = partial(
+        all_postings, connection, wish.terms, scope, _asked_at(connection, wish.conversation), wish.known
+    )
     passages = _passages(connection) if wish.all_chats else max(1, (path.end - path.first) >> SHIFT)
     said = [node for span in wish.spans for node in said_in(connection, path, span)]
     near, likeness = _nearest(connection, vectors, path, wish)
+    if wish.asked is not None and not likeness and not wish.asked.may_fire(Retrieved(passages=passages), ()):
+        # A common term weighs little. Mostly no passage has enough of the others, even if it has all of these.
+        common = frozenset(term for term in wish.terms if wish.known.have(term, scope, MOST))
+        for spared in (common, NO_TERMS) if common else (NO_TERMS,):
+            if nothing := _nothing(wish, wish.asked, read(spared), spared, set(said), passages):
+                return nothing
+    postings = read()
+    occurrences = {term: len(held) for term, held in postings.items()}
     combined = _combined(postings, set(said))
-    if wish.asked is not None and not likeness:
-        nothing = Retrieved((), occurrences, passages, wish.conversation)
-        if not wish.asked.may_fire(nothing, combined.sets()):
-            return nothing
     best = _best(combined, postings, set(said), passages, most=SPARE * wish.limit)
     nearest = nlargest(SPARE * wish.alone, likeness.items(), key=itemgetter(1, 0))
     found = {passage for passage, _ in (*best, *nearest)}
@@ -236,6 +242,18 @@ def candidates(connection: sqlite3.Connection, vectors: Vectors, wish: Wish) -> 
     if not words:
         return results
     return _second_round(connection, path, wish, scope, results, words, postings, near)
+
+
+def _nothing(
+    wish: Wish, asked: Asked, postings: Postings, spared: frozenset[str], said: set[int], passages: int
+) -> Retrieved | None:
+    """Returns what was found where nothing may be quoted, even if every passage has the terms in `spared`, of
+    which only the number of postings is known; else None.
+    """
+    occurrences = {term: len(held) for term, held in postings.items()} | dict.fromkeys(spared, MOST)
+    nothing = Retrieved((), occurrences, passages, wish.conversation)
+    sets = [held | spared for held in _combined(postings, said).sets()]
+    return None if asked.may_fire(nothing, sets) else nothing
 
 
 def _second_round(
