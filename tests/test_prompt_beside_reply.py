@@ -80,6 +80,16 @@ def test_ctrl_c_stops_the_reply_then_takes_the_queue_back_into_the_line() -> Non
         person.until(lambda: asked(engine) == ["count", "one more please"])
 
 
+def test_ctrl_c_right_after_enter_stops_the_reply() -> None:
+    """The prompt's terminal gives it as a key, which the line beside the reply is the next to read."""
+    with Engine(pace=0.02) as engine, terminal("-m", "demo", url=engine.url) as person:
+        engine.say(WORDS)
+        person.see("Send a message")
+        person.press("count\r\x03")
+        person.until(lambda: "Stopped" in person.text or "No reply came" in person.text)
+        assert "word119" not in person.text
+
+
 def test_a_stopped_reply_keeps_the_queue_and_enter_sends_it() -> None:
     with Engine(pace=0.02) as engine, terminal("-m", "demo", url=engine.url) as person:
         engine.say(WORDS, "first reply")

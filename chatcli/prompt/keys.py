@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -146,7 +147,9 @@ def clear_line(line: EditedLine) -> None:
     """clear the line; stop the reply; take back what is queued"""
     if line.is_composing:
         return  # it was meant for the editor
-    if line.buffer.text:
+    if line.is_beside_reply:  # pressed in the moment in which the line begins, where it is a key and no signal yet
+        signal.raise_signal(signal.SIGINT)
+    elif line.buffer.text:
         line.clear()
     elif line.queue:
         line.take_back()

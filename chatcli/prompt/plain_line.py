@@ -87,13 +87,9 @@ class PlainLine:
     def key(self, told: str, letters: str) -> str | None:
         """Asks for a line with one of these letters, or a word that begins with it."""
         self._put_aside()
-        try:
-            while answer := self.ask(f"{told}: ").strip().lower():
-                if answer in letters or (answer[0] in letters and answer in _WORDS):
-                    return answer[0]
-        except (KeyboardInterrupt, EOFError):
-            self.say("")
-            raise
+        while answer := self.ask(f"{told}: ").strip().lower():
+            if answer in letters or (answer[0] in letters and answer in _WORDS):
+                return answer[0]
         return ""
 
     @contextmanager
@@ -183,21 +179,25 @@ class PlainLine:
             return True
 
     def _input(self, prompt: str, prefill: str = "") -> str:
-        """Returns a line. Ctrl-D ends nothing if it was pressed before the prompt appeared or after other keys."""
+        """Returns a line. Ctrl-D ends nothing if it was pressed before the prompt appeared or after other keys. What
+        is written after Ctrl-D or Ctrl-C begins a line of its own.
+        """
         while True:
             was_typed_ahead = self._waiting() > 0
             try:
                 return self._line(prompt, prefill)
             except EOFError:
-                if not was_typed_ahead and not (self._lines and self._is_there()):
+                is_there = self._is_there()
+                if is_there:
+                    self.say("")
+                if not was_typed_ahead and not (self._lines and is_there):
                     raise
-                print(flush=True)  # noqa: T201
             except KeyboardInterrupt:
+                self.say("")
                 if self._edit is None or not self._edit.is_open:
                     raise
                 self._edit.is_open = False  # Ctrl-C ends the paste and keeps it
                 prefill = self._edit.buffer
-                print(flush=True)  # noqa: T201
 
     def _line(self, prompt: str, prefill: str) -> str:
         self._prompt = prompt
