@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -14,6 +18,7 @@ from chatcli.context.query import Dates, dates, month_name, terms
 from chatcli.conversation.message import Attachment, Role
 from chatcli.conversation.retrieval import Candidate, Retrieved, rarity
 
+ROOT = Path(__file__).parent.parent
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -198,6 +203,22 @@ def test_without_any_word_the_nearest_comes_first_and_what_is_far_not_at_all() -
     near = {(each.node, 0): value for each, value in zip(talk, (1.0, 3.0, -1.0), strict=True)}
     results = Retrieved(tuple(talk), {"car": 0}, 100, 1, near)
     assert [each.candidate.number for each in recall.rank(results, terms("car"))] == [2, 1]
+
+
+ANEW = """
+from tests.test_context_recall import candidate, found, recall, terms
+passages = found(candidate(0, "A heron ate gustav, the oldest trout of upper lake.", "heron"))
+print(*recall.clues(passages, terms("heron")))
+"""
+
+
+def test_clues_come_in_the_order_of_the_text_in_every_run_of_python() -> None:
+    """Only the first of them are tried: in another order, a continued conversation would quote other messages."""
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        run = [sys.executable, "-c", ANEW]
+        done = subprocess.run(run, env=environment, capture_output=True, text=True, check=True, cwd=ROOT)
+        assert done.stdout.split() == ["ate", "gustav", "oldest", "trout", "upper", "lake"]
 
 
 def test_the_clues_are_words_of_the_best_passages_that_the_question_lacks() -> None:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import timedelta
 from heapq import nlargest
 from itertools import groupby, pairwise
-from math import hypot, log, sqrt
+from math import fsum, hypot, log, sqrt
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -75,7 +75,9 @@ def clues(found: Retrieved, terms: Terms, dates: Dates = Dates()) -> dict[str, i
     stems = tuple(stem[:-1] for _, stem in terms.words if stem)
     times = Counter[str]()
     for each in rank(replace(found, near={}), terms, dates)[:LEADING]:
-        times.update({word for word in words_of(each.candidate.text) if len(word) > 1 and word not in asked})
+        # Each word once, in the order of the text: that of a set differs between two runs of Python.
+        words = dict.fromkeys(words_of(each.candidate.text))
+        times.update(word for word in words if len(word) > 1 and word not in asked)
     return {word: number for word, number in times.most_common() if not (stems and word.startswith(stems))}
 
 
@@ -146,7 +148,7 @@ def _own_weights(line: Sequence[Candidate], found: Retrieved, terms: Terms) -> l
     usual = sum(len(each.text) for each in line) / len(line) if line else 1.0
     weigh, clue = _weigher(found, terms), {word: CLUE * found.weight(word) for word in found.clues}
     weights = {
-        held: weigh(held) + sum(clue[word] for word in held & found.clues)
+        held: weigh(held) + fsum(clue[word] for word in held & found.clues)  # whatever their order
         for held in {each.terms for each in line}
     }
     return [

@@ -179,8 +179,8 @@ class PlainLine:
             return True
 
     def _input(self, prompt: str, prefill: str = "") -> str:
-        """Returns a line. Ctrl-D ends nothing if it was pressed before the prompt appeared or after other keys. What
-        is written after Ctrl-D or Ctrl-C begins a line of its own.
+        """Returns a line. Ctrl-D ends nothing if it was pressed before the prompt appeared or after other keys.
+        What is written after Ctrl-D or Ctrl-C begins a line of its own.
         """
         while True:
             was_typed_ahead = self._waiting() > 0
