@@ -16,6 +16,7 @@ from chatcli.prompt.history import LineHistory
 from chatcli.prompt.line import Closed, Interrupted, ReaderOptions, TypedLine
 from chatcli.prompt.reader import Reader
 from chatcli.prompt.toolbar import Toolbar
+from tests.faults import Engine
 from tests.starting import end
 
 # Reads line after line until the end; a line `ask` asks, and `edit this` prefills the next one.
@@ -245,3 +246,20 @@ class TestAtATerminal:
             child.expect_exact(f"GOT {TypedLine(chr(10).join(['one', 'two']), pasted=True)!r}")
             child.expect_exact(">>> ")
             child.send("\x04")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a pty is POSIX's")
+def test_what_is_said_after_ctrl_c_and_ctrl_d_begins_a_line_of_its_own() -> None:
+    from tests.test_terminal import terminal
+
+    with Engine() as engine, terminal("--plain", "-m", "demo", url=engine.url) as person:
+        person.see('""" begins a text of several lines', ">>>")
+        person.enter("hello")
+        person.until(lambda: person.text.count(">>>") == 2)
+        person.press("half a line")
+        person.see(">>> half a line")
+        person.settle()  # until readline has the line
+        person.press("\x03")
+        person.see("\nTo leave, press Ctrl-D")
+        person.press("\x04")
+        person.see("\nKept as")

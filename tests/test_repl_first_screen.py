@@ -24,7 +24,7 @@ from tests.faults import Engine, nobody_there
 from tests.test_terminal import Terminal, terminal
 
 PROGRAM = f"chatcli {chatcli.__version__}"
-TIP = "shows the commands, Tab completes"
+TIP = "shows the commands"
 
 
 def first_rows(person: Terminal) -> list[str]:

@@ -84,13 +84,14 @@ class FirstLine:
         return shortened(line, self._width - 1)
 
 
-def tips(demo: bool, kept: bool) -> Note:
-    """What helps most in the first minute. `kept`: whether conversations can be."""
+def tips(demo: bool, *, kept: bool, plain: bool) -> Note:
+    """What helps most in the first minute. `kept`: whether conversations can be; `plain`: a simple terminal."""
     from chatcli.render.views import Note
 
     flags = ({"demo": True} if demo else {}) | {"continue": True}
+    keys = '""" begins a text of several lines' if plain else "Tab completes them, Ctrl-J begins a new line"
     said: list[Words] = [
-        Hint(Do("help"), " shows the commands, Tab completes them, Ctrl-J begins a new line."),
+        Hint(Do("help"), f" shows the commands, {keys}."),
         "@notes.pdf in a message attaches that file, a picture's path the picture.",
     ]
     if kept:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from chatcli.conversation.events import Progress
     from chatcli.conversation.message import Attachment
     from chatcli.prompt.reader import Outcome as Entry
+    from chatcli.render.views import Note
     from chatcli.repl.loop import Loop
     from chatcli.session.fallback import Watch
     from chatcli.session.session import Session
@@ -88,7 +89,7 @@ def run(
             comes_first = furniture.screen.plain or named or attached or first
             opening = _opening(session.get(), wishes.named) if comes_first else None
             if comes_first and is_first:
-                furniture.screen.show(tips(wishes.demo, settings[table.SAVE]))
+                furniture.screen.show(_tips(furniture, wishes.demo, settings))
         if not furniture.screen.plain:  # keys typed between prompts are kept unchanged: Enter stays Enter
             stack.enter_context(quiet_keyboard())
 
@@ -114,7 +115,7 @@ def warm_up(session: Later[Session], furniture: Furniture, line: FirstLine, is_f
             furniture.reader.show_above(furniture.warn)
         everything()
         if is_first:
-            said = tips(opened.server.demo, opened.settings[table.SAVE])
+            said = _tips(furniture, opened.server.demo, opened.settings)
             furniture.reader.show_above_next(partial(furniture.screen.show, said))
         furniture.screen.warm_up()
         opened.model.get()
@@ -131,6 +132,10 @@ def warm_up(session: Later[Session], furniture: Furniture, line: FirstLine, is_f
         furniture.reader.show_above(partial(furniture.screen.error, error))
     finally:
         furniture.reader.refresh()
+
+
+def _tips(furniture: Furniture, demo: bool, settings: Settings) -> Note:
+    return tips(demo, kept=settings[table.SAVE], plain=furniture.screen.plain)
 
 
 def _address(settings: Settings, paths: Paths) -> str:
