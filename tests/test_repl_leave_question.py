@@ -190,6 +190,7 @@ def test_ctrl_z_stops_the_program_at_any_question_and_fg_asks_it_again() -> None
         person.press("\x1b")
         person.until(lambda: "Send a message" in person.text.rpartition("Stopped")[2])
         person.press("\x04")
+        person.see("Kept as")
         person.until(lambda: "shell>" in person.text.rpartition("Kept as")[2])
         person.enter("exit")
         assert person.ends() == 0
