@@ -12,10 +12,12 @@ if os.name != "posix":
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from prompt_toolkit.key_binding.vi_state import InputMode
 
-from chatcli.prompt.line import TypedLine
+from chatcli.prompt.editing import EditedLine
+from chatcli.prompt.line import ReaderOptions, TypedLine
 from chatcli.prompt.reader import Reader
-from tests.typing_keys import Keyboard, keyboard, reader_at
+from tests.typing_keys import PATIENCE, USUAL, Keyboard, keyboard, reader_at
 
 BACKGROUND = "\x1b]11;rgb:ffff/ffff/ffff\x1b\\"
 KIND = "\x1b[?62;4;22c"
@@ -29,8 +31,8 @@ ANSWERS = [
 ]
 
 
-def asking(board: Keyboard, heard: list[str], next_question: str = "") -> Reader:
-    reader = reader_at(board)
+def asking(board: Keyboard, heard: list[str], next_question: str = "", options: ReaderOptions = USUAL) -> Reader:
+    reader = reader_at(board, options=options)
 
     def heed(answer: str) -> str:
         heard.append(answer)
@@ -73,6 +75,26 @@ def test_nothing_is_waited_for_where_no_answer_comes() -> None:
         board.when("Send a message", then="<escape>[Bhi<enter>")
         assert asking(board, heard).read() == TypedLine("hi")
     assert heard == []
+
+
+def test_an_escape_is_a_key_at_once_though_an_answer_may_begin_with_it() -> None:
+    with keyboard() as board:
+        reader = asking(board, [], options=ReaderOptions(vi=True))
+        line = reader._line
+        assert isinstance(line, EditedLine)
+        state, seen = line.app.vi_state, threading.Event()
+
+        def notice(_: object) -> None:
+            if state.input_mode is InputMode.NAVIGATION and not seen.is_set():
+                seen.set()
+                board.type("<enter>")
+
+        line.app.after_render += notice
+        board.when("Send a message", then="typed<escape>")
+        watch = threading.Timer(PATIENCE, lambda: board.type("<c-c><c-c>"))
+        watch.start()
+        assert reader.read() == TypedLine("typed")
+        watch.cancel()
 
 
 def test_an_answer_that_comes_late_is_no_text_either() -> None:

@@ -23,6 +23,7 @@ from chatcli.prompt.terminal_io import Terminal
 from chatcli.prompt.toolbar import Toolbar
 
 PATIENCE = 60.0
+_MOMENT = 0.05  # seconds until a person presses a key: one that comes while a question is being drawn is no answer
 USUAL = ReaderOptions()
 NAMED = {
     "enter": "\r",
@@ -91,6 +92,7 @@ class Keyboard:
                     self.type("<c-c><c-c>")
                     return
             seen.extend(self.screen())
+            self._over.wait(_MOMENT)
             self.type(then)
 
         watcher = threading.Thread(target=watch)
@@ -110,6 +112,7 @@ class Keyboard:
                     if time.monotonic() > deadline:
                         self.type("<c-c><c-c>")
                         return
+                self._over.wait(_MOMENT)
                 self.type(then)
 
         watcher = threading.Thread(target=press)

@@ -20,6 +20,8 @@ from prompt_toolkit.input.vt100_parser import Vt100Parser
 from prompt_toolkit.key_binding import KeyPress
 from prompt_toolkit.keys import Keys
 
+from chatcli.prompt.terminal_answers import Listener
+
 if TYPE_CHECKING:
     from prompt_toolkit.input.vt100 import Vt100Input  # type: ignore[attr-defined, unused-ignore]  # not on Windows
 
@@ -75,6 +77,8 @@ class MarkedKeys(Vt100Parser):
 
     def flush(self) -> None:
         """No key came for a short while: an Escape sequence that is still incomplete is over."""
+        if isinstance(self._input.stdin_reader, Listener) and (escape := self._input.stdin_reader.lone_escape()):
+            self.feed(escape)
         if not self._is_open and self._held == "\x1b":
             self._torn, self._held = self._held, ""
             super().feed(self._torn)

@@ -39,6 +39,7 @@ class Listener(PosixStdinReader):
         super().__init__(input_.fileno(), encoding=input_.stdin.encoding)
         self._heed, self._write = heed, write
         self._held = ""
+        self._torn = ""  # the beginning of an answer that was taken for a key
         self._open = 0  # batches of questions whose last answer has not come
         self._until = 0.0
         self._came = self._is_leaving = False
@@ -52,14 +53,24 @@ class Listener(PosixStdinReader):
     def read(self, count: int = 1024) -> str:
         came = super().read(count)
         self._came = bool(came)
-        text = self._held + came
-        self._held = ""
+        text, self._held = self._held + came, ""
+        if came and self._torn:
+            torn, self._torn = self._torn, ""
+            if len(came) > 1 and (_ANSWER.match(torn + came) or _BEGUN.match(torn + came)):  # keys come one by one
+                text = torn + came
         if "\x1b" not in text:
             return text
         text = _ANSWER.sub(self._take, text)
         if self._open and monotonic() < self._until and (begun := _BEGUN.search(text)):
             self._held, text = begun[0], text[: begun.start()]
         return text
+
+    def lone_escape(self) -> str:
+        """Gives up an Escape that is held back once nothing has followed it for a while; "" if there is none."""
+        if self._held != "\x1b":
+            return ""
+        self._torn, self._held = self._held, ""
+        return self._torn
 
     def leave(self) -> None:
         """Takes the answers that are still on their way; keys typed meanwhile are dropped."""
